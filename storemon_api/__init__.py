@@ -1,0 +1,1 @@
+"""The HTTP facade: triggers report runs, maps their status, serves their results."""

@@ -1,0 +1,5 @@
+"""The command `storemon`."""
+
+
+def main() -> None:
+    """Run the command line."""

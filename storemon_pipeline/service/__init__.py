@@ -1,0 +1,1 @@
+"""What `storemon up` runs: the home folder, the embedded database and the supervised processes."""

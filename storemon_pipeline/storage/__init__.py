@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, migrations and every statement that storemon sends."""
