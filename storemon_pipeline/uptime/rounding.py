@@ -1,0 +1,26 @@
+"""The one place where an amount of time is rounded."""
+
+from typing import Final
+
+from storemon_pipeline.uptime.windows import IntArray
+
+DECIMALS: Final = 4
+_SCALE: Final = 10**DECIMALS
+
+
+def round_half_even(amount_us: IntArray, unit_us: int) -> IntArray:
+    """Round amounts of time to ten-thousandths of a unit, ties to the even digit.
+
+    `amount_us` holds microseconds, at least 0, of any shape; the answer has the same shape. The
+    quotient is taken between integers, so that no binary fraction can turn a tie.
+
+    >>> import numpy as np
+    >>> round_half_even(np.array([3_600_000_000, 180_000, 540_000]), 3_600_000_000)
+    array([10000,     0,     2])
+    """
+    scaled = amount_us * _SCALE
+    quotient = scaled // unit_us
+    twice_remainder = 2 * (scaled - quotient * unit_us)
+    is_up = (twice_remainder > unit_us) | ((twice_remainder == unit_us) & (quotient % 2 == 1))
+    rounded: IntArray = quotient + is_up
+    return rounded

@@ -1,0 +1,116 @@
+"""Status runs: what polls of one store compress into, and how runs change as polls arrive.
+
+Estimates of uptime do not belong here; they are made from runs in `figures`.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from storemon_pipeline.uptime.windows import BoolArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Status runs, sorted by store and time; every array has shape `(n,)`.
+
+    `store` is an integer that stands for the store. `first_poll_us` and `last_poll_us` are
+    microseconds since 1970 (UTC) of the run's outermost polls, both inclusive. `polls` counts the
+    polls of the run.
+    """
+
+    store: IntArray
+    first_poll_us: IntArray
+    last_poll_us: IntArray
+    is_active: BoolArray
+    polls: IntArray
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def take(self, which: IntArray | BoolArray) -> Self:
+        """The runs at these positions, or where this mask is true."""
+        return type(self)(
+            self.store[which],
+            self.first_poll_us[which],
+            self.last_poll_us[which],
+            self.is_active[which],
+            self.polls[which],
+        )
+
+
+def compress(
+    store: IntArray, polled_at_us: IntArray, is_active: BoolArray, *, max_gap_us: int
+) -> Runs:
+    """Compress polls into status runs.
+
+    The arrays have shape `(n,)`, sorted by store and instant, one row per (store, instant). A run
+    ends where the status changes or the next poll is more than `max_gap_us` away.
+
+    >>> hour = 3_600_000_000
+    >>> runs = compress(
+    ...     np.array([7, 7, 7]), hour * np.array([0, 1, 2]), np.array([True, True, False]),
+    ...     max_gap_us=3 * hour,
+    ... )
+    >>> (runs.last_poll_us // hour).tolist(), runs.polls.tolist()
+    ([1, 2], [2, 1])
+    """
+    polls = Runs(
+        store.astype(np.int64),
+        polled_at_us.astype(np.int64),
+        polled_at_us.astype(np.int64),
+        is_active.astype(np.bool_),
+        np.ones(len(store), np.int64),
+    )
+    return join(polls, max_gap_us=max_gap_us)
+
+
+def join(runs: Runs, *, max_gap_us: int) -> Runs:
+    """Join neighbouring runs of one status that are at most `max_gap_us` apart.
+
+    `runs` are sorted by store and time and do not overlap; a single poll is a run of one poll.
+    """
+    if len(runs) == 0:
+        return runs
+    is_start = np.empty(len(runs), np.bool_)
+    is_start[0] = True
+    is_start[1:] = (
+        (runs.store[1:] != runs.store[:-1])
+        | (runs.is_active[1:] != runs.is_active[:-1])
+        | (runs.first_poll_us[1:] - runs.last_poll_us[:-1] > max_gap_us)
+    )
+    first = np.flatnonzero(is_start)
+    last = np.append(first[1:], len(runs)) - 1
+    return Runs(
+        runs.store[first],
+        runs.first_poll_us[first],
+        runs.last_poll_us[last],
+        runs.is_active[first],
+        np.add.reduceat(runs.polls, first),
+    )
+
+
+def extend(
+    anchors: Runs,
+    store: IntArray,
+    polled_at_us: IntArray,
+    is_active: BoolArray,
+    *,
+    max_gap_us: int,
+) -> Runs:
+    """Continue runs with later polls: the runs that all these polls make together.
+
+    `anchors` holds at most one run per store, which ends before the store's first poll here. The
+    polls are as for `compress`. What stood before the anchors stays as it is, because an anchor
+    keeps its beginning.
+    """
+    merged = Runs(
+        np.concatenate([anchors.store, store]),
+        np.concatenate([anchors.first_poll_us, polled_at_us]),
+        np.concatenate([anchors.last_poll_us, polled_at_us]),
+        np.concatenate([anchors.is_active, is_active]),
+        np.concatenate([anchors.polls, np.ones(len(store), np.int64)]),
+    )
+    order = np.lexsort((merged.first_poll_us, merged.store))
+    return join(merged.take(order), max_gap_us=max_gap_us)
