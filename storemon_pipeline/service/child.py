@@ -1,0 +1,104 @@
+"""Starting processes that never outlive their parent, and ending processes.
+
+Which processes there are, and what they are for, is said elsewhere.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system user and group that a child runs as."""
+
+    uid: int
+    gid: int
+
+
+def start_child(
+    command: Sequence[str | Path],
+    *,
+    log: BinaryIO,
+    environment: Mapping[str, str],
+    cwd: Path,
+    death_signal: signal.Signals,
+    account: Account | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own, its output going to `log`.
+
+    Its own session keeps the terminal's Ctrl-C from it. On Linux the kernel sends it
+    `death_signal` when the calling thread ends, so call this from a thread that stays.
+    """
+    return subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=dict(environment),
+        start_new_session=True,
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else [],
+        # Runs after the change of user, which would clear the setting.
+        preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 - one system call, no lock
+    )
+
+
+def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+    # Looked up before the fork: the child only calls.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def set_death_signal() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(death_signal))
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return set_death_signal
+
+
+def end_process(process: psutil.Process, steps: Sequence[tuple[signal.Signals, float]]) -> bool:
+    """Send each signal in turn, waiting its seconds for the end; true when the process is gone.
+
+    psutil compares the time of creation before it sends, so a process that was given the same pid
+    since is never touched.
+    """
+    for name, seconds in steps:
+        try:
+            process.send_signal(name)
+        except psutil.NoSuchProcess:
+            return True
+        if _is_gone_within(process, seconds):
+            return True
+    return False
+
+
+def _is_gone_within(process: psutil.Process, seconds: float) -> bool:
+    """Wait for the end; a zombie, whose parent has not asked for its status, counts as ended."""
+    deadline = time.monotonic() + seconds
+    while process.is_running():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True

@@ -1,0 +1,113 @@
+"""The home folder: where its parts lie, who holds it, and its log files.
+
+What is written into those parts belongs to the modules that start them.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from storemon_pipeline.service.errors import HomeError, HomeLockedError
+
+# A log that is larger than this when its writer starts is set aside as `<name>.log.1`.
+LOG_ROTATE_BYTES = 10 * 1024 * 1024
+
+# Another user may pass through (the database server has its own), but not look around.
+_HOME_MODE = 0o711
+_PRIVATE_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The places inside one home folder; `path` is absolute."""
+
+    path: Path
+
+    @property
+    def postgres(self) -> Path:
+        """The data directory of the embedded PostgreSQL."""
+        return self.path / "postgres"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of log files, one per process."""
+        return self.path / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock says that a storemon process holds this home."""
+        return self.path / "lock"
+
+    def prepare(self) -> None:
+        """Make the home and its private folders.
+
+        Folders that exist keep their permissions. Raises HomeError when a folder cannot be made or
+        written.
+        """
+        try:
+            if not self.path.exists():
+                self.path.mkdir(parents=True)
+                self.path.chmod(_HOME_MODE)
+            self.logs.mkdir(mode=_PRIVATE_MODE, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def open_log(self, name: str) -> BinaryIO:
+        """Open `logs/<name>.log` for appending; one that has grown large is set aside first."""
+        path = self.logs / f"{name}.log"
+        try:
+            if path.exists() and path.stat().st_size > LOG_ROTATE_BYTES:
+                path.replace(path.with_name(f"{name}.log.1"))
+            return path.open("ab", buffering=0)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+
+def last_log_lines(path: Path, *, lines: int = 5, tail_bytes: int = 16_384) -> list[str]:
+    """Return the last non-empty lines of a log file; none when there is no such file."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - tail_bytes))
+            text = log.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+@contextmanager
+def locked(home: Home) -> Iterator[None]:
+    """Hold the home for this process alone.
+
+    The kernel lets go of the lock when the process ends, however it ends; children do not inherit
+    it. Raises HomeLockedError when another process holds it, HomeError when it cannot be written.
+    """
+    home.prepare()
+    try:
+        descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unusable(home.path, error) from error
+    with os.fdopen(descriptor, "r+") as lock_file:
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = lock_file.read().strip()
+            by = f" (process {holder})" if holder else ""
+            raise HomeLockedError(
+                f"The home {home.path} is held by another storemon{by}: "
+                "stop that one first, or name another folder with --home."
+            ) from error
+        lock_file.truncate(0)
+        lock_file.write(str(os.getpid()))
+        lock_file.flush()
+        yield
+
+
+def _unusable(path: Path, error: OSError) -> HomeError:
+    return HomeError(
+        f"The home {path} cannot be written ({error.strerror or error}): "
+        "name a folder of yours with --home or STOREMON_HOME."
+    )
