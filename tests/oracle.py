@@ -1,0 +1,543 @@
+"""A slow reference for every figure of a report, written from the contract alone.
+
+Here belongs what the contract says, asked of one instant at a time: business time is read off the
+zone's own clock, a status is looked up in the raw polls. Nothing of the product is imported, no
+array library is used, and speed is sought only by remembering a zone's clock changes.
+
+The method: list every instant at which any answer could change, then ask once inside each stretch
+between two of them. Instants are integers, microseconds since 1970-01-01T00:00Z; a wall clock is
+the same count on that clock. An instant stands for the microsecond that it begins, so a distance
+is measured from the middle of that microsecond (in half microseconds, to stay with integers).
+"""
+
+import csv
+import io
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from functools import cache
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+WEEK: Final = 7 * DAY
+LOOKBACK: Final = 192 * HOUR
+DEFAULT_MAX_GAP: Final = 3 * HOUR
+WINDOWS: Final = (HOUR, DAY, WEEK)
+FIGURE_UNITS: Final = (MINUTE, HOUR, HOUR)
+
+EVERY_STORE: Final = "*"
+ZONE_OF_LAST_RESORT: Final = "America/Chicago"
+FURTHEST_FUTURE: Final = timedelta(minutes=5)
+
+HEADER: Final = (
+    "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),uptime_last_week(in hours),"
+    "downtime_last_hour(in minutes),downtime_last_day(in hours),downtime_last_week(in hours)"
+)
+
+Policy = Literal["nearest", "previous"]
+ValidFrom = datetime | Literal["always"] | None
+PerWindow = tuple[int, int, int]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WALL_EPOCH: Final = datetime.fromisoformat("1970-01-01")
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MONDAY: Final = 4 * DAY  # 1970-01-05
+_ALWAYS: Final = -(10**18)  # before any year that a datetime can name
+_TIME_OF_DAY: Final = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?", re.ASCII)
+_PLAIN_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One row of store_status; `polled_at` is aware."""
+
+    store_id: str
+    polled_at: datetime
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HoursRow:
+    """One row of business_hours; times as text or as microseconds since local midnight."""
+
+    store_id: str
+    day: int
+    start: str | int
+    end: str | int
+    valid_from: ValidFrom = None
+    loaded_at: datetime = _EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRow:
+    """One row of store_timezones."""
+
+    store_id: str
+    timezone: str
+    valid_from: ValidFrom = None
+    loaded_at: datetime = _EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Closed from `start` up to `end` (None: open end) on the store's wall clock; `*` is all."""
+
+    store_id: str
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All rows, each kind in the order of its arrival."""
+
+    polls: Sequence[Poll] = ()
+    hours: Sequence[HoursRow] = ()
+    zones: Sequence[ZoneRow] = ()
+    closures: Sequence[Closure] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One store's row, in microseconds of the last hour, day and week."""
+
+    business_us: PerWindow
+    uptime_us: PerWindow
+    downtime_us: PerWindow
+    lowest_us: PerWindow
+    highest_us: PerWindow
+    observed_us: PerWindow
+
+    @property
+    def figures(self) -> tuple[Decimal, ...]:
+        """The six figures in the order of the CSV's columns."""
+        amounts = self.uptime_us + self.downtime_us
+        return tuple(map(rounded, amounts, FIGURE_UNITS * 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The rows by store id, and how many known stores have none."""
+
+    rows: Mapping[str, Row]
+    silent_stores: int
+
+
+def make_report(
+    inputs: Inputs,
+    *,
+    as_of: datetime | None = None,
+    policy: Policy = "nearest",
+    max_gap: int = DEFAULT_MAX_GAP,
+) -> Report:
+    """Give the report at `as_of`, which is the newest poll unless it is named.
+
+    `max_gap` is an even number of microseconds. A store is known when any row names it.
+    """
+    if as_of is None:
+        as_of = max(poll.polled_at for poll in inputs.polls)
+    stores = _stores(inputs)
+    rows = {
+        store_id: _row(store, _us(as_of), policy=policy, max_gap=max_gap)
+        for store_id, store in stores.items()
+        if store.has_poll(_us(as_of))
+    }
+    return Report(rows, silent_stores=len(stores) - len(rows))
+
+
+def business_time(inputs: Inputs, store_id: str, start: datetime, end: datetime) -> int:
+    """Give the business time of a known store in `[start, end)`, in microseconds."""
+    store = _stores(inputs)[store_id]
+    stretches = pairwise(sorted(store.business_changes(_us(start), _us(end))))
+    return sum(until - since for since, until in stretches if store.is_business(since))
+
+
+def rounded(amount_us: int, unit_us: int) -> Decimal:
+    """Give the amount in units, rounded half-even to four decimals."""
+    with localcontext(prec=60):
+        return (Decimal(amount_us) / unit_us).quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
+
+
+def report_csv(report: Report) -> str:
+    """Write the report as the contract's CSV."""
+    text = io.StringIO()
+    text.write(HEADER + "\n")
+    writer = csv.writer(text, lineterminator="\n")
+    for store_id in sorted(report.rows, key=str.encode):
+        figures = report.rows[store_id].figures
+        writer.writerow([spreadsheet_safe(store_id), *(f"{figure:f}" for figure in figures)])
+    return text.getvalue()
+
+
+def spreadsheet_safe(store_id: str) -> str:
+    """Put a quote before a store id that a spreadsheet could run."""
+    is_formula = store_id[:1] in set("=+-@\t\r") and not _PLAIN_INTEGER.fullmatch(store_id)
+    return f"'{store_id}" if is_formula else store_id
+
+
+def read_csvs(folder: Path, *, now: datetime, stores: Collection[str] | None = None) -> Inputs:
+    """Read a data folder's files as one load at `now`, leaving out rows that are to be rejected.
+
+    With `stores`, rows of other stores are left out too, before anything in them is parsed.
+    """
+    polls = _records(folder, ("store_status.csv",), stores)
+    hours = _records(folder, ("business_hours.csv", "menu_hours.csv"), stores)
+    zones = _records(folder, ("store_timezones.csv", "timezones.csv"), stores)
+    return Inputs(
+        polls=list(_readable(_poll(record, now) for record in polls)),
+        hours=list(_readable(_hours_row(record, now) for record in hours)),
+        zones=list(_readable(_zone_row(record, now) for record in zones)),
+    )
+
+
+def clock_changes(zone: str, start: datetime, end: datetime) -> list[datetime]:
+    """List the instants in `(start, end]` at which the zone's offset from UTC changes."""
+    changes, _ = _offsets(zone, _us(start), _us(end))
+    return [_EPOCH + change * _MICROSECOND for change in changes]
+
+
+Value = TypeVar("Value")
+AnyRow = TypeVar("AnyRow", Poll, HoursRow, ZoneRow)
+
+
+@dataclass(slots=True)
+class _Versions(Generic[Value]):
+    """What held from when on, in the order of loading."""
+
+    starts: list[int] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+
+    def at(self, at_us: int) -> Value | None:
+        best: int | None = None
+        for index, start in enumerate(self.starts):
+            if start <= at_us and (best is None or start >= self.starts[best]):
+                best = index
+        return None if best is None else self.values[best]
+
+    def earliest(self) -> Value | None:
+        return self.at(min(self.starts)) if self.starts else None
+
+
+@dataclass(slots=True)
+class _Store:
+    """Everything known of one store, and the questions that can be asked of an instant."""
+
+    polled: list[int] = field(default_factory=list)
+    active: list[bool] = field(default_factory=list)
+    weeks: _Versions[frozenset[tuple[int, int]]] = field(default_factory=_Versions)
+    zones: _Versions[str] = field(default_factory=_Versions)
+    closures: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def zone(self, at_us: int) -> str:
+        return self.zones.at(at_us) or self.zones.earliest() or ZONE_OF_LAST_RESORT
+
+    def is_business(self, at_us: int) -> bool:
+        wall = _wall(self.zone(at_us), at_us)
+        if any(start <= wall and (end is None or wall < end) for start, end in self.closures):
+            return False
+        week = self.weeks.at(at_us)
+        if week is None:
+            return True
+        position = (wall - _MONDAY) % WEEK
+        return any(start <= position < end or start <= position + WEEK < end for start, end in week)
+
+    def business_changes(self, start_us: int, end_us: int) -> set[int]:
+        """Both ends, and every instant between them at which business time may begin or end."""
+        changes = {start_us, end_us, *self.weeks.starts, *self.zones.starts}
+        walls = {wall for closure in self.closures for wall in closure if wall is not None}
+        edges = {edge % WEEK for week in self.weeks.values for times in week for edge in times}
+        monday = start_us - (start_us - _MONDAY) % WEEK - WEEK
+        while monday < end_us + WEEK:
+            walls.update(monday + edge for edge in edges)
+            monday += WEEK
+        for zone in {*self.zones.values} or {ZONE_OF_LAST_RESORT}:
+            zone_changes, offsets = _offsets(zone, start_us, end_us)
+            changes.update(zone_changes)
+            changes.update(wall - offset for wall in walls for offset in offsets)
+        return {change for change in changes if start_us <= change <= end_us}
+
+    def has_poll(self, as_of_us: int) -> bool:
+        first, last = self.counted(as_of_us)
+        return first <= last
+
+    def counted(self, as_of_us: int) -> tuple[int, int]:
+        """Index of the first and of the last poll that counts."""
+        first = bisect_right(self.polled, as_of_us - LOOKBACK)
+        return first, bisect_right(self.polled, as_of_us) - 1
+
+    def is_active(self, at_us: int, as_of_us: int, policy: Policy) -> bool:
+        first, last = self.counted(as_of_us)
+        before = bisect_right(self.polled, at_us) - 1
+        if before < first:
+            return self.active[first]
+        if policy == "previous" or before == last:
+            return self.active[before]
+        middle = 2 * at_us + 1
+        since, until = middle - 2 * self.polled[before], 2 * self.polled[before + 1] - middle
+        return self.active[before] if since <= until else self.active[before + 1]
+
+    def is_certain(self, at_us: int, max_gap: int) -> bool:
+        """Tell whether the polls on both sides are of one run (whatever came after `as_of`)."""
+        after = bisect_right(self.polled, at_us)
+        return (
+            0 < after < len(self.polled)
+            and self.active[after - 1] == self.active[after]
+            and self.polled[after] - self.polled[after - 1] <= max_gap
+        )
+
+    def is_observed(self, at_us: int, as_of_us: int, max_gap: int) -> bool:
+        if self.is_certain(at_us, max_gap):
+            return True
+        first, last = self.counted(as_of_us)
+        after = bisect_right(self.polled, at_us)
+        middle = 2 * at_us + 1
+        return (after > first and middle - 2 * self.polled[after - 1] <= max_gap) or (
+            after <= last and 2 * self.polled[after] - middle <= max_gap
+        )
+
+    def status_changes(self, as_of_us: int, max_gap: int) -> Iterator[int]:
+        """Every instant up to `as_of` at which one of the answers about status may change."""
+        first, last = self.counted(as_of_us)
+        for index in range(first, last + 1):
+            polled = self.polled[index]
+            yield from (polled, polled - max_gap // 2, polled + max_gap // 2)
+            if index < last:
+                yield (polled + self.polled[index + 1] + 1) // 2
+
+
+def _row(store: _Store, as_of_us: int, *, policy: Policy, max_gap: int) -> Row:
+    business, uptime, downtime, lowest, uncertain, observed = ([0, 0, 0] for _ in range(6))
+    starts = [as_of_us - window for window in WINDOWS]
+    changes = store.business_changes(starts[-1], as_of_us)
+    changes.update(starts, store.status_changes(as_of_us, max_gap))
+    stretches = pairwise(sorted(at for at in changes if starts[-1] <= at <= as_of_us))
+    for since, until in stretches:
+        inside = since + (until - since) // 2
+        if not store.is_business(inside):
+            continue
+        is_active = store.is_active(inside, as_of_us, policy)
+        is_certain = store.is_certain(inside, max_gap)
+        amounts = [business, uptime if is_active else downtime]
+        if not is_certain:
+            amounts.append(uncertain)
+        elif is_active:
+            amounts.append(lowest)
+        if store.is_observed(inside, as_of_us, max_gap):
+            amounts.append(observed)
+        for amount in amounts:
+            for window, start in enumerate(starts):
+                amount[window] += until - since if since >= start else 0
+    highest = [sure + unsure for sure, unsure in zip(lowest, uncertain, strict=True)]
+    return Row(*(_three(a) for a in (business, uptime, downtime, lowest, highest, observed)))
+
+
+def _three(amounts: Sequence[int]) -> PerWindow:
+    hour, day, week = amounts
+    return hour, day, week
+
+
+def _stores(inputs: Inputs) -> dict[str, _Store]:
+    zones = [row for row in inputs.zones if row.timezone in _known_zones()]
+    named: Iterable[Poll | HoursRow | ZoneRow] = chain(inputs.polls, inputs.hours, zones)
+    stores = {row.store_id: _Store() for row in named}
+    for store_id, polls in _by_store(inputs.polls).items():
+        statuses = {_us(poll.polled_at): poll.is_active for poll in polls}
+        stores[store_id].polled = sorted(statuses)
+        stores[store_id].active = [statuses[polled] for polled in sorted(statuses)]
+    for store_id, hours_rows in _by_store(inputs.hours).items():
+        stores[store_id].weeks = _week_versions(hours_rows)
+    for store_id, zone_rows in _by_store(zones).items():
+        stores[store_id].zones = _zone_versions(zone_rows)
+    for closure in inputs.closures:
+        local = _wall_us(closure.start), None if closure.end is None else _wall_us(closure.end)
+        for store_id, store in stores.items():
+            if closure.store_id in {store_id, EVERY_STORE}:
+                store.closures.append(local)
+    return stores
+
+
+def _by_store(rows: Iterable[AnyRow]) -> dict[str, list[AnyRow]]:
+    by_store: defaultdict[str, list[AnyRow]] = defaultdict(list)
+    for row in rows:
+        by_store[row.store_id].append(row)
+    return by_store
+
+
+def _week_versions(rows: Iterable[HoursRow]) -> _Versions[frozenset[tuple[int, int]]]:
+    weeks: defaultdict[tuple[datetime, ValidFrom], set[tuple[int, int]]] = defaultdict(set)
+    for row in rows:
+        weeks[row.loaded_at, row.valid_from].add(weekly_interval(row.day, row.start, row.end))
+    return _in_order_of_loading({version: frozenset(week) for version, week in weeks.items()})
+
+
+def _zone_versions(rows: Iterable[ZoneRow]) -> _Versions[str]:
+    return _in_order_of_loading({(row.loaded_at, row.valid_from): row.timezone for row in rows})
+
+
+def _in_order_of_loading(
+    loaded: Mapping[tuple[datetime, ValidFrom], Value],
+) -> _Versions[Value]:
+    versions: _Versions[Value] = _Versions()
+    first_load = min(loaded_at for loaded_at, _ in loaded)
+    newest_unnamed: Value | None = None
+    for (loaded_at, valid_from), value in sorted(loaded.items(), key=lambda item: item[0][0]):
+        match valid_from:
+            case "always":
+                start = _ALWAYS
+            case None:
+                if value == newest_unnamed:
+                    continue
+                newest_unnamed = value
+                start = _ALWAYS if loaded_at == first_load else _us(loaded_at)
+            case _:
+                start = _us(valid_from)
+        versions.starts.append(start)
+        versions.values.append(value)
+    return versions
+
+
+def weekly_interval(day: int, start: str | int, end: str | int) -> tuple[int, int]:
+    """Give a row's `[start, end)` since local Monday 00:00; the end may lie in the next week."""
+    opens = start if isinstance(start, int) else time_of_day(start)
+    closes = end if isinstance(end, int) else time_of_day(end)
+    if closes >= DAY - MINUTE:
+        closes = DAY
+    if closes <= opens:
+        closes += DAY
+    return day * DAY + opens, day * DAY + closes
+
+
+def time_of_day(text: str) -> int:
+    """Read `H:MM[:SS[.f]]`, at most 24:00, as microseconds since midnight; ValueError if not."""
+    parts = _TIME_OF_DAY.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is no time of day")
+    hours, minutes, seconds, fraction = parts.groups(default="0")
+    amount = int(hours) * HOUR + int(minutes) * MINUTE + int(seconds) * SECOND
+    amount += int(fraction[:6].ljust(6, "0"))
+    if amount > DAY:
+        raise ValueError(f"{text!r} is after 24:00")
+    return amount
+
+
+def _us(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def _wall_us(wall: datetime) -> int:
+    return (wall - _WALL_EPOCH) // _MICROSECOND
+
+
+def _wall(zone: str, at_us: int) -> int:
+    """Read the zone's wall clock; from UTC to local there is never a choice to make."""
+    local = (_EPOCH + timedelta(microseconds=at_us)).astimezone(_zone(zone))
+    return _wall_us(local.replace(tzinfo=None))
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
+def _offsets(zone: str, start_us: int, end_us: int) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Find the zone's clock changes in `(start, end]` and all its offsets in `[start, end]`.
+
+    The clock is looked at every hour; where it has moved, halving finds the microsecond.
+    """
+
+    def offset(at_us: int) -> int:
+        return _wall(zone, at_us) - at_us
+
+    looks = [*range(start_us, end_us, HOUR), end_us]
+    changes = []
+    for before, after in pairwise(looks):
+        low, high = before, after
+        if offset(low) == offset(high):
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset(middle) == offset(before) else (low, middle)
+        changes.append(high)
+    return tuple(changes), frozenset(offset(at_us) for at_us in looks)
+
+
+def _records(
+    folder: Path, names: Sequence[str], stores: Collection[str] | None
+) -> Iterator[dict[str, str]]:
+    path = next(folder / name for name in names if (folder / name).exists())
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file)
+        header = [name.strip() for name in next(lines)]
+        store_column = header.index("store_id")
+        for cells in lines:
+            if len(cells) < len(header):
+                continue
+            if stores is None or cells[store_column].strip() in stores:
+                yield dict(zip(header, map(str.strip, cells), strict=False))
+
+
+def _readable(rows: Iterable[Value | None]) -> Iterator[Value]:
+    return (row for row in rows if row is not None)
+
+
+def _poll(record: Mapping[str, str], now: datetime) -> Poll | None:
+    status = record["status"].lower()
+    try:
+        polled_at = _timestamp(record["timestamp_utc"])
+    except ValueError:
+        return None
+    is_readable = record["store_id"] and status in {"active", "inactive"}
+    if not is_readable or polled_at > now + FURTHEST_FUTURE:
+        return None
+    return Poll(record["store_id"], polled_at, is_active=status == "active")
+
+
+def _hours_row(record: Mapping[str, str], now: datetime) -> HoursRow | None:
+    day = next(record[name] for name in ("dayOfWeek", "day", "day_of_week") if name in record)
+    try:
+        start = time_of_day(record["start_time_local"])
+        end = time_of_day(record["end_time_local"])
+        valid_from = _valid_from(record)
+    except ValueError:
+        return None
+    if not record["store_id"] or day not in set("0123456") or start == DAY:
+        return None
+    return HoursRow(record["store_id"], int(day), start, end, valid_from, now)
+
+
+def _zone_row(record: Mapping[str, str], now: datetime) -> ZoneRow | None:
+    try:
+        valid_from = _valid_from(record)
+    except ValueError:
+        return None
+    if not record["store_id"] or record["timezone_str"] not in _known_zones():
+        return None
+    return ZoneRow(record["store_id"], record["timezone_str"], valid_from, now)
+
+
+def _valid_from(record: Mapping[str, str]) -> ValidFrom:
+    text = record.get("valid_from", "")
+    if text == "":
+        return None
+    return "always" if text.lower() == "always" else _timestamp(text)
+
+
+def _timestamp(text: str) -> datetime:
+    instant = datetime.fromisoformat(text.removesuffix("UTC").strip())
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
