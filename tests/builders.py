@@ -1,0 +1,269 @@
+"""Readable inputs for tests of the engine, and the two ways to reckon with them.
+
+Inputs are the oracle's plain rows. `engine` turns them into arrays and asks the product, `oracle`
+asks the slow reference; both answer in the same form. Random inputs belong to `strategies`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import numpy as np
+import oracle
+
+from storemon_pipeline.uptime.calendar import (
+    ALWAYS,
+    OPEN_END,
+    Calendar,
+    Closures,
+    HoursVersions,
+    ZoneVersions,
+    build_calendar,
+)
+from storemon_pipeline.uptime.figures import compute_figures
+from storemon_pipeline.uptime.runs import Runs, compress
+from storemon_pipeline.uptime.weeks import WeekIntervals, normalise_weeks
+from storemon_pipeline.uptime.windows import IntArray, Policy
+
+STORE: Final = "store"
+"""The store of a test that needs only one."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_UNITS_US: Final = {"h": oracle.HOUR, "m": oracle.MINUTE, "s": oracle.SECOND, "us": 1}
+
+
+def utc(text: str) -> datetime:
+    """Read `2023-01-25 18:00` as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def us(instant: datetime) -> int:
+    """Microseconds since 1970, UTC."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def span(text: str) -> int:
+    """Read `1h`, `2h 30m` or `192h -1us` as microseconds."""
+    parts = re.findall(r"(-?[\d.]+)(us|h|m|s)\b", text)
+    return sum(round(float(amount) * _UNITS_US[unit]) for amount, unit in parts)
+
+
+def polls(as_of: datetime, *texts: str, store_id: str = STORE) -> list[oracle.Poll]:
+    """Read `up 90m` as a poll 90 minutes before `as_of`, `down -5m` as one 5 minutes after."""
+    rows = []
+    for text in texts:
+        status, age = text.split(maxsplit=1)
+        polled_at = as_of - span(age) * _MICROSECOND
+        rows.append(oracle.Poll(store_id, polled_at, is_active={"up": True, "down": False}[status]))
+    return rows
+
+
+def hours(
+    *texts: str,
+    store_id: str = STORE,
+    valid_from: oracle.ValidFrom = "always",
+    loaded_at: datetime = _EPOCH,
+) -> list[oracle.HoursRow]:
+    """Read `Mon 09:00-17:00`, `Mon-Fri 09:00-17:00` or `daily 22:00-02:00`."""
+    rows = []
+    for text in texts:
+        days, times = text.split()
+        first, _, last = ("Mon-Sun" if days == "daily" else days).partition("-")
+        start, end = times.split("-")
+        rows += [
+            oracle.HoursRow(store_id, day, start, end, valid_from, loaded_at)
+            for day in range(_DAYS.index(first), _DAYS.index(last or first) + 1)
+        ]
+    return rows
+
+
+def zone(
+    timezone: str,
+    *,
+    store_id: str = STORE,
+    valid_from: oracle.ValidFrom = "always",
+    loaded_at: datetime = _EPOCH,
+) -> oracle.ZoneRow:
+    """One zone of a store."""
+    return oracle.ZoneRow(store_id, timezone, valid_from, loaded_at)
+
+
+def closure(start: str, end: str | None = None, *, store_id: str = STORE) -> oracle.Closure:
+    """Read `2023-12-24 18:00` as the wall clock on which a closure starts or ends."""
+    until = None if end is None else datetime.fromisoformat(end)
+    return oracle.Closure(store_id, datetime.fromisoformat(start), until)
+
+
+class Reckoner(Protocol):
+    """Something that can tell business time and figures from plain rows."""
+
+    def business_time(
+        self, inputs: oracle.Inputs, store_id: str, start: datetime, end: datetime
+    ) -> int:
+        """Give a store's business time in `[start, end)` in microseconds."""
+
+    def rows(
+        self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
+    ) -> Mapping[str, oracle.Row]:
+        """Give the rows of a report by store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The oracle as a reckoner."""
+
+    def business_time(
+        self, inputs: oracle.Inputs, store_id: str, start: datetime, end: datetime
+    ) -> int:
+        """Ask the oracle."""
+        return oracle.business_time(inputs, store_id, start, end)
+
+    def rows(
+        self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
+    ) -> Mapping[str, oracle.Row]:
+        """Ask the oracle."""
+        return oracle.make_report(inputs, as_of=as_of, policy=policy.value, max_gap=max_gap).rows
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The product as a reckoner."""
+
+    def business_time(
+        self, inputs: oracle.Inputs, store_id: str, start: datetime, end: datetime
+    ) -> int:
+        """Ask a calendar that begins at `start` and ends at `end`."""
+        made = calendar(inputs, start, end)
+        number = np.array([store_ids(inputs).index(store_id)])
+        return int(made.business_us(number, np.array([us(end)]))[0])
+
+    def rows(
+        self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
+    ) -> Mapping[str, oracle.Row]:
+        """Compress the polls into runs and compute the figures from those."""
+        figures = compute_figures(
+            runs(inputs, max_gap=max_gap),
+            calendar(inputs, as_of - timedelta(hours=168), as_of),
+            as_of_us=us(as_of),
+            policy=policy,
+            max_gap_us=max_gap,
+        )
+        names = store_ids(inputs)
+        columns = (
+            figures.business_us,
+            figures.uptime_us,
+            figures.downtime_us,
+            figures.lowest_us,
+            figures.highest_us,
+            figures.observed_us,
+        )
+        return {
+            names[store]: oracle.Row(*(_three(column[index].tolist()) for column in columns))
+            for index, store in enumerate(figures.store.tolist())
+        }
+
+
+RECKONERS: Final[dict[str, Reckoner]] = {"engine": Engine(), "oracle": Reference()}
+
+
+def store_ids(inputs: oracle.Inputs) -> list[str]:
+    """All stores that any row names; a store's number is its index here."""
+    kinds = (inputs.polls, inputs.hours, inputs.zones)
+    return sorted({row.store_id for kind in kinds for row in kind})
+
+
+def runs(inputs: oracle.Inputs, *, max_gap: int) -> Runs:
+    """Compress all polls; of two rows for one identity the later one counts."""
+    number = {store_id: index for index, store_id in enumerate(store_ids(inputs))}
+    statuses = {
+        (number[poll.store_id], us(poll.polled_at)): poll.is_active for poll in inputs.polls
+    }
+    identities = sorted(statuses)
+    return compress(
+        _ints(store for store, _ in identities),
+        _ints(polled for _, polled in identities),
+        np.array([statuses[identity] for identity in identities], np.bool_),
+        max_gap_us=max_gap,
+    )
+
+
+def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
+    """Build the calendar of all stores for `[start, end]`."""
+    names = store_ids(inputs)
+    number = {store_id: index for index, store_id in enumerate(names)}
+    number[oracle.EVERY_STORE] = -1
+    hours_rows = sorted(inputs.hours, key=lambda row: row.loaded_at)
+    versions = list(
+        dict.fromkeys((row.store_id, row.loaded_at, _valid_from_us(row)) for row in hours_rows)
+    )
+    zone_rows = sorted(inputs.zones, key=lambda row: row.loaded_at)
+    zone_names = tuple(dict.fromkeys(row.timezone for row in zone_rows))
+    return build_calendar(
+        stores=len(names),
+        start_us=us(start),
+        end_us=us(end),
+        weeks=normalise_weeks(
+            _ints(
+                versions.index((row.store_id, row.loaded_at, _valid_from_us(row)))
+                for row in hours_rows
+            ),
+            _ints(row.day for row in hours_rows),
+            _ints(_time_us(row.start) for row in hours_rows),
+            _ints(_time_us(row.end) for row in hours_rows),
+        ),
+        hours=HoursVersions(
+            store=_ints(number[store_id] for store_id, _, _ in versions),
+            valid_from_us=_ints(valid_from for _, _, valid_from in versions),
+            week=_ints(range(len(versions))),
+        ),
+        zones=ZoneVersions(
+            store=_ints(number[row.store_id] for row in zone_rows),
+            valid_from_us=_ints(_valid_from_us(row) for row in zone_rows),
+            zone=_ints(zone_names.index(row.timezone) for row in zone_rows),
+            names=zone_names,
+        ),
+        closures=Closures(
+            store=_ints(number[row.store_id] for row in inputs.closures),
+            start_local_us=_ints(us(row.start.replace(tzinfo=UTC)) for row in inputs.closures),
+            end_local_us=_ints(
+                OPEN_END if row.end is None else us(row.end.replace(tzinfo=UTC))
+                for row in inputs.closures
+            ),
+        ),
+    )
+
+
+def weeks(*texts: str) -> WeekIntervals:
+    """Normalise rows written as for `hours`, all of one pattern numbered 0."""
+    rows = hours(*texts)
+    return normalise_weeks(
+        _ints(0 for _ in rows),
+        _ints(row.day for row in rows),
+        _ints(_time_us(row.start) for row in rows),
+        _ints(_time_us(row.end) for row in rows),
+    )
+
+
+def _valid_from_us(row: oracle.HoursRow | oracle.ZoneRow) -> int:
+    if isinstance(row.valid_from, datetime):
+        return us(row.valid_from)
+    if row.valid_from == "always" or row.loaded_at == _EPOCH:
+        return ALWAYS
+    raise ValueError(f"{row} must say from when on it holds; which is first is storage's matter")
+
+
+def _time_us(time: str | int) -> int:
+    return time if isinstance(time, int) else oracle.time_of_day(time)
+
+
+def _ints(values: Iterable[int]) -> IntArray:
+    return np.array(list(values), np.int64)
+
+
+def _three(amounts: Sequence[int]) -> oracle.PerWindow:
+    hour, day, week = amounts
+    return hour, day, week
