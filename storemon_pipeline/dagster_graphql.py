@@ -1,0 +1,414 @@
+"""What storemon asks of a running Dagster webserver, over its GraphQL.
+
+Pipeline and API share it, so it imports httpx and `contract` alone. What a status means for a
+report, and what is launched when, is decided elsewhere.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from storemon_pipeline.contract import CODE_LOCATION, REPOSITORY
+
+# A launch answers when the run's process has started, which takes seconds on a busy machine.
+DEFAULT_TIMEOUT_SECONDS = 30.0
+_CONNECT_TIMEOUT_SECONDS = 3.0
+# The message of an error that a person reads; anything longer is a dump.
+_MESSAGE_LENGTH = 600
+
+_LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on Error { message }
+  }
+}
+"""
+
+_STATUSES = """
+query Statuses($runIds: [String], $limit: Int!) {
+  runsOrError(filter: {runIds: $runIds}, limit: $limit) {
+    __typename
+    ... on Runs { results { runId status } }
+    ... on Error { message }
+  }
+}
+"""
+
+_TAGGED = """
+query Tagged($tags: [ExecutionTag!], $limit: Int!) {
+  runsOrError(filter: {tags: $tags}, limit: $limit) {
+    __typename
+    ... on Runs { results { runId status } }
+    ... on Error { message }
+  }
+}
+"""
+
+_PROGRESS = """
+query Progress($runId: ID!) {
+  runOrError(runId: $runId) {
+    __typename
+    ... on Run {
+      status
+      executionPlan { steps { key } }
+      stepStats { stepKey status startTime endTime }
+    }
+    ... on Error { message }
+  }
+}
+"""
+
+_EVENTS = """
+query Events($runId: ID!, $after: String, $limit: Int!) {
+  logsForRun(runId: $runId, afterCursor: $after, limit: $limit) {
+    __typename
+    ... on EventConnection {
+      cursor
+      hasMore
+      events {
+        __typename
+        ... on MessageEvent { message level stepKey }
+        ... on ExecutionStepFailureEvent {
+          failureMetadata { description }
+          error { ...Words }
+        }
+        ... on RunFailureEvent { error { ...Words } }
+        ... on EngineEvent { error { ...Words } }
+        ... on RunCanceledEvent { error { ...Words } }
+      }
+    }
+    ... on Error { message }
+  }
+}
+fragment Words on PythonError {
+  message
+  className
+  causes { message className }
+}
+"""
+
+_LOCATION = """
+query Location($name: String!) {
+  workspaceLocationEntryOrError(name: $name) {
+    __typename
+    ... on WorkspaceLocationEntry {
+      loadStatus
+      locationOrLoadError { __typename ... on PythonError { message } }
+    }
+    ... on Error { message }
+  }
+}
+"""
+
+_EVENTS_PAGE = 500
+
+# How the code server and run monitoring say that a run's process came to its end.
+_PROCESS_END = re.compile(r"Run execution process for \S+ (?P<how>[^.]*)\.")
+_PROCESS_GONE = re.compile(r"Detected run worker status \w+: '(?P<words>[^']*)'")
+
+
+class DagsterUnavailableError(Exception):
+    """Nothing that answers GraphQL was reached, or it broke off: worth another try later."""
+
+
+class DagsterRefusedError(Exception):
+    """Dagster will not do this, now or later; `str()` says why."""
+
+
+class StepState(StrEnum):
+    """How far a step of a run has come."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """One step; `seconds` is its length, None before its end."""
+
+    key: str
+    state: StepState
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """A run as it stands: Dagster's status and the steps, those that began first in front."""
+
+    status: str
+    steps: tuple[StepProgress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvents:
+    """Messages of a run's log, oldest first, and the cursor that the next look starts at."""
+
+    messages: tuple[str, ...]
+    cursor: str | None
+
+
+_STEP_STATES = {
+    None: StepState.WAITING,
+    "IN_PROGRESS": StepState.RUNNING,
+    "SUCCESS": StepState.DONE,
+    "FAILURE": StepState.FAILED,
+    "SKIPPED": StepState.SKIPPED,
+}
+
+
+class DagsterGraphQL:
+    """A client of one webserver. May be shared by threads; close it, or use it in a `with`."""
+
+    def __init__(self, base_url: str, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        """Take the webserver's address, such as http://127.0.0.1:3000, and seconds per answer."""
+        self.base_url = base_url.rstrip("/")
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_SECONDS)),
+            # The webserver is on this machine: a proxy in the environment is for other hosts.
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def is_location_loaded(self) -> bool:
+        """Tell whether the webserver has loaded the code location.
+
+        Raises DagsterRefusedError with Dagster's words when loading it failed.
+        """
+        entry = self._ask(_LOCATION, {"name": CODE_LOCATION}, "workspaceLocationEntryOrError")
+        if entry is None or entry["__typename"] != "WorkspaceLocationEntry":
+            return False
+        loaded = entry["locationOrLoadError"]
+        if loaded is not None and loaded["__typename"] == "PythonError":
+            raise DagsterRefusedError(
+                f"The code location does not load: {_sentence(loaded['message'])}"
+            )
+        return loaded is not None and entry["loadStatus"] == "LOADED"
+
+    def launch_run(
+        self,
+        job: str,
+        *,
+        run_config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Launch a job of the code location; return its run id.
+
+        This Dagster chooses run ids itself. When the answer is lost (DagsterUnavailableError) the
+        run may exist all the same: a tag of one's own finds it with `runs_with_tag`.
+        """
+        params = {
+            "selector": {
+                "repositoryLocationName": CODE_LOCATION,
+                "repositoryName": REPOSITORY,
+                "jobName": job,
+            },
+            "runConfigData": dict(run_config or {}),
+            "executionMetadata": {"tags": _tag_list(tags or {})},
+        }
+        answer = self._ask(_LAUNCH, {"params": params}, "launchRun")
+        match answer:
+            case {"__typename": "LaunchRunSuccess", "run": {"runId": str(run_id)}}:
+                return run_id
+            case {"errors": list(errors)}:
+                words = "; ".join(str(error["message"]) for error in errors)
+                raise DagsterRefusedError(f"{job} was not launched: {_sentence(words)}")
+            case {"__typename": "PipelineNotFoundError"} if not self.is_location_loaded():
+                raise DagsterUnavailableError(
+                    f"{job} was not launched: the code location is not loaded yet."
+                )
+            case {"__typename": "PythonError", "message": str(words)}:
+                # Such as a code server that is just being restarted.
+                raise DagsterUnavailableError(f"{job} was not launched: {_sentence(words)}")
+            case _:
+                words = "" if answer is None else str(answer.get("message", ""))
+                raise DagsterRefusedError(f"{job} was not launched: {_sentence(words)}")
+
+    def run_status(self, run_id: str) -> str | None:
+        """Return Dagster's status of the run, such as STARTED; None for an unknown run."""
+        return self.run_statuses([run_id]).get(run_id)
+
+    def run_statuses(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """Return the statuses of the runs that are known, in one question."""
+        wanted = list(dict.fromkeys(run_ids))
+        if not wanted:
+            return {}
+        answer = self._ask(_STATUSES, {"runIds": wanted, "limit": len(wanted)}, "runsOrError")
+        return _statuses(answer)
+
+    def runs_with_tag(self, key: str, value: str, *, limit: int = 100) -> dict[str, str]:
+        """Return run id and status of the newest runs that carry the tag."""
+        variables = {"tags": _tag_list({key: value}), "limit": limit}
+        return _statuses(self._ask(_TAGGED, variables, "runsOrError"))
+
+    def run_progress(self, run_id: str) -> RunProgress | None:
+        """Return how far the run's steps have come; None for an unknown run."""
+        answer = self._ask(_PROGRESS, {"runId": run_id}, "runOrError")
+        if answer is None or answer["__typename"] == "RunNotFoundError":
+            return None
+        if answer["__typename"] != "Run":
+            raise DagsterRefusedError(_sentence(answer.get("message", "")))
+        stats = {step["stepKey"]: step for step in answer["stepStats"]}
+        planned = [step["key"] for step in (answer["executionPlan"] or {"steps": []})["steps"]]
+        keys = list(dict.fromkeys([*stats, *planned]))
+        order = {key: (stats.get(key) or {}).get("startTime") or float("inf") for key in keys}
+        steps = tuple(
+            _step(key, stats.get(key)) for key in sorted(keys, key=lambda key: order[key])
+        )
+        return RunProgress(status=str(answer["status"]), steps=steps)
+
+    def run_events(self, run_id: str, *, after: str | None = None) -> RunEvents:
+        """Return what the run's log says after the cursor; nothing for an unknown run."""
+        page = self._events_page(run_id, after)
+        if page is None:
+            return RunEvents(messages=(), cursor=after)
+        messages = tuple(
+            _sentence(event["message"]) for event in page["events"] if event.get("message")
+        )
+        return RunEvents(messages=messages, cursor=page["cursor"])
+
+    def run_failure(self, run_id: str) -> str | None:
+        """Return in words why the run failed or was cancelled.
+
+        A step's own words come first, then those of the run; None when nothing in its log tells.
+        """
+        after: str | None = None
+        step_words: str | None = None
+        process_words: str | None = None
+        engine_words: str | None = None
+        run_words: str | None = None
+        while (page := self._events_page(run_id, after)) is not None:
+            for event in page["events"]:
+                process_words = _process_words(event.get("message") or "") or process_words
+                match event["__typename"]:
+                    case "ExecutionStepFailureEvent":
+                        step_words = step_words or _failure_words(event)
+                    case "RunFailureEvent" | "RunCanceledEvent":
+                        run_words = _failure_words(event) or run_words
+                    case "EngineEvent" if event["error"] is not None:
+                        engine_words = _failure_words(event)
+                    case _:
+                        pass
+            if not page["hasMore"]:
+                break
+            after = page["cursor"]
+        return step_words or process_words or engine_words or run_words
+
+    def _events_page(self, run_id: str, after: str | None) -> dict[str, Any] | None:
+        variables = {"runId": run_id, "after": after, "limit": _EVENTS_PAGE}
+        answer = self._ask(_EVENTS, variables, "logsForRun")
+        if answer is None or answer["__typename"] == "RunNotFoundError":
+            return None
+        if answer["__typename"] != "EventConnection":
+            raise DagsterRefusedError(_sentence(answer.get("message", "")))
+        return answer
+
+    def _ask(self, query: str, variables: Mapping[str, Any], field: str) -> dict[str, Any] | None:
+        """Return the answer's one field, or None when it is null."""
+        try:
+            response = self._client.post(
+                f"{self.base_url}/graphql",
+                json={"query": query, "variables": variables},
+            )
+            body = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise DagsterUnavailableError(
+                f"Dagster at {self.base_url} gave no answer ({type(error).__name__})."
+            ) from error
+        data = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(data, dict) or (field not in data):
+            raise DagsterUnavailableError(
+                f"Dagster at {self.base_url} could not answer: {_graphql_errors(body)}"
+            )
+        if data[field] is None and body.get("errors"):
+            raise DagsterUnavailableError(
+                f"Dagster at {self.base_url} could not answer: {_graphql_errors(body)}"
+            )
+        answer: dict[str, Any] | None = data[field]
+        return answer
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+def _statuses(answer: dict[str, Any] | None) -> dict[str, str]:
+    if answer is None or answer["__typename"] != "Runs":
+        words = "" if answer is None else str(answer.get("message", ""))
+        raise DagsterUnavailableError(f"Dagster could not say how runs stand: {_sentence(words)}")
+    return {run["runId"]: run["status"] for run in answer["results"]}
+
+
+def _step(key: str, stats: Mapping[str, Any] | None) -> StepProgress:
+    if stats is None:
+        return StepProgress(key=key, state=StepState.WAITING, seconds=None)
+    start, end = stats["startTime"], stats["endTime"]
+    seconds = None if start is None or end is None else float(end) - float(start)
+    return StepProgress(key=key, state=_STEP_STATES[stats["status"]], seconds=seconds)
+
+
+def _failure_words(event: Mapping[str, Any]) -> str | None:
+    """Return the innermost words: those of the exception that the code itself raised."""
+    metadata = event.get("failureMetadata")
+    if metadata and metadata.get("description"):
+        return _sentence(metadata["description"])
+    error = event.get("error")
+    if error is None:
+        return _sentence(event["message"]) if event.get("message") else None
+    innermost = (error.get("causes") or [error])[-1]
+    return _sentence(_without_class_name(innermost["message"], innermost.get("className")))
+
+
+def _process_words(message: str) -> str | None:
+    if (gone := _PROCESS_GONE.search(message)) is not None:
+        return gone["words"]
+    if (end := _PROCESS_END.search(message)) is not None:
+        return f"The process of this run {end['how']}."
+    return None
+
+
+def _without_class_name(message: str, class_name: str | None) -> str:
+    """Turn "package.module.SomeError: words" into "words"."""
+    head, separator, rest = message.partition(": ")
+    if separator and class_name and head.split(".")[-1] == class_name and rest.strip():
+        return rest
+    return message
+
+
+def _sentence(text: str) -> str:
+    """Put the text on one line of bearable length."""
+    words = " ".join(text.split())
+    if len(words) > _MESSAGE_LENGTH:
+        words = f"{words[: _MESSAGE_LENGTH - 1]}…"
+    return words or "no reason was given"
+
+
+def _graphql_errors(body: object) -> str:
+    errors = body.get("errors") if isinstance(body, dict) else None
+    if not isinstance(errors, list) or not errors:
+        return "the answer is no GraphQL"
+    return _sentence("; ".join(str(error.get("message")) for error in errors))
