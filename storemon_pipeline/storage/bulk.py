@@ -1,0 +1,77 @@
+"""Transactions that move many rows, as Arrow tables in PostgreSQL's binary COPY format.
+
+What the rows mean is not known here. A transaction lives on one driver: what belongs together
+with bulk rows is sent through the same `Bulk`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+
+from storemon_pipeline.storage.engine import libpq_url
+
+_POLL_LOCK: Final = 7_305_111
+"""The advisory lock that everyone holds who writes polls or runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """One open transaction. Parameters are `$1`, `$2`, … in order."""
+
+    _connection: adbc.Connection
+
+    def execute(self, statement: str, parameters: Sequence[object] | None = None) -> None:
+        """Run a statement for its effect."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+
+    def fetch(self, query: str, parameters: Sequence[object] | None = None) -> pa.Table:
+        """The rows of a query. `numeric` columns come as strings: cast them in the query."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, parameters)
+            return cursor.fetch_arrow_table()
+
+    def scalar(self, query: str, parameters: Sequence[object] | None = None) -> Any:  # noqa: ANN401
+        """The only value of a query's only row."""
+        (row,) = self.fetch(query, parameters).to_pylist()
+        (value,) = row.values()
+        return value
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Copy rows into columns of the same names."""
+        if rows.num_rows:
+            with self._connection.cursor() as cursor:
+                cursor.adbc_ingest(table, rows, mode="append")
+
+    def stage(self, name: str, rows: pa.Table) -> None:
+        """A temporary table of this transaction that holds the rows, with statistics.
+
+        Without the statistics the planner takes it for large and reads whole tables beside it.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
+            cursor.adbc_ingest(name, rows, mode="create", temporary=True)
+            cursor.execute(f"ANALYZE pg_temp.{name}")
+
+
+@contextmanager
+def bulk_transaction(url: str, *, is_writing_polls: bool = False) -> Iterator[Bulk]:
+    """One transaction on a connection of its own: committed at the end, rolled back by an error.
+
+    Readers see one snapshot (REPEATABLE READ). A writer of polls waits for the one before it and
+    then sees all of its rows (READ COMMITTED under the advisory lock).
+    """
+    with adbc.connect(libpq_url(url)) as connection:
+        bulk = Bulk(connection)
+        if is_writing_polls:
+            bulk.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            bulk.execute(f"SELECT pg_advisory_xact_lock({_POLL_LOCK})")
+        else:
+            bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        bulk.execute("SET LOCAL TIME ZONE 'UTC'")
+        yield bulk
+        connection.commit()

@@ -1,0 +1,86 @@
+"""Connections: SQLAlchemy engines for small statements, and the databases themselves.
+
+Bulk rows do not pass through here; they are `bulk`'s.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+CONNECT_TIMEOUT_SECONDS: Final = 5
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """The URL with its driver named: SQLAlchemy's own choice differs between its versions."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def libpq_url(url: str) -> str:
+    """The URL as libpq reads it, for ADBC and the command-line tools of PostgreSQL."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def dagster_url(url: str) -> str:
+    """The URL of Dagster's own database on the same server.
+
+    The driver is psycopg2, because dagster-postgres loses its connections through psycopg 3.
+    """
+    storemon = make_url(url)
+    return storemon.set(
+        drivername="postgresql+psycopg2", database=f"{storemon.database}_dagster"
+    ).render_as_string(hide_password=False)
+
+
+def create_engine(
+    url: str, *, application_name: str, pool_size: int = 5, max_overflow: int = 10
+) -> sa.Engine:
+    """An engine whose sessions speak UTC and whose dead connections are replaced unseen."""
+    return sa.create_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "application_name": application_name,
+            "options": "-c timezone=UTC",
+        },
+    )
+
+
+def ensure_database(url: str) -> None:
+    """The database of the URL exists; it is created on its server when it did not.
+
+    Raises sqlalchemy.exc.OperationalError when the server cannot be reached, and
+    sqlalchemy.exc.ProgrammingError when the database is missing and may not be created.
+    """
+    wanted = sqlalchemy_url(url)
+    if _exists(wanted):
+        return
+    server = sa.create_engine(
+        wanted.set(database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.pool.NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+    with server.connect() as connection:
+        name = sa.sql.quoted_name(str(wanted.database), quote=True)
+        quoted = connection.dialect.identifier_preparer.quote(name)
+        connection.execute(sa.text(f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0"))
+
+
+def _exists(url: URL) -> bool:
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.pool.NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+    try:
+        with engine.connect():
+            return True
+    except sa.exc.OperationalError as error:
+        # psycopg gives no SQLSTATE for a connection that failed; 3D000 stands in no other field.
+        if f'database "{url.database}" does not exist' in str(error.orig):
+            return False
+        raise

@@ -1,0 +1,151 @@
+"""The book of what arrived: loads, the files they read, and the rows they rejected."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from storemon_pipeline.ingest.rejects import RejectedRow
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.instants import instant
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What became of the rows of a load: each read row is counted in exactly one of the others."""
+
+    loaded: int
+    replaced: int
+    unchanged: int
+    rejected: int
+
+    @property
+    def read(self) -> int:
+        """All rows that the source held."""
+        return self.loaded + self.replaced + self.unchanged + self.rejected
+
+    def __add__(self, other: "Accounts") -> "Accounts":
+        return Accounts(
+            self.loaded + other.loaded,
+            self.replaced + other.replaced,
+            self.unchanged + other.unchanged,
+            self.rejected + other.rejected,
+        )
+
+
+NOTHING: Final = Accounts(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a file looked like when it was read: enough to know it again."""
+
+    size_bytes: int
+    modified_ns: int
+    bytes_read: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load under way. `file_path` is None for rows that were pushed."""
+
+    load_id: int
+    source: Source
+    file_path: str | None
+    loaded_at: datetime
+
+
+def open_load(
+    bulk: Bulk, source: Source, *, file_path: str | None, run_id: str | None, loaded_at: datetime
+) -> Load:
+    """A new load, the newest of all; its accounts stay at nothing until it is closed."""
+    load_id = bulk.scalar(
+        """
+        INSERT INTO loads (source, file_path, run_id, loaded_at,
+                           rows_read, rows_loaded, rows_replaced, rows_unchanged, rows_rejected)
+        VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING load_id
+        """,
+        (source.value, file_path, run_id, loaded_at),
+    )
+    return Load(int(load_id), source, file_path, loaded_at)
+
+
+def close_load(
+    bulk: Bulk,
+    load: Load,
+    accounts: Accounts,
+    rejected: Sequence[RejectedRow],
+    *,
+    polled_us: tuple[int, int] | None = None,
+) -> None:
+    """The load's accounts and rejected rows are written; `polled_us` bounds its polls."""
+    first, last = polled_us or (None, None)
+    bulk.execute(
+        """
+        UPDATE loads SET rows_read = $2, rows_loaded = $3, rows_replaced = $4,
+               rows_unchanged = $5, rows_rejected = $6,
+               first_polled_at = $7, last_polled_at = $8
+        WHERE load_id = $1
+        """,
+        (
+            load.load_id,
+            accounts.read,
+            accounts.loaded,
+            accounts.replaced,
+            accounts.unchanged,
+            accounts.rejected,
+            None if first is None else instant(first),
+            None if last is None else instant(last),
+        ),
+    )
+    bulk.append(
+        "rejected_rows",
+        pa.table(
+            {
+                "load_id": pa.array([load.load_id] * len(rejected), pa.int32()),
+                "line": pa.array([row.line for row in rejected], pa.int64()),
+                "row_text": pa.array([row.text for row in rejected], pa.string()),
+                "reason": pa.array([row.reason.value for row in rejected], pa.string()),
+            }
+        ),
+    )
+
+
+def read_file_state(bulk: Bulk, source: Source, file_path: str) -> FileState | None:
+    """What was last read of a file, or None when it never was."""
+    rows = bulk.fetch(
+        """
+        SELECT size_bytes, modified_ns, bytes_read, fingerprint
+        FROM ingested_files WHERE source = $1 AND file_path = $2
+        """,
+        (source.value, file_path),
+    ).to_pylist()
+    return FileState(**rows[0]) if rows else None
+
+
+def write_file_state(bulk: Bulk, load: Load, state: FileState) -> None:
+    """The file of this load is known as it was read."""
+    bulk.execute(
+        """
+        INSERT INTO ingested_files
+               (source, file_path, load_id, size_bytes, modified_ns, bytes_read, fingerprint)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (source, file_path) DO UPDATE SET
+               load_id = excluded.load_id, size_bytes = excluded.size_bytes,
+               modified_ns = excluded.modified_ns, bytes_read = excluded.bytes_read,
+               fingerprint = excluded.fingerprint
+        """,
+        (
+            load.source.value,
+            load.file_path,
+            load.load_id,
+            state.size_bytes,
+            state.modified_ns,
+            state.bytes_read,
+            state.fingerprint,
+        ),
+    )

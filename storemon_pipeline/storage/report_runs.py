@@ -1,0 +1,103 @@
+"""The runs that make reports: which are under way, and what their end means for who waits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from storemon_pipeline.storage.reports import ReportState
+from storemon_pipeline.storage.tables import report_runs, reports
+
+ATTEMPTS: Final = 3
+"""So many runs may end without a report that they should have made; then it has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRun:
+    """A run that has not ended; `reading_at` is None until it begins to take reports."""
+
+    run_id: str
+    launched_at: datetime
+    reading_at: datetime | None
+
+
+def open_runs(connection: sa.Connection) -> list[ReportRun]:
+    """The runs that have not ended, oldest first."""
+    table = report_runs.c
+    rows = connection.execute(
+        sa.select(table.run_id, table.launched_at, table.reading_at)
+        .where(table.ended_at.is_(None))
+        .order_by(table.launched_at)
+    )
+    return [ReportRun(*row) for row in rows]
+
+
+def record_launch(connection: sa.Connection, run_id: str) -> None:
+    """The run is known; it may have told of itself already."""
+    connection.execute(
+        sa.text("INSERT INTO report_runs (run_id) VALUES (:run_id) ON CONFLICT DO NOTHING"),
+        {"run_id": run_id},
+    )
+
+
+def record_reading(connection: sa.Connection, run_id: str) -> None:
+    """The run takes every report that waits from now on."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO report_runs (run_id, reading_at) VALUES (:run_id, now())"
+            " ON CONFLICT (run_id) DO UPDATE SET reading_at = coalesce("
+            "report_runs.reading_at, excluded.reading_at)"
+        ),
+        {"run_id": run_id},
+    )
+
+
+def record_end(connection: sa.Connection, run_id: str, *, is_success: bool, error: str) -> None:
+    """The run has ended, and each report that it should have made but did not has lost an attempt.
+
+    Those are the reports that wait since before it began to read (before now, when it never did).
+    At the last attempt a report has failed, for the reason `error`.
+    """
+    reading_at = connection.execute(
+        sa.update(report_runs)
+        .where(report_runs.c.run_id == run_id, report_runs.c.ended_at.is_(None))
+        .values(ended_at=sa.func.now(), is_success=is_success)
+        .returning(sa.func.coalesce(report_runs.c.reading_at, sa.func.now()))
+    ).scalar_one_or_none()
+    if reading_at is None:
+        return
+    missed = reports.c.attempts + 1
+    is_last = missed >= ATTEMPTS
+    connection.execute(
+        sa.update(reports)
+        .where(reports.c.state == ReportState.WAITING.value, reports.c.requested_at < reading_at)
+        .values(
+            attempts=missed,
+            state=sa.case((is_last, ReportState.FAILED.value), else_=reports.c.state),
+            error=sa.case((is_last, error)),
+            completed_at=sa.case((is_last, sa.func.now())),
+        )
+    )
+
+
+def has_uncovered_request(connection: sa.Connection) -> bool:
+    """Whether a report waits that no run under way will take.
+
+    A run that has not begun to read takes all; one that has begun took those asked for before.
+    """
+    is_uncovered: bool = connection.execute(
+        sa.text(
+            """
+            SELECT EXISTS (
+                SELECT FROM reports r
+                WHERE r.state = 'waiting' AND NOT EXISTS (
+                    SELECT FROM report_runs u
+                    WHERE u.ended_at IS NULL
+                      AND (u.reading_at IS NULL OR u.reading_at >= r.requested_at)
+                )
+            )
+            """
+        )
+    ).scalar_one()
+    return is_uncovered

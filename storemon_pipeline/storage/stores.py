@@ -1,0 +1,40 @@
+"""Store ids and the small integer keys that stand for them in every other table."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.uptime.windows import IntArray
+
+
+def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
+    """The key of each store id, shape `(n,)`; stores that are new get one.
+
+    `store_ids` are distinct. New keys rise with the ids' bytes.
+    """
+    bulk.stage(
+        "named_stores",
+        pa.table(
+            {"position": np.arange(len(store_ids)), "store_id": pa.array(store_ids, pa.string())}
+        ),
+    )
+    bulk.execute(
+        """
+        INSERT INTO stores (store_id)
+        SELECT n.store_id FROM pg_temp.named_stores n
+        WHERE NOT EXISTS (SELECT FROM stores s WHERE s.store_id = n.store_id)
+        ORDER BY n.store_id COLLATE "C"
+        ON CONFLICT DO NOTHING
+        """
+    )
+    found = bulk.fetch(
+        """
+        SELECT n.position, s.store_key
+        FROM pg_temp.named_stores n JOIN stores s ON s.store_id = n.store_id
+        """
+    )
+    keys = np.empty(len(store_ids), np.int64)
+    keys[found["position"].to_numpy()] = found["store_key"].to_numpy()
+    return keys

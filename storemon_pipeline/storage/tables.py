@@ -1,0 +1,302 @@
+"""The tables, as SQLAlchemy knows them. Statements over them belong to their own modules.
+
+Every store has a small integer key (`stores`); each larger table carries it and begins its primary
+key with it, so that all of them can be distributed by store. Instants are `timestamptz`, amounts of
+time are whole microseconds (`_us`) unless a column's name says otherwise.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+NAMING_CONVENTION: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata: Final = sa.MetaData(naming_convention=NAMING_CONVENTION)
+
+_INSTANT: Final = sa.DateTime(timezone=True)
+_NOW: Final = sa.func.now()
+
+
+def _key(name: str = "store_key") -> "sa.Column[int]":
+    return sa.Column(name, sa.Integer, primary_key=True, autoincrement=False)
+
+
+database_parameters: Final = sa.Table(
+    "database_parameters",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("max_gap_us", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    sa.CheckConstraint("max_gap_us > 0 AND max_gap_us < 86400000000", name="max_gap_us"),
+    comment="What is fixed for the life of this database: every status run was made with it.",
+)
+
+stores: Final = sa.Table(
+    "stores",
+    metadata,
+    sa.Column("store_key", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("store_id", sa.Text(collation="C"), nullable=False, unique=True),
+    comment="Every store that any source has named; ids sort by their bytes.",
+)
+
+loads: Final = sa.Table(
+    "loads",
+    metadata,
+    sa.Column("load_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("file_path", sa.Text, comment="NULL: the rows were pushed"),
+    sa.Column("run_id", sa.Text, comment="the Dagster run that made the load"),
+    sa.Column("loaded_at", _INSTANT, nullable=False),
+    sa.Column("rows_read", sa.BigInteger, nullable=False),
+    sa.Column("rows_loaded", sa.BigInteger, nullable=False),
+    sa.Column("rows_replaced", sa.BigInteger, nullable=False),
+    sa.Column("rows_unchanged", sa.BigInteger, nullable=False),
+    sa.Column("rows_rejected", sa.BigInteger, nullable=False),
+    sa.Column("first_polled_at", _INSTANT),
+    sa.Column("last_polled_at", _INSTANT),
+    sa.Column("undone_at", _INSTANT),
+    sa.CheckConstraint(
+        "rows_read = rows_loaded + rows_replaced + rows_unchanged + rows_rejected",
+        name="rows_balance",
+    ),
+    sa.Index("ix_loads_source_file_path", "source", "file_path"),
+    comment="One row per file read or batch pushed; the order of load_id is the order of arrival.",
+)
+
+ingested_files: Final = sa.Table(
+    "ingested_files",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("file_path", sa.Text, primary_key=True),
+    sa.Column("load_id", sa.Integer, nullable=False, comment="the last load of this file"),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("bytes_read", sa.BigInteger, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False, comment="of the first bytes_read bytes"),
+    comment="What was read of each file, so that an unchanged one is not read again.",
+)
+
+rejected_rows: Final = sa.Table(
+    "rejected_rows",
+    metadata,
+    sa.Column("rejected_row_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("load_id", sa.Integer, nullable=False, index=True),
+    sa.Column("line", sa.BigInteger, nullable=False),
+    sa.Column("row_text", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("replayed_by_load_id", sa.Integer),
+    comment="Rows that could not be read, whole, with the reason.",
+)
+
+store_status: Final = sa.Table(
+    "store_status",
+    metadata,
+    _key(),
+    sa.Column("polled_at", _INSTANT, primary_key=True),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("load_id", sa.Integer, nullable=False, comment="whose statement this is"),
+    postgresql_partition_by="RANGE (polled_at)",
+    comment="The polls, one row per (store, instant): what the last arrival said.",
+)
+
+superseded_polls: Final = sa.Table(
+    "superseded_polls",
+    metadata,
+    _key(),
+    sa.Column("polled_at", _INSTANT, primary_key=True),
+    sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    comment="What earlier loads said of polls whose row a later arrival took.",
+)
+
+status_runs: Final = sa.Table(
+    "status_runs",
+    metadata,
+    _key(),
+    sa.Column("first_poll_at", _INSTANT, primary_key=True),
+    sa.Column("last_poll_at", _INSTANT, nullable=False),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("polls", sa.Integer, nullable=False),
+    sa.Index("ix_status_runs_first_poll_at", "first_poll_at"),
+    comment="Maximal sequences of polls with one status; written in the polls' transaction.",
+    # The hourly refresh only moves last_poll_at: with room in the page no index is touched.
+    postgresql_with={"fillfactor": 70},
+)
+
+business_hours: Final = sa.Table(
+    "business_hours",
+    metadata,
+    _key(),
+    sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
+    sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("row_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day_of_week", sa.SmallInteger, nullable=False, comment="0: Monday"),
+    sa.Column("start_us", sa.BigInteger, nullable=False, comment="since local midnight"),
+    sa.Column("end_us", sa.BigInteger, nullable=False, comment="since local midnight"),
+    sa.Column("is_dated", sa.Boolean, nullable=False, comment="the source gave valid_from"),
+    comment="Weekly hours as read; rows of one store, valid_from and load are one version.",
+)
+
+store_timezones: Final = sa.Table(
+    "store_timezones",
+    metadata,
+    _key(),
+    sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
+    sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("timezone", sa.Text, nullable=False, comment="IANA key"),
+    sa.Column("is_dated", sa.Boolean, nullable=False, comment="the source gave valid_from"),
+    comment="Zones as read; the version with the greatest valid_from, then load_id, counts.",
+)
+
+closures: Final = sa.Table(
+    "closures",
+    metadata,
+    sa.Column("closure_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("store_key", sa.Integer, comment="NULL: every store"),
+    sa.Column("start_local", sa.DateTime, nullable=False, comment="wall clock of each store"),
+    sa.Column("end_local", sa.DateTime, comment="NULL: open"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    sa.Column("cancelled_by_load_id", sa.Integer),
+    sa.CheckConstraint("end_local > start_local", name="end_after_start"),
+    comment="Planned time off: taken out of business time.",
+)
+
+business_hour_intervals: Final = sa.Table(
+    "business_hour_intervals",
+    metadata,
+    _key(),
+    sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
+    sa.Column("start_us_of_week", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("end_us_of_week", sa.BigInteger, nullable=False),
+    sa.Column("load_id", sa.Integer, comment="NULL: no hours were ever loaded, so always open"),
+    sa.CheckConstraint(
+        "start_us_of_week >= 0 AND start_us_of_week < end_us_of_week"
+        " AND end_us_of_week <= 604800000000",
+        name="inside_week",
+    ),
+    comment="The normalised local week of each store and version: merged, from Monday 00:00.",
+)
+
+
+def _figure_columns() -> "list[sa.Column[object]]":
+    """The columns of one store's figures: rounded as in the report, then exact."""
+    columns: list[sa.Column[object]] = [
+        sa.Column(f"{kind}_last_{window}", sa.Numeric(12, 4), nullable=False)
+        for kind in ("uptime", "downtime")
+        for window in ("hour_minutes", "day_hours", "week_hours")
+    ]
+    columns.extend(
+        sa.Column(f"{amount}_last_{window}_us", sa.BigInteger, nullable=False)
+        for amount in (
+            "business",
+            "uptime",
+            "downtime",
+            "lowest_uptime",
+            "highest_uptime",
+            "observed",
+        )
+        for window in ("hour", "day", "week")
+    )
+    return columns
+
+
+store_uptime: Final = sa.Table(
+    "store_uptime",
+    metadata,
+    _key(),
+    *_figure_columns(),
+    comment="The newest figures of every store with a poll in 192 hours.",
+)
+
+store_uptime_state: Final = sa.Table(
+    "store_uptime_state",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("as_of", _INSTANT, comment="NULL: no poll was ever loaded"),
+    sa.Column("refreshed_at", _INSTANT, nullable=False),
+    sa.Column("stores", sa.Integer, nullable=False),
+    sa.Column("silent_stores", sa.Integer, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="What store_uptime speaks of.",
+)
+
+reports: Final = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("report_id", postgresql.UUID(as_uuid=False), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("requested_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("requested_as_of", _INSTANT, comment="NULL: the newest poll when it is made"),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("result_id", sa.BigInteger, index=True),
+    sa.Column("completed_at", _INSTANT),
+    sa.Column("error", sa.Text),
+    sa.CheckConstraint(
+        "state IN ('waiting', 'complete', 'failed', 'expired')",
+        name="state",
+    ),
+    sa.CheckConstraint("(state = 'complete') = (result_id IS NOT NULL)", name="result"),
+    sa.CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="error"),
+    sa.Index(
+        "ix_reports_waiting",
+        "requested_at",
+        postgresql_where=sa.text("state = 'waiting'"),
+    ),
+    comment="What was asked for; the row exists before any run is launched.",
+)
+
+report_results: Final = sa.Table(
+    "report_results",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("as_of", _INSTANT, nullable=False),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("stores", sa.Integer, nullable=False),
+    sa.Column("silent_stores", sa.Integer, nullable=False),
+    sa.Column("computed_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("last_load_id", sa.Integer, comment="the newest load that it knew of"),
+    sa.Column("csv_bytes", sa.BigInteger, nullable=False),
+    sa.Column("csv_chunks", sa.Integer, nullable=False),
+    sa.Column("csv_sha256", sa.Text, nullable=False),
+    comment="What was computed; requests with one as_of and policy that wait together share it.",
+)
+
+report_csv: Final = sa.Table(
+    "report_csv",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    comment="The bytes of each result's CSV, cut into chunks.",
+)
+
+uptime_report: Final = sa.Table(
+    "uptime_report",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _key(),
+    *_figure_columns(),
+    comment="The rows of each result; never changed.",
+)
+
+report_runs: Final = sa.Table(
+    "report_runs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("launched_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("reading_at", _INSTANT, comment="when it began to take waiting reports"),
+    sa.Column("ended_at", _INSTANT),
+    sa.Column("is_success", sa.Boolean),
+    sa.Index("ix_report_runs_open", "launched_at", postgresql_where=sa.text("ended_at IS NULL")),
+    comment="The Dagster runs that make reports.",
+)

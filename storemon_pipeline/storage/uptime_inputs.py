@@ -1,0 +1,157 @@
+"""What the engine needs of the database for an instant: stores, runs and business calendars."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.instants import instant, microseconds_of
+from storemon_pipeline.uptime.calendar import (
+    EVERY_STORE,
+    OPEN_END,
+    Calendar,
+    Closures,
+    HoursVersions,
+    ZoneVersions,
+    build_calendar,
+)
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.weeks import WeekIntervals
+from storemon_pipeline.uptime.windows import LOOKBACK_US, WEEK_US, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIndex:
+    """All stores in the order of their ids' bytes; the engine knows a store by its position."""
+
+    store_ids: pa.Array
+    store_keys: IntArray
+
+    def __len__(self) -> int:
+        return len(self.store_keys)
+
+    def positions(self, keys: IntArray) -> IntArray:
+        """The position of each key, shape `(n,)`; every key is known."""
+        position = np.empty(int(self.store_keys.max(initial=0)) + 1, np.int64)
+        position[self.store_keys] = np.arange(len(self))
+        return position[keys]
+
+
+def read_stores(bulk: Bulk) -> StoreIndex:
+    """Every known store."""
+    rows = bulk.fetch("SELECT store_key, store_id FROM stores")
+    # Arrow compares strings by their bytes, as the contract orders a report.
+    rows = rows.take(pc.sort_indices(rows["store_id"]))
+    return StoreIndex(
+        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
+    )
+
+
+def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Runs:
+    """The runs with a poll in the look-back before an instant, by position of their store.
+
+    Runs that begin within it come by their first poll; of each store at most one more, the last
+    that began before, can reach into it.
+    """
+    rows = bulk.fetch(
+        """
+        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs WHERE first_poll_at > $1 AND first_poll_at <= $2
+        UNION ALL
+        SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+        FROM stores s
+        CROSS JOIN LATERAL (
+            SELECT * FROM status_runs r
+            WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
+            ORDER BY r.first_poll_at DESC LIMIT 1
+        ) r
+        WHERE r.last_poll_at > $1
+        """,
+        (instant(as_of_us - LOOKBACK_US), instant(as_of_us)),
+    )
+    runs = Runs(
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["first_poll_at"]),
+        microseconds_of(rows["last_poll_at"]),
+        rows["is_active"].to_numpy(),
+        rows["polls"].to_numpy().astype(np.int64),
+    )
+    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
+
+
+def read_calendar(bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int) -> Calendar:
+    """Business time of all stores in `[start_us, end_us]`, from the versions that count."""
+    weeks, hours = _read_hours(bulk, stores)
+    return build_calendar(
+        stores=len(stores),
+        start_us=start_us,
+        end_us=end_us,
+        weeks=weeks,
+        hours=hours,
+        zones=_read_zones(bulk, stores),
+        closures=_read_closures(bulk, stores),
+    )
+
+
+def read_report_calendar(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Calendar:
+    """The calendar of a report's longest window."""
+    return read_calendar(bulk, stores, start_us=as_of_us - WEEK_US, end_us=as_of_us)
+
+
+def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVersions]:
+    rows = bulk.fetch(
+        """
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from,
+               start_us_of_week, end_us_of_week
+        FROM business_hour_intervals WHERE load_id IS NOT NULL
+        """
+    )
+    store = stores.positions(rows["store_key"].to_numpy())
+    valid_from_us = microseconds_of(rows["valid_from"])
+    start_us = rows["start_us_of_week"].to_numpy()
+    order = np.lexsort((start_us, valid_from_us, store))
+    store, valid_from_us = store[order], valid_from_us[order]
+    is_first = np.ones(len(store), np.bool_)
+    is_first[1:] = (store[1:] != store[:-1]) | (valid_from_us[1:] != valid_from_us[:-1])
+    week = np.cumsum(is_first) - 1
+    intervals = WeekIntervals(week, start_us[order], rows["end_us_of_week"].to_numpy()[order])
+    versions = HoursVersions(
+        store[is_first], valid_from_us[is_first], np.arange(int(is_first.sum()))
+    )
+    return intervals, versions
+
+
+def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
+    rows = bulk.fetch(
+        """
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
+        FROM store_timezones ORDER BY load_id
+        """
+    )
+    zones = rows["timezone"].combine_chunks().dictionary_encode()
+    return ZoneVersions(
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["valid_from"]),
+        zones.indices.to_numpy().astype(np.int64),
+        tuple(zones.dictionary.to_pylist()),
+    )
+
+
+def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
+    rows = bulk.fetch(
+        """
+        SELECT store_key, start_local, end_local FROM closures WHERE cancelled_by_load_id IS NULL
+        """
+    )
+    key = rows["store_key"]
+    is_for_all = pc.is_null(key).to_numpy()
+    store = (
+        stores.positions(pc.fill_null(key, stores.store_keys[0]).to_numpy()) if len(stores) else key
+    )
+    return Closures(
+        np.where(is_for_all, EVERY_STORE, store),
+        rows["start_local"].cast(pa.int64()).to_numpy(),
+        pc.fill_null(rows["end_local"].cast(pa.int64()), OPEN_END).to_numpy(),
+    )

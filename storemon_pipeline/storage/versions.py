@@ -1,0 +1,143 @@
+"""Versions of weekly hours and zones: which rows of a snapshot are new, and from when they hold.
+
+A version is the set of rows that one load gave a store for one `valid_from`. The rules are the same
+for both sources; only the columns of a row differ.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.instants import microseconds, microseconds_of, timestamps_or_null
+from storemon_pipeline.storage.loads import Accounts, Load
+from storemon_pipeline.storage.stores import store_keys
+from storemon_pipeline.uptime.calendar import ALWAYS
+from storemon_pipeline.uptime.windows import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTable:
+    """A table of versions: its name, the columns that a row says, and whether rows are numbered."""
+
+    name: str
+    columns: tuple[str, ...]
+    has_row_number: bool
+
+
+BUSINESS_HOURS: Final = VersionTable(
+    "business_hours", ("day_of_week", "start_us", "end_us"), has_row_number=True
+)
+STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), has_row_number=False)
+
+_VERSION: Final = ["store_key", "valid_from_us", "is_dated"]
+
+
+def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFrame) -> Accounts:
+    """Write the versions of a snapshot that say something new.
+
+    `frame` has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
+    none), and those of the table, in file order. Rows without `valid_from` hold always when they
+    are the store's first, else from the load on. A version whose rows are those that the same
+    origin (files, or pushes) said last makes no new one. The accounts have no rejected rows.
+    """
+    if frame.empty:
+        return Accounts(0, 0, 0, 0)
+    ids = pd.Index(frame["store_id"].unique())
+    rows = frame[[*table.columns]].copy()
+    rows["store_key"] = store_keys(bulk, ids.tolist())[ids.get_indexer(frame["store_id"])]
+    rows["is_dated"] = frame["valid_from_us"].notna().to_numpy()
+    rows["valid_from_us"] = frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy()
+    if not table.has_row_number:
+        # A store has one zone at a time: of several rows for one start the last one counts.
+        rows["is_last"] = ~rows.duplicated(_VERSION, keep="last")
+        overtaken = int((~rows["is_last"]).sum())
+        rows = rows[rows.pop("is_last")]
+    else:
+        overtaken = 0
+    distinct = rows.drop_duplicates()
+    repeated = len(rows) - len(distinct)
+
+    last = _last_said(bulk, load, table)
+    is_new = _differs(distinct, last, table)
+    known = last["store_key"].unique() if len(last) else np.empty(0, np.int64)
+    known = np.union1d(known, _stores_with_versions(bulk, table))
+    written = distinct[is_new].copy()
+    is_first = ~written["store_key"].isin(known)
+    starts_now = ~written["is_dated"] & ~is_first
+    written.loc[starts_now, "valid_from_us"] = microseconds(load.loaded_at)
+    _append_versions(bulk, load, table, written)
+    loaded = int(is_first.sum())
+    replaced = len(written) - loaded + overtaken
+    return Accounts(loaded, replaced, len(distinct) - len(written) + repeated, 0)
+
+
+def _last_said(bulk: Bulk, load: Load, table: VersionTable) -> pd.DataFrame:
+    """The rows that this origin said last of each (store, valid_from); undated ones as ALWAYS."""
+    columns = ", ".join(f"v.{name}" for name in table.columns)
+    rows = bulk.fetch(
+        f"""
+        WITH said AS (
+            SELECT v.store_key, v.load_id, v.is_dated, {columns},
+                   CASE WHEN v.is_dated THEN nullif(v.valid_from, '-infinity') END AS valid_from
+            FROM {table.name} v JOIN loads l USING (load_id)
+            WHERE (l.file_path IS NULL) = $1
+        ), aged AS (
+            SELECT *, rank() OVER (
+                PARTITION BY store_key, is_dated, valid_from ORDER BY load_id DESC
+            ) AS age
+            FROM said
+        )
+        SELECT * FROM aged WHERE age = 1
+        """,  # noqa: S608  (names of columns and tables are constants of this module)
+        (load.file_path is None,),
+    )
+    frame = pd.DataFrame({name: rows[name].to_pandas() for name in table.columns})
+    frame["store_key"] = rows["store_key"].to_numpy().astype(np.int64)
+    frame["is_dated"] = rows["is_dated"].to_numpy()
+    frame["valid_from_us"] = microseconds_of(rows["valid_from"])
+    return frame
+
+
+def _differs(rows: pd.DataFrame, last: pd.DataFrame, table: VersionTable) -> "pd.Series[bool]":
+    """For each row whether its version, as a set of rows, is another one than the last said."""
+    compared = [*_VERSION, *table.columns]
+    both = rows[compared].merge(
+        last[compared].astype(rows[compared].dtypes.to_dict()).drop_duplicates(),
+        how="outer",
+        on=compared,
+        indicator=True,
+    )
+    odd = both[both["_merge"] != "both"]
+    changed = pd.MultiIndex.from_frame(odd[_VERSION].drop_duplicates())
+    is_changed = pd.MultiIndex.from_frame(rows[_VERSION]).isin(changed)
+    return pd.Series(is_changed, index=rows.index)
+
+
+def _stores_with_versions(bulk: Bulk, table: VersionTable) -> IntArray:
+    keys = bulk.fetch(f"SELECT DISTINCT store_key FROM {table.name}")["store_key"]  # noqa: S608
+    stores: IntArray = keys.to_numpy().astype(np.int64)
+    return stores
+
+
+def _append_versions(bulk: Bulk, load: Load, table: VersionTable, rows: pd.DataFrame) -> None:
+    columns = {
+        "store_key": rows["store_key"].to_numpy(np.int32),
+        "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),
+        "load_id": np.full(len(rows), load.load_id, np.int32),
+        "is_dated": rows["is_dated"].to_numpy(np.bool_),
+    }
+    if table.has_row_number:
+        columns["row_number"] = rows.groupby(_VERSION).cumcount().to_numpy(np.int32)
+    for name in table.columns:
+        columns[name] = pa.Array.from_pandas(rows[name])
+    staged = pa.table(columns)
+    bulk.stage("new_versions", staged)
+    names = ", ".join(name for name in staged.column_names if name != "valid_from")
+    bulk.execute(
+        f"INSERT INTO {table.name} (valid_from, {names})"  # noqa: S608
+        f" SELECT coalesce(valid_from, '-infinity'), {names} FROM pg_temp.new_versions"
+    )
