@@ -1,13 +1,15 @@
 """What the engine needs of the database for an instant: stores, runs and business calendars."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storemon_pipeline.storage.bulk import Bulk
-from storemon_pipeline.storage.instants import instant, microseconds_of
+from storemon_pipeline.storage.instants import microseconds_of
 from storemon_pipeline.uptime.calendar import (
     EVERY_STORE,
     OPEN_END,
@@ -20,6 +22,8 @@ from storemon_pipeline.uptime.calendar import (
 from storemon_pipeline.uptime.runs import Runs
 from storemon_pipeline.uptime.weeks import WeekIntervals
 from storemon_pipeline.uptime.windows import LOOKBACK_US, WEEK_US, IntArray
+
+LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def read_stores(bulk: Bulk) -> StoreIndex:
     )
 
 
-def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Runs:
+def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
     """The runs with a poll in the look-back before an instant, by position of their store.
 
     Runs that begin within it come by their first poll; of each store at most one more, the last
@@ -58,18 +62,18 @@ def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Runs:
     rows = bulk.fetch(
         """
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs WHERE first_poll_at > $1 AND first_poll_at <= $2
+        FROM status_runs WHERE first_poll_at > $1 - $2 AND first_poll_at <= $1
         UNION ALL
         SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
         FROM stores s
         CROSS JOIN LATERAL (
             SELECT * FROM status_runs r
-            WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
+            WHERE r.store_key = s.store_key AND r.first_poll_at <= $1 - $2
             ORDER BY r.first_poll_at DESC LIMIT 1
         ) r
-        WHERE r.last_poll_at > $1
+        WHERE r.last_poll_at > $1 - $2
         """,
-        (instant(as_of_us - LOOKBACK_US), instant(as_of_us)),
+        (as_of, LOOKBACK),
     )
     runs = Runs(
         stores.positions(rows["store_key"].to_numpy()),

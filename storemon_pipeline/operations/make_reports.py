@@ -1,0 +1,92 @@
+"""Making the reports that wait: one run takes them all."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from storemon_pipeline.exports.report_csv import report_csv
+from storemon_pipeline.operations.compute_uptime import compute_uptime
+from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
+from storemon_pipeline.storage.engine import create_engine
+from storemon_pipeline.storage.figure_rows import report_figures
+from storemon_pipeline.storage.report_results import (
+    Result,
+    complete_reports,
+    fail_reports,
+    take_waiting_reports,
+    write_result,
+)
+from storemon_pipeline.storage.report_runs import record_reading
+from storemon_pipeline.storage.reports import request_report
+from storemon_pipeline.storage.uptime_state import read_newest_poll
+from storemon_pipeline.uptime.windows import Policy
+
+NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMade:
+    """One result of a run, and how many reports it answers."""
+
+    result: Result
+    as_of: datetime
+    policy: Policy
+    reports: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsMade:
+    """What a run did: reports that failed had no data to speak of."""
+
+    made: tuple[ReportMade, ...]
+    failed: int
+
+
+def make_waiting_reports(url: str, *, run_id: str, is_asked_by_hand: bool) -> ReportsMade:
+    """Every report that waits is complete, or failed for a lasting reason, all in one transaction.
+
+    Reports with the same instant and policy share a result. `is_asked_by_hand` adds a report of
+    the newest poll when none waits, for runs that no request has launched. Raises InvariantError.
+    """
+    engine = create_engine(url, application_name="storemon report", pool_size=1)
+    with engine.begin() as connection:
+        record_reading(connection, run_id)
+    with bulk_transaction(url) as bulk:
+        made = _make(bulk, run_id)
+    if is_asked_by_hand and not made.made and not made.failed:
+        with engine.begin() as connection:
+            request_report(connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST)
+        with bulk_transaction(url) as bulk:
+            made = _make(bulk, run_id)
+    engine.dispose()
+    return made
+
+
+def _make(bulk: Bulk, run_id: str) -> ReportsMade:
+    waiting = take_waiting_reports(bulk)
+    if not waiting:
+        return ReportsMade((), 0)
+    newest = read_newest_poll(bulk)
+    if newest is None:
+        fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
+        return ReportsMade((), len(waiting))
+    groups: dict[tuple[datetime, Policy], list[str]] = defaultdict(list)
+    for report in waiting:
+        groups[report.as_of or newest, report.policy].append(report.report_id)
+    made = []
+    for (as_of, policy), report_ids in groups.items():
+        computed = compute_uptime(bulk, as_of=as_of, policy=policy)
+        figures = computed.figures
+        result = write_result(
+            bulk,
+            as_of=as_of,
+            policy=policy,
+            run_id=run_id,
+            stores=computed.stores,
+            figures=figures,
+            csv=report_csv(computed.stores.store_ids.take(figures.store), report_figures(figures)),
+        )
+        complete_reports(bulk, report_ids, result.result_id)
+        made.append(ReportMade(result, as_of, policy, len(report_ids)))
+    return ReportsMade(tuple(made), 0)

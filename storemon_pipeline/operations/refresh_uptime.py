@@ -1,0 +1,40 @@
+"""Bringing `store_uptime` forward to the newest poll."""
+
+from datetime import datetime
+
+from storemon_pipeline.operations.compute_uptime import compute_uptime
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.uptime_inputs import read_stores
+from storemon_pipeline.storage.uptime_state import (
+    UptimeState,
+    read_as_of,
+    read_newest_poll,
+    write_uptime,
+)
+from storemon_pipeline.uptime.windows import Policy
+
+
+def refresh_uptime(url: str, *, refreshed_at: datetime) -> UptimeState:
+    """`store_uptime` speaks of the newest poll, or still of a newer one that it spoke of before.
+
+    Raises InvariantError.
+    """
+    with bulk_transaction(url) as bulk:
+        instants = [at for at in (read_newest_poll(bulk), read_as_of(bulk)) if at is not None]
+        if not instants:
+            return write_uptime(
+                bulk,
+                as_of=None,
+                refreshed_at=refreshed_at,
+                stores=read_stores(bulk),
+                figures=None,
+            )
+        as_of = max(instants)
+        computed = compute_uptime(bulk, as_of=as_of, policy=Policy.NEAREST)
+        return write_uptime(
+            bulk,
+            as_of=as_of,
+            refreshed_at=refreshed_at,
+            stores=computed.stores,
+            figures=computed.figures,
+        )
