@@ -1,0 +1,127 @@
+"""Timestamps as text become microseconds, a whole column at a time.
+
+Times of day are no timestamps (see hours.py).
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MINUTE_US: Final = 60_000_000
+_DAY_US: Final = 86_400_000_000
+_FIRST_US: Final = -62_135_596_800_000_000  # 0001-01-01T00:00, the first instant of a datetime
+_LAST_US: Final = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999, the last one
+
+_SHORTEST: Final = len("2023-01-25 18:13:22")
+_LONGEST: Final = len("2023-01-25 18:13:22.479220")
+_PLAIN: Final = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: UTC|Z)?$"
+_CLOCK: Final = (
+    r"^(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])"
+    r"[ Tt](?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d)"
+    r"(?::(?P<second>[0-5]\d)(?:\.(?P<fraction>\d+))?)?"
+)
+_ZONE: Final = (
+    r"(?:\s*(?:(?i:UTC|Z)"
+    r"|(?P<sign>[+-])(?P<zone_hour>[01]\d|2[0-3])(?::?(?P<zone_minute>[0-5]\d))?))?"
+)
+
+_MICROSECONDS: Final = pa.timestamp("us")
+
+
+def parse_instants(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return microseconds since 1970-01-01T00:00Z (n,), and which of them could be read (n,).
+
+    Read is `YYYY-MM-DD`, a blank or `T`, `HH:MM[:SS[.f]]` and nothing (which is UTC), `UTC`, `Z`
+    or an offset such as `+05:30`, `+0530`, `+05`. Digits below the microsecond are cut off.
+    What could not be read is 0.
+    """
+    text = pc.utf8_trim_whitespace(pc.fill_null(text, ""))
+    at_us = _cast(text)
+    if at_us is not None:
+        return at_us, np.ones(len(at_us), np.bool_)
+    is_plain = pc.match_substring_regex(text, _PLAIN).to_numpy(zero_copy_only=False)
+    plain_us = _cast(pc.ascii_rtrim(text.filter(pa.array(is_plain)), " UTCZ"))
+    if plain_us is None:  # a date such as 30 February
+        return _read_fields(text, _CLOCK + _ZONE + "$")
+    at_us = np.zeros(len(text), np.int64)
+    is_read = is_plain.copy()
+    at_us[is_plain] = plain_us
+    at_us[~is_plain], is_read[~is_plain] = _read_fields(
+        text.filter(pa.array(~is_plain)), _CLOCK + _ZONE + "$"
+    )
+    return at_us, is_read
+
+
+def parse_wall_clocks(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return microseconds since 1970-01-01T00:00 on the same clock (n,), and which were read (n,).
+
+    The forms are those of parse_instants without a zone.
+    """
+    return _read_fields(pc.utf8_trim_whitespace(pc.fill_null(text, "")), _CLOCK + "$")
+
+
+def _cast(text: pa.Array) -> npt.NDArray[np.int64] | None:
+    """Return the microseconds of plain timestamps that all end alike; None where any is not so."""
+    for suffix in (" UTC", "Z"):
+        if pc.all(pc.ends_with(text, suffix)).as_py():
+            text = pc.utf8_slice_codeunits(text, 0, -len(suffix))
+            break
+    length = pc.min_max(pc.binary_length(text)).as_py()
+    if length["min"] is None:
+        return np.zeros(0, np.int64)
+    # Arrow also reads a date without a time, or with the hour alone: both are shorter.
+    if length["min"] < _SHORTEST or length["max"] > _LONGEST:
+        return None
+    try:
+        at_us: npt.NDArray[np.int64] = text.cast(_MICROSECONDS).cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return at_us if at_us.min() >= _FIRST_US else None  # Arrow reads the year 0
+
+
+def _read_fields(
+    text: pa.Array, pattern: str
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return what parse_instants returns, field by field: slower, and no odd form stops it."""
+    found = pc.extract_regex(text, pattern)
+    is_read: npt.NDArray[np.bool_] = found.is_valid().to_numpy(zero_copy_only=False)
+    at_us = np.zeros(len(text), np.int64)
+    found = found.drop_null()
+    names = {field.name for field in found.type}
+
+    def number(name: str) -> npt.NDArray[np.int64]:
+        if name not in names:
+            return np.zeros(len(found), np.int64)
+        digits = found.field(name)
+        if name == "fraction":
+            digits = pc.utf8_slice_codeunits(pc.utf8_rpad(digits, 6, "0"), 0, 6)
+        digits = pc.if_else(pc.equal(digits, ""), "0", digits)
+        values: npt.NDArray[np.int64] = digits.cast(pa.int64()).to_numpy()
+        return values
+
+    year, month, day = number("year"), number("month"), number("day")
+    hour, minute, second = number("hour"), number("minute"), number("second")
+    zone_hour, zone_minute = number("zone_hour"), number("zone_minute")
+    first_of_month = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    first_day = first_of_month.astype("datetime64[D]").astype(np.int64)
+    next_first_day = (first_of_month + 1).astype("datetime64[D]").astype(np.int64)
+    offset_us = (zone_hour * 60 + zone_minute) * _MINUTE_US
+    if "sign" in names:
+        is_west = pc.equal(found.field("sign"), "-").to_numpy(zero_copy_only=False)
+        offset_us = np.where(is_west, -offset_us, offset_us)
+    found_us = (
+        (first_day + day - 1) * _DAY_US
+        + (hour * 60 + minute) * _MINUTE_US
+        + second * 1_000_000
+        + number("fraction")
+        - offset_us
+    )
+    is_valid = (
+        (day <= next_first_day - first_day) & (found_us >= _FIRST_US) & (found_us <= _LAST_US)
+    )
+    at_us[is_read] = np.where(is_valid, found_us, 0)
+    is_read[is_read] = is_valid
+    return at_us, is_read

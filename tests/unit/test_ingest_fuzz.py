@@ -1,0 +1,193 @@
+"""Whatever a file holds, its rows are read or rejected, and the accounts balance."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storemon_pipeline.ingest.closures import read_closures_file
+from storemon_pipeline.ingest.hours import read_hours_file
+from storemon_pipeline.ingest.polls import read_polls_file
+from storemon_pipeline.ingest.rejects import RejectedRow, UnusableFileError
+from storemon_pipeline.ingest.zones import read_zones_file
+
+NOW_US = 1_700_000_000_000_000
+
+VALID = {
+    "polls": (
+        b"store_id,status,timestamp_utc\n"
+        b"8419537941919820732,active,2023-01-22 12:09:39.388884 UTC\n"
+        b'"54515546588432327","inactive","2023-01-24 09:06:42 UTC"\n'
+        b"\n"
+        b'"a,b",active,2023-01-24T09:07:26.441407Z\r\n'
+        b"K\xc3\xb6ln,ACTIVE,0001-01-01 00:00:00+00:00\n"
+        b"5,up,9999-12-31 23:59:59.999999\n"
+    ),
+    "hours": (
+        b"store_id,dayOfWeek,start_time_local,end_time_local,valid_from\n"
+        b"1,0,00:00:00,23:59:00,always\n"
+        b'"2","6","9:00","24:00",""\r\n'
+        b"3,7,10:00,09:00,2023-01-24 09:07\n"
+    ),
+    "zones": b"store_id,timezone_str\n1,America/New_York\n2,Asia/Kolkata\n3,Nowhere\n",
+    "closures": b"store_id,start_local,end_local,reason\n*,2023-12-24 18:00,,Christmas\n",
+}
+
+FRAGMENTS = [
+    *(
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b",",
+        b'"',
+        b'""',
+        b'","',
+        b" ",
+        b"\t",
+        b"\0",
+        b"\xff",
+        b"\xef\xbb\xbf",
+    ),
+    *(
+        b"\xc3",
+        b"\xed\xa0\x80",
+        b"\xe2\x80\xa8",
+        b"\x85",
+        b"\x1c",
+        b"-",
+        b":",
+        b"UTC",
+        b"always",
+        b"*",
+    ),
+    *(b"0000", b"9999", b"24:00", b"store_id", b"status", b"x" * 300),
+]
+
+
+class Read(Protocol):
+    """What all readers return."""
+
+    @property
+    def rejected(self) -> tuple[RejectedRow, ...]: ...
+    @property
+    def rows_read(self) -> int: ...
+    @property
+    def bytes_read(self) -> int: ...
+
+
+def read_polls(path: Path) -> tuple[Read, list[int]]:
+    content = read_polls_file(path, now_us=NOW_US)
+    assert content.polls.store_ids[content.polls.store].tolist() == [
+        text.strip() for text in content.polls.store_ids[content.polls.store]
+    ]
+    return content, content.polls.line.tolist()
+
+
+def read_hours(path: Path) -> tuple[Read, list[int]]:
+    content = read_hours_file(path)
+    return content, content.frame.line.tolist()
+
+
+def read_zones(path: Path) -> tuple[Read, list[int]]:
+    content = read_zones_file(path)
+    return content, content.frame.line.tolist()
+
+
+def read_closures(path: Path) -> tuple[Read, list[int]]:
+    content = read_closures_file(path)
+    return content, content.frame.line.tolist()
+
+
+READERS: dict[str, Callable[[Path], tuple[Read, list[int]]]] = {
+    "polls": read_polls,
+    "hours": read_hours,
+    "zones": read_zones,
+    "closures": read_closures,
+}
+
+
+def data_lines(content: bytes) -> list[int]:
+    """Return the numbers of the lines after the header that are not blank."""
+    lines = re.split(rb"\r\n|\r|\n", content.removeprefix(b"\xef\xbb\xbf"))
+    numbers = [
+        number
+        for number, line in enumerate(lines, start=1)
+        if line.decode("utf-8", "backslashreplace").strip()
+    ]
+    return numbers[1:]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, content: bytes) -> bytes:
+    """A few cuts, repeats and strange bytes in a file that was good."""
+    for _ in range(draw(st.integers(0, 6))):
+        start = draw(st.integers(0, len(content)))
+        end = draw(st.integers(start, min(len(content), start + 20)))
+        middle = draw(
+            st.one_of(
+                st.sampled_from(FRAGMENTS),
+                st.just(content[start:end] * 2),
+                st.binary(max_size=3),
+                st.just(b""),
+            )
+        )
+        content = content[:start] + middle + content[end:]
+    return content
+
+
+@pytest.mark.parametrize("source", sorted(VALID))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_every_line_is_read_or_rejected(tmp_path: Path, source: str, data: st.DataObject) -> None:
+    content = data.draw(
+        st.one_of(
+            mutated(VALID[source]),
+            st.binary(max_size=200),
+            st.binary(max_size=200).map(
+                lambda tail: VALID[source].partition(b"\n")[0] + b"\n" + tail
+            ),
+        )
+    )
+    path = tmp_path / "file.csv"
+    path.write_bytes(content)
+    try:
+        read, good = READERS[source](path)
+    except UnusableFileError as error:
+        assert error.reason.isprintable()  # noqa: PT017
+        return
+    rejected = [row.line for row in read.rejected]
+    assert good == sorted(good)
+    assert rejected == sorted(rejected)
+    assert sorted(good + rejected) == data_lines(content)
+    assert read.rows_read == len(good) + len(rejected)
+    assert read.bytes_read == len(content)
+    assert all(row.text.isprintable() and row.text for row in read.rejected)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=mutated(VALID["polls"]), block_bytes=st.integers(700, 1400))
+def test_what_a_line_gives_does_not_depend_on_its_block(
+    tmp_path: Path, content: bytes, block_bytes: int
+) -> None:
+    header = VALID["polls"].partition(b"\n")[0] + b"\n"
+    path = tmp_path / "file.csv"
+    path.write_bytes(header + content * 3)
+    if max(map(len, re.split(rb"\r\n|\r|\n", header + content * 3))) >= 698:
+        return
+    whole = read_polls_file(path, now_us=NOW_US)
+    parts = read_polls_file(path, now_us=NOW_US, block_bytes=block_bytes)
+    for content_read in (whole, parts):
+        assert content_read.header == header.decode().rstrip()
+    assert parts.rejected == whole.rejected
+    assert parts.rows_read == whole.rows_read
+    for of_whole, of_parts in (
+        (whole.polls.line, parts.polls.line),
+        (whole.polls.polled_at_us, parts.polls.polled_at_us),
+        (whole.polls.is_active, parts.polls.is_active),
+        (whole.polls.store_ids[whole.polls.store], parts.polls.store_ids[parts.polls.store]),
+    ):
+        assert of_whole.tolist() == of_parts.tolist()
