@@ -1,0 +1,91 @@
+"""The application: its parts put together. What they do is in their own modules."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Final
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+
+from storemon_api.deps import Services
+from storemon_api.errors import install_error_handlers
+from storemon_api.launcher import Dispatcher
+from storemon_api.metrics import Metrics
+from storemon_api.middleware import RequestMetrics, SecurityHeaders
+from storemon_api.openapi import install_openapi
+from storemon_api.routes import docs, health, metrics, reports
+from storemon_api.settings import ApiSettings
+from storemon_pipeline.dagster_graphql import DagsterGraphQL
+from storemon_pipeline.storage.engine import create_engine
+
+_APPLICATION_NAME: Final = "storemon api"
+_PROBE_TIMEOUT_SECONDS: Final = 3.0
+_STOP_TIME_LIMIT: Final = timedelta(seconds=5)
+_DESCRIPTION: Final = (
+    "Trigger a report, poll until it is complete, download it as CSV. "
+    "Every error is `application/problem+json` (RFC 9457). "
+    "What can be fetched with GET also answers HEAD."
+)
+
+
+def create_app(settings: ApiSettings | None = None) -> FastAPI:
+    """Return the application; without `settings` they come from the environment.
+
+    Nothing is connected before it starts, and it starts without its database and without Dagster.
+    """
+    services = _services(settings or ApiSettings())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # A thread more than connections would wait in the pool, behind answers that need none.
+        current_default_thread_limiter().total_tokens = services.settings.api_connections
+        services.dispatcher.start()
+        yield
+        services.dispatcher.stop(_STOP_TIME_LIMIT)
+        services.engine.dispose()
+        services.dagster_probe.close()
+
+    app = FastAPI(
+        title="storemon",
+        summary="How long each store was up and down while it should have been open.",
+        description=_DESCRIPTION,
+        version=version("storemon"),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    routers = (reports.router, health.router, metrics.router, docs.router)
+    for router in routers:
+        app.include_router(router)
+    app.mount(docs.ASSETS_PATH, docs.docs_assets())
+    own_routes = [route for router in routers for route in router.routes]
+    install_error_handlers(app, [*app.routes, *own_routes])
+    install_openapi(app)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestMetrics, metrics=services.metrics)
+    return app
+
+
+def _services(settings: ApiSettings) -> Services:
+    engine = create_engine(
+        settings.database_url.get_secret_value(),
+        application_name=_APPLICATION_NAME,
+        pool_size=settings.api_connections,
+        max_overflow=0,
+    )
+    reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+    dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
+    dispatcher = Dispatcher(engine, dagster)
+    return Services(
+        settings=settings,
+        engine=engine,
+        reader=reader,
+        dispatcher=dispatcher,
+        dagster_probe=DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS),
+        metrics=Metrics(reader, lambda: dispatcher.is_leading),
+    )

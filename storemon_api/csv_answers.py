@@ -1,0 +1,66 @@
+"""The answer that carries a complete report's CSV: its headers, its bytes. Decides no status."""
+
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Final
+
+import sqlalchemy as sa
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from storemon_api.negotiation import has_entity_tag
+from storemon_api.status import ReportStatus
+from storemon_pipeline.storage.reports import Report, read_csv_chunk
+
+CSV_MEDIA_TYPE: Final = "text/csv; charset=utf-8"
+
+# A complete report never changes. While there are no keys everyone gets the same bytes.
+CACHE_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+def csv_answer(
+    request: Request, reader: sa.Engine, report: Report, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the CSV of a complete report, 304 for who has it, only its headers for HEAD.
+
+    The first chunk is read before the answer begins; each further one when it is its turn, on a
+    connection that is held no longer than that.
+    """
+    entity_tag = f'"{report.csv_sha256}"'
+    answer_headers = {
+        "ETag": entity_tag,
+        "Cache-Control": CACHE_FOR_EVER,
+        "Link": f'</reports/{report.report_id}.csv>; rel="canonical"',
+        "Report-Status": ReportStatus.COMPLETE.value,
+        **(headers or {}),
+    }
+    if has_entity_tag(request.headers.get("If-None-Match"), entity_tag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=answer_headers)
+    answer_headers["Content-Length"] = str(report.csv_bytes)
+    answer_headers["Content-Disposition"] = f'attachment; filename="{_file_name(report)}"'
+    if request.method == "HEAD":
+        return Response(headers=answer_headers, media_type=CSV_MEDIA_TYPE)
+    first = _read_chunk(reader, report, 0)
+    return StreamingResponse(
+        _chunks(reader, report, first), headers=answer_headers, media_type=CSV_MEDIA_TYPE
+    )
+
+
+async def _chunks(reader: sa.Engine, report: Report, first: bytes) -> AsyncIterator[bytes]:
+    yield first
+    for chunk in range(1, report.csv_chunks or 1):
+        yield await run_in_threadpool(_read_chunk, reader, report, chunk)
+
+
+def _read_chunk(reader: sa.Engine, report: Report, chunk: int) -> bytes:
+    if report.result_id is None:
+        raise ValueError(f"report {report.report_id} has no result")
+    with reader.connect() as connection:
+        return read_csv_chunk(connection, report.result_id, chunk)
+
+
+def _file_name(report: Report) -> str:
+    """Return the name that a browser saves the CSV under: in plain ASCII, sorted by `as_of`."""
+    as_of = "" if report.as_of is None else f"{report.as_of.isoformat(timespec='seconds')[:19]}Z-"
+    return f"report-{as_of.replace(':', '').replace('-', '', 2)}{report.report_id[:8]}.csv"

@@ -1,0 +1,86 @@
+"""What happens around every request: it is measured, its answer gets the security headers.
+
+Plain ASGI: nothing here touches a body.
+"""
+
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from storemon_api.metrics import Metrics
+
+# For answers that say nothing else of themselves: not to be stored, sniffed, framed or run.
+_DEFAULT_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+# A client may invent methods; each would be a time series of its own.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_NO_ROUTE: Final = "none"
+
+
+class SecurityHeaders:
+    """Gives every answer the headers that it does not set itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                for name, value in _DEFAULT_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class RequestMetrics:
+    """Counts and times every request, by the route that it took."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500  # of an answer that never began
+
+        async def send_and_look(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_look)
+        finally:
+            self._metrics.count_request(
+                method=scope["method"] if scope["method"] in _METHODS else "other",
+                route=_route(scope),
+                status=status,
+                seconds=time.perf_counter() - began,
+            )
+
+
+def _route(scope: MutableMapping[str, Any]) -> str:
+    """Return the path template that matched, or what static files are mounted at."""
+    route = scope.get("route")
+    return str(route.path if route is not None else scope.get("root_path") or _NO_ROUTE)

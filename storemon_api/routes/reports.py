@@ -1,0 +1,294 @@
+"""Triggering reports, asking for them, downloading them: one row of the database, five shapes."""
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, assert_never
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from storemon_api.csv_answers import CSV_MEDIA_TYPE, csv_answer
+from storemon_api.deps import Services, ServicesDep, TriggerRequestDep
+from storemon_api.errors import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    DATABASE_UNAVAILABLE,
+    EXPIRED_REPORT,
+    FAILED_REPORT,
+    INVALID_REQUEST,
+    RUNNING_REPORT,
+    UNKNOWN_REPORT,
+    ProblemError,
+    invalid_request,
+)
+from storemon_api.negotiation import prefers_json
+from storemon_api.openapi import json_body, problem_responses
+from storemon_api.schemas import (
+    EXAMPLE_CSV,
+    EXAMPLE_REPORT_ID,
+    CompleteReport,
+    FailedReport,
+    FieldError,
+    MessageStatusAnswer,
+    MessageTriggerAnswer,
+    RunningAnswer,
+    RunningReport,
+    TriggerAnswer,
+    TriggerRequest,
+)
+from storemon_api.status import ReportStatus
+from storemon_pipeline.storage.reports import Report, ReportState, read_report, request_report
+from storemon_pipeline.uptime.windows import Policy
+
+router = APIRouter(tags=["reports"])
+
+# The difference between two clocks that a request may show.
+_CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+# The text form of a UUID, as the trigger gives it.
+_REPORT_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_IdInQuery = Annotated[
+    str,
+    Query(
+        description="The id that the trigger gave.",
+        examples=[EXAMPLE_REPORT_ID],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+_IdInPath = Annotated[
+    str,
+    Path(
+        description="The id that the trigger gave.",
+        examples=[EXAMPLE_REPORT_ID],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+
+_TRIGGER_BODY: Final = json_body(
+    TriggerRequest, {}, {"as_of": "2023-01-25T18:13:22Z", "policy": "previous"}
+)
+_TRIGGER_PROBLEMS: Final = problem_responses(
+    BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, DATABASE_UNAVAILABLE
+)
+_READ_PROBLEMS: Final = problem_responses(UNKNOWN_REPORT, EXPIRED_REPORT, DATABASE_UNAVAILABLE)
+_QUERY_PROBLEMS: Final = _READ_PROBLEMS | problem_responses(INVALID_REQUEST)
+
+_CSV_CONTENT: Final[dict[str, Any]] = {
+    CSV_MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE_CSV}
+}
+_CSV_HEADERS: Final[dict[str, Any]] = {
+    "ETag": {
+        "description": "The SHA-256 of the bytes; with the CSV only.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": "The report's lasting address; with the CSV only.",
+        "schema": {"type": "string"},
+        "example": f'</reports/{EXAMPLE_REPORT_ID}.csv>; rel="canonical"',
+    },
+    "Report-Status": {"schema": {"type": "string", "enum": list(ReportStatus)}},
+}
+_NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
+    304: {"description": "The client has these bytes: `If-None-Match` names their `ETag`."}
+}
+
+
+@router.post(
+    "/trigger_report",
+    summary="Ask for a report",
+    responses={200: {"model": TriggerAnswer}, **_TRIGGER_PROBLEMS},
+    openapi_extra=_TRIGGER_BODY,
+)
+def trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response:
+    """Accept the request for a report; the report itself is made after the answer."""
+    return _json(TriggerAnswer(report_id=_request_report(services, wanted)))
+
+
+@router.head("/get_report", include_in_schema=False)
+@router.get(
+    "/get_report",
+    summary="The report's CSV, or where it stands",
+    responses={
+        200: {
+            "description": (
+                "The CSV once the report is complete, unless `Accept` ranks JSON above CSV; "
+                "else the status."
+            ),
+            "model": RunningAnswer | RunningReport | CompleteReport | FailedReport,
+            "content": _CSV_CONTENT,
+            "headers": _CSV_HEADERS,
+        },
+        **_NOT_MODIFIED,
+        **_QUERY_PROBLEMS,
+    },
+)
+def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
+    """Answer the clients that poll this address until a CSV comes."""
+    report = _find_report(services, report_id)
+    vary = {"Vary": "Accept"}
+    if prefers_json(", ".join(request.headers.getlist("Accept"))):
+        return _json(_status_resource(request, report), vary)
+    if report.state is ReportState.COMPLETE:
+        return csv_answer(request, services.reader, report, vary)
+    if report.state is ReportState.WAITING:
+        return _json(RunningAnswer(report_id=report.report_id), vary)
+    return _json(_status_resource(request, report), vary)
+
+
+@router.head("/get_report/{report_id}", include_in_schema=False)
+@router.get(
+    "/get_report/{report_id}",
+    summary="Where the report stands",
+    responses={
+        200: {"model": RunningReport | CompleteReport | FailedReport},
+        **_READ_PROBLEMS,
+    },
+)
+def get_report_status(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
+    """Answer with the status resource, whatever the report's state and the `Accept` header."""
+    return _json(_status_resource(request, _find_report(services, report_id)))
+
+
+@router.head("/reports/{report_id}.csv", include_in_schema=False)
+@router.get(
+    "/reports/{report_id}.csv",
+    summary="The report's CSV",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The CSV.",
+            "content": _CSV_CONTENT,
+            "headers": _CSV_HEADERS,
+        },
+        **_NOT_MODIFIED,
+        **problem_responses(
+            UNKNOWN_REPORT, RUNNING_REPORT, FAILED_REPORT, EXPIRED_REPORT, DATABASE_UNAVAILABLE
+        ),
+    },
+)
+def get_report_csv(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
+    """Answer with the CSV, or with the problem that there is none."""
+    report = _find_report(services, report_id)
+    match report.state:
+        case ReportState.COMPLETE:
+            return csv_answer(request, services.reader, report)
+        case ReportState.WAITING:
+            raise ProblemError(RUNNING_REPORT)
+        case ReportState.FAILED:
+            raise ProblemError(FAILED_REPORT, report.error)
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
+
+
+@router.post(
+    "/api/trigger_report",
+    summary="Ask for a report, for the clients of /api",
+    responses={200: {"model": MessageTriggerAnswer}, **_TRIGGER_PROBLEMS},
+    openapi_extra=_TRIGGER_BODY,
+)
+def api_trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response:
+    """Accept the request for a report; only the words of the answer differ."""
+    return _json(MessageTriggerAnswer(report_id=_request_report(services, wanted)))
+
+
+@router.head("/api/get_report", include_in_schema=False)
+@router.get(
+    "/api/get_report",
+    summary="The report's CSV, or where it stands, for the clients of /api",
+    responses={
+        200: {
+            "description": "The CSV once the report is complete, else the status.",
+            "model": MessageStatusAnswer,
+            "content": _CSV_CONTENT,
+            "headers": _CSV_HEADERS,
+        },
+        **_NOT_MODIFIED,
+        **_QUERY_PROBLEMS,
+    },
+)
+def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
+    """Answer the clients that look for `message`; `Accept` changes nothing."""
+    report = _find_report(services, report_id)
+    match report.state:
+        case ReportState.COMPLETE:
+            return csv_answer(request, services.reader, report)
+        case ReportState.WAITING:
+            status = ReportStatus.RUNNING
+        case ReportState.FAILED:
+            status = ReportStatus.FAILED
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
+    return _json(
+        MessageStatusAnswer(
+            message=status, status=status, report_id=report.report_id, error=report.error
+        )
+    )
+
+
+def _request_report(services: Services, wanted: TriggerRequest) -> str:
+    """Return the id of a new report that waits to be made."""
+    if wanted.as_of is not None and wanted.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
+        message = "Input should be at most 5 minutes in the future"
+        raise invalid_request([FieldError(field="as_of", message=message)])
+    report_id = str(uuid.uuid4())
+    with services.engine.begin() as connection:
+        request_report(
+            connection,
+            report_id=report_id,
+            as_of=wanted.as_of,
+            policy=wanted.policy or Policy.NEAREST,
+        )
+    services.dispatcher.wake()
+    return report_id
+
+
+def _find_report(services: Services, report_id: str) -> Report:
+    """Return the report. Raises a 404 problem; no database is asked for what cannot be an id."""
+    if _REPORT_ID.fullmatch(report_id):
+        with services.reader.connect() as connection:
+            report = read_report(connection, report_id)
+        if report is not None:
+            return report
+    raise ProblemError(UNKNOWN_REPORT)
+
+
+def _status_resource(
+    request: Request, report: Report
+) -> RunningReport | CompleteReport | FailedReport:
+    """Return what is told of a report to who asks for its status. Raises a 410 problem."""
+    match report.state:
+        case ReportState.WAITING:
+            return RunningReport(report_id=report.report_id, requested_at=report.requested_at)
+        case ReportState.COMPLETE:
+            return CompleteReport(
+                report_id=report.report_id,
+                requested_at=report.requested_at,
+                report_url=f"{request.base_url}reports/{report.report_id}.csv",
+                as_of=report.as_of,
+                policy=report.policy,
+                stores=report.stores,
+                silent_stores=report.silent_stores,
+                completed_at=report.completed_at,
+            )
+        case ReportState.FAILED:
+            return FailedReport(
+                report_id=report.report_id,
+                requested_at=report.requested_at,
+                error=report.error,
+            )
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
+
+
+def _json(body: BaseModel, headers: dict[str, str] | None = None) -> Response:
+    # FastAPI would validate and serialise a returned model in two more trips to a thread.
+    return Response(
+        body.model_dump_json(exclude_none=True), headers=headers, media_type="application/json"
+    )
