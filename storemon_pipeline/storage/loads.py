@@ -149,3 +149,11 @@ def write_file_state(bulk: Bulk, load: Load, state: FileState) -> None:
             state.fingerprint,
         ),
     )
+
+
+def read_first_polled_at(bulk: Bulk, load_id: int) -> datetime | None:
+    """The earliest poll that this load has brought; None when it has brought none."""
+    first: datetime | None = bulk.scalar(
+        "SELECT first_polled_at FROM loads WHERE load_id = $1", (load_id,)
+    )
+    return first

@@ -260,9 +260,9 @@ def _clock_changes(
             is_real = first < np.minimum(until[in_zone], change_until)
             keys.append((begin + first)[is_real])
             offsets.append(np.full(int(is_real.sum()), offset, np.int64))
-    key, offset = np.concatenate(keys), np.concatenate(offsets)
+    key = np.concatenate(keys)
     order = np.argsort(key)
-    return _Steps(key[order], offset[order])
+    return _Steps(key[order], np.concatenate(offsets)[order])
 
 
 def _version_steps(

@@ -1,0 +1,26 @@
+"""The code location's only entry: everything that Dagster is to know of storemon."""
+
+import dagster as dg
+
+from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
+from storemon_pipeline.defs.resources import Database, DataFolder
+from storemon_pipeline.defs.sources import business_hours, polls_and_runs, store_timezones
+from storemon_pipeline.defs.uptime import business_hour_intervals, store_uptime, uptime_report
+
+defs = dg.Definitions(
+    assets=[
+        polls_and_runs,
+        business_hours,
+        store_timezones,
+        business_hour_intervals,
+        store_uptime,
+        uptime_report,
+    ],
+    jobs=[refresh_job, report_job],
+    schedules=[hourly_refresh],
+    resources={
+        "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
+        "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
+    },
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,66 @@
+"""How the assets tell in the Dagster UI what they did."""
+
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from storemon_pipeline.ingest.text_files import Progress
+from storemon_pipeline.operations.ingest_files import FileLoad
+
+Metadata = dict[str, Any]
+"""Dagster does not export the type of a metadata value."""
+
+_MEGABYTE = 1_000_000
+
+
+def log_progress(context: dg.AssetExecutionContext) -> Progress:
+    """A callback that writes how far the reading is to the run's log."""
+
+    def on_progress(bytes_done: int, bytes_total: int, rows: int) -> None:
+        context.log.info(
+            "read %s rows, %.0f of %.0f MB",
+            f"{rows:,}",
+            bytes_done / _MEGABYTE,
+            bytes_total / _MEGABYTE,
+        )
+
+    return on_progress
+
+
+def load_metadata(load: FileLoad) -> Metadata:
+    """The accounts of a load: read = loaded + replaced + unchanged + rejected."""
+    accounts = load.accounts
+    metadata: Metadata = {
+        "file": load.file_path,
+        "is_read": load.load_id is not None,
+        "rows_read": accounts.read,
+        "rows_loaded": accounts.loaded,
+        "rows_replaced": accounts.replaced,
+        "rows_unchanged": accounts.unchanged,
+        "rows_rejected": accounts.rejected,
+    }
+    if load.load_id is not None:
+        metadata["load_id"] = load.load_id
+    if load.rejected:
+        metadata["rejected_by_reason"] = dg.MetadataValue.json(
+            {reason.value: count for reason, count in load.rejected_by_reason.items()}
+        )
+    return metadata
+
+
+def as_of_metadata(as_of: datetime | None) -> Metadata:
+    """The instant that a table speaks of, when there is one."""
+    return {} if as_of is None else {"as_of": dg.MetadataValue.timestamp(as_of)}
+
+
+def preview(rows: pa.Table) -> dg.TableMetadataValue:
+    """The rows as a small table."""
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({name: str(value) for name, value in row.items()})
+            for row in rows.to_pylist()
+        ],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in rows.column_names]),
+    )

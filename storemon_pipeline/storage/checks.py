@@ -1,0 +1,164 @@
+"""Questions that prove the tables right: each answer counts what contradicts a rule."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.ingest.rejects import Reason
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.instants import microseconds, microseconds_of
+from storemon_pipeline.uptime.runs import Runs, compress
+
+
+def count_unaccounted_polls(bulk: Bulk) -> int:
+    """Polls that loads have counted as new minus polls that the runs count."""
+    return int(
+        bulk.scalar(
+            """
+            SELECT (SELECT coalesce(sum(rows_loaded), 0) FROM loads
+                    WHERE source = $1 AND undone_at IS NULL)
+                 - (SELECT coalesce(sum(polls), 0) FROM status_runs)
+            """,
+            (Source.STORE_STATUS.value,),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunsComparison:
+    """How many runs were made again from the polls, and how many were not as stored."""
+
+    compared: int
+    different: int
+
+
+def compare_runs(bulk: Bulk, *, since: datetime, max_gap_us: int) -> RunsComparison:
+    """Make the runs again from the polls at or after an instant, and compare.
+
+    Of a run that began before, its end and status are compared.
+    """
+    since_us = microseconds(since)
+    polls = bulk.fetch(
+        "SELECT store_key, polled_at, is_active FROM store_status WHERE polled_at >= $1", (since,)
+    )
+    stored = bulk.fetch(
+        """
+        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs WHERE last_poll_at >= $1
+        """,
+        (since,),
+    )
+    store = polls["store_key"].to_numpy().astype(np.int64)
+    polled_at_us = microseconds_of(polls["polled_at"])
+    order = np.lexsort((polled_at_us, store))
+    made = compress(
+        store[order],
+        polled_at_us[order],
+        polls["is_active"].to_numpy()[order],
+        max_gap_us=max_gap_us,
+    )
+    runs = _sorted_runs(stored)
+    if len(made) != len(runs):
+        return RunsComparison(len(runs), max(len(made), len(runs)))
+    began_before = runs.first_poll_us < since_us
+    is_same = (
+        (made.store == runs.store)
+        & (made.last_poll_us == runs.last_poll_us)
+        & (made.is_active == runs.is_active)
+        & (began_before | (made.first_poll_us == runs.first_poll_us))
+        & (began_before | (made.polls == runs.polls))
+    )
+    return RunsComparison(len(runs), int((~is_same).sum()))
+
+
+def _sorted_runs(rows: pa.Table) -> Runs:
+    runs = Runs(
+        rows["store_key"].to_numpy().astype(np.int64),
+        microseconds_of(rows["first_poll_at"]),
+        microseconds_of(rows["last_poll_at"]),
+        rows["is_active"].to_numpy(),
+        rows["polls"].to_numpy().astype(np.int64),
+    )
+    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
+
+
+def count_interval_faults(bulk: Bulk) -> int:
+    """Intervals that overlap or touch the one before, and stores without any interval."""
+    return int(
+        bulk.scalar(
+            """
+            SELECT (
+                SELECT count(*) FROM (
+                    SELECT start_us_of_week <= lag(end_us_of_week) OVER (
+                        PARTITION BY store_key, valid_from ORDER BY start_us_of_week
+                    ) AS is_fault
+                    FROM business_hour_intervals
+                ) AS neighbours WHERE is_fault
+            ) + (
+                SELECT count(*) FROM stores s WHERE NOT EXISTS (
+                    SELECT FROM business_hour_intervals i WHERE i.store_key = s.store_key
+                )
+            )
+            """
+        )
+    )
+
+
+def count_uptime_faults(bulk: Bulk) -> int:
+    """Rows of `store_uptime` whose uptime and downtime are not their business time."""
+    return int(
+        bulk.scalar(
+            """
+            SELECT count(*) FROM store_uptime
+            WHERE uptime_last_hour_us + downtime_last_hour_us <> business_last_hour_us
+               OR uptime_last_day_us + downtime_last_day_us <> business_last_day_us
+               OR uptime_last_week_us + downtime_last_week_us <> business_last_week_us
+            """
+        )
+    )
+
+
+def count_result_faults(bulk: Bulk, result_id: int) -> int:
+    """Whether a result's rows, CSV and counts tell of different numbers of stores or bytes."""
+    return int(
+        bulk.scalar(
+            """
+            SELECT (r.stores <> (SELECT count(*) FROM uptime_report u
+                                 WHERE u.result_id = r.result_id))::int
+                 + (r.csv_bytes <> (SELECT sum(length(content)) FROM report_csv c
+                                    WHERE c.result_id = r.result_id))::int
+                 + (r.stores + r.silent_stores <> (SELECT count(*) FROM stores))::int
+            FROM report_results r WHERE r.result_id = $1
+            """,
+            (result_id,),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedExample:
+    """A rejected row as it stood in its file."""
+
+    line: int
+    row_text: str
+
+
+def read_rejected(
+    bulk: Bulk, source: Source, *, reason: Reason | None = None, limit: int = 20
+) -> tuple[int, list[RejectedExample]]:
+    """How many rows the last load of a source's files rejected, and the first of them."""
+    rows = bulk.fetch(
+        """
+        SELECT line, row_text, count(*) OVER () AS total FROM rejected_rows
+        WHERE load_id = (SELECT max(load_id) FROM loads
+                         WHERE source = $1 AND file_path IS NOT NULL)
+          AND ($2 = '' OR reason = $2)
+        ORDER BY line LIMIT $3
+        """,
+        (source.value, reason.value if reason else "", limit),
+    ).to_pylist()
+    examples = [RejectedExample(row["line"], row["row_text"]) for row in rows]
+    return (rows[0]["total"] if rows else 0), examples
