@@ -192,10 +192,11 @@ def runs(inputs: oracle.Inputs, *, max_gap: int) -> Runs:
 
 
 def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
-    """Build the calendar of all stores for `[start, end]`."""
+    """Build the calendar of all stores for `[start, end]`; closures of others are left out."""
     names = store_ids(inputs)
     number = {store_id: index for index, store_id in enumerate(names)}
     number[oracle.EVERY_STORE] = -1
+    closures = [row for row in inputs.closures if row.store_id in number]
     hours_rows = sorted(inputs.hours, key=lambda row: row.loaded_at)
     versions = list(
         dict.fromkeys((row.store_id, row.loaded_at, _valid_from_us(row)) for row in hours_rows)
@@ -227,11 +228,10 @@ def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
             names=zone_names,
         ),
         closures=Closures(
-            store=_ints(number[row.store_id] for row in inputs.closures),
-            start_local_us=_ints(us(row.start.replace(tzinfo=UTC)) for row in inputs.closures),
+            store=_ints(number[row.store_id] for row in closures),
+            start_local_us=_ints(us(row.start.replace(tzinfo=UTC)) for row in closures),
             end_local_us=_ints(
-                OPEN_END if row.end is None else us(row.end.replace(tzinfo=UTC))
-                for row in inputs.closures
+                OPEN_END if row.end is None else us(row.end.replace(tzinfo=UTC)) for row in closures
             ),
         ),
     )
