@@ -150,10 +150,11 @@ def invalid_request(errors: list[FieldError]) -> ProblemError:
 
 def field_errors(error: ValidationError | RequestValidationError) -> list[FieldError]:
     """Return what a validation found, by field. The values that were sent are not repeated."""
+    # FastAPI puts in front of a field where it stands: `query`, `path`, `header`.
+    first = 1 if isinstance(error, RequestValidationError) else 0
     return [
         FieldError(
-            field=".".join(str(part) for part in found["loc"] if part not in {"body", "query"})
-            or "body",
+            field=".".join(str(part) for part in found["loc"][first:]) or "body",
             message=str(found["msg"]).removeprefix("Value error, "),
         )
         for found in error.errors()

@@ -20,7 +20,7 @@ _MODEL_REF = "#/components/schemas/{model}"
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Let `app` describe itself once, with the models that only declarations refer to."""
+    """Let `app` describe itself by what its handlers declare, problems included."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -31,14 +31,32 @@ def install_openapi(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
-            schemas = description.setdefault("components", {}).setdefault("schemas", {})
-            problem = Problem.model_json_schema(ref_template=_MODEL_REF)
-            schemas |= problem.pop("$defs")
-            schemas[Problem.__name__] = problem
+            _declare_problem(description["components"]["schemas"])
+            _forget_validation_errors(description)
             app.openapi_schema = description
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
+
+
+def _declare_problem(schemas: dict[str, Any]) -> None:
+    """`schemas` has the model of errors, which no handler returns and all declare."""
+    problem = Problem.model_json_schema(ref_template=_MODEL_REF)
+    schemas |= problem.pop("$defs")
+    schemas[Problem.__name__] = problem
+
+
+def _forget_validation_errors(description: dict[str, Any]) -> None:
+    """No operation has the 422 that FastAPI adds to each one with a parameter.
+
+    Those that can answer 422 declare their problem; a parameter of text in the path cannot fail.
+    """
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+    for model in ("HTTPValidationError", "ValidationError"):
+        description["components"]["schemas"].pop(model, None)
 
 
 def json_body(model: type[BaseModel], *examples: dict[str, object]) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""The API on a real socket, for tests, and rows that it serves. Asserts nothing."""
+
+import hashlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import httpx
+import sqlalchemy as sa
+import uvicorn
+from pydantic import SecretStr
+
+from storemon_api.app import create_app
+from storemon_api.settings import ApiSettings
+from storemon_pipeline.storage.reports import request_report
+from storemon_pipeline.storage.tables import report_csv, report_results, reports
+from storemon_pipeline.uptime.windows import Policy
+
+# Nothing listens here: the port is reserved and never given out.
+NOWHERE = "http://127.0.0.1:1"
+NO_DATABASE = "postgresql://nobody:secret-word@127.0.0.1:1/nothing"
+AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)
+
+
+@contextmanager
+def serve(
+    database_url: str, dagster_url: str = NOWHERE, *, body_timeout_seconds: float = 10.0
+) -> Iterator[httpx.Client]:
+    """Yield a client of a running API."""
+    app = create_app(
+        ApiSettings(
+            database_url=SecretStr(database_url),
+            dagster_url=dagster_url,
+            api_body_timeout_seconds=body_timeout_seconds,
+        )
+    )
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    eventually(lambda: server.started)
+    host, port = server.servers[0].sockets[0].getsockname()
+    try:
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=20.0) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(20.0)
+
+
+def eventually(is_true: Callable[[], bool], *, seconds: float = 15.0) -> None:
+    """Wait until it is true; fail when it is not by the deadline."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not true within {seconds} s")
+        time.sleep(0.01)
+
+
+def waiting_report(engine: sa.Engine) -> str:
+    """Return the id of a new report that waits."""
+    report_id = str(uuid.uuid4())
+    with engine.begin() as connection:
+        request_report(connection, report_id=report_id, as_of=None, policy=Policy.NEAREST)
+    return report_id
+
+
+def complete_report(engine: sa.Engine, csv: bytes, *, chunk_bytes: int = 1000) -> str:
+    """Return the id of a new report that is complete with these bytes, three rows, one silent."""
+    report_id = waiting_report(engine)
+    chunks = [csv[start : start + chunk_bytes] for start in range(0, len(csv), chunk_bytes)]
+    with engine.begin() as connection:
+        result_id = connection.execute(
+            sa.insert(report_results)
+            .values(
+                as_of=AS_OF,
+                policy=Policy.NEAREST.value,
+                stores=3,
+                silent_stores=1,
+                run_id="run",
+                csv_bytes=len(csv),
+                csv_chunks=len(chunks),
+                csv_sha256=hashlib.sha256(csv).hexdigest(),
+            )
+            .returning(report_results.c.result_id)
+        ).scalar_one()
+        connection.execute(
+            sa.insert(report_csv),
+            [
+                {"result_id": result_id, "chunk": number, "content": content}
+                for number, content in enumerate(chunks)
+            ],
+        )
+        connection.execute(
+            sa.update(reports)
+            .where(reports.c.report_id == report_id)
+            .values(state="complete", result_id=result_id, completed_at=sa.func.now())
+        )
+    return report_id
+
+
+def failed_report(engine: sa.Engine, error: str) -> str:
+    """Return the id of a new report that has failed for this reason."""
+    report_id = waiting_report(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(reports)
+            .where(reports.c.report_id == report_id)
+            .values(state="failed", error=error, completed_at=sa.func.now())
+        )
+    return report_id
+
+
+def expired_report(engine: sa.Engine) -> str:
+    """Return the id of a new report whose retention has passed."""
+    report_id = waiting_report(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.update(reports).where(reports.c.report_id == report_id).values(state="expired")
+        )
+    return report_id
