@@ -1,5 +1,321 @@
-"""The command `storemon`."""
+"""The command `storemon`: its options, and what is printed. The work is done elsewhere.
+
+What a command needs is imported inside it: `storemon --help` answers at once.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from storemon_pipeline.service.errors import (
+    HomeError,
+    PostgresError,
+    ServiceError,
+    StartError,
+)
+
+if TYPE_CHECKING:
+    from storemon_pipeline.dagster_graphql import DagsterGraphQL
+    from storemon_pipeline.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_NOT_STARTED = 2
+
+app = typer.Typer(
+    name="storemon",
+    help="How long each store was up and down while it should have been open.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="STOREMON_HOME",
+        help="Folder of the embedded database, logs and Dagster's files.",
+        show_default=".storemon",
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="STOREMON_DATA",
+        help="Folder with the sources' CSV files.",
+        show_default="data",
+    ),
+]
+HostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        envvar="STOREMON_HOST",
+        help="Address of the API.",
+        show_default="127.0.0.1",
+    ),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        envvar="STOREMON_PORT",
+        min=1,
+        max=65_535,
+        help="Port of the API.",
+        show_default="8000",
+    ),
+]
+DagsterPortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--dagster-port",
+        envvar="STOREMON_DAGSTER_PORT",
+        min=1,
+        max=65_535,
+        help="Port of Dagster's webserver, which listens on 127.0.0.1 alone.",
+        show_default="3000",
+    ),
+]
+DatabaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar="STOREMON_DATABASE_URL",
+        show_envvar=True,
+        help="PostgreSQL server to use, postgresql://user:password@host/name.",
+        show_default="an embedded one in the home",
+    ),
+]
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    data: DataOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    dagster_port: DagsterPortOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Start the whole service in the foreground: database, Dagster, API. Ctrl-C stops it."""
+    with _one_line_errors():
+        from storemon_pipeline.service.display import StatusDisplay
+        from storemon_pipeline.service.stopping import StopRequests
+        from storemon_pipeline.service.supervisor import Supervisor
+
+        settings = _settings(
+            home=home,
+            data=data,
+            host=host,
+            port=port,
+            dagster_port=dagster_port,
+            database_url=database_url,
+        )
+        stop = StopRequests()
+        with stop.listening(), StatusDisplay() as display:
+            Supervisor(settings, display, stop).run()
+
+
+@app.command()
+def dev(
+    home: HomeOption = None,
+    data: DataOption = None,
+    dagster_port: DagsterPortOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Start the database alone, and print the lines that run `dagster dev` on it."""
+    with _one_line_errors():
+        from storemon_pipeline.service.development import run_database
+        from storemon_pipeline.service.display import StatusDisplay
+        from storemon_pipeline.service.stopping import StopRequests
+
+        settings = _settings(
+            home=home, data=data, dagster_port=dagster_port, database_url=database_url
+        )
+        stop = StopRequests()
+        with stop.listening(), StatusDisplay() as display:
+            run_database(settings, display, stop)
+
+
+@app.command()
+def report(
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Instant that the report speaks of, such as 2023-01-25T18:13:22Z.",
+            show_default="the newest poll",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            help="How the time between two polls is read: nearest or previous.",
+            show_default="nearest",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File for the CSV.", show_default="standard output"),
+    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
+) -> None:
+    """Ask the running service for a report, and write its CSV."""
+    with _one_line_errors():
+        from storemon_pipeline.service.report_request import ReportRequest
+
+        settings = _settings(host=host, port=port)
+        with ReportRequest(settings.api_url) as request, _progress("report") as show:
+            report_id = request.trigger(as_of=as_of, policy=policy)
+            show(f"{report_id}: requested")
+            finished = request.wait(
+                report_id, lambda seconds: show(f"{report_id}: running, {seconds:.0f} s")
+            )
+            _write_csv(request.download, report_id, output)
+        silent = f", {finished.silent_stores} silent" if finished.silent_stores else ""
+        typer.echo(
+            f"Report {report_id} as of {finished.as_of}: {finished.stores} stores{silent}.",
+            err=True,
+        )
+
+
+@app.command()
+def refresh(dagster_port: DagsterPortOption = None) -> None:
+    """Load what is new in the data folder now, on the running service."""
+    with _one_line_errors():
+        from storemon_pipeline.dagster_graphql import DagsterGraphQL
+        from storemon_pipeline.service.refresh_run import RefreshRun
+
+        settings = _settings(dagster_port=dagster_port)
+        with DagsterGraphQL(settings.dagster_url) as client, _progress("refresh") as show:
+            run = RefreshRun(client)
+            run.look()
+            if run.run_id is None and not run.is_ended:
+                raise ServiceError(
+                    f"Nothing launches a refresh at {settings.dagster_url}: {run.note} Start the "
+                    "service with `storemon up`, or name another port with --dagster-port."
+                )
+            while not run.is_ended:
+                time.sleep(0.5)
+                run.look()
+                show(run.note)
+            if run.failure is not None:
+                raise ServiceError(f"The refresh failed: {run.failure}")
+            accounts = _accounts(client, run.run_id or "")
+        for line in accounts:
+            typer.echo(line)
+
+
+@app.command("sample-data")
+def sample_data(
+    out: Annotated[Path, typer.Argument(help="Folder for the three CSV files.")],
+    stores: Annotated[int, typer.Option(min=1, help="Number of stores.")] = 60,
+    days: Annotated[float, typer.Option(help="Days of polls, up to the newest.")] = 9,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
+) -> None:
+    """Write sample files of realistic shape, with a few bad rows among them."""
+    with _one_line_errors():
+        from storemon_pipeline.sample_data import write_sample_data
+
+        try:
+            written = write_sample_data(out, stores=stores, days=days, seed=seed)
+        except (ValueError, OSError) as error:
+            raise StartError(f"The sample data cannot be written to {out}: {error}") from error
+        typer.echo(
+            f"{out}: {written.stores} stores, {written.polls:,} polls (and {written.bad_polls} bad "
+            f"rows), {written.hours:,} hours ({written.bad_hours} bad), {written.zones:,} zones "
+            f"({written.bad_zones} bad)."
+        )
 
 
 def main() -> None:
     """Run the command line."""
+    app()
+
+
+def _settings(**given: Any) -> "Settings":  # noqa: ANN401 - one type per option
+    """Build the settings from the options that were given, else from environment and defaults."""
+    from pydantic import ValidationError
+
+    from storemon_pipeline.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise StartError(
+            f"The setting STOREMON_{name.upper()} cannot be used: {first['msg']}."
+        ) from error
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn an expected error into one line and an exit status; Ctrl-C into a quiet end."""
+    try:
+        yield
+    except ServiceError as error:
+        is_start = isinstance(error, StartError | HomeError | PostgresError)
+        _fail(str(error), EXIT_NOT_STARTED if is_start else EXIT_FAILED)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    typer.echo(f"storemon: {message}", err=True)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Any]:
+    """Show what is happening on standard error: in place on a terminal, else as few lines."""
+    from rich.console import Console
+
+    from storemon_pipeline.service.display import PartState, StatusDisplay
+
+    with StatusDisplay(Console(stderr=True, highlight=False, soft_wrap=True)) as display:
+        yield lambda note: display.part(name, PartState.WORKING, note)
+
+
+def _write_csv(download: Any, report_id: str, output: Path | None) -> None:  # noqa: ANN401 - a method
+    """Write the CSV to standard output, or to the file, which is replaced whole or not at all."""
+    if output is None:
+        download(report_id, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    unfinished = output.with_name(f".{output.name}.{report_id}")
+    try:
+        with unfinished.open("wb") as file:
+            download(report_id, file)
+        unfinished.replace(output)
+    except OSError as error:
+        raise ServiceError(f"The CSV cannot be written to {output}: {error.strerror}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+_ACCOUNTS = ("loaded", "replaced", "unchanged", "rejected")
+
+
+def _accounts(client: "DagsterGraphQL", run_id: str) -> list[str]:
+    """Return a line for each source: rows read = loaded + replaced + unchanged + rejected."""
+    lines = []
+    for made in client.run_materializations(run_id):
+        if "rows_read" not in made.numbers:
+            continue
+        parts = " + ".join(f"{made.numbers.get(f'rows_{name}', 0):,} {name}" for name in _ACCOUNTS)
+        file = made.words.get("file", "")
+        lines.append(f"{made.asset}: {made.numbers['rows_read']:,} rows read = {parts}  {file}")
+    return lines

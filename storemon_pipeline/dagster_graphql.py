@@ -58,6 +58,7 @@ query Progress($runId: ID!) {
     __typename
     ... on Run {
       status
+      tags { key value }
       executionPlan { steps { key } }
       stepStats { stepKey status startTime endTime }
     }
@@ -95,6 +96,25 @@ fragment Words on PythonError {
 }
 """
 
+_MATERIALIZATIONS = """
+query Materializations($runId: ID!) {
+  runOrError(runId: $runId) {
+    __typename
+    ... on Run {
+      assetMaterializations {
+        assetKey { path }
+        metadataEntries {
+          label
+          ... on IntMetadataEntry { intValue }
+          ... on TextMetadataEntry { text }
+        }
+      }
+    }
+    ... on Error { message }
+  }
+}
+"""
+
 _LOCATION = """
 query Location($name: String!) {
   workspaceLocationEntryOrError(name: $name) {
@@ -108,7 +128,21 @@ query Location($name: String!) {
 }
 """
 
+_DAEMONS = """
+query Daemons {
+  instance {
+    daemonHealth { allDaemonStatuses { daemonType required lastHeartbeatTime } }
+  }
+}
+"""
+
 _EVENTS_PAGE = 500
+_WILL_RETRY_TAG = "dagster/will_retry"
+_PARENT_TAG = "dagster/parent_run_id"
+
+SUCCESS = "SUCCESS"
+ENDED_STATUSES = frozenset({SUCCESS, "FAILURE", "CANCELED"})
+"""Dagster's statuses of runs that will not go on."""
 
 # How the code server and run monitoring say that a run's process came to its end.
 _PROCESS_END = re.compile(r"Run execution process for \S+ (?P<how>[^.]*)\.")
@@ -144,10 +178,23 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """A run as it stands: Dagster's status and the steps, those that began first in front."""
+    """A run as it stands: Dagster's status and the steps, those that began first in front.
+
+    `will_retry`: it failed, and Dagster launches another run in its place, which `retry_of` finds.
+    """
 
     status: str
     steps: tuple[StepProgress, ...]
+    will_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Materialization:
+    """What one asset said when a run had made it: its metadata that are numbers or words."""
+
+    asset: str
+    numbers: dict[str, int]
+    words: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +255,18 @@ class DagsterGraphQL:
                 f"The code location does not load: {_sentence(loaded['message'])}"
             )
         return loaded is not None and entry["loadStatus"] == "LOADED"
+
+    def have_daemons_beaten_since(self, instant: float) -> bool:
+        """Tell whether every daemon of the instance has given a sign since then (seconds)."""
+        answer = self._ask(_DAEMONS, {}, "instance")
+        if answer is None:
+            return False
+        daemons = answer["daemonHealth"]["allDaemonStatuses"]
+        return all(
+            (daemon["lastHeartbeatTime"] or 0.0) >= instant
+            for daemon in daemons
+            if daemon["required"]
+        )
 
     def launch_run(
         self,
@@ -279,7 +338,22 @@ class DagsterGraphQL:
         steps = tuple(
             _step(key, stats.get(key)) for key in sorted(keys, key=lambda key: order[key])
         )
-        return RunProgress(status=str(answer["status"]), steps=steps)
+        tags = {tag["key"]: tag["value"] for tag in answer["tags"]}
+        will_retry = tags.get(_WILL_RETRY_TAG) == "true"
+        return RunProgress(status=str(answer["status"]), steps=steps, will_retry=will_retry)
+
+    def retry_of(self, run_id: str) -> str | None:
+        """Return the run that was launched in this failed one's place; None when there is none."""
+        return next(iter(self.runs_with_tag(_PARENT_TAG, run_id, limit=1)), None)
+
+    def run_materializations(self, run_id: str) -> list[Materialization]:
+        """Return what the run's assets said of themselves; nothing for an unknown run."""
+        answer = self._ask(_MATERIALIZATIONS, {"runId": run_id}, "runOrError")
+        if answer is None or answer["__typename"] == "RunNotFoundError":
+            return []
+        if answer["__typename"] != "Run":
+            raise DagsterRefusedError(_sentence(answer.get("message", "")))
+        return [_materialization(event) for event in answer["assetMaterializations"]]
 
     def run_events(self, run_id: str, *, after: str | None = None) -> RunEvents:
         """Return what the run's log says after the cursor; nothing for an unknown run."""
@@ -371,16 +445,31 @@ def _step(key: str, stats: Mapping[str, Any] | None) -> StepProgress:
     return StepProgress(key=key, state=_STEP_STATES[stats["status"]], seconds=seconds)
 
 
+def _materialization(event: Mapping[str, Any]) -> Materialization:
+    entries = event["metadataEntries"]
+    return Materialization(
+        asset="/".join(event["assetKey"]["path"]),
+        numbers={
+            entry["label"]: int(entry["intValue"])
+            for entry in entries
+            if entry.get("intValue") is not None
+        },
+        words={
+            entry["label"]: str(entry["text"]) for entry in entries if entry.get("text") is not None
+        },
+    )
+
+
 def _failure_words(event: Mapping[str, Any]) -> str | None:
-    """Return the innermost words: those of the exception that the code itself raised."""
+    """Return the words of the exception that the code itself raised, without Dagster's around."""
     metadata = event.get("failureMetadata")
     if metadata and metadata.get("description"):
         return _sentence(metadata["description"])
     error = event.get("error")
     if error is None:
         return _sentence(event["message"]) if event.get("message") else None
-    innermost = (error.get("causes") or [error])[-1]
-    return _sentence(_without_class_name(innermost["message"], innermost.get("className")))
+    raised = (error.get("causes") or [error])[0]
+    return _sentence(_without_class_name(raised["message"], raised.get("className")))
 
 
 def _process_words(message: str) -> str | None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ import psutil
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.05
+_URGENT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +81,38 @@ def end_process(process: psutil.Process, steps: Sequence[tuple[signal.Signals, f
     psutil compares the time of creation before it sends, so a process that was given the same pid
     since is never touched.
     """
+    return not end_processes([process], steps)
+
+
+def end_processes(
+    processes: Sequence[psutil.Process],
+    steps: Sequence[tuple[signal.Signals, float]],
+    *,
+    is_urgent: Callable[[], bool] = lambda: False,
+) -> list[psutil.Process]:
+    """End several processes at once, as `end_process` does; return those that are still there.
+
+    As soon as `is_urgent` says so, no step waits longer than a second.
+    """
+    left = list(processes)
     for name, seconds in steps:
-        try:
-            process.send_signal(name)
-        except psutil.NoSuchProcess:
-            return True
-        if _is_gone_within(process, seconds):
-            return True
-    return False
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(name)
+        begun = time.monotonic()
+        while left := [process for process in left if not is_gone(process)]:
+            allowed = min(seconds, _URGENT_SECONDS) if is_urgent() else seconds
+            if time.monotonic() - begun > allowed:
+                break
+            time.sleep(_POLL_SECONDS)
+        if not left:
+            break
+    return left
 
 
-def _is_gone_within(process: psutil.Process, seconds: float) -> bool:
-    """Wait for the end; a zombie, whose parent has not asked for its status, counts as ended."""
-    deadline = time.monotonic() + seconds
-    while process.is_running():
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
+def is_gone(process: psutil.Process) -> bool:
+    """Tell whether the process has ended; a zombie, whose status nobody asked for yet, has."""
+    try:
+        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

@@ -15,3 +15,11 @@ class HomeLockedError(HomeError):
 
 class PostgresError(ServiceError):
     """The embedded PostgreSQL cannot be made, started or stopped."""
+
+
+class StartError(ServiceError):
+    """What the service needs before it starts is not there."""
+
+
+class GaveUpError(ServiceError):
+    """A part of the running service keeps dying."""

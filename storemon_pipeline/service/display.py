@@ -1,0 +1,146 @@
+"""How the state of the service is shown: a live table on a terminal, plain lines elsewhere.
+
+What the states are, and when they change, is the supervisor's.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+
+class PartState(StrEnum):
+    """What a part of the service is doing, in the words that are shown."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    WORKING = "working"
+    DONE = "done"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+_STYLES = {
+    PartState.READY: "green",
+    PartState.DONE: "green",
+    PartState.RESTARTING: "yellow",
+    PartState.FAILED: "bold red",
+    PartState.WAITING: "dim",
+    PartState.STOPPED: "dim",
+}
+
+
+# Progress within one state is worth a line of its own this often.
+_PROGRESS_LINE_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class _Row:
+    state: PartState
+    since: float
+    note: str
+
+
+class StatusDisplay:
+    """Shows the parts; use it in a `with`, so that the terminal is left as it was found.
+
+    On a terminal a table is kept up to date below what has been said. Elsewhere each change of a
+    state is one line, with the time of day.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._clock = clock
+        self._rows: dict[str, _Row] = {}
+        self._live: Live | None = None
+        self._last_line_at = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            # Drawn by the caller's own loop: children are started from a process without threads.
+            self._live = Live(self._table(), console=self._console, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.update(self._table(), refresh=True)
+            self._live.stop()
+            self._live = None
+
+    def part(self, name: str, state: PartState, note: str = "") -> None:
+        """Show the state of a part; parts stand in the order of their first mention."""
+        row = self._rows.get(name)
+        if row is not None and (row.state, row.note) == (state, note):
+            return
+        is_new_state = row is None or row.state is not state
+        since = self._clock() if row is None or is_new_state else row.since
+        self._rows[name] = _Row(state=state, since=since, note=note)
+        if self._live is not None:
+            self.draw()
+        elif is_new_state or self._is_progress_due(state):
+            self._print_line(f"{name}: {state}{f' ({note})' if note else ''}")
+
+    def _is_progress_due(self, state: PartState) -> bool:
+        return (
+            state is PartState.WORKING
+            and self._clock() - self._last_line_at >= _PROGRESS_LINE_SECONDS
+        )
+
+    def line(self, text: str) -> None:
+        """Say something that stays on the screen."""
+        if self._live is not None:
+            self._console.print(Text(text))
+            self.draw()
+        else:
+            self._print_line(text)
+
+    def text(self, lines: list[str]) -> None:
+        """Print lines as they are, for copying."""
+        for line in lines:
+            self._console.print(Text(line))
+
+    def draw(self) -> None:
+        """Bring the table on the terminal up to date."""
+        if self._live is not None:
+            self._live.update(self._table(), refresh=True)
+
+    def _print_line(self, text: str) -> None:
+        moment = datetime.fromtimestamp(self._clock()).astimezone()
+        self._console.print(Text(f"{moment:%H:%M:%S} {text}"))
+        self._last_line_at = self._clock()
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("part", "state", "since", "note"):
+            table.add_column(heading, overflow="fold" if heading == "note" else "ellipsis")
+        for name, row in self._rows.items():
+            since = datetime.fromtimestamp(row.since).astimezone()
+            table.add_row(
+                name,
+                Text(row.state, style=_STYLES.get(row.state, "")),
+                f"{since:%H:%M:%S}",
+                Text(row.note),
+            )
+        return table

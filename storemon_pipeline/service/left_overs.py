@@ -1,0 +1,47 @@
+"""Processes that an earlier supervisor of the same home left behind, found by identity.
+
+The embedded database is not among them: it changes its environment, and is known by its data
+directory (`postgres`).
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+
+from storemon_pipeline.service.child import end_processes
+from storemon_pipeline.service.errors import HomeError
+
+# Every process of a service carries it, and whatever it starts inherits it.
+MARK = "STOREMON_SUPERVISED_HOME"
+
+_STEPS = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+
+
+def find_left_overs(home: Path) -> list[psutil.Process]:
+    """Return the processes that carry this home's mark, this one and its ancestors excepted."""
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in own and process.environ().get(MARK) == str(home):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it has ended, or is another user's and so not ours
+    return found
+
+
+def end_left_overs(home: Path) -> int:
+    """End what an earlier supervisor left; return how many processes there were.
+
+    The caller holds the home's lock. Raises HomeError when one cannot be ended.
+    """
+    left_overs = find_left_overs(home)
+    stubborn = end_processes(left_overs, _STEPS)
+    if stubborn:
+        raise HomeError(
+            f"Process {stubborn[0].pid} of an earlier storemon on {home} cannot be ended: "
+            "end it by hand."
+        )
+    return len(left_overs)

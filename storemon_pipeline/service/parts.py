@@ -1,0 +1,272 @@
+"""The processes of the service: how each is started, and how one knows that it is ready.
+
+Starting them again when they die is the supervisor's.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import httpx
+
+from storemon_pipeline.contract import CODE_LOCATION
+from storemon_pipeline.dagster_graphql import (
+    DagsterGraphQL,
+    DagsterRefusedError,
+    DagsterUnavailableError,
+)
+from storemon_pipeline.service.child import start_child
+from storemon_pipeline.service.dagster_home import WORKSPACE_FILE
+from storemon_pipeline.service.home import Home
+from storemon_pipeline.service.left_overs import MARK
+from storemon_pipeline.service.postgres import EmbeddedPostgres
+from storemon_pipeline.settings import Settings
+from storemon_pipeline.storage.engine import dagster_url, libpq_url
+
+DEFINITIONS_MODULE: Final = "storemon_pipeline.definitions"
+API_FACTORY: Final = "storemon_api.app:create_app"
+
+_PROBE_SECONDS = 3.0
+_DAGSTER_PROBE_SECONDS = 5.0
+_START_SECONDS = 120.0
+_DATABASE_START_SECONDS = 300.0  # a recovery after a crash replays up to max_wal_size
+_API_GRACE_SECONDS = 5
+
+
+class Part(Protocol):
+    """One process of the service."""
+
+    @property
+    def name(self) -> str:
+        """The words for it on the display."""
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+
+    @property
+    def start_seconds(self) -> float:
+        """How long it may take to become ready."""
+
+    @property
+    def ready_note(self) -> str:
+        """What is worth knowing of it once it is ready."""
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process and return at once."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:
+        """Return None once it is ready, else what is missing; `launched_at` is in epoch seconds."""
+
+
+def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
+    """Return the variables by which every process of the service finds everything."""
+    return {
+        "STOREMON_HOME": str(settings.home),
+        "STOREMON_DATA": str(settings.data),
+        "STOREMON_HOST": settings.host,
+        "STOREMON_PORT": str(settings.port),
+        "STOREMON_DAGSTER_PORT": str(settings.dagster_port),
+        "STOREMON_DAGSTER_URL": settings.dagster_url,
+        "STOREMON_DATABASE_URL": libpq_url(database_url),
+        "STOREMON_DAGSTER_DATABASE_URL": dagster_url(database_url),
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+
+
+def _child_environment(settings: Settings, database_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        **shared_environment(settings, database_url),
+        "PYTHONUNBUFFERED": "1",
+        MARK: str(settings.home),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DatabasePart:
+    """The embedded PostgreSQL."""
+
+    server: EmbeddedPostgres
+    home: Home
+    name: str = "database"
+    start_seconds: float = _DATABASE_START_SECONDS
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.home.logs / "postgres.log"
+
+    @property
+    def ready_note(self) -> str:
+        """The place of its data."""
+        return f"PostgreSQL in {self.home.postgres}"
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Clear what a dead server left, and start."""
+        self.server.prepare()
+        self.server.launch()
+        return self.server.process
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - the answer is now's
+        """Ask for a connection."""
+        return None if self.server.accepts_connections() else "not accepting connections yet"
+
+
+@dataclass(frozen=True, slots=True)
+class _PythonPart:
+    """A module that this interpreter runs."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    arguments: Sequence[str]
+    name: str
+    log_name: str
+    ready_note: str
+    start_seconds: float = _START_SECONDS
+
+    @property
+    def _home(self) -> Home:
+        return Home(self.settings.home)
+
+    @property
+    def log(self) -> Path:
+        return self._home.logs / f"{self.log_name}.log"
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        with self._home.open_log(self.log_name) as log:
+            return start_child(
+                # -P: modules come from the installation, never from the working directory.
+                [sys.executable, "-P", "-m", *self.arguments],
+                log=log,
+                environment=self.environment,
+                cwd=self._home.dagster,
+                # It keeps nothing that a sudden end would lose.
+                death_signal=signal.SIGKILL,
+            )
+
+
+class CodeServerPart(_PythonPart):
+    """Dagster's code server, which the webserver and the daemon share."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one's socket refuses
+        """Try its socket, which it opens when the definitions are loaded."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_PROBE_SECONDS)
+            try:
+                probe.connect(str(self._home.code_server_socket))
+            except OSError:
+                return "loading the definitions"
+        return None
+
+
+class WebserverPart(_PythonPart):
+    """Dagster's webserver."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
+        """Ask whether it has loaded the code location."""
+        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+            try:
+                return None if client.is_location_loaded() else "loading the code location"
+            except DagsterUnavailableError:
+                return "not answering yet"
+            except DagsterRefusedError as error:
+                return str(error)
+
+
+class DaemonPart(_PythonPart):
+    """Dagster's daemon: schedules, sensors, monitoring of runs."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:
+        """Ask the webserver whether each daemon has given a sign of life since."""
+        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+            try:
+                has_beaten = client.have_daemons_beaten_since(launched_at)
+            except (DagsterUnavailableError, DagsterRefusedError):
+                return "the webserver cannot tell yet"
+        return None if has_beaten else "no sign of life yet"
+
+
+class ApiPart(_PythonPart):
+    """The HTTP API."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
+        """Ask for its health."""
+        return why_not_healthy(f"{self.settings.api_url}/healthz")
+
+
+def why_not_healthy(url: str) -> str | None:
+    """Return None when the address answers 200, else its own words, or that it does not answer."""
+    try:
+        answer = httpx.get(url, timeout=_PROBE_SECONDS, trust_env=False)
+    except httpx.HTTPError:
+        return "not answering yet"
+    if answer.is_success:
+        return None
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    words = body.get("detail") or body.get("title") if isinstance(body, dict) else None
+    return str(words or f"answers {answer.status_code}")
+
+
+def process_parts(
+    settings: Settings, database_url: str, *, definitions_module: str = DEFINITIONS_MODULE
+) -> list[Part]:
+    """Return the parts beside the database; the order has no meaning, they start together."""
+    home = Home(settings.home)
+    environment = _child_environment(settings, database_url)
+    workspace = str(home.dagster / WORKSPACE_FILE)
+    code_server = CodeServerPart(
+        settings=settings,
+        environment=environment,
+        name="code location",
+        log_name="code-server",
+        ready_note=definitions_module,
+        arguments=[
+            *("dagster", "api", "grpc"),
+            *("--module-name", definitions_module, "--empty-working-directory"),
+            *("--socket", str(home.code_server_socket)),
+            *("--location-name", CODE_LOCATION, "--use-python-environment-entry-point"),
+        ],
+    )
+    webserver = WebserverPart(
+        settings=settings,
+        environment=environment,
+        name="webserver",
+        log_name="webserver",
+        ready_note=settings.dagster_url,
+        arguments=[
+            *("dagster_webserver", "--workspace", workspace),
+            # Never anywhere else: whoever reaches it can run code.
+            *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
+        ],
+    )
+    daemon = DaemonPart(
+        settings=settings,
+        environment=environment,
+        name="daemon",
+        log_name="daemon",
+        ready_note="schedules, sensors, monitoring of runs",
+        arguments=["dagster._daemon", "run", "--workspace", workspace],
+    )
+    api = ApiPart(
+        settings=settings,
+        environment=environment,
+        name="API",
+        log_name="api",
+        ready_note=settings.api_url,
+        arguments=[
+            *("uvicorn", API_FACTORY, "--factory"),
+            *("--host", settings.host, "--port", str(settings.port)),
+            *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
+        ],
+    )
+    return [code_server, webserver, daemon, api]

@@ -1,0 +1,67 @@
+"""What must hold before anything is started; each failure is one line that names the remedy."""
+
+import errno
+import socket
+
+from storemon_pipeline.service.errors import StartError
+from storemon_pipeline.settings import Settings
+
+_LOOPBACK = "127.0.0.1"
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
+
+
+def check_data_folder(settings: Settings) -> None:
+    """Raise StartError when the data folder is not there."""
+    if not settings.data.is_dir():
+        raise StartError(
+            f"The data folder {settings.data} does not exist: name it with --data "
+            "(STOREMON_DATA), or make one with `storemon sample-data DIR`."
+        )
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise StartError when an address that the service listens on is taken or not to be had."""
+    shares_address = settings.host in _EVERY_ADDRESS | {_LOOPBACK, "localhost"}
+    if shares_address and settings.port == settings.dagster_port:
+        raise StartError(
+            f"Port {settings.port} is asked for twice: choose another with --port (STOREMON_PORT) "
+            "or --dagster-port (STOREMON_DAGSTER_PORT)."
+        )
+    _check_port(settings.host, settings.port, option="--port", variable="STOREMON_PORT")
+    _check_port(
+        _LOOPBACK,
+        settings.dagster_port,
+        option="--dagster-port",
+        variable="STOREMON_DAGSTER_PORT",
+    )
+
+
+def _check_port(host: str, port: int, *, option: str, variable: str) -> None:
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise StartError(
+            f"The address {host} is not known ({error.strerror}): choose another with --host "
+            "(STOREMON_HOST)."
+        ) from error
+    for family, kind, protocol, _, address in addresses:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                # As the servers do: the remains of closed connections do not count.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise StartError(
+                    f"Port {port} on {host} is in use: choose another with {option} ({variable})."
+                ) from error
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise StartError(
+                    f"This machine has no address {host}: choose another with --host "
+                    "(STOREMON_HOST)."
+                ) from error
+            raise StartError(
+                f"Port {port} on {host} cannot be listened on ({error.strerror}): choose another "
+                f"with {option} ({variable})."
+            ) from error

@@ -1,0 +1,95 @@
+"""One run of the refresh job: launching it, and following it to its end step by step.
+
+The caller decides how often to look, and shows what is seen.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from storemon_pipeline.contract import REFRESH_JOB
+from storemon_pipeline.dagster_graphql import (
+    ENDED_STATUSES,
+    SUCCESS,
+    DagsterGraphQL,
+    DagsterRefusedError,
+    DagsterUnavailableError,
+    RunProgress,
+    StepState,
+)
+
+_REQUEST_TAG = "storemon/refresh_request"
+
+
+@dataclass(slots=True)
+class RefreshRun:
+    """Follows one refresh; call `look` until `is_ended`.
+
+    A run that fails and is launched again by Dagster is followed into the next one.
+    """
+
+    client: DagsterGraphQL
+    run_id: str | None = None
+    is_ended: bool = False
+    failure: str | None = None
+    note: str = "asking Dagster for it"
+    _request: str = ""
+    _cursor: str | None = None
+    _last_message: str = ""
+    _is_request_sent: bool = False
+
+    def look(self) -> None:
+        """Launch the run when that has not happened, else see how far it has come.
+
+        An answer that does not come leaves everything as it was: the next look asks again.
+        """
+        try:
+            if self.run_id is None:
+                self._launch()
+            else:
+                self._follow(self.run_id)
+        except DagsterUnavailableError as error:
+            self.note = str(error)
+        except DagsterRefusedError as error:
+            self._end(str(error))
+
+    def _launch(self) -> None:
+        self._request = self._request or uuid.uuid4().hex
+        if self._is_request_sent:
+            # The answer to an earlier request was lost; its run may be there.
+            known = self.client.runs_with_tag(_REQUEST_TAG, self._request, limit=1)
+            if known:
+                self.run_id = next(iter(known))
+                return
+        self._is_request_sent = True
+        self.run_id = self.client.launch_run(REFRESH_JOB, tags={_REQUEST_TAG: self._request})
+        self.note = "launched"
+
+    def _follow(self, run_id: str) -> None:
+        progress = self.client.run_progress(run_id)
+        if progress is None:
+            self._end("Dagster does not know the run any more")
+            return
+        events = self.client.run_events(run_id, after=self._cursor)
+        self._cursor = events.cursor
+        if events.messages:
+            self._last_message = events.messages[-1]
+        self.note = self._describe(progress)
+        if progress.status not in ENDED_STATUSES:
+            return
+        if progress.status == SUCCESS:
+            self._end(None)
+        elif not progress.will_retry:
+            self._end(self.client.run_failure(run_id) or f"the run ended as {progress.status}")
+        elif (retry := self.client.retry_of(run_id)) is not None:
+            self.run_id, self._cursor = retry, None
+
+    def _end(self, failure: str | None) -> None:
+        self.is_ended, self.failure = True, failure
+
+    def _describe(self, progress: RunProgress) -> str:
+        done = sum(step.state is StepState.DONE for step in progress.steps)
+        running = [step.key for step in progress.steps if step.state is StepState.RUNNING]
+        steps = f"{done} of {len(progress.steps)} steps done"
+        now = f", now {', '.join(running)}" if running else ""
+        said = f": {self._last_message}" if self._last_message else ""
+        return f"{steps}{now}{said}"

@@ -1,0 +1,74 @@
+"""The settings of the command line and of the pipeline's processes, read from the environment.
+
+Nothing is read at import: whoever needs them builds them. The API has its own.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MAX_PORT = 65_535
+
+
+def _absolute(value: object) -> object:
+    """Make a path independent of the folder that a later process works in."""
+    return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
+
+
+def _none_when_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
+OptionalUrl = Annotated[str | None, BeforeValidator(_none_when_empty)]
+
+
+class Settings(BaseSettings):
+    """Each setting is the variable `STOREMON_` + its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STOREMON_", extra="ignore", frozen=True, validate_default=True
+    )
+
+    home: AbsolutePath = Path(".storemon")
+    """The folder that holds the embedded database, logs and Dagster's files."""
+
+    data: AbsolutePath = Path("data")
+    """The folder with the sources' CSV files."""
+
+    host: str = "127.0.0.1"
+    """The address that the API listens on."""
+
+    port: Port = 8000
+    """The port of the API."""
+
+    dagster_port: Port = 3000
+    """The port of Dagster's webserver, which listens on 127.0.0.1 alone."""
+
+    database_url: OptionalUrl = None
+    """A PostgreSQL server's `postgresql://…`; without it an embedded one runs in the home."""
+
+    dagster_database_url: OptionalUrl = None
+    """Dagster's own database, `postgresql+psycopg2://…`, which `storemon up` chooses."""
+
+    @property
+    def dagster_home(self) -> Path:
+        """The folder of Dagster's files (its DAGSTER_HOME), apart from the home's own.
+
+        Dagster deletes `logs` in its folder when telemetry is off.
+        """
+        return self.home / "dagster"
+
+    @property
+    def dagster_url(self) -> str:
+        """The address of Dagster's webserver."""
+        return f"http://127.0.0.1:{self.dagster_port}"
+
+    @property
+    def api_url(self) -> str:
+        """The address at which a program on this machine reaches the API."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{self.port}"
