@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from typing import BinaryIO
 
 from storemon_pipeline.service.errors import HomeError, HomeLockedError
 
-# A log that is larger than this when its writer starts is set aside as `<name>.log.1`.
+# A log that has grown larger than this is set aside as `<name>.log.1`.
 LOG_ROTATE_BYTES = 10 * 1024 * 1024
 
 # Another user may pass through (the database server has its own), but not look around.
@@ -90,14 +91,22 @@ class Home:
             raise _unusable(self.path, error) from error
 
     def open_log(self, name: str) -> BinaryIO:
-        """Open `logs/<name>.log` for appending; one that has grown large is set aside first."""
-        path = self.logs / f"{name}.log"
+        """Open `logs/<name>.log` for appending."""
         try:
-            if path.exists() and path.stat().st_size > LOG_ROTATE_BYTES:
-                path.replace(path.with_name(f"{name}.log.1"))
-            return path.open("ab", buffering=0)
+            return (self.logs / f"{name}.log").open("ab", buffering=0)
         except OSError as error:
             raise _unusable(self.path, error) from error
+
+    def set_large_logs_aside(self) -> None:
+        """Copy each log that has grown large to `<name>.log.1` and go on with an empty one.
+
+        Its writer keeps the file open and appends, so the file itself has to stay. What is written
+        between the copy and the emptying is lost.
+        """
+        for path in self.logs.glob("*.log"):
+            if path.stat().st_size > LOG_ROTATE_BYTES:
+                shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+                os.truncate(path, 0)
 
 
 def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None = None) -> None:

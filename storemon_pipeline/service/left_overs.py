@@ -1,4 +1,4 @@
-"""Processes that an earlier supervisor of the same home left behind, found by identity.
+"""The processes that belong to a home, found by identity: this service's or an earlier one's.
 
 The embedded database is not among them: it changes its environment, and is known by its data
 directory (`postgres`).
@@ -16,6 +16,9 @@ from storemon_pipeline.service.errors import HomeError
 # Every process of a service carries it, and whatever it starts inherits it.
 MARK = "STOREMON_SUPERVISED_HOME"
 
+# How Dagster's code server starts the process of a run.
+_WORKER = "multiprocessing.spawn"
+
 _STEPS = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -30,6 +33,18 @@ def find_left_overs(home: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # it has ended, or is another user's and so not ours
     return found
+
+
+def find_workers(home: Path) -> list[psutil.Process]:
+    """Return the processes that make runs, as far as they carry this home's mark."""
+    workers = []
+    for process in find_left_overs(home):
+        try:
+            if any(_WORKER in argument for argument in process.cmdline()):
+                workers.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return workers
 
 
 def end_left_overs(home: Path) -> int:

@@ -198,29 +198,55 @@ class ApiPart(_PythonPart):
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
         """Ask for its health."""
-        return why_not_healthy(f"{self.settings.api_url}/healthz")
+        try:
+            answer = httpx.get(
+                f"{self.settings.api_url}/healthz", timeout=_PROBE_SECONDS, trust_env=False
+            )
+        except httpx.HTTPError:
+            return "not answering yet"
+        return None if answer.is_success else f"answers {answer.status_code}"
 
 
-def why_not_healthy(url: str) -> str | None:
-    """Return None when the address answers 200, else its own words, or that it does not answer."""
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the API says of the service: None is missing when it can make reports."""
+
+    missing: str | None
+    checks: Mapping[str, str]
+
+    @property
+    def lacks_only_data(self) -> bool:
+        """Tell whether everything works and no refresh was ever completed."""
+        return bool(self.checks) and all(
+            (found == "ok") is (name != "first_refresh") for name, found in self.checks.items()
+        )
+
+
+def ask_readiness(settings: Settings) -> Readiness:
+    """Ask the API whether reports can be made, and what is missing."""
     try:
-        answer = httpx.get(url, timeout=_PROBE_SECONDS, trust_env=False)
-    except httpx.HTTPError:
-        return "not answering yet"
-    if answer.is_success:
-        return None
-    try:
+        answer = httpx.get(f"{settings.api_url}/readyz", timeout=_PROBE_SECONDS, trust_env=False)
         body = answer.json()
-    except ValueError:
-        body = None
-    words = body.get("detail") or body.get("title") if isinstance(body, dict) else None
-    return str(words or f"answers {answer.status_code}")
+    except (httpx.HTTPError, ValueError):
+        return Readiness(missing="the API does not answer", checks={})
+    body = body if isinstance(body, dict) else {}
+    checks = {str(name): str(found) for name, found in (body.get("checks") or {}).items()}
+    if answer.is_success:
+        return Readiness(missing=None, checks=checks)
+    missing = ", ".join(
+        f"{name.replace('_', ' ')}: {found}" for name, found in checks.items() if found != "ok"
+    )
+    return Readiness(missing=missing or f"the API answers {answer.status_code}", checks=checks)
 
 
 def process_parts(
     settings: Settings, database_url: str, *, definitions_module: str = DEFINITIONS_MODULE
 ) -> list[Part]:
-    """Return the parts beside the database; the order has no meaning, they start together."""
+    """Return the parts beside the database: code server, API, webserver, daemon.
+
+    The last two load what the code server serves: started before it is ready, they fail to and
+    lose seconds until they try again.
+    """
     home = Home(settings.home)
     environment = _child_environment(settings, database_url)
     workspace = str(home.dagster / WORKSPACE_FILE)
@@ -267,6 +293,8 @@ def process_parts(
             *("uvicorn", API_FACTORY, "--factory"),
             *("--host", settings.host, "--port", str(settings.port)),
             *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
+            # Clients ask for their reports' state many times a second; the metrics count them.
+            "--no-access-log",
         ],
     )
-    return [code_server, webserver, daemon, api]
+    return [code_server, api, webserver, daemon]

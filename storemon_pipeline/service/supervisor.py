@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 import psutil
-import sqlalchemy as sa
 
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.service.child import end_processes
@@ -25,13 +24,18 @@ from storemon_pipeline.service.databases import (
 from storemon_pipeline.service.display import PartState, StatusDisplay
 from storemon_pipeline.service.errors import GaveUpError, HomeError, PostgresError
 from storemon_pipeline.service.home import Home, last_log_lines, locked
-from storemon_pipeline.service.left_overs import end_left_overs, find_left_overs
+from storemon_pipeline.service.left_overs import (
+    end_left_overs,
+    find_left_overs,
+    find_workers,
+)
 from storemon_pipeline.service.parts import (
     DEFINITIONS_MODULE,
     DatabasePart,
     Part,
+    Readiness,
+    ask_readiness,
     process_parts,
-    why_not_healthy,
 )
 from storemon_pipeline.service.postgres import STOP_STEPS, EmbeddedPostgres
 from storemon_pipeline.service.preconditions import check_data_folder, check_ports
@@ -39,12 +43,12 @@ from storemon_pipeline.service.refresh_run import RefreshRun
 from storemon_pipeline.service.restarts import RestartPolicy
 from storemon_pipeline.service.stopping import StopRequestedError, StopRequests
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.uptime_state import read_uptime_state
 
 _TICK_SECONDS = 0.1
 _PROBE_INTERVAL_SECONDS = 0.3
 _REFRESH_INTERVAL_SECONDS = 0.5
+_READINESS_SECONDS = 30.0
+_LOG_INTERVAL_SECONDS = 60.0
 _CHILD_STOP_SECONDS = 10.0
 
 _CHILD_STOP_STEPS = ((signal.SIGTERM, _CHILD_STOP_SECONDS), (signal.SIGKILL, 5.0))
@@ -98,6 +102,7 @@ class Supervisor:
         was started has ended by then.
         """
         with locked(self._home):
+            self._home.set_large_logs_aside()
             self._end_left_overs()
             check_data_folder(self._settings)
             check_ports(self._settings)
@@ -112,19 +117,27 @@ class Supervisor:
         url = self._start_database()
         self._make_databases(url)
         prepare_dagster_home(self._home)
-        parts = process_parts(self._settings, url, definitions_module=self._definitions_module)
-        self._children = [_Child(part) for part in parts]
-        for child in self._children:
-            self._launch(child)
+        code_server, api, *others = (
+            _Child(part)
+            for part in process_parts(
+                self._settings, url, definitions_module=self._definitions_module
+            )
+        )
+        self._add(code_server)
+        self._add(api)
         self._migrate(url)
-        if not self._has_data(url):
-            self._display.part(_REFRESH, PartState.WAITING)
+        self._wait_until(lambda: code_server.is_ready)
+        for child in others:
+            self._add(child)
         self._wait_until(lambda: all(child.is_ready for child in self._children))
-        if not self._has_data(url):
+        readiness = self._await_readiness()
+        if readiness.lacks_only_data:
             self._refresh_once()
-        self._announce()
+            readiness = self._await_readiness()
+        self._announce(readiness)
         while True:
-            self._tick()
+            self._pause(_LOG_INTERVAL_SECONDS)
+            self._home.set_large_logs_aside()
 
     def _end_left_overs(self) -> None:
         count = end_left_overs(self._home.path)
@@ -160,19 +173,6 @@ class Supervisor:
         self._display.part(_MIGRATIONS, PartState.DONE, "newest version")
         self._stop.raise_if_any()
 
-    def _has_data(self, url: str) -> bool:
-        """Tell whether a refresh was ever completed; waits while the database is away."""
-        engine = create_engine(url, application_name="storemon up", pool_size=1)
-        try:
-            while True:
-                try:
-                    with engine.connect() as connection:
-                        return read_uptime_state(connection) is not None
-                except sa.exc.OperationalError:
-                    self._pause(_REFRESH_INTERVAL_SECONDS)
-        finally:
-            engine.dispose()
-
     def _refresh_once(self) -> None:
         """Run the first refresh to its end, showing how far it is; its failure is only said."""
         with DagsterGraphQL(self._settings.dagster_url) as client:
@@ -182,23 +182,29 @@ class Supervisor:
                 run.look()
                 self._pause(_REFRESH_INTERVAL_SECONDS)
         if run.failure is None:
-            self._display.part(_REFRESH, PartState.DONE, run.note)
+            self._display.part(_REFRESH, PartState.DONE, "the data is in")
         else:
             self._display.part(_REFRESH, PartState.FAILED, run.failure)
 
-    def _announce(self) -> None:
-        """Wait for readiness and print where everything is; say at once when it will not come."""
-        missing = why_not_healthy(f"{self._settings.api_url}/readyz")
-        deadline = time.monotonic() + 30.0
-        while missing is not None and time.monotonic() < deadline:
+    def _await_readiness(self) -> Readiness:
+        """Wait until reports can be made, or only the data is missing, or for too long."""
+        deadline = time.monotonic() + _READINESS_SECONDS
+        while True:
+            readiness = ask_readiness(self._settings)
+            is_known = readiness.missing is None or readiness.lacks_only_data
+            if is_known or time.monotonic() > deadline:
+                return readiness
             self._pause(_REFRESH_INTERVAL_SECONDS)
-            missing = why_not_healthy(f"{self._settings.api_url}/readyz")
+
+    def _announce(self, readiness: Readiness) -> None:
+        """Print where everything is, and what is missing if anything is."""
         api = self._settings.api_url
-        if missing is None:
+        if readiness.missing is None:
             self._display.line("storemon is ready.")
         else:
-            self._display.line(f"storemon runs, but is not ready: {missing}")
-            self._display.line("When the cause is gone, `storemon refresh` loads the data.")
+            self._display.line(f"storemon runs, but is not ready ({readiness.missing}).")
+        if readiness.lacks_only_data:
+            self._display.line("Mend the cause, then load the data with `storemon refresh`.")
         self._display.text(
             [
                 "",
@@ -256,6 +262,10 @@ class Supervisor:
                 child.process.wait(timeout=5)
                 self._on_death(child, f"not ready within {child.part.start_seconds:.0f} s")
 
+    def _add(self, child: _Child) -> None:
+        self._children.append(child)
+        self._launch(child)
+
     def _launch(self, child: _Child) -> None:
         child.restart_tick = None
         child.ready_tick = None
@@ -299,19 +309,12 @@ class Supervisor:
 
     def _stop_everything(self) -> None:
         """End every process of the service, those that others started too, the database last."""
-        code_server = next(
-            (child for child in self._children if child.part.name == "code location"), None
-        )
-        first = [child for child in self._children if child is not code_server]
-        # Found before their parent ends, and ended before it: it would wait for them.
-        workers = [
-            process
-            for process in find_left_overs(self._home.path)
-            if process.pid not in {child.process.pid for child in self._children if child.process}
-        ]
-        self._end(first, workers)
-        if code_server is not None:
-            self._end([code_server], find_left_overs(self._home.path))
+        code_server, others = self._children[:1], self._children[1:]
+        # Ended before their parent, which would wait for them.
+        own = {child.process.pid for child in self._children if child.process is not None}
+        workers = [worker for worker in find_workers(self._home.path) if worker.pid not in own]
+        self._end(others, workers)
+        self._end(code_server, find_left_overs(self._home.path))
         if self._database is not None and self._database.process is not None:
             name = self._database.part.name
             self._display.part(name, PartState.STOPPING)
