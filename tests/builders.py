@@ -131,15 +131,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The product as a reckoner."""
+    """The product as a reckoner; its calendars reach `margin` further than they need to."""
+
+    margin: timedelta = timedelta(0)
 
     def business_time(
         self, inputs: oracle.Inputs, store_id: str, start: datetime, end: datetime
     ) -> int:
-        """Ask a calendar that begins at `start` and ends at `end`."""
-        made = calendar(inputs, start, end)
-        number = np.array([store_ids(inputs).index(store_id)])
-        return int(made.business_us(number, np.array([us(end)]))[0])
+        """Take the difference of two answers of a calendar."""
+        made = calendar(inputs, start - self.margin, end + self.margin)
+        number = store_ids(inputs).index(store_id)
+        before, after = made.business_us(np.array([number, number]), np.array([us(start), us(end)]))
+        return int(after - before)
 
     def rows(
         self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
@@ -147,7 +150,7 @@ class Engine:
         """Compress the polls into runs and compute the figures from those."""
         figures = compute_figures(
             runs(inputs, max_gap=max_gap),
-            calendar(inputs, as_of - timedelta(hours=168), as_of),
+            calendar(inputs, as_of - timedelta(hours=168) - self.margin, as_of + self.margin),
             as_of_us=us(as_of),
             policy=policy,
             max_gap_us=max_gap,

@@ -54,6 +54,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _MONDAY: Final = 4 * DAY  # 1970-01-05
 _ALWAYS: Final = -(10**18)  # before any year that a datetime can name
 _TIME_OF_DAY: Final = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?", re.ASCII)
+_DATE_AND_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", re.ASCII)
 _PLAIN_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 
 
@@ -193,10 +194,15 @@ def read_csvs(folder: Path, *, now: datetime, stores: Collection[str] | None = N
     polls = _records(folder, ("store_status.csv",), stores)
     hours = _records(folder, ("business_hours.csv", "menu_hours.csv"), stores)
     zones = _records(folder, ("store_timezones.csv", "timezones.csv"), stores)
+    closures: Iterable[Mapping[str, str]] = ()
+    if (folder / "closures.csv").exists():
+        of_stores = None if stores is None else {*stores, EVERY_STORE}
+        closures = _records(folder, ("closures.csv",), of_stores)
     return Inputs(
         polls=list(_readable(_poll(record, now) for record in polls)),
         hours=list(_readable(_hours_row(record, now) for record in hours)),
         zones=list(_readable(_zone_row(record, now) for record in zones)),
+        closures=list(_readable(_closure(record) for record in closures)),
     )
 
 
@@ -483,7 +489,7 @@ def _records(
     path = next(folder / name for name in names if (folder / name).exists())
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file)
-        header = [name.strip() for name in next(lines)]
+        header = [name.strip().lower() for name in next(lines)]
         store_column = header.index("store_id")
         for cells in lines:
             if len(cells) < len(header):
@@ -509,7 +515,7 @@ def _poll(record: Mapping[str, str], now: datetime) -> Poll | None:
 
 
 def _hours_row(record: Mapping[str, str], now: datetime) -> HoursRow | None:
-    day = next(record[name] for name in ("dayOfWeek", "day", "day_of_week") if name in record)
+    day = next(record[name] for name in ("dayofweek", "day", "day_of_week") if name in record)
     try:
         start = time_of_day(record["start_time_local"])
         end = time_of_day(record["end_time_local"])
@@ -531,6 +537,16 @@ def _zone_row(record: Mapping[str, str], now: datetime) -> ZoneRow | None:
     return ZoneRow(record["store_id"], record["timezone_str"], valid_from, now)
 
 
+def _closure(record: Mapping[str, str]) -> Closure | None:
+    end = record["end_local"]
+    try:
+        start_local = datetime.fromisoformat(record["start_local"])
+        end_local = datetime.fromisoformat(end) if end else None
+    except ValueError:
+        return None
+    return Closure(record["store_id"], start_local, end_local)
+
+
 def _valid_from(record: Mapping[str, str]) -> ValidFrom:
     text = record.get("valid_from", "")
     if text == "":
@@ -539,5 +555,7 @@ def _valid_from(record: Mapping[str, str]) -> ValidFrom:
 
 
 def _timestamp(text: str) -> datetime:
+    if _DATE_AND_TIME.match(text) is None:
+        raise ValueError(f"{text!r} is no timestamp")
     instant = datetime.fromisoformat(text.removesuffix("UTC").strip())
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

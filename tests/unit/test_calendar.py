@@ -317,6 +317,20 @@ def test_a_store_without_a_zone_is_in_chicago(reckoner: Reckoner, opens: str) ->
 
 
 @both_reckoners
+def test_a_store_without_a_zone_is_in_chicago_beside_stores_with_one(reckoner: Reckoner) -> None:
+    inputs = Inputs(
+        hours=[*hours("Wed 09:00-10:00"), *hours("Wed 09:00-10:00", store_id="other")],
+        zones=[zone("Asia/Tokyo", store_id="other")],
+    )
+    tokyo, chicago = utc("2023-01-25 00:00"), utc("2023-01-25 15:00")
+    hour = timedelta(hours=1)
+    assert reckoner.business_time(inputs, STORE, tokyo, tokyo + hour) == 0
+    assert reckoner.business_time(inputs, STORE, chicago, chicago + hour) == HOUR_US
+    assert reckoner.business_time(inputs, "other", tokyo, tokyo + hour) == HOUR_US
+    assert reckoner.business_time(inputs, "other", chicago, chicago + hour) == 0
+
+
+@both_reckoners
 def test_a_local_day_that_never_was_has_no_business_time(reckoner: Reckoner) -> None:
     # Samoa went from -10 to +14 at the end of Thursday 2011-12-29: the next day was a Saturday.
     inputs = Inputs(hours=hours("Thu-Sat 09:00-17:00"), zones=[zone("Pacific/Apia")])
@@ -622,6 +636,45 @@ def test_a_closure_of_every_store_begins_on_the_clock_of_each(reckoner: Reckoner
 
 
 @both_reckoners
+@pytest.mark.parametrize(
+    ("timezone", "shut", "expected"),
+    [
+        # The day is Wednesday 2023-01-25, UTC. Its end is Thursday 9:00 in Tokyo, its beginning
+        # Tuesday 14:00 in Honolulu.
+        pytest.param("Asia/Tokyo", ("2023-01-26 06:00", None), "21h", id="after-the-end-in-utc"),
+        pytest.param(
+            "Pacific/Honolulu", ("2023-01-20 00:00", "2023-01-24 20:00"), "18h", id="before-in-utc"
+        ),
+        pytest.param("Asia/Tokyo", ("2023-01-26 09:00", None), "24h", id="just-after-the-end"),
+        pytest.param(
+            "Pacific/Honolulu", ("2023-01-20 00:00", "2023-01-24 14:00"), "24h", id="just-before"
+        ),
+    ],
+)
+def test_a_closure_far_from_utc_reaches_into_the_day(
+    reckoner: Reckoner, timezone: str, shut: tuple[str, str | None], expected: str
+) -> None:
+    inputs = Inputs(zones=[zone(timezone)], closures=[closure(*shut)])
+    start, end = utc("2023-01-25 00:00"), utc("2023-01-26 00:00")
+    assert reckoner.business_time(inputs, STORE, start, end) == span(expected)
+
+
+@both_reckoners
+def test_an_open_ended_closure_of_one_store_leaves_the_next_alone(reckoner: Reckoner) -> None:
+    inputs = Inputs(
+        zones=[zone("UTC", store_id=store_id) for store_id in ("a", "b", "c")],
+        closures=[
+            closure("2023-01-24 00:00", store_id="a"),
+            closure("2023-01-29 00:00", "2023-01-31 00:00", store_id="b"),
+        ],
+    )
+    business = [
+        reckoner.business_time(inputs, store_id, WEEK_START, WEEK_END) for store_id in "abc"
+    ]
+    assert business == [span("24h"), span("144h"), span("168h")]
+
+
+@both_reckoners
 def test_a_closure_moves_with_the_store_s_zone(reckoner: Reckoner) -> None:
     # Closed 12:00 to 14:00 on the clock; at 12:30 UTC the store moves from London to New York,
     # where it is 7:30: closed from 12:00 to 12:30 UTC and from 17:00 to 19:00 UTC.
@@ -665,3 +718,10 @@ def test_stores_and_instants_may_be_asked_for_in_any_order() -> None:
         np.array([us(at) for _, at, _ in asked]),
     )
     assert (answer / HOUR_US).tolist() == [hours for _, _, hours in asked]
+
+
+@pytest.mark.xfail(reason="an empty array of keys meets a mask of one", raises=IndexError)
+def test_a_calendar_of_no_stores_has_nothing_to_tell() -> None:
+    made = calendar(Inputs(), WEEK_START, WEEK_END)
+    none = np.empty(0, np.int64)
+    assert made.business_us(none, none).tolist() == []

@@ -26,7 +26,7 @@ from storemon_pipeline.uptime.rounding import round_half_even
 from storemon_pipeline.uptime.runs import Runs, compress, extend
 from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 
-often = settings(max_examples=100, deadline=None)
+often = settings(max_examples=75, deadline=None)
 sometimes = settings(max_examples=60, deadline=None)
 
 MICROSECOND = timedelta(microseconds=1)
@@ -46,7 +46,7 @@ def six_figures(rows: Mapping[str, oracle.Row]) -> dict[str, tuple[int, ...]]:
     return {store_id: row.uptime_us + row.downtime_us for store_id, row in rows.items()}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(questions())
 def test_the_engine_gives_the_oracle_s_figures_to_the_microsecond(question: Question) -> None:
     expected = Reference().rows(
@@ -131,6 +131,15 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
         )
         alone.update(answer(question, own))
     assert alone == answer(question)
+
+
+@often
+@given(questions())
+def test_a_calendar_that_reaches_further_gives_the_same_rows(question: Question) -> None:
+    wider = Engine(margin=timedelta(days=20)).rows(
+        question.inputs, as_of=question.as_of, policy=question.policy, max_gap=question.max_gap
+    )
+    assert wider == answer(question)
 
 
 @often

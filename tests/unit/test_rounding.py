@@ -34,6 +34,13 @@ HOUR = 3_600_000_000
         pytest.param(168 * HOUR - 180_000, HOUR, 1_680_000, id="167.99995-hours-up-to-even"),
         pytest.param(168 * HOUR - 540_000, HOUR, 1_679_998, id="167.99985-hours-down-to-even"),
         pytest.param(168 * HOUR, HOUR, 1_680_000, id="a-full-week"),
+        pytest.param(
+            14_092 * 168 * HOUR + 540_000,
+            HOUR,
+            14_092 * 1_680_000 + 2,
+            marks=pytest.mark.xfail(reason="ten thousand times the amount passes 64 bits"),
+            id="a-week-of-14092-stores",
+        ),
     ],
 )
 def test_a_tie_goes_to_the_even_digit(amount_us: int, unit_us: int, ten_thousandths: int) -> None:
