@@ -322,10 +322,12 @@ def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
         return
     weeks = np.unique((polls.polled_at_us - _MONDAY_US) // PARTITION_US)
     for start_us in (weeks * PARTITION_US + _MONDAY_US).tolist():
-        start, end = instant(start_us), instant(start_us + PARTITION_US)
+        # Not by strftime: it writes the year 7 as 7, which PostgreSQL takes for 2007.
+        start = instant(start_us).date().isoformat()
+        end = instant(start_us + PARTITION_US).date().isoformat()
         bulk.execute(
-            f"CREATE TABLE IF NOT EXISTS store_status_{start:%Y_%m_%d} PARTITION OF store_status"
-            f" FOR VALUES FROM ('{start:%Y-%m-%d}') TO ('{end:%Y-%m-%d}')"
+            f"CREATE TABLE IF NOT EXISTS store_status_{start.replace('-', '_')}"
+            f" PARTITION OF store_status FOR VALUES FROM ('{start}') TO ('{end}')"
         )
     bulk.append(
         "store_status",
