@@ -121,6 +121,7 @@ class EmbeddedPostgres:
         if not self._home.postgres.exists():
             self._initialise()
         _end_left_over_server(self._home.postgres)
+        self._remove_socket()
         self._write_access_rules()
 
     def launch(self) -> None:
@@ -220,6 +221,14 @@ class EmbeddedPostgres:
             f"--pdeathsig={signal.SIGINT.name.removeprefix('SIG')}",
             "--",
         ]
+
+    def _remove_socket(self) -> None:
+        """No socket of an earlier server is left: its lock may name a pid that is in use again.
+
+        The folder is this home's alone, and no server is running on it by now.
+        """
+        for path in self._socket_folder.glob(".s.PGSQL.*"):
+            path.unlink(missing_ok=True)
 
     def _make_socket_folder(self) -> None:
         account = self._account

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from storemon_pipeline.uptime.stretches import Stretches
 from storemon_pipeline.uptime.weeks import WeekIntervals
 from storemon_pipeline.uptime.windows import DAY_US, DEFAULT_ZONE, WEEK_US, BoolArray, IntArray
 from storemon_pipeline.uptime.zones import offset_changes
@@ -68,6 +69,19 @@ class Closures:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalSpans:
+    """Stretches with one UTC offset, which together fill a calendar; every array has shape `(n,)`.
+
+    Sorted by store and time. `[start_us, end_us)` is UTC; local time is UTC plus `offset_us`.
+    """
+
+    store: IntArray
+    start_us: IntArray
+    end_us: IntArray
+    offset_us: IntArray
+
+
+@dataclass(frozen=True, slots=True)
 class _Steps:
     """Values that hold from an instant on, per store; sorted by `key`, which joins the two."""
 
@@ -80,39 +94,19 @@ class _Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weeks:
-    """Cumulative open time of week patterns; each pattern has an entry that starts at 0."""
-
-    key: IntArray
-    start_us: IntArray
-    length_us: IntArray
-    open_before_us: IntArray
-    total_us: IntArray
-
-    def open_us(self, week: IntArray, local_us: IntArray) -> IntArray:
-        """Open time of a pattern from an origin of its own to each local instant."""
-        whole, rest = np.divmod(local_us + _MONDAY_SHIFT_US, WEEK_US)
-        at = np.searchsorted(self.key, week * WEEK_US + rest, side="right") - 1
-        inside = np.minimum(rest - self.start_us[at], self.length_us[at])
-        return whole * self.total_us[week] + self.open_before_us[at] + inside
-
-
-@dataclass(frozen=True, slots=True)
 class Calendar:
     """Business time of `stores` stores within `[start_us, end_us]`, UTC.
 
-    A span is a stretch in which a store's UTC offset and week pattern stay the same; a closure is
-    a span whose pattern is never open.
+    All stores lie one after the other on one axis of instants, and their business time on one axis
+    of amounts: store 1 begins on both where store 0 has ended.
     """
 
     stores: int
     start_us: int
     end_us: int
-    _weeks: _Weeks
+    _open: Stretches
     _span_key: IntArray
     _span_offset_us: IntArray
-    _span_week: IntArray
-    _span_adjust_us: IntArray
 
     def business_us(self, store: IntArray, at_us: IntArray) -> IntArray:
         """Business time of each store from the calendar's start to each instant, microseconds.
@@ -120,14 +114,51 @@ class Calendar:
         Both arrays have the same shape. Instants outside the calendar count as its ends. The
         function never falls, so that business time in `[a, b)` is a difference of two calls.
         """
+        begin = np.full(self.stores, self.start_us)
+        return self.position_us(store, at_us) - self.position_us(np.arange(self.stores), begin)[store]
+
+    def position_us(self, store: IntArray, at_us: IntArray) -> IntArray:
+        """As `business_us`, on the axis that has the business time of the stores before it first.
+
+        Positions never fall from one store to the next, nor within a store. Many instants that
+        ascend by store and time are looked up fastest.
+        """
         at = np.clip(at_us, self.start_us, self.end_us)
-        if len(self._span_key) == self.stores:
-            span = store
-        else:
-            key = _store_key(store, at, self.start_us, self.end_us)
-            span = np.searchsorted(self._span_key, key, side="right") - 1
-        local = at + self._span_offset_us[span]
-        return self._span_adjust_us[span] + self._weeks.open_us(self._span_week[span], local)
+        return self._open.before(_store_key(store, at, self.start_us, self.end_us))
+
+    def local_spans(self) -> LocalSpans:
+        """Which UTC offset each store has when; neighbours of one store differ in it."""
+        store, begin, finish = self._bounds()
+        is_first = np.ones(len(store), np.bool_)
+        is_first[1:] = (store[1:] != store[:-1]) | (
+            self._span_offset_us[1:] != self._span_offset_us[:-1]
+        )
+        is_last = np.append(is_first[1:], True)[: len(store)]
+        return LocalSpans(
+            store[is_first], begin[is_first], finish[is_last], self._span_offset_us[is_first]
+        )
+
+    def open_intervals(self, store: int) -> tuple[IntArray, IntArray]:
+        """Starts and ends (UTC, each `(n,)`) of one store's business time, apart and ascending."""
+        origin = _store_key(np.array(store), np.array(0), self.start_us, self.end_us)
+        bounds = origin + np.array([self.start_us, self.end_us + 1])
+        own = slice(*np.searchsorted(self._open.start, bounds))
+        start = self._open.start[own] - origin
+        end = start + self._open.length[own]
+        is_apart = start[1:] > end[:-1]
+        return start[np.append(True, is_apart)[: len(start)]], end[
+            np.append(is_apart, True)[: len(end)]
+        ]
+
+    def _bounds(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Store, start and end of every span."""
+        length = self.end_us - self.start_us + 1
+        store, since = np.divmod(self._span_key, length)
+        begin = self.start_us + since
+        is_last = np.append(store[1:] != store[:-1], True)[: len(store)]
+        finish = np.where(is_last, self.end_us, np.append(begin[1:], self.end_us)[: len(store)])
+        return store, begin, finish
+
 
 
 def build_calendar(
@@ -151,7 +182,6 @@ def build_calendar(
         )
     patterns = 1 + max(_largest(weeks.week), _largest(hours.week))
     always_open, never_open = patterns, patterns + 1
-    cumulative = _cumulate(weeks, patterns)
     offsets = _offset_steps(stores, start_us, end_us, zones)
     week_steps = _version_steps(
         stores,
@@ -172,42 +202,74 @@ def build_calendar(
         week = np.where(closed.at(key) > 0, never_open, week)
     offset = offsets.at(key)
 
-    store, since = np.divmod(key, end_us - start_us + 1)
-    begin = start_us + since
-    is_last = np.append(store[1:] != store[:-1], True)
-    finish = np.where(is_last, end_us, np.append(begin[1:], end_us))
-    open_at_begin = cumulative.open_us(week, begin + offset)
-    within = cumulative.open_us(week, finish + offset) - open_at_begin
-    before = np.cumsum(within) - within
-    first_span = np.searchsorted(store, np.arange(stores))
-    before -= before[first_span][store] if stores else before
-    return Calendar(stores, start_us, end_us, cumulative, key, offset, week, before - open_at_begin)
+    open_key, length_us = _open_stretches(
+        key, offset, week, _with_always_open(weeks, always_open), start_us, end_us
+    )
+    return Calendar(stores, start_us, end_us, Stretches.of(open_key, length_us), key, offset)
+
+
+def _with_always_open(weeks: WeekIntervals, always_open: int) -> WeekIntervals:
+    return WeekIntervals(
+        np.append(weeks.week, always_open),
+        np.append(weeks.start_us, 0),
+        np.append(weeks.end_us, WEEK_US),
+    )
+
+
+def _open_stretches(
+    key: IntArray,
+    offset_us: IntArray,
+    week: IntArray,
+    weeks: WeekIntervals,
+    start_us: int,
+    end_us: int,
+) -> tuple[IntArray, IntArray]:
+    """Where each open stretch begins, as a key of store and instant, and how long it is.
+
+    A span begins at each `key`: up to the next one, or the end of the calendar, its store has that
+    UTC offset and week pattern. Each week that a span touches is laid out and cut to the span.
+    """
+    length = end_us - start_us + 1
+    same_store = key[1:] // length == key[:-1] // length
+    last_key = key // length * length + (end_us - start_us)
+    until_key = np.append(np.where(same_store, key[1:], last_key[:-1]), last_key[-1:])
+    # The key of the Monday 00:00 at or before the span's beginning, on the clock of its store.
+    since_monday_us = (start_us + key % length + offset_us + _MONDAY_SHIFT_US) % WEEK_US
+    monday_key = key - since_monday_us
+    weeks_touched = (until_key - monday_key + WEEK_US - 1) // WEEK_US
+
+    row_count = np.bincount(weeks.week, minlength=int(week.max(initial=-1)) + 1)
+    first_row = np.cumsum(row_count) - row_count
+    span = np.repeat(np.arange(len(key)), weeks_touched)
+    number = _count_up(weeks_touched)
+    rows = row_count[week[span]]
+    row = np.repeat(first_row[week[span]], rows) + _count_up(rows)
+    base = np.repeat(monday_key[span] + number * WEEK_US, rows)
+    begin = np.maximum(base + weeks.start_us[row], np.repeat(key[span], rows))
+    end = np.minimum(base + weeks.end_us[row], np.repeat(until_key[span], rows))
+    is_real = begin < end
+    return begin[is_real], (end - begin)[is_real]
+
+
+def _count_up(counts: IntArray) -> IntArray:
+    """0, 1, … below each count, one after the other."""
+    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _largest(values: IntArray) -> int:
     return int(values.max()) if len(values) else -1
 
 
+def _ends_group(values: IntArray) -> BoolArray:
+    """Whether each of the sorted values, shape `(n,)`, is the last of its equals."""
+    is_last = np.ones(len(values), np.bool_)
+    is_last[:-1] = values[1:] != values[:-1]
+    return is_last
+
+
 def _store_key(store: IntArray, at_us: IntArray, start_us: int, end_us: int) -> IntArray:
     """One sortable number for (store, instant inside the calendar)."""
     return store * (end_us - start_us + 1) + (at_us - start_us)
-
-
-def _cumulate(weeks: WeekIntervals, patterns: int) -> _Weeks:
-    """Cumulative patterns, with two more: always open, and after it never open."""
-    marks = np.arange(patterns + 2)
-    week = np.concatenate([weeks.week, marks])
-    start = np.concatenate([weeks.start_us, np.zeros(patterns + 2, np.int64)])
-    end = np.concatenate([weeks.end_us, np.where(marks == patterns, WEEK_US, 0)])
-    # A mark sorts before a real interval that starts at 0, which then answers for it.
-    order = np.lexsort((end, start, week))
-    week, start, end = week[order], start[order], end[order]
-    length = end - start
-    total = np.zeros(patterns + 2, np.int64)
-    np.add.at(total, week, length)
-    running = np.cumsum(length) - length
-    first = np.searchsorted(week, marks)
-    return _Weeks(week * WEEK_US + start, start, length, running - running[first][week], total)
 
 
 def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) -> _Steps:
@@ -246,7 +308,7 @@ def _clock_changes(
     """Zones in force as UTC offsets in force, with a step at each change of clocks."""
     length = end_us - start_us + 1
     store, since = np.divmod(steps.key, length)
-    same_store = np.append(store[1:] == store[:-1], False)
+    same_store = ~_ends_group(store)
     until = np.where(same_store, np.append(since[1:], 0), length)
     keys: list[IntArray] = []
     offsets: list[IntArray] = []
@@ -283,7 +345,7 @@ def _version_steps(
     all_value = np.concatenate([np.full(stores, default), value[counts]])
     order = np.lexsort((exact, all_store))  # stable: the later row of equals comes last
     key = _store_key(all_store[order], np.maximum(exact[order], start_us), start_us, end_us)
-    is_last = np.append(key[1:] != key[:-1], True)
+    is_last = _ends_group(key)
     return _Steps(key[is_last], all_value[order][is_last].astype(np.int64))
 
 
@@ -301,7 +363,7 @@ def _closed_steps(
     length = end_us - start_us + 1
     span_store, since = np.divmod(offsets.key, length)
     begin = start_us + since
-    same_store = np.append(span_store[1:] == span_store[:-1], False)
+    same_store = ~_ends_group(span_store)
     finish = np.where(same_store, np.append(begin[1:], 0), end_us + 1)
     keys: list[IntArray] = [
         _store_key(np.arange(stores), np.full(stores, start_us), start_us, end_us)

@@ -12,15 +12,19 @@ def round_half_even(amount_us: IntArray, unit_us: int) -> IntArray:
     """Round amounts of time to ten-thousandths of a unit, ties to the even digit.
 
     `amount_us` holds microseconds, at least 0, of any shape; the answer has the same shape. The
-    quotient is taken between integers, so that no binary fraction can turn a tie.
+    quotient is taken between integers, so that no binary fraction can turn a tie. Raises ValueError
+    for a unit that is no multiple of ten thousand microseconds.
 
     >>> import numpy as np
     >>> round_half_even(np.array([3_600_000_000, 180_000, 540_000]), 3_600_000_000)
     array([10000,     0,     2])
     """
-    scaled = amount_us * _SCALE
-    quotient = scaled // unit_us
-    twice_remainder = 2 * (scaled - quotient * unit_us)
-    is_up = (twice_remainder > unit_us) | ((twice_remainder == unit_us) & (quotient % 2 == 1))
+    # A ten-thousandth of a minute or an hour is a whole number of microseconds.
+    step_us, remainder = divmod(unit_us, _SCALE)
+    if remainder:
+        raise ValueError(f"a unit of {unit_us} microseconds has no whole ten-thousandth")
+    quotient = amount_us // step_us
+    twice_remainder = 2 * (amount_us - quotient * step_us)
+    is_up = (twice_remainder > step_us) | ((twice_remainder == step_us) & (quotient % 2 == 1))
     rounded: IntArray = quotient + is_up
     return rounded

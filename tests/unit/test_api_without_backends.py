@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from api_server import NO_DATABASE, serve
 from pydantic import ValidationError
 
+from api_server import NO_DATABASE, serve
 from storemon_api.app import create_app
 from storemon_api.settings import ApiSettings
 

@@ -7,11 +7,15 @@ from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
-import oracle
-from builders import Engine, Reference, calendar, runs, store_ids, us
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+import oracle
+from builders import Engine, Reference, calendar, runs, store_ids, us
 from oracle import Inputs
+from storemon_pipeline.uptime.rounding import round_half_even
+from storemon_pipeline.uptime.runs import Runs, compress, extend
+from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 from strategies import (
     ZONES,
     Question,
@@ -21,10 +25,6 @@ from strategies import (
     questions,
     zone_rows,
 )
-
-from storemon_pipeline.uptime.rounding import round_half_even
-from storemon_pipeline.uptime.runs import Runs, compress, extend
-from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 
 often = settings(max_examples=75, deadline=None)
 sometimes = settings(max_examples=60, deadline=None)

@@ -8,11 +8,11 @@ before it, `down -5m` one five minutes after it.
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-import oracle
 import pytest
+
+import oracle
 from builders import RECKONERS, STORE, Engine, Reckoner, closure, hours, polls, span, utc, zone
 from oracle import Inputs
-
 from storemon_pipeline.uptime.windows import Policy
 
 NEAREST, PREVIOUS = Policy.NEAREST, Policy.PREVIOUS

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from builders import weeks
 
+from builders import weeks
 from storemon_pipeline.uptime.weeks import normalise_weeks
 from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 

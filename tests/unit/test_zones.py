@@ -7,8 +7,8 @@ from pathlib import Path
 from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 import pytest
-from builders import us, utc
 
+from builders import us, utc
 from storemon_pipeline.uptime.windows import HOUR_US, MINUTE_US
 from storemon_pipeline.uptime.zones import offset_changes
 
