@@ -14,7 +14,7 @@ from storemon_api.errors import (
     ProblemKind,
     invalid_request,
 )
-from storemon_api.schemas import FieldError, Problem
+from storemon_api.schemas import FieldError, Problem, TriggerRequest
 
 _MODEL_REF = "#/components/schemas/{model}"
 
@@ -31,7 +31,8 @@ def install_openapi(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
-            _declare_problem(description["components"]["schemas"])
+            for model in (Problem, TriggerRequest):
+                _declare_model(description["components"]["schemas"], model)
             _forget_validation_errors(description)
             app.openapi_schema = description
         return app.openapi_schema
@@ -39,11 +40,11 @@ def install_openapi(app: FastAPI) -> None:
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _declare_problem(schemas: dict[str, Any]) -> None:
-    """`schemas` has the model of errors, which no handler returns and all declare."""
-    problem = Problem.model_json_schema(ref_template=_MODEL_REF)
-    schemas |= problem.pop("$defs")
-    schemas[Problem.__name__] = problem
+def _declare_model(schemas: dict[str, Any], model: type[BaseModel]) -> None:
+    """`schemas` has a model that FastAPI does not see, with the models that it refers to."""
+    schema = model.model_json_schema(ref_template=_MODEL_REF)
+    schemas |= schema.pop("$defs", {})
+    schemas[model.__name__] = schema
 
 
 def _forget_validation_errors(description: dict[str, Any]) -> None:
@@ -59,21 +60,40 @@ def _forget_validation_errors(description: dict[str, Any]) -> None:
         description["components"]["schemas"].pop(model, None)
 
 
-def json_body(model: type[BaseModel], *examples: dict[str, object]) -> dict[str, Any]:
-    """Return the OpenAPI declaration of an optional JSON body, as `openapi_extra`."""
+def trigger_body() -> dict[str, Any]:
+    """Return the declaration of the optional body that both triggers take."""
     return {
         "requestBody": {
             "required": False,
             "content": {
                 "application/json": {
-                    "schema": model.model_json_schema(),
+                    "schema": {
+                        "anyOf": [
+                            {"$ref": _MODEL_REF.format(model=TriggerRequest.__name__)},
+                            {"type": "null"},
+                        ]
+                    },
                     "examples": {
-                        f"example {number}": {"value": example}
-                        for number, example in enumerate(examples, start=1)
+                        "newest": {"summary": "As of the newest poll", "value": {}},
+                        "past": {
+                            "summary": "As of an instant, with the other policy",
+                            "value": {"as_of": "2023-01-25T18:13:22Z", "policy": "previous"},
+                        },
                     },
                 }
             },
         }
+    }
+
+
+def report_links(*operation_ids: str) -> dict[str, Any]:
+    """Return the declaration that these operations take the `report_id` of an answer."""
+    return {
+        operation_id: {
+            "operationId": operation_id,
+            "parameters": {"report_id": "$response.body#/report_id"},
+        }
+        for operation_id in operation_ids
     }
 
 
@@ -87,7 +107,7 @@ def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
                 "description": kind.status.phrase,
                 "content": {
                     PROBLEM_MEDIA_TYPE: {
-                        "schema": {"$ref": "#/components/schemas/Problem"},
+                        "schema": {"$ref": _MODEL_REF.format(model=Problem.__name__)},
                         "examples": {},
                     }
                 },

@@ -102,7 +102,7 @@ def dagster_stand_in() -> Iterator[DagsterStandIn]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if stand_in.is_down:
                 self.send_error(502)

@@ -23,7 +23,7 @@ from storemon_api.errors import (
     invalid_request,
 )
 from storemon_api.negotiation import prefers_json
-from storemon_api.openapi import json_body, problem_responses
+from storemon_api.openapi import problem_responses, report_links, trigger_body
 from storemon_api.schemas import (
     EXAMPLE_CSV,
     EXAMPLE_REPORT_ID,
@@ -65,9 +65,6 @@ _IdInPath = Annotated[
     ),
 ]
 
-_TRIGGER_BODY: Final = json_body(
-    TriggerRequest, {}, {"as_of": "2023-01-25T18:13:22Z", "policy": "previous"}
-)
 _TRIGGER_PROBLEMS: Final = problem_responses(
     BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, DATABASE_UNAVAILABLE
 )
@@ -97,8 +94,14 @@ _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
 @router.post(
     "/trigger_report",
     summary="Ask for a report",
-    responses={200: {"model": TriggerAnswer}, **_TRIGGER_PROBLEMS},
-    openapi_extra=_TRIGGER_BODY,
+    responses={
+        200: {
+            "model": TriggerAnswer,
+            "links": report_links("get_report", "get_report_status", "get_report_csv"),
+        },
+        **_TRIGGER_PROBLEMS,
+    },
+    openapi_extra=trigger_body(),
 )
 def trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response:
     """Accept the request for a report; the report itself is made after the answer."""
@@ -186,8 +189,11 @@ def get_report_csv(request: Request, services: ServicesDep, report_id: _IdInPath
 @router.post(
     "/api/trigger_report",
     summary="Ask for a report, for the clients of /api",
-    responses={200: {"model": MessageTriggerAnswer}, **_TRIGGER_PROBLEMS},
-    openapi_extra=_TRIGGER_BODY,
+    responses={
+        200: {"model": MessageTriggerAnswer, "links": report_links("api_get_report")},
+        **_TRIGGER_PROBLEMS,
+    },
+    openapi_extra=trigger_body(),
 )
 def api_trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response:
     """Accept the request for a report; only the words of the answer differ."""

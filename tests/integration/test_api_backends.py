@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+
 from api_server import complete_report, eventually, serve, waiting_report
 from dagster_stand_in import dagster_stand_in
-
 from storemon_pipeline.service.postgres import embedded_postgres
 from storemon_pipeline.storage.engine import ensure_database
 from storemon_pipeline.storage.migrate import migrate

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+
 from api_server import eventually, waiting_report
 from dagster_stand_in import DagsterStandIn, dagster_stand_in
-
 from storemon_api.launcher import Dispatcher
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.storage.report_runs import open_runs, record_launch, record_reading

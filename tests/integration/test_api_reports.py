@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 import sqlalchemy as sa
+
 from api_server import (
     complete_report,
     expired_report,
@@ -15,7 +16,6 @@ from api_server import (
     serve,
     waiting_report,
 )
-
 from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
 from storemon_pipeline.storage.migrate import migrate
 from storemon_pipeline.storage.reports import read_report
