@@ -1,0 +1,128 @@
+"""The estimated status of stores over time: intervals without a gap, made of status runs.
+
+Business time does not belong here; `history` and `ledger` bring the two together.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.windows import LOOKBACK_US, BoolArray, IntArray, Policy
+
+
+class Status(IntEnum):
+    """What is estimated of an instant; the values stand in `Estimates.status`."""
+
+    UNKNOWN = -1
+    DOWN = 0
+    UP = 1
+
+
+NO_RUN: Final = -1
+"""`run` of an interval that no run decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Intervals `[start_us, end_us)` of one status; every array has shape `(n,)`.
+
+    Sorted by store and time; those of a store fill the asked period without gap or overlap.
+    `is_certain` tells that a run's own polls lie on both sides. `run` is the row of the run that
+    decides, or `NO_RUN`.
+    """
+
+    store: IntArray
+    start_us: IntArray
+    end_us: IntArray
+    status: npt.NDArray[np.int8]
+    is_certain: BoolArray
+    run: IntArray
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+
+def counted_runs(runs: Runs, *, as_of_us: int) -> Runs:
+    """The runs that count for a report at an instant, cut off there.
+
+    A run may begin before the look-back; a report's windows are shorter, so that it makes no
+    difference to them.
+    """
+    counted = runs.take(
+        (runs.first_poll_us <= as_of_us) & (runs.last_poll_us > as_of_us - LOOKBACK_US)
+    )
+    return Runs(
+        counted.store,
+        counted.first_poll_us,
+        np.minimum(counted.last_poll_us, as_of_us),
+        counted.is_active,
+        counted.polls,
+    )
+
+
+def estimate_status(
+    runs: Runs, *, stores: int, start_us: int, end_us: int, policy: Policy = Policy.NEAREST
+) -> Estimates:
+    """The status of stores `0 .. stores - 1` in every instant of `[start_us, end_us)`.
+
+    An instant further than `LOOKBACK_US` from any poll is unknown. `runs` hold at least the last
+    run before the period and the first after it; those of one store do not overlap.
+
+    >>> hour = 3_600_000_000
+    >>> runs = Runs(
+    ...     np.array([0, 0]), hour * np.array([1, 5]), hour * np.array([3, 6]),
+    ...     np.array([True, False]), np.array([3, 2]),
+    ... )
+    >>> estimates = estimate_status(runs, stores=1, start_us=0, end_us=8 * hour)
+    >>> (estimates.start_us // hour).tolist(), estimates.status.tolist()
+    ([0, 1, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0])
+    >>> estimates.is_certain.tolist()
+    [False, True, False, False, True, False]
+    """
+    first, last = runs.first_poll_us, runs.last_poll_us
+    count = len(runs)
+    index = np.arange(count)
+    has_next = np.zeros(count, np.bool_)
+    has_next[:-1] = runs.store[1:] == runs.store[:-1]
+    has_previous = np.zeros(count, np.bool_)
+    has_previous[1:] = has_next[:-1]
+    # Beyond the last run there is nobody to take over before sight of the store is lost.
+    next_first = np.where(has_next, np.append(first[1:], 0)[:count], last + 2 * LOOKBACK_US + 1)
+    is_lost = next_first - last > 2 * LOOKBACK_US
+    match policy:
+        case Policy.NEAREST:
+            turn = (last + next_first + 1) // 2
+        case Policy.PREVIOUS:
+            turn = next_first
+        case _:
+            assert_never(policy)
+    tail_end = np.where(is_lost, last + LOOKBACK_US, turn)
+    found_again = np.where(is_lost & has_next, next_first - LOOKBACK_US, tail_end)
+    lead_start = np.where(has_previous, np.append(0, found_again[:-1])[:count], first - LOOKBACK_US)
+    lead_run = np.where(has_previous, index - 1, index) if policy is Policy.PREVIOUS else index
+    unseen_until = np.where(has_next, found_again, np.maximum(end_us, tail_end))
+
+    begin_of_sight = np.full(stores, max(start_us, end_us), np.int64)
+    begin_of_sight[runs.store[~has_previous]] = lead_start[~has_previous]
+    is_active = runs.is_active.astype(np.int8)
+    unseen = np.full(stores, Status.UNKNOWN, np.int8)
+    lost = np.full(count, Status.UNKNOWN, np.int8)
+    nobody = np.full(count, NO_RUN)
+    store = np.concatenate([np.arange(stores), *([runs.store] * 4)])
+    # Of each store the time before it was seen; of each run what leads to it, the run itself, what
+    # follows it, and the time in which sight is lost after it.
+    start = np.concatenate([np.full(stores, start_us), lead_start, first, last, tail_end])
+    end = np.concatenate([begin_of_sight, first, last, tail_end, unseen_until])
+    status = np.concatenate([unseen, is_active[lead_run], is_active, is_active, lost])
+    run = np.concatenate([np.full(stores, NO_RUN), lead_run, index, index, nobody])
+    is_certain = np.zeros(len(store), np.bool_)
+    is_certain[stores + count : stores + 2 * count] = True
+
+    start, end = np.maximum(start, start_us), np.minimum(end, end_us)
+    kept = np.flatnonzero(start < end)
+    kept = kept[np.lexsort((start[kept], store[kept]))]
+    return Estimates(store[kept], start[kept], end[kept], status[kept], is_certain[kept], run[kept])

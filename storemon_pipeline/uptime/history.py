@@ -1,0 +1,152 @@
+"""Business time of any period, divided into up, down and unknown, out of runs and a calendar.
+
+Reports do not come from here: `figures` looks at polls up to its instant only, history at all.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_status
+from storemon_pipeline.uptime.local_periods import LocalPieces, Period, divide
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.windows import BoolArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Business time and its parts, whole microseconds; every array has the same shape.
+
+    `business_us == uptime_us + downtime_us + unknown_us`. Uncertain is what is estimated up or
+    down outside of any run. Known uptime lies between `lowest_us` and `lowest_us + uncertain_us`.
+    """
+
+    business_us: IntArray
+    uptime_us: IntArray
+    downtime_us: IntArray
+    unknown_us: IntArray
+    uncertain_us: IntArray
+    lowest_us: IntArray
+
+    @property
+    def highest_us(self) -> IntArray:
+        """The greatest uptime that the polls allow of the known time."""
+        return self.lowest_us + self.uncertain_us
+
+    def take(self, which: IntArray | BoolArray) -> Self:
+        """The amounts at these positions, or where this mask is true."""
+        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodAmounts:
+    """Amounts of local periods, sorted by store and beginning; every array has shape `(n,)`.
+
+    `[start_us, end_us)` (UTC) runs from the first instant to the last that is counted.
+    """
+
+    store: IntArray
+    begin_local_us: IntArray
+    start_us: IntArray
+    end_us: IntArray
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of stores in the calendar's period; made by `build_history`."""
+
+    calendar: Calendar
+    estimates: Estimates
+    _key: IntArray
+    _business_us: IntArray
+    _before_us: IntArray
+    _counts: IntArray
+
+    def amounts(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> Amounts:
+        """Business time of each store in each `[start_us, end_us)`; the arrays share a shape.
+
+        Time outside of the calendar counts nothing.
+        """
+        parts = self._until(store, end_us) - self._until(store, start_us)
+        business, uptime, unknown, certain, lowest = parts
+        downtime = business - uptime - unknown
+        return Amounts(business, uptime, downtime, unknown, business - unknown - certain, lowest)
+
+    def by_period(self, period: Period) -> PeriodAmounts:
+        """The whole history by local hour, day, week or month of each store.
+
+        An hour that the clock shows twice is two rows; a day is one row whatever the clock does.
+        """
+        return self.by_pieces(divide(self.calendar.local_spans(), period), period)
+
+    def by_pieces(self, pieces: LocalPieces, period: Period) -> PeriodAmounts:
+        """As `by_period`, of these parts of periods only."""
+        amounts = self.amounts(pieces.store, pieces.start_us, pieces.end_us)
+        if period is Period.HOUR or len(pieces.store) == 0:
+            return PeriodAmounts(
+                pieces.store, pieces.begin_local_us, pieces.start_us, pieces.end_us, amounts
+            )
+        order = np.lexsort((pieces.start_us, pieces.begin_local_us, pieces.store))
+        store, begin = pieces.store[order], pieces.begin_local_us[order]
+        is_first = np.append(True, (store[1:] != store[:-1]) | (begin[1:] != begin[:-1]))
+        first = np.flatnonzero(is_first)
+        return PeriodAmounts(
+            store[first],
+            begin[first],
+            np.minimum.reduceat(pieces.start_us[order], first),
+            np.maximum.reduceat(pieces.end_us[order], first),
+            Amounts(
+                *(
+                    np.add.reduceat(getattr(amounts, field.name)[order], first)
+                    for field in fields(amounts)
+                )
+            ),
+        )
+
+    def _until(self, store: IntArray, at_us: IntArray) -> IntArray:
+        """Cumulative business time and its parts up to each instant: shape (5, n)."""
+        calendar = self.calendar
+        at = np.clip(at_us, calendar.start_us, calendar.end_us)
+        key = store * (calendar.end_us - calendar.start_us + 1) + (at - calendar.start_us)
+        estimate = np.searchsorted(self._key, key, side="right") - 1
+        inside = calendar.business_us(store, at) - self._business_us[estimate]
+        parts: IntArray = self._before_us[:, estimate] + inside * self._counts[:, estimate]
+        return parts
+
+
+def build_history(runs: Runs, calendar: Calendar) -> History:
+    """The history of all stores of a calendar over its whole period.
+
+    `runs` hold at least those that touch the period, and of each store the last run before it and
+    the first after it.
+    """
+    estimates = estimate_status(
+        runs, stores=calendar.stores, start_us=calendar.start_us, end_us=calendar.end_us
+    )
+    store = estimates.store
+    begin = calendar.business_us(store, estimates.start_us)
+    within = calendar.business_us(store, estimates.end_us) - begin
+    is_up = estimates.status == Status.UP
+    counts = np.stack(
+        [
+            np.ones(len(store), np.bool_),
+            is_up,
+            estimates.status == Status.UNKNOWN,
+            estimates.is_certain,
+            is_up & estimates.is_certain,
+        ]
+    ).astype(np.int64)
+    each = counts * within
+    before = np.cumsum(each, axis=1) - each
+    length = calendar.end_us - calendar.start_us + 1
+    return History(
+        calendar,
+        estimates,
+        store * length + (estimates.start_us - calendar.start_us),
+        begin,
+        before - before[:, np.searchsorted(store, store)],
+        counts,
+    )

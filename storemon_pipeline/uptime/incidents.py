@@ -1,0 +1,113 @@
+"""Incidents: stretches of estimated downtime that cost business time, with their brackets."""
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.windows import LOOKBACK_US, BoolArray, IntArray
+
+NO_POLL: Final = -(2**62)
+"""A bracket's side on which there is no poll."""
+
+
+class Ending(IntEnum):
+    """How an incident ended; the values stand in `Incidents.ending`."""
+
+    OPEN = 0
+    ENDED = 1
+    LOST_SIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """Incidents, sorted by store and time; every array has shape `(n,)`.
+
+    `[start_us, end_us)` is the estimated downtime. It began between `last_active_us` and
+    `first_inactive_us`; it ended between `last_inactive_us` and `next_active_us`. `NO_POLL` stands
+    for a poll that does not exist, or of which the store was lost sight in between. `lost_us` is
+    business time, at least a microsecond.
+    """
+
+    store: IntArray
+    start_us: IntArray
+    end_us: IntArray
+    last_active_us: IntArray
+    first_inactive_us: IntArray
+    last_inactive_us: IntArray
+    next_active_us: IntArray
+    ending: npt.NDArray[np.int8]
+    lost_us: IntArray
+    polls: IntArray
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def take(self, which: IntArray | BoolArray) -> Self:
+        """The incidents at these positions, or where this mask is true."""
+        return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+def find_incidents(runs: Runs, calendar: Calendar, *, as_of_us: int) -> Incidents:
+    """The incidents of all stores up to the newest poll of the database, `as_of_us`.
+
+    `runs` reach from before the first incident to the stores' last polls, and `calendar` covers
+    the incidents (time outside of it costs nothing). Inactive runs with no active one between them
+    are one incident, unless sight of the store was lost between them.
+
+    >>> from storemon_pipeline.uptime.calendar import HoursVersions, ZoneVersions, build_calendar
+    >>> from storemon_pipeline.uptime.weeks import WeekIntervals
+    >>> none, hour = np.empty(0, np.int64), 3_600_000_000
+    >>> always = build_calendar(
+    ...     stores=1, start_us=0, end_us=9 * hour, weeks=WeekIntervals(none, none, none),
+    ...     hours=HoursVersions(none, none, none), zones=ZoneVersions(none, none, none, ()),
+    ... )
+    >>> runs = Runs(
+    ...     np.array([0, 0, 0]), hour * np.array([1, 4, 8]), hour * np.array([2, 6, 8]),
+    ...     np.array([True, False, True]), np.array([2, 3, 1]),
+    ... )
+    >>> incidents = find_incidents(runs, always, as_of_us=9 * hour)
+    >>> (incidents.start_us // hour).tolist(), (incidents.lost_us // hour).tolist()
+    ([3], [4])
+    """
+    count = len(runs)
+    first, last = runs.first_poll_us, np.minimum(runs.last_poll_us, as_of_us)
+    has_next = np.zeros(count, np.bool_)
+    has_next[:-1] = runs.store[1:] == runs.store[:-1]
+    in_sight = has_next.copy()
+    in_sight[:-1] &= first[1:] - last[:-1] <= 2 * LOOKBACK_US
+    is_joined = np.zeros(count, np.bool_)
+    is_joined[1:] = in_sight[:-1] & ~runs.is_active[:-1] & ~runs.is_active[1:]
+    begins = np.flatnonzero(~runs.is_active & ~is_joined)
+    goes_on = np.append(is_joined[1:], False)[:count]
+    ends = np.flatnonzero(~runs.is_active & ~goes_on)
+
+    was_in_sight = np.append(False, in_sight[:-1])[:count][begins]
+    before = last[begins - 1] if len(begins) else begins
+    start = np.where(was_in_sight, (before + first[begins] + 1) // 2, first[begins] - LOOKBACK_US)
+    is_ended = in_sight[ends]
+    after = first[np.minimum(ends + 1, count - 1)] if len(ends) else ends
+    is_lost = ~is_ended & (has_next[ends] | (last[ends] + LOOKBACK_US <= as_of_us))
+    end = np.where(is_ended, (last[ends] + after + 1) // 2, as_of_us)
+    end = np.where(is_lost, last[ends] + LOOKBACK_US, end)
+    store = runs.store[begins]
+    polls = np.cumsum(runs.polls)
+    incidents = Incidents(
+        store,
+        start,
+        end,
+        np.where(was_in_sight, before, NO_POLL),
+        first[begins],
+        last[ends],
+        np.where(is_ended, after, NO_POLL),
+        np.where(is_ended, Ending.ENDED, np.where(is_lost, Ending.LOST_SIGHT, Ending.OPEN)).astype(
+            np.int8
+        ),
+        calendar.business_us(store, end) - calendar.business_us(store, start),
+        polls[ends] - polls[begins] + runs.polls[begins],
+    )
+    return incidents.take(incidents.lost_us > 0)

@@ -1,0 +1,76 @@
+"""One store's period as a list of intervals, each with what decided it: the figures' ledger."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.uptime.estimates import Estimates, counted_runs, estimate_status
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.windows import BoolArray, IntArray, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Intervals that fill a period without gap or overlap; every array has shape `(n,)`.
+
+    `is_business` intervals of status up sum to the period's uptime, those of status down to its
+    downtime, to the microsecond. `run` is the row of the deciding run in the runs that were given
+    (`NO_RUN` without one).
+    """
+
+    start_us: IntArray
+    end_us: IntArray
+    is_business: BoolArray
+    status: npt.NDArray[np.int8]
+    is_certain: BoolArray
+    run: IntArray
+
+    def __len__(self) -> int:
+        return len(self.start_us)
+
+
+def keep_ledger(estimates: Estimates, calendar: Calendar, *, store: int) -> Ledger:
+    """The ledger of one store over the period that its estimates fill."""
+    mine = estimates.store == store
+    starts, ends = estimates.start_us[mine], estimates.end_us[mine]
+    if len(starts) == 0:
+        none = np.empty(0, np.int64)
+        no = np.empty(0, np.bool_)
+        return Ledger(none, none, no, np.empty(0, np.int8), no, none)
+    opens, closes = calendar.open_intervals(store)
+    edges = np.unique(np.concatenate([starts, ends, opens, closes]))
+    edges = edges[(edges >= starts[0]) & (edges <= ends[-1])]
+    begin = edges[:-1]
+    estimate = np.searchsorted(starts, begin, side="right") - 1
+    opening = np.searchsorted(opens, begin, side="right") - 1
+    is_business = np.zeros(len(begin), np.bool_)
+    if len(opens):
+        is_business = (opening >= 0) & (begin < closes[opening])
+    return Ledger(
+        begin,
+        edges[1:],
+        is_business,
+        estimates.status[mine][estimate],
+        estimates.is_certain[mine][estimate],
+        estimates.run[mine][estimate],
+    )
+
+
+def explain(
+    runs: Runs, calendar: Calendar, *, as_of_us: int, window_us: int, policy: Policy
+) -> tuple[Ledger, Runs]:
+    """The ledger of a report's window of the only store of a calendar, and the runs it counted.
+
+    The intervals sum to what `compute_figures` gives for the same runs, instant and policy.
+    """
+    counted = counted_runs(runs, as_of_us=as_of_us)
+    estimates = estimate_status(
+        counted,
+        stores=1,
+        start_us=as_of_us - window_us,
+        end_us=as_of_us,
+        policy=policy,
+    )
+    return keep_ledger(estimates, calendar, store=0), counted
