@@ -204,8 +204,8 @@ def refresh(dagster_port: DagsterPortOption = None) -> None:
             run.look()
             if run.run_id is None and not run.is_ended:
                 raise ServiceError(
-                    f"Nothing launches a refresh at {settings.dagster_url}: {run.note} Start the "
-                    "service with `storemon up`, or name another port with --dagster-port."
+                    f"{run.note} Start the service with `storemon up`, or name another port with "
+                    "--dagster-port."
                 )
             while not run.is_ended:
                 time.sleep(0.5)
@@ -231,8 +231,12 @@ def sample_data(
 
         try:
             written = write_sample_data(out, stores=stores, days=days, seed=seed)
-        except (ValueError, OSError) as error:
-            raise StartError(f"The sample data cannot be written to {out}: {error}") from error
+        except ValueError as error:
+            raise StartError(f"Such sample data cannot be made: {error}") from error
+        except OSError as error:
+            raise StartError(
+                f"The sample data cannot be written to {out} ({error.strerror})."
+            ) from error
         typer.echo(
             f"{out}: {written.stores} stores, {written.polls:,} polls (and {written.bad_polls} bad "
             f"rows), {written.hours:,} hours ({written.bad_hours} bad), {written.zones:,} zones "

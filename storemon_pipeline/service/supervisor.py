@@ -101,10 +101,10 @@ class Supervisor:
         Raises ServiceError when it cannot start, GaveUpError when a part keeps dying; whatever
         was started has ended by then.
         """
+        check_data_folder(self._settings)
         with locked(self._home):
             self._home.set_large_logs_aside()
             self._end_left_overs()
-            check_data_folder(self._settings)
             check_ports(self._settings)
             try:
                 self._serve()
@@ -115,7 +115,6 @@ class Supervisor:
 
     def _serve(self) -> NoReturn:
         url = self._start_database()
-        self._make_databases(url)
         prepare_dagster_home(self._home)
         code_server, api, *others = (
             _Child(part)
@@ -148,6 +147,8 @@ class Supervisor:
         """Return the URL of the database, with the embedded one running when there is no other."""
         if self._settings.database_url is not None:
             check_database_url(self._settings.database_url)
+            self._display.part("database", PartState.STARTING, "given by --database-url")
+            make_databases(self._settings.database_url)
             self._display.part("database", PartState.READY, "given by --database-url")
             return self._settings.database_url
         server = EmbeddedPostgres(self._home.path)
@@ -161,11 +162,8 @@ class Supervisor:
             self._stop.raise_if_any()
             self._probe(self._database)
             time.sleep(_TICK_SECONDS / 2)
+        make_databases(server.url)
         return server.url
-
-    def _make_databases(self, url: str) -> None:
-        self._display.part(_MIGRATIONS, PartState.STARTING, "databases")
-        make_databases(url)
 
     def _migrate(self, url: str) -> None:
         self._display.part(_MIGRATIONS, PartState.WORKING, "migrations")
