@@ -65,11 +65,12 @@ def parse_polls(
     line: npt.NDArray[np.int64],
     *,
     now_us: int,
+    kept_from_us: int | None = None,
 ) -> tuple[Polls, Verdict]:
     """Read polls from three string arrays (n,); nulls count as empty.
 
-    Returns the good ones and the verdict on all n. `line` (n,) numbers the rows and `now_us` is
-    the reading clock.
+    Returns the good ones and the verdict on all n. `line` (n,) numbers the rows, `now_us` is the
+    reading clock, and polls before `kept_from_us` are turned away.
     """
     verdict = Verdict(len(line))
     ids, store = distinct_texts(store_id)
@@ -81,6 +82,8 @@ def parse_polls(
     polled_at_us, is_read = parse_instants(timestamp_utc)
     verdict.reject(~is_read, Reason.UNREADABLE_TIMESTAMP)
     verdict.reject(polled_at_us > now_us + FUTURE_TOLERANCE_US, Reason.FUTURE_POLL)
+    if kept_from_us is not None:
+        verdict.reject(polled_at_us < kept_from_us, Reason.POLL_NOT_KEPT)
 
     is_good = verdict.is_good
     if not is_good.all():
@@ -121,12 +124,14 @@ def read_polls_file(
     path: Path,
     *,
     now_us: int,
+    kept_from_us: int | None = None,
     on_progress: Progress | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> PollsRead:
     """Read a CSV file of polls, holding the text of one block of about `block_bytes` at a time.
 
-    A poll more than FUTURE_TOLERANCE_US after `now_us` is rejected. Raises UnusableFileError.
+    A poll more than FUTURE_TOLERANCE_US after `now_us`, or before `kept_from_us`, is rejected.
+    Raises UnusableFileError.
     """
     parts: list[Polls] = []
     rejected: list[RejectedRow] = []
@@ -139,6 +144,7 @@ def read_polls_file(
                 block.columns["status"],
                 block.line,
                 now_us=now_us,
+                kept_from_us=kept_from_us,
             )
             parts.append(polls)
             rejected += block.turn_away(verdict)

@@ -23,12 +23,14 @@ class Reason(StrEnum):
     QUOTES = "quotes do not match"
     NOT_UTF8 = "not UTF-8"
     NUL_BYTE = "holds a NUL byte"
+    NOT_JSON = "not a JSON object"
     LINE_TOO_LONG = "line is too long"
     NO_STORE_ID = "no store id"
     LONG_STORE_ID = "store id is too long"
     UNKNOWN_STATUS = "unknown status"
     UNREADABLE_TIMESTAMP = "timestamp cannot be read"
     FUTURE_POLL = "poll lies in the future"
+    POLL_NOT_KEPT = "poll is older than polls are kept"
     WEEKDAY = "weekday is not 0 to 6"
     UNREADABLE_TIME = "time cannot be read"
     TIME_RANGE = "time is after the end of the day"
@@ -42,12 +44,20 @@ class RejectedRow:
     """One line that gave no row.
 
     `line` is the physical line number in the file (the first line is 1), `text` the line with
-    every unprintable character written as an escape.
+    every unprintable character written as an escape. `whole` is the line as it stands where `text`
+    does not say it whole, so that it can be read again.
     """
 
     line: int
     text: str
     reason: Reason
+    whole: bytes | None = None
+
+    @classmethod
+    def of(cls, line: int, row: bytes, reason: Reason) -> "RejectedRow":
+        """The record of a row, given as it stands."""
+        text = printable(row)
+        return cls(line, text, reason, None if text.encode() == row else row)
 
 
 class UnusableFileError(Exception):

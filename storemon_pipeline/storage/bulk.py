@@ -7,8 +7,10 @@ with bulk rows is sent through the same `Bulk`.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
+import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
@@ -16,6 +18,17 @@ from storemon_pipeline.storage.engine import libpq_url
 
 _POLL_LOCK: Final = 7_305_111
 """The advisory lock that everyone holds who writes polls or runs."""
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+class BusyError(Exception):
+    """Another writer held the lock for longer than the caller was ready to wait."""
+
+    def __init__(self, patience: timedelta) -> None:
+        super().__init__(
+            f"another load is being written, and did not end within {patience.total_seconds():g} s"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +72,36 @@ class Bulk:
 
 
 @contextmanager
-def bulk_transaction(url: str, *, is_writing_polls: bool = False) -> Iterator[Bulk]:
+def bulk_transaction(
+    url: str, *, is_writing_polls: bool = False, patience: timedelta | None = None
+) -> Iterator[Bulk]:
     """One transaction on a connection of its own: committed at the end, rolled back by an error.
 
     Readers see one snapshot (REPEATABLE READ). A writer of polls waits for the one before it and
-    then sees all of its rows (READ COMMITTED under the advisory lock).
+    then sees all of its rows (READ COMMITTED under the advisory lock); it raises BusyError when it
+    has waited for longer than `patience`.
     """
     with adbc.connect(libpq_url(url)) as connection:
         bulk = Bulk(connection)
         if is_writing_polls:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            bulk.execute(f"SELECT pg_advisory_xact_lock({_POLL_LOCK})")
+            _lock(bulk, patience)
         else:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         bulk.execute("SET LOCAL TIME ZONE 'UTC'")
         yield bulk
         connection.commit()
+
+
+def _lock(bulk: Bulk, patience: timedelta | None) -> None:
+    """This transaction is the only one that writes polls or runs."""
+    if patience is not None:
+        milliseconds = max(1, round(patience / timedelta(milliseconds=1)))
+        bulk.execute(f"SET LOCAL lock_timeout = {milliseconds}")
+    try:
+        bulk.execute(f"SELECT pg_advisory_xact_lock({_POLL_LOCK})")
+    except adbc_driver_manager.Error as error:
+        if patience is not None and error.sqlstate == _LOCK_NOT_AVAILABLE:
+            raise BusyError(patience) from error
+        raise
+    bulk.execute("SET LOCAL lock_timeout = DEFAULT")

@@ -14,12 +14,15 @@ from storemon_pipeline.uptime.runs import Runs, compress
 
 
 def count_unaccounted_polls(bulk: Bulk) -> int:
-    """Polls that loads have counted as new minus polls that the runs count."""
+    """Polls that loads have counted as new and none has removed, minus polls that the runs count.
+
+    An undone load still counts: a poll that it brought first and others said as well has stayed.
+    """
     return int(
         bulk.scalar(
             """
-            SELECT (SELECT coalesce(sum(rows_loaded), 0) FROM loads
-                    WHERE source = $1 AND undone_at IS NULL)
+            SELECT (SELECT coalesce(sum(rows_loaded - rows_removed), 0) FROM loads
+                    WHERE source = $1)
                  - (SELECT coalesce(sum(polls), 0) FROM status_runs)
             """,
             (Source.STORE_STATUS.value,),

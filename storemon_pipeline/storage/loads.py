@@ -81,14 +81,20 @@ def close_load(
     rejected: Sequence[RejectedRow],
     *,
     polled_us: tuple[int, int] | None = None,
+    header: str | None = None,
 ) -> None:
-    """The load's accounts and rejected rows are written; `polled_us` bounds its polls."""
+    """The load's accounts and rejected rows are written; `polled_us` bounds its polls.
+
+    `header` is the line under which a rejected row's text can be read again. A snapshot file that
+    is read again has tried its rejected rows again: earlier records of them are settled by this
+    load.
+    """
     first, last = polled_us or (None, None)
     bulk.execute(
         """
         UPDATE loads SET rows_read = $2, rows_loaded = $3, rows_replaced = $4,
                rows_unchanged = $5, rows_rejected = $6,
-               first_polled_at = $7, last_polled_at = $8
+               first_polled_at = $7, last_polled_at = $8, header = $9
         WHERE load_id = $1
         """,
         (
@@ -100,8 +106,18 @@ def close_load(
             accounts.rejected,
             None if first is None else instant(first),
             None if last is None else instant(last),
+            header if rejected else None,
         ),
     )
+    if load.file_path is not None and load.source is not Source.STORE_STATUS:
+        bulk.execute(
+            """
+            UPDATE rejected_rows r SET replayed_by_load_id = $1 FROM loads l
+            WHERE l.load_id = r.load_id AND l.source = $2 AND l.file_path = $3
+              AND r.replayed_by_load_id IS NULL
+            """,
+            (load.load_id, load.source.value, load.file_path),
+        )
     bulk.append(
         "rejected_rows",
         pa.table(
@@ -110,6 +126,7 @@ def close_load(
                 "line": pa.array([row.line for row in rejected], pa.int64()),
                 "row_text": pa.array([row.text for row in rejected], pa.string()),
                 "reason": pa.array([row.reason.value for row in rejected], pa.string()),
+                "row_bytes": pa.array([row.whole for row in rejected], pa.binary()),
             }
         ),
     )

@@ -13,15 +13,15 @@ from storemon_pipeline.ingest.polls import Polls
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import instant, microseconds_of, timestamps
 from storemon_pipeline.storage.loads import Accounts, Load
+from storemon_pipeline.storage.retention import (
+    MONDAY_US,
+    PARTITION_US,
+    PollsNotKeptError,
+    read_polls_kept_from_us,
+)
 from storemon_pipeline.storage.stores import store_keys
 from storemon_pipeline.uptime.runs import Runs, extend
-from storemon_pipeline.uptime.windows import DAY_US, WEEK_US, BoolArray, IntArray
-
-PARTITION_US: Final = WEEK_US
-"""Raw polls are kept in partitions of a week, Monday to Monday UTC."""
-
-_MONDAY_US: Final = 4 * DAY_US
-"""1970-01-05 was a Monday."""
+from storemon_pipeline.uptime.windows import BoolArray, IntArray
 
 _MANY_ROWS: Final = 50_000
 """So many new rows that the planner's statistics are renewed at once."""
@@ -54,8 +54,11 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Acco
 
     Afterwards `store_status` says for each (store, instant) what its last arrival said, and
     `status_runs` is what those polls compress into. `polls` are in order of arrival. The accounts
-    have no rejected rows.
+    have no rejected rows. Raises PollsNotKeptError when a poll is older than polls are kept.
     """
+    kept_from_us = read_polls_kept_from_us(bulk)
+    if kept_from_us is not None and (polls.polled_at_us < kept_from_us).any():
+        raise PollsNotKeptError(f"polls before {instant(kept_from_us)} are not kept any more")
     batch, repeated = _last_of_each(store_keys(bulk, polls.store_ids.tolist()), polls)
     if len(batch.store) == 0:
         return repeated
@@ -320,8 +323,8 @@ def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
     """New identities are added, into partitions that exist from now on."""
     if len(polls.store) == 0:
         return
-    weeks = np.unique((polls.polled_at_us - _MONDAY_US) // PARTITION_US)
-    for start_us in (weeks * PARTITION_US + _MONDAY_US).tolist():
+    weeks = np.unique((polls.polled_at_us - MONDAY_US) // PARTITION_US)
+    for start_us in (weeks * PARTITION_US + MONDAY_US).tolist():
         # Not by strftime: it writes the year 7 as 7, which PostgreSQL takes for 2007.
         start = instant(start_us).date().isoformat()
         end = instant(start_us + PARTITION_US).date().isoformat()

@@ -62,6 +62,15 @@ loads: Final = sa.Table(
     sa.Column("first_polled_at", _INSTANT),
     sa.Column("last_polled_at", _INSTANT),
     sa.Column("undone_at", _INSTANT),
+    sa.Column("undoes_load_id", sa.Integer, comment="this load is the undoing of that one"),
+    sa.Column(
+        "rows_removed",
+        sa.BigInteger,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="polls that an undoing took out of the table",
+    ),
+    sa.Column("header", sa.Text, comment="the columns under which rejected rows can be read again"),
     sa.CheckConstraint(
         "rows_read = rows_loaded + rows_replaced + rows_unchanged + rows_rejected",
         name="rows_balance",
@@ -92,6 +101,9 @@ rejected_rows: Final = sa.Table(
     sa.Column("row_text", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("replayed_by_load_id", sa.Integer),
+    sa.Column(
+        "row_bytes", sa.LargeBinary, comment="the row, where row_text does not show it whole"
+    ),
     comment="Rows that could not be read, whole, with the reason.",
 )
 
@@ -104,6 +116,15 @@ store_status: Final = sa.Table(
     sa.Column("load_id", sa.Integer, nullable=False, comment="whose statement this is"),
     postgresql_partition_by="RANGE (polled_at)",
     comment="The polls, one row per (store, instant): what the last arrival said.",
+)
+
+retention_state: Final = sa.Table(
+    "retention_state",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("polls_kept_from", _INSTANT, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="Polls before polls_kept_from are refused: what they would change is gone.",
 )
 
 superseded_polls: Final = sa.Table(
@@ -265,9 +286,11 @@ report_results: Final = sa.Table(
     sa.Column("computed_at", _INSTANT, nullable=False, server_default=_NOW),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("last_load_id", sa.Integer, comment="the newest load that it knew of"),
+    sa.Column("newest_poll_at", _INSTANT, comment="the newest poll when it was computed"),
     sa.Column("csv_bytes", sa.BigInteger, nullable=False),
     sa.Column("csv_chunks", sa.Integer, nullable=False),
     sa.Column("csv_sha256", sa.Text, nullable=False),
+    sa.Index("ix_report_results_as_of_policy", "as_of", "policy"),
     comment="What was computed; requests with one as_of and policy that wait together share it.",
 )
 
