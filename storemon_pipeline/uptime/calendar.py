@@ -3,8 +3,8 @@
 How hours are normalised is `weeks`' matter; what is up and down is `figures`'.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -115,16 +115,23 @@ class Calendar:
         function never falls, so that business time in `[a, b)` is a difference of two calls.
         """
         begin = np.full(self.stores, self.start_us)
-        return self.position_us(store, at_us) - self.position_us(np.arange(self.stores), begin)[store]
+        return (
+            self.position_us(store, at_us) - self.position_us(np.arange(self.stores), begin)[store]
+        )
 
     def position_us(self, store: IntArray, at_us: IntArray) -> IntArray:
         """As `business_us`, on the axis that has the business time of the stores before it first.
 
-        Positions never fall from one store to the next, nor within a store. Many instants that
-        ascend by store and time are looked up fastest.
+        The arrays may have any shapes that fit each other. Positions never fall from one store to
+        the next, nor within a store. Many that ascend by store and time are looked up fastest.
         """
         at = np.clip(at_us, self.start_us, self.end_us)
         return self._open.before(_store_key(store, at, self.start_us, self.end_us))
+
+    def part(self, first: int, end: int) -> Self:
+        """The same calendar for the stores `first .. end - 1` alone, without copies."""
+        key = _store_key(np.array([first, end]), np.array(0), 0, self.end_us - self.start_us)
+        return replace(self, _open=self._open.between(*key.tolist()))
 
     def local_spans(self) -> LocalSpans:
         """Which UTC offset each store has when; neighbours of one store differ in it."""
@@ -142,9 +149,10 @@ class Calendar:
         """Starts and ends (UTC, each `(n,)`) of one store's business time, apart and ascending."""
         origin = _store_key(np.array(store), np.array(0), self.start_us, self.end_us)
         bounds = origin + np.array([self.start_us, self.end_us + 1])
-        own = slice(*np.searchsorted(self._open.start, bounds))
-        start = self._open.start[own] - origin
-        end = start + self._open.length[own]
+        opened, length = self._open.start[1:], self._open.length[1:]
+        own = slice(*np.searchsorted(opened, bounds))
+        start = opened[own] - origin
+        end = start + length[own]
         is_apart = start[1:] > end[:-1]
         return start[np.append(True, is_apart)[: len(start)]], end[
             np.append(is_apart, True)[: len(end)]
@@ -158,7 +166,6 @@ class Calendar:
         is_last = np.append(store[1:] != store[:-1], True)[: len(store)]
         finish = np.where(is_last, self.end_us, np.append(begin[1:], self.end_us)[: len(store)])
         return store, begin, finish
-
 
 
 def build_calendar(
@@ -241,9 +248,9 @@ def _open_stretches(
     row_count = np.bincount(weeks.week, minlength=int(week.max(initial=-1)) + 1)
     first_row = np.cumsum(row_count) - row_count
     span = np.repeat(np.arange(len(key)), weeks_touched)
-    number = _count_up(weeks_touched)
+    number = _ranges(np.zeros_like(weeks_touched), weeks_touched)
     rows = row_count[week[span]]
-    row = np.repeat(first_row[week[span]], rows) + _count_up(rows)
+    row = _ranges(first_row[week[span]], rows)
     base = np.repeat(monday_key[span] + number * WEEK_US, rows)
     begin = np.maximum(base + weeks.start_us[row], np.repeat(key[span], rows))
     end = np.minimum(base + weeks.end_us[row], np.repeat(until_key[span], rows))
@@ -251,9 +258,9 @@ def _open_stretches(
     return begin[is_real], (end - begin)[is_real]
 
 
-def _count_up(counts: IntArray) -> IntArray:
-    """0, 1, … below each count, one after the other."""
-    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+def _ranges(first: IntArray, count: IntArray) -> IntArray:
+    """`first, first + 1, …` of each, `count` numbers long, one after the other."""
+    return np.arange(int(count.sum())) + np.repeat(first - np.cumsum(count) + count, count)
 
 
 def _largest(values: IntArray) -> int:
@@ -269,7 +276,7 @@ def _ends_group(values: IntArray) -> BoolArray:
 
 def _store_key(store: IntArray, at_us: IntArray, start_us: int, end_us: int) -> IntArray:
     """One sortable number for (store, instant inside the calendar)."""
-    return store * (end_us - start_us + 1) + (at_us - start_us)
+    return (store * (end_us - start_us + 1) - start_us) + at_us
 
 
 def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) -> _Steps:
@@ -292,7 +299,7 @@ def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) 
         value=zones.zone[order],
         default=len(zones.names),
     )
-    used = np.unique(steps.value)
+    used = np.flatnonzero(np.bincount(steps.value))
     changes = {int(z): offset_changes(ZoneInfo(names[z]), start_us, end_us) for z in used}
     if all(len(change) == 1 for change in changes.values()):
         offset_of = np.zeros(len(names), np.int64)

@@ -3,14 +3,19 @@
 Where runs and business hours come from, and how figures are rounded or written, is not known here.
 """
 
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Final, assert_never
 
 import numpy as np
 
 from storemon_pipeline.uptime.calendar import Calendar
 from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.stretches import Stretches
 from storemon_pipeline.uptime.windows import LOOKBACK_US, WINDOW_US, IntArray, Policy
+
+_STORES_AT_A_TIME: Final = 2_000
+"""The arrays of so many stores stay in the processor's cache: all at once take twice the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,74 +42,94 @@ def compute_figures(
     """The figures of every store with a poll in `(as_of_us - LOOKBACK_US, as_of_us]`.
 
     `runs` may hold earlier and later ones, and runs that reach past `as_of_us`. `calendar` covers
-    the longest window. Business time never falls, so a stretch is clipped to a window after it has
-    been turned into business time: every instant is looked up once for all windows.
+    the longest window.
     """
     counted = (runs.first_poll_us <= as_of_us) & (runs.last_poll_us > as_of_us - LOOKBACK_US)
     if not counted.all():
         runs = runs.take(counted)
-    first_us, last_us = runs.first_poll_us, np.minimum(runs.last_poll_us, as_of_us)
-    has_next = np.zeros(len(runs), np.bool_)
-    has_next[:-1] = runs.store[1:] == runs.store[:-1]
-    is_first_of_store = np.ones(len(runs), np.bool_)
-    is_first_of_store[1:] = ~has_next[:-1]
-    first_run = np.flatnonzero(is_first_of_store)
-    store = runs.store[first_run]
-    row = np.cumsum(is_first_of_store) - 1
-
-    def business_at(at_us: IntArray) -> IntArray:
-        return calendar.business_us(runs.store, at_us)
-
-    starts = np.stack(
-        [
-            calendar.business_us(store, np.full(len(store), as_of_us - length))
-            for length in WINDOW_US.values()
-        ],
-        axis=1,
+    stores = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
+    rows = np.searchsorted(runs.store, stores)
+    none = np.empty((0, len(WINDOW_US)), np.int64)
+    parts = [Figures(none[:, 0], none, none, none, none, none, none)]
+    parts += [
+        _figures_of(
+            runs.take(slice(*rows)),
+            calendar.part(first, first + _STORES_AT_A_TIME),
+            as_of_us=as_of_us,
+            policy=policy,
+            max_gap_us=max_gap_us,
+        )
+        for first, rows in zip(stores.tolist(), pairwise(rows.tolist()), strict=False)
+        if rows[0] < rows[1]
+    ]
+    return Figures(
+        *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(Figures))
     )
-    now = calendar.business_us(store, np.full(len(store), as_of_us))
 
-    def within_windows(begin: IntArray, end: IntArray, runs_counted: IntArray) -> IntArray:
-        """Business time of the runs' stretches in each window, summed by store: shape (n, 3)."""
-        total = np.empty((len(store), len(WINDOW_US)), np.int64)
-        for column in range(len(WINDOW_US)):
-            floor = starts[row, column]
-            inside = np.maximum(end, floor) - np.maximum(begin, floor)
-            total[:, column] = np.add.reduceat(inside * runs_counted, first_run)
-        return total
 
-    if len(runs) == 0:
-        none = np.empty((0, len(WINDOW_US)), np.int64)
-        return Figures(store, none, none, none, none, none, none)
+def _figures_of(
+    runs: Runs, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
+) -> Figures:
+    """As `compute_figures`, of one run or more that all count.
 
-    next_first_us = np.append(first_us[1:], as_of_us)
-    midpoint_us = np.where(has_next, (last_us + next_first_us + 1) // 2, as_of_us)
-    midpoint = business_at(midpoint_us)
+    Instants become positions on the calendar's axis of business time. What was up, down, certain
+    or observed are stretches there, and a window is a pair of positions: how much of the stretches
+    lies between the two is the answer. Every instant is looked up once for all windows.
+    """
+    first_us, last_us = runs.first_poll_us, np.minimum(runs.last_poll_us, as_of_us)
+    before_us = np.append(0, last_us[:-1])
+    is_first_of_store = np.ones(len(runs), np.bool_)
+    is_first_of_store[1:] = runs.store[1:] != runs.store[:-1]
+    store = runs.store[is_first_of_store]
+
+    # The windows' beginnings, the longest one's first, and their common end.
+    edges_us = as_of_us - np.array([*reversed(WINDOW_US.values()), 0])
+    edges = calendar.position_us(store[:, np.newaxis], edges_us)
+
+    def between_edges(at_edges: IntArray) -> IntArray:
+        return at_edges[:, -1:] - at_edges[:, -2::-1]
+
+    def within_windows(begin: IntArray, end: IntArray) -> IntArray:
+        """How much of the stretches lies in each window of each store, shape (stores, 3)."""
+        return between_edges(Stretches.of(begin, end - begin).before(edges))
+
+    # The estimate: one stretch from each change of status to the next, or the window's end.
+    is_change = is_first_of_store.copy()
+    is_change[1:] |= runs.is_active[1:] != runs.is_active[:-1]
+    is_first_change = is_first_of_store[is_change]
     match policy:
         case Policy.NEAREST:
-            end = midpoint
+            changed_us = (before_us[is_change] + first_us[is_change] + 1) // 2
         case Policy.PREVIOUS:
-            end = business_at(np.where(has_next, next_first_us, as_of_us))
+            changed_us = first_us[is_change]
         case _:
             assert_never(policy)
-    begin = np.where(is_first_of_store, 0, np.append(0, end[:-1]))
-    active = runs.is_active.astype(np.int64)
-    certain = business_at(first_us), business_at(last_us)
-    certain_up = within_windows(*certain, active)
-    business = now[:, np.newaxis] - starts
-
-    reach_us = max_gap_us // 2
-    seen_until = business_at(np.minimum(last_us + reach_us, midpoint_us))
-    previous_midpoint_us = np.where(
-        is_first_of_store, first_us - reach_us, np.append(0, midpoint_us[:-1])
+    changed = calendar.position_us(
+        runs.store[is_change], np.where(is_first_change, as_of_us - LOOKBACK_US, changed_us)
     )
-    seen_from = business_at(np.maximum(first_us - reach_us, previous_midpoint_us))
+    until = np.append(changed[1:], 0)
+    until[np.append(is_first_change[1:], True)] = edges[:, -1]
+    is_up, is_active = runs.is_active[is_change], runs.is_active
+
+    # Observed is a reach on either side of a run; runs closer than two reaches are seen as one.
+    reach_us = max_gap_us // 2
+    is_apart = is_first_of_store.copy()
+    is_apart[1:] |= first_us[1:] - last_us[:-1] > 2 * reach_us
+    is_end_apart = np.append(is_apart[1:], True)
+    seen_from_us = np.where(is_apart, first_us - reach_us, before_us)
+    seen_until_us = np.where(is_end_apart, np.minimum(last_us + reach_us, as_of_us), last_us)
+    # In this order the instants ascend, which makes one fast look-up of them.
+    at_us = np.stack([seen_from_us, first_us, last_us, seen_until_us], axis=1)
+    at = calendar.position_us(runs.store[:, np.newaxis], at_us)
+    seen_from, first, last, seen_until = at.T
+
+    business = between_edges(edges)
     return Figures(
         store=store,
         business_us=business,
-        uptime_us=within_windows(begin, end, active),
-        downtime_us=within_windows(begin, end, 1 - active),
-        lowest_us=certain_up,
-        highest_us=business - within_windows(*certain, 1 - active),
-        observed_us=within_windows(seen_from, seen_until, np.ones_like(active)),
+        uptime_us=within_windows(changed[is_up], until[is_up]),
+        downtime_us=within_windows(changed[~is_up], until[~is_up]),
+        lowest_us=within_windows(first[is_active], last[is_active]),
+        highest_us=business - within_windows(first[~is_active], last[~is_active]),
+        observed_us=within_windows(seen_from, seen_until),
     )

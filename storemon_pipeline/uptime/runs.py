@@ -29,8 +29,8 @@ class Runs:
     def __len__(self) -> int:
         return len(self.store)
 
-    def take(self, which: IntArray | BoolArray) -> Self:
-        """The runs at these positions, or where this mask is true."""
+    def take(self, which: IntArray | BoolArray | slice) -> Self:
+        """The runs at these positions, or where this mask is true; a slice copies nothing."""
         return type(self)(
             self.store[which],
             self.first_poll_us[which],
