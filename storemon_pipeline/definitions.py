@@ -5,7 +5,12 @@ import dagster as dg
 from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.defs.sources import business_hours, polls_and_runs, store_timezones
-from storemon_pipeline.defs.uptime import business_hour_intervals, store_uptime, uptime_report
+from storemon_pipeline.defs.uptime import (
+    business_hour_intervals,
+    store_uptime,
+    store_uptime_daily,
+    uptime_report,
+)
 
 defs = dg.Definitions(
     assets=[
@@ -14,6 +19,7 @@ defs = dg.Definitions(
         store_timezones,
         business_hour_intervals,
         store_uptime,
+        store_uptime_daily,
         uptime_report,
     ],
     jobs=[refresh_job, report_job],

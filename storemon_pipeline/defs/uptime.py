@@ -10,6 +10,7 @@ from storemon_pipeline.defs.metadata import Metadata, as_of_metadata, preview
 from storemon_pipeline.defs.policies import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.operations.refresh_daily import compare_daily, refresh_daily
 from storemon_pipeline.operations.refresh_uptime import refresh_uptime
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import (
@@ -86,6 +87,41 @@ def store_uptime(database: Database) -> Results:
     yield dg.MaterializeResult(metadata=metadata | as_of_metadata(state.as_of))
     yield dg.AssetCheckResult(
         check_name="uptime_adds_up", passed=faults == 0, metadata={"faults": faults}
+    )
+
+
+@dg.asset(
+    deps=["status_runs", "business_hour_intervals", "store_timezones"],
+    group_name="uptime",
+    kinds={"postgres"},
+    owners=OWNERS,
+    freshness_policy=FRESHNESS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "days_match_runs",
+            asset="store_uptime_daily",
+            description="Made again from all runs, the days of some stores are the same.",
+        )
+    ],
+)
+def store_uptime_daily(context: dg.AssetExecutionContext, database: Database) -> Results:
+    """History, one row per store and local day: business time up, down, unknown, uncertain."""
+    with told_apart():
+        refreshed = refresh_daily(database.url)
+        # Another draw of stores in each run.
+        comparison = compare_daily(database.url, seed=int(context.run_id[:8], 16))
+    with told_apart(), bulk_transaction(database.url) as bulk:
+        rows = preview(read_preview(bulk, "store_uptime_daily"))
+    metadata: Metadata = {
+        "days_written": refreshed.days_written,
+        "stores_mended": refreshed.stores_mended,
+        "preview": rows,
+    }
+    yield dg.MaterializeResult(metadata=metadata | as_of_metadata(refreshed.as_of))
+    yield dg.AssetCheckResult(
+        check_name="days_match_runs",
+        passed=comparison.different == 0,
+        metadata={"compared": comparison.compared, "different": comparison.different},
     )
 
 

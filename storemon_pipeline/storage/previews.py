@@ -35,6 +35,13 @@ _PREVIEWS: Final = {
         FROM store_uptime JOIN stores USING (store_key)
         ORDER BY downtime_last_week_us DESC, store_id LIMIT 5
     """,
+    "store_uptime_daily": """
+        SELECT store_id, local_date, business_us / 3600e6 AS business_hours,
+               uptime_us / 3600e6 AS uptime_hours, downtime_us / 3600e6 AS downtime_hours,
+               unknown_us / 3600e6 AS unknown_hours, incidents
+        FROM store_uptime_daily JOIN stores USING (store_key)
+        ORDER BY local_date DESC, store_id LIMIT 5
+    """,
 }
 
 

@@ -46,6 +46,17 @@ stores: Final = sa.Table(
     comment="Every store that any source has named; ids sort by their bytes.",
 )
 
+store_details: Final = sa.Table(
+    "store_details",
+    metadata,
+    _key(),
+    sa.Column("name", sa.Text),
+    sa.Column("group_name", sa.Text),
+    sa.Column("region", sa.Text),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    comment="What people call a store, and the group and region that it is counted with.",
+)
+
 loads: Final = sa.Table(
     "loads",
     metadata,
@@ -84,11 +95,29 @@ ingested_files: Final = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("file_path", sa.Text, primary_key=True),
-    sa.Column("load_id", sa.Integer, nullable=False, comment="the last load of this file"),
+    sa.Column("load_id", sa.Integer, comment="the last load of this file"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    sa.Column("etag", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("bytes_read", sa.BigInteger, nullable=False),
+    sa.Column(
+        "lines_read",
+        sa.BigInteger,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="in the first bytes_read bytes",
+    ),
     sa.Column("fingerprint", sa.Text, nullable=False, comment="of the first bytes_read bytes"),
+    sa.Column(
+        "header",
+        sa.Text,
+        comment="under which more lines can be read; NULL: read whole or not at all",
+    ),
+    sa.Column(
+        "tail_load_id",
+        sa.Integer,
+        comment="the load of a last line without an end, behind bytes_read",
+    ),
     comment="What was read of each file, so that an unchanged one is not read again.",
 )
 
@@ -247,6 +276,87 @@ store_uptime_state: Final = sa.Table(
     sa.Column("silent_stores", sa.Integer, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     comment="What store_uptime speaks of.",
+)
+
+store_uptime_daily: Final = sa.Table(
+    "store_uptime_daily",
+    metadata,
+    _key(),
+    sa.Column("local_date", sa.Date, primary_key=True, comment="on the wall clock of the store"),
+    sa.Column("business_us", sa.BigInteger, nullable=False),
+    sa.Column("uptime_us", sa.BigInteger, nullable=False),
+    sa.Column("downtime_us", sa.BigInteger, nullable=False),
+    sa.Column("unknown_us", sa.BigInteger, nullable=False),
+    sa.Column("uncertain_us", sa.BigInteger, nullable=False),
+    sa.Column("lowest_uptime_us", sa.BigInteger, nullable=False),
+    sa.Column(
+        "incidents",
+        sa.Integer,
+        nullable=False,
+        comment="that cost business time on this day; one over midnight counts on both",
+    ),
+    sa.CheckConstraint("business_us = uptime_us + downtime_us + unknown_us", name="adds_up"),
+    comment="History by local day, from the day of a store's first poll to the newest poll.",
+)
+
+store_uptime_daily_state: Final = sa.Table(
+    "store_uptime_daily_state",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("as_of", _INSTANT, nullable=False),
+    sa.Column("refreshed_at", _INSTANT, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="Up to which poll store_uptime_daily is made.",
+)
+
+store_uptime_daily_stale: Final = sa.Table(
+    "store_uptime_daily_stale",
+    metadata,
+    _key(),
+    sa.Column("since", _INSTANT, nullable=False, comment="-infinity: all of the store's days"),
+    comment="Stores whose days must be made again; written by triggers on what days are made of.",
+)
+
+alerts: Final = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("alert_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, comment="store id, source, zone or group"),
+    sa.Column("opened_at", _INSTANT, nullable=False),
+    sa.Column("closed_at", _INSTANT),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Index(
+        "uq_alerts_open",
+        "kind",
+        "subject",
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+    ),
+    sa.Index("ix_alerts_opened_at", "opened_at"),
+    comment="What was wrong, from when to when.",
+)
+
+alert_deliveries: Final = sa.Table(
+    "alert_deliveries",
+    metadata,
+    sa.Column("delivery_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("alert_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("change", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("made_at", _INSTANT, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("next_try_at", _INSTANT, comment="NULL: delivered or given up"),
+    sa.Column("delivered_at", _INSTANT),
+    sa.Column("error", sa.Text, comment="of the last attempt that failed"),
+    sa.CheckConstraint("change IN ('opened', 'closed')", name="change"),
+    sa.Index(
+        "ix_alert_deliveries_waiting",
+        "next_try_at",
+        postgresql_where=sa.text("next_try_at IS NOT NULL"),
+    ),
+    comment="One message per change of an alert, and what became of it.",
 )
 
 reports: Final = sa.Table(

@@ -1,0 +1,122 @@
+"""What history needs of the database: runs of any period, of all stores or of one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.instants import microseconds_of
+from storemon_pipeline.storage.uptime_inputs import StoreIndex
+from storemon_pipeline.uptime.daily import NEVER
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.windows import BoolArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class PollTicks:
+    """Raw polls of one store, ascending; every array has shape `(n,)`."""
+
+    polled_at_us: IntArray
+    is_active: BoolArray
+
+
+def read_runs_since(bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime) -> Runs:
+    """The runs of all stores that begin in `(since, until]`, and of each the last before it."""
+    return _runs(
+        bulk.fetch(
+            """
+            SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+            FROM status_runs WHERE first_poll_at > $1 AND first_poll_at <= $2
+            UNION ALL
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM stores s
+            CROSS JOIN LATERAL (
+                SELECT * FROM status_runs r
+                WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
+                ORDER BY r.first_poll_at DESC LIMIT 1
+            ) r
+            """,
+            (since, until),
+        ),
+        stores,
+    )
+
+
+def read_runs_of_store(bulk: Bulk, stores: StoreIndex) -> Runs:
+    """All runs of the only store of an index."""
+    return _runs(
+        bulk.fetch(
+            """
+            SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+            FROM status_runs WHERE store_key = $1
+            """,
+            (int(stores.store_keys[0]),),
+        ),
+        stores,
+    )
+
+
+def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
+    """Of each store whose last run is inactive, that run and all back to the last active one."""
+    return _runs(
+        bulk.fetch(
+            """
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM stores s
+            CROSS JOIN LATERAL (
+                SELECT is_active FROM status_runs r WHERE r.store_key = s.store_key
+                ORDER BY r.first_poll_at DESC LIMIT 1
+            ) newest
+            CROSS JOIN LATERAL (
+                SELECT coalesce(max(first_poll_at), '-infinity') AS first_poll_at
+                FROM status_runs r WHERE r.store_key = s.store_key AND r.is_active
+            ) active
+            JOIN status_runs r ON r.store_key = s.store_key
+             AND r.first_poll_at >= active.first_poll_at
+            WHERE NOT newest.is_active
+            """
+        ),
+        stores,
+    )
+
+
+def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
+    """The instant of each store's first poll, shape `(stores,)`; `NEVER` without one."""
+    rows = bulk.fetch(
+        """
+        SELECT s.store_key, r.first_poll_at
+        FROM stores s
+        CROSS JOIN LATERAL (
+            SELECT first_poll_at FROM status_runs r WHERE r.store_key = s.store_key
+            ORDER BY r.first_poll_at LIMIT 1
+        ) r
+        """
+    )
+    first = np.full(len(stores), NEVER)
+    first[stores.positions(rows["store_key"].to_numpy())] = microseconds_of(rows["first_poll_at"])
+    return first
+
+
+def read_ticks(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> PollTicks:
+    """The raw polls of the only store of an index in `[start, end]`."""
+    rows = bulk.fetch(
+        """
+        SELECT polled_at, is_active FROM store_status
+        WHERE store_key = $1 AND polled_at >= $2 AND polled_at <= $3 ORDER BY polled_at
+        """,
+        (int(stores.store_keys[0]), start, end),
+    )
+    return PollTicks(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
+
+
+def _runs(rows: pa.Table, stores: StoreIndex) -> Runs:
+    runs = Runs(
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["first_poll_at"]),
+        microseconds_of(rows["last_poll_at"]),
+        rows["is_active"].to_numpy(),
+        rows["polls"].to_numpy().astype(np.int64),
+    )
+    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
