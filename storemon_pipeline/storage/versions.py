@@ -41,8 +41,9 @@ def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFra
 
     `frame` has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
     none), and those of the table, in file order. Rows without `valid_from` hold always when they
-    are the store's first, else from the load on. A version whose rows are those that the same
-    origin (files, or pushes) said last makes no new one. The accounts have no rejected rows.
+    are the store's first, else from the load on. From a file, a version whose rows are those that
+    files said last makes no new one; from a push, one whose rows are those that count. The
+    accounts have no rejected rows.
     """
     if frame.empty:
         return Accounts(0, 0, 0, 0)
@@ -53,15 +54,14 @@ def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFra
     rows["valid_from_us"] = frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy()
     if not table.has_row_number:
         # A store has one zone at a time: of several rows for one start the last one counts.
-        rows["is_last"] = ~rows.duplicated(_VERSION, keep="last")
-        overtaken = int((~rows["is_last"]).sum())
-        rows = rows[rows.pop("is_last")]
-    else:
-        overtaken = 0
-    distinct = rows.drop_duplicates()
-    repeated = len(rows) - len(distinct)
+        is_overtaken = distinct.duplicated(_VERSION, keep="last")
+        overtaken = int(is_overtaken.sum())
+        distinct = distinct[~is_overtaken]
 
-    last = _last_said(bulk, load, table)
+    if load.file_path is None:
+        last = _counting(bulk, load, table, np.unique(distinct["store_key"].to_numpy()))
+    else:
+        last = _last_said(bulk, table)
     is_new = _differs(distinct, last, table)
     known = last["store_key"].unique() if len(last) else np.empty(0, np.int64)
     known = np.union1d(known, _stores_with_versions(bulk, table))
@@ -75,8 +75,8 @@ def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFra
     return Accounts(loaded, replaced, len(distinct) - len(written) + repeated, 0)
 
 
-def _last_said(bulk: Bulk, load: Load, table: VersionTable) -> pd.DataFrame:
-    """The rows that this origin said last of each (store, valid_from); undated ones as ALWAYS."""
+def _last_said(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
+    """The rows that files said last of each (store, valid_from); undated ones as ALWAYS."""
     columns = ", ".join(f"v.{name}" for name in table.columns)
     rows = bulk.fetch(
         f"""
@@ -84,7 +84,7 @@ def _last_said(bulk: Bulk, load: Load, table: VersionTable) -> pd.DataFrame:
             SELECT v.store_key, v.load_id, v.is_dated, {columns},
                    CASE WHEN v.is_dated THEN nullif(v.valid_from, '-infinity') END AS valid_from
             FROM {table.name} v JOIN loads l USING (load_id)
-            WHERE (l.file_path IS NULL) = $1
+            WHERE l.file_path IS NOT NULL
         ), aged AS (
             SELECT *, rank() OVER (
                 PARTITION BY store_key, is_dated, valid_from ORDER BY load_id DESC
@@ -92,9 +92,40 @@ def _last_said(bulk: Bulk, load: Load, table: VersionTable) -> pd.DataFrame:
             FROM said
         )
         SELECT * FROM aged WHERE age = 1
-        """,  # noqa: S608  (names of columns and tables are constants of this module)
-        (load.file_path is None,),
+        """  # noqa: S608  (names of columns and tables are constants of this module)
     )
+    return _frame(rows, table)
+
+
+def _counting(bulk: Bulk, load: Load, table: VersionTable, stores: IntArray) -> pd.DataFrame:
+    """The rows that count for these stores, whoever said them.
+
+    For each `valid_from` those that were loaded last, as dated; and those in force at the load, as
+    undated.
+    """
+    bulk.stage("pushed_stores", pa.table({"store_key": stores.astype(np.int32)}))
+    columns = ", ".join(table.columns)
+    rows = bulk.fetch(
+        f"""
+        WITH aged AS (
+            SELECT *, rank() OVER (PARTITION BY store_key, valid_from ORDER BY load_id DESC) AS age
+            FROM {table.name} JOIN pg_temp.pushed_stores USING (store_key)
+        ), counting AS (
+            SELECT *, max(valid_from) FILTER (WHERE valid_from <= $1)
+                      OVER (PARTITION BY store_key) AS in_force_from
+            FROM aged WHERE age = 1
+        )
+        SELECT store_key, true AS is_dated, nullif(valid_from, '-infinity') AS valid_from, {columns}
+        FROM counting
+        UNION ALL
+        SELECT store_key, false, NULL, {columns} FROM counting WHERE valid_from = in_force_from
+        """,  # noqa: S608  (as above)
+        (load.loaded_at,),
+    )
+    return _frame(rows, table)
+
+
+def _frame(rows: pa.Table, table: VersionTable) -> pd.DataFrame:
     frame = pd.DataFrame({name: rows[name].to_pandas() for name in table.columns})
     frame["store_key"] = rows["store_key"].to_numpy().astype(np.int64)
     frame["is_dated"] = rows["is_dated"].to_numpy()
