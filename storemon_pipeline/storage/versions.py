@@ -21,17 +21,17 @@ from storemon_pipeline.uptime.windows import IntArray
 
 @dataclass(frozen=True, slots=True)
 class VersionTable:
-    """A table of versions: its name, the columns that a row says, and whether rows are numbered."""
+    """A table of versions: its name, the columns that a row says, and whether one row says all."""
 
     name: str
     columns: tuple[str, ...]
-    has_row_number: bool
+    is_one_row: bool
 
 
 BUSINESS_HOURS: Final = VersionTable(
-    "business_hours", ("day_of_week", "start_us", "end_us"), has_row_number=True
+    "business_hours", ("day_of_week", "start_us", "end_us"), is_one_row=False
 )
-STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), has_row_number=False)
+STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), is_one_row=True)
 
 _VERSION: Final = ["store_key", "valid_from_us", "is_dated"]
 
@@ -52,7 +52,10 @@ def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFra
     rows["store_key"] = store_keys(bulk, ids.tolist())[ids.get_indexer(frame["store_id"])]
     rows["is_dated"] = frame["valid_from_us"].notna().to_numpy()
     rows["valid_from_us"] = frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy()
-    if not table.has_row_number:
+    distinct = rows.drop_duplicates(keep="last")
+    repeated = len(rows) - len(distinct)
+    overtaken = 0
+    if table.is_one_row:
         # A store has one zone at a time: of several rows for one start the last one counts.
         is_overtaken = distinct.duplicated(_VERSION, keep="last")
         overtaken = int(is_overtaken.sum())
@@ -160,9 +163,9 @@ def _append_versions(bulk: Bulk, load: Load, table: VersionTable, rows: pd.DataF
         "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),
         "load_id": np.full(len(rows), load.load_id, np.int32),
         "is_dated": rows["is_dated"].to_numpy(np.bool_),
+        # An undated row of a new store begins where one that says `always` does.
+        "row_number": rows.groupby(["store_key", "valid_from_us"]).cumcount().to_numpy(np.int32),
     }
-    if table.has_row_number:
-        columns["row_number"] = rows.groupby(_VERSION).cumcount().to_numpy(np.int32)
     for name in table.columns:
         columns[name] = pa.Array.from_pandas(rows[name])
     staged = pa.table(columns)
