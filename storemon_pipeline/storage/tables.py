@@ -200,9 +200,10 @@ store_timezones: Final = sa.Table(
     _key(),
     sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
     sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("row_number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("timezone", sa.Text, nullable=False, comment="IANA key"),
     sa.Column("is_dated", sa.Boolean, nullable=False, comment="the source gave valid_from"),
-    comment="Zones as read; the version with the greatest valid_from, then load_id, counts.",
+    comment="Zones as read; the greatest valid_from, then load_id, then row_number counts.",
 )
 
 closures: Final = sa.Table(

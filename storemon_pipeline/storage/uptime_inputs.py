@@ -131,7 +131,7 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
     rows = bulk.fetch(
         """
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
-        FROM store_timezones ORDER BY load_id
+        FROM store_timezones ORDER BY load_id, row_number
         """
     )
     zones = rows["timezone"].combine_chunks().dictionary_encode()

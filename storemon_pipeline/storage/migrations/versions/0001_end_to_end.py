@@ -253,12 +253,13 @@ def upgrade() -> None:
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="-infinity: always"
         ),
         sa.Column("load_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("row_number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("timezone", sa.Text(), nullable=False, comment="IANA key"),
         sa.Column("is_dated", sa.Boolean(), nullable=False, comment="the source gave valid_from"),
         sa.PrimaryKeyConstraint(
-            "store_key", "valid_from", "load_id", name=op.f("pk_store_timezones")
+            "store_key", "valid_from", "load_id", "row_number", name=op.f("pk_store_timezones")
         ),
-        comment="Zones as read; the version with the greatest valid_from, then load_id, counts.",
+        comment="Zones as read; the greatest valid_from, then load_id, then row_number counts.",
     )
     op.create_table(
         "store_uptime",
