@@ -82,9 +82,10 @@ def parse_valid_from(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Serie
     words = pc.utf8_lower(pa.array(texts, pa.string())).to_pylist()
     is_always = np.array([word == "always" for word in words], np.bool_)
     is_missing = np.array([word == "" for word in words], np.bool_)
-    at_us[is_always] = ALWAYS
     verdict.reject(~(is_read | is_always | is_missing)[number], Reason.UNREADABLE_VALID_FROM)
-    return _int64(at_us[number], is_missing=is_missing[number])
+    # A new array: that of the instants may be Arrow's own, which nobody may write to.
+    since_us = np.where(is_always, ALWAYS, at_us)
+    return _int64(since_us[number], is_missing=is_missing[number])
 
 
 def texts_of(values: Sequence[str], number: npt.NDArray[np.int32]) -> pd.Series:
