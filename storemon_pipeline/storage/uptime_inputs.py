@@ -28,13 +28,21 @@ LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 @dataclass(frozen=True, slots=True)
 class StoreIndex:
-    """All stores in the order of their ids' bytes; the engine knows a store by its position."""
+    """Stores in the order of their ids' bytes; the engine knows a store by its position.
+
+    All of them, or one alone.
+    """
 
     store_ids: pa.Array
     store_keys: IntArray
 
     def __len__(self) -> int:
         return len(self.store_keys)
+
+    @property
+    def only_key(self) -> int:
+        """The key of a store that is alone here, else 0: no store has it."""
+        return int(self.store_keys[0]) if len(self) == 1 else 0
 
     def positions(self, keys: IntArray) -> IntArray:
         """The position of each key, shape `(n,)`; every key is known."""
@@ -48,6 +56,16 @@ def read_stores(bulk: Bulk) -> StoreIndex:
     rows = bulk.fetch("SELECT store_key, store_id FROM stores")
     # Arrow compares strings by their bytes, as the contract orders a report.
     rows = rows.take(pc.sort_indices(rows["store_id"]))
+    return StoreIndex(
+        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
+    )
+
+
+def read_store(bulk: Bulk, store_id: str) -> StoreIndex | None:
+    """One store alone, or None when nothing has named it."""
+    rows = bulk.fetch("SELECT store_key, store_id FROM stores WHERE store_id = $1", (store_id,))
+    if rows.num_rows == 0:
+        return None
     return StoreIndex(
         rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
     )
@@ -86,7 +104,7 @@ def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
 
 
 def read_calendar(bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int) -> Calendar:
-    """Business time of all stores in `[start_us, end_us]`, from the versions that count."""
+    """Business time of the stores in `[start_us, end_us]`, from the versions that count."""
     weeks, hours = _read_hours(bulk, stores)
     return build_calendar(
         stores=len(stores),
@@ -109,8 +127,10 @@ def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVer
         """
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from,
                start_us_of_week, end_us_of_week
-        FROM business_hour_intervals WHERE load_id IS NOT NULL
-        """
+        FROM business_hour_intervals
+        WHERE load_id IS NOT NULL AND ($1 = 0 OR store_key = $1)
+        """,
+        (stores.only_key,),
     )
     store = stores.positions(rows["store_key"].to_numpy())
     valid_from_us = microseconds_of(rows["valid_from"])
@@ -131,8 +151,9 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
     rows = bulk.fetch(
         """
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
-        FROM store_timezones ORDER BY load_id, row_number
-        """
+        FROM store_timezones WHERE $1 = 0 OR store_key = $1 ORDER BY load_id, row_number
+        """,
+        (stores.only_key,),
     )
     zones = rows["timezone"].combine_chunks().dictionary_encode()
     return ZoneVersions(
@@ -146,8 +167,11 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
     rows = bulk.fetch(
         """
-        SELECT store_key, start_local, end_local FROM closures WHERE cancelled_by_load_id IS NULL
-        """
+        SELECT store_key, start_local, end_local FROM closures
+        WHERE cancelled_by_load_id IS NULL
+          AND ($1 = 0 OR store_key IS NULL OR store_key = $1)
+        """,
+        (stores.only_key,),
     )
     key = rows["store_key"]
     is_for_all = pc.is_null(key).to_numpy()

@@ -1,0 +1,132 @@
+"""Everything that the pages and the JSON say of all stores at once, out of one snapshot."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.operations.compute_uptime import InvariantError
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.history_inputs import (
+    read_first_polls,
+    read_runs_of_open_incidents,
+    read_runs_since,
+)
+from storemon_pipeline.storage.instants import microseconds
+from storemon_pipeline.storage.parameters import read_max_gap_us
+from storemon_pipeline.storage.store_details import StoreDetails, read_details
+from storemon_pipeline.storage.uptime_inputs import StoreIndex, read_calendar, read_stores
+from storemon_pipeline.storage.uptime_state import read_newest_poll
+from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.uptime.figures import Figures, compute_figures
+from storemon_pipeline.uptime.history import Amounts, build_history
+from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.runs import Runs
+from storemon_pipeline.uptime.standing import last_runs, standing
+from storemon_pipeline.uptime.windows import LOOKBACK_US, WEEK_US, WINDOW_US, IntArray, Policy
+
+_BEFORE_US: Final = 2 * WEEK_US
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All stores at the newest poll, `as_of`; arrays and lists are by the position of the store.
+
+    `figures` hold only the stores that a report would hold; `figure_row` is -1 for the others.
+    `previous` are the amounts of the windows before the report's, shape `(stores, 3)`, or None
+    while polls do not reach back that far; `incident_row` leads to the store's open incident.
+    """
+
+    as_of: datetime
+    stores: StoreIndex
+    store_ids: list[str]
+    position: dict[str, int]
+    details: StoreDetails
+    standing: npt.NDArray[np.int8]
+    last_poll_us: IntArray
+    has_poll: npt.NDArray[np.bool_]
+    figures: Figures
+    figure_row: IntArray
+    previous: tuple[Amounts | None, Amounts | None, Amounts | None]
+    incidents: Incidents
+    incident_row: IntArray
+
+
+def read_fleet(url: str) -> Fleet | None:
+    """The fleet as the database has it now; None while there is no poll.
+
+    Raises InvariantError.
+    """
+    with bulk_transaction(url) as bulk:
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            return None
+        as_of_us = microseconds(as_of)
+        stores = read_stores(bulk)
+        details = read_details(bulk, stores, as_of=as_of)
+        since = as_of - timedelta(microseconds=_BEFORE_US)
+        runs = read_runs_since(bulk, stores, since=since, until=as_of)
+        calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
+        figures = compute_figures(
+            runs,
+            calendar,
+            as_of_us=as_of_us,
+            policy=Policy.NEAREST,
+            max_gap_us=read_max_gap_us(bulk),
+        )
+        first_poll_us = read_first_polls(bulk, stores)
+        open_runs = read_runs_of_open_incidents(bulk, stores)
+        earliest_us = int(open_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+        whole = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
+    if not (figures.uptime_us + figures.downtime_us == figures.business_us).all():
+        raise InvariantError(f"uptime + downtime = business time does not hold as of {as_of}")
+    incidents = find_incidents(open_runs, whole, as_of_us=as_of_us)
+    incidents = incidents.take(incidents.ending == Ending.OPEN)
+    last_row, has_poll = last_runs(runs, len(stores))
+    last_poll_us = runs.last_poll_us[last_row] if len(runs) else last_row
+    store_ids = stores.store_ids.to_pylist()
+    return Fleet(
+        as_of=as_of,
+        stores=stores,
+        store_ids=store_ids,
+        position={store_id: position for position, store_id in enumerate(store_ids)},
+        details=details,
+        standing=standing(runs, calendar, as_of_us=as_of_us),
+        last_poll_us=last_poll_us,
+        has_poll=has_poll,
+        figures=figures,
+        figure_row=_rows(figures.store, len(stores)),
+        previous=_previous(runs, calendar, as_of_us, int(first_poll_us.min(initial=as_of_us))),
+        incidents=incidents,
+        incident_row=_rows(incidents.store, len(stores)),
+    )
+
+
+def _rows(store: IntArray, stores: int) -> IntArray:
+    row = np.full(stores, -1)
+    row[store] = np.arange(len(store))
+    return row
+
+
+def _previous(
+    runs: Runs, calendar: Calendar, as_of_us: int, first_poll_us: int
+) -> tuple[Amounts | None, Amounts | None, Amounts | None]:
+    """The amounts of each window's forerunner; None where it begins before the first poll."""
+    history = build_history(runs, calendar)
+    every = np.arange(calendar.stores)
+    found: list[Amounts | None] = []
+    for length_us in WINDOW_US.values():
+        start_us = as_of_us - 2 * length_us
+        found.append(
+            history.amounts(
+                every,
+                np.full(len(every), start_us),
+                np.full(len(every), start_us + length_us),
+            )
+            if start_us >= first_poll_us
+            else None
+        )
+    hour, day, week = found
+    return hour, day, week
