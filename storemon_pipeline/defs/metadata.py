@@ -7,12 +7,13 @@ import dagster as dg
 import pyarrow as pa
 
 from storemon_pipeline.ingest.text_files import Progress
-from storemon_pipeline.operations.ingest_files import FileLoad
+from storemon_pipeline.operations.ingest_files import FileLoad, SourceLoad
 
 Metadata = dict[str, Any]
 """Dagster does not export the type of a metadata value."""
 
 _MEGABYTE = 1_000_000
+_MOST_LOADS = 100
 
 
 def log_progress(context: dg.AssetExecutionContext) -> Progress:
@@ -29,25 +30,44 @@ def log_progress(context: dg.AssetExecutionContext) -> Progress:
     return on_progress
 
 
-def load_metadata(load: FileLoad) -> Metadata:
-    """The accounts of a load: read = loaded + replaced + unchanged + rejected."""
+def load_metadata(load: SourceLoad) -> Metadata:
+    """The accounts of a source's loads: read = loaded + replaced + unchanged + rejected."""
     accounts = load.accounts
     metadata: Metadata = {
-        "file": load.file_path,
-        "is_read": load.load_id is not None,
+        "files": load.files,
+        "is_read": bool(load.loads),
         "rows_read": accounts.read,
         "rows_loaded": accounts.loaded,
         "rows_replaced": accounts.replaced,
         "rows_unchanged": accounts.unchanged,
         "rows_rejected": accounts.rejected,
     }
-    if load.load_id is not None:
-        metadata["load_id"] = load.load_id
-    if load.rejected:
-        metadata["rejected_by_reason"] = dg.MetadataValue.json(
-            {reason.value: count for reason, count in load.rejected_by_reason.items()}
+    if load.loads:
+        metadata["loads"] = dg.MetadataValue.table(
+            [_load_record(file) for file in load.loads[-_MOST_LOADS:]]
         )
+    if by_reason := load.rejected_by_reason:
+        metadata["rejected_by_reason"] = dg.MetadataValue.json(
+            {reason.value: count for reason, count in by_reason.items()}
+        )
+    if load.unusable:
+        metadata["unusable_files"] = dg.MetadataValue.json([str(error) for error in load.unusable])
     return metadata
+
+
+def _load_record(load: FileLoad) -> dg.TableRecord:
+    accounts = load.accounts
+    return dg.TableRecord(
+        {
+            "load_id": load.load_id,
+            "file": load.file_path,
+            "read": accounts.read,
+            "loaded": accounts.loaded,
+            "replaced": accounts.replaced,
+            "unchanged": accounts.unchanged,
+            "rejected": accounts.rejected,
+        }
+    )
 
 
 def as_of_metadata(as_of: datetime | None) -> Metadata:

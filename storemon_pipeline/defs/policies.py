@@ -9,8 +9,10 @@ import adbc_driver_manager as adbc
 import dagster as dg
 import sqlalchemy as sa
 
+from storemon_pipeline.ingest.locations import LocationError, UnreachableError
 from storemon_pipeline.ingest.rejects import UnusableFileError
 from storemon_pipeline.ingest.sources import MissingSourceError
+from storemon_pipeline.operations.ingest_files import UnusableFilesError
 from storemon_pipeline.storage.retention import PollsNotKeptError
 
 OWNERS: Final = ["team:storemon"]
@@ -34,13 +36,23 @@ REFRESH_TAGS: Final = {
 def told_apart() -> Iterator[None]:
     """Failures are told apart: what may pass is tried again, what lasts fails the step at once.
 
-    A lost connection passes, and so do polls that grew too old while they were read. A file that is
-    missing or cannot be used does not pass before someone changes it, and any other error is a
-    fault of the program.
+    A lost connection passes, so does a place that cannot be reached, and so do polls that grew too
+    old while they were read. A file that is missing or cannot be used does not pass before someone
+    changes it, and any other error is a fault of the program.
     """
     try:
         yield
-    except (MissingSourceError, UnusableFileError) as error:
+    except (
+        MissingSourceError,
+        UnusableFileError,
+        UnusableFilesError,
+        LocationError,
+    ) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (adbc.OperationalError, sa.exc.OperationalError, PollsNotKeptError) as error:
+    except (
+        adbc.OperationalError,
+        sa.exc.OperationalError,
+        PollsNotKeptError,
+        UnreachableError,
+    ) as error:
         raise dg.RetryRequested(_TRIES - 1, _SECONDS_BETWEEN_TRIES) from error

@@ -1,7 +1,5 @@
 """What the assets are given from outside: the database and the data folder."""
 
-from pathlib import Path
-
 import dagster as dg
 
 
@@ -12,11 +10,6 @@ class Database(dg.ConfigurableResource[None]):
 
 
 class DataFolder(dg.ConfigurableResource[None]):
-    """The folder in which the sources' files lie."""
+    """The folder in which the sources' files lie: a local path, or a URL that fsspec reads."""
 
     path: str
-
-    @property
-    def folder(self) -> Path:
-        """The folder as a path."""
-        return Path(self.path)

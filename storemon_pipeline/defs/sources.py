@@ -15,7 +15,7 @@ from storemon_pipeline.defs.policies import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.ingest.rejects import Reason
 from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_file
+from storemon_pipeline.operations.ingest_files import ingest_source
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import (
     compare_runs,
@@ -69,9 +69,9 @@ def polls_and_runs(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """New polls are in the database, and the status runs are what they compress into."""
     with told_apart():
-        load = ingest_file(
+        load = ingest_source(
             database.url,
-            data.folder,
+            data.path,
             Source.STORE_STATUS,
             now=datetime.now(UTC),
             run_id=context.run_id,
@@ -79,7 +79,7 @@ def polls_and_runs(
         )
     with told_apart(), bulk_transaction(database.url) as bulk:
         newest = read_newest_poll(bulk)
-        since = read_first_polled_at(bulk, load.load_id) if load.load_id else None
+        since = read_first_polled_at(bulk, load.load_ids)
         unaccounted = count_unaccounted_polls(bulk)
         rejected, _ = read_rejected(bulk, Source.STORE_STATUS)
         runs = compare_runs(
@@ -112,6 +112,8 @@ def polls_and_runs(
         passed=runs.different == 0,
         metadata={"compared": runs.compared, "different": runs.different},
     )
+    with told_apart():
+        load.raise_unusable()
 
 
 @dg.asset(
@@ -166,8 +168,8 @@ def _load_snapshot(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Load a snapshot's file, and warn of rows that the last one rejected."""
     with told_apart():
-        load = ingest_file(
-            database.url, data.folder, source, now=datetime.now(UTC), run_id=context.run_id
+        load = ingest_source(
+            database.url, data.path, source, now=datetime.now(UTC), run_id=context.run_id
         )
     with told_apart(), bulk_transaction(database.url) as bulk:
         rejected, examples = read_rejected(bulk, source, reason=reason)
@@ -187,3 +189,5 @@ def _load_snapshot(
             ),
         },
     )
+    with told_apart():
+        load.raise_unusable()

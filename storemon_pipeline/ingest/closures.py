@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.ingest.distinct import distinct_texts
+from storemon_pipeline.ingest.formats import OpenFile
 from storemon_pipeline.ingest.rejects import Reason, Verdict
 from storemon_pipeline.ingest.snapshots import SnapshotRead, read_snapshot, texts_of
 from storemon_pipeline.ingest.store_ids import reject_bad_ids
@@ -23,14 +24,14 @@ COLUMNS: Final = (
 )
 
 
-def read_closures_file(path: Path) -> SnapshotRead:
-    """Read a CSV file of closures.
+def read_closures_file(file: Path | OpenFile) -> SnapshotRead:
+    """Read a file of closures.
 
     Columns of the frame: store_id (str; `*` is every store), start_local_us and end_local_us
     (int64, microseconds since 1970-01-01T00:00 on the store's clock; an empty end is OPEN_END),
     reason (str, perhaps empty), line (int64). Raises UnusableFileError.
     """
-    return read_snapshot(path, COLUMNS, parse_closures)
+    return read_snapshot(file, COLUMNS, parse_closures)
 
 
 def parse_closures(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.ingest.distinct import distinct_texts
+from storemon_pipeline.ingest.formats import OpenFile
 from storemon_pipeline.ingest.rejects import Reason, Verdict
 from storemon_pipeline.ingest.snapshots import (
     VALID_FROM,
@@ -40,14 +41,14 @@ _TIME: Final = re.compile(
 )
 
 
-def read_hours_file(path: Path) -> SnapshotRead:
-    """Read a CSV file of opening times.
+def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
+    """Read a file of opening times.
 
     Columns of the frame: store_id (str), day_of_week (int8, 0 = Monday), start_us and end_us
     (int64, microseconds since local midnight; 0 <= start < 24 h, 0 <= end <= 24 h), valid_from_us
     (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
     """
-    return read_snapshot(path, COLUMNS, parse_hours)
+    return read_snapshot(file, COLUMNS, parse_hours)
 
 
 def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:

@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.ingest.distinct import distinct_texts
+from storemon_pipeline.ingest.formats import OpenFile, open_rows
 from storemon_pipeline.ingest.rejects import Reason, RejectedRow, Verdict
 from storemon_pipeline.ingest.store_ids import reject_bad_ids
-from storemon_pipeline.ingest.text_files import BLOCK_BYTES, Column, Progress, open_text_file
+from storemon_pipeline.ingest.text_files import BLOCK_BYTES, Column, Progress
 from storemon_pipeline.ingest.timestamps import parse_instants
 
 FUTURE_TOLERANCE_US: Final = 5 * 60 * 1_000_000
@@ -48,7 +49,8 @@ class Polls:
 class PollsRead:
     """What a file of polls gave: rows_read = polls + rejected.
 
-    `header` is the file's header line, under which a rejected row's text can be read again.
+    `header` is the file's header line, under which a rejected row's text can be read again;
+    `next_line` is the number of the line after what was read.
     """
 
     polls: Polls
@@ -56,6 +58,7 @@ class PollsRead:
     rows_read: int
     bytes_read: int
     header: str
+    next_line: int
 
 
 def parse_polls(
@@ -121,14 +124,14 @@ def join_polls(parts: Sequence[Polls]) -> Polls:
 
 
 def read_polls_file(
-    path: Path,
+    file: Path | OpenFile,
     *,
     now_us: int,
     kept_from_us: int | None = None,
     on_progress: Progress | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> PollsRead:
-    """Read a CSV file of polls, holding the text of one block of about `block_bytes` at a time.
+    """Read a file of polls, holding the text of one block of about `block_bytes` at a time.
 
     A poll more than FUTURE_TOLERANCE_US after `now_us`, or before `kept_from_us`, is rejected.
     Raises UnusableFileError.
@@ -136,8 +139,9 @@ def read_polls_file(
     parts: list[Polls] = []
     rejected: list[RejectedRow] = []
     rows_read = bytes_read = 0
-    with open_text_file(path, COLUMNS, block_bytes=block_bytes) as file:
-        for block in file.blocks:
+    next_line = 1
+    with open_rows(file, COLUMNS, block_bytes=block_bytes) as rows:
+        for block in rows.blocks:
             polls, verdict = parse_polls(
                 block.columns["store_id"],
                 block.columns["timestamp_utc"],
@@ -149,7 +153,9 @@ def read_polls_file(
             parts.append(polls)
             rejected += block.turn_away(verdict)
             rows_read += block.rows_read
-            bytes_read = block.bytes_done
+            bytes_read, next_line = block.bytes_done, block.next_line
             if on_progress is not None:
-                on_progress(bytes_read, file.bytes_total, rows_read)
-        return PollsRead(join_polls(parts), tuple(rejected), rows_read, bytes_read, file.header)
+                on_progress(bytes_read, rows.bytes_total, rows_read)
+    return PollsRead(
+        join_polls(parts), tuple(rejected), rows_read, bytes_read, rows.header, next_line
+    )

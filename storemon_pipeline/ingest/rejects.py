@@ -63,7 +63,7 @@ class RejectedRow:
 class UnusableFileError(Exception):
     """A file of which no row can be used. Trying again does not help until the file changes."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path} cannot be used: {reason}")
         self.path = path
         self.reason = reason

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storemon_pipeline.ingest.distinct import distinct_texts
+from storemon_pipeline.ingest.formats import OpenFile, open_rows
 from storemon_pipeline.ingest.rejects import Reason, RejectedRow, Verdict
-from storemon_pipeline.ingest.text_files import BLOCK_BYTES, Column, open_text_file
+from storemon_pipeline.ingest.text_files import BLOCK_BYTES, Column
 from storemon_pipeline.ingest.timestamps import parse_instants
 from storemon_pipeline.uptime.calendar import ALWAYS
 
@@ -43,7 +44,7 @@ ParseRows = Callable[[dict[str, pa.Array], Verdict], pd.DataFrame]
 
 
 def read_snapshot(
-    path: Path,
+    file: Path | OpenFile,
     columns: Sequence[Column],
     parse_rows: ParseRows,
     *,
@@ -56,16 +57,22 @@ def read_snapshot(
     frames: list[pd.DataFrame] = []
     rejected: list[RejectedRow] = []
     rows_read = bytes_read = 0
-    with open_text_file(path, columns, block_bytes=block_bytes) as file:
-        for block in file.blocks:
+    with open_rows(file, columns, block_bytes=block_bytes) as rows:
+        for block in rows.blocks:
             verdict = Verdict(len(block.line))
             frame = parse_rows(block.columns, verdict).assign(line=block.line)
             frames.append(frame[verdict.is_good])
             rejected += block.turn_away(verdict)
             rows_read += block.rows_read
             bytes_read = block.bytes_done
-    frame = pd.concat(frames, ignore_index=True)
-    return SnapshotRead(frame, tuple(rejected), rows_read, bytes_read, file.header)
+    frame = pd.concat(frames, ignore_index=True) if frames else _no_rows(columns, parse_rows)
+    return SnapshotRead(frame, tuple(rejected), rows_read, bytes_read, rows.header)
+
+
+def _no_rows(columns: Sequence[Column], parse_rows: ParseRows) -> pd.DataFrame:
+    """Return the frame of a file without rows, which may have no block at all."""
+    nothing = {column.name: pa.array([], pa.string()) for column in columns}
+    return parse_rows(nothing, Verdict(0)).assign(line=np.zeros(0, np.int64))
 
 
 def parse_valid_from(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Series:

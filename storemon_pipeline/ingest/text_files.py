@@ -9,11 +9,12 @@ unquoted afterwards; a line in which quotes do anything else is read again by it
 """
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +35,19 @@ BLOCK_BYTES: Final = 8 << 20
 
 MAX_COLUMNS: Final = 1_000
 
+
+class ByteStream(Protocol):
+    """What bytes are read from, once, in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give at most `size` bytes; none at the end alone."""
+
+
 Progress = Callable[[int, int, int], None]
 """Called after each block with the bytes done, the bytes in all, and the rows read so far."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+_SEEK_BYTES: Final = 1 << 16
 _FOUND_LIMIT: Final = 300  # characters of the header that an error shows
 _WRAPPED: Final = r'^"(?:[^"]|"")*"$'
 
@@ -51,13 +61,21 @@ class Column:
     is_needed: bool = True
 
 
+class LineTexts(Protocol):
+    """The lines of a block as they stand in the file."""
+
+    def text(self, line: int) -> bytes:
+        """Give the line of this number, without its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextBlock:
     """Consecutive lines of a file, as rows.
 
     `columns` holds one string array (n,) for each column that the file has, `line` (n,) the
     ascending physical line numbers, `rejected` the lines that are no rows of this file, and
-    `rows_read` counts both. `bytes_done` of the file have been read after this block.
+    `rows_read` counts both. `bytes_done` of the file have been read after this block, and
+    `next_line` is the number of the line that follows.
     """
 
     columns: dict[str, pa.Array]
@@ -65,22 +83,22 @@ class TextBlock:
     rejected: tuple[RejectedRow, ...]
     rows_read: int
     bytes_done: int
-    lines: "_Lines"
+    next_line: int
+    lines: LineTexts
 
     def turn_away(self, verdict: Verdict) -> list[RejectedRow]:
         """Return the block's rejected lines and the rows that `verdict` (n,) rejects, by line."""
         rejected = list(self.rejected)
         for index, reason in verdict.findings():
             number = int(self.line[index])
-            rejected.append(RejectedRow(number, printable(self.lines.text(number)), reason))
+            rejected.append(RejectedRow.of(number, self.lines.text(number), reason))
         return sorted(rejected, key=lambda row: row.line)
 
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A CSV file whose header has been read: the header line as it stands, and the rows' blocks."""
+    """A file whose header has been read: the header line as it stands, and the rows' blocks."""
 
-    path: Path
     header: str
     bytes_total: int
     blocks: Iterator[TextBlock]
@@ -100,9 +118,57 @@ def open_text_file(
         raise UnusableFileError(path, f"{error.strerror}") from error
     with stream:
         bytes_total = path.stat().st_size
-        raw_blocks = _read_raw(stream, block_bytes)
-        header, blocks = _read_rows(path, raw_blocks, columns)
-        yield TextFile(path, header, bytes_total, blocks)
+        yield read_text(path, stream, columns, bytes_total=bytes_total, block_bytes=block_bytes)
+
+
+def read_text(
+    name: Path | str,
+    stream: ByteStream,
+    columns: Sequence[Column],
+    *,
+    bytes_total: int,
+    block_bytes: int = BLOCK_BYTES,
+) -> TextFile:
+    """Read CSV in UTF-8 from its first byte on; `name` is what errors call the file.
+
+    Raises UnusableFileError, now or while the blocks are read.
+    """
+    header, blocks = _read_rows(name, _read_raw(stream, block_bytes), columns)
+    return TextFile(header, bytes_total, blocks)
+
+
+def read_more_text(
+    name: Path | str,
+    stream: ByteStream,
+    columns: Sequence[Column],
+    *,
+    header: str,
+    first_line: int,
+    bytes_total: int,
+    block_bytes: int = BLOCK_BYTES,
+) -> TextFile:
+    """Read CSV from the beginning of line `first_line` on, below a header that was read before."""
+    _, layout = _read_header(name, header.encode(), columns)
+    raw_blocks = _read_raw(stream, block_bytes, first_line=first_line)
+    return TextFile(header, bytes_total, _read_blocks(raw_blocks, layout))
+
+
+def end_of_last_line(stream: BinaryIO, size: int) -> int:
+    """How many of the first `size` bytes are whole lines, by their ends.
+
+    A CR that is the very last byte does not count: a LF may follow it.
+    """
+    end = size
+    while end > 0:
+        start = max(0, end - _SEEK_BYTES)
+        stream.seek(start)
+        text = stream.read(end - start)
+        if end == size and text.endswith(b"\r"):
+            text = text[:-1]
+        if cut := max(text.rfind(b"\n"), text.rfind(b"\r")) + 1:
+            return start + cut
+        end = start
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +218,12 @@ class _Layout:
     wanted: dict[str, int]
 
 
-def _read_raw(stream: BinaryIO, block_bytes: int) -> Iterator[_RawBlock]:
+def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> Iterator[_RawBlock]:
     """Cut a stream into blocks at ends of lines; LF, CR LF and a lone CR each end a line."""
     pending = stream.read(len(_BOM))
     bytes_done = len(pending)
-    line = 1
-    if pending == _BOM:
+    line = first_line
+    if pending == _BOM and first_line == 1:
         pending = b""
     while True:
         data = stream.read(block_bytes - len(pending))
@@ -193,7 +259,7 @@ def _with_line_feeds(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _skip_line(stream: BinaryIO, chunk_bytes: int) -> tuple[bytes, int]:
+def _skip_line(stream: ByteStream, chunk_bytes: int) -> tuple[bytes, int]:
     """Read past the next end of a line. Return what was read beyond it, and the bytes read."""
     bytes_read = 0
     while data := stream.read(chunk_bytes):
@@ -212,7 +278,7 @@ def _skip_line(stream: BinaryIO, chunk_bytes: int) -> tuple[bytes, int]:
 
 
 def _read_rows(
-    path: Path, raw_blocks: Iterator[_RawBlock], columns: Sequence[Column]
+    path: Path | str, raw_blocks: Iterator[_RawBlock], columns: Sequence[Column]
 ) -> tuple[str, Iterator[TextBlock]]:
     """Read the header, which is the first line that is not blank, and offer the rows after it."""
     for raw in raw_blocks:
@@ -227,11 +293,11 @@ def _read_rows(
             if text.strip():
                 header, layout = _read_header(path, text, columns)
                 rest = _RawBlock(raw.text[start:], line, raw.bytes_done)
-                return header, _read_blocks(rest, raw_blocks, layout)
+                return header, _read_blocks(chain([rest], raw_blocks), layout)
     raise UnusableFileError(path, "it is empty")
 
 
-def _read_header(path: Path, line: bytes, columns: Sequence[Column]) -> tuple[str, _Layout]:
+def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tuple[str, _Layout]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -243,11 +309,16 @@ def _read_header(path: Path, line: bytes, columns: Sequence[Column]) -> tuple[st
         raise UnusableFileError(path, f"its first line cannot be read as CSV: {fields}")
     if len(fields) > MAX_COLUMNS:
         raise UnusableFileError(path, f"it has {len(fields):,} columns; at most {MAX_COLUMNS:,}")
-    return text, _Layout(len(fields), _find_columns(path, fields, columns))
+    return text, _Layout(len(fields), find_columns(path, fields, columns))
 
 
-def _find_columns(path: Path, fields: list[str], columns: Sequence[Column]) -> dict[str, int]:
-    """Return the place in the header of each wanted column that is there."""
+def find_columns(
+    path: Path | str, fields: Sequence[str], columns: Sequence[Column]
+) -> dict[str, int]:
+    """Return the place in the header of each wanted column that is there.
+
+    Raises UnusableFileError when a needed one is missing, or one is there twice.
+    """
     names = [field.strip().lower() for field in fields]
     found = printable(", ".join(field.strip() for field in fields))
     if len(found) > _FOUND_LIMIT:
@@ -269,11 +340,8 @@ def _find_columns(path: Path, fields: list[str], columns: Sequence[Column]) -> d
     return wanted
 
 
-def _read_blocks(
-    first: _RawBlock, others: Iterator[_RawBlock], layout: _Layout
-) -> Iterator[TextBlock]:
-    yield _parse(first, layout)
-    for raw in others:
+def _read_blocks(raw_blocks: Iterable[_RawBlock], layout: _Layout) -> Iterator[TextBlock]:
+    for raw in raw_blocks:
         yield _parse(raw, layout) if not raw.is_cut else _reject_cut(raw, layout)
 
 
@@ -285,6 +353,7 @@ def _reject_cut(raw: _RawBlock, layout: _Layout) -> TextBlock:
         rejected=(RejectedRow(raw.first_line, printable(raw.text), Reason.LINE_TOO_LONG),),
         rows_read=1,
         bytes_done=raw.bytes_done,
+        next_line=raw.first_line + 1,
         lines=_Lines(raw.text, raw.first_line, nothing, nothing),
     )
 
@@ -338,7 +407,7 @@ def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
             late = pa.array([fields[place] for _, fields in reread], pa.string())
             columns[name] = pa.concat_arrays([columns[name], late]).take(pa.array(order))
     rejected = tuple(
-        RejectedRow(number, printable(lines.text(number)), turned_away[index])
+        RejectedRow.of(number, lines.text(number), turned_away[index])
         for index in sorted(turned_away)
         for number in (lines.first_line + index,)
     )
@@ -348,6 +417,7 @@ def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
         rejected=rejected,
         rows_read=len(row) + len(rejected),
         bytes_done=raw.bytes_done,
+        next_line=raw.first_line + raw.text.count(b"\n"),
         lines=lines,
     )
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.ingest.distinct import distinct_texts
+from storemon_pipeline.ingest.formats import OpenFile
 from storemon_pipeline.ingest.rejects import Reason, Verdict
 from storemon_pipeline.ingest.snapshots import (
     VALID_FROM,
@@ -35,13 +36,13 @@ def known_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones() - _NO_PLACE)
 
 
-def read_zones_file(path: Path) -> SnapshotRead:
-    """Read a CSV file of time zones.
+def read_zones_file(file: Path | OpenFile) -> SnapshotRead:
+    """Read a file of time zones.
 
     Columns of the frame: store_id (str), timezone (str, a key of known_zones), valid_from_us
     (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
     """
-    return read_snapshot(path, COLUMNS, partial(parse_zones, known=known_zones()))
+    return read_snapshot(file, COLUMNS, partial(parse_zones, known=known_zones()))
 
 
 def parse_zones(

@@ -3,11 +3,13 @@
 What a closure takes out of business time is the matter of `uptime/calendar.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -51,9 +53,21 @@ def load_closures(bulk: Bulk, load: Load, frame: pd.DataFrame) -> Accounts:
     when it was cancelled by hand. A push adds to what is there. The accounts have no rejected rows;
     a closure counts as replaced when one of the same store and start gave way to it.
     """
-    rows = _with_keys(bulk, frame)
+    (accounts,) = load_closure_union(bulk, [load], [frame])
+    return accounts
+
+
+def load_closure_union(
+    bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
+) -> list[Accounts]:
+    """As `load_closures`, for closures that lie in several files, one load for each of them.
+
+    What none of the files says any more is cancelled by the last load.
+    """
+    rows = _with_keys(bulk, pd.concat(frames, ignore_index=True))
+    part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     distinct = rows.drop_duplicates()
-    is_from_files = load.file_path is not None
+    is_from_files = loads[0].file_path is not None
     said = _said(bulk, is_from_files=is_from_files)
     known = pd.MultiIndex.from_frame(said[_WHAT])
     is_new = ~pd.MultiIndex.from_frame(distinct[_WHAT]).isin(known)
@@ -62,12 +76,20 @@ def load_closures(bulk: Bulk, load: Load, frame: pd.DataFrame) -> Accounts:
     if is_from_files:
         is_vanished = ~known.isin(pd.MultiIndex.from_frame(distinct[_WHAT])) & said["is_held"]
         vanished = said[is_vanished]
-        _cancel(bulk, load, vanished["closure_id"].to_numpy(np.int64))
-    _append(bulk, load, new)
+        _cancel(bulk, loads[-1], vanished["closure_id"].to_numpy(np.int64))
+    part_of_new = part[new.index]
+    load_ids = np.array([load.load_id for load in loads], np.int32)
+    _append(bulk, new, load_ids[part_of_new])
     starts = ["store_key", "start_local_us"]
     given_way = pd.MultiIndex.from_frame(vanished[starts])
-    replaced = int(pd.MultiIndex.from_frame(new[starts]).isin(given_way).sum())
-    return Accounts(len(new) - replaced, replaced, len(rows) - len(new), 0)
+    is_replacing = pd.MultiIndex.from_frame(new[starts]).isin(given_way)
+    read = np.bincount(part, minlength=len(loads))
+    replaced = np.bincount(part_of_new[is_replacing], minlength=len(loads))
+    loaded = np.bincount(part_of_new[~is_replacing], minlength=len(loads))
+    return [
+        Accounts(int(added), int(changed), int(total - added - changed), 0)
+        for total, added, changed in zip(read, loaded, replaced, strict=True)
+    ]
 
 
 def cancel_closure(bulk: Bulk, load: Load, closure_id: int) -> bool:
@@ -176,7 +198,7 @@ def _cancel(bulk: Bulk, load: Load, closure_ids: IntArray) -> None:
     )
 
 
-def _append(bulk: Bulk, load: Load, rows: pd.DataFrame) -> None:
+def _append(bulk: Bulk, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]) -> None:
     store_key = rows["store_key"].to_numpy(np.int64)
     end_us = rows["end_local_us"].to_numpy(np.int64)
     bulk.append(
@@ -189,7 +211,7 @@ def _append(bulk: Bulk, load: Load, rows: pd.DataFrame) -> None:
                 ),
                 "end_local": pa.array(end_us, mask=end_us == OPEN_END).cast(pa.timestamp("us")),
                 "reason": pa.array(rows["reason"].tolist(), pa.string()),
-                "load_id": np.full(len(rows), load.load_id, np.int32),
+                "load_id": load_ids,
             }
         ),
     )

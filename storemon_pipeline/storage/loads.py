@@ -1,4 +1,4 @@
-"""The book of what arrived: loads, the files they read, and the rows they rejected."""
+"""The book of what arrived: loads, and the rows they rejected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,16 +37,6 @@ class Accounts:
 
 
 NOTHING: Final = Accounts(0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What a file looked like when it was read: enough to know it again."""
-
-    size_bytes: int
-    modified_ns: int
-    bytes_read: int
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,45 +122,9 @@ def close_load(
     )
 
 
-def read_file_state(bulk: Bulk, source: Source, file_path: str) -> FileState | None:
-    """What was last read of a file, or None when it never was."""
-    rows = bulk.fetch(
-        """
-        SELECT size_bytes, modified_ns, bytes_read, fingerprint
-        FROM ingested_files WHERE source = $1 AND file_path = $2
-        """,
-        (source.value, file_path),
-    ).to_pylist()
-    return FileState(**rows[0]) if rows else None
-
-
-def write_file_state(bulk: Bulk, load: Load, state: FileState) -> None:
-    """The file of this load is known as it was read."""
-    bulk.execute(
-        """
-        INSERT INTO ingested_files
-               (source, file_path, load_id, size_bytes, modified_ns, bytes_read, fingerprint)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (source, file_path) DO UPDATE SET
-               load_id = excluded.load_id, size_bytes = excluded.size_bytes,
-               modified_ns = excluded.modified_ns, bytes_read = excluded.bytes_read,
-               fingerprint = excluded.fingerprint
-        """,
-        (
-            load.source.value,
-            load.file_path,
-            load.load_id,
-            state.size_bytes,
-            state.modified_ns,
-            state.bytes_read,
-            state.fingerprint,
-        ),
-    )
-
-
-def read_first_polled_at(bulk: Bulk, load_id: int) -> datetime | None:
-    """The earliest poll that this load has brought; None when it has brought none."""
+def read_first_polled_at(bulk: Bulk, load_ids: Sequence[int]) -> datetime | None:
+    """The earliest poll that these loads have brought; None when they have brought none."""
     first: datetime | None = bulk.scalar(
-        "SELECT first_polled_at FROM loads WHERE load_id = $1", (load_id,)
+        "SELECT min(first_polled_at) FROM loads WHERE load_id = ANY ($1)", (list(load_ids),)
     )
     return first

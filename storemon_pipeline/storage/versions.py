@@ -4,16 +4,18 @@ A version is the set of rows that one load gave a store for one `valid_from`. Th
 for both sources; only the columns of a row differ.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import microseconds, microseconds_of, timestamps_or_null
-from storemon_pipeline.storage.loads import Accounts, Load
+from storemon_pipeline.storage.loads import NOTHING, Accounts, Load
 from storemon_pipeline.storage.stores import store_keys
 from storemon_pipeline.uptime.calendar import ALWAYS
 from storemon_pipeline.uptime.windows import IntArray
@@ -45,24 +47,39 @@ def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFra
     files said last makes no new one; from a push, one whose rows are those that count. The
     accounts have no rejected rows.
     """
+    (accounts,) = load_union(bulk, [load], table, [frame])
+    return accounts
+
+
+def load_union(
+    bulk: Bulk, loads: Sequence[Load], table: VersionTable, frames: Sequence[pd.DataFrame]
+) -> list[Accounts]:
+    """Write the versions of a snapshot that lies in several files, one load for each of them.
+
+    All rows count as those of one file, in the order of the files. A version whose rows come from
+    several files is the last one's; each row is accounted for in its own file's load. The loads
+    are of one instant and origin. Otherwise as `load_versions`.
+    """
+    frame = pd.concat(frames, ignore_index=True)
+    part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])
     if frame.empty:
-        return Accounts(0, 0, 0, 0)
+        return [NOTHING for _ in loads]
     ids = pd.Index(frame["store_id"].unique())
     rows = frame[[*table.columns]].copy()
     rows["store_key"] = store_keys(bulk, ids.tolist())[ids.get_indexer(frame["store_id"])]
     rows["is_dated"] = frame["valid_from_us"].notna().to_numpy()
     rows["valid_from_us"] = frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy()
     distinct = rows.drop_duplicates(keep="last")
-    repeated = len(rows) - len(distinct)
-    overtaken = 0
     if table.is_one_row:
         # A store has one zone at a time: of several rows for one start the last one counts.
         is_overtaken = distinct.duplicated(_VERSION, keep="last")
-        overtaken = int(is_overtaken.sum())
+        overtaken = distinct[is_overtaken].index
         distinct = distinct[~is_overtaken]
+    else:
+        overtaken = distinct.index[:0]
 
-    if load.file_path is None:
-        last = _counting(bulk, load, table, np.unique(distinct["store_key"].to_numpy()))
+    if loads[0].file_path is None:
+        last = _counting(bulk, loads[0], table, np.unique(distinct["store_key"].to_numpy()))
     else:
         last = _last_said(bulk, table)
     is_new = _differs(distinct, last, table)
@@ -71,11 +88,20 @@ def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFra
     written = distinct[is_new].copy()
     is_first = ~written["store_key"].isin(known)
     starts_now = ~written["is_dated"] & ~is_first
-    written.loc[starts_now, "valid_from_us"] = microseconds(load.loaded_at)
-    _append_versions(bulk, load, table, written)
-    loaded = int(is_first.sum())
-    replaced = len(written) - loaded + overtaken
-    return Accounts(loaded, replaced, len(distinct) - len(written) + repeated, 0)
+    written.loc[starts_now, "valid_from_us"] = microseconds(loads[0].loaded_at)
+    written["part"] = part[written.index]
+    last_part = written.groupby(["store_key", "valid_from_us"])["part"].transform("max")
+    load_ids = np.array([load.load_id for load in loads], np.int32)
+    _append_versions(bulk, table, written, load_ids[last_part.to_numpy()])
+
+    read = np.bincount(part, minlength=len(loads))
+    loaded = np.bincount(part[written[is_first].index], minlength=len(loads))
+    gave_way = written[~is_first].index.append(overtaken)
+    replaced = np.bincount(part[gave_way], minlength=len(loads))
+    return [
+        Accounts(int(new), int(changed), int(total - new - changed), 0)
+        for total, new, changed in zip(read, loaded, replaced, strict=True)
+    ]
 
 
 def _last_said(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
@@ -157,11 +183,13 @@ def _stores_with_versions(bulk: Bulk, table: VersionTable) -> IntArray:
     return stores
 
 
-def _append_versions(bulk: Bulk, load: Load, table: VersionTable, rows: pd.DataFrame) -> None:
+def _append_versions(
+    bulk: Bulk, table: VersionTable, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]
+) -> None:
     columns = {
         "store_key": rows["store_key"].to_numpy(np.int32),
         "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),
-        "load_id": np.full(len(rows), load.load_id, np.int32),
+        "load_id": load_ids,
         "is_dated": rows["is_dated"].to_numpy(np.bool_),
         # An undated row of a new store begins where one that says `always` does.
         "row_number": rows.groupby(["store_key", "valid_from_us"]).cumcount().to_numpy(np.int32),

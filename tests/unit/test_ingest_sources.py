@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storemon_pipeline.ingest.sources import MissingSourceError, Source, find_file
+from storemon_pipeline.ingest.sources import MissingSourceError, Source, find_files
 
 
 @pytest.mark.parametrize(
@@ -21,20 +21,21 @@ def test_each_name_is_found_and_the_first_one_wins(
 ) -> None:
     for name in reversed(names):
         (tmp_path / name).touch()
-        assert find_file(tmp_path, source) == tmp_path / name
+        assert [file.path for file in find_files(tmp_path, source)] == [tmp_path / name]
 
 
 def test_a_missing_file_says_where_and_under_which_names_it_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "menu_hours.csv").mkdir()
     with pytest.raises(MissingSourceError) as caught:
-        find_file(tmp_path, Source.BUSINESS_HOURS)
+        find_files(tmp_path, Source.BUSINESS_HOURS)
     assert str(caught.value) == (
         f"no file for business_hours in {tmp_path}: "
-        "looked for business_hours.csv and menu_hours.csv"
+        "looked for business_hours.csv and menu_hours.csv (or .csv.gz, .csv.zst, .parquet), "
+        "and for such files in a folder business_hours/ or menu_hours/"
     )
     assert caught.value.names == ("business_hours.csv", "menu_hours.csv")
 
 
 def test_a_missing_folder_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(MissingSourceError, match="which is no folder: looked for store_status"):
-        find_file(tmp_path / "nowhere", Source.STORE_STATUS)
+        find_files(tmp_path / "nowhere", Source.STORE_STATUS)

@@ -11,7 +11,7 @@ import pytest
 
 from storemon_pipeline.ingest.hours import read_hours_file
 from storemon_pipeline.ingest.polls import read_polls_file
-from storemon_pipeline.ingest.sources import Source, find_file
+from storemon_pipeline.ingest.sources import Source, find_files
 from storemon_pipeline.ingest.zones import read_zones_file
 from storemon_pipeline.sample_data import SampleSummary, write_sample_data
 
@@ -25,6 +25,11 @@ FILES = ["business_hours.csv", "store_status.csv", "timezones.csv"]
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _file(data: Path, source: Source) -> Path:
+    (file,) = find_files(data, source)
+    return Path(str(file.path))
 
 
 def test_the_folder_data_can_be_made_again_byte_for_byte(tmp_path: Path) -> None:
@@ -48,9 +53,9 @@ def test_another_seed_makes_other_stores(tmp_path: Path) -> None:
 
 def test_the_summary_says_what_the_readers_find(tmp_path: Path) -> None:
     summary = write_sample_data(tmp_path, stores=200, days=3, seed=5)
-    polls = read_polls_file(find_file(tmp_path, Source.STORE_STATUS), now_us=NOW_US)
-    hours = read_hours_file(find_file(tmp_path, Source.BUSINESS_HOURS))
-    zones = read_zones_file(find_file(tmp_path, Source.STORE_TIMEZONES))
+    polls = read_polls_file(_file(tmp_path, Source.STORE_STATUS), now_us=NOW_US)
+    hours = read_hours_file(_file(tmp_path, Source.BUSINESS_HOURS))
+    zones = read_zones_file(_file(tmp_path, Source.STORE_TIMEZONES))
     polled = set(polls.polls.store_ids)
     with_hours, with_zone = set(hours.frame.store_id), set(zones.frame.store_id)
     assert len(polled | with_hours | with_zone) == 200

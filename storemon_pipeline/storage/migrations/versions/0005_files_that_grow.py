@@ -1,0 +1,46 @@
+"""What is remembered of a file so that it can be read on where it was left."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the columns. A file without a header here is read whole when it changes."""
+    op.alter_column("ingested_files", "load_id", existing_type=sa.Integer(), nullable=True)
+    op.add_column(
+        "ingested_files",
+        sa.Column("etag", sa.Text(), server_default=sa.text("''"), nullable=False),
+    )
+    op.add_column(
+        "ingested_files",
+        sa.Column(
+            "lines_read",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="in the first bytes_read bytes",
+        ),
+    )
+    op.add_column(
+        "ingested_files",
+        sa.Column(
+            "header",
+            sa.Text(),
+            nullable=True,
+            comment="under which more lines can be read; NULL: read whole or not at all",
+        ),
+    )
+    op.add_column(
+        "ingested_files",
+        sa.Column(
+            "tail_load_id",
+            sa.Integer(),
+            nullable=True,
+            comment="the load of a last line without an end, behind bytes_read",
+        ),
+    )
