@@ -49,17 +49,17 @@ def make_waiting_reports(url: str, *, run_id: str, is_asked_by_hand: bool) -> Re
     Reports with the same instant and policy share a result. `is_asked_by_hand` adds a report of
     the newest poll when none waits, for runs that no request has launched. Raises InvariantError.
     """
-    engine = create_engine(url, application_name="storemon report", pool_size=1)
-    with engine.begin() as connection:
-        record_reading(connection, run_id)
+    with bulk_transaction(url) as bulk:
+        record_reading(bulk, run_id)
     with bulk_transaction(url) as bulk:
         made = _make(bulk, run_id)
     if is_asked_by_hand and not made.made and not made.failed:
+        engine = create_engine(url, application_name="storemon report", pool_size=1)
         with engine.begin() as connection:
             request_report(connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST)
+        engine.dispose()
         with bulk_transaction(url) as bulk:
             made = _make(bulk, run_id)
-    engine.dispose()
     return made
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import adbc_driver_manager
+import adbc_driver_postgresql
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
@@ -81,7 +83,8 @@ def bulk_transaction(
     then sees all of its rows (READ COMMITTED under the advisory lock); it raises BusyError when it
     has waited for longer than `patience`.
     """
-    with adbc.connect(libpq_url(url)) as connection:
+    database = _database(libpq_url(url))
+    with adbc.Connection(database, adbc_driver_manager.AdbcConnection(database)) as connection:
         bulk = Bulk(connection)
         if is_writing_polls:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -105,3 +108,17 @@ def _lock(bulk: Bulk, patience: timedelta | None) -> None:
             raise BusyError(patience) from error
         raise
     bulk.execute("SET LOCAL lock_timeout = DEFAULT")
+
+
+class _LastingDatabase(adbc_driver_manager.AdbcDatabase):
+    """A database that outlives its connections, each of which would close it."""
+
+    def close(self) -> None:
+        """Stay open. It holds no connection of its own, so that forked processes may share it."""
+
+
+@lru_cache(maxsize=8)
+def _database(url: str) -> _LastingDatabase:
+    """The driver's view of a database: to read its catalogue of types takes 40 ms, once."""
+    driver = adbc_driver_postgresql._driver_path()  # noqa: SLF001 - told by nothing else
+    return _LastingDatabase(driver=driver, uri=url)

@@ -6,6 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.reports import ReportState
 from storemon_pipeline.storage.tables import report_runs, reports
 
@@ -41,15 +42,14 @@ def record_launch(connection: sa.Connection, run_id: str) -> None:
     )
 
 
-def record_reading(connection: sa.Connection, run_id: str) -> None:
+def record_reading(bulk: Bulk, run_id: str) -> None:
     """The run takes every report that waits from now on."""
-    connection.execute(
-        sa.text(
-            "INSERT INTO report_runs (run_id, reading_at) VALUES (:run_id, now())"
-            " ON CONFLICT (run_id) DO UPDATE SET reading_at = coalesce("
-            "report_runs.reading_at, excluded.reading_at)"
-        ),
-        {"run_id": run_id},
+    bulk.execute(
+        """
+        INSERT INTO report_runs AS r (run_id, reading_at) VALUES ($1, now())
+        ON CONFLICT (run_id) DO UPDATE SET reading_at = coalesce(r.reading_at, excluded.reading_at)
+        """,
+        (run_id,),
     )
 
 

@@ -12,6 +12,7 @@ from api_server import eventually, waiting_report
 from dagster_stand_in import DagsterStandIn, dagster_stand_in
 from storemon_api.launcher import Dispatcher
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
+from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.report_runs import open_runs, record_launch, record_reading
 from storemon_pipeline.storage.reports import Report, ReportState, read_report
 from storemon_pipeline.storage.tables import reports
@@ -44,8 +45,9 @@ def count_open_runs(engine: sa.Engine) -> int:
 
 
 def begin_to_read(engine: sa.Engine, run_id: str) -> None:
-    with engine.begin() as connection:
-        record_reading(connection, run_id)
+    url = engine.url.render_as_string(hide_password=False)
+    with bulk_transaction(url) as bulk:
+        record_reading(bulk, run_id)
 
 
 def read(engine: sa.Engine, report_id: str) -> Report:
