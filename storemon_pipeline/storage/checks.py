@@ -85,7 +85,7 @@ def _sorted_runs(rows: pa.Table) -> Runs:
         rows["is_active"].to_numpy(),
         rows["polls"].to_numpy().astype(np.int64),
     )
-    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
+    return runs.in_order()
 
 
 def count_interval_faults(bulk: Bulk) -> int:

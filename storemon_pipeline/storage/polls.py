@@ -128,7 +128,7 @@ def _runs_of(rows: pa.Table) -> Runs:
         rows["is_active"].to_numpy(),
         rows["polls"].to_numpy().astype(np.int64),
     )
-    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
+    return runs.in_order()
 
 
 def _merge_runs(some: Runs, others: Runs) -> Runs:

@@ -100,7 +100,7 @@ def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
         rows["is_active"].to_numpy(),
         rows["polls"].to_numpy().astype(np.int64),
     )
-    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
+    return runs.in_order()
 
 
 def read_calendar(bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int) -> Calendar:

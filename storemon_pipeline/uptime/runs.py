@@ -13,7 +13,7 @@ from storemon_pipeline.uptime.windows import BoolArray, IntArray
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Status runs, sorted by store and time; every array has shape `(n,)`.
+    """Status runs, sorted by store and time unless said otherwise; every array has shape `(n,)`.
 
     `store` is an integer that stands for the store. `first_poll_us` and `last_poll_us` are
     microseconds since 1970 (UTC) of the run's outermost polls, both inclusive. `polls` counts the
@@ -38,6 +38,13 @@ class Runs:
             self.is_active[which],
             self.polls[which],
         )
+
+    def in_order(self) -> Self:
+        """The runs sorted by store and time; no copies when they are so already."""
+        is_behind = (self.store[1:] > self.store[:-1]) | (
+            (self.store[1:] == self.store[:-1]) & (self.first_poll_us[1:] > self.first_poll_us[:-1])
+        )
+        return self if is_behind.all() else self.take(np.lexsort((self.first_poll_us, self.store)))
 
 
 def compress(
