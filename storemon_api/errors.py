@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+import adbc_driver_manager
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +22,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
 from storemon_api.schemas import FieldError, Problem
+from storemon_pipeline.storage.bulk import BusyError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 PLAIN_TYPE: Final = "about:blank"
@@ -29,6 +31,9 @@ _logger = logging.getLogger(__name__)
 
 # PostgreSQL's codes for a table, a column or a schema that is not there: migrations have not run.
 _SCHEMA_MISSING: Final = frozenset({"42P01", "42703", "3F000"})
+
+# PostgreSQL's classes of codes for lost connections, exhausted resources, a server that ends.
+_SERVER_AWAY: Final = frozenset({"08", "53", "57"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,20 @@ NOT_READY: Final = ProblemKind(
     retry_after_seconds=5,
 )
 
+UNKNOWN_CLOSURE: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-closure",
+    "Unknown closure",
+    "No closure of this id holds.",
+)
+BUSY: Final = ProblemKind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "urn:problem-type:storemon:busy",
+    "Busy",
+    "Another load is being written. Nothing was changed; please send this again.",
+    retry_after_seconds=2,
+)
+
 _PLAIN_DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; `Allow` says which.",
@@ -168,18 +187,19 @@ def install_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
         HTTPException,
         RequestValidationError,
         ClientDisconnect,
+        BusyError,
         sa.exc.SQLAlchemyError,
-        Exception,
+        adbc_driver_manager.Error,
     ):
         app.add_exception_handler(error, partial(_answer, routes=routes))
+    app.add_exception_handler(Exception, _answer_fault)
 
 
 async def _answer(request: Request, error: Exception, *, routes: Sequence[BaseRoute]) -> Response:
     """Return the answer to a request that ended with `error`.
 
-    An error of the database that is a fault of this program is raised again, so that the server
-    logs it with its traceback; like any other fault it comes back and gets an answer without a
-    word of what it was.
+    An error of the database that is a fault of this program is raised again: like every other
+    fault it is then logged by the server with its traceback, and answered by `_answer_fault`.
     """
     match error:
         case ProblemError():
@@ -194,13 +214,22 @@ async def _answer(request: Request, error: Exception, *, routes: Sequence[BaseRo
         case ClientDisconnect():
             # Nobody reads this answer; without it the log would speak of a fault.
             answer = plain_problem(HTTPStatus.BAD_REQUEST)
-        case sa.exc.SQLAlchemyError() if is_database_away(error):
+        case BusyError():
+            answer = ProblemError(BUSY)
+        case sa.exc.SQLAlchemyError() | adbc_driver_manager.Error() if is_database_away(error):
             _logger.info("No database for %s: %s", request.scope["path"], error)
             answer = ProblemError(DATABASE_UNAVAILABLE)
-        case sa.exc.SQLAlchemyError():
-            raise error
         case _:
-            answer = plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise error
+    return _response(answer)
+
+
+async def _answer_fault(_request: Request, _error: Exception) -> Response:
+    """Return an answer without a word of what went wrong."""
+    return _response(plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
+
+
+def _response(answer: ProblemError) -> Response:
     return Response(
         # ASCII, because what a client sent need not be encodable.
         json.dumps(answer.problem.model_dump(mode="json", exclude_none=True)),
@@ -210,13 +239,17 @@ async def _answer(request: Request, error: Exception, *, routes: Sequence[BaseRo
     )
 
 
-def is_database_away(error: sa.exc.SQLAlchemyError) -> bool:
+def is_database_away(error: sa.exc.SQLAlchemyError | adbc_driver_manager.Error) -> bool:
     """Return whether `error` says that the database cannot be used now, not that it was misused."""
     match error:
         case sa.exc.TimeoutError() | sa.exc.OperationalError() | sa.exc.InterfaceError():
             return True
         case sa.exc.InternalError():  # such as a server that takes no writes while it recovers
             return True
+        case adbc_driver_manager.Error():
+            # What the server says has a code; without one there was no server.
+            state = error.sqlstate or ""
+            return not state or state[:2] in _SERVER_AWAY or state in _SCHEMA_MISSING
         case sa.exc.DBAPIError():
             sqlstate = getattr(error.orig, "sqlstate", None)
             return error.connection_invalidated or sqlstate in _SCHEMA_MISSING

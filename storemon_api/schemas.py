@@ -16,15 +16,6 @@ from pydantic import (
 from storemon_api.status import ReportStatus
 from storemon_pipeline.uptime.windows import Policy
 
-EXAMPLE_REPORT_ID = "0b9f4c1e-6a53-4c3b-9d0e-2f5a1c7e8d41"
-EXAMPLE_CSV = (
-    "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),"
-    "uptime_last_week(in hours),downtime_last_hour(in minutes),"
-    "downtime_last_day(in hours),downtime_last_week(in hours)\n"
-    "7482936150293847561,42.5000,11.2500,80.0000,17.5000,0.7500,4.0000\n"
-)
-_EXAMPLE_AS_OF = "2023-01-25T18:13:22.479220Z"
-
 
 def _iso_text(value: object) -> object:
     # Pydantic would take a number in a string for seconds since 1970, and not the suffix ` UTC`
@@ -79,7 +70,7 @@ class TriggerRequest(BaseModel):
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    report_id: str = Field(examples=[EXAMPLE_REPORT_ID])
+    report_id: str
 
 
 class TriggerAnswer(_Answer):
@@ -97,31 +88,30 @@ class RunningAnswer(_Answer):
 class RunningReport(RunningAnswer):
     """The status resource of a report that is waiting or being computed."""
 
-    requested_at: AwareDatetime = Field(examples=["2023-01-25T18:20:00.000000Z"])
+    requested_at: AwareDatetime
 
 
 class CompleteReport(_Answer):
     """The status resource of a report that can be downloaded."""
 
     status: Literal[ReportStatus.COMPLETE] = ReportStatus.COMPLETE
-    requested_at: AwareDatetime = Field(examples=["2023-01-25T18:20:00.000000Z"])
-    report_url: str = Field(examples=[f"http://127.0.0.1:8000/reports/{EXAMPLE_REPORT_ID}.csv"])
-    as_of: AwareDatetime = Field(examples=[_EXAMPLE_AS_OF])
-    policy: Policy = Field(examples=["nearest"])
-    stores: int = Field(description="Rows of the report.", examples=[14092])
+    requested_at: AwareDatetime
+    report_url: str
+    as_of: AwareDatetime
+    policy: Policy
+    stores: int = Field(description="Rows of the report.")
     silent_stores: int = Field(
         description="Stores without a poll in the 192 hours before `as_of`: they have no row.",
-        examples=[3],
     )
-    completed_at: AwareDatetime = Field(examples=["2023-01-25T18:20:02.500000Z"])
+    completed_at: AwareDatetime
 
 
 class FailedReport(_Answer):
     """The status resource of a report that will never be made."""
 
     status: Literal[ReportStatus.FAILED] = ReportStatus.FAILED
-    requested_at: AwareDatetime = Field(examples=["2023-01-25T18:20:00.000000Z"])
-    error: str = Field(examples=["No poll has been loaded yet, so there is nothing to report on."])
+    requested_at: AwareDatetime
+    error: str
 
 
 class MessageTriggerAnswer(BaseModel):
@@ -131,7 +121,7 @@ class MessageTriggerAnswer(BaseModel):
 
     message: Literal["Success"] = "Success"
     error_code: Literal[200] = 200
-    report_id: str = Field(examples=[EXAMPLE_REPORT_ID])
+    report_id: str
 
 
 class MessageStatusAnswer(BaseModel):
@@ -142,7 +132,7 @@ class MessageStatusAnswer(BaseModel):
     message: Literal[ReportStatus.RUNNING, ReportStatus.FAILED]
     error_code: Literal[200] = 200
     status: Literal[ReportStatus.RUNNING, ReportStatus.FAILED]
-    report_id: str = Field(examples=[EXAMPLE_REPORT_ID])
+    report_id: str
     error: str | None = Field(default=None, description="Only when Failed.")
 
 
@@ -156,9 +146,7 @@ class Readiness(BaseModel):
     """Everything that a report needs is there."""
 
     status: Literal["ready"] = "ready"
-    checks: dict[str, str] = Field(
-        examples=[{"database": "ok", "schema": "ok", "dagster": "ok", "first_refresh": "ok"}]
-    )
+    checks: dict[str, str] = Field(description="What was looked at, by name.")
 
 
 class FieldError(BaseModel):
@@ -166,12 +154,15 @@ class FieldError(BaseModel):
 
     field: str = Field(examples=["as_of"])
     message: str
+    index: int | None = Field(
+        default=None, description="Which row of the body, from 0; only for rows.", examples=[17]
+    )
 
 
 class Problem(BaseModel):
     """An error as RFC 9457 describes it."""
 
-    type: str = Field(examples=["about:blank"])
+    type: str
     title: str
     status: int
     detail: str
@@ -180,4 +171,119 @@ class Problem(BaseModel):
     )
     checks: dict[str, str] | None = Field(
         default=None, description="What was looked at, by name; only from `/readyz`."
+    )
+
+
+class RejectedPushedRow(BaseModel):
+    """One row of a pushed body that was not loaded."""
+
+    index: int = Field(description="Which row of the body, from 0.", examples=[17])
+    reason: str = Field(examples=["unknown status: 'up'"])
+    text: str = Field(examples=["7482936150293847561,2023-01-25T18:13:22Z,up"])
+
+
+class LoadAnswer(BaseModel):
+    """What became of what was pushed: read = loaded + replaced + unchanged + rejected."""
+
+    model_config = ConfigDict(frozen=True)
+
+    load_id: int | None = Field(
+        default=None,
+        description="By which the load can be undone; none when the body was empty.",
+        examples=[42],
+    )
+    rows_read: int = Field(examples=[14092])
+    rows_loaded: int = Field(description="New rows.", examples=[14080])
+    rows_replaced: int = Field(description="Rows that changed what was known.", examples=[10])
+    rows_unchanged: int = Field(description="Rows that said what was known.", examples=[2])
+    rows_rejected: int = Field(description="Rows in quarantine.", examples=[0])
+    rejected: list[RejectedPushedRow] | None = Field(
+        default=None, description="The first thousand rejected rows; only with `on_error=reject`."
+    )
+
+
+class PollBody(BaseModel):
+    """A poll as it is pushed."""
+
+    store_id: str = Field(examples=["7482936150293847561"])
+    timestamp_utc: str = Field(examples=["2023-01-25 18:13:22.479220 UTC"])
+    status: str = Field(examples=["active"])
+
+
+_VALID_FROM = Field(
+    default="",
+    description=(
+        "The instant from which this holds, or `always`. Default: always for what is the first of "
+        "its store, else from now on."
+    ),
+    examples=["2023-01-25T18:00:00Z"],
+)
+
+
+class OpeningHours(BaseModel):
+    """One weekly interval on the store's clock."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    day_of_week: int = Field(description="0 is Monday.", examples=[0])
+    start_time_local: str = Field(examples=["09:00:00"])
+    end_time_local: str = Field(examples=["22:00:00"])
+
+
+class HoursBody(BaseModel):
+    """All weekly hours of a store; a weekday without an interval is closed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hours: list[OpeningHours] = Field(min_length=1, max_length=1_000)
+    valid_from: str = _VALID_FROM
+
+
+class TimezoneBody(BaseModel):
+    """The time zone of a store."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timezone: str = Field(description="IANA key.", examples=["America/New_York"])
+    valid_from: str = _VALID_FROM
+
+
+class ClosureBody(BaseModel):
+    """A planned closure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store_id: str = Field(
+        description="The store, or `*` for every store.", examples=["7482936150293847561"]
+    )
+    start_local: str = Field(
+        description="On the wall clock of each store.", examples=["2023-12-24 18:00:00"]
+    )
+    end_local: str | None = Field(
+        default=None, description="Default: open.", examples=["2023-12-26 09:00:00"]
+    )
+    reason: str = Field(default="", max_length=2_000, examples=["Christmas"])
+
+
+class ClosureAnswer(BaseModel):
+    """A closure that holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    closure_id: int = Field(examples=[7])
+    store_id: str = Field(examples=["7482936150293847561"])
+    start_local: datetime = Field(examples=["2023-12-24T18:00:00"])
+    end_local: datetime | None = Field(default=None, examples=["2023-12-26T09:00:00"])
+    reason: str = Field(examples=["Christmas"])
+    loaded_at: AwareDatetime = Field(examples=["2023-12-01T08:00:00Z"])
+
+
+class ClosuresAnswer(BaseModel):
+    """Closures that hold, by their ids."""
+
+    model_config = ConfigDict(frozen=True)
+
+    closures: list[ClosureAnswer]
+    next_after: int | None = Field(
+        default=None, description="Ask again with this as `after`; none at the end.", examples=[7]
     )

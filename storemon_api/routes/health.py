@@ -5,6 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 
+from storemon_api import examples
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import NOT_READY, ProblemError, is_database_away
 from storemon_api.openapi import problem_responses
@@ -30,7 +31,10 @@ async def healthz() -> Response:
 @router.get(
     "/readyz",
     summary="Reports can be made and served",
-    responses={200: {"model": Readiness}, **problem_responses(NOT_READY)},
+    responses={
+        200: {"model": Readiness, "content": examples.json_content(ready=examples.READY)},
+        **problem_responses(NOT_READY),
+    },
 )
 def readyz(services: ServicesDep) -> Response:
     """Look at all that a report needs, and name what is missing."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, assert_never
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from storemon_api import examples
 from storemon_api.csv_answers import CSV_MEDIA_TYPE, csv_answer
 from storemon_api.deps import Services, ServicesDep, TriggerRequestDep
 from storemon_api.errors import (
@@ -25,8 +26,6 @@ from storemon_api.errors import (
 from storemon_api.negotiation import prefers_json
 from storemon_api.openapi import problem_responses, report_links, trigger_body
 from storemon_api.schemas import (
-    EXAMPLE_CSV,
-    EXAMPLE_REPORT_ID,
     CompleteReport,
     FailedReport,
     FieldError,
@@ -52,7 +51,7 @@ _IdInQuery = Annotated[
     str,
     Query(
         description="The id that the trigger gave.",
-        examples=[EXAMPLE_REPORT_ID],
+        examples=[examples.REPORT_ID],
         json_schema_extra={"format": "uuid"},
     ),
 ]
@@ -60,7 +59,7 @@ _IdInPath = Annotated[
     str,
     Path(
         description="The id that the trigger gave.",
-        examples=[EXAMPLE_REPORT_ID],
+        examples=[examples.REPORT_ID],
         json_schema_extra={"format": "uuid"},
     ),
 ]
@@ -72,8 +71,11 @@ _READ_PROBLEMS: Final = problem_responses(UNKNOWN_REPORT, EXPIRED_REPORT, DATABA
 _QUERY_PROBLEMS: Final = _READ_PROBLEMS | problem_responses(INVALID_REQUEST)
 
 _CSV_CONTENT: Final[dict[str, Any]] = {
-    CSV_MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE_CSV}
+    CSV_MEDIA_TYPE: {"schema": {"type": "string"}, "example": examples.CSV}
 }
+_STATUS_CONTENT: Final = examples.json_content(
+    running=examples.RUNNING, complete=examples.COMPLETE, failed=examples.FAILED
+)
 _CSV_HEADERS: Final[dict[str, Any]] = {
     "ETag": {
         "description": "The SHA-256 of the bytes; with the CSV only.",
@@ -82,7 +84,7 @@ _CSV_HEADERS: Final[dict[str, Any]] = {
     "Link": {
         "description": "The report's lasting address; with the CSV only.",
         "schema": {"type": "string"},
-        "example": f'</reports/{EXAMPLE_REPORT_ID}.csv>; rel="canonical"',
+        "example": f'</reports/{examples.REPORT_ID}.csv>; rel="canonical"',
     },
     "Report-Status": {"schema": {"type": "string", "enum": list(ReportStatus)}},
 }
@@ -97,6 +99,7 @@ _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     responses={
         200: {
             "model": TriggerAnswer,
+            "content": examples.json_content(accepted=examples.TRIGGERED),
             "links": report_links("get_report", "get_report_status", "get_report_csv"),
         },
         **_TRIGGER_PROBLEMS,
@@ -119,7 +122,7 @@ def trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response
                 "else the status."
             ),
             "model": RunningAnswer | RunningReport | CompleteReport | FailedReport,
-            "content": _CSV_CONTENT,
+            "content": _CSV_CONTENT | _STATUS_CONTENT,
             "headers": _CSV_HEADERS,
         },
         **_NOT_MODIFIED,
@@ -144,7 +147,10 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
     "/get_report/{report_id}",
     summary="Where the report stands",
     responses={
-        200: {"model": RunningReport | CompleteReport | FailedReport},
+        200: {
+            "model": RunningReport | CompleteReport | FailedReport,
+            "content": _STATUS_CONTENT,
+        },
         **_READ_PROBLEMS,
     },
 )
@@ -190,7 +196,11 @@ def get_report_csv(request: Request, services: ServicesDep, report_id: _IdInPath
     "/api/trigger_report",
     summary="Ask for a report, for the clients of /api",
     responses={
-        200: {"model": MessageTriggerAnswer, "links": report_links("api_get_report")},
+        200: {
+            "model": MessageTriggerAnswer,
+            "content": examples.json_content(accepted=examples.API_TRIGGERED),
+            "links": report_links("api_get_report"),
+        },
         **_TRIGGER_PROBLEMS,
     },
     openapi_extra=trigger_body(),
@@ -208,7 +218,8 @@ def api_trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Resp
         200: {
             "description": "The CSV once the report is complete, else the status.",
             "model": MessageStatusAnswer,
-            "content": _CSV_CONTENT,
+            "content": _CSV_CONTENT
+            | examples.json_content(running=examples.API_RUNNING, failed=examples.API_FAILED),
             "headers": _CSV_HEADERS,
         },
         **_NOT_MODIFIED,

@@ -1,5 +1,6 @@
 """The API with neither database nor Dagster: it starts, and says what is missing."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -7,7 +8,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from pydantic import ValidationError
+import sqlalchemy as sa
+from pydantic import SecretStr, ValidationError
 
 from api_server import NO_DATABASE, serve
 from storemon_api.app import create_app
@@ -211,7 +213,7 @@ def test_every_operation_declares_its_problems_with_examples(client: httpx.Clien
         for path, operations in description["paths"].items()
         for method, operation in operations.items()
     }
-    assert declared == {
+    expected = {
         ("/trigger_report", "post"): ["200", "408", "413", "422", "503"],
         ("/get_report", "get"): ["200", "304", "404", "410", "422", "503"],
         ("/get_report/{report_id}", "get"): ["200", "404", "410", "503"],
@@ -222,6 +224,7 @@ def test_every_operation_declares_its_problems_with_examples(client: httpx.Clien
         ("/readyz", "get"): ["200", "503"],
         ("/metrics", "get"): ["200"],
     }
+    assert {operation: declared[operation] for operation in expected} == expected
     for operations in description["paths"].values():
         for operation in operations.values():
             for status, response in operation["responses"].items():
@@ -230,6 +233,29 @@ def test_every_operation_declares_its_problems_with_examples(client: httpx.Clien
                     for example in content["examples"].values():
                         assert example["value"]["status"] == int(status)
     assert "HTTPValidationError" not in json.dumps(description)
+
+
+def test_a_fault_of_the_program_is_a_500_that_does_not_say_what_it_was() -> None:
+    app = create_app(ApiSettings(database_url=SecretStr(NO_DATABASE)))
+
+    def fail() -> None:
+        raise RuntimeError("secret-word")
+
+    def misuse_the_database() -> None:
+        raise sa.exc.DataError("SELECT secret-word", {}, ValueError("secret-word"))
+
+    app.add_api_route("/fail", fail)
+    app.add_api_route("/misuse", misuse_the_database)
+
+    async def answers() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return [await client.get("/fail"), await client.get("/misuse")]
+
+    for response in asyncio.run(answers()):
+        assert response.status_code == 500
+        problem(response)
+        assert "secret-word" not in response.text
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
