@@ -6,6 +6,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import Final
 
+from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
@@ -15,8 +16,9 @@ from storemon_api.launcher import Dispatcher
 from storemon_api.metrics import Metrics
 from storemon_api.middleware import RequestMetrics, SecurityHeaders
 from storemon_api.openapi import install_openapi
-from storemon_api.routes import docs, health, metrics, reports
+from storemon_api.routes import closures, docs, health, metrics, polls, reports, stores
 from storemon_api.settings import ApiSettings
+from storemon_api.writing import WRITERS
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.storage.engine import create_engine
 
@@ -60,7 +62,15 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
-    routers = (reports.router, health.router, metrics.router, docs.router)
+    routers = (
+        reports.router,
+        polls.router,
+        stores.router,
+        closures.router,
+        health.router,
+        metrics.router,
+        docs.router,
+    )
     for router in routers:
         app.include_router(router)
     app.mount(docs.ASSETS_PATH, docs.docs_assets())
@@ -89,4 +99,5 @@ def _services(settings: ApiSettings) -> Services:
         dispatcher=dispatcher,
         dagster_probe=DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS),
         metrics=Metrics(reader, lambda: dispatcher.is_leading),
+        writers=CapacityLimiter(WRITERS),
     )

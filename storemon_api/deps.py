@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 import sqlalchemy as sa
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from storemon_api.bodies import parse_json, read_body
@@ -31,6 +32,8 @@ class Services:
     dagster_probe: DagsterGraphQL
     """A client that gives up soon enough for a readiness answer."""
     metrics: Metrics
+    writers: CapacityLimiter
+    """Who may write at the same time."""
 
 
 async def _services(request: Request) -> Services:

@@ -1,5 +1,6 @@
 """What `/openapi.json` says beside what FastAPI derives from the handlers."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,9 +15,19 @@ from storemon_api.errors import (
     ProblemKind,
     invalid_request,
 )
-from storemon_api.schemas import FieldError, Problem, TriggerRequest
+from storemon_api.schemas import (
+    ClosureBody,
+    FieldError,
+    HoursBody,
+    PollBody,
+    Problem,
+    TimezoneBody,
+    TriggerRequest,
+)
 
 _MODEL_REF = "#/components/schemas/{model}"
+# FastAPI does not see the bodies that handlers read by themselves.
+_MODELS = (Problem, TriggerRequest, PollBody, HoursBody, TimezoneBody, ClosureBody)
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -31,7 +42,7 @@ def install_openapi(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
-            for model in (Problem, TriggerRequest):
+            for model in _MODELS:
                 _declare_model(description["components"]["schemas"], model)
             _forget_validation_errors(description)
             app.openapi_schema = description
@@ -81,6 +92,48 @@ def trigger_body() -> dict[str, Any]:
                         },
                     },
                 }
+            },
+        }
+    }
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the declaration of a body that has to be JSON of this model."""
+    schema = {"$ref": _MODEL_REF.format(model=model.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def polls_body() -> dict[str, Any]:
+    """Return the declaration of a body of polls, in any of its forms."""
+    poll = {"$ref": _MODEL_REF.format(model=PollBody.__name__)}
+    first, second = (
+        {"store_id": "7482936150293847561", "timestamp_utc": at, "status": status}
+        for at, status in (
+            ("2023-01-25 18:13:22.479220 UTC", "active"),
+            ("2023-01-25T19:13:22Z", "inactive"),
+        )
+    )
+    lines = [",".join(row) for row in (first, first.values(), second.values())]
+    return {
+        "requestBody": {
+            "required": True,
+            "description": (
+                "One poll or up to 50,000. `Content-Encoding: gzip` is understood; unpacked, a "
+                "body may have 16 MiB."
+            ),
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [poll, {"type": "array", "items": poll}]},
+                    "examples": {
+                        "one": {"summary": "One poll", "value": first},
+                        "several": {"summary": "Several polls", "value": [first, second]},
+                    },
+                },
+                "application/x-ndjson": {
+                    "schema": {"type": "string"},
+                    "example": "\n".join(json.dumps(row) for row in (first, second)),
+                },
+                "text/csv": {"schema": {"type": "string"}, "example": "\n".join(lines)},
             },
         }
     }

@@ -102,7 +102,8 @@ def _lock(bulk: Bulk, patience: timedelta | None) -> None:
         milliseconds = max(1, round(patience / timedelta(milliseconds=1)))
         bulk.execute(f"SET LOCAL lock_timeout = {milliseconds}")
     try:
-        bulk.execute(f"SELECT pg_advisory_xact_lock({_POLL_LOCK})")
+        # Fetched: an error that comes with the result is not seen before.
+        bulk.fetch(f"SELECT 1 FROM pg_advisory_xact_lock({_POLL_LOCK})")  # noqa: S608
     except adbc_driver_manager.Error as error:
         if patience is not None and error.sqlstate == _LOCK_NOT_AVAILABLE:
             raise BusyError(patience) from error

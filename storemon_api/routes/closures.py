@@ -1,0 +1,142 @@
+"""Planned closures: adding, listing, cancelling."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from storemon_api.bodies import parse_required_json, read_body
+from storemon_api.deps import ServicesDep
+from storemon_api.errors import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    INVALID_REQUEST,
+    UNKNOWN_CLOSURE,
+    ProblemError,
+)
+from storemon_api.loads import bad_rows
+from storemon_api.openapi import json_body, problem_responses
+from storemon_api.schemas import ClosureAnswer, ClosureBody, ClosuresAnswer
+from storemon_api.writing import PATIENCE, write
+from storemon_pipeline.operations.push_polls import BadRowsError
+from storemon_pipeline.operations.push_rows import (
+    NoClosureError,
+    cancel_pushed_closure,
+    list_closures,
+    push_closure,
+)
+from storemon_pipeline.storage.closures import StoredClosure
+
+router = APIRouter(tags=["data"])
+
+MAX_BYTES: Final = 16 * 1024
+_MOST_LISTED: Final = 1_000
+_LARGEST_ID: Final = 2**31 - 1
+
+
+@router.post(
+    "/closures",
+    summary="Add a planned closure",
+    status_code=HTTPStatus.CREATED,
+    responses={
+        200: {"model": ClosureAnswer, "description": "It held already."},
+        201: {"model": ClosureAnswer, "description": "It holds from now on."},
+        **problem_responses(
+            BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE
+        ),
+    },
+    openapi_extra=json_body(ClosureBody),
+)
+async def post_closure(request: Request, services: ServicesDep) -> Response:
+    """Take a stretch of local time out of business time, for one store or every store."""
+    body = parse_required_json(
+        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
+        request.headers.get("Content-Type"),
+        ClosureBody,
+    )
+    row = {
+        "store_id": body.store_id,
+        "start_local": body.start_local,
+        "end_local": body.end_local or "",
+        "reason": body.reason,
+    }
+    try:
+        closure, is_new = await write(
+            services, push_closure, row, now=datetime.now(UTC), patience=PATIENCE
+        )
+    except BadRowsError as error:
+        raise bad_rows(error, "closures") from error
+    return Response(
+        _answer(closure).model_dump_json(exclude_none=True),
+        status_code=HTTPStatus.CREATED if is_new else HTTPStatus.OK,
+        headers={"Location": f"/closures/{closure.closure_id}"},
+        media_type="application/json",
+    )
+
+
+@router.head("/closures", include_in_schema=False)
+@router.get(
+    "/closures",
+    summary="List the closures that hold",
+    responses={
+        200: {"model": ClosuresAnswer},
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
+)
+def get_closures(
+    services: ServicesDep,
+    store_id: Annotated[
+        str | None, Query(description="Of this store, those of every store included.")
+    ] = None,
+    after: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="For the next page.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
+) -> Response:
+    """Answer a page of closures, by their ids. Files and pushes are told together."""
+    if store_id is not None and "\0" in store_id:
+        return _page([], limit)
+    url = services.settings.database_url.get_secret_value()
+    closures = list_closures(url, store_id=store_id, after=after, limit=limit)
+    return _page(closures, limit)
+
+
+@router.delete(
+    "/closures/{closure_id}",
+    summary="Cancel a closure",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses={
+        204: {"description": "It holds no more."},
+        **problem_responses(UNKNOWN_CLOSURE, BUSY, DATABASE_UNAVAILABLE),
+    },
+)
+async def delete_closure(
+    services: ServicesDep,
+    closure_id: Annotated[str, Path(description="As listed.", examples=["7"])],
+) -> Response:
+    """Let the closure's time count as business time again, also in the past."""
+    number = int(closure_id) if closure_id.isdecimal() and len(closure_id) < 11 else 0  # noqa: PLR2004
+    if not 0 < number <= _LARGEST_ID:
+        raise ProblemError(UNKNOWN_CLOSURE)
+    try:
+        await write(
+            services, cancel_pushed_closure, number, now=datetime.now(UTC), patience=PATIENCE
+        )
+    except NoClosureError as error:
+        raise ProblemError(UNKNOWN_CLOSURE) from error
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _page(closures: list[StoredClosure], limit: int) -> Response:
+    answer = ClosuresAnswer(
+        closures=[_answer(closure) for closure in closures],
+        next_after=closures[-1].closure_id if len(closures) == limit else None,
+    )
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _answer(closure: StoredClosure) -> ClosureAnswer:
+    return ClosureAnswer(**asdict(closure))

@@ -1,0 +1,93 @@
+"""Setting the hours and the time zone of one store."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeVar
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+
+from storemon_api.bodies import parse_required_json, read_body
+from storemon_api.deps import Services, ServicesDep
+from storemon_api.errors import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    INVALID_REQUEST,
+)
+from storemon_api.loads import bad_rows, load_answer
+from storemon_api.openapi import json_body, problem_responses
+from storemon_api.schemas import HoursBody, LoadAnswer, TimezoneBody
+from storemon_api.writing import PATIENCE, write
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.operations.push_polls import BadRowsError
+from storemon_pipeline.operations.push_rows import push_rows
+
+router = APIRouter(tags=["data"])
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+MAX_BYTES: Final = 256 * 1024
+
+_StoreId = Annotated[
+    str,
+    Path(
+        description="A store that is not known yet becomes known.", examples=["7482936150293847561"]
+    ),
+]
+_RESPONSES: Final = {
+    200: {"model": LoadAnswer},
+    **problem_responses(BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE),
+}
+
+
+@router.put(
+    "/stores/{store_id:path}/hours",
+    summary="Set the weekly hours of a store",
+    responses=_RESPONSES,
+    openapi_extra=json_body(HoursBody),
+)
+async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
+    """Let these hours hold, from `valid_from` on; the same body twice changes nothing."""
+    body = await _read(request, services, HoursBody)
+    rows = [
+        {
+            "store_id": store_id,
+            "dayofweek": str(row.day_of_week),
+            "start_time_local": row.start_time_local,
+            "end_time_local": row.end_time_local,
+            "valid_from": body.valid_from,
+        }
+        for row in body.hours
+    ]
+    return await _write(services, Source.BUSINESS_HOURS, rows, "hours")
+
+
+@router.put(
+    "/stores/{store_id:path}/timezone",
+    summary="Set the time zone of a store",
+    responses=_RESPONSES,
+    openapi_extra=json_body(TimezoneBody),
+)
+async def put_timezone(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
+    """Let this zone hold, from `valid_from` on; the same body twice changes nothing."""
+    body = await _read(request, services, TimezoneBody)
+    row = {"store_id": store_id, "timezone_str": body.timezone, "valid_from": body.valid_from}
+    return await _write(services, Source.STORE_TIMEZONES, [row], "timezone")
+
+
+async def _read(request: Request, services: Services, model: type[_Model]) -> _Model:
+    body = await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout)
+    return parse_required_json(body, request.headers.get("Content-Type"), model)
+
+
+async def _write(
+    services: Services, source: Source, rows: list[dict[str, str]], what: str
+) -> Response:
+    try:
+        load = await write(
+            services, push_rows, source, rows, now=datetime.now(UTC), patience=PATIENCE
+        )
+    except BadRowsError as error:
+        raise bad_rows(error, what) from error
+    return load_answer(load)

@@ -1,0 +1,95 @@
+"""Polls that a client pushes: one request is one load, written whole or not at all."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from storemon_pipeline.ingest.poll_bodies import (
+    BodyFormat,
+    PollsPushed,
+    TooManyRowsError,
+    parse_poll_body,
+)
+from storemon_pipeline.ingest.rejects import RejectedRow
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.storage.bulk import BusyError, bulk_transaction
+from storemon_pipeline.storage.instants import microseconds
+from storemon_pipeline.storage.loads import NOTHING, Accounts, close_load, open_load
+from storemon_pipeline.storage.parameters import read_max_gap_us
+from storemon_pipeline.storage.polls import load_polls, polled_bounds_us
+from storemon_pipeline.storage.retention import PollsNotKeptError, read_polls_kept_from_us
+
+MOST_ROWS: Final = 50_000
+"""So many polls are taken at once."""
+
+__all__ = ["MOST_ROWS", "BadRowsError", "PushedLoad", "TooManyRowsError", "push_polls"]
+
+
+class BadRowsError(Exception):
+    """Rows of a body that cannot be read, so that nothing of it was loaded."""
+
+    def __init__(self, rejected: tuple[RejectedRow, ...], rows: int) -> None:
+        super().__init__(f"{len(rejected)} of {rows} polls cannot be read")
+        self.rejected = rejected
+        self.rows = rows
+
+
+@dataclass(frozen=True, slots=True)
+class PushedLoad:
+    """What became of a pushed batch; an empty one makes no load. `line` is the index from 0."""
+
+    load_id: int | None
+    accounts: Accounts
+    rejected: tuple[RejectedRow, ...]
+
+
+def push_polls(
+    url: str,
+    body: bytes,
+    body_format: BodyFormat,
+    *,
+    now: datetime,
+    is_rejecting: bool,
+    patience: timedelta,
+) -> PushedLoad:
+    """The polls of a body are in the database, with the status runs that they make.
+
+    `now` is the ingesting clock. With `is_rejecting` bad rows become rejected rows and the others
+    are loaded; without it one bad row leaves everything as it was and raises BadRowsError. Raises
+    BusyError when another load is being written for longer than `patience`, UnusableBodyError and
+    TooManyRowsError.
+    """
+    with bulk_transaction(url) as bulk:
+        kept_from_us = read_polls_kept_from_us(bulk)
+    pushed = parse_poll_body(
+        body,
+        body_format,
+        most_rows=MOST_ROWS,
+        now_us=microseconds(now),
+        kept_from_us=kept_from_us,
+    )
+    if pushed.rejected and not is_rejecting:
+        raise BadRowsError(pushed.rejected, pushed.rows)
+    if not pushed.rows:
+        return PushedLoad(None, NOTHING, ())
+    try:
+        return _write(url, pushed, now=now, patience=patience)
+    except PollsNotKeptError as error:
+        # Old polls were dropped since the border was read: the next try sees the new one.
+        raise BusyError(patience) from error
+
+
+def _write(url: str, pushed: PollsPushed, *, now: datetime, patience: timedelta) -> PushedLoad:
+    with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
+        load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
+        accounts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
+        accounts += Accounts(0, 0, 0, len(pushed.rejected))
+        close_load(
+            bulk,
+            load,
+            accounts,
+            pushed.rejected,
+            polled_us=polled_bounds_us(pushed.polls),
+            header=pushed.header,
+        )
+    return PushedLoad(load.load_id, accounts, pushed.rejected)
