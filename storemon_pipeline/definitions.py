@@ -4,6 +4,7 @@ import dagster as dg
 
 from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
 from storemon_pipeline.defs.resources import Database, DataFolder
+from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import business_hours, polls_and_runs, store_timezones
 from storemon_pipeline.defs.uptime import (
     business_hour_intervals,
@@ -24,6 +25,7 @@ defs = dg.Definitions(
     ],
     jobs=[refresh_job, report_job],
     schedules=[hourly_refresh],
+    sensors=[new_files],
     resources={
         "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
         "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),

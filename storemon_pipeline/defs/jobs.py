@@ -1,9 +1,19 @@
 """The jobs, and when they start by themselves."""
 
+from typing import Final
+
 import dagster as dg
 
 from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB
 from storemon_pipeline.defs.policies import REFRESH_TAGS
+
+_UNDER_WAY: Final = (
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 REPORT = dg.AssetSelection.assets("uptime_report")
 
@@ -21,6 +31,15 @@ report_job = dg.define_asset_job(
 )
 
 
+def is_refresh_under_way(instance: dg.DagsterInstance) -> bool:
+    """Tell whether a refresh has been launched and has not ended."""
+    return bool(
+        instance.get_runs_count(
+            dg.RunsFilter(job_name=REFRESH_JOB, statuses=[*_UNDER_WAY]),
+        )
+    )
+
+
 @dg.schedule(
     job=refresh_job,
     cron_schedule="0 * * * *",
@@ -29,16 +48,6 @@ report_job = dg.define_asset_job(
 )
 def hourly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Start a refresh at every full hour, unless one is still under way."""
-    under_way = context.instance.get_runs_count(
-        dg.RunsFilter(
-            job_name=REFRESH_JOB,
-            statuses=[
-                dg.DagsterRunStatus.QUEUED,
-                dg.DagsterRunStatus.STARTING,
-                dg.DagsterRunStatus.STARTED,
-            ],
-        )
-    )
-    if under_way:
+    if is_refresh_under_way(context.instance):
         return dg.SkipReason("a refresh is under way")
     return dg.RunRequest()

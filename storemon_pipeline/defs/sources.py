@@ -74,7 +74,7 @@ def polls_and_runs(
             data.path,
             Source.STORE_STATUS,
             now=datetime.now(UTC),
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             on_progress=log_progress(context),
         )
     with told_apart(), bulk_transaction(database.url) as bulk:
@@ -169,7 +169,7 @@ def _load_snapshot(
     """Load a snapshot's file, and warn of rows that the last one rejected."""
     with told_apart():
         load = ingest_source(
-            database.url, data.path, source, now=datetime.now(UTC), run_id=context.run_id
+            database.url, data.path, source, now=datetime.now(UTC), run_id=context.run.run_id
         )
     with told_apart(), bulk_transaction(database.url) as bulk:
         rejected, examples = read_rejected(bulk, source, reason=reason)
