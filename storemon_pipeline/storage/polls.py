@@ -104,7 +104,7 @@ def polled_bounds_us(polls: Polls) -> tuple[int, int] | None:
 def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, Accounts]:
     """The last row of each (store, instant), and the accounts of the rows before it."""
     store = keys[polls.store] if len(keys) else np.empty(0, np.int64)
-    order = np.lexsort((polls.polled_at_us, store))  # stable: later lines come later
+    order = _order_of_arrival(store, polls.polled_at_us)
     rows = _Batch(store[order], polls.polled_at_us[order], polls.is_active[order])
     is_last = np.ones(len(order), np.bool_)
     is_last[:-1] = (rows.store[1:] != rows.store[:-1]) | (
@@ -117,6 +117,20 @@ def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, Accounts]:
     is_overtaken = ~is_last & (final != rows.is_active)
     replaced = int(is_overtaken.sum())
     return batch, Accounts(0, replaced, int((~is_last).sum()) - replaced, 0)
+
+
+def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
+    """The positions sorted by store and instant, rows of one identity as they came."""
+    first_us, last_us = (int(polled_at_us.min()), int(polled_at_us.max())) if len(store) else (0, 0)
+    length = last_us - first_us + 1
+    if (int(store.max(initial=0)) + 1) * length >= 2**63:
+        return np.lexsort((polled_at_us, store))
+    identity = store * length + (polled_at_us - first_us)
+    order = np.argsort(identity)  # a fifth of the time of a stable sort, which few files need
+    in_order = identity[order]
+    if (in_order[1:] == in_order[:-1]).any():
+        return np.argsort(identity, kind="stable")
+    return order
 
 
 def _runs_of(rows: pa.Table) -> Runs:
@@ -323,26 +337,42 @@ def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
     """New identities are added, into partitions that exist from now on."""
     if len(polls.store) == 0:
         return
-    weeks = np.unique((polls.polled_at_us - MONDAY_US) // PARTITION_US)
-    for start_us in (weeks * PARTITION_US + MONDAY_US).tolist():
-        # Not by strftime: it writes the year 7 as 7, which PostgreSQL takes for 2007.
-        start = instant(start_us).date().isoformat()
-        end = instant(start_us + PARTITION_US).date().isoformat()
-        bulk.execute(
-            f"CREATE TABLE IF NOT EXISTS store_status_{start.replace('-', '_')}"
-            f" PARTITION OF store_status FOR VALUES FROM ('{start}') TO ('{end}')"
-        )
-    bulk.append(
-        "store_status",
-        pa.table(
-            {
-                "store_key": polls.store.astype(np.int32),
-                "polled_at": timestamps(polls.polled_at_us),
-                "is_active": polls.is_active,
-                "load_id": np.full(len(polls.store), load.load_id, np.int32),
-            }
-        ),
+    rows = pa.table(
+        {
+            "store_key": polls.store.astype(np.int32),
+            "polled_at": timestamps(polls.polled_at_us),
+            "is_active": polls.is_active,
+            "load_id": np.full(len(polls.store), load.load_id, np.int32),
+        }
     )
+    week = (polls.polled_at_us - MONDAY_US) // PARTITION_US
+    is_left = np.ones(len(week), np.bool_)
+    for number in np.unique(week).tolist():
+        is_in_week = week == number
+        if _append_partition(bulk, number, rows, is_in_week):
+            is_left &= ~is_in_week
+    bulk.append("store_status", rows.filter(pa.array(is_left)))
+
+
+def _append_partition(bulk: Bulk, week: int, rows: pa.Table, is_in_week: BoolArray) -> bool:
+    """Make the partition of a week with its first rows; False when it exists already.
+
+    The key is made when the rows are in, which takes half the time of rows that each look for
+    their place in it.
+    """
+    # Not by strftime: it writes the year 7 as 7, which PostgreSQL takes for 2007.
+    start = instant(week * PARTITION_US + MONDAY_US).date().isoformat()
+    end = instant((week + 1) * PARTITION_US + MONDAY_US).date().isoformat()
+    name = f"store_status_{start.replace('-', '_')}"
+    if bulk.scalar("SELECT to_regclass($1) IS NOT NULL", (name,)):
+        return False
+    bulk.execute(f"CREATE TABLE {name} (LIKE store_status)")
+    bulk.append(name, rows if is_in_week.all() else rows.filter(pa.array(is_in_week)))
+    bulk.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (store_key, polled_at)")
+    bulk.execute(
+        f"ALTER TABLE store_status ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"
+    )
+    return True
 
 
 def _supersede(bulk: Bulk, load: Load, polls: _Batch) -> None:

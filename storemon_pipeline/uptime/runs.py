@@ -119,5 +119,4 @@ def extend(
         np.concatenate([anchors.is_active, is_active]),
         np.concatenate([anchors.polls, np.ones(len(store), np.int64)]),
     )
-    order = np.lexsort((merged.first_poll_us, merged.store))
-    return join(merged.take(order), max_gap_us=max_gap_us)
+    return join(merged.in_order(), max_gap_us=max_gap_us)
