@@ -5,7 +5,12 @@ import dagster as dg
 from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.defs.sensors import new_files
-from storemon_pipeline.defs.sources import business_hours, polls_and_runs, store_timezones
+from storemon_pipeline.defs.sources import (
+    business_hours,
+    closures,
+    polls_and_runs,
+    store_timezones,
+)
 from storemon_pipeline.defs.uptime import (
     business_hour_intervals,
     store_uptime,
@@ -18,6 +23,7 @@ defs = dg.Definitions(
         polls_and_runs,
         business_hours,
         store_timezones,
+        closures,
         business_hour_intervals,
         store_uptime,
         store_uptime_daily,

@@ -1,4 +1,4 @@
-"""The assets that load files: polls with their status runs, weekly hours, zones."""
+"""The assets that load files: polls with their status runs, weekly hours, zones, closures."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ from storemon_pipeline.defs.metadata import (
 from storemon_pipeline.defs.policies import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.ingest.rejects import Reason
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
+from storemon_pipeline.ingest.sources import MissingSourceError, Source
+from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import (
     compare_runs,
@@ -158,6 +158,28 @@ def store_timezones(
     )
 
 
+@dg.asset(
+    group_name=_GROUP,
+    kinds={"csv", "postgres"},
+    owners=OWNERS,
+    freshness_policy=FRESHNESS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "closures_readable",
+            asset="closures",
+            description="No row of the closures' file was rejected.",
+        )
+    ],
+)
+def closures(
+    context: dg.AssetExecutionContext, database: Database, data: DataFolder
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Planned closures; without a file those that were pushed, and those that a file said last."""
+    yield from _load_snapshot(
+        context, database, data, Source.CLOSURES, "closures_readable", is_optional=True
+    )
+
+
 def _load_snapshot(
     context: dg.AssetExecutionContext,
     database: Database,
@@ -165,12 +187,19 @@ def _load_snapshot(
     source: Source,
     check_name: str,
     reason: Reason | None = None,
+    *,
+    is_optional: bool = False,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Load a snapshot's file, and warn of rows that the last one rejected."""
     with told_apart():
-        load = ingest_source(
-            database.url, data.path, source, now=datetime.now(UTC), run_id=context.run.run_id
-        )
+        try:
+            load = ingest_source(
+                database.url, data.path, source, now=datetime.now(UTC), run_id=context.run.run_id
+            )
+        except MissingSourceError:
+            if not is_optional:
+                raise
+            load = SourceLoad(files=0, loads=(), unusable=())
     with told_apart(), bulk_transaction(database.url) as bulk:
         rejected, examples = read_rejected(bulk, source, reason=reason)
         rows = preview(read_preview(bulk, source.value))

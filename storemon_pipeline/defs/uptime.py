@@ -59,7 +59,7 @@ def business_hour_intervals(database: Database) -> Results:
 
 
 @dg.asset(
-    deps=["status_runs", "business_hour_intervals", "store_timezones"],
+    deps=["status_runs", "business_hour_intervals", "store_timezones", "closures"],
     group_name="uptime",
     kinds={"postgres"},
     owners=OWNERS,
@@ -91,7 +91,7 @@ def store_uptime(database: Database) -> Results:
 
 
 @dg.asset(
-    deps=["status_runs", "business_hour_intervals", "store_timezones"],
+    deps=["status_runs", "business_hour_intervals", "store_timezones", "closures"],
     group_name="uptime",
     kinds={"postgres"},
     owners=OWNERS,
@@ -109,7 +109,7 @@ def store_uptime_daily(context: dg.AssetExecutionContext, database: Database) ->
     with told_apart():
         refreshed = refresh_daily(database.url)
         # Another draw of stores in each run.
-        comparison = compare_daily(database.url, seed=int(context.run_id[:8], 16))
+        comparison = compare_daily(database.url, seed=int(context.run.run_id[:8], 16))
     with told_apart(), bulk_transaction(database.url) as bulk:
         rows = preview(read_preview(bulk, "store_uptime_daily"))
     metadata: Metadata = {
@@ -126,7 +126,7 @@ def store_uptime_daily(context: dg.AssetExecutionContext, database: Database) ->
 
 
 @dg.asset(
-    deps=["status_runs", "business_hour_intervals", "store_timezones"],
+    deps=["status_runs", "business_hour_intervals", "store_timezones", "closures"],
     group_name="uptime",
     kinds={"postgres", "csv"},
     owners=OWNERS,
@@ -143,7 +143,7 @@ def uptime_report(context: dg.AssetExecutionContext, database: Database) -> Resu
     with told_apart():
         done = make_waiting_reports(
             database.url,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             is_asked_by_hand=REQUESTED_TAG not in context.run.tags,
         )
     with told_apart(), bulk_transaction(database.url) as bulk:

@@ -157,7 +157,8 @@ def read_rejected(
         """
         SELECT line, row_text, count(*) OVER () AS total FROM rejected_rows
         WHERE load_id = (SELECT max(load_id) FROM loads
-                         WHERE source = $1 AND file_path IS NOT NULL)
+                         WHERE source = $1 AND file_path IS NOT NULL AND undone_at IS NULL)
+          AND replayed_by_load_id IS NULL
           AND ($2 = '' OR reason = $2)
         ORDER BY line LIMIT $3
         """,

@@ -24,6 +24,11 @@ _PREVIEWS: Final = {
     "store_timezones": """
         SELECT store_id, timezone FROM store_timezones JOIN stores USING (store_key) LIMIT 5
     """,
+    "closures": """
+        SELECT coalesce(store_id, '*') AS store_id, start_local, end_local, reason
+        FROM closures LEFT JOIN stores USING (store_key)
+        WHERE cancelled_by_load_id IS NULL ORDER BY closure_id DESC LIMIT 5
+    """,
     "business_hour_intervals": """
         SELECT store_id, start_us_of_week / 3600e6 AS start_hour_of_week,
                end_us_of_week / 3600e6 AS end_hour_of_week

@@ -23,7 +23,11 @@ ROWS: list[dict[str, object]] = [
     {"store_id": 7, "timestamp_utc": "2023-01-23 09:30:00", "status": " ACTIVE "},
 ]
 POLLS = ["7 09:30 up", "A 09:00 up", "A 10:00 down"]
-BAD: dict[str, object] = {"store_id": "A", "timestamp_utc": "2023-01-23 11:00:00", "status": "asleep"}
+BAD: dict[str, object] = {
+    "store_id": "A",
+    "timestamp_utc": "2023-01-23 11:00:00",
+    "status": "asleep",
+}
 CSV_TEXT = (
     "status,store_id,timestamp_utc\n"
     "active,A,2023-01-23 09:00:00 UTC\n"
