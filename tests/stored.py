@@ -1,4 +1,4 @@
-"""Polls and status runs in words, for tests of what loads leave in the database.
+"""Rows in words, for tests of what loads leave in the database.
 
 An instant is a clock that starts at `MIDNIGHT` and runs on past 24:00, such as `09:30`, `33:00` or
 `12:00:00.000001`. What the rows are to be is the tests' own matter.
@@ -6,16 +6,26 @@ An instant is a clock that starts at `MIDNIGHT` and runs on past 24:00, such as 
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from storemon_pipeline.ingest.hours import read_hours_file
 from storemon_pipeline.ingest.polls import Polls
 from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.ingest.zones import read_zones_file
 from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
 from storemon_pipeline.storage.loads import Accounts, close_load, open_load
 from storemon_pipeline.storage.polls import load_polls, polled_bounds_us
+from storemon_pipeline.storage.versions import (
+    BUSINESS_HOURS,
+    STORE_TIMEZONES,
+    VersionTable,
+    load_versions,
+)
 
 MIDNIGHT: Final = datetime(2023, 1, 23, tzinfo=UTC)
 """A Monday."""
@@ -97,6 +107,52 @@ def load(
     """Load rows in words, in a transaction of their own."""
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return load_rows(bulk, read_rows(texts), file_path=file_path, max_gap_us=max_gap_us)
+
+
+def load_hours(
+    url: str,
+    *rows: str,
+    loaded_at: datetime = LOADED_AT,
+    file_path: str | None = "business_hours.csv",
+) -> Accounts:
+    """Load rows such as `A,0,09:00,17:00` or `A,0,09:00,17:00,always` as one snapshot."""
+    header = "store_id,dayOfWeek,start_time_local,end_time_local,valid_from"
+    return _load_snapshot(url, BUSINESS_HOURS, header, rows, loaded_at, file_path)
+
+
+def load_zones(
+    url: str,
+    *rows: str,
+    loaded_at: datetime = LOADED_AT,
+    file_path: str | None = "timezones.csv",
+) -> Accounts:
+    """Load rows such as `A,Europe/Berlin` or `A,Europe/Berlin,always` as one snapshot."""
+    header = "store_id,timezone_str,valid_from"
+    return _load_snapshot(url, STORE_TIMEZONES, header, rows, loaded_at, file_path)
+
+
+def _load_snapshot(
+    url: str,
+    table: VersionTable,
+    header: str,
+    rows: Sequence[str],
+    loaded_at: datetime,
+    file_path: str | None,
+) -> Accounts:
+    """Load rows through a file's reader; a row without `valid_from` gets an empty one."""
+    fields = header.count(",")
+    lines = [header, *(row + "," * (fields - row.count(",")) for row in rows), ""]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "snapshot.csv"
+        path.write_text("\n".join(lines))
+        frame = (read_hours_file if table is BUSINESS_HOURS else read_zones_file)(path).frame
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        load = open_load(
+            bulk, Source(table.name), file_path=file_path, run_id=None, loaded_at=loaded_at
+        )
+        accounts = load_versions(bulk, load, table, frame)
+        close_load(bulk, load, accounts, ())
+    return accounts
 
 
 def fetch(url: str, query: str) -> list[dict[str, Any]]:

@@ -2,24 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import pytest
 
-from stored import fetch
-from storemon_pipeline.ingest.hours import read_hours_file
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.ingest.zones import read_zones_file
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.loads import Accounts, close_load, open_load
-from storemon_pipeline.storage.versions import (
-    BUSINESS_HOURS,
-    STORE_TIMEZONES,
-    VersionTable,
-    load_versions,
-)
+from stored import PUSHED, fetch, load_hours, load_zones
+from storemon_pipeline.storage.loads import Accounts
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -318,15 +306,13 @@ HOURS = {
 
 
 @pytest.mark.parametrize("case", ZONES.values(), ids=ZONES.keys())
-def test_zones_have_the_versions(database_url: str, tmp_path: Path, case: Case) -> None:
+def test_zones_have_the_versions(database_url: str, case: Case) -> None:
     for number, snapshot in enumerate(case.snapshots, 1):
-        path = written(tmp_path, "store_id,timezone_str,valid_from", snapshot)
-        accounts = load_frame(
+        accounts = load_zones(
             database_url,
-            STORE_TIMEZONES,
-            read_zones_file(path).frame,
-            number,
-            is_pushed=snapshot.is_pushed,
+            *snapshot.rows,
+            loaded_at=datetime(2023, 2, number, tzinfo=UTC),
+            file_path=PUSHED if snapshot.is_pushed else "timezones.csv",
         )
         assert accounts.read == len(snapshot.rows)
     assert accounts == case.accounts
@@ -334,46 +320,17 @@ def test_zones_have_the_versions(database_url: str, tmp_path: Path, case: Case) 
 
 
 @pytest.mark.parametrize("case", HOURS.values(), ids=HOURS.keys())
-def test_hours_have_the_versions(database_url: str, tmp_path: Path, case: Case) -> None:
-    header = "store_id,dayOfWeek,start_time_local,end_time_local,valid_from"
+def test_hours_have_the_versions(database_url: str, case: Case) -> None:
     for number, snapshot in enumerate(case.snapshots, 1):
-        path = written(tmp_path, header, snapshot)
-        accounts = load_frame(
+        accounts = load_hours(
             database_url,
-            BUSINESS_HOURS,
-            read_hours_file(path).frame,
-            number,
-            is_pushed=snapshot.is_pushed,
+            *snapshot.rows,
+            loaded_at=datetime(2023, 2, number, tzinfo=UTC),
+            file_path=PUSHED if snapshot.is_pushed else "business_hours.csv",
         )
         assert accounts.read == len(snapshot.rows)
     assert accounts == case.accounts
     assert stored_hours(database_url) == case.versions
-
-
-def written(folder: Path, header: str, snapshot: Snapshot) -> Path:
-    """Write the rows as a file; a row without `valid_from` gets an empty one."""
-    fields = header.count(",")
-    lines = [row + "," * (fields - row.count(",")) for row in snapshot.rows]
-    path = folder / "snapshot.csv"
-    path.write_text("\n".join([header, *lines, ""]))
-    return path
-
-
-def load_frame(
-    url: str, table: VersionTable, frame: pd.DataFrame, number: int, *, is_pushed: bool
-) -> Accounts:
-    """Load the rows on the day of February that is this load's number."""
-    with bulk_transaction(url, is_writing_polls=True) as bulk:
-        load = open_load(
-            bulk,
-            Source(table.name),
-            file_path=None if is_pushed else f"{table.name}.csv",
-            run_id=None,
-            loaded_at=datetime(2023, 2, number, tzinfo=UTC),
-        )
-        accounts = load_versions(bulk, load, table, frame)
-        close_load(bulk, load, accounts, ())
-    return accounts
 
 
 _VALID_FROM = """
