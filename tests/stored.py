@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.ingest.hours import read_hours_file
@@ -147,11 +148,23 @@ def _load_snapshot(
         path.write_text("\n".join(lines))
         frame = (read_hours_file if table is BUSINESS_HOURS else read_zones_file)(path).frame
     with bulk_transaction(url, is_writing_polls=True) as bulk:
-        load = open_load(
-            bulk, Source(table.name), file_path=file_path, run_id=None, loaded_at=loaded_at
-        )
-        accounts = load_versions(bulk, load, table, frame)
-        close_load(bulk, load, accounts, ())
+        return load_frame(bulk, table, frame, loaded_at=loaded_at, file_path=file_path)
+
+
+def load_frame(
+    bulk: Bulk,
+    table: VersionTable,
+    frame: pd.DataFrame,
+    *,
+    loaded_at: datetime,
+    file_path: str | None,
+) -> Accounts:
+    """Load a frame as one snapshot, within a transaction."""
+    load = open_load(
+        bulk, Source(table.name), file_path=file_path, run_id=None, loaded_at=loaded_at
+    )
+    accounts = load_versions(bulk, load, table, frame)
+    close_load(bulk, load, accounts, ())
     return accounts
 
 
