@@ -142,8 +142,9 @@ class _PythonPart:
     def launch(self) -> subprocess.Popen[bytes]:
         with self._home.open_log(self.log_name) as log:
             return start_child(
-                # -P: modules come from the installation, never from the working directory.
-                [sys.executable, "-P", "-m", *self.arguments],
+                # Not with -P: Dagster takes the first entry of the path for the script's folder
+                # and removes it, whatever it is.
+                [sys.executable, "-m", *self.arguments],
                 log=log,
                 environment=self.environment,
                 cwd=self._home.dagster,
