@@ -47,11 +47,11 @@ HomeOption = Annotated[
     ),
 ]
 DataOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--data",
         envvar="STOREMON_DATA",
-        help="Folder with the sources' CSV files.",
+        help="Folder with the sources' files: a path, or a URL such as s3://bucket/folder.",
         show_default="data",
     ),
 ]

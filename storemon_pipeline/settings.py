@@ -17,11 +17,16 @@ def _absolute(value: object) -> object:
     return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
 
 
+def _absolute_unless_url(value: object) -> object:
+    return value if isinstance(value, str) and "://" in value else str(_absolute(value))
+
+
 def _none_when_empty(value: object) -> object:
     return None if value == "" else value
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+PathOrUrl = Annotated[str, BeforeValidator(_absolute_unless_url)]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 OptionalUrl = Annotated[str | None, BeforeValidator(_none_when_empty)]
 
@@ -36,8 +41,8 @@ class Settings(BaseSettings):
     home: AbsolutePath = Path(".storemon")
     """The folder that holds the embedded database, logs and Dagster's files."""
 
-    data: AbsolutePath = Path("data")
-    """The folder with the sources' CSV files."""
+    data: PathOrUrl = "data"
+    """The folder with the sources' files: a local path, or a URL such as `s3://bucket/folder`."""
 
     host: str = "127.0.0.1"
     """The address that the API listens on."""

@@ -3,6 +3,7 @@
 import errno
 import socket
 
+from storemon_pipeline.ingest.locations import LocalFolder, LocationError, data_folder
 from storemon_pipeline.service.errors import StartError
 from storemon_pipeline.settings import Settings
 
@@ -11,8 +12,15 @@ _EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not 
 
 
 def check_data_folder(settings: Settings) -> None:
-    """Raise StartError when the data folder is not there."""
-    if not settings.data.is_dir():
+    """Raise StartError when the data folder is not there, or nothing here reads such a URL.
+
+    Whether files elsewhere can be reached just now is seen by each refresh.
+    """
+    try:
+        folder = data_folder(settings.data)
+    except LocationError as error:
+        raise StartError(f"The data folder cannot be used: {error}.") from error
+    if isinstance(folder, LocalFolder) and not folder.exists():
         raise StartError(
             f"The data folder {settings.data} does not exist: name it with --data "
             "(STOREMON_DATA), or make one with `storemon sample-data DIR`."
