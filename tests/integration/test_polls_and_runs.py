@@ -39,6 +39,12 @@ from storemon_pipeline.storage.polls import load_polls
 from storemon_pipeline.uptime.runs import compress
 
 
+@pytest.fixture
+def database_url(emptied_database_url: str) -> str:
+    """Every test of this module finds the same database, emptied."""
+    return emptied_database_url
+
+
 class Case(NamedTuple):
     """Two loads of one file, the runs after them, and the accounts of the second."""
 
@@ -627,7 +633,7 @@ def connection(database_url: str) -> Iterator[adbc.Connection]:
 
 
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(loads=batches(), max_gap_us=st.sampled_from([HOUR, 2 * HOUR, MAX_GAP]))
 def test_any_loads_leave_what_one_load_of_the_final_polls_leaves(
