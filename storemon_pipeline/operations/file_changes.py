@@ -48,11 +48,11 @@ def looks_as_known(file: FoundFile, known: FileState | None) -> bool:
 
 def has_been_read(file: FoundFile, known: FileState | None) -> bool:
     """Tell, without opening it, whether all of a file was read as it is."""
-    return (
-        known is not None
-        and looks_as_known(file, known)
-        and (known.bytes_read == known.size_bytes or known.tail_load_id is not None)
-    )
+    if known is None or not looks_as_known(file, known):
+        return False
+    if known.tail_load_id is not None:
+        return True
+    return known.bytes_read == known.size_bytes and known.size_bytes > 0
 
 
 def is_quiet(file: FoundFile, now: datetime) -> bool:
@@ -72,7 +72,7 @@ def plan_reading(
     """
     whole = plan_whole(stream, known)
     size = whole.size_bytes
-    if format_of(file.file_path) is not Format.CSV or whole.is_continued:
+    if format_of(file.file_path) is not Format.CSV or (whole.is_continued and size > 0):
         return whole
     cut = end_of_last_line(stream, size)
     is_continued = known is not None and _begins_as_known(stream, size, known)
