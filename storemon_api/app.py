@@ -12,11 +12,23 @@ from fastapi import FastAPI
 
 from storemon_api.deps import Services
 from storemon_api.errors import install_error_handlers
+from storemon_api.events import Announcer
+from storemon_api.fleet_cache import FleetCache
 from storemon_api.launcher import Dispatcher
 from storemon_api.metrics import Metrics
 from storemon_api.middleware import RequestMetrics, SecurityHeaders
 from storemon_api.openapi import install_openapi
-from storemon_api.routes import closures, docs, health, metrics, polls, reports, stores
+from storemon_api.routes import (
+    closures,
+    docs,
+    health,
+    metrics,
+    polls,
+    reports,
+    store_history,
+    stores,
+)
+from storemon_api.routes import fleet as fleet_routes
 from storemon_api.settings import ApiSettings
 from storemon_api.writing import WRITERS
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
@@ -44,7 +56,9 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         # A thread more than connections would wait in the pool, behind answers that need none.
         current_default_thread_limiter().total_tokens = services.settings.api_connections
         services.dispatcher.start()
+        services.announcer.start()
         yield
+        await services.announcer.stop()
         services.dispatcher.stop(_STOP_TIME_LIMIT)
         services.engine.dispose()
         services.dagster_probe.close()
@@ -66,6 +80,8 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         reports.router,
         polls.router,
         stores.router,
+        store_history.router,
+        fleet_routes.router,
         closures.router,
         health.router,
         metrics.router,
@@ -92,6 +108,7 @@ def _services(settings: ApiSettings) -> Services:
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
     dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
     dispatcher = Dispatcher(engine, dagster)
+    fleet = FleetCache(settings.database_url.get_secret_value(), reader)
     return Services(
         settings=settings,
         engine=engine,
@@ -99,5 +116,7 @@ def _services(settings: ApiSettings) -> Services:
         dispatcher=dispatcher,
         dagster_probe=DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS),
         metrics=Metrics(reader, lambda: dispatcher.is_leading),
+        fleet=fleet,
+        announcer=Announcer(fleet),
         writers=CapacityLimiter(WRITERS),
     )

@@ -11,6 +11,8 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from storemon_api.bodies import parse_json, read_body
+from storemon_api.events import Announcer
+from storemon_api.fleet_cache import FleetCache
 from storemon_api.launcher import Dispatcher
 from storemon_api.metrics import Metrics
 from storemon_api.schemas import TriggerRequest
@@ -32,6 +34,8 @@ class Services:
     dagster_probe: DagsterGraphQL
     """A client that gives up soon enough for a readiness answer."""
     metrics: Metrics
+    fleet: FleetCache
+    announcer: Announcer
     writers: CapacityLimiter
     """Who may write at the same time."""
 

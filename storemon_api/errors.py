@@ -105,6 +105,18 @@ NOT_READY: Final = ProblemKind(
     retry_after_seconds=5,
 )
 
+UNKNOWN_STORE: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-store",
+    "Unknown store",
+    "No source has named a store of this id.",
+)
+NO_POLLS: Final = ProblemKind(
+    HTTPStatus.CONFLICT,
+    "urn:problem-type:storemon:no-polls",
+    "No polls",
+    "No poll has been loaded yet, so there is no history.",
+)
 UNKNOWN_CLOSURE: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-closure",

@@ -82,6 +82,29 @@ def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
     )
 
 
+def read_runs_of_incidents_since(
+    bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
+) -> Runs:
+    """Of each store the last active run that begins by `since`, and all that follow to `until`."""
+    return _runs(
+        bulk.fetch(
+            """
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM stores s
+            CROSS JOIN LATERAL (
+                SELECT coalesce(max(first_poll_at), '-infinity') AS first_poll_at
+                FROM status_runs r
+                WHERE r.store_key = s.store_key AND r.is_active AND r.first_poll_at <= $1
+            ) active
+            JOIN status_runs r ON r.store_key = s.store_key
+             AND r.first_poll_at >= active.first_poll_at AND r.first_poll_at <= $2
+            """,
+            (since, until),
+        ),
+        stores,
+    )
+
+
 def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     """The instant of each store's first poll, shape `(stores,)`; `NEVER` without one."""
     rows = bulk.fetch(

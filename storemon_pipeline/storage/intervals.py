@@ -1,12 +1,14 @@
 """The table `business_hour_intervals`: the normalised week of each store and version of hours."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import microseconds_of, timestamps_or_null
+from storemon_pipeline.storage.uptime_inputs import StoreIndex
 from storemon_pipeline.uptime.weeks import normalise_weeks
 from storemon_pipeline.uptime.windows import WEEK_US
 
@@ -53,6 +55,27 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
         """
     ).to_pylist()
     return IntervalCounts(rebuilt, counts["always_open"], counts["intervals"])
+
+
+def read_week(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> tuple[list[int], list[int]]:
+    """The intervals of the only store of an index that hold at an instant: starts and ends.
+
+    They are microseconds since Monday 00:00; a store without hours has the whole week.
+    """
+    rows = bulk.fetch(
+        """
+        SELECT start_us_of_week, end_us_of_week FROM business_hour_intervals
+        WHERE store_key = $1 AND valid_from = (
+            SELECT max(valid_from) FROM business_hour_intervals
+            WHERE store_key = $1 AND valid_from <= $2
+        )
+        ORDER BY start_us_of_week
+        """,
+        (stores.only_key, as_of),
+    )
+    if rows.num_rows == 0:
+        return [0], [WEEK_US]
+    return rows["start_us_of_week"].to_pylist(), rows["end_us_of_week"].to_pylist()
 
 
 def _find_stale_stores(bulk: Bulk) -> None:

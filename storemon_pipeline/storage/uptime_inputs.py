@@ -103,8 +103,13 @@ def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
     return runs.in_order()
 
 
-def read_calendar(bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int) -> Calendar:
-    """Business time of the stores in `[start_us, end_us]`, from the versions that count."""
+def read_calendar(
+    bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int, has_closures: bool = True
+) -> Calendar:
+    """Business time of the stores in `[start_us, end_us]`, from the versions that count.
+
+    Without closures it is what would be business time if there were none.
+    """
     weeks, hours = _read_hours(bulk, stores)
     return build_calendar(
         stores=len(stores),
@@ -113,7 +118,7 @@ def read_calendar(bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int)
         weeks=weeks,
         hours=hours,
         zones=_read_zones(bulk, stores),
-        closures=_read_closures(bulk, stores),
+        closures=_read_closures(bulk, stores) if has_closures else None,
     )
 
 

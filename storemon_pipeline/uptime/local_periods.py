@@ -61,6 +61,20 @@ def divide(spans: LocalSpans, period: Period) -> LocalPieces:
     )
 
 
+def first_instant_at(spans: LocalSpans, local_us: int) -> int:
+    """The first instant at which the clock shows `local_us` or later; `spans` are of one store.
+
+    The spans' end when the clock never gets there.
+
+    >>> spans = LocalSpans(*(np.array([value]) for value in (0, 0, 30 * HOUR_US, HOUR_US)))
+    >>> first_instant_at(spans, DAY_US) // HOUR_US
+    23
+    """
+    reached = np.maximum(local_us - spans.offset_us, spans.start_us)
+    found = np.flatnonzero(reached < spans.end_us)
+    return int(reached[found[0]]) if len(found) else int(spans.end_us[-1])
+
+
 def _number(local_us: IntArray, period: Period) -> IntArray:
     """The number of the period that holds each local instant."""
     match period:

@@ -1,0 +1,307 @@
+"""The bodies of answers about stores, their history and their incidents, with examples."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from storemon_pipeline.uptime.local_periods import Period
+from storemon_pipeline.uptime.standing import Standing
+from storemon_pipeline.uptime.windows import Policy, Window
+
+_STORE_ID = "7482936150293847561"
+_PERCENT = "Rounded down to two decimals; null where there is nothing to divide by."
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class WindowFigures(_Answer):
+    """One window of the newest figures, in microseconds of business time."""
+
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    observed_us: int
+    uptime_percent: float | None = Field(description=_PERCENT, examples=[99.12])
+    observed_percent: float | None = Field(description=_PERCENT, examples=[97.5])
+
+
+class StoreSummary(_Answer):
+    """A store at the newest poll. What is unknown is null."""
+
+    store_id: str = Field(examples=[_STORE_ID])
+    name: str | None = Field(examples=["Market Street"])
+    group: str | None = Field(examples=["Bay Area"])
+    region: str | None = Field(examples=["West"])
+    timezone: str = Field(examples=["America/Los_Angeles"])
+    has_timezone: bool = Field(description="False: none was loaded, the default zone counts.")
+    has_hours: bool = Field(description="False: no hours were loaded, the store is always open.")
+    standing: Standing
+    last_poll_at: AwareDatetime | None
+    down_since: AwareDatetime | None = Field(
+        description="When the open incident is estimated to have begun; null without one."
+    )
+    lost_us: int = Field(description="Business time that the open incident has cost so far.")
+    figures: dict[Window, WindowFigures] | None = Field(
+        description="Null for a silent store: no poll in 192 hours."
+    )
+
+
+class StoresPage(_Answer):
+    """A page of stores."""
+
+    as_of: AwareDatetime | None = Field(description="The newest poll; null while there is none.")
+    total: int = Field(description="Stores that the filters leave, on all pages.")
+    offset: int
+    limit: int
+    next: str | None = Field(description="The address of the next page; null on the last one.")
+    stores: list[StoreSummary]
+
+
+class OpenInterval(_Answer):
+    """A weekly open interval; it may end at 24:00, or lie behind midnight of its day."""
+
+    day_of_week: int = Field(description="0 is Monday.")
+    start: str = Field(examples=["09:00:00"])
+    end: str = Field(examples=["24:00:00"])
+
+
+class IncidentAnswer(_Answer):
+    """A stretch of estimated downtime that cost business time.
+
+    It began between the last active and the first inactive poll, and ended between the last
+    inactive and the next active one; a missing side of a bracket is null.
+    """
+
+    store_id: str = Field(examples=[_STORE_ID])
+    name: str | None
+    ending: Literal["open", "ended", "lost sight of"]
+    start: AwareDatetime = Field(description="Estimated.")
+    end: AwareDatetime = Field(description="Estimated; of an open incident the newest poll.")
+    last_active_poll: AwareDatetime | None
+    first_inactive_poll: AwareDatetime
+    last_inactive_poll: AwareDatetime
+    next_active_poll: AwareDatetime | None
+    polls: int = Field(description="Inactive polls.")
+    lost_us: int = Field(description="Business time lost.")
+
+
+class IncidentsSummary(_Answer):
+    """Incidents in numbers; times are business time."""
+
+    count: int
+    open: int
+    lost_us: int
+    longest_us: int
+    mean_to_recovery_us: int | None = Field(
+        description="Lost by an incident that ended, on average (MTTR); null without one."
+    )
+
+
+class IncidentsPage(_Answer):
+    """A page of incidents: open ones first, then the newest first."""
+
+    as_of: AwareDatetime | None
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+    summary: IncidentsSummary
+    incidents: list[IncidentAnswer]
+
+
+class StoreAnswer(StoreSummary):
+    """A store with its week and its polls in numbers."""
+
+    as_of: AwareDatetime
+    hours: list[OpenInterval]
+    first_poll_at: AwareDatetime | None
+    polls: int
+    open_incident: IncidentAnswer | None
+
+
+class HistoryAmounts(_Answer):
+    """Business time and its parts: business = up + down + unknown."""
+
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    unknown_us: int = Field(description="More than 192 hours from any poll.")
+    uncertain_us: int = Field(description="Estimated up or down outside of any status run.")
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    uptime_percent: float | None = Field(
+        description=f"Of the time that is up or down. {_PERCENT}", examples=[98.43]
+    )
+
+
+class HistoryRow(HistoryAmounts):
+    """One local hour, day, week or month of a store."""
+
+    begin_local: datetime = Field(
+        description="Where the period begins on the store's clock.",
+        examples=["2023-01-24T00:00:00"],
+    )
+    start: AwareDatetime
+    end: AwareDatetime
+    incidents: int | None = Field(
+        default=None, description="That cost time on this day; only by day."
+    )
+
+
+class HistoryPage(_Answer):
+    """A store's history by local periods; ends with the newest poll."""
+
+    store_id: str
+    timezone: str
+    by: Period
+    start: AwareDatetime
+    end: AwareDatetime
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+    sum: HistoryAmounts
+    periods: list[HistoryRow]
+
+
+class SegmentKind(StrEnum):
+    """What a stretch of a timeline is."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+    CLOSURE = "closure"
+
+
+class Segment(_Answer):
+    """A stretch of a timeline; those of an answer lie end to end."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    kind: SegmentKind
+    is_certain: bool = Field(description="The status run's own polls lie on both sides.")
+
+
+class Tick(_Answer):
+    """One poll."""
+
+    at: AwareDatetime
+    is_active: bool
+
+
+class OffsetSpan(_Answer):
+    """From when on the store's clock is so far from UTC."""
+
+    start: AwareDatetime
+    offset_seconds: int
+
+
+class TimelineAnswer(_Answer):
+    """What happened at a store, minute by minute."""
+
+    store_id: str
+    timezone: str
+    start: AwareDatetime
+    end: AwareDatetime
+    offsets: list[OffsetSpan]
+    segments: list[Segment]
+    polls: list[Tick]
+
+
+class LedgerEntry(_Answer):
+    """One interval of a window. What is not business time counts nothing."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    kind: SegmentKind
+    is_certain: bool
+    counted_us: int
+    run_first_poll: AwareDatetime | None = Field(description="Of the status run that decides.")
+    run_last_poll: AwareDatetime | None
+    run_polls: int | None
+    reason: str = Field(examples=["between two active polls"])
+
+
+class LedgerAnswer(_Answer):
+    """The intervals that sum to a report's figure, to the microsecond."""
+
+    store_id: str
+    timezone: str
+    as_of: AwareDatetime
+    policy: Policy
+    window: Window
+    start: AwareDatetime
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    entries: list[LedgerEntry]
+
+
+class ShareOfWindow(_Answer):
+    """Summed business time of many stores in one window."""
+
+    stores: int
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    observed_us: int
+    uptime_percent: float | None = Field(description=_PERCENT)
+    previous_percent: float | None = Field(
+        description="Of the window before; null where polls do not reach back to its beginning."
+    )
+
+
+class GroupTotals(_Answer):
+    """What stands of a group's, region's or zone's stores."""
+
+    name: str | None = Field(description="Null: the stores without one.")
+    stores: int
+    standing: dict[Standing, int]
+    windows: dict[Window, ShareOfWindow]
+
+
+class FleetNow(_Answer):
+    """All stores at the newest poll."""
+
+    as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    stores: int
+    standing: dict[Standing, int]
+    open_incidents: int
+    lost_us: int = Field(description="By the open incidents, so far.")
+    windows: dict[Window, ShareOfWindow]
+    groups: list[GroupTotals]
+    regions: list[GroupTotals]
+    timezones: list[GroupTotals]
+
+
+class FleetHistoryRow(HistoryAmounts):
+    """One period of all stores, or of those of one group."""
+
+    begin_local: datetime = Field(description="On the clock of each store; by hour: in UTC.")
+    group: str | None
+    stores: int
+    incidents: int | None = Field(default=None, description="Not by hour.")
+
+
+class FleetHistory(_Answer):
+    """The fleet's history; sums over stores, each by its own clock."""
+
+    as_of: AwareDatetime | None
+    by: Period
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+    periods: list[FleetHistoryRow]
