@@ -14,13 +14,19 @@ from storemon_pipeline.storage.uptime_state import (
 from storemon_pipeline.uptime.windows import Policy
 
 
-def refresh_uptime(url: str, *, refreshed_at: datetime) -> UptimeState:
+def refresh_uptime(
+    url: str, *, refreshed_at: datetime, is_moving_back: bool = False
+) -> UptimeState:
     """`store_uptime` speaks of the newest poll, or still of a newer one that it spoke of before.
 
+    With `is_moving_back`, after polls were taken back, it speaks of the newest poll in any case.
     Raises InvariantError.
     """
     with bulk_transaction(url) as bulk:
-        instants = [at for at in (read_newest_poll(bulk), read_as_of(bulk)) if at is not None]
+        known = [read_newest_poll(bulk)]
+        if not is_moving_back:
+            known.append(read_as_of(bulk))
+        instants = [at for at in known if at is not None]
         if not instants:
             return write_uptime(
                 bulk,

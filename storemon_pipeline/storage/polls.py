@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storemon_pipeline.ingest.polls import Polls
 from storemon_pipeline.storage.bulk import Bulk
@@ -35,7 +36,7 @@ class _Batch:
     polled_at_us: IntArray
     is_active: BoolArray
 
-    def take(self, which: BoolArray) -> "_Batch":
+    def take(self, which: BoolArray | IntArray) -> "_Batch":
         return _Batch(self.store[which], self.polled_at_us[which], self.is_active[which])
 
 
@@ -92,6 +93,104 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Acco
         for table in ("stores", "store_status", "status_runs"):
             bulk.execute(f"ANALYZE {table}")
     return repeated + Accounts(new, changed, len(batch.store) - new - changed, 0)
+
+
+def take_back_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
+    """Every poll of a load says what it would say without it; returns how many polls are gone.
+
+    What the load replaced comes back, what later loads replaced stays as they said it, and the
+    status runs are mended. Nothing is left of the load's polls. The polls of the load are not older
+    than polls are kept.
+    """
+    gone, back = _owned_polls(bulk, load_id)
+    bulk.execute("DELETE FROM superseded_polls WHERE load_id = $1", (load_id,))
+    store = np.concatenate([gone.store, back.store])
+    if len(store) == 0:
+        return 0
+    polled_at_us = np.concatenate([gone.polled_at_us, back.polled_at_us])
+    order = np.lexsort((polled_at_us, store))
+    stores, first_row = np.unique(store[order], return_index=True)
+    anchors, known, old_runs = _anchor(bulk, stores, polled_at_us[order][first_row])
+    _restore(bulk, gone, back)
+    is_active = known.is_active.copy()
+    is_active[_match(back, known)] = back.is_active
+    is_kept = np.ones(len(known.store), np.bool_)
+    is_kept[_match(gone, known)] = False
+    new_runs = extend(
+        anchors,
+        known.store[is_kept],
+        known.polled_at_us[is_kept],
+        is_active[is_kept],
+        max_gap_us=max_gap_us,
+    )
+    _write_runs(bulk, old_runs, new_runs)
+    return len(gone.store)
+
+
+def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
+    """The polls that this load said last: those that nobody else said, and what the others were."""
+    (bounds,) = bulk.fetch(
+        "SELECT first_polled_at, last_polled_at FROM loads WHERE load_id = $1", (load_id,)
+    ).to_pylist()
+    if bounds["first_polled_at"] is None:
+        nothing = np.empty(0, np.int64)
+        return (_Batch(nothing, nothing, nothing.astype(np.bool_)),) * 2
+    rows = bulk.fetch(
+        """
+        SELECT p.store_key, p.polled_at, s.is_active
+        FROM store_status p
+        LEFT JOIN LATERAL (
+            SELECT is_active FROM superseded_polls s
+            WHERE s.store_key = p.store_key AND s.polled_at = p.polled_at
+            ORDER BY s.load_id DESC LIMIT 1
+        ) s ON true
+        WHERE p.load_id = $1 AND p.polled_at BETWEEN $2 AND $3
+        """,
+        (load_id, bounds["first_polled_at"], bounds["last_polled_at"]),
+    )
+    said_before = np.asarray(pc.is_valid(rows["is_active"]), np.bool_)
+    polls = _Batch(
+        rows["store_key"].to_numpy().astype(np.int64),
+        microseconds_of(rows["polled_at"]),
+        np.asarray(pc.fill_null(rows["is_active"], fill_value=False), np.bool_),
+    )
+    polls = polls.take(order := np.lexsort((polls.polled_at_us, polls.store)))
+    said_before = said_before[order]
+    return polls.take(~said_before), polls.take(said_before)
+
+
+def _restore(bulk: Bulk, gone: _Batch, back: _Batch) -> None:
+    """Polls that nobody else said are removed, the others are again those of the load before."""
+    for name, polls in (("gone_polls", gone), ("restored_polls", back)):
+        bulk.stage(
+            name,
+            pa.table(
+                {
+                    "store_key": polls.store.astype(np.int32),
+                    "polled_at": timestamps(polls.polled_at_us),
+                }
+            ),
+        )
+    bulk.execute(
+        """
+        DELETE FROM store_status p USING pg_temp.gone_polls g
+        WHERE p.store_key = g.store_key AND p.polled_at = g.polled_at
+        """
+    )
+    bulk.execute(
+        """
+        WITH last_said AS (
+            SELECT DISTINCT ON (store_key, polled_at) s.*
+            FROM superseded_polls s JOIN pg_temp.restored_polls USING (store_key, polled_at)
+            ORDER BY store_key, polled_at, load_id DESC
+        ), taken AS (
+            DELETE FROM superseded_polls s USING last_said l
+            WHERE s.store_key = l.store_key AND s.polled_at = l.polled_at AND s.load_id = l.load_id
+        )
+        UPDATE store_status p SET is_active = l.is_active, load_id = l.load_id
+        FROM last_said l WHERE p.store_key = l.store_key AND p.polled_at = l.polled_at
+        """
+    )
 
 
 def polled_bounds_us(polls: Polls) -> tuple[int, int] | None:
