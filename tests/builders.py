@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import numpy as np
-import oracle
 
+import oracle
 from storemon_pipeline.uptime.calendar import (
     ALWAYS,
     OPEN_END,

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import assume
 from hypothesis import strategies as st
-from oracle import Closure, HoursRow, Inputs, Poll, ValidFrom, ZoneRow
 
+from oracle import Closure, HoursRow, Inputs, Poll, ValidFrom, ZoneRow
 from storemon_pipeline.uptime.windows import Policy
 
 SECOND: Final = 1_000_000
