@@ -1,0 +1,105 @@
+"""Whether the launcher knows a living run process from a dead one, with real processes."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+
+# What the worker of a run writes is not exported elsewhere.
+from dagster._core.events import EngineEventData
+
+from storemon_pipeline.defs.run_launcher import LocalRunLauncher
+
+
+@dg.op
+def nothing() -> None:
+    """Do nothing."""
+
+
+@dg.job
+def a_job() -> None:
+    """A job to have runs of."""
+    nothing()
+
+
+@contextmanager
+def worker(dagster_home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a process that lives, as the worker of the instance with this home."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        env={"DAGSTER_HOME": str(dagster_home)},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """Give an instance that keeps its runs for the time of a test."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def health(instance: dg.DagsterInstance, *pids: int) -> str:
+    """Return the health of a run whose processes of these pids said that they began it."""
+    launcher = LocalRunLauncher()
+    launcher.register_instance(instance)
+    run = instance.create_run_for_job(a_job)
+    for pid in pids:
+        instance.report_engine_event(
+            f"Started process for run (pid: {pid}).",
+            run,
+            EngineEventData({"pid": dg.MetadataValue.text(str(pid))}),
+        )
+    return str(launcher.check_run_worker_health(run).status.value)
+
+
+def test_a_run_is_running_as_long_as_its_process_lives(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    with worker(tmp_path) as process:
+        assert health(instance, process.pid) == "RUNNING"
+    assert health(instance, process.pid) == "FAILED"
+
+
+def test_a_process_that_ended_and_was_not_waited_for_is_dead(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    with worker(tmp_path) as process:
+        process.kill()
+        deadline = time.monotonic() + 5
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+        assert health(instance, process.pid) == "FAILED"
+
+
+def test_the_process_of_another_instance_is_not_the_runs(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    with worker(tmp_path / "another") as process:
+        assert health(instance, process.pid) == "FAILED"
+
+
+def test_a_resumed_run_is_judged_by_its_newest_process(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    with worker(tmp_path) as dead:
+        pass
+    with worker(tmp_path) as living:
+        assert health(instance, dead.pid, living.pid) == "RUNNING"
+
+
+def test_a_run_that_said_nothing_yet_is_left_to_the_timeout_of_its_start(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert health(instance) == "RUNNING"
