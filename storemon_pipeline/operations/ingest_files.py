@@ -40,9 +40,10 @@ from storemon_pipeline.storage.ingested_files import (
 from storemon_pipeline.storage.instants import microseconds
 from storemon_pipeline.storage.loads import NOTHING, Accounts, Load, close_load, open_load
 from storemon_pipeline.storage.parameters import read_max_gap_us
-from storemon_pipeline.storage.polls import load_polls, polled_bounds_us
+from storemon_pipeline.storage.polls import load_polls, polled_bounds_us, take_back_polls
 from storemon_pipeline.storage.refresh_lock import refresh_lock
 from storemon_pipeline.storage.retention import read_polls_kept_from_us
+from storemon_pipeline.storage.undoing import read_load, record_undoing
 from storemon_pipeline.storage.versions import BUSINESS_HOURS, STORE_TIMEZONES, load_union
 
 
@@ -191,7 +192,7 @@ def _ingest_poll_file(
         if not loads:
             with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
                 if undone is not None:
-                    _withdraw_tail(bulk, undone)
+                    _take_back_tail(bulk, undone, undone_at=refresh.now)
                 write_file_state(bulk, refresh.source, file.file_path, state)
     return loads
 
@@ -238,7 +239,7 @@ def _load_polls(
     """Write what was read, in one transaction with how the file is known from then on."""
     with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
         if undone is not None:
-            _withdraw_tail(bulk, undone)
+            _take_back_tail(bulk, undone, undone_at=refresh.now)
         load = refresh.open_load(bulk, file.file_path)
         accounts = load_polls(
             bulk, load, read.polls, max_gap_us=read_max_gap_us(bulk)
@@ -337,15 +338,13 @@ def _write_union(
             assert_never(source)
 
 
-def _withdraw_tail(bulk: Bulk, load_id: int) -> None:
-    """What was taken for a last line counts no more, for the file has gone on behind it."""
-    bulk.execute(
-        """
-        UPDATE rejected_rows SET replayed_by_load_id = $1
-        WHERE load_id = $1 AND replayed_by_load_id IS NULL
-        """,
-        (load_id,),
-    )
+def _take_back_tail(bulk: Bulk, load_id: int, *, undone_at: datetime) -> None:
+    """What was taken for a last line is as if it had never been, for the file has gone on there."""
+    load = read_load(bulk, load_id)
+    if load is None or load.undone_at is not None:  # undone by hand
+        return
+    removed = take_back_polls(bulk, load_id, max_gap_us=read_max_gap_us(bulk))
+    record_undoing(bulk, load, undone_at=undone_at, rows_removed=removed)
 
 
 def _rejected_accounts(rejected: Sequence[RejectedRow]) -> Accounts:

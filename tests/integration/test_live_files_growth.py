@@ -27,6 +27,7 @@ from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import count_unaccounted_polls
 from storemon_pipeline.storage.engine import sqlalchemy_url
+from storemon_pipeline.storage.rejected_rows import read_waiting_rows
 
 HEADER: Final = "store_id,timestamp_utc,status\n"
 NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
@@ -118,13 +119,16 @@ def fetch(url: str, query: str) -> list[dict[str, Any]]:
     return rows
 
 
-def polls(url: str) -> list[tuple[str, str, bool]]:
-    rows = fetch(
+def stored(url: str) -> list[dict[str, Any]]:
+    return fetch(
         url,
         "SELECT store_id, polled_at, is_active FROM store_status JOIN stores USING (store_key)"
         " ORDER BY 1, 2",
     )
-    return [(row["store_id"], f"{row['polled_at']:%H:%M}", row["is_active"]) for row in rows]
+
+
+def polls(url: str) -> list[tuple[str, str, bool]]:
+    return [(row["store_id"], f"{row['polled_at']:%H:%M}", row["is_active"]) for row in stored(url)]
 
 
 def tables(url: str) -> dict[str, list[dict[str, Any]]]:
@@ -132,11 +136,7 @@ def tables(url: str) -> dict[str, list[dict[str, Any]]]:
     with bulk_transaction(url) as bulk:
         assert count_unaccounted_polls(bulk) == 0
     return {
-        "polls": fetch(
-            url,
-            "SELECT store_id, polled_at, is_active FROM store_status JOIN stores USING (store_key)"
-            " ORDER BY 1, 2",
-        ),
+        "polls": stored(url),
         "runs": fetch(
             url,
             "SELECT store_id, first_poll_at, last_poll_at, is_active, polls FROM status_runs"
@@ -307,6 +307,38 @@ def test_a_last_line_that_was_whole_is_not_doubled_when_the_file_goes_on(folder:
     folder.refresh()
     assert tables(folder.url)["runs"][0]["polls"] == 3
     assert folder.refresh().loads == ()
+
+
+def test_half_a_line_that_was_taken_for_a_whole_one_is_taken_back(folder: Folder) -> None:
+    header = "store_id,status,timestamp_utc\n"
+    folder.write("store_status.csv", header + "A,inactive,2023-01-23 10:00:00Z\n")
+    folder.refresh()
+    folder.append("store_status.csv", "A,active,2023-01-23 10:00:00")
+    folder.refresh()
+    assert accounts(folder.refresh()) == (0, 1, 0, 0)
+    folder.append("store_status.csv", ".250000Z\nA,active,2023-01-23 1")
+    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert [(f"{seen['polled_at']:%T.%f}", seen["is_active"]) for seen in stored(folder.url)] == [
+        ("10:00:00.000000", False),
+        ("10:00:00.250000", True),
+    ]
+    assert accounts(folder.refresh()) == (0, 0, 0, 1)
+    folder.append("store_status.csv", "1:00:00Z\n")
+    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert [run["polls"] for run in tables(folder.url)["runs"]] == [1, 2]
+    with bulk_transaction(folder.url) as bulk:
+        assert read_waiting_rows(bulk) == []
+
+
+def test_half_a_line_that_goes_on_slowly_is_taken_back_each_time(folder: Folder) -> None:
+    folder.write("store_status.csv", "store_id,status,timestamp_utc\n")
+    for text in ("A,active,2023-01-23 10:00:00", ".1", "2", "3456", "Z"):
+        folder.append("store_status.csv", text)
+        folder.refresh()
+        folder.refresh()
+    folder.append("store_status.csv", "\n")
+    folder.refresh()
+    assert [f"{seen['polled_at']:%T.%f}" for seen in stored(folder.url)] == ["10:00:00.123456"]
 
 
 # Any way of cutting
