@@ -158,6 +158,15 @@ class Calendar:
             np.append(is_apart, True)[: len(end)]
         ]
 
+    def all_open_intervals(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Store, start and end (UTC) of every open interval, each `(n,)`, by store and time.
+
+        Intervals of a store may touch, at the end of a week for one.
+        """
+        store, since = np.divmod(self._open.start[1:], self.end_us - self.start_us + 1)
+        start = self.start_us + since
+        return store, start, start + self._open.length[1:]
+
     def _bounds(self) -> tuple[IntArray, IntArray, IntArray]:
         """Store, start and end of every span."""
         length = self.end_us - self.start_us + 1
