@@ -20,6 +20,7 @@ from storemon_api.middleware import RequestMetrics, SecurityHeaders
 from storemon_api.openapi import install_openapi
 from storemon_api.routes import (
     closures,
+    diffs,
     docs,
     health,
     metrics,
@@ -78,6 +79,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.state.services = services
     routers = (
         reports.router,
+        diffs.router,
         polls.router,
         stores.router,
         store_history.router,

@@ -39,6 +39,7 @@ COMPLETE: Final = CompleteReport(
     stores=14092,
     silent_stores=3,
     completed_at=_REQUESTED_AT + timedelta(seconds=2.5),
+    revision=1,
 )
 FAILED: Final = FailedReport(report_id=REPORT_ID, requested_at=_REQUESTED_AT, error=_ERROR)
 API_TRIGGERED: Final = MessageTriggerAnswer(report_id=REPORT_ID)

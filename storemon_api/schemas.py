@@ -104,6 +104,9 @@ class CompleteReport(_Answer):
         description="Stores without a poll in the 192 hours before `as_of`: they have no row.",
     )
     completed_at: AwareDatetime
+    revision: int = Field(
+        description="Which result on this `as_of` and policy it is, from 1: data may come late."
+    )
 
 
 class FailedReport(_Answer):
@@ -286,4 +289,54 @@ class ClosuresAnswer(BaseModel):
     closures: list[ClosureAnswer]
     next_after: int | None = Field(
         default=None, description="Ask again with this as `after`; none at the end.", examples=[7]
+    )
+
+
+class DiffInput(BaseModel):
+    """A load between two reports: late polls, hours, zones, closures, or the undoing of a load."""
+
+    load_id: int = Field(examples=[43])
+    source: str = Field(examples=["store_status"])
+    file_path: str | None = Field(
+        default=None, description="None: it was pushed.", examples=["store_status.csv"]
+    )
+    loaded_at: AwareDatetime = Field(examples=["2023-01-26T07:00:00Z"])
+    rows_loaded: int = Field(examples=[12])
+    rows_replaced: int = Field(examples=[0])
+    rows_removed: int = Field(description="Polls that an undoing took away.", examples=[0])
+    undoes_load_id: int | None = Field(default=None, examples=[41])
+
+
+class StoreDiff(BaseModel):
+    """What two reports say of a store, by figure; `difference` is after minus before."""
+
+    store_id: str = Field(examples=["7482936150293847561"])
+    change: Literal["changed", "appeared", "vanished"]
+    before: dict[str, float] | None = Field(
+        default=None, examples=[{"uptime_last_hour_minutes": 60.0}]
+    )
+    after: dict[str, float] | None = Field(
+        default=None, examples=[{"uptime_last_hour_minutes": 42.5}]
+    )
+    difference: dict[str, float] | None = Field(
+        default=None, examples=[{"uptime_last_hour_minutes": -17.5}]
+    )
+
+
+class DiffAnswer(BaseModel):
+    """How a report differs from another one on the same instant."""
+
+    report_id: str
+    revision: int = Field(examples=[2])
+    against: str
+    against_revision: int = Field(examples=[1])
+    as_of: AwareDatetime
+    policy: Policy
+    stores_changed: int = Field(examples=[1])
+    stores_appeared: int = Field(examples=[0])
+    stores_vanished: int = Field(examples=[0])
+    inputs: list[DiffInput] = Field(description="The first thousand loads in between.")
+    stores: list[StoreDiff] = Field(description="A page of stores, in the report's order.")
+    next_after: str | None = Field(
+        default=None, description="Ask again with this as `after`; none at the end."
     )

@@ -131,7 +131,7 @@ def trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response
 )
 def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
     """Answer the clients that poll this address until a CSV comes."""
-    report = _find_report(services, report_id)
+    report = find_report(services, report_id)
     vary = {"Vary": "Accept"}
     if prefers_json(", ".join(request.headers.getlist("Accept"))):
         return _json(_status_resource(request, report), vary)
@@ -156,7 +156,7 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
 )
 def get_report_status(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
     """Answer with the status resource, whatever the report's state and the `Accept` header."""
-    return _json(_status_resource(request, _find_report(services, report_id)))
+    return _json(_status_resource(request, find_report(services, report_id)))
 
 
 @router.head("/reports/{report_id}.csv", include_in_schema=False)
@@ -178,7 +178,7 @@ def get_report_status(request: Request, services: ServicesDep, report_id: _IdInP
 )
 def get_report_csv(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
     """Answer with the CSV, or with the problem that there is none."""
-    report = _find_report(services, report_id)
+    report = find_report(services, report_id)
     match report.state:
         case ReportState.COMPLETE:
             return csv_answer(request, services.reader, report)
@@ -228,7 +228,7 @@ def api_trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Resp
 )
 def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
     """Answer the clients that look for `message`; `Accept` changes nothing."""
-    report = _find_report(services, report_id)
+    report = find_report(services, report_id)
     match report.state:
         case ReportState.COMPLETE:
             return csv_answer(request, services.reader, report)
@@ -264,7 +264,7 @@ def _request_report(services: Services, wanted: TriggerRequest) -> str:
     return report_id
 
 
-def _find_report(services: Services, report_id: str) -> Report:
+def find_report(services: Services, report_id: str) -> Report:
     """Return the report. Raises a 404 problem; no database is asked for what cannot be an id."""
     if _REPORT_ID.fullmatch(report_id):
         with services.reader.connect() as connection:
@@ -291,6 +291,7 @@ def _status_resource(
                 stores=report.stores,
                 silent_stores=report.silent_stores,
                 completed_at=report.completed_at,
+                revision=report.revision,
             )
         case ReportState.FAILED:
             return FailedReport(

@@ -37,7 +37,21 @@ class Report:
     csv_bytes: int | None
     csv_chunks: int | None
     csv_sha256: str | None
+    revision: int | None
+    """The result's number among those of its instant and policy, from 1."""
 
+
+_others = report_results.alias("others")
+_REVISION = (
+    sa.select(sa.func.count())
+    .where(
+        _others.c.as_of == report_results.c.as_of,
+        _others.c.policy == report_results.c.policy,
+        _others.c.result_id <= report_results.c.result_id,
+    )
+    .scalar_subquery()
+    .label("revision")
+)
 
 _COLUMNS = (
     reports.c.report_id,
@@ -54,6 +68,7 @@ _COLUMNS = (
     report_results.c.csv_bytes,
     report_results.c.csv_chunks,
     report_results.c.csv_sha256,
+    sa.case((report_results.c.result_id.is_not(None), _REVISION)).label("revision"),
 )
 
 
@@ -86,6 +101,7 @@ def request_report(
         csv_bytes=None,
         csv_chunks=None,
         csv_sha256=None,
+        revision=None,
     )
 
 
