@@ -15,7 +15,6 @@ from storemon_pipeline.operations.refresh_uptime import refresh_uptime
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import (
     count_interval_faults,
-    count_result_faults,
     count_uptime_faults,
 )
 from storemon_pipeline.storage.intervals import refresh_intervals
@@ -146,8 +145,7 @@ def uptime_report(context: dg.AssetExecutionContext, database: Database) -> Resu
             run_id=context.run.run_id,
             is_asked_by_hand=REQUESTED_TAG not in context.run.tags,
         )
-    with told_apart(), bulk_transaction(database.url) as bulk:
-        faults = sum(count_result_faults(bulk, made.result.result_id) for made in done.made)
+    faults = sum(made.faults for made in done.made)
     last = done.made[-1] if done.made else None
     metadata: Metadata = {
         "reports": sum(made.reports for made in done.made),

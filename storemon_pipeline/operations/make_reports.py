@@ -8,6 +8,7 @@ from uuid import uuid4
 from storemon_pipeline.exports.report_csv import report_csv
 from storemon_pipeline.operations.compute_uptime import compute_uptime
 from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
+from storemon_pipeline.storage.checks import count_result_faults
 from storemon_pipeline.storage.engine import create_engine
 from storemon_pipeline.storage.figure_rows import report_figures
 from storemon_pipeline.storage.report_results import (
@@ -27,12 +28,16 @@ NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
 
 @dataclass(frozen=True, slots=True)
 class ReportMade:
-    """One result of a run, and how many reports it answers."""
+    """One result of a run, and how many reports it answers.
+
+    `faults` counts what its rows, its CSV and its counts contradict each other in.
+    """
 
     result: Result
     as_of: datetime
     policy: Policy
     reports: int
+    faults: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +93,6 @@ def _make(bulk: Bulk, run_id: str) -> ReportsMade:
             csv=report_csv(computed.stores.store_ids.take(figures.store), report_figures(figures)),
         )
         complete_reports(bulk, report_ids, result.result_id)
-        made.append(ReportMade(result, as_of, policy, len(report_ids)))
+        faults = count_result_faults(bulk, result.result_id)
+        made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
     return ReportsMade(tuple(made), 0)

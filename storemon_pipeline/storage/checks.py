@@ -125,13 +125,16 @@ def count_uptime_faults(bulk: Bulk) -> int:
 
 
 def count_result_faults(bulk: Bulk, result_id: int) -> int:
-    """Whether a result's rows, CSV and counts tell of different numbers of stores or bytes."""
+    """Whether a result's rows, CSV and counts tell of different numbers of stores or bytes.
+
+    Asked in the transaction that made the result: a store that comes later is none of it.
+    """
     return int(
         bulk.scalar(
             """
             SELECT (r.stores <> (SELECT count(*) FROM uptime_report u
                                  WHERE u.result_id = r.result_id))::int
-                 + (r.csv_bytes <> (SELECT sum(length(content)) FROM report_csv c
+                 + (r.csv_bytes <> (SELECT coalesce(sum(length(content)), 0) FROM report_csv c
                                     WHERE c.result_id = r.result_id))::int
                  + (r.stores + r.silent_stores <> (SELECT count(*) FROM stores))::int
             FROM report_results r WHERE r.result_id = $1
