@@ -1,0 +1,278 @@
+"""The questions that prove the tables right: each one finds a fault that was planted by SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import pytest
+
+from stored import (
+    LOADED_AT,
+    MAX_GAP,
+    at,
+    execute,
+    load,
+    load_hours,
+)
+from storemon_pipeline.ingest.rejects import Reason, RejectedRow
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.operations.refresh_uptime import refresh_uptime
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.checks import (
+    RejectedExample,
+    RunsComparison,
+    compare_runs,
+    count_interval_faults,
+    count_result_faults,
+    count_unaccounted_polls,
+    count_uptime_faults,
+    read_rejected,
+)
+from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.storage.loads import Accounts, close_load, open_load
+
+ADDED = "INSERT INTO business_hour_intervals VALUES"
+
+
+@pytest.fixture
+def database_url(emptied_database_url: str) -> str:
+    """Every test of this module finds the same database, emptied."""
+    return emptied_database_url
+
+
+class TestPolls:
+    """The runs count every poll that a load has counted as new."""
+
+    def test_every_poll_is_accounted_for(self, database_url: str) -> None:
+        assert unaccounted(database_url) == 0
+        load(database_url, "A 09:00 up", "A 10:00 up", "A 10:00 down", "B 09:00 up")
+        load(database_url, "A 10:00 up", "A 09:30 down", "A 09:00 up")
+        load(database_url, "A 10:00 down", "A 11:00 down", file_path=None)
+        assert unaccounted(database_url) == 0
+
+    @pytest.mark.parametrize(
+        ("fault", "missing"),
+        [
+            ("DELETE FROM status_runs WHERE polls = 2", 2),
+            ("UPDATE status_runs SET polls = polls - 1 WHERE polls = 2", 1),
+            ("UPDATE status_runs SET polls = polls + 1 WHERE polls = 2", -1),
+            ("UPDATE loads SET rows_loaded = rows_loaded + 5, rows_read = rows_read + 5", 5),
+        ],
+    )
+    def test_polls_that_runs_do_not_count_are_found(
+        self, database_url: str, fault: str, missing: int
+    ) -> None:
+        load(database_url, "A 09:00 up", "A 10:00 up", "B 09:00 up")
+        execute(database_url, fault)
+        assert unaccounted(database_url) == missing
+
+    def test_rows_of_other_sources_are_no_polls(self, database_url: str) -> None:
+        load(database_url, "A 09:00 up")
+        load_hours(database_url, "A,0,09:00,17:00", "A,1,09:00,17:00")
+        assert unaccounted(database_url) == 0
+
+
+def unaccounted(url: str) -> int:
+    with bulk_transaction(url) as bulk:
+        return count_unaccounted_polls(bulk)
+
+
+RUN_FAULTS = {
+    "a run that ends too late": "UPDATE status_runs SET last_poll_at = last_poll_at + interval"
+    " '1 hour' WHERE first_poll_at = '2023-01-23 10:00Z'",
+    "a run that begins too early": "UPDATE status_runs SET first_poll_at = first_poll_at -"
+    " interval '1 minute' WHERE first_poll_at = '2023-01-23 10:00Z'",
+    "a run of the wrong status": "UPDATE status_runs SET is_active = NOT is_active"
+    " WHERE first_poll_at = '2023-01-23 10:00Z'",
+    "a run that counts too few polls": "UPDATE status_runs SET polls = polls - 1"
+    " WHERE first_poll_at = '2023-01-23 10:00Z'",
+    "a run that is missing": "DELETE FROM status_runs WHERE first_poll_at = '2023-01-23 10:00Z'",
+    "a run of nothing": "INSERT INTO status_runs SELECT store_key, '2023-01-23 20:00Z',"
+    " '2023-01-23 21:00Z', true, 2 FROM stores WHERE store_id = 'A'",
+    "a poll that the runs do not know": "INSERT INTO store_status SELECT store_key,"
+    " '2023-01-23 20:00Z', true, 1 FROM stores WHERE store_id = 'A'",
+    "a poll that is gone": "DELETE FROM store_status WHERE polled_at = '2023-01-23 11:00Z'",
+    "a poll whose status was changed beside the runs": "UPDATE store_status"
+    " SET is_active = NOT is_active WHERE polled_at = '2023-01-23 11:00Z'",
+    "a run of the wrong store": "UPDATE status_runs SET store_key = 3 WHERE store_key = 2",
+}
+
+
+class TestRuns:
+    """Made again from the polls, the runs are the same."""
+
+    POLLS = (
+        "A 08:00 down",
+        "A 10:00 up",
+        "A 11:00 up",
+        "A 12:00 down",
+        "B 09:00 up",
+        "B 09:30 up",
+        "B 13:00 up",
+    )
+
+    @pytest.mark.parametrize("since", ["00:00", "08:00", "09:15", "10:30", "12:00", "13:00:01"])
+    def test_runs_of_loaded_polls_are_the_same_from_any_instant_on(
+        self, database_url: str, since: str
+    ) -> None:
+        load(database_url, *self.POLLS)
+        compared = compared_runs(database_url, at(since))
+        assert compared.different == 0
+        expected = {"00:00": 5, "08:00": 5, "09:15": 4, "10:30": 3, "12:00": 2, "13:00:01": 0}
+        assert compared.compared == expected[since]
+
+    @pytest.mark.parametrize("fault", RUN_FAULTS.values(), ids=RUN_FAULTS.keys())
+    def test_a_fault_is_found(self, database_url: str, fault: str) -> None:
+        load(database_url, *self.POLLS)
+        execute(database_url, fault)
+        assert compared_runs(database_url, at("00:00")).different > 0
+
+    def test_a_fault_before_the_instant_is_not_looked_for(self, database_url: str) -> None:
+        load(database_url, *self.POLLS)
+        execute(database_url, RUN_FAULTS["a run that is missing"])
+        assert compared_runs(database_url, at("11:30")).different == 0
+
+    def test_without_polls_there_is_nothing_to_compare(self, database_url: str) -> None:
+        assert compared_runs(database_url, at("00:00")) == RunsComparison(0, 0)
+
+
+def compared_runs(url: str, since: datetime) -> RunsComparison:
+    with bulk_transaction(url) as bulk:
+        return compare_runs(bulk, since=since, max_gap_us=MAX_GAP)
+
+
+class TestIntervals:
+    """Intervals of a week lie apart, and every store has one."""
+
+    @pytest.mark.parametrize(
+        ("fault", "faults"),
+        [
+            ("UPDATE business_hour_intervals SET load_id = load_id", 0),
+            # 10:00 to 11:00 of Monday lies inside, 17:00 to 18:00 touches.
+            (
+                f"{ADDED} (1, '-infinity', 36000000000, 39600000000, 1)",
+                1,
+            ),
+            (
+                f"{ADDED} (1, '-infinity', 61200000000, 64800000000, 1)",
+                1,
+            ),
+            # The same time of another version is none.
+            (
+                f"{ADDED} (1, '2023-01-01Z', 36000000000, 39600000000, 1)",
+                0,
+            ),
+            ("DELETE FROM business_hour_intervals WHERE store_key = 2", 1),
+            ("DELETE FROM business_hour_intervals", 2),
+        ],
+        ids=["none", "overlap", "touch", "another version", "a store without", "none at all"],
+    )
+    def test_a_fault_is_found(self, database_url: str, fault: str, faults: int) -> None:
+        load_hours(database_url, "A,0,09:00,12:00", "A,0,13:00,17:00")
+        load(database_url, "B 09:00 up")
+        with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+            refresh_intervals(bulk)
+        execute(database_url, fault)
+        with bulk_transaction(database_url) as bulk:
+            assert count_interval_faults(bulk) == faults
+
+
+class TestUptime:
+    """Uptime and downtime are business time."""
+
+    @pytest.mark.parametrize("amount", ["uptime", "downtime", "business"])
+    @pytest.mark.parametrize("window", ["hour", "day", "week"])
+    def test_a_fault_is_found(self, database_url: str, amount: str, window: str) -> None:
+        load(database_url, "A 09:00 up", "B 09:00 down", "C 08:00 up")
+        refresh_uptime(database_url, refreshed_at=LOADED_AT)
+        with bulk_transaction(database_url) as bulk:
+            assert count_uptime_faults(bulk) == 0
+        column = f"{amount}_last_{window}_us"
+        execute(
+            database_url, f"UPDATE store_uptime SET {column} = {column} + 1 WHERE store_key < 3"
+        )
+        with bulk_transaction(database_url) as bulk:
+            assert count_uptime_faults(bulk) == 2
+
+
+class TestResults:
+    """A result's rows, bytes and counts tell of the same stores."""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            "DELETE FROM uptime_report WHERE store_key = 1",
+            "DELETE FROM uptime_report",
+            "DELETE FROM report_csv",
+            "UPDATE report_csv SET content = substr(content, 2)",
+            "UPDATE report_results SET silent_stores = silent_stores - 1",
+            "UPDATE report_results SET stores = stores + 1, silent_stores = silent_stores - 1",
+        ],
+    )
+    def test_a_fault_is_found(self, database_url: str, fault: str) -> None:
+        load(database_url, "A 209:00 up", "B 209:00 down", "C 00:00 up")
+        (made,) = make_waiting_reports(database_url, run_id="run", is_asked_by_hand=True).made
+        result_id = made.result.result_id
+        with bulk_transaction(database_url) as bulk:
+            assert count_result_faults(bulk, result_id) == 0
+        execute(database_url, fault)
+        with bulk_transaction(database_url) as bulk:
+            assert count_result_faults(bulk, result_id) > 0
+
+
+class Rejection(NamedTuple):
+    """A load of zones and the reasons for which it rejected rows."""
+
+    file_path: str | None
+    reasons: Sequence[Reason]
+
+
+class TestRejected:
+    """The rows that the last load of a source's files has rejected."""
+
+    def load(self, url: str, rejection: Rejection) -> None:
+        with bulk_transaction(url, is_writing_polls=True) as bulk:
+            made = open_load(
+                bulk,
+                Source.STORE_TIMEZONES,
+                file_path=rejection.file_path,
+                run_id=None,
+                loaded_at=LOADED_AT,
+            )
+            rejected = [
+                RejectedRow(line, f"store {line}", reason)
+                for line, reason in enumerate(rejection.reasons, 2)
+            ]
+            close_load(bulk, made, Accounts(0, 0, 0, len(rejected)), rejected)
+
+    def rejected(
+        self, url: str, reason: Reason | None = None, *, limit: int = 20
+    ) -> tuple[int, list[RejectedExample]]:
+        with bulk_transaction(url) as bulk:
+            return read_rejected(bulk, Source.STORE_TIMEZONES, reason=reason, limit=limit)
+
+    def test_rows_are_counted_and_the_first_ones_given(self, database_url: str) -> None:
+        reasons = [Reason.UNKNOWN_ZONE, Reason.NO_STORE_ID, Reason.UNKNOWN_ZONE]
+        self.load(database_url, Rejection("timezones.csv", reasons))
+        assert self.rejected(database_url, limit=2) == (
+            3,
+            [RejectedExample(2, "store 2"), RejectedExample(3, "store 3")],
+        )
+        assert self.rejected(database_url, Reason.UNKNOWN_ZONE) == (
+            2,
+            [RejectedExample(2, "store 2"), RejectedExample(4, "store 4")],
+        )
+        assert self.rejected(database_url, Reason.FIELD_COUNT) == (0, [])
+
+    def test_only_the_last_load_of_a_file_counts(self, database_url: str) -> None:
+        assert self.rejected(database_url) == (0, [])
+        self.load(database_url, Rejection("timezones.csv", [Reason.UNKNOWN_ZONE]))
+        self.load(database_url, Rejection("timezones.csv", []))
+        self.load(database_url, Rejection(None, [Reason.NO_STORE_ID]))
+        assert self.rejected(database_url) == (0, [])
+
+    def test_other_sources_are_not_asked(self, database_url: str) -> None:
+        self.load(database_url, Rejection("timezones.csv", [Reason.UNKNOWN_ZONE]))
+        load_hours(database_url, "A,0,09:00,17:00")
+        assert self.rejected(database_url)[0] == 1
