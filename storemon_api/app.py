@@ -1,6 +1,6 @@
 """The application: its parts put together. What they do is in their own modules."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
@@ -10,14 +10,17 @@ from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
+from storemon_api.access import AccessControl
 from storemon_api.deps import Services
 from storemon_api.errors import install_error_handlers
 from storemon_api.events import Announcer
 from storemon_api.fleet_cache import FleetCache
+from storemon_api.key_ring import KeyRing
 from storemon_api.launcher import Dispatcher
 from storemon_api.metrics import Metrics
-from storemon_api.middleware import RequestMetrics, SecurityHeaders
+from storemon_api.middleware import RequestIds, RequestMetrics, SecurityHeaders
 from storemon_api.openapi import install_openapi
+from storemon_api.rate_limits import RateLimits
 from storemon_api.routes import (
     closures,
     diffs,
@@ -32,6 +35,7 @@ from storemon_api.routes import (
 from storemon_api.routes import fleet as fleet_routes
 from storemon_api.settings import ApiSettings
 from storemon_api.writing import WRITERS
+from storemon_pipeline.access import ApiKey
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.storage.engine import create_engine
 
@@ -45,22 +49,29 @@ _DESCRIPTION: Final = (
 )
 
 
-def create_app(settings: ApiSettings | None = None) -> FastAPI:
+def create_app(
+    settings: ApiSettings | None = None, *, known_keys: Iterable[ApiKey] | None = None
+) -> FastAPI:
     """Return the application; without `settings` they come from the environment.
 
+    `known_keys` hold until the database can be asked for the keys; without them nobody but those
+    who need none is let in before.
     Nothing is connected before it starts, and it starts without its database and without Dagster.
     """
     services = _services(settings or ApiSettings())
+    keys = KeyRing(services.engine, keys=known_keys)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # A thread more than connections would wait in the pool, behind answers that need none.
         current_default_thread_limiter().total_tokens = services.settings.api_connections
+        keys.start()
         services.dispatcher.start()
         services.announcer.start()
         yield
         await services.announcer.stop()
         services.dispatcher.stop(_STOP_TIME_LIMIT)
+        keys.stop(_STOP_TIME_LIMIT)
         services.engine.dispose()
         services.dagster_probe.close()
 
@@ -93,8 +104,22 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         app.include_router(router)
     app.mount(docs.ASSETS_PATH, docs.docs_assets())
     own_routes = [route for router in routers for route in router.routes]
-    install_error_handlers(app, [*app.routes, *own_routes])
+    every_route = [*app.routes, *own_routes]
+    install_error_handlers(app, every_route)
     install_openapi(app)
+    app.state.routes = every_route
+    app.add_middleware(
+        AccessControl,
+        routes=every_route,
+        keys=keys,
+        limits=RateLimits(
+            per_second=services.settings.api_requests_per_second,
+            burst=services.settings.api_request_burst,
+        ),
+        engine=services.engine,
+        max_body_bytes=services.settings.api_max_body_bytes,
+    )
+    app.add_middleware(RequestIds)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, metrics=services.metrics)
     return app

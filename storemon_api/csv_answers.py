@@ -1,6 +1,8 @@
 """The answer that carries a complete report's CSV: its headers, its bytes. Decides no status."""
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Final
 
@@ -9,13 +11,16 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from storemon_api.access import visible_stores
 from storemon_api.negotiation import has_entity_tag
 from storemon_api.status import ReportStatus
+from storemon_pipeline.exports.report_csv import report_csv
+from storemon_pipeline.storage.report_rows import read_report_rows
 from storemon_pipeline.storage.reports import Report, read_csv_chunk
 
 CSV_MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
-# A complete report never changes. While there are no keys everyone gets the same bytes.
+# A complete report never changes. `access` makes it private where keys decide on the bytes.
 CACHE_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -24,10 +29,14 @@ def csv_answer(
 ) -> Response:
     """Return the CSV of a complete report, 304 for who has it, only its headers for HEAD.
 
-    The first chunk is read before the answer begins; each further one when it is its turn, on a
-    connection that is held no longer than that.
+    Who may see some stores only gets their lines, made of the report's rows. Else the bytes are
+    those that the run wrote: the first chunk is read before the answer begins; each further one
+    when it is its turn, on a connection that is held no longer than that.
     """
-    entity_tag = f'"{report.csv_sha256}"'
+    some = visible_stores(request)
+    content = None if some is None else _filtered(reader, report, some)
+    sha256 = report.csv_sha256 if content is None else hashlib.sha256(content).hexdigest()
+    entity_tag = f'"{sha256}"'
     answer_headers = {
         "ETag": entity_tag,
         "Cache-Control": CACHE_FOR_EVER,
@@ -37,10 +46,12 @@ def csv_answer(
     }
     if has_entity_tag(request.headers.get("If-None-Match"), entity_tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=answer_headers)
-    answer_headers["Content-Length"] = str(report.csv_bytes)
+    answer_headers["Content-Length"] = str(report.csv_bytes if content is None else len(content))
     answer_headers["Content-Disposition"] = f'attachment; filename="{_file_name(report)}"'
     if request.method == "HEAD":
         return Response(headers=answer_headers, media_type=CSV_MEDIA_TYPE)
+    if content is not None:
+        return Response(content, headers=answer_headers, media_type=CSV_MEDIA_TYPE)
     first = _read_chunk(reader, report, 0)
     return StreamingResponse(
         _chunks(reader, report, first), headers=answer_headers, media_type=CSV_MEDIA_TYPE
@@ -54,10 +65,20 @@ async def _chunks(reader: sa.Engine, report: Report, first: bytes) -> AsyncItera
 
 
 def _read_chunk(reader: sa.Engine, report: Report, chunk: int) -> bytes:
+    with reader.connect() as connection:
+        return read_csv_chunk(connection, _result_id(report), chunk)
+
+
+def _filtered(reader: sa.Engine, report: Report, store_ids: AbstractSet[str]) -> bytes:
+    with reader.connect() as connection:
+        rows = read_report_rows(connection, _result_id(report), store_ids)
+    return report_csv(rows.store_ids, rows.figures)
+
+
+def _result_id(report: Report) -> int:
     if report.result_id is None:
         raise ValueError(f"report {report.report_id} has no result")
-    with reader.connect() as connection:
-        return read_csv_chunk(connection, report.result_id, chunk)
+    return report.result_id
 
 
 def _file_name(report: Report) -> str:

@@ -117,6 +117,25 @@ NO_POLLS: Final = ProblemKind(
     "No polls",
     "No poll has been loaded yet, so there is no history.",
 )
+UNAUTHORIZED: Final = ProblemKind(
+    HTTPStatus.UNAUTHORIZED,
+    "urn:problem-type:storemon:unauthorized",
+    "Key needed",
+    "Send a key that holds, as `Authorization: Bearer …` or `X-API-Key`.",
+)
+FORBIDDEN: Final = ProblemKind(
+    HTTPStatus.FORBIDDEN,
+    "urn:problem-type:storemon:forbidden",
+    "Not allowed",
+    "This key does not give the right to this.",
+)
+TOO_MANY_REQUESTS: Final = ProblemKind(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "urn:problem-type:storemon:too-many-requests",
+    "Too many requests",
+    "More requests came than are answered. Please wait.",
+    retry_after_seconds=1,
+)
 UNKNOWN_CLOSURE: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-closure",
@@ -161,7 +180,7 @@ class ProblemError(Exception):
         super().__init__(self.problem.detail)
         self.headers = dict(headers or {})
         if kind.retry_after_seconds is not None:
-            self.headers["Retry-After"] = str(kind.retry_after_seconds)
+            self.headers.setdefault("Retry-After", str(kind.retry_after_seconds))
 
 
 def plain_problem(status: int, headers: Mapping[str, str] | None = None) -> ProblemError:
@@ -242,11 +261,16 @@ async def _answer_fault(_request: Request, _error: Exception) -> Response:
 
 
 def _response(answer: ProblemError) -> Response:
+    return problem_response(answer)
+
+
+def problem_response(error: ProblemError) -> Response:
+    """Return the answer that tells of this problem."""
     return Response(
         # ASCII, because what a client sent need not be encodable.
-        json.dumps(answer.problem.model_dump(mode="json", exclude_none=True)),
-        status_code=answer.problem.status,
-        headers={"Cache-Control": "no-store", **answer.headers},
+        json.dumps(error.problem.model_dump(mode="json", exclude_none=True)),
+        status_code=error.problem.status,
+        headers={"Cache-Control": "no-store", **error.headers},
         media_type=PROBLEM_MEDIA_TYPE,
     )
 

@@ -1,13 +1,15 @@
-"""What happens around every request: it is measured, its answer gets the security headers.
+"""What happens around every request: it gets an id, is measured, its answer the security headers.
 
 Plain ASGI: nothing here touches a body.
 """
 
+import re
 import time
+import uuid
 from collections.abc import MutableMapping
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storemon_api.metrics import Metrics
@@ -24,6 +26,10 @@ _DEFAULT_HEADERS: Final = {
 # A client may invent methods; each would be a time series of its own.
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_ROUTE: Final = "none"
+
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+# Goes into logs, tags and tables: nothing that could break a line or a query there.
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class SecurityHeaders:
@@ -46,6 +52,29 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class RequestIds:
+    """Gives every request an id, the one that the client sent or a new one, and says it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(raw=message["headers"])[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
 
 
 class RequestMetrics:

@@ -7,10 +7,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from storemon_api.access_rules import rule_of
 from storemon_api.errors import (
+    FORBIDDEN,
     INVALID_REQUEST,
     NOT_READY,
     PROBLEM_MEDIA_TYPE,
+    TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
     ProblemError,
     ProblemKind,
     invalid_request,
@@ -45,6 +49,7 @@ def install_openapi(app: FastAPI) -> None:
             for model in _MODELS:
                 _declare_model(description["components"]["schemas"], model)
             _forget_validation_errors(description)
+            _declare_access(description)
             app.openapi_schema = description
         return app.openapi_schema
 
@@ -69,6 +74,24 @@ def _forget_validation_errors(description: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for model in ("HTTPValidationError", "ValidationError"):
         description["components"]["schemas"].pop(model, None)
+
+
+def _declare_access(description: dict[str, Any]) -> None:
+    """Every operation says which key it asks for, and what is answered to who has none."""
+    description["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    refused = problem_responses(UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS)
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            rule = rule_of(method.upper(), path)
+            if rule.is_open:
+                continue
+            # Without any key while none was made.
+            operation["security"] = [{"bearer": []}, {"key": []}, {}]
+            for status, response in refused.items():
+                operation["responses"].setdefault(str(status), response)
 
 
 def trigger_body() -> dict[str, Any]:

@@ -29,6 +29,15 @@ class ApiSettings(BaseSettings):
     api_dagster_timeout_seconds: PositiveSeconds = 30.0
     """How long one call of Dagster may take before it counts as unreachable."""
 
+    api_requests_per_second: PositiveSeconds = 2_000.0
+    """How many requests of one key, or of one address without a key, are answered for ever."""
+
+    api_request_burst: PositiveInt = 10_000
+    """How many of them are answered at once."""
+
+    api_max_body_bytes: PositiveInt = 16 * 1024 * 1024
+    """The largest body that any address takes; most take less."""
+
     @property
     def body_timeout(self) -> timedelta:
         """The time that a client has for sending a body."""

@@ -4,9 +4,10 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 
 from storemon_api.app import create_app
 from storemon_api.settings import ApiSettings
+from storemon_pipeline.access import ApiKey
 from storemon_pipeline.storage.reports import request_report
 from storemon_pipeline.storage.tables import report_csv, report_results, reports
 from storemon_pipeline.uptime.windows import Policy
@@ -27,15 +29,20 @@ AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)
 
 @contextmanager
 def serve(
-    database_url: str, dagster_url: str = NOWHERE, *, body_timeout_seconds: float = 10.0
+    database_url: str,
+    dagster_url: str = NOWHERE,
+    *,
+    known_keys: Iterable[ApiKey] | None = None,
+    **settings: Any,  # noqa: ANN401 - one type per setting
 ) -> Iterator[httpx.Client]:
-    """Yield a client of a running API."""
+    """Yield a client of a running API, with these settings beside the URLs."""
     app = create_app(
         ApiSettings(
             database_url=SecretStr(database_url),
             dagster_url=dagster_url,
-            api_body_timeout_seconds=body_timeout_seconds,
-        )
+            **settings,
+        ),
+        known_keys=known_keys,
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
     thread = threading.Thread(target=server.run, daemon=True)

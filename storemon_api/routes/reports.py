@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from storemon_api import examples
+from storemon_api.access import visible_stores
 from storemon_api.csv_answers import CSV_MEDIA_TYPE, csv_answer
 from storemon_api.deps import Services, ServicesDep, TriggerRequestDep
 from storemon_api.errors import (
@@ -37,6 +38,7 @@ from storemon_api.schemas import (
     TriggerRequest,
 )
 from storemon_api.status import ReportStatus
+from storemon_pipeline.storage.report_rows import count_stores
 from storemon_pipeline.storage.reports import Report, ReportState, read_report, request_report
 from storemon_pipeline.uptime.windows import Policy
 
@@ -106,9 +108,9 @@ _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     },
     openapi_extra=trigger_body(),
 )
-def trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response:
+def trigger_report(request: Request, services: ServicesDep, wanted: TriggerRequestDep) -> Response:
     """Accept the request for a report; the report itself is made after the answer."""
-    return _json(TriggerAnswer(report_id=_request_report(services, wanted)))
+    return _json(TriggerAnswer(report_id=_request_report(request, services, wanted)))
 
 
 @router.head("/get_report", include_in_schema=False)
@@ -134,12 +136,12 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
     report = find_report(services, report_id)
     vary = {"Vary": "Accept"}
     if prefers_json(", ".join(request.headers.getlist("Accept"))):
-        return _json(_status_resource(request, report), vary)
+        return _json(_status_resource(request, services, report), vary)
     if report.state is ReportState.COMPLETE:
         return csv_answer(request, services.reader, report, vary)
     if report.state is ReportState.WAITING:
         return _json(RunningAnswer(report_id=report.report_id), vary)
-    return _json(_status_resource(request, report), vary)
+    return _json(_status_resource(request, services, report), vary)
 
 
 @router.head("/get_report/{report_id}", include_in_schema=False)
@@ -156,7 +158,7 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
 )
 def get_report_status(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
     """Answer with the status resource, whatever the report's state and the `Accept` header."""
-    return _json(_status_resource(request, find_report(services, report_id)))
+    return _json(_status_resource(request, services, find_report(services, report_id)))
 
 
 @router.head("/reports/{report_id}.csv", include_in_schema=False)
@@ -205,9 +207,11 @@ def get_report_csv(request: Request, services: ServicesDep, report_id: _IdInPath
     },
     openapi_extra=trigger_body(),
 )
-def api_trigger_report(services: ServicesDep, wanted: TriggerRequestDep) -> Response:
+def api_trigger_report(
+    request: Request, services: ServicesDep, wanted: TriggerRequestDep
+) -> Response:
     """Accept the request for a report; only the words of the answer differ."""
-    return _json(MessageTriggerAnswer(report_id=_request_report(services, wanted)))
+    return _json(MessageTriggerAnswer(report_id=_request_report(request, services, wanted)))
 
 
 @router.head("/api/get_report", include_in_schema=False)
@@ -247,7 +251,7 @@ def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuer
     )
 
 
-def _request_report(services: Services, wanted: TriggerRequest) -> str:
+def _request_report(request: Request, services: Services, wanted: TriggerRequest) -> str:
     """Return the id of a new report that waits to be made."""
     if wanted.as_of is not None and wanted.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
         message = "Input should be at most 5 minutes in the future"
@@ -259,6 +263,7 @@ def _request_report(services: Services, wanted: TriggerRequest) -> str:
             report_id=report_id,
             as_of=wanted.as_of,
             policy=wanted.policy or Policy.NEAREST,
+            request_id=getattr(request.state, "request_id", None),
         )
     services.dispatcher.wake()
     return report_id
@@ -275,21 +280,22 @@ def find_report(services: Services, report_id: str) -> Report:
 
 
 def _status_resource(
-    request: Request, report: Report
+    request: Request, services: Services, report: Report
 ) -> RunningReport | CompleteReport | FailedReport:
     """Return what is told of a report to who asks for its status. Raises a 410 problem."""
     match report.state:
         case ReportState.WAITING:
             return RunningReport(report_id=report.report_id, requested_at=report.requested_at)
         case ReportState.COMPLETE:
+            stores, silent_stores = _counts(request, services, report)
             return CompleteReport(
                 report_id=report.report_id,
                 requested_at=report.requested_at,
                 report_url=f"{request.base_url}reports/{report.report_id}.csv",
                 as_of=report.as_of,
                 policy=report.policy,
-                stores=report.stores,
-                silent_stores=report.silent_stores,
+                stores=stores,
+                silent_stores=silent_stores,
                 completed_at=report.completed_at,
                 revision=report.revision,
             )
@@ -303,6 +309,15 @@ def _status_resource(
             raise ProblemError(EXPIRED_REPORT)
         case _:
             assert_never(report.state)
+
+
+def _counts(request: Request, services: Services, report: Report) -> tuple[int | None, int | None]:
+    """Return how many stores have a row and how many have none, of those that may be seen."""
+    some = visible_stores(request)
+    if some is None or report.result_id is None:
+        return report.stores, report.silent_stores
+    with services.reader.connect() as connection:
+        return count_stores(connection, report.result_id, some)
 
 
 def _json(body: BaseModel, headers: dict[str, str] | None = None) -> Response:

@@ -73,9 +73,14 @@ _COLUMNS = (
 
 
 def request_report(
-    connection: sa.Connection, *, report_id: str, as_of: datetime | None, policy: Policy
+    connection: sa.Connection,
+    *,
+    report_id: str,
+    as_of: datetime | None,
+    policy: Policy,
+    request_id: str | None = None,
 ) -> Report:
-    """A new report waits to be made."""
+    """A new report waits to be made; `request_id` is that of the HTTP request for it."""
     requested_at = connection.execute(
         sa.insert(reports)
         .values(
@@ -83,6 +88,7 @@ def request_report(
             state=ReportState.WAITING.value,
             requested_as_of=as_of,
             policy=policy.value,
+            request_id=request_id,
         )
         .returning(reports.c.requested_at)
     ).scalar_one()

@@ -372,6 +372,7 @@ reports: Final = sa.Table(
     sa.Column("result_id", sa.BigInteger, index=True),
     sa.Column("completed_at", _INSTANT),
     sa.Column("error", sa.Text),
+    sa.Column("request_id", sa.Text, comment="of the HTTP request that asked for it"),
     sa.CheckConstraint(
         "state IN ('waiting', 'complete', 'failed', 'expired')",
         name="state",
@@ -433,4 +434,40 @@ report_runs: Final = sa.Table(
     sa.Column("is_success", sa.Boolean),
     sa.Index("ix_report_runs_open", "launched_at", postgresql_where=sa.text("ended_at IS NULL")),
     comment="The Dagster runs that make reports.",
+)
+
+api_keys: Final = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.Text(collation="C"), primary_key=True, comment="the token's open part"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("secret_sha256", sa.LargeBinary, nullable=False),
+    sa.Column("scopes", postgresql.ARRAY(sa.Text), nullable=False),
+    sa.Column("store_ids", postgresql.ARRAY(sa.Text), comment="NULL: every store"),
+    sa.Column("created_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("expires_at", _INSTANT),
+    sa.Column("revoked_at", _INSTANT),
+    sa.Column("last_used_at", _INSTANT, comment="to the minute"),
+    sa.CheckConstraint("length(secret_sha256) = 32", name="secret_sha256"),
+    sa.CheckConstraint(
+        "scopes <@ ARRAY['read', 'trigger', 'ingest', 'admin'] AND scopes <> '{}'", name="scopes"
+    ),
+    sa.Index(
+        "uq_api_keys_name", "name", unique=True, postgresql_where=sa.text("revoked_at IS NULL")
+    ),
+    comment="Who may use the API, and for what; never holds a token.",
+)
+
+audit_events: Final = sa.Table(
+    "audit_events",
+    metadata,
+    sa.Column("event_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("at", _INSTANT, nullable=False, server_default=_NOW, index=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text, comment="NULL: no key was needed, or the command line"),
+    sa.Column("client", sa.Text, comment="address of the client, or the user of the command line"),
+    sa.Column("request_id", sa.Text),
+    sa.Column("subject", sa.Text, comment="what it was done to"),
+    sa.Column("status", sa.SmallInteger, comment="of the answer"),
+    comment="Who triggered, pushed, changed keys, and when; only ever appended to.",
 )

@@ -282,7 +282,7 @@ def test_head_gives_the_headers_of_get(client: httpx.Client, engine: sa.Engine, 
     get, head = client.get(address), client.head(address)
     assert head.status_code == 200
     assert head.content == b""
-    ignored = {"date", "transfer-encoding"}
+    ignored = {"date", "transfer-encoding", "x-request-id"}
     assert {name: value for name, value in head.headers.items() if name not in ignored} == {
         name: value for name, value in get.headers.items() if name not in ignored
     }
@@ -296,7 +296,9 @@ def test_an_empty_report_is_its_header_line(client: httpx.Client, engine: sa.Eng
 def test_many_clients_at_once_all_get_their_answer(client: httpx.Client, engine: sa.Engine) -> None:
     report_id = complete_report(engine, CSV)
     address = (client.base_url.host, client.base_url.port or 0)
-    request = f"GET /reports/{report_id}.csv HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    request = (
+        f"GET /reports/{report_id}.csv HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    )
     connections = [socket.create_connection(address, timeout=20.0) for _ in range(100)]
     for connection in connections:
         connection.sendall(request.encode())
@@ -311,6 +313,6 @@ def test_a_broken_host_header_breaks_no_answer(
 ) -> None:
     report_id = complete_report(engine, CSV)
     response = client.get(f"/get_report/{report_id}", headers=[(b"Host", host.encode())])
-    assert response.status_code in {200, 400}
+    assert response.status_code in {400, 403}
     if response.status_code == 200:
         assert response.json()["report_url"].endswith(f"/reports/{report_id}.csv")

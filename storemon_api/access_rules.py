@@ -1,0 +1,90 @@
+"""What each address asks of a key. The one list of it: an address that is missing is for admins.
+
+A test holds the list against the routes of the application. Checking is `access`'s.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from storemon_pipeline.access import Scope
+
+
+class Stores(StrEnum):
+    """What a key that is limited to some stores may do at an address."""
+
+    NONE = "none"
+    """Nothing: the address speaks of all stores together."""
+    FILTERED = "filtered"
+    """Use it: the answer holds only what concerns the key's stores (`access.visible_stores`)."""
+    IN_PATH = "in path"
+    """Use it when the path's `store_id` is one of the key's."""
+    NOT_CONCERNED = "not concerned"
+    """Use it: nothing of a store is told or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an address asks for; with `scope` None any key will do."""
+
+    scope: Scope | None
+    stores: Stores = Stores.NONE
+    action: str | None = None
+    """The word for it in the audit table; None leaves no line there."""
+    is_open: bool = False
+    """Whether it is answered to everyone, with no key at all."""
+
+
+_OPEN: Final = Rule(None, Stores.NOT_CONCERNED, is_open=True)
+_READ_FILTERED: Final = Rule(Scope.READ, Stores.FILTERED)
+_READ_ONE: Final = Rule(Scope.READ, Stores.IN_PATH)
+_READ_ALL: Final = Rule(Scope.READ)
+# The report is made of all stores, whoever asks; what of it is told is filtered.
+_TRIGGER: Final = Rule(Scope.TRIGGER, Stores.FILTERED, "report.trigger")
+
+UNLISTED: Final = Rule(Scope.ADMIN)
+NO_ADDRESS: Final = Rule(None, Stores.NOT_CONCERNED)
+"""Of what will be answered with 404 or 405."""
+
+RULES: Final[dict[tuple[str, str], Rule]] = {
+    ("POST", "/trigger_report"): _TRIGGER,
+    ("POST", "/api/trigger_report"): _TRIGGER,
+    ("GET", "/get_report"): _READ_FILTERED,
+    ("GET", "/get_report/{report_id}"): _READ_FILTERED,
+    ("GET", "/reports/{report_id}.csv"): _READ_FILTERED,
+    ("GET", "/api/get_report"): _READ_FILTERED,
+    ("GET", "/reports/{report_id}/diff"): _READ_ALL,
+    ("POST", "/polls"): Rule(Scope.INGEST, action="polls.push"),
+    ("PUT", "/stores/{store_id:path}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.put"),
+    ("PUT", "/stores/{store_id:path}/timezone"): Rule(Scope.INGEST, Stores.IN_PATH, "timezone.put"),
+    ("GET", "/stores/{store_id:path}"): _READ_ONE,
+    ("GET", "/stores/{store_id:path}/uptime"): _READ_ONE,
+    ("GET", "/stores/{store_id:path}/incidents"): _READ_ONE,
+    ("GET", "/stores/{store_id:path}/timeline"): _READ_ONE,
+    ("GET", "/stores/{store_id:path}/explain"): _READ_ONE,
+    ("GET", "/stores"): _READ_ALL,
+    ("GET", "/incidents"): _READ_ALL,
+    ("GET", "/fleet/now"): _READ_ALL,
+    ("GET", "/fleet/uptime"): _READ_ALL,
+    ("GET", "/events"): _READ_ALL,
+    ("GET", "/reports"): _READ_ALL,
+    ("GET", "/reports/{report_id}/diff"): _READ_ALL,
+    ("GET", "/data-health"): _READ_ALL,
+    ("POST", "/closures"): Rule(Scope.INGEST, action="closure.add"),
+    ("GET", "/closures"): _READ_ALL,
+    ("DELETE", "/closures/{closure_id}"): Rule(Scope.INGEST, action="closure.cancel"),
+    # A load balancer and the supervisor ask them; they tell no name, number or address.
+    ("GET", "/healthz"): _OPEN,
+    ("GET", "/readyz"): _OPEN,
+    # Counts over all stores.
+    ("GET", "/metrics"): _READ_ALL,
+    # What the interface looks like is no secret, and says how a key is sent.
+    ("GET", "/docs"): _OPEN,
+    ("GET", "/docs/assets"): _OPEN,
+    ("GET", "/openapi.json"): _OPEN,
+}
+
+
+def rule_of(method: str, path: str) -> Rule:
+    """Return the rule of a route by its path template; HEAD is asked as GET."""
+    return RULES.get(("GET" if method == "HEAD" else method, path), UNLISTED)
