@@ -59,6 +59,11 @@ class Home:
         return self._socket(self.dagster / "code.sock")
 
     @property
+    def run_starter_socket(self) -> Path:
+        """The socket of the process that starts runs, beside the code server's."""
+        return self.code_server_socket.with_name("runs.sock")
+
+    @property
     def postgres_socket_folder(self) -> Path:
         """The folder of the embedded PostgreSQL's socket."""
         return self._socket(self.path / "socket" / ".s.PGSQL.5432").parent

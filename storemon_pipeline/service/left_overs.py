@@ -16,8 +16,8 @@ from storemon_pipeline.service.errors import HomeError
 # Every process of a service carries it, and whatever it starts inherits it.
 MARK = "STOREMON_SUPERVISED_HOME"
 
-# How Dagster's code server starts the process of a run.
-_WORKER = "multiprocessing.spawn"
+# How Dagster's code server starts the process of a run, and what a fork of the run starter is.
+_WORKERS = ("multiprocessing.spawn", "storemon_pipeline.defs.run_starter")
 
 _STEPS = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
@@ -40,7 +40,8 @@ def find_workers(home: Path) -> list[psutil.Process]:
     workers = []
     for process in find_left_overs(home):
         try:
-            if any(_WORKER in argument for argument in process.cmdline()):
+            command = " ".join(process.cmdline())
+            if any(worker in command for worker in _WORKERS):
                 workers.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

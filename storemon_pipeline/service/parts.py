@@ -30,6 +30,7 @@ from storemon_pipeline.settings import Settings
 from storemon_pipeline.storage.engine import dagster_url, libpq_url
 
 DEFINITIONS_MODULE: Final = "storemon_pipeline.definitions"
+RUN_STARTER_MODULE: Final = "storemon_pipeline.defs.run_starter"
 API_FACTORY: Final = "storemon_api.app:create_app"
 
 _PROBE_SECONDS = 3.0
@@ -82,9 +83,11 @@ def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
 
 def _child_environment(settings: Settings, database_url: str) -> dict[str, str]:
     return {
-        **os.environ,
+        # The key of a person's commands is nothing that the service needs.
+        **{name: value for name, value in os.environ.items() if name != "STOREMON_API_KEY"},
         **shared_environment(settings, database_url),
         "PYTHONUNBUFFERED": "1",
+        "STOREMON_RUN_STARTER": str(Home(settings.home).run_starter_socket),
         MARK: str(settings.home),
     }
 
@@ -158,13 +161,25 @@ class CodeServerPart(_PythonPart):
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one's socket refuses
         """Try its socket, which it opens when the definitions are loaded."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(_PROBE_SECONDS)
-            try:
-                probe.connect(str(self._home.code_server_socket))
-            except OSError:
-                return "loading the definitions"
-        return None
+        return _why_not_listening(self._home.code_server_socket)
+
+
+class RunStarterPart(_PythonPart):
+    """The process that forks the processes of runs."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - as above
+        """Try its socket, which it opens when everything is imported."""
+        return _why_not_listening(self._home.run_starter_socket)
+
+
+def _why_not_listening(path: Path) -> str | None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return "loading the definitions"
+    return None
 
 
 class WebserverPart(_PythonPart):
@@ -243,10 +258,10 @@ def ask_readiness(settings: Settings) -> Readiness:
 def process_parts(
     settings: Settings, database_url: str, *, definitions_module: str = DEFINITIONS_MODULE
 ) -> list[Part]:
-    """Return the parts beside the database: code server, API, webserver, daemon.
+    """Return the parts beside the database: code server, API, webserver, daemon, run starter.
 
-    The last two load what the code server serves: started before it is ready, they fail to and
-    lose seconds until they try again.
+    Webserver and daemon load what the code server serves: started before it is ready, they fail to
+    and lose seconds until they try again.
     """
     home = Home(settings.home)
     environment = _child_environment(settings, database_url)
@@ -298,4 +313,13 @@ def process_parts(
             "--no-access-log",
         ],
     )
-    return [code_server, api, webserver, daemon]
+    run_starter = RunStarterPart(
+        settings=settings,
+        # NumPy's linear algebra is not used, and would start a thread that no fork has.
+        environment={**environment, "OPENBLAS_NUM_THREADS": "1"},
+        name="run starter",
+        log_name="runs",
+        ready_note="everything is imported",
+        arguments=[RUN_STARTER_MODULE],
+    )
+    return [code_server, api, webserver, daemon, run_starter]

@@ -24,12 +24,17 @@ def libpq_url(url: str) -> str:
 def dagster_url(url: str) -> str:
     """The URL of Dagster's own database on the same server.
 
-    The driver is psycopg2, because dagster-postgres loses its connections through psycopg 3.
+    The driver is psycopg2, because dagster-postgres loses its connections through psycopg 3. Its
+    commits do not wait for the disk: a run has some thirty events, and a crash of the server that
+    loses the last of them leaves a run that is taken for lost and launched again.
     """
     storemon = make_url(url)
-    return storemon.set(
-        drivername="postgresql+psycopg2", database=f"{storemon.database}_dagster"
-    ).render_as_string(hide_password=False)
+    options = f"{storemon.query.get('options', '')} -c synchronous_commit=off".strip()
+    return (
+        storemon.set(drivername="postgresql+psycopg2", database=f"{storemon.database}_dagster")
+        .update_query_dict({"options": options})
+        .render_as_string(hide_password=False)
+    )
 
 
 def create_engine(
