@@ -5,7 +5,7 @@ key with it, so that all of them can be distributed by store. Instants are `time
 time are whole microseconds (`_us`) unless a column's name says otherwise.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -22,6 +22,12 @@ metadata: Final = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
 _INSTANT: Final = sa.DateTime(timezone=True)
 _NOW: Final = sa.func.now()
+_BY_TIME: Final[dict[str, Any]] = {
+    # Rows come about in the order of time: a range of pages is known by its bounds, and a change of
+    # last_poll_at touches no index.
+    "postgresql_using": "brin",
+    "postgresql_with": {"autosummarize": "on", "pages_per_range": 16},
+}
 
 
 def _key(name: str = "store_key") -> "sa.Column[int]":
@@ -143,6 +149,7 @@ store_status: Final = sa.Table(
     sa.Column("polled_at", _INSTANT, primary_key=True),
     sa.Column("is_active", sa.Boolean, nullable=False),
     sa.Column("load_id", sa.Integer, nullable=False, comment="whose statement this is"),
+    sa.Index("ix_store_status_polled_at", "polled_at", **_BY_TIME),
     postgresql_partition_by="RANGE (polled_at)",
     comment="The polls, one row per (store, instant): what the last arrival said.",
 )
@@ -175,6 +182,9 @@ status_runs: Final = sa.Table(
     sa.Column("is_active", sa.Boolean, nullable=False),
     sa.Column("polls", sa.Integer, nullable=False),
     sa.Index("ix_status_runs_first_poll_at", "first_poll_at"),
+    sa.Index(
+        "ix_status_runs_first_poll_at_last_poll_at", "first_poll_at", "last_poll_at", **_BY_TIME
+    ),
     comment="Maximal sequences of polls with one status; written in the polls' transaction.",
     # The hourly refresh only moves last_poll_at: with room in the page no index is touched.
     postgresql_with={"fillfactor": 70},

@@ -72,24 +72,11 @@ def read_store(bulk: Bulk, store_id: str) -> StoreIndex | None:
 
 
 def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
-    """The runs with a poll in the look-back before an instant, by position of their store.
-
-    Runs that begin within it come by their first poll; of each store at most one more, the last
-    that began before, can reach into it.
-    """
+    """The runs with a poll in the look-back before an instant, by position of their store."""
     rows = bulk.fetch(
         """
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs WHERE first_poll_at > $1 - $2 AND first_poll_at <= $1
-        UNION ALL
-        SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-        FROM stores s
-        CROSS JOIN LATERAL (
-            SELECT * FROM status_runs r
-            WHERE r.store_key = s.store_key AND r.first_poll_at <= $1 - $2
-            ORDER BY r.first_poll_at DESC LIMIT 1
-        ) r
-        WHERE r.last_poll_at > $1 - $2
+        FROM status_runs WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2
         """,
         (as_of, LOOKBACK),
     )

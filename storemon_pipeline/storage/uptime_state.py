@@ -31,7 +31,11 @@ def read_uptime_state(connection: sa.Connection) -> UptimeState | None:
     return UptimeState(*row) if row else None
 
 
-_NEWEST_POLL = "SELECT max(last_poll_at) FROM status_runs"
+_NEWEST_POLL = """
+    SELECT max(last_poll_at) FROM status_runs
+    WHERE last_poll_at >= (SELECT max(first_poll_at) FROM status_runs)
+"""
+"""The condition excludes no newest poll, and the whole history from being read."""
 
 
 def newest_poll(connection: sa.Connection) -> datetime | None:

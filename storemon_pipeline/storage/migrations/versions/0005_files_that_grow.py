@@ -1,4 +1,6 @@
-"""What is remembered of a file so that it can be read on where it was left."""
+"""What is remembered of a file so that it can be read on, and what finds recent rows by time."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -44,3 +46,14 @@ def upgrade() -> None:
             comment="the load of a last line without an end, behind bytes_read",
         ),
     )
+    recent: dict[str, Any] = {
+        "postgresql_using": "brin",
+        "postgresql_with": {"autosummarize": "on", "pages_per_range": 16},
+    }
+    op.create_index(
+        "ix_status_runs_first_poll_at_last_poll_at",
+        "status_runs",
+        ["first_poll_at", "last_poll_at"],
+        **recent,
+    )
+    op.create_index("ix_store_status_polled_at", "store_status", ["polled_at"], **recent)
