@@ -4,6 +4,7 @@ import dagster as dg
 
 from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
 from storemon_pipeline.defs.resources import Database, DataFolder
+from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import (
     business_hours,
@@ -29,8 +30,8 @@ defs = dg.Definitions(
         store_uptime_daily,
         uptime_report,
     ],
-    jobs=[refresh_job, report_job],
-    schedules=[hourly_refresh],
+    jobs=[refresh_job, report_job, retention_job],
+    schedules=[hourly_refresh, daily_retention],
     sensors=[new_files],
     resources={
         "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),

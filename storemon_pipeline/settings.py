@@ -6,7 +6,7 @@ Nothing is read at import: whoever needs them builds them. The API has its own.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_PORT = 65_535
@@ -58,6 +58,12 @@ class Settings(BaseSettings):
 
     dagster_database_url: OptionalUrl = None
     """Dagster's own database, `postgresql+psycopg2://…`, which `storemon up` chooses."""
+
+    keep_polls_days: PositiveInt = 90
+    """Days, counted back from the newest poll, for which raw polls are kept; runs always are."""
+
+    keep_reports_days: PositiveInt = 365
+    """Days, counted back from the newest poll, for which reports are kept."""
 
     @property
     def dagster_home(self) -> Path:

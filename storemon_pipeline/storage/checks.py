@@ -1,7 +1,8 @@
 """Questions that prove the tables right: each answer counts what contradicts a rule."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from storemon_pipeline.ingest.rejects import Reason
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import microseconds, microseconds_of
+from storemon_pipeline.storage.retention import PARTITION_US, read_polls_kept_from
 from storemon_pipeline.uptime.runs import Runs, compress
 
 
@@ -30,6 +32,12 @@ def count_unaccounted_polls(bulk: Bulk) -> int:
     )
 
 
+_EVERY_KEY: Final = range(2**31 - 1)
+_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+_STORES_AT_A_TIME: Final = 1_000
+"""With polls every hour for 90 days, 2 million polls are in memory at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunsComparison:
     """How many runs were made again from the polls, and how many were not as stored."""
@@ -38,21 +46,46 @@ class RunsComparison:
     different: int
 
 
-def compare_runs(bulk: Bulk, *, since: datetime, max_gap_us: int) -> RunsComparison:
+def compare_all_runs(bulk: Bulk, *, max_gap_us: int) -> RunsComparison:
+    """As `compare_runs`, with every poll that is kept, some stores at a time."""
+    kept_from = read_polls_kept_from(bulk)
+    since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
+    last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM stores")
+    compared = different = 0
+    for first in range(0, last + 1, _STORES_AT_A_TIME):
+        part = compare_runs(
+            bulk,
+            since=since,
+            max_gap_us=max_gap_us,
+            store_keys=range(first, first + _STORES_AT_A_TIME),
+        )
+        compared += part.compared
+        different += part.different
+    return RunsComparison(compared, different)
+
+
+def compare_runs(
+    bulk: Bulk, *, since: datetime, max_gap_us: int, store_keys: range = _EVERY_KEY
+) -> RunsComparison:
     """Make the runs again from the polls at or after an instant, and compare.
 
     Of a run that began before, its end and status are compared.
     """
     since_us = microseconds(since)
+    chosen = (since, store_keys.start, store_keys.stop)
     polls = bulk.fetch(
-        "SELECT store_key, polled_at, is_active FROM store_status WHERE polled_at >= $1", (since,)
+        """
+        SELECT store_key, polled_at, is_active FROM store_status
+        WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
+        """,
+        chosen,
     )
     stored = bulk.fetch(
         """
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs WHERE last_poll_at >= $1
+        FROM status_runs WHERE last_poll_at >= $1 AND store_key >= $2 AND store_key < $3
         """,
-        (since,),
+        chosen,
     )
     store = polls["store_key"].to_numpy().astype(np.int64)
     polled_at_us = microseconds_of(polls["polled_at"])
