@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -36,6 +37,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+rejected_app = typer.Typer(help="Rows that could not be read.", no_args_is_help=True)
+app.add_typer(rejected_app, name="rejected")
+
+keys_app = typer.Typer(help="Keys of the API: who may use it, and for what.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 HomeOption = Annotated[
     Path | None,
@@ -177,7 +184,10 @@ def report(
         from storemon_pipeline.service.report_request import ReportRequest
 
         settings = _settings(host=host, port=port)
-        with ReportRequest(settings.api_url) as request, _progress("report") as show:
+        with (
+            ReportRequest(settings.api_url, key=settings.api_key) as request,
+            _progress("report") as show,
+        ):
             report_id = request.trigger(as_of=as_of, policy=policy)
             show(f"{report_id}: requested")
             finished = request.wait(
@@ -216,6 +226,172 @@ def refresh(dagster_port: DagsterPortOption = None) -> None:
             accounts = _accounts(client, run.run_id or "")
         for line in accounts:
             typer.echo(line)
+
+
+@app.command()
+def loads(
+    limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """List what was loaded: files read, rows pushed, loads undone."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.undo_load import list_loads
+
+        for load in list_loads(url, limit=limit):
+            what = load.file_path or "pushed"
+            if load.undoes_load_id is not None:
+                what = f"undoes load {load.undoes_load_id}, {load.rows_removed:,} polls gone"
+            undone = f", undone {load.undone_at:%Y-%m-%d %H:%M}Z" if load.undone_at else ""
+            typer.echo(
+                f"{load.load_id:>6}  {load.loaded_at:%Y-%m-%d %H:%M:%S}Z  {load.source.value:<15}  "
+                f"{load.rows_loaded:,} loaded, {load.rows_replaced:,} replaced, "
+                f"{load.rows_unchanged:,} unchanged, {load.rows_rejected:,} rejected  "
+                f"{what}{undone}"
+            )
+
+
+@app.command("undo-load")
+def undo_load_command(
+    load_id: Annotated[
+        int, typer.Argument(metavar="ID", help="The load, as `storemon loads` lists it.")
+    ],
+    reload: Annotated[  # noqa: FBT002 - typer reads it
+        bool, typer.Option("--reload", help="Let the next refresh read the load's file again.")
+    ] = False,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Take a wrong load back: what it brought goes, what it replaced returns."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.undo_load import UndoError, undo_load
+
+        try:
+            undone = undo_load(url, load_id, now=datetime.now(UTC), is_reloading=reload)
+        except UndoError as error:
+            raise ServiceError(str(error)) from error
+        again = " The next refresh reads its file again." if undone.is_file_forgotten else ""
+        typer.echo(
+            f"Load {load_id} ({undone.load.source.value}, {undone.load.file_path or 'pushed'}) is "
+            f"undone by load {undone.undo_load_id}: {undone.polls_removed:,} polls gone, and what "
+            f"it replaced is back.{again}"
+        )
+
+
+@rejected_app.command("list")
+def list_rejected_rows(
+    limit: Annotated[int, typer.Option(min=1, help="So many, the oldest first.")] = 100,
+    load: Annotated[int | None, typer.Option(help="Of this load.", show_default="all")] = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """List the rejected rows that wait to be replayed."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.replay_rejected import list_rejected
+
+        for row in list_rejected(url, load_id=load, limit=limit):
+            place = f"{row.file_path}:{row.line}" if row.file_path else f"pushed row {row.line}"
+            typer.echo(f"load {row.load_id}  {place}  {row.reason}: {row.text}")
+
+
+@rejected_app.command("replay")
+def replay_rejected_rows(
+    load: Annotated[int | None, typer.Option(help="Of this load.", show_default="all")] = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Try rejected rows again; what can be read now is loaded."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.replay_rejected import replay_rejected
+
+        for replayed in replay_rejected(url, load_id=load, now=datetime.now(UTC)):
+            result = f"{replayed.taken:,} taken"
+            if replayed.load_id is not None:
+                result += f" by load {replayed.load_id}"
+            if replayed.is_file_forgotten:
+                result = "the next refresh reads the file again, whole"
+            typer.echo(
+                f"load {replayed.of_load_id} ({replayed.source.value}, "
+                f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected rows, {result}"
+            )
+
+
+@keys_app.command("create")
+def create_key_command(
+    name: Annotated[str, typer.Option("--name", help="What the key is called in lists.")],
+    store: Annotated[
+        list[str] | None,
+        typer.Option("--store", metavar="ID", help="A store that it may see; may be repeated."),
+    ] = None,
+    all_stores: Annotated[  # noqa: FBT002 - typer reads it
+        bool, typer.Option("--all-stores", help="It may see every store.")
+    ] = False,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            help="read, trigger (and read), ingest or admin (everything); may be repeated.",
+            show_default="read",
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="T",
+            help="An instant such as 2027-01-01T00:00Z, or days from now such as 30d.",
+            show_default="never",
+        ),
+    ] = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Make a key and print its token, which is shown this once and stored nowhere."""
+    with _one_line_errors():
+        from storemon_pipeline.service.key_options import KeyOptions
+
+        options = KeyOptions.parse(
+            name=name, stores=store or [], is_all=all_stores, scopes=scope or [], expires=expires
+        )
+        with _database(home, database_url) as url:
+            token = options.create(url)
+        typer.echo(token)
+        typer.echo(
+            "Keep it: it cannot be shown again. Send it as `Authorization: Bearer TOKEN`. "
+            "From now on every request needs a key.",
+            err=True,
+        )
+
+
+@keys_app.command("list")
+def list_keys_command(home: HomeOption = None, database_url: DatabaseUrlOption = None) -> None:
+    """List the keys, without their tokens."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.manage_keys import list_keys
+        from storemon_pipeline.service.key_options import describe_key
+
+        for key in list_keys(url):
+            typer.echo(describe_key(key, datetime.now(UTC)))
+
+
+@keys_app.command("revoke")
+def revoke_key_command(
+    key: Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id.")],
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Refuse a key from now on; a running service knows within a second."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.manage_keys import NoKeyError, revoke_key
+        from storemon_pipeline.service.key_options import system_user
+
+        try:
+            revoked = revoke_key(url, key, by=system_user())
+        except NoKeyError as error:
+            raise ServiceError(
+                f"No key {key} is there to be revoked; `storemon keys list` shows them."
+            ) from error
+        typer.echo(f"Key {revoked.name} ({revoked.key_id}) is revoked.")
 
 
 @app.command("sample-data")
@@ -263,6 +439,20 @@ def _settings(**given: Any) -> "Settings":  # noqa: ANN401 - one type per option
         raise StartError(
             f"The setting STOREMON_{name.upper()} cannot be used: {first['msg']}."
         ) from error
+
+
+@contextmanager
+def _database(home: Path | None, database_url: str | None) -> Iterator[str]:
+    """Give the URL of the service's database, whether the service runs or not."""
+    import adbc_driver_manager
+
+    from storemon_pipeline.service.reach_database import reachable_database
+
+    try:
+        with reachable_database(_settings(home=home, database_url=database_url)) as url:
+            yield url
+    except adbc_driver_manager.OperationalError as error:
+        raise ServiceError(f"The database cannot be used: {error}") from error
 
 
 @contextmanager

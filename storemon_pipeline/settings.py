@@ -6,7 +6,7 @@ Nothing is read at import: whoever needs them builds them. The API has its own.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_PORT = 65_535
@@ -64,6 +64,9 @@ class Settings(BaseSettings):
 
     keep_reports_days: PositiveInt = 365
     """Days, counted back from the newest poll, for which reports are kept."""
+
+    api_key: SecretStr | None = None
+    """The key by which commands such as `storemon report` ask the API; the service needs none."""
 
     @property
     def dagster_home(self) -> Path:

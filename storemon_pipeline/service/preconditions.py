@@ -1,9 +1,12 @@
 """What must hold before anything is started; each failure is one line that names the remedy."""
 
 import errno
+import ipaddress
 import socket
+from datetime import UTC, datetime
 
 from storemon_pipeline.ingest.locations import LocalFolder, LocationError, data_folder
+from storemon_pipeline.operations.manage_keys import has_usable_key
 from storemon_pipeline.service.errors import StartError
 from storemon_pipeline.settings import Settings
 
@@ -42,6 +45,30 @@ def check_ports(settings: Settings) -> None:
         option="--dagster-port",
         variable="STOREMON_DAGSTER_PORT",
     )
+
+
+def check_keys(settings: Settings, database_url: str) -> None:
+    """Raise StartError when others than this machine could reach the API and no key is usable.
+
+    The database has the newest schema.
+    """
+    if is_loopback(settings.host) or has_usable_key(database_url, now=datetime.now(UTC)):
+        return
+    raise StartError(
+        f"The API would be open to others at {settings.host}, and no key says who may use it: run "
+        "`storemon keys create --name NAME --all-stores --scope admin` first, or leave --host "
+        "(STOREMON_HOST) at 127.0.0.1."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only programs of this machine reach what listens on this address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_port(host: str, port: int, *, option: str, variable: str) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import httpx
+from pydantic import SecretStr
 
 from storemon_pipeline.service.errors import ServiceError
 
@@ -40,10 +41,13 @@ class FinishedReport:
 class ReportRequest:
     """One report of the API at `base_url`; use it in a `with`."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, key: SecretStr | None = None) -> None:
         self._base_url = base_url
+        headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         # The service is on this machine or named on purpose: no proxy stands between.
-        self._client = httpx.Client(base_url=base_url, timeout=_TIMEOUT, trust_env=False)
+        self._client = httpx.Client(
+            base_url=base_url, timeout=_TIMEOUT, trust_env=False, headers=headers
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -38,7 +38,12 @@ from storemon_pipeline.service.parts import (
     process_parts,
 )
 from storemon_pipeline.service.postgres import STOP_STEPS, EmbeddedPostgres
-from storemon_pipeline.service.preconditions import check_data_folder, check_ports
+from storemon_pipeline.service.preconditions import (
+    check_data_folder,
+    check_keys,
+    check_ports,
+    is_loopback,
+)
 from storemon_pipeline.service.refresh_run import RefreshRun
 from storemon_pipeline.service.restarts import RestartPolicy
 from storemon_pipeline.service.stopping import StopRequestedError, StopRequests
@@ -115,6 +120,9 @@ class Supervisor:
 
     def _serve(self) -> NoReturn:
         url = self._start_database()
+        if not is_loopback(self._settings.host):
+            self._migrate(url)
+            check_keys(self._settings, url)
         prepare_dagster_home(self._home)
         code_server, api, *others = (
             _Child(part)
