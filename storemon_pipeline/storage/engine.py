@@ -72,7 +72,13 @@ def ensure_database(url: str) -> None:
     with server.connect() as connection:
         name = sa.sql.quoted_name(str(wanted.database), quote=True)
         quoted = connection.dialect.identifier_preparer.quote(name)
-        connection.execute(sa.text(f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0"))
+        statement = f"CREATE DATABASE {quoted} ENCODING 'UTF8' TEMPLATE template0"
+        try:
+            connection.execute(sa.text(statement))
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+            # Which of the two another process's quicker CREATE DATABASE causes is a matter of luck.
+            if not _exists(wanted):
+                raise
 
 
 def _exists(url: URL) -> bool:
