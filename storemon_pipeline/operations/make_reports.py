@@ -60,9 +60,13 @@ def make_waiting_reports(url: str, *, run_id: str, is_asked_by_hand: bool) -> Re
         made = _make(bulk, run_id)
     if is_asked_by_hand and not made.made and not made.failed:
         engine = create_engine(url, application_name="storemon report", pool_size=1)
-        with engine.begin() as connection:
-            request_report(connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST)
-        engine.dispose()
+        try:
+            with engine.begin() as connection:
+                request_report(
+                    connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST
+                )
+        finally:
+            engine.dispose()
         with bulk_transaction(url) as bulk:
             made = _make(bulk, run_id)
     return made
