@@ -1,0 +1,280 @@
+"""Bringing databases to the newest schema, which is what `storage/tables.py` describes."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from stored import load, stored_polls, stored_runs
+from storemon_pipeline.storage import migrate as migrate_module
+from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
+from storemon_pipeline.storage.migrate import is_current, migrate
+from storemon_pipeline.storage.tables import metadata
+
+REVISIONS = [
+    script.revision
+    for script in ScriptDirectory.from_config(migrate_module._config()).walk_revisions()
+][::-1]
+
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture
+def new_database(server_url: str) -> Iterator[NewDatabase]:
+    """Make databases without tables; all are dropped after the test."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"empty_{uuid.uuid4().hex}")
+        url = sqlalchemy_url(server_url).set(database=names[-1])
+        ensure_database(url.render_as_string(hide_password=False))
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    server = sa.create_engine(
+        sqlalchemy_url(server_url).set(database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.pool.NullPool,
+    )
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def ask(url: str, query: str) -> list[tuple[object, ...]]:
+    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
+    with closing(engine.connect()) as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query))]
+
+
+def run(url: str, *statements: str) -> None:
+    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+def is_newest(url: str) -> bool:
+    engine = create_engine(url, application_name="test", pool_size=1)
+    with engine.connect() as connection:
+        answer = is_current(connection)
+    engine.dispose()
+    return answer
+
+
+OURS = """
+    c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'alembic_version%'
+"""
+SCHEMA = {
+    "tables": f"""
+        SELECT c.relname, c.relkind, c.reloptions::text, pg_get_partkeydef(c.oid),
+               obj_description(c.oid, 'pg_class')
+        FROM pg_class c WHERE {OURS} AND c.relkind IN ('r', 'p', 'v') ORDER BY 1
+    """,
+    "columns": f"""
+        SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+               a.attidentity, l.collname, pg_get_expr(d.adbin, d.adrelid),
+               col_description(c.oid, a.attnum)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        LEFT JOIN pg_collation l ON l.oid = a.attcollation
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE {OURS} AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY 1, 2
+    """,
+    "constraints": f"""
+        SELECT c.relname, k.conname, k.contype, pg_get_constraintdef(k.oid)
+        FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid WHERE {OURS} ORDER BY 1, 2
+    """,
+    "indexes": """
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2
+    """,
+}
+
+
+def test_the_migrated_schema_is_that_of_the_tables(new_database: NewDatabase) -> None:
+    migrated, created = new_database(), new_database()
+    migrate(migrated)
+    engine = sa.create_engine(sqlalchemy_url(created), poolclass=sa.pool.NullPool)
+    metadata.create_all(engine)
+    for query in SCHEMA.values():
+        found = ask(migrated, query)
+        assert found
+        assert found == ask(created, query)
+
+
+def test_alembic_finds_nothing_to_change(database_url: str) -> None:
+    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_database_is_current_after_its_migration(new_database: NewDatabase) -> None:
+    url = new_database()
+    assert not is_newest(url)
+    migrate(url)
+    assert is_newest(url)
+    run(url, "UPDATE alembic_version SET version_num = '0000'")
+    assert not is_newest(url)
+
+
+def test_a_second_migration_changes_nothing(new_database: NewDatabase) -> None:
+    url = new_database()
+    migrate(url)
+    load(url, "A 09:00 up", "A 10:00 down")
+    before = ask(url, SCHEMA["tables"]), stored_polls(url), stored_runs(url)
+    migrate(url)
+    assert (ask(url, SCHEMA["tables"]), stored_polls(url), stored_runs(url)) == before
+
+
+def test_two_migrations_at_once_are_one(new_database: NewDatabase) -> None:
+    url = new_database()
+    failures: list[Exception] = []
+    start = threading.Barrier(2)
+
+    def migrate_at_once() -> None:
+        start.wait(10)
+        try:
+            migrate(url)
+        except sa.exc.SQLAlchemyError as error:
+            failures.append(error)
+
+    migrations = [threading.Thread(target=migrate_at_once) for _ in range(2)]
+    for migration in migrations:
+        migration.start()
+    for migration in migrations:
+        migration.join(30)
+    assert failures == []
+    assert is_newest(url)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_older_schema_is_brought_forward_with_its_rows(
+    new_database: NewDatabase, revision: str
+) -> None:
+    url = new_database()
+    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
+    config = migrate_module._config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    run(url, *ROWS_OF_THE_FIRST_RELEASE.split(";")[:-1])
+    migrate(url)
+    assert is_newest(url)
+    assert stored_polls(url) == ["A 09:00 up"]
+    assert stored_runs(url) == ["A 09:00 to 09:00 up, 1 poll"]
+    # What is loaded then belongs to what was there before.
+    load(url, "A 10:00 up", "A 09:00 up")
+    assert stored_runs(url) == ["A 09:00 to 10:00 up, 2 polls"]
+    assert ask(url, "SELECT error FROM reports") == [("No polls.",)]
+
+
+ROWS_OF_THE_FIRST_RELEASE = """
+    INSERT INTO database_parameters (max_gap_us) VALUES (10800000000);
+    INSERT INTO stores (store_id) VALUES ('A');
+    INSERT INTO loads (source, file_path, loaded_at, rows_read, rows_loaded, rows_replaced,
+                       rows_unchanged, rows_rejected)
+    VALUES ('store_status', 'store_status.csv', now(), 1, 1, 0, 0, 0);
+    CREATE TABLE store_status_2023_01_23 PARTITION OF store_status
+    FOR VALUES FROM ('2023-01-23Z') TO ('2023-01-30Z');
+    INSERT INTO store_status VALUES (1, '2023-01-23 09:00Z', true, 1);
+    INSERT INTO status_runs VALUES (1, '2023-01-23 09:00Z', '2023-01-23 09:00Z', true, 1);
+    INSERT INTO reports (report_id, state, policy, error)
+    VALUES (gen_random_uuid(), 'failed', 'nearest', 'No polls.');
+"""
+
+
+def test_a_migration_that_fails_leaves_nothing(new_database: NewDatabase) -> None:
+    url = new_database()
+    run(url, "CREATE TABLE uptime_report (result_id bigint)")
+    with pytest.raises(sa.exc.ProgrammingError, match="already exists"):
+        migrate(url)
+    assert [row[0] for row in ask(url, SCHEMA["tables"])] == ["uptime_report"]
+    run(url, "DROP TABLE uptime_report")
+    migrate(url)
+    assert is_newest(url)
+
+
+def test_a_newer_schema_is_refused(new_database: NewDatabase) -> None:
+    url = new_database()
+    migrate(url)
+    run(url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(CommandError, match="9999"):
+        migrate(url)
+
+
+class TestDatabases:
+    """A database is made on its server where it is missing."""
+
+    @pytest.fixture
+    def name(self, server_url: str) -> Iterator[str]:
+        """A name that has to be quoted."""
+        name = f'Storemon "{uuid.uuid4().hex}"'
+        yield name
+        server = sa.create_engine(
+            sqlalchemy_url(server_url).set(database="postgres"),
+            isolation_level="AUTOCOMMIT",
+            poolclass=sa.pool.NullPool,
+        )
+        quoted = name.replace('"', '""')
+        with server.connect() as connection:
+            connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{quoted}" WITH (FORCE)'))
+
+    def test_it_is_made_once_and_then_left_alone(self, server_url: str, name: str) -> None:
+        url = sqlalchemy_url(server_url).set(database=name).render_as_string(hide_password=False)
+        ensure_database(url)
+        run(url, "CREATE TABLE kept (id int)")
+        ensure_database(url)
+        assert ask(url, "SELECT count(*) FROM kept") == [(0,)]
+        assert ask(url, "SHOW server_encoding") == [("UTF8",)]
+
+    def test_two_that_make_it_at_once_both_find_it(self, server_url: str, name: str) -> None:
+        url = sqlalchemy_url(server_url).set(database=name).render_as_string(hide_password=False)
+        failures: list[Exception] = []
+        start = threading.Barrier(3)
+
+        def make_at_once() -> None:
+            start.wait(10)
+            try:
+                ensure_database(url)
+            except sa.exc.SQLAlchemyError as error:
+                failures.append(error)
+
+        makers = [threading.Thread(target=make_at_once) for _ in range(3)]
+        for maker in makers:
+            maker.start()
+        for maker in makers:
+            maker.join(30)
+        assert failures == []
+        assert ask(url, "SELECT 1") == [(1,)]
+
+    def test_a_server_that_is_not_there_is_an_error(self) -> None:
+        with pytest.raises(sa.exc.OperationalError):
+            ensure_database("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+def test_sessions_speak_utc_whatever_the_server_says(database_url: str) -> None:
+    name = sqlalchemy_url(database_url).database
+    run(database_url, f"ALTER DATABASE {name} SET timezone = 'Asia/Kolkata'")
+    engine = create_engine(database_url, application_name="test", pool_size=1)
+    with engine.connect() as connection:
+        instant = sa.text("SELECT '2023-01-25 18:13:22Z'::timestamptz, '2023-01-25'::timestamptz")
+        assert tuple(connection.execute(instant).one()) == (
+            datetime(2023, 1, 25, 18, 13, 22, tzinfo=UTC),
+            datetime(2023, 1, 25, tzinfo=UTC),
+        )
+    engine.dispose()
+    load(database_url, "A 09:00 up", "A 167:30 up", "A 168:30 down")
+    assert stored_polls(database_url) == ["A 09:00 up", "A 167:30 up", "A 168:30 down"]
