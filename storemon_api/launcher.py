@@ -35,12 +35,12 @@ from storemon_pipeline.storage.report_runs import (
     open_runs,
     record_end,
     record_launch,
+    take_dispatching,
 )
 
 MAX_OPEN_RUNS: Final = 2
 LAUNCH_TAG: Final = "storemon/launch"
 
-_DISPATCHER_LOCK: Final = 7_305_113
 _IDLE_SECONDS: Final = 1.0
 _BUSY_SECONDS: Final = 0.25
 _FIRST_RETRY_SECONDS: Final = 0.25
@@ -115,8 +115,7 @@ class Dispatcher:
             # The lock is the session's: this connection must end and not go back to the pool.
             connection.detach()
             with connection.begin():
-                lock = sa.select(sa.func.pg_try_advisory_lock(_DISPATCHER_LOCK))
-                self.is_leading = bool(connection.scalar(lock))
+                self.is_leading = take_dispatching(connection)
             self._database_outage.is_over()
             while self.is_leading and not self._is_stopping.is_set():
                 self._has_work.wait(self._tick(connection))

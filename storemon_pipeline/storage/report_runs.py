@@ -13,6 +13,8 @@ from storemon_pipeline.storage.tables import report_runs, reports
 ATTEMPTS: Final = 3
 """So many runs may end without a report that they should have made; then it has failed."""
 
+_DISPATCHING_LOCK: Final = 7_305_113
+
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
@@ -21,6 +23,14 @@ class ReportRun:
     run_id: str
     launched_at: datetime
     reading_at: datetime | None
+
+
+def take_dispatching(connection: sa.Connection) -> bool:
+    """Whether this session launches report runs from now on, until it ends; one at a time does."""
+    is_taken: bool = connection.execute(
+        sa.select(sa.func.pg_try_advisory_lock(_DISPATCHING_LOCK))
+    ).scalar_one()
+    return is_taken
 
 
 def open_runs(connection: sa.Connection) -> list[ReportRun]:
