@@ -313,4 +313,5 @@ def open_file(file: FoundFile) -> Iterator[tuple[BinaryIO, FoundFile]]:
             raise
         except Exception as error:
             raise UnreachableError(f"{file.path} cannot be read: {error}") from error
+        copy.seek(0)
         yield cast("BinaryIO", copy), file
