@@ -1,0 +1,79 @@
+"""`python -m benchmarks`: make or take the data, measure, print one table."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import engine, first_load, report_work, running
+from benchmarks.goals import Measured, table
+from benchmarks.loaded import load_all, make_database, server
+from storemon_pipeline.sample_data import write_sample_data
+from storemon_pipeline.service.parts import RUN_ENVIRONMENT
+
+_STORES = 14_092
+_DAYS = 7.0
+_SEED = 1
+_KINDS = ("load", "engine", "report", "service")
+
+
+def main() -> None:
+    """Read the command line and measure what it names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("kinds", nargs="*", help=f"any of {', '.join(_KINDS)} (default: all)")
+    parser.add_argument("--data", type=Path, help="a data folder (default: sample data)")
+    parser.add_argument("--stores", type=int, default=_STORES, help="stores of the sample data")
+    parser.add_argument("--days", type=float, default=_DAYS, help="days of the sample data")
+    given = parser.parse_args()
+    kinds = given.kinds or list(_KINDS)
+    if unknown := set(kinds) - set(_KINDS):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    rows: list[Measured] = []
+    with _work_folder() as work:
+        data = given.data
+        if data is None:
+            data = work / "data"
+            write_sample_data(data, stores=given.stores, days=given.days, seed=_SEED)
+        data = data.resolve()
+        if set(kinds) - {"service"}:
+            rows += _measure_without_service(work, data, kinds)
+        if "service" in kinds:
+            rows += running.measure(work / "service", data)
+    sys.stdout.write(f"{table(rows)}\n")
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder that the database server's own user can pass through, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="storemon-benchmarks-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def _measure_without_service(work: Path, data: Path, kinds: list[str]) -> list[Measured]:
+    by_kind: dict[str, Callable[[str], list[Measured]]] = {
+        "engine": engine.measure,
+        "report": report_work.measure,
+    }
+    rows: list[Measured] = []
+    with server(work / "server") as server_url:
+        if "load" in kinds:
+            rows += first_load.measure(server_url, data)
+        if set(kinds) & set(by_kind):
+            url = make_database(server_url, "loaded")
+            load_all(url, data)
+            for kind, measure in by_kind.items():
+                if kind in kinds:
+                    rows += measure(url)
+    return rows
+
+
+if __name__ == "__main__":
+    if not RUN_ENVIRONMENT.items() <= os.environ.items():
+        # What runs do is measured as in the process of a run.
+        environment = {**os.environ, **RUN_ENVIRONMENT}
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], environment)  # noqa: S606
+    main()

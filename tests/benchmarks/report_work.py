@@ -1,0 +1,32 @@
+"""What a report run does, without Dagster around it."""
+
+from uuid import uuid4
+
+from benchmarks.goals import Measured, median_ms, seconds_of
+from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.storage.engine import create_engine
+from storemon_pipeline.storage.reports import request_report
+from storemon_pipeline.uptime.windows import Policy
+
+_TIMES = 9
+
+
+def measure(url: str) -> list[Measured]:
+    """The median from the database to rows and CSV; the first one, which warms up, is left out."""
+    taken = report_seconds(url, times=_TIMES)[1:]
+    return [Measured("report: database to rows and CSV", 300, median_ms(taken), "ms")]
+
+
+def report_seconds(url: str, *, times: int) -> list[float]:
+    """How long the making of a report took, each of them asked for before the clock starts."""
+    engine = create_engine(url, application_name="benchmarks", pool_size=1)
+    taken: list[float] = []
+    for _ in range(times):
+        with engine.begin() as connection:
+            request_report(connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST)
+        taken += seconds_of(
+            lambda: make_waiting_reports(url, run_id=str(uuid4()), is_asked_by_hand=False),
+            times=1,
+        )
+    engine.dispose()
+    return taken
