@@ -38,6 +38,7 @@ class Rule:
 _OPEN: Final = Rule(None, Stores.NOT_CONCERNED, is_open=True)
 _READ_FILTERED: Final = Rule(Scope.READ, Stores.FILTERED)
 _READ_ONE: Final = Rule(Scope.READ, Stores.IN_PATH)
+_FRAME: Final = Rule(Scope.READ, Stores.NOT_CONCERNED)
 _READ_ALL: Final = Rule(Scope.READ)
 # The report is made of all stores, whoever asks; what of it is told is filtered.
 _TRIGGER: Final = Rule(Scope.TRIGGER, Stores.FILTERED, "report.trigger")
@@ -67,6 +68,14 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/fleet/now"): _READ_ALL,
     ("GET", "/fleet/uptime"): _READ_ALL,
     ("GET", "/events"): _READ_ALL,
+    ("GET", "/data-health"): _READ_ALL,
+    ("GET", "/reports"): _READ_ALL,
+    # Frames without data. A browser that is asked for the key here sends it along with the rest.
+    ("GET", "/"): _FRAME,
+    ("GET", "/store/{store_id:path}"): _FRAME,
+    ("GET", "/pages/reports"): _FRAME,
+    ("GET", "/pages/data"): _FRAME,
+    ("GET", "/static"): _OPEN,
     ("POST", "/closures"): Rule(Scope.INGEST, action="closure.add"),
     ("GET", "/closures"): _READ_ALL,
     ("DELETE", "/closures/{closure_id}"): Rule(Scope.INGEST, action="closure.cancel"),

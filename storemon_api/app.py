@@ -23,11 +23,14 @@ from storemon_api.openapi import install_openapi
 from storemon_api.rate_limits import RateLimits
 from storemon_api.routes import (
     closures,
+    data_health,
     diffs,
     docs,
     health,
     metrics,
+    pages,
     polls,
+    report_list,
     reports,
     store_history,
     stores,
@@ -95,6 +98,9 @@ def create_app(
         stores.router,
         store_history.router,
         fleet_routes.router,
+        data_health.router,
+        report_list.router,
+        pages.router,
         closures.router,
         health.router,
         metrics.router,
@@ -103,6 +109,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.mount(docs.ASSETS_PATH, docs.docs_assets())
+    app.mount(pages.STATIC_PATH, pages.static_files())
     own_routes = [route for router in routers for route in router.routes]
     every_route = [*app.routes, *own_routes]
     install_error_handlers(app, every_route)

@@ -1,34 +1,31 @@
-"""The fleet that all requests share: made again when the database holds something newer."""
+"""What all requests share: made again when the database holds something newer."""
 
 import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
+from storemon_pipeline.operations.check_data import DataCheck, check_data
 from storemon_pipeline.operations.read_fleet import Fleet, read_fleet
 from storemon_pipeline.storage.fleet_version import FleetVersion, read_fleet_version
 
+_Made = TypeVar("_Made")
 
-class FleetCache:
-    """One fleet and the version of the data that it was made of; used by all threads.
 
-    An answer is never older than the request that asked for it: the version is looked up each
-    time, which is one small query. Of several threads that find it changed one makes the fleet.
+class _Latest(Generic[_Made]):
+    """One thing that is made of the data, and the version of the data that it was made of.
+
+    An answer is never older than the request that asked for it. Of several threads that find the
+    version changed one makes the thing anew.
     """
 
-    def __init__(self, url: str, reader: sa.Engine) -> None:
-        self._url = url
-        self._reader = reader
+    def __init__(self, make: Callable[[], _Made]) -> None:
+        self._make = make
         self._lock = threading.Lock()
-        self._known: tuple[FleetVersion, Fleet | None] | None = None
+        self._known: tuple[FleetVersion, _Made] | None = None
 
-    def version(self) -> FleetVersion:
-        """Return the version of the data of now."""
-        with self._reader.connect() as connection:
-            return read_fleet_version(connection)
-
-    def fleet(self) -> Fleet | None:
-        """Return the fleet of now; None while there is no poll."""
-        version = self.version()
+    def at(self, version: FleetVersion) -> _Made:
         known = self._known
         if known is not None and known[0] == version:
             return known[1]
@@ -37,6 +34,31 @@ class FleetCache:
             if known is not None and known[0] == version:
                 return known[1]
             # What is read now is at least as new as `version`; if newer, the next request looks.
-            made = read_fleet(self._url)
+            made = self._make()
             self._known = (version, made)
             return made
+
+
+class FleetCache:
+    """The fleet and what was found wrong with its data; used by all threads.
+
+    The version of the data is looked up each time, which is one small query.
+    """
+
+    def __init__(self, url: str, reader: sa.Engine) -> None:
+        self._reader = reader
+        self._fleet = _Latest(lambda: read_fleet(url))
+        self._check = _Latest(lambda: check_data(url))
+
+    def version(self) -> FleetVersion:
+        """Return the version of the data of now."""
+        with self._reader.connect() as connection:
+            return read_fleet_version(connection)
+
+    def fleet(self) -> Fleet | None:
+        """Return the fleet of now; None while there is no poll."""
+        return self._fleet.at(self.version())
+
+    def data_check(self) -> DataCheck | None:
+        """Return what the polls of now contradict; None while there is no poll."""
+        return self._check.at(self.version())

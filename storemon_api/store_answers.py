@@ -53,6 +53,7 @@ def store_summary(fleet: Fleet, position: int) -> StoreSummary:
         if fleet.has_poll[position]
         else None,
         down_since=instant(int(fleet.incidents.start_us[row])) if row >= 0 else None,
+        last_active_poll_at=_poll(fleet.incidents.last_active_us[row]) if row >= 0 else None,
         lost_us=int(fleet.incidents.lost_us[row]) if row >= 0 else 0,
         figures=window_figures(fleet, position),
     )

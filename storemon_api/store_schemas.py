@@ -46,6 +46,9 @@ class StoreSummary(_Answer):
     down_since: AwareDatetime | None = Field(
         description="When the open incident is estimated to have begun; null without one."
     )
+    last_active_poll_at: AwareDatetime | None = Field(
+        description="The active poll before the open incident; null when it began before any."
+    )
     lost_us: int = Field(description="Business time that the open incident has cost so far.")
     figures: dict[Window, WindowFigures] | None = Field(
         description="Null for a silent store: no poll in 192 hours."
@@ -305,3 +308,96 @@ class FleetHistory(_Answer):
     limit: int
     next: str | None
     periods: list[FleetHistoryRow]
+
+
+class SourceStatus(_Answer):
+    """One source of data."""
+
+    source: str = Field(examples=["store_status"])
+    loads: int
+    last_loaded_at: AwareDatetime = Field(description="When its last change was loaded.")
+    last_file: str | None = Field(description="Null: the rows were pushed.")
+    last_rows_read: int
+    last_rows_rejected: int
+    rows_loaded: int = Field(description="In all loads.")
+    rows_replaced: int
+
+
+class RejectedRowExample(_Answer):
+    """A rejected row as it stood in its file."""
+
+    file: str | None
+    line: int
+    text: str
+
+
+class RejectedRows(_Answer):
+    """Rows of a source that were rejected for one reason and still wait."""
+
+    source: str
+    reason: str = Field(examples=["unknown time zone"])
+    rows: int
+    examples: list[RejectedRowExample]
+
+
+class StoreNames(_Answer):
+    """So many stores, the first of them by name."""
+
+    total: int
+    store_ids: list[str]
+
+
+class ContradictionAnswer(_Answer):
+    """Listed hours that the polls contradict."""
+
+    store_id: str
+    name: str | None
+    timezone: str
+    kind: Literal["shifted", "opens later", "closes earlier", "opens earlier", "closes later"] = (
+        Field(description="`shifted`: likely a wrong time zone.")
+    )
+    hours: float = Field(description="By how much; shifted: positive when listed too early.")
+
+
+class DataHealth(_Answer):
+    """Can the figures be believed."""
+
+    as_of: AwareDatetime | None
+    refreshed_at: AwareDatetime | None = Field(description="The last refresh that succeeded.")
+    dagster_url: str
+    sources: list[SourceStatus]
+    rejected: list[RejectedRows]
+    stores: int
+    silent: StoreNames
+    without_hours: StoreNames = Field(description="They count as always open.")
+    without_timezone: StoreNames = Field(description="The default zone counts for them.")
+    only_rejected_hours: StoreNames = Field(
+        description="Without hours because each of their rows was rejected."
+    )
+    contradictions: list[ContradictionAnswer]
+    contradictions_total: int
+
+
+class ReportEntry(_Answer):
+    """A report that was asked for."""
+
+    report_id: str
+    status: Literal["Running", "Complete", "Failed", "Expired"]
+    requested_at: AwareDatetime
+    as_of: AwareDatetime | None
+    policy: Policy
+    stores: int | None
+    silent_stores: int | None
+    completed_at: AwareDatetime | None
+    seconds: float | None = Field(description="From the request to the result.")
+    error: str | None
+
+
+class ReportsPage(_Answer):
+    """A page of reports, the newest request first."""
+
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+    reports: list[ReportEntry]

@@ -311,7 +311,7 @@ def explain_store(
             downtime_us=int(length[ledger.is_business & ~is_up].sum()),
             lowest_uptime_us=int(length[is_up & ledger.is_certain].sum()),
             highest_uptime_us=business - sure_down,
-            entries=[_ledger_entry(ledger, row, runs, policy) for row in range(len(ledger))],
+            entries=list(_ledger_entries(ledger, runs, policy)),
         )
     )
 
@@ -445,17 +445,35 @@ _STATUS_KINDS: Final = {
 }
 
 
+def _ledger_entries(ledger: Ledger, runs: Runs, policy: Policy) -> Iterator[LedgerEntry]:
+    """The ledger's entries; what lies outside of business time in one piece is one of them."""
+    closed: LedgerEntry | None = None
+    for row in range(len(ledger)):
+        entry = _ledger_entry(ledger, row, runs, policy)
+        if entry.kind is not SegmentKind.CLOSED:
+            if closed is not None:
+                yield closed
+                closed = None
+            yield entry
+        elif closed is None:
+            closed = entry
+        else:
+            closed = closed.model_copy(update={"end": entry.end})
+    if closed is not None:
+        yield closed
+
+
 def _ledger_entry(ledger: Ledger, row: int, runs: Runs, policy: Policy) -> LedgerEntry:
     run = int(ledger.run[row])
     start_us, end_us = int(ledger.start_us[row]), int(ledger.end_us[row])
-    has_run = run != NO_RUN
     is_business = bool(ledger.is_business[row])
+    has_run = is_business and run != NO_RUN
     kind = _STATUS_KINDS[Status(int(ledger.status[row]))] if is_business else SegmentKind.CLOSED
     return LedgerEntry(
         start=instant(start_us),
         end=instant(end_us),
         kind=kind,
-        is_certain=bool(ledger.is_certain[row]),
+        is_certain=bool(ledger.is_certain[row]) or not is_business,
         counted_us=end_us - start_us if is_business else 0,
         run_first_poll=instant(int(runs.first_poll_us[run])) if has_run else None,
         run_last_poll=instant(int(runs.last_poll_us[run])) if has_run else None,

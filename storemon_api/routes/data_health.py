@@ -1,0 +1,118 @@
+"""Whether the figures can be believed: sources, rejected rows, stores that lack something."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from storemon_api.deps import ServicesDep
+from storemon_api.errors import DATABASE_UNAVAILABLE
+from storemon_api.openapi import problem_responses
+from storemon_api.store_schemas import (
+    ContradictionAnswer,
+    DataHealth,
+    RejectedRowExample,
+    RejectedRows,
+    SourceStatus,
+    StoreNames,
+)
+from storemon_pipeline.operations.check_data import DataCheck
+from storemon_pipeline.storage.data_health import (
+    read_rejected_reasons,
+    read_source_health,
+    read_stores_of_rejected_hours,
+)
+from storemon_pipeline.storage.uptime_state import read_uptime_state
+from storemon_pipeline.uptime.standing import STANDINGS, Standing
+from storemon_pipeline.uptime.windows import DEFAULT_ZONE, HOUR_US
+
+router = APIRouter(tags=["fleet"])
+
+_NAMED: Final = 100
+_SHOWN: Final = 500
+
+
+@router.head("/data-health", include_in_schema=False)
+@router.get(
+    "/data-health",
+    summary="Whether the figures can be believed",
+    responses={200: {"model": DataHealth}, **problem_responses(DATABASE_UNAVAILABLE)},
+)
+def get_data_health(services: ServicesDep) -> Response:
+    """Answer with what was loaded and rejected, and with the stores whose data is doubtful."""
+    with services.reader.connect() as connection:
+        sources = read_source_health(connection)
+        rejected = read_rejected_reasons(connection)
+        only_rejected = read_stores_of_rejected_hours(connection)
+        state = read_uptime_state(connection)
+    fleet, check = services.fleet.fleet(), services.fleet.data_check()
+    store_ids: Sequence[str] = fleet.store_ids if fleet else ()
+    silent = STANDINGS.index(Standing.SILENT)
+    answer = DataHealth(
+        as_of=fleet and fleet.as_of,
+        refreshed_at=state and state.refreshed_at,
+        dagster_url=services.settings.dagster_url,
+        sources=[
+            SourceStatus(
+                source=source.source,
+                loads=source.loads,
+                last_loaded_at=source.last_loaded_at,
+                last_file=source.last_file_path,
+                last_rows_read=source.last_rows_read,
+                last_rows_rejected=source.last_rows_rejected,
+                rows_loaded=source.rows_loaded,
+                rows_replaced=source.rows_replaced,
+            )
+            for source in sources
+        ],
+        rejected=[
+            RejectedRows(
+                source=kind.source,
+                reason=kind.reason,
+                rows=kind.rows,
+                examples=[
+                    RejectedRowExample(file=row.file_path, line=row.line, text=row.row_text)
+                    for row in kind.examples
+                ],
+            )
+            for kind in rejected
+        ],
+        stores=len(store_ids),
+        silent=_names(store_ids, fleet.standing == silent if fleet else ()),
+        without_hours=_names(store_ids, ~fleet.details.has_hours if fleet else ()),
+        without_timezone=_names(
+            store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ()
+        ),
+        only_rejected_hours=StoreNames(total=len(only_rejected), store_ids=only_rejected[:_NAMED]),
+        contradictions=_contradictions(check),
+        contradictions_total=len(check.contradictions.store) if check else 0,
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _names(store_ids: Sequence[str], is_meant: Iterable[object]) -> StoreNames:
+    """The stores for which something is true."""
+    meant = [store_id for store_id, true in zip(store_ids, is_meant, strict=False) if true]
+    return StoreNames(total=len(meant), store_ids=list(islice(meant, _NAMED)))
+
+
+def _contradictions(check: DataCheck | None) -> list[ContradictionAnswer]:
+    """The findings, likely wrong zones first, then the greatest differences."""
+    if check is None:
+        return []
+    found = check.contradictions
+    rows = sorted(
+        zip(found.store.tolist(), found.kind, found.by_us.tolist(), strict=True),
+        key=lambda row: (row[1].value != "shifted", -abs(row[2]), row[0]),
+    )
+    return [
+        ContradictionAnswer(
+            store_id=check.stores.store_ids[store].as_py(),
+            name=check.details.names[store],
+            timezone=check.details.timezones[store] or DEFAULT_ZONE,
+            kind=kind.value,
+            hours=by_us / HOUR_US,
+        )
+        for store, kind, by_us in rows[:_SHOWN]
+    ]

@@ -1,0 +1,61 @@
+"""The list of all reports that were asked for."""
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from storemon_api.deps import ServicesDep
+from storemon_api.errors import DATABASE_UNAVAILABLE, INVALID_REQUEST
+from storemon_api.openapi import problem_responses
+from storemon_api.paging import PagingDep
+from storemon_api.store_schemas import ReportEntry, ReportsPage
+from storemon_pipeline.storage.report_list import list_reports
+from storemon_pipeline.storage.reports import Report, ReportState
+
+router = APIRouter(tags=["reports"])
+
+_STATUS: Final = {
+    ReportState.WAITING: "Running",
+    ReportState.COMPLETE: "Complete",
+    ReportState.FAILED: "Failed",
+    ReportState.EXPIRED: "Expired",
+}
+
+
+@router.head("/reports", include_in_schema=False)
+@router.get(
+    "/reports",
+    summary="All reports that were asked for",
+    responses={
+        200: {"model": ReportsPage},
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
+)
+def get_reports(services: ServicesDep, paging: PagingDep) -> Response:
+    """Answer with a page of them, the newest request first."""
+    with services.reader.connect() as connection:
+        total, reports = list_reports(connection, offset=paging.offset, limit=paging.limit)
+    page = ReportsPage(
+        total=total,
+        offset=paging.offset,
+        limit=paging.limit,
+        next=paging.next_address(total),
+        reports=[_entry(report) for report in reports],
+    )
+    return Response(page.model_dump_json(), media_type="application/json")
+
+
+def _entry(report: Report) -> ReportEntry:
+    done = report.completed_at
+    return ReportEntry(
+        report_id=report.report_id,
+        status=_STATUS[report.state],
+        requested_at=report.requested_at,
+        as_of=report.as_of or report.requested_as_of,
+        policy=report.policy,
+        stores=report.stores,
+        silent_stores=report.silent_stores,
+        completed_at=done,
+        seconds=None if done is None else (done - report.requested_at).total_seconds(),
+        error=report.error,
+    )

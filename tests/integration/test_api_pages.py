@@ -1,0 +1,104 @@
+"""The pages' frames, their files, the data behind the data-health and reports pages."""
+
+import re
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from api_server import complete_report, failed_report, serve, waiting_report
+from stored import execute, load
+
+PAGES = ["/", "/store/7482936150293847561", "/pages/reports", "/pages/data"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_names_only_files_of_this_server_that_exist(database_url: str, path: str) -> None:
+    with serve(database_url) as client:
+        page = client.get(path)
+        assert page.status_code == 200
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+        addresses = re.findall(r'(?:src|href)="([^"#]+)"', page.text)
+        assert all(address.startswith("/") for address in addresses)
+        files = [address for address in addresses if address.startswith("/static/")]
+        assert len(files) >= 4
+        for address in files:
+            assert client.get(address).status_code == 200
+
+
+def test_the_id_of_a_store_cannot_break_out_of_its_page(database_url: str) -> None:
+    with serve(database_url) as client:
+        page = client.get("/store/%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text
+
+
+def test_data_health_tells_of_loads_rejected_rows_and_what_stores_lack(
+    database_url: str,
+) -> None:
+    load(database_url, "A 09:00 up", "B 09:30 down")
+    execute(
+        database_url,
+        "INSERT INTO loads (source, file_path, loaded_at, rows_read, rows_loaded, rows_replaced,"
+        " rows_unchanged, rows_rejected, header) VALUES ('business_hours', 'business_hours.csv',"
+        " now(), 2, 0, 0, 0, 2, 'day,store_id,start_time_local,end_time_local')",
+        "INSERT INTO rejected_rows (load_id, line, row_text, reason) SELECT max(load_id), 2,"
+        " '9,A,09:00,17:00', 'weekday is not 0 to 6' FROM loads",
+        "INSERT INTO rejected_rows (load_id, line, row_text, reason) SELECT max(load_id), 3,"
+        " '8,A,09:00,17:00', 'weekday is not 0 to 6' FROM loads",
+    )
+    with serve(database_url) as client:
+        health = client.get("/data-health").json()
+    assert {source["source"] for source in health["sources"]} == {"store_status", "business_hours"}
+    (kind,) = health["rejected"]
+    assert (kind["reason"], kind["rows"]) == ("weekday is not 0 to 6", 2)
+    assert {example["line"] for example in kind["examples"]} == {2, 3}
+    assert health["without_hours"]["total"] == 2
+    assert health["without_timezone"]["store_ids"] == ["A", "B"]
+    assert health["only_rejected_hours"] == {"total": 1, "store_ids": ["A"]}
+    assert health["silent"]["total"] == 0
+    assert health["contradictions"] == []
+
+
+def test_rows_that_a_later_reading_of_a_snapshot_has_taken_do_not_wait(database_url: str) -> None:
+    first = (
+        "INSERT INTO loads (source, file_path, loaded_at, rows_read, rows_loaded, rows_replaced,"
+        " rows_unchanged, rows_rejected) VALUES ('business_hours', 'business_hours.csv', now(),"
+        " 1, 0, 0, 0, 1)"
+    )
+    execute(
+        database_url,
+        first,
+        "INSERT INTO rejected_rows (load_id, line, row_text, reason) SELECT max(load_id), 2,"
+        " 'x', 'no store id' FROM loads",
+        first,
+    )
+    with serve(database_url) as client:
+        assert client.get("/data-health").json()["rejected"] == []
+
+
+def test_reports_are_listed_with_the_newest_request_first(
+    database_url: str, engine: sa.Engine
+) -> None:
+    done = complete_report(engine, b"header\n")
+    failed = failed_report(engine, "Nothing to report on.")
+    waiting = waiting_report(engine)
+    with serve(database_url) as client:
+        page = client.get("/reports").json()
+        rows = {row["report_id"]: row for row in page["reports"]}
+        assert [row["report_id"] for row in page["reports"]] == [waiting, failed, done]
+        assert rows[done]["status"] == "Complete"
+        assert rows[done]["stores"] == 3
+        assert rows[failed]["error"] == "Nothing to report on."
+        second = client.get("/reports?limit=1&offset=1").json()
+        assert [row["report_id"] for row in second["reports"]] == [failed]
+        assert second["total"] == 3
+
+
+def test_static_files_are_asked_about_each_time(database_url: str) -> None:
+    with serve(database_url) as client:
+        answer: httpx.Response = client.get("/static/style.css")
+        assert answer.headers["Cache-Control"] == "no-cache"
+        again = client.get("/static/style.css", headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
