@@ -1,0 +1,80 @@
+"""Processes that are ended in the middle of a push or of a refresh lose and double nothing."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from stored import fetch
+from storemon_pipeline.operations.drop_old_data import check_all_runs
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.checks import count_unaccounted_polls
+
+STORES: Final = 300
+KILLS: Final = 25
+
+# Each batch is one hour's polls of all stores; its number is printed once it is in.
+WRITER: Final = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from storemon_pipeline.ingest.poll_bodies import BodyFormat
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.operations.ingest_files import ingest_source
+from storemon_pipeline.operations.push_polls import push_polls
+
+url, folder, kind, first, stores = sys.argv[1:]
+for hour in range(int(first), int(first) + 10_000):
+    at = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    rows = "".join(f"{store},{at},{'active' if (store + hour) % 9 else 'inactive'}\\n"
+                   for store in range(int(stores)))
+    now = datetime.now(UTC)
+    if kind == "push":
+        body = b"store_id,timestamp_utc,status\\n" + rows.encode()
+        patience = timedelta(seconds=20)
+        push_polls(url, body, BodyFormat.CSV, now=now, is_rejecting=False, patience=patience)
+    else:
+        path = Path(folder) / "store_status.csv"
+        if not path.exists():
+            path.write_text("store_id,timestamp_utc,status\\n")
+        if f",{at}," not in path.read_text():
+            with path.open("ab", buffering=0) as file:  # in one piece
+                file.write(rows.encode())
+        ingest_source(url, folder, Source.STORE_STATUS, now=now, run_id=None)
+    print(hour, flush=True)
+"""
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("kind", ["push", "refresh"])
+def test_a_kill_at_any_moment_loses_and_doubles_nothing(
+    database_url: str, tmp_path: Path, kind: str
+) -> None:
+    chance = random.Random(1)  # noqa: S311 - no secret
+    hour = 0
+    for _ in range(KILLS):
+        arguments = [database_url, str(tmp_path), kind, str(hour), str(STORES)]
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(chance.uniform(0, 0.3))
+            writer.kill()
+            told = [int(line) for line in writer.stdout.read().split()]
+        hour = max([hour, *told]) + 1
+        rows = fetch(
+            database_url,
+            "SELECT polled_at, count(*) AS polls, count(DISTINCT load_id) AS loads"
+            " FROM store_status GROUP BY polled_at ORDER BY polled_at",
+        )
+        # All that was told is there, each batch whole and by one load; the last may be in untold.
+        assert {(row["polls"], row["loads"]) for row in rows} == {(STORES, 1)}
+        assert hour <= len(rows) <= hour + 1
+        with bulk_transaction(database_url) as bulk:
+            assert count_unaccounted_polls(bulk) == 0
+        assert check_all_runs(database_url).different == 0
