@@ -19,7 +19,7 @@ from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import (
     compare_runs,
-    count_unaccounted_polls,
+    count_lost_polls,
     read_rejected,
 )
 from storemon_pipeline.storage.loads import read_first_polled_at
@@ -55,7 +55,7 @@ _GROUP = "sources"
         dg.AssetCheckSpec(
             "no_poll_lost",
             asset="store_status",
-            description="The runs count every poll that a load has counted as new.",
+            description="Every poll that a load of this run has counted as new is in the table.",
         ),
         dg.AssetCheckSpec(
             "runs_match_polls",
@@ -80,7 +80,7 @@ def polls_and_runs(
     with told_apart(), bulk_transaction(database.url) as bulk:
         newest = read_newest_poll(bulk)
         since = read_first_polled_at(bulk, load.load_ids)
-        unaccounted = count_unaccounted_polls(bulk)
+        lost = count_lost_polls(bulk, load.load_ids)
         rejected, _ = read_rejected(bulk, Source.STORE_STATUS)
         runs = compare_runs(
             bulk,
@@ -103,8 +103,8 @@ def polls_and_runs(
     yield dg.AssetCheckResult(
         asset_key="store_status",
         check_name="no_poll_lost",
-        passed=unaccounted == 0,
-        metadata={"unaccounted": unaccounted, "rejected_in_last_load": rejected},
+        passed=lost == 0,
+        metadata={"lost": lost, "rejected_in_last_load": rejected},
     )
     yield dg.AssetCheckResult(
         asset_key="status_runs",

@@ -1,5 +1,6 @@
 """Questions that prove the tables right: each answer counts what contradicts a rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -28,6 +29,39 @@ def count_unaccounted_polls(bulk: Bulk) -> int:
                  - (SELECT coalesce(sum(polls), 0) FROM status_runs)
             """,
             (Source.STORE_STATUS.value,),
+        )
+    )
+
+
+def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
+    """Polls that these loads have counted as new, minus those of which the first word is theirs.
+
+    Reads what was polled between the loads' bounds alone, unlike `count_unaccounted_polls`. That
+    the runs count those polls is for `compare_runs` to tell. No load of them was undone.
+    """
+    if not load_ids:
+        return 0
+    return int(
+        bulk.scalar(
+            """
+            WITH counted AS (
+                SELECT sum(rows_loaded) AS polls,
+                       min(first_polled_at) AS first, max(last_polled_at) AS last
+                FROM loads WHERE load_id = ANY ($1)
+            ), earlier AS (
+                SELECT s.store_key, s.polled_at, min(s.load_id) AS load_id
+                FROM superseded_polls s, counted WHERE s.polled_at BETWEEN first AND last
+                GROUP BY s.store_key, s.polled_at
+            )
+            SELECT (SELECT coalesce(polls, 0)::bigint FROM counted) - (
+                SELECT count(*) FROM store_status p
+                LEFT JOIN earlier e USING (store_key, polled_at)
+                WHERE p.polled_at >= (SELECT first FROM counted)
+                  AND p.polled_at <= (SELECT last FROM counted)
+                  AND coalesce(e.load_id, p.load_id) = ANY ($1)
+            ) AS lost
+            """,
+            (list(load_ids),),
         )
     )
 
@@ -192,13 +226,24 @@ def read_rejected(
     rows = bulk.fetch(
         """
         SELECT line, row_text, count(*) OVER () AS total FROM rejected_rows
-        WHERE load_id = (SELECT max(load_id) FROM loads
-                         WHERE source = $1 AND file_path IS NOT NULL AND undone_at IS NULL)
+        WHERE load_id IN (
+            (SELECT load_id FROM loads
+             WHERE source = $1 AND file_path IS NOT NULL AND undone_at IS NULL
+             ORDER BY load_id DESC LIMIT 1)
+            UNION ALL
+            -- The files of a snapshot are one, each with the load in which it was read last.
+            SELECT load_id FROM ingested_files WHERE source = $1 AND source <> $4
+        )
           AND replayed_by_load_id IS NULL
           AND ($2 = '' OR reason = $2)
-        ORDER BY line LIMIT $3
+        ORDER BY load_id, line LIMIT $3
         """,
-        (source.value, reason.value if reason else "", limit),
+        (
+            source.value,
+            reason.value if reason else "",
+            limit,
+            Source.STORE_STATUS.value,
+        ),
     ).to_pylist()
     examples = [RejectedExample(row["line"], row["row_text"]) for row in rows]
     return (rows[0]["total"] if rows else 0), examples

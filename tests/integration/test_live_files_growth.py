@@ -25,7 +25,7 @@ from storemon_pipeline.ingest.locations import UnreachableError
 from storemon_pipeline.ingest.sources import MissingSourceError, Source
 from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
 from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import count_unaccounted_polls
+from storemon_pipeline.storage.checks import count_lost_polls, count_unaccounted_polls
 from storemon_pipeline.storage.engine import sqlalchemy_url
 from storemon_pipeline.storage.rejected_rows import read_waiting_rows
 
@@ -84,6 +84,8 @@ class Folder:
             assert accounts.read == (
                 accounts.loaded + accounts.replaced + accounts.unchanged + accounts.rejected
             )
+        with bulk_transaction(self.url) as bulk:
+            assert count_lost_polls(bulk, load.load_ids) == 0
         return load
 
 
@@ -246,6 +248,21 @@ def test_a_large_file_that_grows_is_known_by_samples(
     assert accounts(folder.refresh()) == (0, 0, 721, 0)
     folder.write("store_status.csv", text.replace("active", "inactive", 3))
     assert accounts(folder.refresh()) == (0, 3, 717, 0)
+
+
+@pytest.mark.parametrize(("clock", "lost"), [("09:00", 0), ("10:00", 1), ("11:00", 1)])
+def test_a_poll_that_is_gone_after_its_load_is_counted_as_lost(
+    folder: Folder, clock: str, lost: int
+) -> None:
+    folder.write("store_status/a.csv", HEADER + row("09:00"))
+    folder.refresh()
+    folder.write("store_status/b.csv", HEADER + row("09:00", "inactive") + row("10:00"))
+    folder.write("store_status/c.csv", HEADER + row("10:00", "inactive") + row("11:00"))
+    load = folder.refresh()
+    with bulk_transaction(folder.url, is_writing_polls=True) as bulk:
+        bulk.execute(f"DELETE FROM store_status WHERE polled_at = '2023-01-23 {clock}Z'")
+    with bulk_transaction(folder.url) as bulk:
+        assert count_lost_polls(bulk, load.load_ids) == lost
 
 
 # A last line without an end
