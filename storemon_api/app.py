@@ -126,9 +126,9 @@ def create_app(
         engine=services.engine,
         max_body_bytes=services.settings.api_max_body_bytes,
     )
-    app.add_middleware(RequestIds)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, metrics=services.metrics)
+    app.add_middleware(RequestIds)
     return app
 
 

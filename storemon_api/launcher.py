@@ -23,7 +23,7 @@ from storemon_api.status import (
     report_status,
     run_status,
 )
-from storemon_pipeline.contract import REPORT_JOB
+from storemon_pipeline.contract import REPORT_JOB, REQUEST_IDS_TAG
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -36,6 +36,7 @@ from storemon_pipeline.storage.report_runs import (
     record_end,
     record_launch,
     take_dispatching,
+    waiting_request_ids,
 )
 
 MAX_OPEN_RUNS: Final = 2
@@ -46,6 +47,7 @@ _BUSY_SECONDS: Final = 0.25
 _FIRST_RETRY_SECONDS: Final = 0.25
 _LAST_RETRY_SECONDS: Final = 5.0
 _STATUS_SECONDS: Final = 1.0
+_NAMED_REQUESTS: Final = 10
 _LOST_AFTER: Final = timedelta(seconds=60)
 
 _logger = logging.getLogger(__name__)
@@ -145,7 +147,12 @@ class Dispatcher:
         run_id = self._launched_unseen()
         if run_id is None:
             self._launch_id = str(uuid.uuid4())
-            run_id = self._dagster.launch_run(REPORT_JOB, tags={LAUNCH_TAG: self._launch_id})
+            with connection.begin():
+                asking = waiting_request_ids(connection, limit=_NAMED_REQUESTS)
+            tags = {LAUNCH_TAG: self._launch_id}
+            if asking:
+                tags[REQUEST_IDS_TAG] = " ".join(asking)
+            run_id = self._dagster.launch_run(REPORT_JOB, tags=tags)
         with connection.begin():
             record_launch(connection, run_id)
         self._launch_id = None

@@ -3,6 +3,7 @@
 Plain ASGI: nothing here touches a body.
 """
 
+import logging
 import re
 import time
 import uuid
@@ -12,7 +13,10 @@ from typing import Any, Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from storemon_api.json_logs import current_request_id
 from storemon_api.metrics import Metrics
+
+_requests = logging.getLogger("storemon_api.requests")
 
 # For answers that say nothing else of themselves: not to be stored, sniffed, framed or run.
 _DEFAULT_HEADERS: Final = {
@@ -68,6 +72,7 @@ class RequestIds:
         sent = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        current_request_id.set(request_id)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -101,12 +106,13 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, send_and_look)
         finally:
-            self._metrics.count_request(
-                method=scope["method"] if scope["method"] in _METHODS else "other",
-                route=_route(scope),
-                status=status,
-                seconds=time.perf_counter() - began,
-            )
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route, seconds = _route(scope), time.perf_counter() - began
+            self._metrics.count_request(method=method, route=route, status=status, seconds=seconds)
+            if _requests.isEnabledFor(logging.INFO):
+                # The template of the route: ids and queries are nobody's who reads logs.
+                what = {"method": method, "route": route, "status": status}
+                _requests.info("request", extra={**what, "seconds": round(seconds, 6)})
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:

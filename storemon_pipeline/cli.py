@@ -113,10 +113,18 @@ def up(
     port: PortOption = None,
     dagster_port: DagsterPortOption = None,
     database_url: DatabaseUrlOption = None,
+    log_json: Annotated[  # noqa: FBT002 - typer reads it
+        bool,
+        typer.Option(
+            "--log-json",
+            envvar="STOREMON_LOG_JSON",
+            help="Say each event as one line of JSON, here and in the log files.",
+        ),
+    ] = False,
 ) -> None:
     """Start the whole service in the foreground: database, Dagster, API. Ctrl-C stops it."""
     with _one_line_errors():
-        from storemon_pipeline.service.display import StatusDisplay
+        from storemon_pipeline.service.display import JsonDisplay, StatusDisplay
         from storemon_pipeline.service.stopping import StopRequests
         from storemon_pipeline.service.supervisor import Supervisor
 
@@ -127,9 +135,10 @@ def up(
             port=port,
             dagster_port=dagster_port,
             database_url=database_url,
+            log_json=log_json,
         )
         stop = StopRequests()
-        with stop.listening(), StatusDisplay() as display:
+        with stop.listening(), (JsonDisplay if log_json else StatusDisplay)() as display:
             Supervisor(settings, display, stop).run()
 
 
@@ -392,6 +401,72 @@ def revoke_key_command(
                 f"No key {key} is there to be revoked; `storemon keys list` shows them."
             ) from error
         typer.echo(f"Key {revoked.name} ({revoked.key_id}) is revoked.")
+
+
+@app.command()
+def doctor(
+    home: HomeOption = None,
+    data: DataOption = None,
+    host: HostOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Look at all that the service needs, and say what to do; exit status 1 when one is bad."""
+    with _one_line_errors():
+        from storemon_pipeline.service.doctor import (
+            Finding,
+            Verdict,
+            check_has_database,
+            collect,
+            examine_database,
+            examine_machine,
+            worst,
+        )
+        from storemon_pipeline.service.reach_database import database_as_it_is
+
+        settings = _settings(home=home, data=data, host=host, database_url=database_url)
+        findings = list(examine_machine(settings))
+        try:
+            check_has_database(settings)
+            with database_as_it_is(settings) as url:
+                findings += collect(lambda: examine_database(settings, url))
+        except ServiceError as error:
+            findings.append(Finding("database", Verdict.BAD, str(error)))
+        for finding in findings:
+            remedy = f"  -> {finding.remedy}" if finding.remedy else ""
+            typer.echo(f"{finding.verdict:<8} {finding.name}: {finding.what}{remedy}")
+        if worst(findings) is Verdict.BAD:
+            raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write.")],
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Write the whole database to a file; the service may run meanwhile."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.service.backups import back_up
+
+        size = back_up(url, file)
+        typer.echo(f"{file}: {size / 1024**2:.1f} MiB.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File that `storemon backup` has written.")],
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Fill a new home, or an empty database, from a backup."""
+    with _one_line_errors():
+        from storemon_pipeline.service.backups import restore as restore_backup
+        from storemon_pipeline.service.reach_database import database_as_it_is
+
+        settings = _settings(home=home, database_url=database_url)
+        with database_as_it_is(settings) as url:
+            restore_backup(url, file)
+        typer.echo(f"{file} is restored; `storemon up` serves it.")
 
 
 @app.command("sample-data")

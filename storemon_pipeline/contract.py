@@ -9,3 +9,6 @@ RETENTION_JOB = "retention_job"
 REQUESTED_TAG = "storemon/requested"
 """On report runs that were launched for waiting requests; without it a run makes a report of its
 own when none waits."""
+
+REQUEST_IDS_TAG = "storemon/request_ids"
+"""On report runs: the HTTP requests that waited when it was launched, the oldest first."""

