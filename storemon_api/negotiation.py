@@ -1,7 +1,7 @@
 """Choosing a representation from the request's conditional headers. Knows no report."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 JSON: Final = "application/json"
@@ -26,6 +26,15 @@ def prefers_json(accept: str | None) -> bool:
     """
     ranges = list(_media_ranges(accept or ""))
     return _rank(ranges, JSON) > _rank(ranges, CSV)
+
+
+def preferred(accept: str | None, media_types: Sequence[str]) -> str:
+    """Return which of the media types an `Accept` header ranks highest; the first one of equals.
+
+    The first one too when the header is missing or allows none.
+    """
+    ranges = list(_media_ranges(accept or ""))
+    return max(media_types, key=lambda media_type: _rank(ranges, media_type))
 
 
 def has_entity_tag(if_none_match: str | None, entity_tag: str) -> bool:

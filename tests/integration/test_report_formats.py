@@ -1,0 +1,112 @@
+"""The extended report in every format: the same rows, with the figures of the CSV."""
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openpyxl
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from api_server import failed_report, serve, waiting_report
+from stored import load
+from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.intervals import refresh_intervals
+
+STORES = ("A", "=1+1", "-5", "z")
+
+
+@pytest.fixture
+def report(database_url: str, engine: sa.Engine) -> str:
+    """A complete report of four stores that were up and then down."""
+    for store in STORES:
+        load(database_url, f"{store} 01:00 up", f"{store} 11:20 up", f"{store} 12:00 down")
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    report_id = waiting_report(engine)
+    make_waiting_reports(database_url, run_id=str(uuid.uuid4()), is_asked_by_hand=False)
+    return report_id
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    with serve(database_url) as client:
+        yield client
+
+
+def decoded(extension: str, content: bytes) -> list[dict[str, Any]]:
+    match extension:
+        case "json":
+            rows: list[dict[str, Any]] = json.loads(content)["rows"]
+            return rows
+        case "ndjson":
+            return [json.loads(line) for line in content.decode().splitlines()]
+        case "parquet":
+            table = pq.read_table(io.BytesIO(content))
+            records: list[dict[str, Any]] = table.to_pylist()
+            return records
+        case _:
+            sheet = openpyxl.load_workbook(io.BytesIO(content))["report"]
+            names, *values = sheet.iter_rows(values_only=True)
+            return [dict(zip(names, row, strict=True)) for row in values]
+
+
+@pytest.mark.parametrize("extension", ["json", "ndjson", "parquet", "xlsx"])
+def test_every_format_has_the_csv_s_rows_and_more(
+    client: httpx.Client, report: str, extension: str
+) -> None:
+    expected = list(csv.reader(io.StringIO(client.get(f"/reports/{report}.csv").text)))[1:]
+    answer = client.get(f"/reports/{report}.{extension}")
+    assert answer.status_code == 200
+    rows = decoded(extension, answer.content)
+    assert len(rows) == len(expected) == 4
+    for row, line in zip(rows, expected, strict=True):
+        named = list(row.values())
+        # A spreadsheet would run the formula; the other formats are read by programs.
+        assert named[0] == (line[0] if extension == "xlsx" else line[0].removeprefix("'"))
+        assert [f"{float(value):.4f}" for value in named[1:7]] == line[1:]
+        # Always open, down since 11:40: 20 of the last 60 minutes.
+        assert row["uptime_last_hour_us"] == 40 * 60_000_000
+        assert row["business_last_hour_us"] == 60 * 60_000_000
+        assert row["uptime_percent_last_hour"] == 66.66
+        # Between the last active and the first inactive poll nothing is sure.
+        assert row["lowest_uptime_last_hour_us"] == 0
+        assert row["highest_uptime_last_hour_us"] == 60 * 60_000_000
+
+
+def test_accept_chooses_the_format(client: httpx.Client, report: str) -> None:
+    def media_type(accept: str | None) -> str:
+        headers = {} if accept is None else {"Accept": accept}
+        answer = client.get(f"/reports/{report}", headers=headers)
+        assert answer.headers["Vary"] == "Accept"
+        return answer.headers["Content-Type"].partition(";")[0]
+
+    assert media_type("*/*") == "text/csv"
+    assert media_type("application/json") == "application/json"
+    assert media_type("application/x-ndjson;q=0.9, text/csv;q=0.1") == "application/x-ndjson"
+    assert media_type("application/vnd.apache.parquet") == "application/vnd.apache.parquet"
+
+
+def test_who_has_a_format_is_told_so(client: httpx.Client, report: str) -> None:
+    answer = client.get(f"/reports/{report}.parquet")
+    tag = answer.headers["ETag"]
+    again = client.get(f"/reports/{report}.parquet", headers={"If-None-Match": tag})
+    assert again.status_code == 304
+    other = client.get(f"/reports/{report}.json", headers={"If-None-Match": tag})
+    assert other.status_code == 200
+
+
+def test_a_report_that_is_not_complete_is_told_as_for_the_csv(
+    client: httpx.Client, engine: sa.Engine, report: str
+) -> None:
+    assert client.get(f"/reports/{report}.pdf").status_code == 404
+    assert client.get(f"/reports/{uuid.uuid4()}.json").status_code == 404
+    failed = failed_report(engine, "Nothing to report on.")
+    assert client.get(f"/reports/{failed}.json").status_code == 409
+    assert client.get(f"/reports/{failed}").json()["detail"] == "Nothing to report on."
