@@ -141,7 +141,8 @@ _WILL_RETRY_TAG = "dagster/will_retry"
 _PARENT_TAG = "dagster/parent_run_id"
 
 SUCCESS = "SUCCESS"
-ENDED_STATUSES = frozenset({SUCCESS, "FAILURE", "CANCELED"})
+FAILURE = "FAILURE"
+ENDED_STATUSES = frozenset({SUCCESS, FAILURE, "CANCELED"})
 """Dagster's statuses of runs that will not go on."""
 
 # How the code server and run monitoring say that a run's process came to its end.
@@ -180,12 +181,13 @@ class StepProgress:
 class RunProgress:
     """A run as it stands: Dagster's status and the steps, those that began first in front.
 
-    `will_retry`: it failed, and Dagster launches another run in its place, which `retry_of` finds.
+    `will_retry`: it failed, and Dagster launches another run in its place, which `retry_of` finds;
+    None as long as Dagster has not said, which it does a moment after the failure.
     """
 
     status: str
     steps: tuple[StepProgress, ...]
-    will_retry: bool
+    will_retry: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,7 @@ class DagsterGraphQL:
             _step(key, stats.get(key)) for key in sorted(keys, key=lambda key: order[key])
         )
         tags = {tag["key"]: tag["value"] for tag in answer["tags"]}
-        will_retry = tags.get(_WILL_RETRY_TAG) == "true"
+        will_retry = {"true": True, "false": False}.get(tags.get(_WILL_RETRY_TAG, ""))
         return RunProgress(status=str(answer["status"]), steps=steps, will_retry=will_retry)
 
     def retry_of(self, run_id: str) -> str | None:

@@ -32,6 +32,12 @@ _SOCKET_PATH_BYTES = 103
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 
 
+# How Python writes an exception, and what it writes between one and the next that it caused.
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Failure|Exit|Interrupt)\b")
+_CHAIN = re.compile(r"(The above exception was|During handling of the above)")
+_TAIL_BYTES = 65_536
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The places inside one home folder; `path` is absolute."""
@@ -133,15 +139,32 @@ def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None =
         raise HomeError(f"{path} cannot be made a private folder ({error.strerror}).") from error
 
 
-def last_log_lines(path: Path, *, lines: int = 5, tail_bytes: int = 16_384) -> list[str]:
-    """Return the last non-empty lines of a log file; none when there is no such file."""
+def last_words(log: Path) -> str:
+    """Return what a process that died said of the reason, on one line.
+
+    That is the exception at the root of its last traceback, else the last two lines that it wrote.
+    """
+    lines = _last_lines(log)
+    root = ""
+    is_follow_up = False
+    for line in lines:
+        if _CHAIN.match(line):
+            is_follow_up = True
+        elif _EXCEPTION.match(line):
+            root = root if is_follow_up else line
+            is_follow_up = False
+    return root or " / ".join(lines[-2:]) or "none"
+
+
+def _last_lines(log: Path) -> list[str]:
+    """Return the non-empty lines at the end of a log; none when there is no such file."""
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - tail_bytes))
-            text = log.read().decode(errors="replace")
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-lines:]
+    return [line.strip("\n") for line in text.splitlines() if line.strip()]
 
 
 @contextmanager

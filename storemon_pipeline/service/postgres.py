@@ -23,7 +23,7 @@ import psycopg
 
 from storemon_pipeline.service.child import Account, end_process, start_child
 from storemon_pipeline.service.errors import PostgresError
-from storemon_pipeline.service.home import Home, last_log_lines, locked, make_private_folder
+from storemon_pipeline.service.home import Home, last_words, locked, make_private_folder
 
 ROLE: Final = "storemon"
 DATABASE: Final = "storemon"
@@ -299,8 +299,7 @@ class EmbeddedPostgres:
                 ) from error
 
     def _last_words(self) -> str:
-        lines = last_log_lines(self._home.logs / f"{_LOG}.log", lines=2)
-        return " / ".join(lines) or "it wrote nothing to its log"
+        return last_words(self._home.logs / f"{_LOG}.log")
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 The caller decides how often to look, and shows what is seen.
 """
 
+import time
 import uuid
 from dataclasses import dataclass
 
 from storemon_pipeline.contract import REFRESH_JOB
 from storemon_pipeline.dagster_graphql import (
     ENDED_STATUSES,
+    FAILURE,
     SUCCESS,
     DagsterGraphQL,
     DagsterRefusedError,
@@ -18,6 +20,8 @@ from storemon_pipeline.dagster_graphql import (
 )
 
 _REQUEST_TAG = "storemon/refresh_request"
+# Dagster says whether it tries again a moment after the failure.
+_VERDICT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -36,6 +40,7 @@ class RefreshRun:
     _cursor: str | None = None
     _last_message: str = ""
     _is_request_sent: bool = False
+    _failed_at: float | None = None
 
     def look(self) -> None:
         """Launch the run when that has not happened, else see how far it has come.
@@ -78,10 +83,20 @@ class RefreshRun:
             return
         if progress.status == SUCCESS:
             self._end(None)
-        elif not progress.will_retry:
+        elif progress.status == FAILURE and self._is_retry_open(progress):
+            retry = self.client.retry_of(run_id)
+            if retry is not None:
+                self.run_id, self._cursor, self._failed_at = retry, None, None
+        else:
             self._end(self.client.run_failure(run_id) or f"the run ended as {progress.status}")
-        elif (retry := self.client.retry_of(run_id)) is not None:
-            self.run_id, self._cursor = retry, None
+
+    def _is_retry_open(self, progress: RunProgress) -> bool:
+        """Tell whether another run may come in this failed one's place."""
+        if progress.will_retry is not None:
+            return progress.will_retry
+        now = time.monotonic()
+        self._failed_at = self._failed_at or now
+        return now - self._failed_at < _VERDICT_SECONDS
 
     def _end(self, failure: str | None) -> None:
         self.is_ended, self.failure = True, failure

@@ -24,7 +24,7 @@ from storemon_pipeline.service.databases import (
 )
 from storemon_pipeline.service.display import PartState, StatusDisplay
 from storemon_pipeline.service.errors import GaveUpError, HomeError, PostgresError
-from storemon_pipeline.service.home import Home, last_log_lines, locked
+from storemon_pipeline.service.home import Home, last_words, locked
 from storemon_pipeline.service.left_overs import (
     end_left_overs,
     find_left_overs,
@@ -167,7 +167,7 @@ class Supervisor:
         # A first start that fails says why at once: trying again would hide it.
         while not self._database.is_ready:
             if self._database.process is not None and self._database.process.poll() is not None:
-                words = " / ".join(last_log_lines(self._database.part.log, lines=2))
+                words = last_words(self._database.part.log)
                 raise PostgresError(f"The embedded PostgreSQL did not start: {words}")
             self._stop.raise_if_any()
             self._probe(self._database)
@@ -306,7 +306,7 @@ class Supervisor:
         child.ready_tick = None
         delay = child.policy.delay_after_death(now, ready_seconds=ready_seconds)
         if delay is None:
-            words = " / ".join(last_log_lines(child.part.log, lines=2))
+            words = last_words(child.part.log)
             self._display.part(child.part.name, PartState.FAILED, how)
             raise GaveUpError(
                 f"The {child.part.name} keeps dying ({how}); its last words: {words} "

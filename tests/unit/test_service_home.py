@@ -7,7 +7,7 @@ import pytest
 
 from storemon_pipeline.service import home as home_module
 from storemon_pipeline.service.errors import HomeError
-from storemon_pipeline.service.home import Home, last_log_lines, make_private_folder
+from storemon_pipeline.service.home import Home, last_words, make_private_folder
 
 
 def test_sockets_lie_in_the_home_when_their_paths_fit() -> None:
@@ -59,8 +59,42 @@ def test_a_log_that_has_grown_large_is_set_aside_while_its_writer_goes_on(
     assert (home.logs / "small.log").read_text() == "few\n"
 
 
-def test_the_last_words_of_a_log_are_its_last_lines_with_text(tmp_path: Path) -> None:
-    log = tmp_path / "x.log"
-    log.write_bytes(b"one\ntwo\n\n\xffthree\n \n")
-    assert last_log_lines(log, lines=2) == ["two", "\N{REPLACEMENT CHARACTER}three"]
-    assert last_log_lines(tmp_path / "none.log") == []
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        pytest.param(b"", "none", id="silence"),
+        pytest.param(
+            b"one\ntwo\n\n\xffthree\n \n", "two / \N{REPLACEMENT CHARACTER}three", id="lines"
+        ),
+        pytest.param(
+            b"""\
+Traceback (most recent call last):
+  File "a.py", line 1
+RuntimeError: an earlier one
+INFO: started again
+Traceback (most recent call last):
+  File "a.py", line 1
+ImportError: no module named x
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "b.py", line 2
+package.errors.LoadError: Error occurred during the loading of
+executable_path=python, module_name=a
+""",
+            "ImportError: no module named x",
+            id="chain of exceptions",
+        ),
+    ],
+)
+def test_the_last_words_of_a_process_are_the_root_of_its_last_traceback(
+    log: bytes, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(log)
+    assert last_words(path) == words
+
+
+def test_a_process_without_a_log_has_said_nothing(tmp_path: Path) -> None:
+    assert last_words(tmp_path / "none.log") == "none"

@@ -1,0 +1,276 @@
+"""`storemon up` with real processes: what dies comes back, what is stopped is gone."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service import Service, free_port, running_service
+from storemon_pipeline.dagster_graphql import DagsterGraphQL
+from storemon_pipeline.service.left_overs import MARK, find_left_overs
+
+SAMPLE = Path(__file__).parents[2] / "data"
+COMMAND = [sys.executable, "-c", "from storemon_pipeline.cli import main; main()"]
+
+# How each child is known by its command line.
+CHILDREN = {
+    "database": "postgres",
+    "code location": "dagster api grpc",
+    "webserver": "dagster_webserver",
+    "daemon": "dagster._daemon",
+    "API": "uvicorn",
+}
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
+        time.sleep(0.1)
+
+
+def child(supervisor: int, words: str) -> psutil.Process | None:
+    for process in psutil.Process(supervisor).children():
+        try:
+            if words in " ".join(process.cmdline()):
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def processes_of(home: Path) -> list[str]:
+    """Return the command lines of everything that belongs to the home's service."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+                continue
+            command = " ".join(process.cmdline())
+            if process.environ().get(MARK) == str(home) or str(home) in command:
+                found.append(command)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def servers_of(home: Path) -> list[str]:
+    """Return those that serve or watch; the process of a run ends when it finds no database."""
+    running = processes_of(home)
+    return [command for command in running if any(words in command for words in CHILDREN.values())]
+
+
+def storemon(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "STOREMON_HOME": str(service.home),
+        "STOREMON_DATA": str(SAMPLE),
+        "STOREMON_PORT": str(service.api.base_url.port),
+        "STOREMON_DAGSTER_PORT": service.dagster_url.rpartition(":")[2],
+    }
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def is_ready(service: Service) -> bool:
+    try:
+        return bool(service.api.get("/readyz").is_success)
+    except OSError:
+        return False
+    except Exception as error:
+        if type(error).__module__.startswith("httpx"):
+            return False
+        raise
+
+
+def test_a_service_serves_its_commands_and_outlives_each_of_its_children(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running_service(home, SAMPLE) as service:
+        report = storemon(service, "report", "--output", str(tmp_path / "report.csv"))
+        assert report.returncode == 0, report.stderr
+        assert re.search(r"as of 2023-01-25T18:13:22.*: 58 stores, 2 silent", report.stderr)
+        assert len((tmp_path / "report.csv").read_text().splitlines()) == 59
+        piped = storemon(service, "report", "--policy=previous", "--as-of=2023-01-20T00:00:00Z")
+        assert piped.stdout.startswith("store_id,uptime_last_hour(in minutes),")
+        refused = storemon(service, "report", "--as-of=2999-01-01T00:00:00Z")
+        assert refused.returncode == 1
+        assert refused.stderr.splitlines()[-1].startswith("storemon: ")
+        refreshed = storemon(service, "refresh")
+        assert refreshed.returncode == 0, refreshed.stderr
+        assert "store_status: " in refreshed.stdout
+        second = storemon(service, "up")
+        assert second.returncode == 2
+        assert f"held by another storemon (process {service.process.pid})" in second.stderr
+
+        for part, words in CHILDREN.items():
+            process = child(service.process.pid, words)
+            assert process is not None, part
+            process.kill()
+
+            def is_back(words: str = words, before: psutil.Process = process) -> bool:
+                now = child(service.process.pid, words)
+                return now is not None and now.pid != before.pid
+
+            wait_for(is_back, f"a new {part}")
+        wait_for(lambda: is_ready(service), "ready again")
+        assert service.finish_report()["status"] == "Complete"
+    assert processes_of(home) == []
+    said = (tmp_path / "home.log").read_text()
+    assert [part for part in CHILDREN if f"{part}: restarting (ended by SIGKILL" not in said] == []
+    assert service.process.returncode == 0
+
+
+def test_what_a_killed_supervisor_leaves_is_ended_and_its_runs_too(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running_service(home, SAMPLE) as service:
+        # As the worker of a run: it has the mark, and nothing ends it when its parent dies.
+        left = subprocess.Popen(
+            ["/bin/sleep", "600"], env={MARK: str(home)}, start_new_session=True
+        )
+        other = subprocess.Popen(["/bin/sleep", "600"], env={MARK: f"{home}2"})
+        service.process.kill()
+        service.process.wait(10)
+        wait_for(lambda: servers_of(home) == [], "servers end with their supervisor", 20)
+    with running_service(home, SAMPLE) as service:
+        assert service.finish_report()["status"] == "Complete"
+        assert left.wait(10) == -signal.SIGTERM
+        assert other.poll() is None
+    other.kill()
+    other.wait(10)
+    assert re.search(r"Ended \d+ processes", (tmp_path / "home.log").read_text())
+    assert processes_of(home) == []
+
+
+DEFINITIONS = '''
+import os, time
+from pathlib import Path
+import dagster as dg
+
+@dg.asset
+def slow(context: dg.AssetExecutionContext) -> None:
+    """Waits for a file."""
+    Path(os.environ["STAND_IN"], "began").touch()
+    while not Path(os.environ["STAND_IN"], "go").exists():
+        time.sleep(0.1)
+    if Path(os.environ["STAND_IN"], "fail").exists():
+        raise dg.Failure("No column status in store_status.csv", allow_retries=False)
+
+@dg.asset
+def broken() -> None:
+    """Fails with a cause."""
+    raise RuntimeError("Words for a person") from ValueError("words for nobody")
+
+refresh_job = dg.define_asset_job(
+    "refresh_job",
+    selection=dg.AssetSelection.assets("slow"),
+    tags={"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"},
+)
+defs = dg.Definitions(
+    assets=[slow, broken],
+    jobs=[refresh_job, dg.define_asset_job("broken_job", selection=[broken])],
+    executor=dg.in_process_executor,
+)
+'''
+
+SUPERVISE = """
+import sys
+from pathlib import Path
+from storemon_pipeline.service.display import StatusDisplay
+from storemon_pipeline.service.stopping import StopRequests
+from storemon_pipeline.service.supervisor import Supervisor
+from storemon_pipeline.settings import Settings
+home, data, port, dagster_port = sys.argv[1:]
+settings = Settings(home=home, data=data, port=int(port), dagster_port=int(dagster_port))
+stop = StopRequests()
+with stop.listening(), StatusDisplay() as display:
+    Supervisor(settings, display, stop, definitions_module="stand_in_definitions").run()
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """Give a folder with definitions whose refresh waits for the file `go` in it."""
+    (tmp_path / "stand_in_definitions.py").write_text(DEFINITIONS)
+    return tmp_path
+
+
+def environment_with(stand_in: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(stand_in), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), "STAND_IN": str(stand_in)}
+
+
+def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told_in_words(
+    stand_in: Path,
+) -> None:
+    home, dagster_port = stand_in / "home", free_port()
+    out = stand_in / "out.log"
+    with out.open("wb") as log:
+        supervisor = subprocess.Popen(
+            [
+                *(sys.executable, "-c", SUPERVISE),
+                *(str(home), str(SAMPLE), str(free_port()), str(dagster_port)),
+            ],
+            stdout=log,
+            stderr=log,
+            env=environment_with(stand_in),
+        )
+    try:
+        wait_for((stand_in / "began").exists, "the refresh has begun", 120)
+        (stand_in / "began").unlink()
+        # Whatever it is that makes runs: all but what serves and watches.
+        kept = [words for part, words in CHILDREN.items() if part != "code location"]
+        for process in find_left_overs(home):
+            command = " ".join(process.cmdline())
+            if process.pid != supervisor.pid and not any(words in command for words in kept):
+                process.kill()
+        wait_for((stand_in / "began").exists, "the refresh has begun again")
+        (stand_in / "fail").touch()
+        (stand_in / "go").touch()
+        failed = "first refresh: failed (No column status in store_status.csv)"
+        wait_for(lambda: failed in out.read_text(), "the failure is told")
+        wait_for(lambda: "not ready (first refresh: not done yet)" in out.read_text(), "the end")
+
+        with DagsterGraphQL(f"http://127.0.0.1:{dagster_port}") as client:
+            run_id = client.launch_run("broken_job", tags={"storemon/test": "yes"})
+            wait_for(lambda: client.run_status(run_id) == "FAILURE", "the run has failed")
+            assert client.run_failure(run_id) == "Words for a person"
+            assert client.runs_with_tag("storemon/test", "yes") == {run_id: "FAILURE"}
+            assert client.run_statuses([run_id, "unknown"]) == {run_id: "FAILURE"}
+            assert client.run_progress("unknown") is None
+            assert client.run_failure("unknown") is None
+    finally:
+        supervisor.send_signal(signal.SIGINT)
+        status = supervisor.wait(60)
+    assert status == 0
+    assert processes_of(home) == []
+
+
+def test_a_part_that_cannot_run_is_given_up_loudly_with_its_last_words(stand_in: Path) -> None:
+    (stand_in / "stand_in_definitions.py").write_text("raise RuntimeError('no such thing')")
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", SUPERVISE),
+            *(str(stand_in / "home"), str(SAMPLE), str(free_port()), str(free_port())),
+        ],
+        env=environment_with(stand_in),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "GaveUpError: The code location keeps dying (ended with status 1)" in result.stderr
+    assert "no such thing" in result.stderr
+    assert result.stdout.count("code location: restarting") == 4
+    assert processes_of(stand_in / "home") == []
