@@ -29,13 +29,15 @@ def new_files(
     """
     if is_refresh_under_way(context.instance):
         return dg.SkipReason("a refresh is under way")
+    if not context.cursor:
+        # Whoever has just started the daemon may be about to ask for a first refresh.
+        first = json.dumps({"digest": "", "changes": 0})
+        return dg.SensorResult(skip_reason="watching from now on", cursor=first)
     sighting = look_at_files(data.path, now=datetime.now(UTC))
-    changes = 1
-    if context.cursor:
-        seen = json.loads(context.cursor)
-        if seen["digest"] == sighting.digest:
-            return dg.SkipReason("no file has changed")
-        changes += seen["changes"]
+    seen = json.loads(context.cursor)
+    if seen["digest"] == sighting.digest:
+        return dg.SkipReason("no file has changed")
+    changes = seen["changes"] + 1
     cursor = json.dumps({"digest": sighting.digest, "changes": changes})
     if is_all_read(database.url, sighting):
         return dg.SensorResult(skip_reason="everything has been read", cursor=cursor)

@@ -124,6 +124,8 @@ def close_load(
 
 def read_first_polled_at(bulk: Bulk, load_ids: Sequence[int]) -> datetime | None:
     """The earliest poll that these loads have brought; None when they have brought none."""
+    if not load_ids:
+        return None  # an empty list has no type that the driver could tell the server
     first: datetime | None = bulk.scalar(
         "SELECT min(first_polled_at) FROM loads WHERE load_id = ANY ($1)", (list(load_ids),)
     )

@@ -69,7 +69,9 @@ class Watch:
 
 @pytest.fixture
 def watch(instance: dg.DagsterInstance, database_url: str, data: Path) -> Watch:
-    return Watch(instance, database_url, data)
+    watch = Watch(instance, database_url, data)
+    assert watch.looks() == "watching from now on"
+    return watch
 
 
 def write(path: Path, text: str, *, at: float = LONG_AGO) -> None:
@@ -89,6 +91,11 @@ def test_files_that_another_refresh_has_read_start_none(watch: Watch) -> None:
     assert watch.refreshes()
     assert watch.looks() == "everything has been read"
     assert watch.looks() == "no file has changed"
+
+
+def test_a_refresh_with_nothing_new_succeeds(watch: Watch) -> None:
+    assert watch.refreshes()
+    assert watch.refreshes()
 
 
 def test_a_new_part_file_starts_a_refresh(watch: Watch, data: Path) -> None:
