@@ -25,7 +25,13 @@ def _none_when_empty(value: object) -> object:
     return None if value == "" else value
 
 
-AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
+def _resolved(value: object) -> object:
+    """As `_absolute`, and the same for every path that leads there: processes are known by it."""
+    path = _absolute(value)
+    return path.resolve() if isinstance(path, Path) else path
+
+
+ResolvedPath = Annotated[Path, BeforeValidator(_resolved)]
 PathOrUrl = Annotated[str, BeforeValidator(_absolute_unless_url)]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 OptionalUrl = Annotated[str | None, BeforeValidator(_none_when_empty)]
@@ -38,7 +44,7 @@ class Settings(BaseSettings):
         env_prefix="STOREMON_", extra="ignore", frozen=True, validate_default=True
     )
 
-    home: AbsolutePath = Path(".storemon")
+    home: ResolvedPath = Path(".storemon")
     """The folder that holds the embedded database, logs and Dagster's files."""
 
     data: PathOrUrl = "data"

@@ -54,3 +54,8 @@ def test_a_port_that_is_none_is_refused(port: str, monkeypatch: pytest.MonkeyPat
 )
 def test_the_api_is_reached_where_it_listens(host: str, url: str) -> None:
     assert Settings(host=host).api_url == url
+
+
+def test_a_home_is_the_same_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert Settings(home=Path("link/home")).home == tmp_path / "home"
