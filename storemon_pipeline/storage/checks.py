@@ -41,29 +41,30 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
     """
     if not load_ids:
         return 0
-    return int(
-        bulk.scalar(
-            """
-            WITH counted AS (
-                SELECT sum(rows_loaded) AS polls,
-                       min(first_polled_at) AS first, max(last_polled_at) AS last
-                FROM loads WHERE load_id = ANY ($1)
-            ), earlier AS (
-                SELECT s.store_key, s.polled_at, min(s.load_id) AS load_id
-                FROM superseded_polls s, counted WHERE s.polled_at BETWEEN first AND last
-                GROUP BY s.store_key, s.polled_at
+    with bulk.by_index():
+        return int(
+            bulk.scalar(
+                """
+                WITH counted AS (
+                    SELECT sum(rows_loaded) AS polls,
+                           min(first_polled_at) AS first, max(last_polled_at) AS last
+                    FROM loads WHERE load_id = ANY ($1)
+                ), earlier AS (
+                    SELECT s.store_key, s.polled_at, min(s.load_id) AS load_id
+                    FROM superseded_polls s, counted WHERE s.polled_at BETWEEN first AND last
+                    GROUP BY s.store_key, s.polled_at
+                )
+                SELECT (SELECT coalesce(polls, 0)::bigint FROM counted) - (
+                    SELECT count(*) FROM store_status p
+                    LEFT JOIN earlier e USING (store_key, polled_at)
+                    WHERE p.polled_at >= (SELECT first FROM counted)
+                      AND p.polled_at <= (SELECT last FROM counted)
+                      AND coalesce(e.load_id, p.load_id) = ANY ($1)
+                ) AS lost
+                """,
+                (list(load_ids),),
             )
-            SELECT (SELECT coalesce(polls, 0)::bigint FROM counted) - (
-                SELECT count(*) FROM store_status p
-                LEFT JOIN earlier e USING (store_key, polled_at)
-                WHERE p.polled_at >= (SELECT first FROM counted)
-                  AND p.polled_at <= (SELECT last FROM counted)
-                  AND coalesce(e.load_id, p.load_id) = ANY ($1)
-            ) AS lost
-            """,
-            (list(load_ids),),
         )
-    )
 
 
 _EVERY_KEY: Final = range(2**31 - 1)
@@ -107,13 +108,14 @@ def compare_runs(
     """
     since_us = microseconds(since)
     chosen = (since, store_keys.start, store_keys.stop)
-    polls = bulk.fetch(
-        """
-        SELECT store_key, polled_at, is_active FROM store_status
-        WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
-        """,
-        chosen,
-    )
+    with bulk.by_index():
+        polls = bulk.fetch(
+            """
+            SELECT store_key, polled_at, is_active FROM store_status
+            WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
+            """,
+            chosen,
+        )
     stored = bulk.fetch(
         """
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
