@@ -13,9 +13,11 @@ import httpx
 import sqlalchemy as sa
 import uvicorn
 from pydantic import SecretStr
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from storemon_api.app import create_app
 from storemon_api.settings import ApiSettings
+from storemon_api.slow_clients import ImpatientProtocol
 from storemon_pipeline.access import ApiKey
 from storemon_pipeline.storage.reports import request_report
 from storemon_pipeline.storage.tables import report_csv, report_results, reports
@@ -33,6 +35,7 @@ def serve(
     dagster_url: str = NOWHERE,
     *,
     known_keys: Iterable[ApiKey] | None = None,
+    protocol: type[H11Protocol] = ImpatientProtocol,
     **settings: Any,  # noqa: ANN401 - one type per setting
 ) -> Iterator[httpx.Client]:
     """Yield a client of a running API, with these settings beside the URLs."""
@@ -44,7 +47,7 @@ def serve(
         ),
         known_keys=known_keys,
     )
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", http=protocol))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     eventually(lambda: server.started)

@@ -33,6 +33,7 @@ from storemon_pipeline.storage.engine import dagster_url, libpq_url
 DEFINITIONS_MODULE: Final = "storemon_pipeline.definitions"
 RUN_STARTER_MODULE: Final = "storemon_pipeline.defs.run_starter"
 API_FACTORY: Final = "storemon_api.app:create_app"
+API_PROTOCOL: Final = "storemon_api.slow_clients:ImpatientProtocol"
 
 RUN_ENVIRONMENT: Final = {
     # NumPy's linear algebra is not used, and would start a thread that no fork has.
@@ -325,7 +326,7 @@ def process_parts(
             *("uvicorn", API_FACTORY, "--factory"),
             *("--host", settings.host, "--port", str(settings.port)),
             *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
-            *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS)),
+            *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS), "--http", API_PROTOCOL),
             *(("--log-config", str(api_log_config(home))) if settings.log_json else ()),
             # Clients ask for their reports' state many times a second; the metrics count them.
             "--no-access-log",
