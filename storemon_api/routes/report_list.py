@@ -9,8 +9,7 @@ from storemon_api.errors import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.openapi import problem_responses
 from storemon_api.paging import PagingDep
 from storemon_api.store_schemas import ReportEntry, ReportsPage
-from storemon_pipeline.storage.report_list import list_reports
-from storemon_pipeline.storage.reports import Report, ReportState
+from storemon_pipeline.storage.reports import Report, ReportState, list_reports
 
 router = APIRouter(tags=["reports"])
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -53,7 +54,7 @@ _REVISION = (
     .label("revision")
 )
 
-_COLUMNS = (
+REPORT_COLUMNS = (
     reports.c.report_id,
     reports.c.state,
     reports.c.requested_at,
@@ -114,7 +115,7 @@ def request_report(
 def read_report(connection: sa.Connection, report_id: str) -> Report | None:
     """The report of this id (a UUID's text), or None."""
     row = connection.execute(
-        sa.select(*_COLUMNS)
+        sa.select(*REPORT_COLUMNS)
         .select_from(
             reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id)
         )
@@ -122,6 +123,11 @@ def read_report(connection: sa.Connection, report_id: str) -> Report | None:
     ).one_or_none()
     if row is None:
         return None
+    return as_report(row)
+
+
+def as_report(row: sa.Row[Any]) -> Report:
+    """A row of REPORT_COLUMNS as the report that it is."""
     values = row._asdict()
     values["state"] = ReportState(values["state"])
     values["policy"] = Policy(values["policy"])

@@ -1,0 +1,60 @@
+"""A headless Chromium of the system for tests of the pages; skips where there is none."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PHONE: Final = (390, 844)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Yield a browser, or skip the test and say what is missing."""
+    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser: install one of {', '.join(_NAMES)} to test the pages")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=Path(found), args=list(_FLAGS))
+        try:
+            yield launched
+        finally:
+            launched.close()
+
+
+@contextmanager
+def visit(
+    launched: Browser,
+    address: str,
+    *,
+    scheme: Literal["light", "dark"] = "light",
+    size: tuple[int, int] = (1360, 900),
+) -> Iterator[Page]:
+    """Yield a page once its data is there; fails when a script has, or a file is missing."""
+    context = launched.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, accept_downloads=True
+    )
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    try:
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        yield page
+    finally:
+        context.close()
+    assert faults == []
