@@ -257,6 +257,7 @@ def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told
     assert processes_of(home) == []
 
 
+@pytest.mark.slow
 def test_a_part_that_cannot_run_is_given_up_loudly_with_its_last_words(stand_in: Path) -> None:
     (stand_in / "stand_in_definitions.py").write_text("raise RuntimeError('no such thing')")
     result = subprocess.run(
