@@ -8,10 +8,10 @@ from storemon_pipeline.storage.bulk import Bulk
 
 _PREVIEWS: Final = {
     "store_status": """
-        SELECT store_id, p.polled_at, p.is_active FROM status_runs r
+        SELECT store_id, p.polled_at, p.is_active
+        FROM (SELECT * FROM status_runs ORDER BY first_poll_at DESC LIMIT 5) r
         JOIN stores USING (store_key)
         JOIN store_status p ON p.store_key = r.store_key AND p.polled_at = r.last_poll_at
-        WHERE r.first_poll_at = (SELECT max(first_poll_at) FROM status_runs) LIMIT 5
     """,
     "status_runs": """
         SELECT store_id, first_poll_at, last_poll_at, is_active, polls
