@@ -1,0 +1,558 @@
+"""The jobs executed on the sample data and a real database: what they leave, and how they fail."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+import oracle
+from stored import execute, fetch
+from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB, REQUESTED_TAG
+from storemon_pipeline.definitions import defs
+from storemon_pipeline.defs.policies import told_apart
+from storemon_pipeline.ingest.sources import Source, find_files
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.engine import create_engine
+from storemon_pipeline.storage.reports import (
+    Report,
+    ReportState,
+    read_csv_chunk,
+    read_report,
+    request_report,
+)
+from storemon_pipeline.uptime.windows import Policy
+
+DATA = Path(__file__).parents[2] / "data"
+AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)
+LONG_AGO = datetime(2023, 2, 1, tzinfo=UTC).timestamp()
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+FIGURES = """
+    store_id, uptime_last_hour_minutes, uptime_last_day_hours, uptime_last_week_hours,
+    downtime_last_hour_minutes, downtime_last_day_hours, downtime_last_week_hours
+"""
+
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Dagster on a database and a data folder."""
+
+    instance: dg.DagsterInstance
+    database_url: str
+    data: Path
+
+    def run(
+        self, job: str, tags: dict[str, str] | None = None, *, assets: Sequence[str] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Execute a job, or some of its assets, with the environment that a run's process has."""
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("STOREMON_DATABASE_URL", self.database_url)
+            environment.setenv("STOREMON_DATA", os.fspath(self.data))
+            return defs.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                raise_on_error=False,
+                tags=tags,
+                asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
+            )
+
+    def tables(self) -> dict[str, list[str]]:
+        """All rows of all tables that a refresh writes, as text."""
+        return {
+            table: [
+                row["row"]
+                for row in fetch(
+                    self.database_url, f"SELECT t::text AS row FROM {table} t ORDER BY 1"
+                )
+            ]
+            for table in (
+                "stores",
+                "loads",
+                "rejected_rows",
+                "store_status",
+                "superseded_polls",
+                "status_runs",
+                "business_hours",
+                "store_timezones",
+                "business_hour_intervals",
+                "store_uptime",
+            )
+        }
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def empty(instance: dg.DagsterInstance, database_url: str, tmp_path: Path) -> Shell:
+    """An empty database, and an empty data folder."""
+    return Shell(instance, database_url, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sample(instance: dg.DagsterInstance, module_database_url: str) -> Shell:
+    """The sample, and a database for it that all tests of this module share."""
+    return Shell(instance, module_database_url, DATA)
+
+
+@pytest.fixture(scope="module")
+def refreshed(sample: Shell) -> dg.ExecuteInProcessResult:
+    """What the first refresh of the sample has told."""
+    return sample.run(REFRESH_JOB)
+
+
+@pytest.fixture
+def copied(sample: Shell, refreshed: dg.ExecuteInProcessResult, tmp_path: Path) -> Shell:
+    """The refreshed database, with a copy of the sample's files that may be changed."""
+    assert refreshed.success
+    data = tmp_path / "data"
+    shutil.copytree(DATA, data)
+    return Shell(sample.instance, sample.database_url, data)
+
+
+@pytest.fixture
+def fileless(
+    sample: Shell, refreshed: dg.ExecuteInProcessResult, tmp_path: Path
+) -> Iterator[Shell]:
+    """The refreshed database without any file; reports are gone after the test."""
+    assert refreshed.success
+    yield Shell(sample.instance, sample.database_url, tmp_path / "nowhere")
+    execute(sample.database_url, "DELETE FROM reports", "DELETE FROM report_results")
+
+
+@pytest.fixture(scope="module")
+def inputs() -> oracle.Inputs:
+    """The sample's rows as the reference reads them."""
+    return oracle.read_csvs(DATA, now=datetime.now(UTC))
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Metadata]:
+    """The values of each materialization, by asset."""
+    return {
+        event.materialization.asset_key.to_user_string(): {
+            name: value.value for name, value in event.materialization.metadata.items()
+        }
+        for event in (
+            event.step_materialization_data for event in result.get_asset_materialization_events()
+        )
+    }
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {
+        evaluation.check_name: evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
+    }
+
+
+def failure(result: dg.ExecuteInProcessResult, step: str) -> str:
+    """The words with which a step failed."""
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert event.step_key == step
+    error = event.step_failure_data.user_failure_data
+    assert error is not None
+    return str(error.description)
+
+
+def read(url: str, report_id: str) -> tuple[Report, str]:
+    """A report, and its CSV when it is complete."""
+    engine = create_engine(url, application_name="test", pool_size=1)
+    with engine.connect() as connection:
+        report = read_report(connection, report_id)
+        assert report is not None
+        csv = b"".join(
+            read_csv_chunk(connection, report.result_id or 0, chunk)
+            for chunk in range(report.csv_chunks or 0)
+        )
+    engine.dispose()
+    return report, csv.decode()
+
+
+def request(url: str, number: int, *, as_of: datetime | None = None, policy: Policy) -> str:
+    report_id = f"00000000-0000-4000-8000-{number:012}"
+    engine = create_engine(url, application_name="test", pool_size=1)
+    with engine.begin() as connection:
+        request_report(connection, report_id=report_id, as_of=as_of, policy=policy)
+    engine.dispose()
+    return report_id
+
+
+class TestSample:
+    """The sample, refreshed once and reported on."""
+
+    @pytest.fixture
+    def reports(self, fileless: Shell) -> dict[str, str]:
+        """The ids of reports that one run has made."""
+        url = fileless.database_url
+        past = datetime(2023, 1, 21, 3, 30, tzinfo=UTC)
+        ids = {
+            "newest": request(url, 1, policy=Policy.NEAREST),
+            "previous": request(url, 2, policy=Policy.PREVIOUS),
+            "past": request(url, 3, as_of=past, policy=Policy.NEAREST),
+        }
+        assert fileless.run(REPORT_JOB, {REQUESTED_TAG: "true"}).success
+        return ids
+
+    def test_every_row_of_the_sample_is_accounted_for(
+        self, refreshed: dg.ExecuteInProcessResult
+    ) -> None:
+        assert refreshed.success
+        accounts = {
+            source: tuple(
+                values[f"rows_{name}"]
+                for name in ("read", "loaded", "replaced", "unchanged", "rejected")
+            )
+            for source, values in metadata(refreshed).items()
+            if "rows_read" in values
+        }
+        # The counts of data/README.md.
+        assert accounts == {
+            "store_status": (8_624, 8_619, 0, 0, 5),
+            "business_hours": (427, 423, 0, 0, 4),
+            "store_timezones": (60, 58, 0, 0, 2),
+            "closures": (0, 0, 0, 0, 0),
+        }
+
+    def test_rejected_rows_are_told_by_reason(self, refreshed: dg.ExecuteInProcessResult) -> None:
+        rejected = {
+            source: values["rejected_by_reason"]
+            for source, values in metadata(refreshed).items()
+            if "rejected_by_reason" in values
+        }
+        assert rejected == {
+            "store_status": {
+                "unknown status": 2,
+                "timestamp cannot be read": 2,
+                "no store id": 1,
+            },
+            "business_hours": {
+                "weekday is not 0 to 6": 1,
+                "time cannot be read": 1,
+                "time is after the end of the day": 1,
+                "no store id": 1,
+            },
+            "store_timezones": {"unknown time zone": 1, "no store id": 1},
+        }
+
+    def test_materializations_say_of_what_they_speak(
+        self, refreshed: dg.ExecuteInProcessResult
+    ) -> None:
+        said = metadata(refreshed)
+        assert set(said) == {
+            "store_status",
+            "status_runs",
+            "business_hours",
+            "store_timezones",
+            "closures",
+            "business_hour_intervals",
+            "store_uptime",
+            "store_uptime_daily",
+        }
+        assert said["store_status"]["newest_poll"] == AS_OF.timestamp()
+        assert said["status_runs"]["newest_poll"] == AS_OF.timestamp()
+        assert said["store_uptime"]["as_of"] == AS_OF.timestamp()
+        assert said["store_uptime"]["dagster/row_count"] == 58
+        assert said["store_uptime"]["silent_stores"] == 2
+        assert said["business_hour_intervals"]["stores_rebuilt"] == 60
+        assert said["business_hour_intervals"]["stores_without_hours"] == 5
+        previewed = {name: len(values["preview"].records) for name, values in said.items()}
+        assert previewed == {name: 0 if name == "closures" else 5 for name in said}
+
+    def test_checks_pass_and_warn_of_what_was_rejected(
+        self, refreshed: dg.ExecuteInProcessResult
+    ) -> None:
+        assert checks(refreshed) == {
+            "no_poll_lost": True,
+            "runs_match_polls": True,
+            "hours_readable": False,
+            "zones_known": False,
+            "closures_readable": True,
+            "intervals_merged": True,
+            "uptime_adds_up": True,
+            "days_match_runs": True,
+        }
+        warnings = {
+            evaluation.check_name: str(evaluation.metadata["rows"].value)
+            for evaluation in refreshed.get_asset_check_evaluations()
+            if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN
+        }
+        assert set(warnings) == {"hours_readable", "zones_known"}
+        assert "America/Springfield" in warnings["zones_known"]
+        assert "24:30:00" in warnings["hours_readable"]
+
+    @pytest.mark.usefixtures("refreshed")
+    def test_the_newest_figures_are_those_of_the_reference(
+        self, sample: Shell, inputs: oracle.Inputs
+    ) -> None:
+        report = oracle.make_report(inputs, as_of=AS_OF)
+        rows = fetch(
+            sample.database_url,
+            f"SELECT {FIGURES} FROM store_uptime JOIN stores USING (store_key) ORDER BY store_id",
+        )
+        assert {row.pop("store_id"): tuple(row.values()) for row in rows} == {
+            store_id: tuple(f"{figure:f}" for figure in row.figures)
+            for store_id, row in report.rows.items()
+        }
+        assert len(rows) == 58
+
+    @pytest.mark.usefixtures("refreshed")
+    def test_bounds_and_observed_time_are_those_of_the_reference(
+        self, sample: Shell, inputs: oracle.Inputs
+    ) -> None:
+        amounts = ("business", "uptime", "downtime", "lowest_uptime", "highest_uptime", "observed")
+        columns = ", ".join(
+            f"{amount}_last_{window}_us" for amount in amounts for window in ("hour", "day", "week")
+        )
+        rows = fetch(
+            sample.database_url,
+            f"SELECT store_id, {columns} FROM store_uptime JOIN stores USING (store_key)",
+        )
+        assert {row.pop("store_id"): tuple(row.values()) for row in rows} == {
+            store_id: (
+                *row.business_us,
+                *row.uptime_us,
+                *row.downtime_us,
+                *row.lowest_us,
+                *row.highest_us,
+                *row.observed_us,
+            )
+            for store_id, row in oracle.make_report(inputs, as_of=AS_OF).rows.items()
+        }
+
+    def test_each_csv_is_that_of_the_reference_to_the_byte(
+        self, sample: Shell, reports: dict[str, str], inputs: oracle.Inputs
+    ) -> None:
+        asked = {
+            "newest": (AS_OF, Policy.NEAREST),
+            "previous": (AS_OF, Policy.PREVIOUS),
+            "past": (datetime(2023, 1, 21, 3, 30, tzinfo=UTC), Policy.NEAREST),
+        }
+        for name, (as_of, policy) in asked.items():
+            report, csv = read(sample.database_url, reports[name])
+            expected = oracle.make_report(inputs, as_of=as_of, policy=policy.value)
+            assert csv == oracle.report_csv(expected)
+            assert (report.as_of, report.stores) == (as_of, len(expected.rows))
+            assert report.silent_stores == expected.silent_stores
+
+    @pytest.mark.usefixtures("refreshed")
+    def test_a_second_refresh_changes_nothing(self, sample: Shell) -> None:
+        before = sample.tables()
+        result = sample.run(REFRESH_JOB)
+        assert result.success
+        assert sample.tables() == before
+        said = metadata(result)
+        sources = ("store_status", "business_hours", "store_timezones")
+        assert [said[source]["is_read"] for source in sources] == [False] * 3
+        assert [said[source]["rows_read"] for source in sources] == [0] * 3
+        assert said["business_hour_intervals"]["stores_rebuilt"] == 0
+        # What the last load rejected is still wrong.
+        assert checks(result)["zones_known"] is False
+
+
+def test_files_that_were_touched_change_nothing(copied: Shell) -> None:
+    before = copied.tables()
+    for path in copied.data.glob("*.csv"):
+        status = path.stat()
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+    assert copied.run(REFRESH_JOB).success
+    assert copied.tables() == before
+
+
+def test_without_any_file_nothing_is_made_and_the_names_are_told(empty: Shell) -> None:
+    result = empty.run(REFRESH_JOB)
+    assert not result.success
+    failures = {
+        event.step_key: event.step_failure_data.user_failure_data
+        for event in result.all_events
+        if event.is_step_failure
+    }
+    assert set(failures) == {"polls_and_runs", "business_hours", "store_timezones"}
+    words = {step: data.description or "" for step, data in failures.items() if data is not None}
+    assert "store_status.csv" in words["polls_and_runs"]
+    assert "business_hours.csv" in words["business_hours"]
+    assert "menu_hours.csv" in words["business_hours"]
+    assert "timezones.csv" in words["store_timezones"]
+    assert "store_timezones.csv" in words["store_timezones"]
+    assert all(str(empty.data) in description for description in words.values())
+    assert all(rows == [] for rows in empty.tables().values())
+
+
+@pytest.mark.parametrize(
+    ("file_name", "step", "content"),
+    [
+        ("store_status.csv", "polls_and_runs", None),
+        ("store_status.csv", "polls_and_runs", b"store_id,status\nA,active\n"),
+        ("store_status.csv", "polls_and_runs", b""),
+        ("business_hours.csv", "business_hours", None),
+        ("business_hours.csv", "business_hours", b"\x00\x01\x02\x03"),
+        ("timezones.csv", "store_timezones", b"store;timezone\nA;UTC\n"),
+    ],
+)
+def test_a_file_that_cannot_be_used_leaves_the_database_as_it_was(
+    copied: Shell, file_name: str, step: str, content: bytes | None
+) -> None:
+    before = copied.tables()
+    path = copied.data / file_name
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+        # Nobody is in the middle of writing it.
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    made = ["store_status", "status_runs"] if step == "polls_and_runs" else [step]
+    result = copied.run(REFRESH_JOB, assets=made)
+    assert not result.success
+    words = failure(result, step)
+    assert file_name in words
+    assert ("looked for" if content is None else "cannot be used") in words
+    assert [event for event in result.all_events if event.is_step_up_for_retry] == []
+    assert copied.tables() == before
+
+
+def test_one_file_that_cannot_be_used_does_not_stop_the_others(copied: Shell) -> None:
+    (copied.data / "timezones.csv").unlink()
+    with (copied.data / "store_status.csv").open("a") as file:
+        file.write("2926991973934144676,active,2023-01-25 12:13:10.050608 UTC\n")
+    result = copied.run(REFRESH_JOB)
+    assert not result.success
+    assert metadata(result)["store_status"]["rows_unchanged"] == 1
+    assert "store_uptime" not in metadata(result)
+
+
+class TestReports:
+    """The report job makes what waits, and reads no files."""
+
+    def test_a_run_by_hand_makes_a_report_without_any_file(self, fileless: Shell) -> None:
+        result = fileless.run(REPORT_JOB)
+        assert result.success
+        said = metadata(result)["uptime_report"]
+        assert (said["reports"], said["results"], said["failed"]) == (1, 1, 0)
+        assert (said["dagster/row_count"], said["silent_stores"]) == (58, 2)
+        assert said["as_of"] == AS_OF.timestamp()
+        assert checks(result) == {"report_complete": True}
+
+    def test_a_run_for_requests_makes_no_report_of_its_own(self, fileless: Shell) -> None:
+        result = fileless.run(REPORT_JOB, {REQUESTED_TAG: "true"})
+        assert result.success
+        assert metadata(result)["uptime_report"]["reports"] == 0
+        assert fetch(fileless.database_url, "SELECT * FROM reports") == []
+
+    def test_a_store_that_arrives_meanwhile_is_no_fault_of_the_report(
+        self, fileless: Shell
+    ) -> None:
+        # The trigger fires at the commit, as if a load had committed just after.
+        execute(
+            fileless.database_url,
+            "CREATE FUNCTION arrive() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO stores (store_id) VALUES ('late'); RETURN NULL; END $$",
+            "CREATE CONSTRAINT TRIGGER arrive AFTER INSERT ON report_results"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION arrive()",
+        )
+        result = fileless.run(REPORT_JOB)
+        execute(
+            fileless.database_url,
+            "DROP FUNCTION arrive CASCADE",
+            "DELETE FROM stores WHERE store_id = 'late'",
+        )
+        assert result.success
+        assert checks(result) == {"report_complete": True}
+
+    def test_a_report_before_the_first_refresh_fails_in_the_owners_words(
+        self, empty: Shell
+    ) -> None:
+        report_id = request(empty.database_url, 1, policy=Policy.NEAREST)
+        result = empty.run(REPORT_JOB, {REQUESTED_TAG: "true"})
+        assert result.success
+        assert metadata(result)["uptime_report"]["failed"] == 1
+        report, csv = read(empty.database_url, report_id)
+        assert (report.state, csv) == (ReportState.FAILED, "")
+        assert report.error == "No poll has been loaded yet, so there is nothing to report on."
+
+    def test_a_run_that_fails_leaves_the_report_waiting(self, fileless: Shell) -> None:
+        report_id = request(fileless.database_url, 1, policy=Policy.NEAREST)
+        renamed = "UPDATE store_timezones SET timezone = '{}' WHERE timezone = '{}'"
+        execute(fileless.database_url, renamed.format("Nowhere", "Asia/Kolkata"))
+        assert not fileless.run(REPORT_JOB, {REQUESTED_TAG: "true"}).success
+        execute(fileless.database_url, renamed.format("Asia/Kolkata", "Nowhere"))
+        report, _ = read(fileless.database_url, report_id)
+        assert report.state is ReportState.WAITING
+
+
+def lose_bulk_connection(url: str) -> None:
+    with bulk_transaction(url) as bulk:
+        bulk.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def lose_small_connection(url: str) -> None:
+    engine = create_engine(url, application_name="test", pool_size=1)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    finally:
+        engine.dispose()
+
+
+def find_no_server(_: str) -> None:
+    with bulk_transaction(NO_DATABASE) as bulk:
+        bulk.fetch("SELECT 1")
+
+
+def find_no_server_by_engine(_: str) -> None:
+    lose_small_connection(NO_DATABASE)
+
+
+def meet_a_conflict(url: str) -> None:
+    with bulk_transaction(url) as bulk:
+        bulk.execute("DO $$ BEGIN RAISE EXCEPTION USING errcode = '40001'; END $$")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lose_bulk_connection,
+        lose_small_connection,
+        find_no_server,
+        find_no_server_by_engine,
+        meet_a_conflict,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_what_may_pass_is_tried_again(database_url: str, fault: Callable[[str], None]) -> None:
+    with pytest.raises(dg.RetryRequested) as caught, told_apart():
+        fault(database_url)
+    assert caught.value.max_retries == 2
+
+
+def test_a_missing_file_is_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(dg.Failure, match=r"store_status\.csv") as caught, told_apart():
+        find_files(tmp_path, Source.STORE_STATUS)
+    assert not caught.value.allow_retries
+
+
+def test_a_fault_of_the_program_is_neither(database_url: str) -> None:
+    with (
+        pytest.raises(Exception, match="does not exist") as caught,
+        told_apart(),
+        bulk_transaction(database_url) as bulk,
+    ):
+        bulk.execute("SELECT * FROM nothing")
+    assert not isinstance(caught.value, dg.Failure | dg.RetryRequested)
+
+
+def test_a_step_without_its_database_is_tried_again_before_it_fails(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    result = Shell(instance, NO_DATABASE, tmp_path).run(REPORT_JOB)
+    assert not result.success
+    tries = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert len(tries) == 2
