@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -54,7 +53,7 @@ _REVISION = (
     .label("revision")
 )
 
-REPORT_COLUMNS = (
+_COLUMNS = (
     reports.c.report_id,
     reports.c.state,
     reports.c.requested_at,
@@ -114,21 +113,34 @@ def request_report(
 
 def read_report(connection: sa.Connection, report_id: str) -> Report | None:
     """The report of this id (a UUID's text), or None."""
-    row = connection.execute(
-        sa.select(*REPORT_COLUMNS)
+    found = connection.execute(
+        sa.select(*_COLUMNS)
         .select_from(
             reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id)
         )
         .where(reports.c.report_id == report_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    return as_report(row)
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else _as_report(row)
 
 
-def as_report(row: sa.Row[Any]) -> Report:
-    """A row of REPORT_COLUMNS as the report that it is."""
-    values = row._asdict()
+def list_reports(connection: sa.Connection, *, offset: int, limit: int) -> tuple[int, list[Report]]:
+    """How many reports there are, and a page of them, the newest request first."""
+    total = connection.execute(sa.select(sa.func.count()).select_from(reports)).scalar_one()
+    rows = connection.execute(
+        sa.select(*_COLUMNS)
+        .select_from(
+            reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id)
+        )
+        .order_by(reports.c.requested_at.desc(), reports.c.report_id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return total, [_as_report(row) for row in rows.mappings()]
+
+
+def _as_report(row: sa.RowMapping) -> Report:
+    values = {str(name): value for name, value in row.items()}
     values["state"] = ReportState(values["state"])
     values["policy"] = Policy(values["policy"])
     return Report(**values)
