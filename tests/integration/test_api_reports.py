@@ -288,6 +288,18 @@ def test_head_gives_the_headers_of_get(client: httpx.Client, engine: sa.Engine, 
     }
 
 
+def test_the_list_of_reports_names_complete_waiting_and_failed_ones(
+    client: httpx.Client, engine: sa.Engine
+) -> None:
+    made = [complete_report(engine, CSV), waiting_report(engine), failed_report(engine, "why")]
+    page = client.get("/reports", params={"limit": 3}).json()
+    assert [(entry["report_id"], entry["status"]) for entry in page["reports"]] == [
+        (made[2], "Failed"),
+        (made[1], "Running"),
+        (made[0], "Complete"),
+    ]
+
+
 def test_an_empty_report_is_its_header_line(client: httpx.Client, engine: sa.Engine) -> None:
     header = CSV.partition(b"\n")[0] + b"\n"
     assert client.get(f"/reports/{complete_report(engine, header)}.csv").content == header

@@ -1,0 +1,270 @@
+"""Anything at all sent to the API: what its own description allows and forbids, and raw bytes.
+
+A few hundred cases run always; thousands with
+`pytest -m slow tests/integration/test_api_fuzz.py -s`.
+"""
+
+import contextlib
+import gzip
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from api_server import serve
+from storemon_api.slow_clients import ImpatientProtocol
+from storemon_pipeline.ingest.poll_bodies import BodyFormat
+from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.operations.push_polls import push_polls
+
+POLLS = b"""store_id,timestamp_utc,status
+alpha,2023-01-25 10:00:00 UTC,active
+beta,2023-01-25 10:00:00 UTC,inactive
+"""
+# It never ends: clients listen there.
+ENDLESS = {"/events"}
+CHECKS = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+SECRETS = ("root:", "Traceback", "site-packages", "/work", ".py")
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    push_polls(
+        database_url,
+        POLLS,
+        BodyFormat.CSV,
+        now=datetime(2023, 1, 25, 11, tzinfo=UTC),
+        is_rejecting=False,
+        patience=timedelta(seconds=5),
+    )
+    make_waiting_reports(database_url, run_id="run", is_asked_by_hand=True)
+    with serve(database_url) as client:
+        yield client
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    "cases_per_operation", [8, pytest.param(150, id="thousands", marks=pytest.mark.slow)]
+)
+def test_every_answer_is_one_that_the_description_declares(
+    client: httpx.Client, cases_per_operation: int
+) -> None:
+    schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
+    statuses: Counter[int] = Counter()
+    findings: dict[str, str] = {}
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
+        operation = result.ok()
+        if operation.path in ENDLESS:
+            continue
+        for mode in schemathesis.GenerationMode:
+            cases = operation.as_strategy(generation_mode=mode)
+            # No case can be made where nothing can be wrong.
+            with contextlib.suppress(hypothesis.errors.Unsatisfiable):
+                send_cases(cases, cases_per_operation, statuses, findings)
+    print(f"\nAPI fuzz: {statuses.total()} cases, answers {dict(sorted(statuses.items()))}")  # noqa: T201
+    assert findings == {}
+    # Nothing but a backend that is away, here Dagster, is a fault of the server.
+    assert {status for status in statuses if status >= 500} <= {503}
+    assert statuses.total() > 10 * cases_per_operation
+
+
+def send_cases(
+    cases: Any,  # noqa: ANN401 - a strategy of cases of one operation
+    count: int,
+    statuses: Counter[int],
+    findings: dict[str, str],
+) -> None:
+    """Send so many cases; note what was answered, and which answer was not a declared one."""
+
+    @hypothesis.settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
+    @hypothesis.given(case=cases)
+    def send(case: Any) -> None:  # noqa: ANN401 - as above
+        response = case.call(timeout=30)
+        statuses[response.status_code] += 1
+        try:
+            case.validate_response(response, checks=CHECKS)
+        except Exception as error:  # noqa: BLE001 - each check has errors of its own
+            for found in getattr(error, "exceptions", [error]):
+                findings[f"{case.operation.label}: {found}"] = case.as_curl_command()
+
+    send()
+
+
+TRICKS = [
+    "/reports/../../etc/passwd",
+    "/reports/..%2f..%2fetc%2fpasswd",
+    "/reports/%2e%2e/%2e%2e/etc/passwd.csv",
+    "/reports/%00.csv",
+    "/get_report/%00",
+    "/get_report/..%5c..%5cwindows%5cwin.ini",
+    "/get_report?report_id=../../../etc/passwd",
+    "/get_report?report_id=%27%20OR%201%3D1--",
+    "/get_report?report_id=%F0%9F%92%A9&report_id=2",
+    "/get_report/" + "a" * 20_000,
+    "/docs/assets/../../../../etc/passwd",
+    "/docs/assets/..%2f..%2f..%2f..%2fetc%2fpasswd",
+    "/docs/assets//etc/passwd",
+    "/docs/assets/%00",
+    "//etc/passwd",
+    "/%c0%ae%c0%ae/etc/passwd",
+    "/stores/..%2f..%2fetc%2fpasswd/uptime",
+    "/stores/%00/timeline",
+    "/stores//uptime",
+    "*",
+    "http://attacker.example/get_report/x",
+]
+
+
+@pytest.mark.parametrize("target", TRICKS)
+def test_no_path_leads_to_a_file_or_a_fault(client: httpx.Client, target: str) -> None:
+    answer = send_raw(
+        client, f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    )
+    status = int(answer.split(b" ", 2)[1])
+    assert 400 <= status < 500
+    assert not [secret for secret in SECRETS if secret.encode() in answer]
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        ";;;",
+        "*/*;q=banana",
+        "text/csv;q=0, application/json;q=0",
+        '"' * 500,
+        "a/b," * 2_000,
+        "\xff/\xfe",
+        "application/json;q=1e400",
+    ],
+)
+def test_no_accept_header_is_a_fault(client: httpx.Client, accept: str) -> None:
+    report_id = client.post("/trigger_report").json()["report_id"]
+    answer = client.get(
+        f"/get_report?report_id={report_id}", headers=[(b"Accept", accept.encode("latin-1"))]
+    )
+    assert answer.status_code == 200
+
+
+def test_random_bytes_are_answered_or_hung_up_on(client: httpx.Client) -> None:
+    dice = random.Random(1)  # noqa: S311 - the same bytes again
+    for _ in range(200):
+        junk = dice.randbytes(dice.randrange(1, 2_000))
+        head = dice.choice(
+            [b"", b"GET / HTTP/1.1\r\n", b"POST /polls HTTP/1.1\r\nHost: localhost\r\n"]
+        )
+        answer = send_raw(client, head + junk + b"\r\n\r\n", is_ending=True)
+        assert not answer or answer.startswith((b"HTTP/1.1 4",)), answer[:200]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_body_that_grows_when_it_is_unpacked_is_413(client: httpx.Client) -> None:
+    bomb = gzip.compress(b"\0" * (64 * 1024 * 1024), compresslevel=9)
+    assert len(bomb) < 100_000
+    answer = client.post(
+        "/polls",
+        content=bomb,
+        headers={"Content-Encoding": "gzip", "Content-Type": "application/json"},
+    )
+    assert answer.status_code == 413
+
+
+def test_deeply_nested_json_is_refused(client: httpx.Client) -> None:
+    for address in ("/trigger_report", "/polls", "/closures"):
+        for text in ("[" * 10_000, '{"as_of":' * 1_000, "[" * 5_000 + "]" * 5_000, "1e999999"):
+            answer = client.post(
+                address, content=text.encode(), headers={"Content-Type": "application/json"}
+            )
+            assert answer.status_code in {413, 422}
+
+
+def test_who_never_finishes_the_head_of_a_request_is_hung_up_on(database_url: str) -> None:
+    class VeryImpatient(ImpatientProtocol):
+        head_seconds = 0.4
+
+    with serve(database_url, protocol=VeryImpatient) as client:
+        assert client.get("/healthz").status_code == 200
+        for begin in (
+            b"",
+            b"GET /healthz HTTP/1.1\r\nX: ",
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET",
+        ):
+            with connect(client) as connection:
+                connection.sendall(begin)
+                began = time.monotonic()
+                received = b""
+                while chunk := trickle(connection):
+                    received += chunk
+                assert time.monotonic() - began < 5
+        # Its other clients are served as before, also on connections that are kept.
+        with connect(client) as connection:
+            for _ in range(3):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert b"200 OK" in connection.recv(4_096)
+                time.sleep(0.2)
+
+
+def trickle(connection: socket.socket) -> bytes:
+    """Send a byte now and then until the other side says or ends something."""
+    while True:
+        try:
+            connection.settimeout(0.1)
+            return connection.recv(4_096)
+        except TimeoutError:
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                return b""
+        except OSError:
+            return b""
+
+
+def connect(client: httpx.Client) -> socket.socket:
+    return socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10)
+
+
+def send_raw(client: httpx.Client, request: bytes, *, is_ending: bool = False) -> bytes:
+    """Return whatever comes back until the connection ends."""
+    with connect(client) as connection:
+        received = b""
+        try:
+            connection.sendall(request)
+            if is_ending:
+                connection.shutdown(socket.SHUT_WR)
+            while chunk := connection.recv(65_536):
+                received += chunk
+        except ConnectionError:
+            pass
+        return received
