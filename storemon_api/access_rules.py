@@ -16,7 +16,7 @@ class Stores(StrEnum):
     NONE = "none"
     """Nothing: the address speaks of all stores together."""
     FILTERED = "filtered"
-    """Use it: the answer holds only what concerns the key's stores (`access.visible_stores`)."""
+    """Use it: the handler tells and takes only what concerns them (`access.visible_stores`)."""
     IN_PATH = "in path"
     """Use it when the path's `store_id` is one of the key's."""
     NOT_CONCERNED = "not concerned"
@@ -55,7 +55,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports/{report_id}.csv"): _READ_FILTERED,
     ("GET", "/api/get_report"): _READ_FILTERED,
     ("GET", "/reports/{report_id}/diff"): _READ_ALL,
-    ("POST", "/polls"): Rule(Scope.INGEST, action="polls.push"),
+    ("POST", "/polls"): Rule(Scope.INGEST, Stores.FILTERED, "polls.push"),
     ("PUT", "/stores/{store_id:path}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.put"),
     ("PUT", "/stores/{store_id:path}/timezone"): Rule(Scope.INGEST, Stores.IN_PATH, "timezone.put"),
     ("GET", "/stores/{store_id:path}"): _READ_ONE,
@@ -78,8 +78,8 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/pages/reports"): _FRAME,
     ("GET", "/pages/data"): _FRAME,
     ("GET", "/static"): _OPEN,
-    ("POST", "/closures"): Rule(Scope.INGEST, action="closure.add"),
-    ("GET", "/closures"): _READ_ALL,
+    ("POST", "/closures"): Rule(Scope.INGEST, Stores.FILTERED, "closure.add"),
+    ("GET", "/closures"): _READ_FILTERED,
     ("DELETE", "/closures/{closure_id}"): Rule(Scope.INGEST, action="closure.cancel"),
     # A load balancer and the supervisor ask them; they tell no name, number or address.
     ("GET", "/healthz"): _OPEN,

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from storemon_api.access import visible_stores
 from storemon_api.bodies import parse_required_json, read_body
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
@@ -14,6 +15,7 @@ from storemon_api.errors import (
     BODY_TOO_SLOW,
     BUSY,
     DATABASE_UNAVAILABLE,
+    FORBIDDEN,
     INVALID_REQUEST,
     UNKNOWN_CLOSURE,
     ProblemError,
@@ -58,6 +60,7 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
         request.headers.get("Content-Type"),
         ClosureBody,
     )
+    _check_store(request, body.store_id)
     row = {
         "store_id": body.store_id,
         "start_local": body.start_local,
@@ -88,6 +91,7 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
     },
 )
 def get_closures(
+    request: Request,
     services: ServicesDep,
     store_id: Annotated[
         str | None, Query(description="Of this store, those of every store included.")
@@ -96,6 +100,7 @@ def get_closures(
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Answer a page of closures, by their ids. Files and pushes are told together."""
+    _check_store(request, store_id)
     if store_id is not None and "\0" in store_id:
         return _page([], limit)
     url = services.settings.database_url.get_secret_value()
@@ -128,6 +133,13 @@ async def delete_closure(
     except NoClosureError as error:
         raise ProblemError(UNKNOWN_CLOSURE) from error
     return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _check_store(request: Request, store_id: str | None) -> None:
+    """Raise a 403 problem unless the request may speak of this store; None stands for all."""
+    some = visible_stores(request)
+    if some is not None and store_id not in some:
+        raise ProblemError(FORBIDDEN)
 
 
 def _page(closures: list[StoredClosure], limit: int) -> Response:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from storemon_api.access import visible_stores
 from storemon_api.bodies import media_type, read_body, unpack
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
@@ -12,6 +13,7 @@ from storemon_api.errors import (
     BODY_TOO_SLOW,
     BUSY,
     DATABASE_UNAVAILABLE,
+    FORBIDDEN,
     INVALID_REQUEST,
     ProblemError,
     invalid_request,
@@ -21,7 +23,12 @@ from storemon_api.openapi import polls_body, problem_responses
 from storemon_api.schemas import FieldError, LoadAnswer
 from storemon_api.writing import PATIENCE, write
 from storemon_pipeline.ingest.poll_bodies import BodyFormat, TooManyRowsError, UnusableBodyError
-from storemon_pipeline.operations.push_polls import MOST_ROWS, BadRowsError, push_polls
+from storemon_pipeline.operations.push_polls import (
+    MOST_ROWS,
+    BadRowsError,
+    ForeignStoreError,
+    push_polls,
+)
 
 router = APIRouter(tags=["data"])
 
@@ -82,6 +89,7 @@ async def post_polls(
             now=datetime.now(UTC),
             is_rejecting=on_error is not None,
             patience=PATIENCE,
+            only_stores=visible_stores(request),
         )
         return load_answer(load, is_rejecting=on_error is not None)
 
@@ -95,5 +103,7 @@ async def post_polls(
         raise invalid_request(
             [FieldError(field="body", message=f"Input cannot be used: {error}")]
         ) from error
+    except ForeignStoreError as error:
+        raise ProblemError(FORBIDDEN) from error
     except BadRowsError as error:
         raise bad_rows(error, "polls") from error

@@ -22,7 +22,14 @@ from storemon_pipeline.storage.retention import PollsNotKeptError, read_polls_ke
 MOST_ROWS: Final = 50_000
 """So many polls are taken at once."""
 
-__all__ = ["MOST_ROWS", "BadRowsError", "PushedLoad", "TooManyRowsError", "push_polls"]
+__all__ = [
+    "MOST_ROWS",
+    "BadRowsError",
+    "ForeignStoreError",
+    "PushedLoad",
+    "TooManyRowsError",
+    "push_polls",
+]
 
 
 class BadRowsError(Exception):
@@ -32,6 +39,10 @@ class BadRowsError(Exception):
         super().__init__(f"{len(rejected)} of {rows} polls cannot be read")
         self.rejected = rejected
         self.rows = rows
+
+
+class ForeignStoreError(Exception):
+    """A poll of a store that the sender may not speak of, so that nothing was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +62,14 @@ def push_polls(
     now: datetime,
     is_rejecting: bool,
     patience: timedelta,
+    only_stores: frozenset[str] | None = None,
 ) -> PushedLoad:
     """The polls of a body are in the database, with the status runs that they make.
 
     `now` is the ingesting clock. With `is_rejecting` bad rows become rejected rows and the others
     are loaded; without it one bad row leaves everything as it was and raises BadRowsError. Raises
     BusyError when another load is being written for longer than `patience`, UnusableBodyError and
-    TooManyRowsError.
+    TooManyRowsError, and ForeignStoreError for polls of others than `only_stores`.
     """
     with bulk_transaction(url) as bulk:
         kept_from_us = read_polls_kept_from_us(bulk)
@@ -68,6 +80,8 @@ def push_polls(
         now_us=microseconds(now),
         kept_from_us=kept_from_us,
     )
+    if only_stores is not None and not only_stores.issuperset(pushed.polls.store_ids):
+        raise ForeignStoreError
     if pushed.rejected and not is_rejecting:
         raise BadRowsError(pushed.rejected, pushed.rows)
     if not pushed.rows:

@@ -225,12 +225,37 @@ def test_a_key_of_some_stores_gets_their_lines_of_the_same_report(
     assert (status["stores"], status["silent_stores"]) == (1, 0)
 
 
-@pytest.mark.parametrize("address", ["/metrics", "/closures", "/fleet/now", "/stores"])
+@pytest.mark.parametrize("address", ["/metrics", "/closures", "/fleet/now", "/stores", "/reports"])
 def test_a_key_of_some_stores_is_refused_where_all_are_told_of_together(
     client: httpx.Client, database_url: str, address: str
 ) -> None:
     key = make_key(database_url, Scope.ADMIN, stores={"alpha"})
     assert client.get(address, headers=key).status_code == 403
+
+
+def test_a_key_of_some_stores_speaks_of_no_other(
+    client: httpx.Client, database_url: str, engine: sa.Engine
+) -> None:
+    key = make_key(database_url, Scope.ADMIN, stores={"alpha"})
+    csv = {**key, "Content-Type": "text/csv"}
+    both = client.post("/polls", headers=csv, content=POLLS)
+    assert both.status_code == 403
+    assert both.json()["detail"] == A_SENTENCE_OF_NO_ID
+    own = b"\n".join(line for line in POLLS.splitlines() if b"beta" not in line)
+    assert client.post("/polls", headers=csv, content=own).json()["rows_loaded"] == 1
+    with engine.connect() as connection:
+        known = connection.execute(sa.text("SELECT store_id FROM stores")).scalars().all()
+    assert known == ["alpha"]
+    closure = {"start_local": "2023-12-24 18:00:00", "reason": "Christmas"}
+    for store, status in (("alpha", 201), ("beta", 403), ("*", 403)):
+        body = {"store_id": store, **closure}
+        assert client.post("/closures", headers=key, json=body).status_code == status
+    listed = client.get("/closures", params={"store_id": "alpha"}, headers=key)
+    assert [found["store_id"] for found in listed.json()["closures"]] == ["alpha"]
+    assert client.get("/closures", params={"store_id": "beta"}, headers=key).status_code == 403
+    assert client.delete("/closures/1", headers=key).status_code == 403
+    for store, status in (("alpha", 200), ("beta", 403)):
+        assert client.get(f"/stores/{store}", headers=key).status_code == status
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/docs", "/openapi.json"])
