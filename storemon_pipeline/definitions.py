@@ -10,6 +10,7 @@ from storemon_pipeline.defs.sources import (
     business_hours,
     closures,
     polls_and_runs,
+    store_details,
     store_timezones,
 )
 from storemon_pipeline.defs.uptime import (
@@ -25,6 +26,7 @@ defs = dg.Definitions(
         business_hours,
         store_timezones,
         closures,
+        store_details,
         business_hour_intervals,
         store_uptime,
         store_uptime_daily,

@@ -1,4 +1,4 @@
-"""The assets that load files: polls with their status runs, weekly hours, zones, closures."""
+"""The assets that load files: polls with their status runs, hours, zones, closures, names."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -177,6 +177,28 @@ def closures(
     """Planned closures; without a file those that were pushed, and those that a file said last."""
     yield from _load_snapshot(
         context, database, data, Source.CLOSURES, "closures_readable", is_optional=True
+    )
+
+
+@dg.asset(
+    group_name=_GROUP,
+    kinds={"csv", "postgres"},
+    owners=OWNERS,
+    freshness_policy=FRESHNESS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "details_readable",
+            asset="store_details",
+            description="No row of the stores' file was rejected.",
+        )
+    ],
+)
+def store_details(
+    context: dg.AssetExecutionContext, database: Database, data: DataFolder
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Names, groups and regions of stores; without a file what it said last."""
+    yield from _load_snapshot(
+        context, database, data, Source.STORE_DETAILS, "details_readable", is_optional=True
     )
 
 

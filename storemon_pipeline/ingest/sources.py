@@ -18,6 +18,7 @@ class Source(StrEnum):
     BUSINESS_HOURS = "business_hours"
     STORE_TIMEZONES = "store_timezones"
     CLOSURES = "closures"
+    STORE_DETAILS = "store_details"
 
 
 NAMES: Final[dict[Source, tuple[str, ...]]] = {
@@ -25,6 +26,7 @@ NAMES: Final[dict[Source, tuple[str, ...]]] = {
     Source.BUSINESS_HOURS: ("business_hours", "menu_hours"),
     Source.STORE_TIMEZONES: ("timezones", "store_timezones"),
     Source.CLOSURES: ("closures",),
+    Source.STORE_DETAILS: ("stores",),
 }
 """Names of each source, in the order in which they are looked for: of a folder, or of a file whose
 name goes on with one of SUFFIXES."""

@@ -21,6 +21,7 @@ from storemon_pipeline.ingest.polls import PollsRead, read_polls_file
 from storemon_pipeline.ingest.rejects import Reason, RejectedRow, UnusableFileError
 from storemon_pipeline.ingest.snapshots import SnapshotRead
 from storemon_pipeline.ingest.sources import Source, find_files
+from storemon_pipeline.ingest.store_details import read_store_details_file
 from storemon_pipeline.ingest.text_files import Progress
 from storemon_pipeline.ingest.zones import read_zones_file
 from storemon_pipeline.operations.file_changes import (
@@ -43,6 +44,7 @@ from storemon_pipeline.storage.parameters import read_max_gap_us
 from storemon_pipeline.storage.polls import load_polls, polled_bounds_us, take_back_polls
 from storemon_pipeline.storage.refresh_lock import refresh_lock
 from storemon_pipeline.storage.retention import read_polls_kept_from_us
+from storemon_pipeline.storage.store_details import load_details_union
 from storemon_pipeline.storage.undoing import read_load, record_undoing
 from storemon_pipeline.storage.versions import BUSINESS_HOURS, STORE_TIMEZONES, load_union
 
@@ -298,6 +300,8 @@ def _read_snapshot(source: Source, file: OpenFile) -> SnapshotRead:
             return read_zones_file(file)
         case Source.CLOSURES:
             return read_closures_file(file)
+        case Source.STORE_DETAILS:
+            return read_store_details_file(file)
         case Source.STORE_STATUS:
             raise ValueError(f"{source} is no snapshot")
         case _:
@@ -332,6 +336,8 @@ def _write_union(
             return load_union(bulk, loads, STORE_TIMEZONES, frames)
         case Source.CLOSURES:
             return load_closure_union(bulk, loads, frames)
+        case Source.STORE_DETAILS:
+            return load_details_union(bulk, loads, frames)
         case Source.STORE_STATUS:
             raise ValueError(f"{source} is no snapshot")
         case _:

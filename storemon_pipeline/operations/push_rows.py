@@ -93,6 +93,8 @@ def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
             frame = parse_zones(columns, verdict, known=known_zones())
         case Source.CLOSURES:
             frame = parse_closures(columns, verdict)
+        case Source.STORE_DETAILS:
+            raise ValueError("names of stores are not pushed")
         case Source.STORE_STATUS:
             raise ValueError("polls are pushed by push_polls")
         case _:
@@ -116,6 +118,8 @@ def _write(bulk: Bulk, load: Load, frame: pd.DataFrame) -> Accounts:
             return load_versions(bulk, load, STORE_TIMEZONES, frame)
         case Source.CLOSURES:
             return load_closures(bulk, load, frame)
+        case Source.STORE_DETAILS:
+            raise ValueError("names of stores are not pushed")
         case Source.STORE_STATUS:
             raise ValueError("polls are pushed by push_polls")
         case _:

@@ -97,6 +97,11 @@ def _take_back(bulk: Bulk, load: StoredLoad) -> int:
             take_back_versions(bulk, load.load_id, STORE_TIMEZONES)
         case Source.CLOSURES:
             take_back_closures(bulk, load.load_id)
+        case Source.STORE_DETAILS:
+            raise UndoError(
+                f"Load {load.load_id} holds names of stores, of which only the newest are kept: "
+                "change the file instead."
+            )
         case _:
             assert_never(load.source)
     return 0

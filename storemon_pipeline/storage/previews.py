@@ -29,6 +29,10 @@ _PREVIEWS: Final = {
         FROM closures LEFT JOIN stores USING (store_key)
         WHERE cancelled_by_load_id IS NULL ORDER BY closure_id DESC LIMIT 5
     """,
+    "store_details": """
+        SELECT store_id, name, group_name, region
+        FROM store_details JOIN stores USING (store_key) ORDER BY store_id LIMIT 5
+    """,
     "business_hour_intervals": """
         SELECT store_id, start_us_of_week / 3600e6 AS start_hour_of_week,
                end_us_of_week / 3600e6 AS end_hour_of_week

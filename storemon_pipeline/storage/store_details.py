@@ -1,14 +1,21 @@
 """What stores are called and counted with, and the zone and hours that they have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.loads import NOTHING, Accounts, Load
+from storemon_pipeline.storage.stores import store_keys
 from storemon_pipeline.storage.uptime_inputs import StoreIndex
 from storemon_pipeline.uptime.windows import BoolArray
+
+_SAID = {"name": "name", "group": "group_name", "region": "region"}
+"""Columns of the source, and what they are called in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,69 @@ class StoreDetails:
     regions: list[str | None]
     timezones: list[str | None]
     has_hours: BoolArray
+
+
+def load_details_union(
+    bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
+) -> list[Accounts]:
+    """Write names, groups and regions of a snapshot that may lie in several files.
+
+    Each frame has the columns `store_id`, `name`, `group`, `region`; an empty text is none. Of
+    several rows for one store the last one counts. A store that no file names keeps what it had.
+    The accounts are one for each load, without rejected rows.
+    """
+    rows = pd.concat(frames, ignore_index=True)
+    part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    if rows.empty:
+        return [NOTHING for _ in loads]
+    ids = pd.Index(rows["store_id"].unique())
+    keys = store_keys(bulk, ids.tolist())[ids.get_indexer(rows["store_id"])]
+    is_last = ~pd.Series(keys).duplicated(keep="last").to_numpy()
+    load_ids = np.array([load.load_id for load in loads], np.int32)
+    bulk.stage(
+        "said_details",
+        pa.table(
+            {
+                "part": pa.array(part[is_last], pa.int32()),
+                "store_key": keys[is_last].astype(np.int32),
+                "load_id": load_ids[part[is_last]],
+            }
+            | {
+                column: pa.array(
+                    [text or None for text in rows[name][is_last].tolist()], pa.string()
+                )
+                for name, column in _SAID.items()
+            }
+        ),
+    )
+    changes = bulk.fetch(
+        """
+        SELECT n.part, d.store_key IS NULL AS is_new, (d.name, d.group_name, d.region)
+               IS DISTINCT FROM (n.name, n.group_name, n.region) AS is_changed
+        FROM pg_temp.said_details n LEFT JOIN store_details d USING (store_key)
+        """
+    )
+    bulk.execute(
+        """
+        INSERT INTO store_details (store_key, name, group_name, region, load_id)
+        SELECT store_key, name, group_name, region, load_id FROM pg_temp.said_details
+        ON CONFLICT (store_key) DO UPDATE SET name = excluded.name,
+               group_name = excluded.group_name, region = excluded.region,
+               load_id = excluded.load_id
+        WHERE (store_details.name, store_details.group_name, store_details.region)
+              IS DISTINCT FROM (excluded.name, excluded.group_name, excluded.region)
+        """
+    )
+    is_new, of_part = changes["is_new"].to_numpy(), changes["part"].to_numpy()
+    is_replaced = changes["is_changed"].to_numpy() & ~is_new
+    read, new, replaced = (
+        np.bincount(which, minlength=len(loads)).tolist()
+        for which in (part, of_part[is_new], of_part[is_replaced])
+    )
+    return [
+        Accounts(new[number], replaced[number], read[number] - new[number] - replaced[number], 0)
+        for number in range(len(loads))
+    ]
 
 
 def read_details(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StoreDetails:
