@@ -2,9 +2,8 @@
 
 import hashlib
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +21,7 @@ from storemon_pipeline.access import ApiKey
 from storemon_pipeline.storage.reports import request_report
 from storemon_pipeline.storage.tables import report_csv, report_results, reports
 from storemon_pipeline.uptime.windows import Policy
+from waiting import eventually
 
 # Nothing listens here: the port is reserved and never given out.
 NOWHERE = "http://127.0.0.1:1"
@@ -58,15 +58,6 @@ def serve(
     finally:
         server.should_exit = True
         thread.join(20.0)
-
-
-def eventually(is_true: Callable[[], bool], *, seconds: float = 15.0) -> None:
-    """Wait until it is true; fail when it is not by the deadline."""
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not true within {seconds} s")
-        time.sleep(0.01)
 
 
 def waiting_report(engine: sa.Engine) -> str:

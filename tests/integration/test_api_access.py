@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.routing import Mount, Route
 
-from api_server import NO_DATABASE, eventually, serve
+from api_server import NO_DATABASE, serve
 from storemon_api.access_rules import RULES, UNLISTED, Stores, rule_of
 from storemon_api.app import create_app
 from storemon_api.settings import ApiSettings
@@ -21,6 +21,7 @@ from storemon_pipeline.operations.make_reports import make_waiting_reports
 from storemon_pipeline.operations.manage_keys import create_key, list_keys, revoke_key
 from storemon_pipeline.operations.push_polls import push_polls
 from storemon_pipeline.storage.tables import audit_events, reports
+from waiting import eventually
 
 HEADER = (
     "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),uptime_last_week(in hours),"

@@ -8,12 +8,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from api_server import complete_report, eventually, serve, waiting_report
+from api_server import complete_report, serve, waiting_report
 from dagster_stand_in import dagster_stand_in
 from storemon_pipeline.service.postgres import embedded_postgres
 from storemon_pipeline.storage.engine import ensure_database
 from storemon_pipeline.storage.migrate import migrate
 from storemon_pipeline.storage.tables import report_csv, reports
+from waiting import eventually
 
 CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(1000))
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

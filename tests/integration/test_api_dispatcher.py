@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from api_server import eventually, waiting_report
+from api_server import waiting_report
 from dagster_stand_in import DagsterStandIn, dagster_stand_in
 from storemon_api.launcher import Dispatcher
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
@@ -16,6 +16,7 @@ from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.report_runs import open_runs, record_launch, record_reading
 from storemon_pipeline.storage.reports import Report, ReportState, read_report
 from storemon_pipeline.storage.tables import reports
+from waiting import eventually
 
 
 @pytest.fixture

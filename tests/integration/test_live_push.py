@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api_server import NO_DATABASE, eventually, serve
+from api_server import NO_DATABASE, serve
 from stored import execute, fetch, stored_polls, stored_runs
 from storemon_pipeline.storage.bulk import bulk_transaction
+from waiting import eventually
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

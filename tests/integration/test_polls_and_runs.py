@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api_server import eventually
 from stored import (
     HOUR,
     LOADED_AT,
@@ -37,6 +36,7 @@ from storemon_pipeline.storage.engine import libpq_url
 from storemon_pipeline.storage.loads import Accounts, open_load
 from storemon_pipeline.storage.polls import load_polls
 from storemon_pipeline.uptime.runs import compress
+from waiting import eventually
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from api_server import eventually
 from stored import fetch, load
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.engine import create_engine
@@ -41,6 +40,7 @@ from storemon_pipeline.storage.reports import (
 from storemon_pipeline.storage.uptime_inputs import read_stores
 from storemon_pipeline.uptime.figures import Figures
 from storemon_pipeline.uptime.windows import Policy
+from waiting import eventually
 
 AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)
 WORDS = "The run that makes it has failed."
