@@ -1,5 +1,6 @@
 """Keys, stores, scopes, hosts, origins: each rule of access, against a running API."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -318,6 +319,21 @@ def test_its_own_pages_can(client: httpx.Client) -> None:
 def test_a_proxy_in_front_does_not_make_others_local(client: httpx.Client) -> None:
     for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
         assert client.get("/metrics", headers={name: "127.0.0.1"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("127.0.0.1", 404), ("::1", 404), ("::ffff:127.0.0.1", 404), ("192.0.2.7", 401), ("", 401)],
+)
+def test_without_keys_nobody_else_is_answered_wherever_the_api_listens(
+    app: FastAPI, address: str, status: int
+) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app, client=(address, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get("/nowhere")
+
+    assert asyncio.run(ask()).status_code == status
 
 
 def test_a_browser_that_kept_a_key_does_not_use_it_for_another_site(
