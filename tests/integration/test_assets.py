@@ -222,6 +222,7 @@ class TestSample:
             "business_hours": (427, 423, 0, 0, 4),
             "store_timezones": (60, 58, 0, 0, 2),
             "closures": (0, 0, 0, 0, 0),
+            "store_details": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_told_by_reason(self, refreshed: dg.ExecuteInProcessResult) -> None:
@@ -255,6 +256,7 @@ class TestSample:
             "business_hours",
             "store_timezones",
             "closures",
+            "store_details",
             "business_hour_intervals",
             "store_uptime",
             "store_uptime_daily",
@@ -267,7 +269,8 @@ class TestSample:
         assert said["business_hour_intervals"]["stores_rebuilt"] == 60
         assert said["business_hour_intervals"]["stores_without_hours"] == 5
         previewed = {name: len(values["preview"].records) for name, values in said.items()}
-        assert previewed == {name: 0 if name == "closures" else 5 for name in said}
+        without_file = {"closures", "store_details"}
+        assert previewed == {name: 0 if name in without_file else 5 for name in said}
 
     def test_checks_pass_and_warn_of_what_was_rejected(
         self, refreshed: dg.ExecuteInProcessResult
@@ -278,6 +281,7 @@ class TestSample:
             "hours_readable": False,
             "zones_known": False,
             "closures_readable": True,
+            "details_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,

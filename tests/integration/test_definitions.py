@@ -27,6 +27,7 @@ ASSETS = {
     "business_hours": ("sources", "csv postgres", ""),
     "store_timezones": ("sources", "csv postgres", ""),
     "closures": ("sources", "csv postgres", ""),
+    "store_details": ("sources", "csv postgres", ""),
     "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
     "store_uptime": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime_daily": ("uptime", "postgres", FIGURES_NEED),
@@ -42,6 +43,7 @@ DESCRIPTIONS = {
     "closures": (
         "Planned closures; without a file those that were pushed, and those that a file said last."
     ),
+    "store_details": "Names, groups and regions of stores; without a file what it said last.",
     "business_hour_intervals": (
         "The local week of each store: merged intervals from Monday 00:00, overnight ones split."
     ),
@@ -61,6 +63,7 @@ CHECKS = {
     "business_hours": "hours_readable",
     "store_timezones": "zones_known",
     "closures": "closures_readable",
+    "store_details": "details_readable",
     "business_hour_intervals": "intervals_merged",
     "store_uptime": "uptime_adds_up",
     "store_uptime_daily": "days_match_runs",
