@@ -584,6 +584,9 @@ def _accounts(client: "DagsterGraphQL", run_id: str) -> list[str]:
     for made in client.run_materializations(run_id):
         if "rows_read" not in made.numbers:
             continue
+        if made.numbers["rows_read"] == 0:
+            lines.append(f"{made.asset}: nothing new")
+            continue
         parts = " + ".join(f"{made.numbers.get(f'rows_{name}', 0):,} {name}" for name in _ACCOUNTS)
         file = made.words.get("file", "")
         lines.append(f"{made.asset}: {made.numbers['rows_read']:,} rows read = {parts}  {file}")
