@@ -1,7 +1,7 @@
 // The page of reports: making one, and those that were made.
-import { ask, count, dated, fillTable, get, h, live, pager, root, showAsOf, showProblem } from "./lib.js";
+import { ask, count, dated, fillTable, get, h, live, pager, root, showAsOf, showProblem, storeLink } from "./lib.js";
 
-const state = { offset: 0, chosen: [] };
+const state = { offset: 0, chosen: [], reports: new Map() };
 const progress = document.getElementById("progress");
 
 async function download(reportId) {
@@ -46,6 +46,7 @@ async function makeReport(event) {
 
 async function showReports() {
   const page = await get("/reports", { limit: 25, offset: state.offset });
+  for (const one of page.reports) state.reports.set(one.report_id, one);
   fillTable(document.getElementById("reports"), [
     { head: h("span", { class: "sr-only" }, "compare"), cell: (one) => one.status === "Complete" ? h("input", { type: "checkbox", "aria-label": `Compare the report of ${dated(one.requested_at)}`, checked: state.chosen.includes(one.report_id), onchange: (event) => choose(one.report_id, event.target.checked) }) : "" },
     { head: "asked for (UTC)", cell: (one) => dated(one.requested_at) },
@@ -67,14 +68,30 @@ function choose(id, isChosen) {
 }
 
 function showCompare() {
-  document.getElementById("compare").replaceChildren(state.chosen.length === 2 ? h("button", { class: "small", type: "button", onclick: () => guard(showDifference) }, "Show the difference") : h("span", { class: "note" }, "tick two to compare them"));
+  document.getElementById("compare").replaceChildren(state.chosen.length === 2 ? h("button", { class: "small", type: "button", onclick: () => guard(showDifference) }, "Show the difference") : h("span", { class: "note" }, "tick two of one as_of and policy to compare them"));
 }
 
+const FIGURES = { uptime_last_hour_minutes: "up, hour (min)", uptime_last_day_hours: "up, day (h)", uptime_last_week_hours: "up, week (h)", downtime_last_hour_minutes: "down, hour (min)", downtime_last_day_hours: "down, day (h)", downtime_last_week_hours: "down, week (h)" };
+
+// The later request against the earlier one, whichever was ticked first.
 async function showDifference() {
-  const [to, from] = state.chosen;
-  const answer = await get(`/reports/${to}/diff`, { against: from });
-  document.getElementById("difference").hidden = false;
-  document.getElementById("difference-body").replaceChildren(h("pre", { class: "raw" }, JSON.stringify(answer, null, 2)));
+  const [first, second] = state.chosen.map((id) => state.reports.get(id));
+  const [from, to] = first.requested_at < second.requested_at ? [first, second] : [second, first];
+  const box = document.getElementById("difference");
+  const answer = await get(`/reports/${to.report_id}/diff`, { against: from.report_id });
+  const table = h("table", {}, h("thead", {}, h("tr")), h("tbody"));
+  const signed = (value) => (value === undefined || value === 0 ? "" : `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(4)}`);
+  fillTable(table, [
+    { head: "store", class: "id", cell: (one) => storeLink(one.store_id) },
+    { head: "", cell: (one) => (one.change === "changed" ? "" : one.change) },
+    ...Object.entries(FIGURES).map(([name, word]) => ({ head: word, class: "number", cell: (one) => signed(one.difference?.[name]) })),
+  ], answer.stores, "No store's figures differ.");
+  document.getElementById("difference-body").replaceChildren(
+    h("p", {}, `As of ${dated(answer.as_of)} UTC: ${count(answer.stores_changed)} stores changed, ${count(answer.stores_appeared)} appeared, ${count(answer.stores_vanished)} vanished.`),
+    h("p", { class: "note" }, answer.inputs.length ? `Loaded in between: ${answer.inputs.map((load) => `${load.file_path || load.source} (${count(load.rows_loaded)} new, ${count(load.rows_replaced)} replaced)`).join(", ")}` : "Nothing was loaded in between."),
+    h("div", { class: "scroll" }, table), answer.next_after ? h("p", { class: "note" }, `The first ${count(answer.stores.length)} of them.`) : "");
+  box.hidden = false;
+  box.scrollIntoView({ block: "nearest" });
 }
 
 async function guard(work) { try { await work(); showProblem(null); } catch (error) { showProblem(error); } }
