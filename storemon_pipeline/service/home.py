@@ -35,6 +35,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 # How Python writes an exception, and what it writes between one and the next that it caused.
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Failure|Exit|Interrupt)\b")
 _CHAIN = re.compile(r"(The above exception was|During handling of the above)")
+_FATAL = re.compile(r"\b(PANIC|FATAL|initdb: error): ")
 _TAIL_BYTES = 65_536
 
 
@@ -142,9 +143,11 @@ def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None =
 def last_words(log: Path) -> str:
     """Return what a process that died said of the reason, on one line.
 
-    That is the exception at the root of its last traceback, else the last two lines that it wrote.
+    That is the exception at the root of its last traceback, or the last thing that PostgreSQL
+    calls fatal, else the last two lines that it wrote.
     """
     lines = _last_lines(log)
+    fatal = [line for line in lines if _FATAL.search(line)]
     root = ""
     is_follow_up = False
     for line in lines:
@@ -153,7 +156,7 @@ def last_words(log: Path) -> str:
         elif _EXCEPTION.match(line):
             root = root if is_follow_up else line
             is_follow_up = False
-    return root or " / ".join(lines[-2:]) or "none"
+    return root or " / ".join(fatal[-1:] or lines[-2:]) or "none"
 
 
 def _last_lines(log: Path) -> list[str]:
