@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from storemon_pipeline.service.databases import bring_to_newest_schema, make_databases
 from storemon_pipeline.service.errors import ServiceError
 from storemon_pipeline.service.postgres import find_binaries
-from storemon_pipeline.storage.engine import libpq_url, sqlalchemy_url
+from storemon_pipeline.storage.engine import has_tables, libpq_url
 
 
 def back_up(url: str, file: Path) -> int:
@@ -54,10 +54,7 @@ def restore(url: str, file: Path) -> None:
 
 
 def _check_is_empty(url: str) -> None:
-    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
-    with engine.connect() as connection:
-        has_tables = bool(sa.inspect(connection).get_table_names())
-    if has_tables:
+    if has_tables(url):
         raise ServiceError(
             "The database is not empty: a backup is restored into a new home only, such as "
             "`storemon restore FILE --home NEW`."

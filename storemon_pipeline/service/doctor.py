@@ -15,7 +15,7 @@ from storemon_pipeline.service.errors import StartError
 from storemon_pipeline.service.home import Home
 from storemon_pipeline.service.preconditions import check_data_folder, is_loopback
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.storage.engine import create_engine
+from storemon_pipeline.storage.engine import create_engine, read_clock
 from storemon_pipeline.storage.migrate import is_current
 from storemon_pipeline.storage.report_runs import open_runs
 from storemon_pipeline.storage.reports import ReportState, count_by_state
@@ -119,8 +119,7 @@ def _zone_data() -> Finding:
 
 
 def _clock(connection: sa.Connection) -> Finding:
-    there: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-    difference = abs(datetime.now(UTC) - there)
+    difference = abs(datetime.now(UTC) - read_clock(connection))
     if difference > _CLOCK_TOLERANCE:
         return Finding(
             "clock",

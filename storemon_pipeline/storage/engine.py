@@ -3,6 +3,7 @@
 Bulk rows do not pass through here; they are `bulk`'s.
 """
 
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -81,14 +82,29 @@ def ensure_database(url: str) -> None:
                 raise
 
 
-def _exists(url: URL) -> bool:
-    engine = sa.create_engine(
+def read_clock(connection: sa.Connection) -> datetime:
+    """The server's own clock, now."""
+    now: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return now
+
+
+def has_tables(url: str) -> bool:
+    """Whether the database has any table. Raises sqlalchemy.exc.OperationalError."""
+    with _unpooled(sqlalchemy_url(url)).connect() as connection:
+        return bool(sa.inspect(connection).get_table_names())
+
+
+def _unpooled(url: URL) -> sa.Engine:
+    return sa.create_engine(
         url,
         poolclass=sa.pool.NullPool,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
     )
+
+
+def _exists(url: URL) -> bool:
     try:
-        with engine.connect():
+        with _unpooled(url).connect():
             return True
     except sa.exc.OperationalError as error:
         # psycopg gives no SQLSTATE for a connection that failed; 3D000 stands in no other field.
