@@ -16,7 +16,12 @@ from alembic.util import CommandError
 
 from stored import load, stored_polls, stored_runs
 from storemon_pipeline.storage import migrate as migrate_module
-from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
+from storemon_pipeline.storage.engine import (
+    create_engine,
+    ensure_database,
+    has_tables,
+    sqlalchemy_url,
+)
 from storemon_pipeline.storage.migrate import is_current, migrate
 from storemon_pipeline.storage.tables import metadata
 
@@ -259,6 +264,12 @@ class TestDatabases:
             maker.join(30)
         assert failures == []
         assert ask(url, "SELECT 1") == [(1,)]
+
+    def test_it_has_tables_once_it_was_migrated(self, new_database: NewDatabase) -> None:
+        url = new_database()
+        assert not has_tables(url)
+        migrate(url)
+        assert has_tables(url)
 
     def test_a_server_that_is_not_there_is_an_error(self) -> None:
         with pytest.raises(sa.exc.OperationalError):
