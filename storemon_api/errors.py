@@ -297,8 +297,10 @@ def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
     """Return the methods that the requested path has, over all routes, in order of the alphabet."""
     path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
     return sorted(
-        method
-        for route in routes
-        if isinstance(route, Route) and route.path_regex.match(path)
-        for method in route.methods or ()
+        {
+            method
+            for route in routes
+            if isinstance(route, Route) and route.path_regex.match(path)
+            for method in route.methods or ()
+        }
     )
