@@ -23,7 +23,7 @@ from storemon_api.status import (
     report_status,
     run_status,
 )
-from storemon_pipeline.contract import REPORT_JOB, REQUEST_IDS_TAG
+from storemon_pipeline.contract import REPORT_JOB, REQUEST_IDS_TAG, REQUESTED_TAG
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -149,7 +149,7 @@ class Dispatcher:
             self._launch_id = str(uuid.uuid4())
             with connection.begin():
                 asking = waiting_request_ids(connection, limit=_NAMED_REQUESTS)
-            tags = {LAUNCH_TAG: self._launch_id}
+            tags = {LAUNCH_TAG: self._launch_id, REQUESTED_TAG: "true"}
             if asking:
                 tags[REQUEST_IDS_TAG] = " ".join(asking)
             run_id = self._dagster.launch_run(REPORT_JOB, tags=tags)

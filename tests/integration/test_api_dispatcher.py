@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from api_server import waiting_report
 from dagster_stand_in import DagsterStandIn, dagster_stand_in
 from storemon_api.launcher import Dispatcher
+from storemon_pipeline.contract import REQUESTED_TAG
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.report_runs import open_runs, record_launch, record_reading
@@ -76,6 +77,16 @@ def test_reports_that_wait_together_share_one_run(
             dispatcher.wake()
         eventually(lambda: dagster.questions >= 3)
     assert dagster.jobs == ["report_job"]
+
+
+def test_a_run_says_that_it_was_launched_for_requests(
+    engine: sa.Engine, dagster: DagsterStandIn
+) -> None:
+    waiting_report(engine)
+    with dispatching(engine, dagster):
+        eventually(lambda: count_open_runs(engine) == 1)
+    # Without this word it would make a report that nobody has asked for, when none waits any more.
+    assert [REQUESTED_TAG in tags for tags in dagster.tags.values()] == [True]
 
 
 def test_a_report_asked_for_after_a_run_began_to_read_gets_a_second_run_and_no_third(
