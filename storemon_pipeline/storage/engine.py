@@ -18,8 +18,14 @@ def sqlalchemy_url(url: str) -> URL:
 
 
 def libpq_url(url: str) -> str:
-    """The URL as libpq reads it, for ADBC and the command-line tools of PostgreSQL."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """The URL as libpq reads it, for ADBC and the command-line tools of PostgreSQL.
+
+    It says how long connecting may take, unless the URL itself does.
+    """
+    wanted = make_url(url).set(drivername="postgresql")
+    if "connect_timeout" not in wanted.query:
+        wanted = wanted.update_query_dict({"connect_timeout": str(CONNECT_TIMEOUT_SECONDS)})
+    return wanted.render_as_string(hide_password=False)
 
 
 def dagster_url(url: str) -> str:

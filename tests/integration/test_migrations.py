@@ -1,4 +1,4 @@
-"""Bringing databases to the newest schema, which is what `storage/tables.py` describes."""
+"""Databases: making them, connecting to them, and bringing them to the newest schema."""
 
 import threading
 import uuid
@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy.engine import make_url
 
 from stored import load, stored_polls, stored_runs
 from storemon_pipeline.storage import migrate as migrate_module
@@ -20,6 +21,7 @@ from storemon_pipeline.storage.engine import (
     create_engine,
     ensure_database,
     has_tables,
+    libpq_url,
     sqlalchemy_url,
 )
 from storemon_pipeline.storage.migrate import is_current, migrate
@@ -289,3 +291,21 @@ def test_sessions_speak_utc_whatever_the_server_says(database_url: str) -> None:
     engine.dispose()
     load(database_url, "A 09:00 up", "A 167:30 up", "A 168:30 down")
     assert stored_polls(database_url) == ["A 09:00 up", "A 167:30 up", "A 168:30 down"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql+psycopg://me:p%40ss@db:5433/storemon",
+            "postgresql://me:p%40ss@db:5433/storemon?connect_timeout=5",
+        ),
+        (
+            "postgresql:///storemon?host=/run/pg&connect_timeout=30",
+            "postgresql:///storemon?connect_timeout=30&host=%2Frun%2Fpg",
+        ),
+    ],
+)
+def test_connecting_has_a_limit_for_the_bulk_driver_too(url: str, expected: str) -> None:
+    made = make_url(libpq_url(url))
+    assert made == make_url(expected)
