@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from storemon_api.settings import ApiSettings
 from storemon_pipeline.cli import app
 from storemon_pipeline.settings import Settings
 
@@ -15,7 +16,7 @@ COMMANDS = typer.main.get_command(app)
 UP = COMMANDS.commands["up"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("field", Settings.model_fields)
+@pytest.mark.parametrize("field", [*Settings.model_fields, *ApiSettings.model_fields])
 def test_every_setting_is_in_the_table_of_settings(field: str) -> None:
     assert f"| `STOREMON_{field.upper()}` |" in README
 
