@@ -328,48 +328,6 @@ store_uptime_daily_stale: Final = sa.Table(
     comment="Stores whose days must be made again; written by triggers on what days are made of.",
 )
 
-alerts: Final = sa.Table(
-    "alerts",
-    metadata,
-    sa.Column("alert_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False, comment="store id, source, zone or group"),
-    sa.Column("opened_at", _INSTANT, nullable=False),
-    sa.Column("closed_at", _INSTANT),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Index(
-        "uq_alerts_open",
-        "kind",
-        "subject",
-        unique=True,
-        postgresql_where=sa.text("closed_at IS NULL"),
-    ),
-    sa.Index("ix_alerts_opened_at", "opened_at"),
-    comment="What was wrong, from when to when.",
-)
-
-alert_deliveries: Final = sa.Table(
-    "alert_deliveries",
-    metadata,
-    sa.Column("delivery_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("alert_id", sa.BigInteger, nullable=False, index=True),
-    sa.Column("change", sa.Text, nullable=False),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("made_at", _INSTANT, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
-    sa.Column("next_try_at", _INSTANT, comment="NULL: delivered or given up"),
-    sa.Column("delivered_at", _INSTANT),
-    sa.Column("error", sa.Text, comment="of the last attempt that failed"),
-    sa.CheckConstraint("change IN ('opened', 'closed')", name="change"),
-    sa.Index(
-        "ix_alert_deliveries_waiting",
-        "next_try_at",
-        postgresql_where=sa.text("next_try_at IS NOT NULL"),
-    ),
-    comment="One message per change of an alert, and what became of it.",
-)
-
 reports: Final = sa.Table(
     "reports",
     metadata,

@@ -1,4 +1,4 @@
-"""What the owner's view needs: names of stores, days of history, alerts."""
+"""What the owner's view needs: names of stores and days of history."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -63,50 +63,6 @@ def upgrade() -> None:
         sa.Column("since", _INSTANT, nullable=False, comment="-infinity: all of the store's days"),
         sa.PrimaryKeyConstraint("store_key", name=op.f("pk_store_uptime_daily_stale")),
         comment="Stores whose days must be made again; written by triggers on what days are made of.",
-    )
-    op.create_table(
-        "alerts",
-        sa.Column("alert_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False, comment="store id, source, zone or group"),
-        sa.Column("opened_at", _INSTANT, nullable=False),
-        sa.Column("closed_at", _INSTANT, nullable=True),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("alert_id", name=op.f("pk_alerts")),
-        comment="What was wrong, from when to when.",
-    )
-    op.create_index(
-        "uq_alerts_open",
-        "alerts",
-        ["kind", "subject"],
-        unique=True,
-        postgresql_where=sa.text("closed_at IS NULL"),
-    )
-    op.create_index("ix_alerts_opened_at", "alerts", ["opened_at"])
-    op.create_table(
-        "alert_deliveries",
-        sa.Column("delivery_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("alert_id", sa.BigInteger(), nullable=False),
-        sa.Column("change", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("made_at", _INSTANT, nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("next_try_at", _INSTANT, nullable=True, comment="NULL: delivered or given up"),
-        sa.Column("delivered_at", _INSTANT, nullable=True),
-        sa.Column("error", sa.Text(), nullable=True, comment="of the last attempt that failed"),
-        sa.CheckConstraint(
-            "change IN ('opened', 'closed')", name=op.f("ck_alert_deliveries_change")
-        ),
-        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_alert_deliveries")),
-        comment="One message per change of an alert, and what became of it.",
-    )
-    op.create_index("ix_alert_deliveries_alert_id", "alert_deliveries", ["alert_id"])
-    op.create_index(
-        "ix_alert_deliveries_waiting",
-        "alert_deliveries",
-        ["next_try_at"],
-        postgresql_where=sa.text("next_try_at IS NOT NULL"),
     )
     for statement in _STALENESS:
         op.execute(statement)
