@@ -43,6 +43,13 @@ Instant = Annotated[
 ]
 
 
+LocalInstant = Annotated[
+    datetime,
+    # Without an offset, which the format date-time asks for.
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+$"}),
+]
+
+
 class TriggerRequest(BaseModel):
     """What a report is asked to speak of; every field may be left out or null."""
 
@@ -275,8 +282,8 @@ class ClosureAnswer(BaseModel):
 
     closure_id: int = Field(examples=[7])
     store_id: str = Field(examples=["7482936150293847561"])
-    start_local: datetime = Field(examples=["2023-12-24T18:00:00"])
-    end_local: datetime | None = Field(default=None, examples=["2023-12-26T09:00:00"])
+    start_local: LocalInstant = Field(examples=["2023-12-24T18:00:00"])
+    end_local: LocalInstant | None = Field(default=None, examples=["2023-12-26T09:00:00"])
     reason: str = Field(examples=["Christmas"])
     loaded_at: AwareDatetime = Field(examples=["2023-12-01T08:00:00Z"])
 

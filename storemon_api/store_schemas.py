@@ -1,11 +1,11 @@
 """The bodies of answers about stores, their history and their incidents, with examples."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from storemon_api.schemas import LocalInstant
 from storemon_pipeline.uptime.local_periods import Period
 from storemon_pipeline.uptime.standing import Standing
 from storemon_pipeline.uptime.windows import Policy, Window
@@ -146,7 +146,7 @@ class HistoryAmounts(_Answer):
 class HistoryRow(HistoryAmounts):
     """One local hour, day, week or month of a store."""
 
-    begin_local: datetime = Field(
+    begin_local: LocalInstant = Field(
         description="Where the period begins on the store's clock.",
         examples=["2023-01-24T00:00:00"],
     )
@@ -292,7 +292,7 @@ class FleetNow(_Answer):
 class FleetHistoryRow(HistoryAmounts):
     """One period of all stores, or of those of one group."""
 
-    begin_local: datetime = Field(description="On the clock of each store; by hour: in UTC.")
+    begin_local: LocalInstant = Field(description="On the clock of each store; by hour: in UTC.")
     group: str | None
     stores: int
     incidents: int | None = Field(default=None, description="Not by hour.")
