@@ -136,6 +136,10 @@ def test_a_complete_report_is_the_status_resource_for_who_asks_for_json(
     requested_at = datetime.fromisoformat(body.pop("requested_at"))
     completed_at = datetime.fromisoformat(body.pop("completed_at"))
     assert datetime.now(UTC) - timedelta(minutes=1) < requested_at <= completed_at
+    # The tests of this file share a database, in which all reports have one as_of.
+    revision = body.pop("revision")
+    restated = client.get(f"/get_report/{complete_report(engine, CSV)}").json()
+    assert restated["revision"] == revision + 1
     assert body == {
         "report_id": report_id,
         "status": "Complete",
