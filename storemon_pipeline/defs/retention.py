@@ -9,6 +9,7 @@ import dagster as dg
 from storemon_pipeline.contract import RETENTION_JOB
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.operations.drop_old_data import check_all_runs, drop_old_data
+from storemon_pipeline.operations.refresh_daily import compare_all_days
 from storemon_pipeline.settings import Settings
 
 KEEP_DAGSTER_RUNS: Final = timedelta(days=7)
@@ -85,15 +86,28 @@ def compare_every_run(context: dg.OpExecutionContext, database: Database) -> Non
     context.log.info("%d status runs are what their polls make", runs.compared)
 
 
+@dg.op(retry_policy=_RETRIES, ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
+def compare_every_day(context: dg.OpExecutionContext, database: Database) -> None:
+    """Every day of every store is what the runs make. Fails where one is not."""
+    days = compare_all_days(database.url)
+    if days.different:
+        raise dg.Failure(
+            f"{days.different} of {days.compared} days are not what their status runs make",
+            allow_retries=False,
+        )
+    context.log.info("%d days are what their status runs make", days.compared)
+
+
 @dg.job(
     name=RETENTION_JOB,
-    description="Drops polls, reports and Dagster's runs that are too old; checks every run.",
+    description="Drops polls, reports and Dagster's runs that are too old; checks all that stays.",
 )
 def retention_job() -> None:
     """Drop first, then purge and check what is left."""
     dropped = drop_what_is_old()
     purge_dagster_runs(start=dropped)
     compare_every_run(start=dropped)
+    compare_every_day(start=dropped)
 
 
 daily_retention = dg.ScheduleDefinition(

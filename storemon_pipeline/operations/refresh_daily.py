@@ -12,17 +12,24 @@ from storemon_pipeline.storage.daily import (
     read_daily_as_of,
     read_kept_from,
     read_stale_stores,
+    write_daily_as_of,
     write_days,
 )
-from storemon_pipeline.storage.history_inputs import read_first_polls, read_runs_since
+from storemon_pipeline.storage.history_inputs import read_first_poll, read_runs_since
 from storemon_pipeline.storage.instants import instant, microseconds
 from storemon_pipeline.storage.uptime_inputs import StoreIndex, read_calendar, read_stores
 from storemon_pipeline.storage.uptime_state import read_newest_poll
 from storemon_pipeline.uptime.calendar import ALWAYS
 from storemon_pipeline.uptime.daily import NEVER, Days, make_days
-from storemon_pipeline.uptime.windows import DAY_US, IntArray
+from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, IntArray
+
+_ALWAYS_MADE_US: Final = 4 * HOUR_US
+"""The triggers that mark stale stores leave out what is as near to the last refresh."""
 
 _CHECKED_STORES: Final = 200
+_CHECKED_DAYS: Final = 31
+_STORES_AT_A_TIME: Final = 1_000
+"""So many stores are in memory with all of their days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,46 +52,74 @@ class DaysComparison:
 def refresh_daily(url: str) -> DailyRefresh:
     """The days are those that all runs, hours, zones and closures of now make.
 
-    Every store's days since 24 hours before the last refresh are made again; of stores that
-    something older has changed for, all days since then. Writers of polls wait meanwhile.
+    The days since shortly before the last refresh are made again; of stores that something older
+    has changed for, all days since then, which costs nothing for the other stores. Writers of
+    polls wait meanwhile.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
         if newest is None:
             return DailyRefresh(None, 0, 0)
         stores = read_stores(bulk)
-        first_poll_us = read_first_polls(bulk, stores)
-        changed_us = np.full(len(stores), ALWAYS)
-        mended = 0
         before = read_daily_as_of(bulk)
-        if before is not None:
-            changed_us[:] = microseconds(before) - DAY_US
-            stale = read_stale_stores(bulk)
-            mended = len(stale.store_keys)
-            position = stores.positions(stale.store_keys)
-            changed_us[position] = np.minimum(changed_us[position], stale.since_us)
-            changed_us = np.maximum(changed_us, _kept_from_us(bulk))
-        days, from_day = _make(bulk, stores, np.maximum(changed_us, first_poll_us), newest)
-        # What was made of polls that are gone goes too: there are no days before the first poll.
-        border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
-        write_days(bulk, stores, days, from_day=np.minimum(border, from_day), as_of=newest)
-        return DailyRefresh(newest, len(days.store), mended)
+        always_us = ALWAYS if before is None else microseconds(before) - _ALWAYS_MADE_US
+        changed_us = np.full(len(stores), always_us)
+        stale = read_stale_stores(bulk)
+        mended = stores.positions(stale.store_keys)
+        changed_us[mended] = np.minimum(always_us, stale.since_us)
+        changed_us = np.maximum(changed_us, _kept_from_us(bulk))
+        written = 0
+        is_mended = np.zeros(len(stores), np.bool_)
+        is_mended[mended] = True
+        for some in (np.flatnonzero(is_mended), np.flatnonzero(~is_mended)):
+            if len(some):
+                written += _refresh_days(bulk, stores.take(some), changed_us[some], newest)
+        write_daily_as_of(bulk, newest)
+        return DailyRefresh(newest, written, len(mended))
 
 
 def compare_daily(url: str, *, seed: int) -> DaysComparison:
-    """Make all days of some stores again, drawn by `seed`, and compare them with the stored."""
+    """Make the days of the last month of some stores again, drawn by `seed`, and compare them."""
     with bulk_transaction(url) as bulk:
         as_of = read_daily_as_of(bulk)
         if as_of is None:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
         drawn = np.random.default_rng(seed).permutation(len(stores))[:_CHECKED_STORES]
-        since_us = np.full(len(stores), NEVER)
-        since_us[drawn] = np.maximum(read_first_polls(bulk, stores), _kept_from_us(bulk))[drawn]
-        days, from_day = _make(bulk, stores, since_us, as_of)
-        return DaysComparison(
-            len(days.store), count_different_days(bulk, stores, days, from_day=from_day)
-        )
+        since_us = microseconds(as_of) - _CHECKED_DAYS * DAY_US
+        return _compare_days(bulk, stores.take(np.sort(drawn)), since_us, as_of)
+
+
+def compare_all_days(url: str) -> DaysComparison:
+    """Make every day of all stores again that its polls are kept for, and compare."""
+    with bulk_transaction(url) as bulk:
+        as_of = read_daily_as_of(bulk)
+        if as_of is None:
+            return DaysComparison(0, 0)
+        stores = read_stores(bulk)
+        compared = different = 0
+        for first in range(0, len(stores), _STORES_AT_A_TIME):
+            some = np.arange(first, min(first + _STORES_AT_A_TIME, len(stores)))
+            part = _compare_days(bulk, stores.take(some), ALWAYS, as_of)
+            compared += part.compared
+            different += part.different
+        return DaysComparison(compared, different)
+
+
+def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime) -> int:
+    """The days of these stores since an instant each are made again; returns how many."""
+    days, from_day, first_poll_us = _make(bulk, stores, changed_us, newest)
+    # What was made of polls that are gone goes too: there are no days before the first poll.
+    border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
+    write_days(bulk, stores, days, from_day=np.minimum(border, from_day))
+    return len(days.store)
+
+
+def _compare_days(bulk: Bulk, stores: StoreIndex, since_us: int, as_of: datetime) -> DaysComparison:
+    since = np.full(len(stores), max(since_us, _kept_from_us(bulk)))
+    days, from_day, _ = _make(bulk, stores, since, as_of)
+    different = count_different_days(bulk, stores, days, from_day=from_day)
+    return DaysComparison(len(days.store), different)
 
 
 def _kept_from_us(bulk: Bulk) -> int:
@@ -94,11 +129,21 @@ def _kept_from_us(bulk: Bulk) -> int:
 
 
 def _make(
-    bulk: Bulk, stores: StoreIndex, since_us: IntArray, newest: datetime
-) -> tuple[Days, IntArray]:
-    """The days of each store since the day of an instant (`NEVER`: none), and that day."""
+    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
+) -> tuple[Days, IntArray, IntArray]:
+    """The days of each store since the day of an instant, but none before its first poll.
+
+    Also the first day that was made (`NEVER`: none), and an instant of each store, its first poll
+    where that lies behind the asked one. The arrays have shape `(stores,)`.
+    """
     newest_us = microseconds(newest)
-    start_us = min(int(since_us.min(initial=newest_us)), newest_us) - 2 * DAY_US
+    first = read_first_poll(bulk)
+    earliest_us = newest_us if first is None else microseconds(first)
+    start_us = min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
     calendar = read_calendar(bulk, stores, start_us=start_us, end_us=newest_us)
     runs = read_runs_since(bulk, stores, since=instant(start_us), until=newest)
-    return make_days(runs, calendar, since_us=since_us)
+    first_poll_us = np.full(len(stores), NEVER)
+    # From the last to the first: of the runs of a store the first one stays.
+    first_poll_us[runs.store[::-1]] = runs.first_poll_us[::-1]
+    days, from_day = make_days(runs, calendar, since_us=np.maximum(changed_us, first_poll_us))
+    return days, from_day, first_poll_us

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from storemon_pipeline.ingest.rejects import Reason
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import microseconds, microseconds_of
 from storemon_pipeline.storage.retention import PARTITION_US, read_polls_kept_from
-from storemon_pipeline.uptime.runs import Runs, compress
+from storemon_pipeline.storage.run_rows import runs_of
+from storemon_pipeline.uptime.runs import compress
 
 
 def count_unaccounted_polls(bulk: Bulk) -> int:
@@ -132,7 +132,7 @@ def compare_runs(
         polls["is_active"].to_numpy()[order],
         max_gap_us=max_gap_us,
     )
-    runs = _sorted_runs(stored)
+    runs = runs_of(stored)
     if len(made) != len(runs):
         return RunsComparison(len(runs), max(len(made), len(runs)))
     began_before = runs.first_poll_us < since_us
@@ -144,17 +144,6 @@ def compare_runs(
         & (began_before | (made.polls == runs.polls))
     )
     return RunsComparison(len(runs), int((~is_same).sum()))
-
-
-def _sorted_runs(rows: pa.Table) -> Runs:
-    runs = Runs(
-        rows["store_key"].to_numpy().astype(np.int64),
-        microseconds_of(rows["first_poll_at"]),
-        microseconds_of(rows["last_poll_at"]),
-        rows["is_active"].to_numpy(),
-        rows["polls"].to_numpy().astype(np.int64),
-    )
-    return runs.in_order()
 
 
 def count_interval_faults(bulk: Bulk) -> int:

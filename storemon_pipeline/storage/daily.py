@@ -56,12 +56,10 @@ def read_kept_from(bulk: Bulk) -> datetime | None:
     return rows[0]["polls_kept_from"] if rows else None
 
 
-def write_days(
-    bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray, as_of: datetime
-) -> None:
+def write_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> None:
     """The days from `from_day` on (shape `(stores,)`, since 1970, local) are these and no others.
 
-    Afterwards no store is stale.
+    Days of stores that `stores` does not hold stay as they are.
     """
     bulk.stage(
         "daily_borders",
@@ -79,6 +77,10 @@ def write_days(
         """
     )
     bulk.append("store_uptime_daily", _rows(stores.store_keys, days))
+
+
+def write_daily_as_of(bulk: Bulk, as_of: datetime) -> None:
+    """The days of all stores know this newest poll, and no store is stale."""
     bulk.execute("DELETE FROM store_uptime_daily_stale")
     bulk.execute(
         """

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.storage.bulk import Bulk
-from storemon_pipeline.storage.instants import microseconds_of
+from storemon_pipeline.storage.instants import microseconds, microseconds_of
+from storemon_pipeline.storage.run_rows import runs_of
 from storemon_pipeline.storage.uptime_inputs import StoreIndex
 from storemon_pipeline.uptime.daily import NEVER
 from storemon_pipeline.uptime.runs import Runs
@@ -23,25 +24,43 @@ class PollTicks:
 
 
 def read_runs_since(bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime) -> Runs:
-    """The runs of all stores that begin in `(since, until]`, and of each the last before it."""
-    return _runs(
+    """The runs that touch `(since, until]`, and of a store that none covers at `since` the last.
+
+    So of each store the first run here is the last one that began by `since`, if there is one.
+    """
+    chosen = stores.choice(parameter=3)
+    touching = _runs(
         bulk.fetch(
-            """
-            SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-            FROM status_runs WHERE first_poll_at > $1 AND first_poll_at <= $2
-            UNION ALL
+            f"""
+            SELECT store_key, first_poll_at, last_poll_at, is_active, polls FROM status_runs
+            WHERE last_poll_at > $1 AND first_poll_at <= $2 AND {chosen.condition}
+            """,  # noqa: S608  (conditions are made of names and numbers of parameters)
+            (since, until, *chosen.parameters),
+        ),
+        stores,
+    )
+    is_covered = np.zeros(len(stores), np.bool_)
+    is_covered[touching.store[touching.first_poll_us <= microseconds(since)]] = True
+    others = stores.take(np.flatnonzero(~is_covered))
+    if len(others) == 0:
+        return touching
+    chosen = others.choice(parameter=2)
+    before = _runs(
+        bulk.fetch(
+            f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM stores s
+            FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
             CROSS JOIN LATERAL (
                 SELECT * FROM status_runs r
                 WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
                 ORDER BY r.first_poll_at DESC LIMIT 1
             ) r
-            """,
-            (since, until),
+            """,  # noqa: S608  (as above)
+            (since, *chosen.parameters),
         ),
         stores,
     )
+    return before.merge(touching)
 
 
 def read_runs_of_store(bulk: Bulk, stores: StoreIndex) -> Runs:
@@ -105,17 +124,25 @@ def read_runs_of_incidents_since(
     )
 
 
+def read_first_poll(bulk: Bulk) -> datetime | None:
+    """The instant of the first poll of all, or None without any."""
+    first: datetime | None = bulk.scalar("SELECT min(first_poll_at) FROM status_runs")
+    return first
+
+
 def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     """The instant of each store's first poll, shape `(stores,)`; `NEVER` without one."""
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT s.store_key, r.first_poll_at
-        FROM stores s
+        FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
         CROSS JOIN LATERAL (
             SELECT first_poll_at FROM status_runs r WHERE r.store_key = s.store_key
             ORDER BY r.first_poll_at LIMIT 1
         ) r
-        """
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     first = np.full(len(stores), NEVER)
     first[stores.positions(rows["store_key"].to_numpy())] = microseconds_of(rows["first_poll_at"])
@@ -135,11 +162,4 @@ def read_ticks(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime
 
 
 def _runs(rows: pa.Table, stores: StoreIndex) -> Runs:
-    runs = Runs(
-        stores.positions(rows["store_key"].to_numpy()),
-        microseconds_of(rows["first_poll_at"]),
-        microseconds_of(rows["last_poll_at"]),
-        rows["is_active"].to_numpy(),
-        rows["polls"].to_numpy().astype(np.int64),
-    )
-    return runs.take(np.lexsort((runs.first_poll_us, runs.store)))
+    return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))

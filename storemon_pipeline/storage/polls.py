@@ -20,6 +20,7 @@ from storemon_pipeline.storage.retention import (
     PollsNotKeptError,
     read_polls_kept_from_us,
 )
+from storemon_pipeline.storage.run_rows import run_rows, runs_of
 from storemon_pipeline.storage.stores import store_keys
 from storemon_pipeline.uptime.runs import Runs, extend
 from storemon_pipeline.uptime.windows import BoolArray, IntArray
@@ -76,8 +77,8 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Acco
 
     touched = np.unique(batch.store[is_new | is_changed])
     is_late = np.isin(tails.store, late)
-    anchors = _merge_runs(anchors, tails.take(~is_late))
-    old_runs = _merge_runs(old_runs, tails.take(~is_late))
+    anchors = anchors.merge(tails.take(~is_late))
+    old_runs = old_runs.merge(tails.take(~is_late))
     region = _overlay(known, batch, is_new | is_changed, matched)
     in_region = np.isin(region.store, touched)
     new_runs = extend(
@@ -232,33 +233,10 @@ def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
     return order
 
 
-def _runs_of(rows: pa.Table) -> Runs:
-    """Rows of `status_runs` as runs, sorted by store and time."""
-    runs = Runs(
-        rows["store_key"].to_numpy().astype(np.int64),
-        microseconds_of(rows["first_poll_at"]),
-        microseconds_of(rows["last_poll_at"]),
-        rows["is_active"].to_numpy(),
-        rows["polls"].to_numpy().astype(np.int64),
-    )
-    return runs.in_order()
-
-
-def _merge_runs(some: Runs, others: Runs) -> Runs:
-    merged = Runs(
-        np.concatenate([some.store, others.store]),
-        np.concatenate([some.first_poll_us, others.first_poll_us]),
-        np.concatenate([some.last_poll_us, others.last_poll_us]),
-        np.concatenate([some.is_active, others.is_active]),
-        np.concatenate([some.polls, others.polls]),
-    )
-    return merged.take(np.lexsort((merged.first_poll_us, merged.store)))
-
-
 def _last_runs(bulk: Bulk, batch: _Batch) -> Runs:
     """The last run of every store in the batch that has one."""
     bulk.stage("batch_stores", pa.table({"store_key": np.unique(batch.store).astype(np.int32)}))
-    return _runs_of(
+    return runs_of(
         bulk.fetch(
             """
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -324,7 +302,7 @@ def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Know
          AND p.polled_at > coalesce(a.anchor_at, '-infinity')
         """
     )
-    old_runs = _runs_of(
+    old_runs = runs_of(
         bulk.fetch(
             """
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -348,7 +326,7 @@ def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Know
 
 def _cut(whole: pa.Table, known: _Known) -> Runs:
     """Runs cut off behind their anchor; `known` are the polls behind all anchors."""
-    runs = _runs_of(whole)
+    runs = runs_of(whole)
     by_store = np.argsort(whole["store_key"].to_numpy())
     anchor_us = microseconds_of(whole["anchor_at"])[by_store]
     of_anchor = np.searchsorted(runs.store, known.store)
@@ -521,18 +499,6 @@ def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: Int
     )
 
 
-def _run_rows(runs: Runs) -> pa.Table:
-    return pa.table(
-        {
-            "store_key": runs.store.astype(np.int32),
-            "first_poll_at": timestamps(runs.first_poll_us),
-            "last_poll_at": timestamps(runs.last_poll_us),
-            "is_active": runs.is_active,
-            "polls": runs.polls.astype(np.int32),
-        }
-    )
-
-
 def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
     """The rows of `old` become those of `new`; both are sorted, and equal rows stay untouched."""
     store = np.concatenate([old.store, new.store])
@@ -552,7 +518,7 @@ def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
         | (old.polls[kept_old] != new.polls[kept_new])
     )
     if is_dropped.any():
-        bulk.stage("dropped_runs", _run_rows(old.take(is_dropped)))
+        bulk.stage("dropped_runs", run_rows(old.take(is_dropped)))
         bulk.execute(
             """
             DELETE FROM status_runs r USING pg_temp.dropped_runs d
@@ -560,7 +526,7 @@ def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
             """
         )
     if is_different.any():
-        bulk.stage("changed_runs", _run_rows(new.take(kept_new[is_different])))
+        bulk.stage("changed_runs", run_rows(new.take(kept_new[is_different])))
         bulk.execute(
             """
             UPDATE status_runs r
@@ -569,4 +535,6 @@ def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
             WHERE r.store_key = c.store_key AND r.first_poll_at = c.first_poll_at
             """
         )
-    bulk.append("status_runs", _run_rows(new.take(is_added)))
+    added = new.take(is_added)
+    # In the order of time, so that recent runs lie together also after a first load.
+    bulk.append("status_runs", run_rows(added.take(np.argsort(added.first_poll_us))))

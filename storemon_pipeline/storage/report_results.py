@@ -72,7 +72,7 @@ def write_result(
             INSERT INTO report_results (as_of, policy, stores, silent_stores, run_id, last_load_id,
                                         newest_poll_at, csv_bytes, csv_chunks, csv_sha256)
             VALUES ($1, $2, $3, $4, $5, (SELECT max(load_id) FROM loads),
-                    (SELECT max(last_poll_at) FROM status_runs), $6, $7, $8)
+                    (SELECT polled_at FROM newest_poll), $6, $7, $8)
             RETURNING result_id
             """,
             (

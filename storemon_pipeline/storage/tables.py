@@ -190,6 +190,15 @@ status_runs: Final = sa.Table(
     postgresql_with={"fillfactor": 70},
 )
 
+newest_poll: Final = sa.Table(
+    "newest_poll",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("polled_at", _INSTANT, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="The newest poll in the database; no row without polls. Written by triggers.",
+)
+
 business_hours: Final = sa.Table(
     "business_hours",
     metadata,

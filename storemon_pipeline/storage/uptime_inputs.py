@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import microseconds_of
+from storemon_pipeline.storage.run_rows import runs_of
 from storemon_pipeline.uptime.calendar import (
     EVERY_STORE,
     OPEN_END,
@@ -27,17 +28,39 @@ LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A condition on `store_key`, and the parameters that it names."""
+
+    condition: str
+    parameters: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreIndex:
     """Stores in the order of their ids' bytes; the engine knows a store by its position.
 
-    All of them, or one alone.
+    All that are known (`is_whole`), or some of them.
     """
 
     store_ids: pa.Array
     store_keys: IntArray
+    is_whole: bool = False
 
     def __len__(self) -> int:
         return len(self.store_keys)
+
+    def take(self, positions: IntArray) -> "StoreIndex":
+        """The stores at these positions alone, which ascend."""
+        return StoreIndex(self.store_ids.take(pa.array(positions)), self.store_keys[positions])
+
+    def choice(self, *, parameter: int = 1) -> Choice:
+        """What chooses these stores' rows of a table; `$parameter` and on are its parameters."""
+        if self.is_whole:
+            return Choice("true", ())
+        if len(self) == 1:
+            return Choice(f"store_key = ${parameter}", (self.only_key,))
+        keys = ",".join(map(str, np.sort(self.store_keys).tolist()))
+        return Choice(f"store_key = ANY (${parameter}::text::int[])", (f"{{{keys}}}",))
 
     @property
     def only_key(self) -> int:
@@ -57,7 +80,9 @@ def read_stores(bulk: Bulk) -> StoreIndex:
     # Arrow compares strings by their bytes, as the contract orders a report.
     rows = rows.take(pc.sort_indices(rows["store_id"]))
     return StoreIndex(
-        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
+        rows["store_id"].combine_chunks(),
+        rows["store_key"].to_numpy().astype(np.int64),
+        is_whole=True,
     )
 
 
@@ -73,21 +98,16 @@ def read_store(bulk: Bulk, store_id: str) -> StoreIndex | None:
 
 def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
     """The runs with a poll in the look-back before an instant, by position of their store."""
+    chosen = stores.choice(parameter=3)
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2
-        """,
-        (as_of, LOOKBACK),
+        FROM status_runs
+        WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.condition}
+        """,  # noqa: S608  (conditions are made of names and numbers of parameters)
+        (as_of, LOOKBACK, *chosen.parameters),
     )
-    runs = Runs(
-        stores.positions(rows["store_key"].to_numpy()),
-        microseconds_of(rows["first_poll_at"]),
-        microseconds_of(rows["last_poll_at"]),
-        rows["is_active"].to_numpy(),
-        rows["polls"].to_numpy().astype(np.int64),
-    )
-    return runs.in_order()
+    return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))
 
 
 def read_calendar(
@@ -115,14 +135,15 @@ def read_report_calendar(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Ca
 
 
 def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVersions]:
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from,
                start_us_of_week, end_us_of_week
         FROM business_hour_intervals
-        WHERE load_id IS NOT NULL AND ($1 = 0 OR store_key = $1)
-        """,
-        (stores.only_key,),
+        WHERE load_id IS NOT NULL AND {chosen.condition}
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     store = stores.positions(rows["store_key"].to_numpy())
     valid_from_us = microseconds_of(rows["valid_from"])
@@ -140,12 +161,13 @@ def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVer
 
 
 def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
-        FROM store_timezones WHERE $1 = 0 OR store_key = $1 ORDER BY load_id, row_number
-        """,
-        (stores.only_key,),
+        FROM store_timezones WHERE {chosen.condition} ORDER BY load_id, row_number
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     zones = rows["timezone"].combine_chunks().dictionary_encode()
     return ZoneVersions(
@@ -157,13 +179,13 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
 
 
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, start_local, end_local FROM closures
-        WHERE cancelled_by_load_id IS NULL
-          AND ($1 = 0 OR store_key IS NULL OR store_key = $1)
-        """,
-        (stores.only_key,),
+        WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.condition}))
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     key = rows["store_key"]
     is_for_all = pc.is_null(key).to_numpy()

@@ -39,6 +39,16 @@ class Runs:
             self.polls[which],
         )
 
+    def merge(self, others: Self) -> Self:
+        """These runs and others, sorted by store and time."""
+        return type(self)(
+            np.concatenate([self.store, others.store]),
+            np.concatenate([self.first_poll_us, others.first_poll_us]),
+            np.concatenate([self.last_poll_us, others.last_poll_us]),
+            np.concatenate([self.is_active, others.is_active]),
+            np.concatenate([self.polls, others.polls]),
+        ).in_order()
+
     def in_order(self) -> Self:
         """The runs sorted by store and time; no copies when they are so already."""
         is_behind = (self.store[1:] > self.store[:-1]) | (
@@ -112,11 +122,5 @@ def extend(
     polls are as for `compress`. What stood before the anchors stays as it is, because an anchor
     keeps its beginning.
     """
-    merged = Runs(
-        np.concatenate([anchors.store, store]),
-        np.concatenate([anchors.first_poll_us, polled_at_us]),
-        np.concatenate([anchors.last_poll_us, polled_at_us]),
-        np.concatenate([anchors.is_active, is_active]),
-        np.concatenate([anchors.polls, np.ones(len(store), np.int64)]),
-    )
-    return join(merged.in_order(), max_gap_us=max_gap_us)
+    polls = Runs(store, polled_at_us, polled_at_us, is_active, np.ones(len(store), np.int64))
+    return join(anchors.merge(polls), max_gap_us=max_gap_us)

@@ -10,7 +10,11 @@ import sqlalchemy as sa
 import oracle
 import oracle_history
 from stored import MIDNIGHT, Row, execute, fetch, load_rows
-from storemon_pipeline.operations.refresh_daily import compare_daily, refresh_daily
+from storemon_pipeline.operations.refresh_daily import (
+    compare_all_days,
+    compare_daily,
+    refresh_daily,
+)
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.intervals import refresh_intervals
 
@@ -117,6 +121,52 @@ def test_days_after_loads_in_any_order_are_those_made_at_once(database_url: str,
     assert days == made_anew(database_url)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_days_after_hourly_deliveries_are_those_made_at_once(database_url: str, seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311 - a test's dice
+    polls = [
+        (store, MIDNIGHT_US + hour * HOUR_US + rng.randrange(HOUR_US), rng.random() < 0.8)
+        for hour in range(30 * 24)
+        # Sparse enough for gaps of several hours, and of days in store C.
+        for store in STORES
+        if rng.random() < (0.01 if store == "C" else 0.6)
+    ]
+    # Some come up to ten days late, after what follows them is known; some are corrected then.
+    draw = {poll: rng.random() for poll in polls}
+    corrections = [
+        (store, at, not up) for (store, at, up) in polls if 0.03 < draw[store, at, up] < 0.05
+    ]
+    late = [*(poll for poll in polls if draw[poll] < 0.03), *corrections]
+    arrivals = [
+        *((poll[1], poll) for poll in polls if draw[poll] >= 0.03),
+        *((poll[1] + HOUR_US + rng.randrange(240 * HOUR_US), poll) for poll in late),
+    ]
+    for begin in range(0, 40 * 24, 12):
+        hours = range(MIDNIGHT_US + begin * HOUR_US, MIDNIGHT_US + (begin + 12) * HOUR_US)
+        if batch := [poll for at, poll in sorted(arrivals) if at in hours]:
+            load(database_url, batch)
+            days = refresh(database_url)
+            assert compare_all_days(database_url).different == 0
+    assert days == made_anew(database_url)
+
+
+def test_a_fault_in_any_day_is_found(database_url: str) -> None:
+    load(database_url, hourly("A", range(24 * 60)))
+    refresh(database_url)
+    execute(
+        database_url,
+        "UPDATE store_uptime_daily SET incidents = incidents + 1 WHERE local_date = '2023-01-25'",
+    )
+    assert compare_daily(database_url, seed=1).different == 0
+    comparison = compare_all_days(database_url)
+    assert (comparison.compared, comparison.different) == (61, 2)
+    execute(
+        database_url,
+        "UPDATE store_uptime_daily SET incidents = incidents + 1 WHERE local_date = '2023-03-20'",
+    )
+    assert compare_daily(database_url, seed=1).different == 2
+
+
 def test_a_late_poll_mends_the_days_around_it(database_url: str) -> None:
     load(database_url, hourly("A", range(24 * 20)) + hourly("B", range(24 * 20)))
     refresh(database_url)
@@ -136,7 +186,7 @@ def test_polls_that_only_go_on_mend_nothing_older(database_url: str) -> None:
     refresh(database_url)
     load(database_url, hourly("A", range(24 * 20, 24 * 20 + 5)))
     refreshed = refresh_daily(database_url)
-    assert (refreshed.stores_mended, refreshed.days_written) == (0, 2)
+    assert (refreshed.stores_mended, refreshed.days_written) == (0, 1)
     assert fetch(database_url, EVERY_DAY) == made_anew(database_url)
 
 
