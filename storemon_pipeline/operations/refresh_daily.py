@@ -27,7 +27,7 @@ _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """The triggers that mark stale stores leave out what is as near to the last refresh."""
 
 _CHECKED_STORES: Final = 200
-_CHECKED_DAYS: Final = 31
+_CHECKED_DAYS: Final = 9
 _STORES_AT_A_TIME: Final = 1_000
 """So many stores are in memory with all of their days."""
 
@@ -79,7 +79,7 @@ def refresh_daily(url: str) -> DailyRefresh:
 
 
 def compare_daily(url: str, *, seed: int) -> DaysComparison:
-    """Make the days of the last month of some stores again, drawn by `seed`, and compare them."""
+    """Make the last nine days of some stores again, drawn by `seed`, and compare them."""
     with bulk_transaction(url) as bulk:
         as_of = read_daily_as_of(bulk)
         if as_of is None:

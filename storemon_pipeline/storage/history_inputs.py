@@ -34,7 +34,7 @@ def read_runs_since(bulk: Bulk, stores: StoreIndex, *, since: datetime, until: d
             f"""
             SELECT store_key, first_poll_at, last_poll_at, is_active, polls FROM status_runs
             WHERE last_poll_at > $1 AND first_poll_at <= $2 AND {chosen.condition}
-            """,  # noqa: S608  (conditions are made of names and numbers of parameters)
+            """,  # noqa: S608  (conditions are made of names and numbers)
             (since, until, *chosen.parameters),
         ),
         stores,

@@ -59,8 +59,9 @@ class StoreIndex:
             return Choice("true", ())
         if len(self) == 1:
             return Choice(f"store_key = ${parameter}", (self.only_key,))
+        # As a constant: the planner knows how many there are, and rows are looked up in a hash.
         keys = ",".join(map(str, np.sort(self.store_keys).tolist()))
-        return Choice(f"store_key = ANY (${parameter}::text::int[])", (f"{{{keys}}}",))
+        return Choice(f"store_key = ANY ('{{{keys}}}'::int[])", ())
 
     @property
     def only_key(self) -> int:
@@ -104,7 +105,7 @@ def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
         FROM status_runs
         WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.condition}
-        """,  # noqa: S608  (conditions are made of names and numbers of parameters)
+        """,  # noqa: S608  (conditions are made of names and numbers)
         (as_of, LOOKBACK, *chosen.parameters),
     )
     return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))

@@ -212,7 +212,7 @@ def build_calendar(
     closed = _closed_steps(stores, start_us, end_us, offsets, closures)
     if closed is not None:
         edges.append(closed.key)
-    key = np.unique(np.concatenate(edges))
+    key = _union(edges)
     week = week_steps.at(key)
     if closed is not None:
         week = np.where(closed.at(key) > 0, never_open, week)
@@ -222,6 +222,22 @@ def build_calendar(
         key, offset, week, _with_always_open(weeks, always_open), start_us, end_us
     )
     return Calendar(stores, start_us, end_us, Stretches.of(open_key, length_us), key, offset)
+
+
+def _union(keys: list[IntArray]) -> IntArray:
+    """Every number of some ascending arrays once, ascending."""
+    if all(np.array_equal(keys[0], others) for others in keys[1:]):
+        return keys[0]
+    merged = np.concatenate(keys)
+    merged.sort(kind="stable")  # joins what ascends already
+    return merged[_ends_group(merged)]
+
+
+def _by_store_and_time(store: IntArray, at_us: IntArray) -> IntArray:
+    """The positions sorted by store and instant, those of equals as they come."""
+    if (at_us == at_us[:1]).all():
+        return np.argsort(store, kind="stable")
+    return np.lexsort((at_us, store))
 
 
 def _with_always_open(weeks: WeekIntervals, always_open: int) -> WeekIntervals:
@@ -292,7 +308,7 @@ def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) 
     """UTC offsets of every store: zone versions and the clock changes of their zones."""
     names = (*zones.names, DEFAULT_ZONE)
     # A zone holds backwards from a store's first version, so that version is made to hold always.
-    order = np.lexsort((zones.valid_from_us, zones.store))
+    order = _by_store_and_time(zones.store, zones.valid_from_us)
     store, valid_from = zones.store[order], zones.valid_from_us[order]
     is_first = np.ones(len(store), np.bool_)
     is_first[1:] = store[1:] != store[:-1]

@@ -5,14 +5,21 @@ Where runs and business hours come from, and how figures are rounded or written,
 
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Final, assert_never
+from typing import Final, Self, assert_never
 
 import numpy as np
 
 from storemon_pipeline.uptime.calendar import Calendar
 from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.stretches import Stretches
-from storemon_pipeline.uptime.windows import LOOKBACK_US, WINDOW_US, IntArray, Policy
+from storemon_pipeline.uptime.windows import (
+    DAY_US,
+    LOOKBACK_US,
+    WEEK_US,
+    WINDOW_US,
+    BoolArray,
+    IntArray,
+    Policy,
+)
 
 _STORES_AT_A_TIME: Final = 2_000
 """The arrays of so many stores stay in the processor's cache: all at once take twice the time."""
@@ -72,10 +79,11 @@ def _figures_of(
 ) -> Figures:
     """As `compute_figures`, of one run or more that all count.
 
-    Instants become positions on the calendar's axis of business time. What was up, down, certain
-    or observed are stretches there, and a window is a pair of positions: how much of the stretches
-    lies between the two is the answer. Every instant is looked up once for all windows.
+    Instants, cut to the longest window, become positions on the calendar's axis of business time.
+    What was up, down, certain or observed are stretches there. Every instant is looked up once;
+    the other windows cut the positions.
     """
+    begin_us = as_of_us - WEEK_US
     first_us, last_us = runs.first_poll_us, np.minimum(runs.last_poll_us, as_of_us)
     before_us = np.append(0, last_us[:-1])
     is_first_of_store = np.ones(len(runs), np.bool_)
@@ -85,13 +93,6 @@ def _figures_of(
     # The windows' beginnings, the longest one's first, and their common end.
     edges_us = as_of_us - np.array([*reversed(WINDOW_US.values()), 0])
     edges = calendar.position_us(store[:, np.newaxis], edges_us)
-
-    def between_edges(at_edges: IntArray) -> IntArray:
-        return at_edges[:, -1:] - at_edges[:, -2::-1]
-
-    def within_windows(begin: IntArray, end: IntArray) -> IntArray:
-        """How much of the stretches lies in each window of each store, shape (stores, 3)."""
-        return between_edges(Stretches.of(begin, end - begin).before(edges))
 
     # The estimate: one stretch from each change of status to the next, or the window's end.
     is_change = is_first_of_store.copy()
@@ -104,11 +105,12 @@ def _figures_of(
             changed_us = first_us[is_change]
         case _:
             assert_never(policy)
-    changed = calendar.position_us(
-        runs.store[is_change], np.where(is_first_change, as_of_us - LOOKBACK_US, changed_us)
-    )
-    until = np.append(changed[1:], 0)
-    until[np.append(is_first_change[1:], True)] = edges[:, -1]
+    changed_us[is_first_change] = begin_us
+    changed = calendar.position_us(runs.store[is_change], np.maximum(changed_us, begin_us))
+    is_last_change = np.append(is_first_change[1:], True)
+    until, until_us = np.append(changed[1:], 0), np.append(changed_us[1:], as_of_us)
+    until[is_last_change] = edges[:, -1]
+    until_us[is_last_change] = as_of_us
     is_up, is_active = runs.is_active[is_change], runs.is_active
 
     # Observed is a reach on either side of a run; runs closer than two reaches are seen as one.
@@ -120,16 +122,72 @@ def _figures_of(
     seen_until_us = np.where(is_end_apart, np.minimum(last_us + reach_us, as_of_us), last_us)
     # In this order the instants ascend, which makes one fast look-up of them.
     at_us = np.stack([seen_from_us, first_us, last_us, seen_until_us], axis=1)
-    at = calendar.position_us(runs.store[:, np.newaxis], at_us)
+    at = calendar.position_us(runs.store[:, np.newaxis], np.maximum(at_us, begin_us))
     seen_from, first, last, seen_until = at.T
 
-    business = between_edges(edges)
+    of_changes = _Rows.of(is_first_change, until_us, edges, as_of_us)
+    of_runs = _Rows.of(is_first_of_store, seen_until_us, edges, as_of_us)
+    business = edges[:, -1:] - edges[:, -2::-1]
+    uptime, downtime = of_changes.divide(changed, until, is_up)
+    certain_up, certain_down = of_runs.divide(first, last, is_active)
     return Figures(
         store=store,
         business_us=business,
-        uptime_us=within_windows(changed[is_up], until[is_up]),
-        downtime_us=within_windows(changed[~is_up], until[~is_up]),
-        lowest_us=within_windows(first[is_active], last[is_active]),
-        highest_us=business - within_windows(first[~is_active], last[~is_active]),
-        observed_us=within_windows(seen_from, seen_until),
+        uptime_us=uptime,
+        downtime_us=downtime,
+        lowest_us=certain_up,
+        highest_us=business - certain_down,
+        observed_us=of_runs.sum(seen_from, seen_until),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of stretches, sorted by store and time, some of every store.
+
+    `last_row` has shape `(stores,)`. `recent` are the rows that reach into the windows but the
+    longest: `last_recent` is the last of each store of `recent_store` among them, and `edges` has
+    the beginnings of those windows, the shortest one's first, for each, shape `(2, recent)`.
+    """
+
+    last_row: IntArray
+    recent: IntArray
+    last_recent: IntArray
+    recent_store: IntArray
+    edges: IntArray
+
+    @classmethod
+    def of(
+        cls, is_first_of_store: BoolArray, end_us: IntArray, edges: IntArray, as_of_us: int
+    ) -> Self:
+        """Rows that end at `end_us`, shape `(n,)`; `edges` has shape `(stores, 4)`."""
+        recent = np.flatnonzero(end_us > as_of_us - DAY_US)
+        last_row = np.append(np.flatnonzero(is_first_of_store)[1:], len(end_us)) - 1
+        store = np.searchsorted(last_row, recent)
+        last = np.flatnonzero(np.append(store[1:] != store[:-1], True)[: len(store)])
+        return cls(last_row, recent, last, store[last], edges.T[-2:0:-1].take(store, axis=1))
+
+    def sum(self, begin: IntArray, end: IntArray) -> IntArray:
+        """How much of the stretches lies in each window, shape `(stores, 3)`."""
+        return self._sum(end - begin, self._inside(begin, end))
+
+    def divide(
+        self, begin: IntArray, end: IntArray, is_of_first: BoolArray
+    ) -> tuple[IntArray, IntArray]:
+        """As `sum`, of two parts: the stretches for which this holds, and the others."""
+        length, inside = end - begin, self._inside(begin, end)
+        first = self._sum(length * is_of_first, inside * is_of_first[self.recent])
+        return first, self._sum(length, inside) - first
+
+    def _inside(self, begin: IntArray, end: IntArray) -> IntArray:
+        """How much of each recent stretch lies in the shorter windows, shape `(2, recent)`."""
+        inside: IntArray = np.maximum(end[self.recent], self.edges)
+        inside -= np.maximum(begin[self.recent], self.edges)
+        return inside
+
+    def _sum(self, length: IntArray, inside: IntArray) -> IntArray:
+        amounts = np.zeros((len(self.last_row), len(WINDOW_US)), np.int64)
+        amounts[:, -1] = np.diff(np.cumsum(length)[self.last_row], prepend=0)
+        until = np.cumsum(inside, axis=1).take(self.last_recent, axis=1)
+        amounts[self.recent_store, :-1] = np.diff(until, axis=1, prepend=0).T
+        return amounts

@@ -15,26 +15,34 @@ from storemon_pipeline.uptime.windows import IntArray
 class Stretches:
     """Stretches `[start, start + length)` that ascend and do not overlap; shape `(n + 1,)`.
 
-    The first one is empty and lies at 0, before all others. `before_start` is the length of all
-    stretches before each.
+    The first one is empty and lies at 0, before all others. Of what is asked of a point, the last
+    stretch that began at or before it decides: `point + shift` lies before a point inside of it,
+    and `until` before one that is behind it.
     """
 
     start: IntArray
-    length: IntArray
-    before_start: IntArray
+    shift: IntArray
+    until: IntArray
 
     @classmethod
     def of(cls, start: IntArray, length: IntArray) -> Self:
         """The stretches that begin at `start`, ascending, shape `(n,)`; a length may be 0."""
+        starts = np.append(0, start)
         lengths = np.append(0, length)
-        return cls(np.append(0, start), lengths, np.cumsum(lengths) - lengths)
+        until = np.cumsum(lengths)
+        return cls(starts, until - lengths - starts, until)
+
+    @property
+    def length(self) -> IntArray:
+        """How long each stretch is."""
+        return self.until - self.shift - self.start
 
     def between(self, low: int, high: int) -> Self:
         """The stretches that count for points in `[low, high)`, without copies."""
         first, end = np.searchsorted(self.start, [low, high])
         # The one before them stands for all that lies before.
         own = slice(max(first - 1, 0), end)
-        return type(self)(self.start[own], self.length[own], self.before_start[own])
+        return type(self)(self.start[own], self.shift[own], self.until[own])
 
     def before(self, point: IntArray) -> IntArray:
         """How much of the stretches lies before each point; any shape.
@@ -43,15 +51,17 @@ class Stretches:
         >>> some.before(np.array([0, 10, 12, 19, 30])).tolist()
         [0, 0, 2, 5, 6]
         """
-        at = self._last_started(point.ravel()).reshape(point.shape)
-        inside = np.minimum(point - self.start[at], self.length[at])
-        amount: IntArray = self.before_start[at] + inside
-        return amount
-
-    def _last_started(self, point: IntArray) -> IntArray:
-        """The stretch that began last at or before each point `(n,)`; of equal starts the last."""
-        if len(point) <= len(self.start) or (point[1:] < point[:-1]).any():
-            return np.searchsorted(self.start, point, side="right") - 1
-        # Both ascend: the fewer are looked up among the more, which is several times faster.
-        first_point = np.searchsorted(point, self.start)
-        return np.repeat(np.arange(len(self.start)), np.diff(first_point, append=len(point)))
+        flat = point.ravel()
+        if len(flat) <= len(self.start) or (flat[1:] < flat[:-1]).any():
+            # The stretch that began last; of equal starts the last.
+            at = np.searchsorted(self.start, flat, side="right") - 1
+            amount = np.minimum(flat + self.shift[at], self.until[at])
+        else:
+            # Both ascend: the fewer are looked up among the more, which is several times faster.
+            first_point = np.searchsorted(flat, self.start)
+            count = np.diff(first_point, append=len(flat))
+            amount = np.repeat(self.shift, count)
+            amount += flat
+            np.minimum(amount, np.repeat(self.until, count), out=amount)
+        answer: IntArray = amount.reshape(point.shape)
+        return answer
