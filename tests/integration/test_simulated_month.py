@@ -12,6 +12,11 @@ from simulated_month import Month, make_month
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.operations.ingest_files import ingest_source
 from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.operations.refresh_daily import (
+    compare_all_days,
+    compare_daily,
+    refresh_daily,
+)
 from storemon_pipeline.operations.refresh_uptime import refresh_uptime
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import compare_runs
@@ -35,6 +40,8 @@ def refresh(url: str, data: Path, now: datetime) -> None:
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
     refresh_uptime(url, refreshed_at=now)
+    refresh_daily(url)
+    assert compare_daily(url, seed=now.toordinal() * 24 + now.hour).different == 0
 
 
 def newest_csv(url: str) -> bytes:
@@ -82,6 +89,9 @@ def test_hourly_deliveries_end_with_the_report_of_one_load(
         runs = compare_runs(bulk, since=month.start, max_gap_us=read_max_gap_us(bulk))
     assert runs.compared > stores
     assert runs.different == 0
+    days = compare_all_days(database_url)
+    assert days.compared > stores
+    assert days.different == 0
 
     final = tmp_path / "final"
     month.write_final(final)
