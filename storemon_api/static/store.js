@@ -171,7 +171,7 @@ async function showHeat() {
   const share = (cell) => (cell.known ? cell.down / cell.known : null);
   const named = cells.flatMap((row, day) => row.map((cell, hour) => ({ ...cell, share: share(cell), name: `${WEEKDAYS[day]} ${String(hour).padStart(2, "0")}:00` })));
   const worst = named.filter((cell) => cell.share).sort((a, b) => b.share - a.share || b.down - a.down).slice(0, 3);
-  document.getElementById("heat-note").textContent = worst.length ? `Most often down: ${worst.map((cell) => `${cell.name} (${(100 * cell.share).toFixed(0)} %)`).join(", ")}.` : "Not down in any hour of the week.";
+  document.getElementById("heat-note").textContent = worst.length ? `Most often down: ${worst.map((cell) => `${cell.name} (${Math.floor((100 * cell.down) / cell.known)} %)`).join(", ")}.` : "Not down in any hour of the week.";
   chart(document.getElementById("heat"), (whole) => {
     const left = 34, size = (whole - left - 2) / 24, tall = 17, parts = [];
     for (let hour = 0; hour < 24; hour += whole < 420 ? 6 : 3) parts.push(s("text", { x: left + hour * size, y: 10 }, String(hour).padStart(2, "0")));
@@ -179,7 +179,7 @@ async function showHeat() {
       parts.push(s("text", { x: left - 6, y: 27 + day * tall, "text-anchor": "end" }, WEEKDAYS[day]));
       row.forEach((cell, hour) => {
         const part = share(cell);
-        const tip = `${WEEKDAYS[day]} ${String(hour).padStart(2, "0")}:00\n${part === null ? "no business time" : `${(100 * part).toFixed(1)} % down of ${span(cell.known)}`}`;
+        const tip = `${WEEKDAYS[day]} ${String(hour).padStart(2, "0")}:00\n${part === null ? "no business time" : `${(Math.floor((1000 * cell.down) / cell.known) / 10).toFixed(1)} % down of ${span(cell.known)}`}`;
         const box = { x: left + hour * size, y: 15 + day * tall, width: size - 1, height: tall - 1 };
         parts.push(s("g", { "data-tip": tip }, heatCell(box, part)));
       });

@@ -26,7 +26,9 @@ def read_members(
     return frozenset(
         connection.scalars(
             sa.select(stores.c.store_id)
-            .select_from(stores.outerjoin(store_details))
+            .select_from(
+                stores.outerjoin(store_details, store_details.c.store_key == stores.c.store_key)
+            )
             .where(*_belongs(group, region))
         )
     )
