@@ -1,5 +1,5 @@
 // The page of all stores at the newest poll.
-import { badge, bounds, changeOf, chart, clock, count, fillTable, get, h, live, pager, percent, refill, s, segmented, showAsOf, showProblem, span, storeLink, us, zoneName } from "./lib.js";
+import { DAY, badge, bounds, changeOf, chart, clock, count, fillTable, get, h, live, pager, percent, refill, s, segmented, showAsOf, showProblem, span, storeLink, us, zoneName } from "./lib.js";
 
 const WORDS = { down: "open, down", up: "open, up", closed: "closed", silent: "silent" };
 const WINDOWS = { hour: "Last hour", day: "Last 24 hours", week: "Last 7 days" };
@@ -112,7 +112,8 @@ async function showRankings() {
 }
 
 async function showDays() {
-  const page = await get("/fleet/uptime", { by: "day", limit: 90, group: state.group, region: state.region });
+  const from = now.as_of && new Date((us(now.as_of) - 90 * DAY) / 1000).toISOString().slice(0, 10);
+  const page = await get("/fleet/uptime", { by: "day", limit: 92, from, group: state.group, region: state.region });
   const days = page.periods.filter((day) => day.uptime_percent !== null).reverse();
   const box = document.getElementById("days");
   document.getElementById("days-note").textContent = state.timezone ? "of all time zones" : "each store by its own clock";
@@ -137,7 +138,7 @@ function showGroups() {
   const share = (total) => total.windows.week.uptime_percent ?? 101;
   const cell = (window) => (total) => [percent(total.windows[window].uptime_percent), h("div", { class: "sub" }, changeOf(total.windows[window], true))];
   fillTable(document.getElementById("groups"), [
-    { head: h("span", { class: "sr-only" }, filter === "timezone" ? "time zone" : filter), class: "id", label: "", cell: (total) => total.name === null ? h("span", { class: "sub" }, `without ${filter}`) : h("button", { type: "button", class: "link", "data-tip": isZone ? total.name : null, "aria-pressed": String(state[filter] === total.name), onclick: () => { state[filter] = state[filter] === total.name ? "" : total.name; change(); } }, isZone ? zoneName(total.name) : total.name) },
+    { head: h("span", { class: "sr-only" }, filter === "timezone" ? "time zone" : filter), class: "id", label: "", cell: (total) => total.name === null ? h("span", { class: "sub" }, `without ${filter}`) : h("button", { type: "button", class: "link", "data-tip": isZone || total.name.length > 24 ? total.name : null, "aria-pressed": String(state[filter] === total.name), onclick: () => { state[filter] = state[filter] === total.name ? "" : total.name; change(); } }, isZone ? zoneName(total.name) : total.name) },
     { head: "stores", class: "number", cell: (total) => count(total.stores) },
     { head: "down", class: "number", cell: (total) => count(total.standing.down) },
     { head: "24 h", class: "number", cell: cell("day") },
