@@ -21,6 +21,8 @@ _LOOK_SECONDS: Final = 2.0
 _SHARE_OF_TIME: Final = 5
 """While data keep coming, at most one part in so many of the time is spent on making things anew;
 the news waits for that. While nobody listens, a quarter of it."""
+_CHECK_SECONDS: Final = 5.0
+"""The check of the data waits so long after the news: open pages ask for everything else first."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _STREAM_SECONDS: Final = 240.0
 """A stream ends by itself, and the browser opens the next: none is forgotten for ever."""
@@ -95,6 +97,7 @@ class Announcer:
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
             self._rest_until = self._rested(loop, began)
+            self._check_after = max(self._check_after, loop.time() + _CHECK_SECONDS)
         if version != self._checked and loop.time() >= self._check_after:
             began = loop.time()
             await run_in_threadpool(self._fleet.data_check)
