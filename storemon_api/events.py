@@ -20,7 +20,7 @@ from storemon_pipeline.storage.fleet_version import FleetVersion
 _LOOK_SECONDS: Final = 2.0
 _SHARE_OF_TIME: Final = 5
 """While data keep coming, at most one part in so many of the time is spent on making things anew;
-the news waits for that. While nobody listens, a quarter of it."""
+the news waits for that."""
 _CHECK_SECONDS: Final = 5.0
 """The check of the data waits so long after the news: open pages ask for everything else first."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Looks for newer data while anybody listens, and wakes the listeners; of one event loop."""
+    """Looks for newer data, makes what is shared of it, wakes who listens; of one event loop."""
 
     def __init__(self, fleet: FleetCache) -> None:
         self._fleet = fleet
@@ -40,7 +40,6 @@ class Announcer:
         self._rest_until = 0.0
         self._check_after = 0.0
         self._changed = asyncio.Event()
-        self._listeners = 0
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
 
@@ -57,23 +56,19 @@ class Announcer:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield a server-sent event for the data of now, and one whenever there is newer data."""
-        self._listeners += 1
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
         told: FleetVersion | None = None
-        try:
-            yield b"retry: 2000\n\n"
-            while not self._is_stopping and loop.time() < until:
-                if self._version is not None and self._version != told:
-                    told = self._version
-                    yield _event(told)
-                changed = self._changed
-                try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
-                except TimeoutError:
-                    yield b": still here\n\n"
-        finally:
-            self._listeners -= 1
+        yield b"retry: 2000\n\n"
+        while not self._is_stopping and loop.time() < until:
+            if self._version is not None and self._version != told:
+                told = self._version
+                yield _event(told)
+            changed = self._changed
+            try:
+                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield b": still here\n\n"
 
     async def _look_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -106,8 +101,7 @@ class Announcer:
 
     def _rested(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
         """When what began then may be done again."""
-        share = _SHARE_OF_TIME if self._listeners else 4 * _SHARE_OF_TIME
-        return loop.time() + share * (loop.time() - began)
+        return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
 
 
 def _event(version: FleetVersion) -> bytes:
