@@ -7,12 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
-    DATABASE_UNAVAILABLE,
-    EXPIRED_REPORT,
-    FAILED_REPORT,
-    INVALID_REQUEST,
-    RUNNING_REPORT,
-    UNKNOWN_REPORT,
+    OF_A_REPORT,
     invalid_request,
 )
 from storemon_api.examples import REPORT_ID
@@ -44,14 +39,7 @@ _MOST_INPUTS: Final = 1_000
     summary="What changed since another report on the same instant",
     responses={
         200: {"model": DiffAnswer},
-        **problem_responses(
-            UNKNOWN_REPORT,
-            RUNNING_REPORT,
-            FAILED_REPORT,
-            EXPIRED_REPORT,
-            INVALID_REQUEST,
-            DATABASE_UNAVAILABLE,
-        ),
+        **problem_responses(*OF_A_REPORT),
     },
 )
 def get_report_diff(

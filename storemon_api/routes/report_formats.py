@@ -10,11 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from storemon_api.csv_answers import CACHE_FOR_EVER, csv_answer, file_name
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
-    DATABASE_UNAVAILABLE,
-    EXPIRED_REPORT,
-    FAILED_REPORT,
-    INVALID_REQUEST,
-    RUNNING_REPORT,
+    OF_A_REPORT,
     UNKNOWN_REPORT,
     ProblemError,
 )
@@ -36,14 +32,7 @@ router = APIRouter(tags=["reports"])
 
 _CSV: Final = "text/csv"
 _ReportId = Annotated[str, Path(examples=[REPORT_ID])]
-_PROBLEMS: Final = problem_responses(
-    UNKNOWN_REPORT,
-    RUNNING_REPORT,
-    FAILED_REPORT,
-    EXPIRED_REPORT,
-    INVALID_REQUEST,
-    DATABASE_UNAVAILABLE,
-)
+_PROBLEMS: Final = problem_responses(*OF_A_REPORT)
 _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The report, with exact amounts, bounds and observed time beside figures.",

@@ -6,12 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
-    DATABASE_UNAVAILABLE,
-    EXPIRED_REPORT,
-    FAILED_REPORT,
-    INVALID_REQUEST,
-    RUNNING_REPORT,
-    UNKNOWN_REPORT,
+    OF_A_REPORT,
 )
 from storemon_api.examples import REPORT_ID
 from storemon_api.members import MembersDep
@@ -26,14 +21,7 @@ from storemon_pipeline.uptime.windows import Window
 
 router = APIRouter(tags=["reports"])
 
-_PROBLEMS: Final = problem_responses(
-    UNKNOWN_REPORT,
-    RUNNING_REPORT,
-    FAILED_REPORT,
-    EXPIRED_REPORT,
-    INVALID_REQUEST,
-    DATABASE_UNAVAILABLE,
-)
+_PROBLEMS: Final = problem_responses(*OF_A_REPORT)
 
 
 @router.head("/reports/{report_id}/totals", include_in_schema=False)

@@ -19,6 +19,7 @@ from storemon_api.errors import (
     EXPIRED_REPORT,
     FAILED_REPORT,
     INVALID_REQUEST,
+    OF_A_REPORT,
     RUNNING_REPORT,
     UNKNOWN_REPORT,
     ProblemError,
@@ -174,14 +175,7 @@ def get_report_status(request: Request, services: ServicesDep, report_id: _IdInP
             "headers": _CSV_HEADERS,
         },
         **_NOT_MODIFIED,
-        **problem_responses(
-            UNKNOWN_REPORT,
-            RUNNING_REPORT,
-            FAILED_REPORT,
-            EXPIRED_REPORT,
-            INVALID_REQUEST,
-            DATABASE_UNAVAILABLE,
-        ),
+        **problem_responses(*OF_A_REPORT),
     },
 )
 def get_report_csv(

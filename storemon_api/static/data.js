@@ -25,7 +25,7 @@ function showSummary(health) {
 function showSources(health) {
   document.getElementById("dagster").replaceChildren("runs, logs and checks: ", h("a", { href: health.dagster_url }, "Dagster"));
   fillTable(document.getElementById("sources"), [
-    { head: "source", cell: (one) => NAMES[one.source] || one.source },
+    { head: "source", class: "id", label: "", cell: (one) => NAMES[one.source] || one.source },
     { head: "last change loaded (UTC)", cell: (one) => dated(one.last_loaded_at) },
     { head: "from", cell: (one) => one.last_file || "pushed" },
     { head: "rows read", class: "number", cell: (one) => count(one.last_rows_read) },

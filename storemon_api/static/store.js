@@ -26,7 +26,7 @@ function showFigures() {
     const figures = store.figures[window];
     const share = (amount) => percent(figures.business_us ? Math.floor((1e4 * amount) / figures.business_us) / 100 : null);
     return h("article", { class: "figure" }, h("div", { class: "note" }, word), h("div", { class: "percent" }, percent(figures.uptime_percent)), bounds(figures),
-      h("dl", {}, ...[["up", hours(figures.uptime_us)], ["down", hours(figures.downtime_us)], ["business time", hours(figures.business_us)], ["surely between", `${share(figures.lowest_uptime_us)} and ${share(figures.highest_uptime_us)}`], ["observed", percent(figures.observed_percent)]].flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
+      h("dl", {}, ...[["up", hours(figures.uptime_us)], ["down", hours(figures.downtime_us)], ["business time", hours(figures.business_us)], ["surely between", figures.business_us ? `${share(figures.lowest_uptime_us)} and ${share(figures.highest_uptime_us)}` : "n/a"], ["observed", percent(figures.observed_percent)]].flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])),
       h("button", { type: "button", class: "link why", onclick: () => { state.window = window; guard(showLedger); const why = document.getElementById("why"); why.focus({ preventScroll: true }); why.scrollIntoView({ block: "start" }); } }, "Why this number?", h("span", { class: "sr-only" }, ` ${word}`)));
   }));
 }
@@ -216,7 +216,7 @@ function showHours() {
 function showClosures() {
   const box = document.getElementById("closures");
   const local = (text) => dated(`${text}Z`);
-  box.replaceChildren(h("h3", {}, "Planned closures"), closures.length ? h("ul", { class: "plain" }, ...closures.map((one) => h("li", {}, one.end_local ? `${local(one.start_local)} to ${local(one.end_local)}` : `from ${local(one.start_local)} until further notice`, h("span", { class: "sub" }, ` ${[one.reason, one.store_id === "*" && "every store"].filter(Boolean).join(", ")}`)))) : h("p", { class: "empty" }, "None."));
+  box.replaceChildren(h("h3", {}, "Planned closures"), closures.length ? h("ul", { class: "plain" }, ...closures.map((one) => h("li", {}, one.end_local ? `${local(one.start_local)} to ${local(one.end_local)}` : `from ${local(one.start_local)} until further notice`, h("span", { class: "sub" }, [one.reason, one.store_id === "*" && "every store"].filter(Boolean).map((text) => ` · ${text}`).join(""))))) : h("p", { class: "empty" }, "None."));
 }
 
 async function showLedger() {

@@ -337,7 +337,7 @@ def _check_store_page(site: Site, store_id: str) -> None:
                     f"{figures[name] / 3_600_000_000:.2f} h"
                     for name in ("uptime_us", "downtime_us", "business_us")
                 ),
-                " and ".join(bounds),
+                " and ".join(bounds) if figures["business_us"] else "n/a",
                 percent(figures["observed_percent"]),
             ]
         timeline = site.get(f"{address}/timeline")
