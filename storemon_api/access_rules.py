@@ -72,6 +72,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports"): _READ_ALL,
     ("GET", "/reports/{report_id}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,
+    ("GET", "/reports/{report_id}/totals"): _READ_FILTERED,
     # Frames without data. A browser that is asked for the key here sends it along with the rest.
     ("GET", "/"): _FRAME,
     ("GET", "/store/{store_id:path}"): _FRAME,

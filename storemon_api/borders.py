@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Final
 
+from fastapi import Query
 from pydantic import BeforeValidator, TypeAdapter, WithJsonSchema
 
 from storemon_api.schemas import Instant
@@ -44,3 +45,15 @@ Border = Annotated[
     WithJsonSchema({"type": "string", "examples": ["2023-01-24", "2023-01-24T18:00:00Z"]}),
 ]
 """A date means midnight on the clock of the store."""
+
+FromMoment = Annotated[Moment | None, Query(alias="from")]
+ToMoment = Annotated[Moment | None, Query(alias="to", description="Exclusive.")]
+FromBorder = Annotated[
+    Border | None,
+    Query(alias="from", description="An instant, or a date: its midnight on the store's clock."),
+]
+ToBorder = Annotated[
+    Border | None,
+    Query(alias="to", description="As `from`, exclusive; at most the newest poll, the default."),
+]
+"""The period that a request asks for."""

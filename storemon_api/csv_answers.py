@@ -1,6 +1,7 @@
 """The answer that carries a complete report's CSV: its headers, its bytes. Decides no status."""
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
@@ -11,7 +12,7 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from storemon_api.access import visible_stores
+from storemon_api.members import EVERY_STORE, Members
 from storemon_api.negotiation import has_entity_tag
 from storemon_api.status import ReportStatus
 from storemon_pipeline.exports.report_csv import report_csv
@@ -25,21 +26,26 @@ CACHE_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 def csv_answer(
-    request: Request, reader: sa.Engine, report: Report, headers: Mapping[str, str] | None = None
+    request: Request,
+    reader: sa.Engine,
+    report: Report,
+    headers: Mapping[str, str] | None = None,
+    members: Members = EVERY_STORE,
 ) -> Response:
     """Return the CSV of a complete report, 304 for who has it, only its headers for HEAD.
 
-    Who may see some stores only gets their lines, made of the report's rows. Else the bytes are
+    Who asks for a group, or may see some stores only, gets their lines, made of the report's rows:
+    who belongs to a group may change, so that they are not kept for ever. Else the bytes are
     those that the run wrote: the first chunk is read before the answer begins; each further one
     when it is its turn, on a connection that is held no longer than that.
     """
-    some = visible_stores(request)
+    some = members.visible(request, reader)
     content = None if some is None else _filtered(reader, report, some)
     sha256 = report.csv_sha256 if content is None else hashlib.sha256(content).hexdigest()
     entity_tag = f'"{sha256}"'
     answer_headers = {
         "ETag": entity_tag,
-        "Cache-Control": CACHE_FOR_EVER,
+        "Cache-Control": CACHE_FOR_EVER if members == EVERY_STORE else "private, no-cache",
         "Link": f'</reports/{report.report_id}.csv>; rel="canonical"',
         "Report-Status": ReportStatus.COMPLETE.value,
         **(headers or {}),
@@ -47,7 +53,9 @@ def csv_answer(
     if has_entity_tag(request.headers.get("If-None-Match"), entity_tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=answer_headers)
     answer_headers["Content-Length"] = str(report.csv_bytes if content is None else len(content))
-    answer_headers["Content-Disposition"] = f'attachment; filename="{_file_name(report)}"'
+    answer_headers["Content-Disposition"] = (
+        f'attachment; filename="{file_name(report, "csv", members)}"'
+    )
     if request.method == "HEAD":
         return Response(headers=answer_headers, media_type=CSV_MEDIA_TYPE)
     if content is not None:
@@ -81,7 +89,13 @@ def _result_id(report: Report) -> int:
     return report.result_id
 
 
-def _file_name(report: Report) -> str:
-    """Return the name that a browser saves the CSV under: in plain ASCII, sorted by `as_of`."""
+def file_name(report: Report, extension: str, members: Members) -> str:
+    """Return the name that a browser saves a report under: in plain ASCII, sorted by `as_of`."""
     as_of = "" if report.as_of is None else f"{report.as_of.isoformat(timespec='seconds')[:19]}Z-"
-    return f"report-{as_of.replace(':', '').replace('-', '', 2)}{report.report_id[:8]}.csv"
+    whose = "".join(
+        f"{word}-"
+        for name in (members.group, members.region)
+        if name and (word := re.sub("[^a-z0-9]+", "-", name.lower()).strip("-"))
+    )
+    as_of = as_of.replace(":", "").replace("-", "", 2)
+    return f"report-{as_of}{whose}{report.report_id[:8]}.{extension}"

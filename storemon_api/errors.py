@@ -97,6 +97,15 @@ DATABASE_UNAVAILABLE: Final = ProblemKind(
     "The database cannot be used at the moment. Please try again.",
     retry_after_seconds=5,
 )
+OF_A_REPORT: Final = (
+    UNKNOWN_REPORT,
+    RUNNING_REPORT,
+    FAILED_REPORT,
+    EXPIRED_REPORT,
+    INVALID_REQUEST,
+    DATABASE_UNAVAILABLE,
+)
+"""What may be in the way of anything that is made of a complete report."""
 NOT_READY: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:not-ready",

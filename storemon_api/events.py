@@ -1,4 +1,7 @@
-"""Telling open pages that there is new data: one look at the database for all of them."""
+"""Telling open pages that there is new data: one look at the database for all of them.
+
+The same look makes what all requests share of newer data, before the first of them asks.
+"""
 
 import asyncio
 import json
@@ -11,9 +14,15 @@ import sqlalchemy as sa
 from fastapi.concurrency import run_in_threadpool
 
 from storemon_api.fleet_cache import FleetCache
+from storemon_pipeline.operations.compute_uptime import InvariantError
 from storemon_pipeline.storage.fleet_version import FleetVersion
 
 _LOOK_SECONDS: Final = 2.0
+_SHARE_OF_TIME: Final = 5
+"""While data keep coming, at most one part in so many of the time is spent on making things anew;
+the news waits for that."""
+_CHECK_SECONDS: Final = 5.0
+"""The check of the data waits so long after the news: open pages ask for everything else first."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _STREAM_SECONDS: Final = 240.0
 """A stream ends by itself, and the browser opens the next: none is forgotten for ever."""
@@ -22,13 +31,15 @@ _logger = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Looks for newer data while anybody listens, and wakes the listeners; of one event loop."""
+    """Looks for newer data, makes what is shared of it, wakes who listens; of one event loop."""
 
     def __init__(self, fleet: FleetCache) -> None:
         self._fleet = fleet
         self._version: FleetVersion | None = None
+        self._checked: FleetVersion | None = None
+        self._rest_until = 0.0
+        self._check_after = 0.0
         self._changed = asyncio.Event()
-        self._listeners = 0
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
 
@@ -45,48 +56,57 @@ class Announcer:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield a server-sent event for the data of now, and one whenever there is newer data."""
-        self._listeners += 1
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
         told: FleetVersion | None = None
-        try:
-            yield b"retry: 2000\n\n"
-            while not self._is_stopping and loop.time() < until:
-                if self._version is not None and self._version != told:
-                    told = self._version
-                    yield _event(told)
-                changed = self._changed
-                try:
-                    await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
-                except TimeoutError:
-                    yield b": still here\n\n"
-        finally:
-            self._listeners -= 1
+        yield b"retry: 2000\n\n"
+        while not self._is_stopping and loop.time() < until:
+            if self._version is not None and self._version != told:
+                told = self._version
+                yield _event(told)
+            changed = self._changed
+            try:
+                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield b": still here\n\n"
 
     async def _look_for_ever(self) -> None:
-        # The first look is for nobody: it makes the fleet before the first page asks for it.
-        await self._look()
+        loop = asyncio.get_running_loop()
         while True:
+            try:
+                if loop.time() >= self._rest_until:
+                    await self._look(loop)
+            except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
+                _logger.info("No database to look for newer data: %s", error)
+            except InvariantError:
+                _logger.exception("Nothing is told of the newest data")
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._listeners:
-                await self._look()
 
-    async def _look(self) -> None:
-        try:
-            version = await run_in_threadpool(self._fleet.version)
-            if version == self._version:
-                return
+    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        version = await run_in_threadpool(self._fleet.version)
+        if version != self._version:
             # Made before it is announced, so that the pages that then ask need not wait.
+            began = loop.time()
             await run_in_threadpool(self._fleet.fleet)
-        except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
-            _logger.info("No database to look for newer data: %s", error)
-            return
-        self._version = version
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+            self._version = version
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
+            self._rest_until = self._rested(loop, began)
+            self._check_after = max(self._check_after, loop.time() + _CHECK_SECONDS)
+        if version != self._checked and loop.time() >= self._check_after:
+            began = loop.time()
+            await run_in_threadpool(self._fleet.data_check)
+            self._checked = version
+            self._check_after = self._rested(loop, began)
+
+    def _rested(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
+        """When what began then may be done again."""
+        return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
 
 
 def _event(version: FleetVersion) -> bytes:
-    load_id, refreshed_at = version
-    data = {"load_id": load_id, "refreshed_at": refreshed_at and refreshed_at.isoformat()}
+    data = {
+        "load_id": version.load_id,
+        "refreshed_at": version.refreshed_at and version.refreshed_at.isoformat(),
+    }
     return f"event: data\ndata: {json.dumps(data)}\n\n".encode()

@@ -23,20 +23,25 @@ class _Latest(Generic[_Made]):
     def __init__(self, make: Callable[[], _Made]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._known: tuple[FleetVersion, _Made] | None = None
+        self._known: tuple[object, _Made] | None = None
 
     def at(self, version: FleetVersion) -> _Made:
+        own = version.without_days
         known = self._known
-        if known is not None and known[0] == version:
+        if known is not None and known[0] == own:
             return known[1]
         with self._lock:
             known = self._known
-            if known is not None and known[0] == version:
+            if known is not None and known[0] == own:
                 return known[1]
             # What is read now is at least as new as `version`; if newer, the next request looks.
             made = self._make()
-            self._known = (version, made)
+            self._known = (own, made)
             return made
+
+    def is_at(self, version: FleetVersion) -> bool:
+        """Whether the thing is made of this version."""
+        return self._known is not None and self._known[0] == version.without_days
 
 
 class FleetCache:
@@ -54,6 +59,11 @@ class FleetCache:
         """Return the version of the data of now."""
         with self._reader.connect() as connection:
             return read_fleet_version(connection)
+
+    def is_current(self) -> bool:
+        """Whether whoever asks now need not wait: both are made of the data of now."""
+        version = self.version()
+        return self._fleet.is_at(version) and self._check.is_at(version)
 
     def fleet(self) -> Fleet | None:
         """Return the fleet of now; None while there is no poll."""

@@ -26,6 +26,9 @@ class StoreOrder(StrEnum):
     UPTIME_HOUR = "uptime_hour"
     UPTIME_DAY = "uptime_day"
     UPTIME_WEEK = "uptime_week"
+    DOWNTIME_HOUR = "downtime_hour"
+    DOWNTIME_DAY = "downtime_day"
+    DOWNTIME_WEEK = "downtime_week"
     LAST_POLL = "last_poll"
 
 
@@ -37,6 +40,7 @@ class Direction(StrEnum):
 
 
 _SHARES = (StoreOrder.UPTIME_HOUR, StoreOrder.UPTIME_DAY, StoreOrder.UPTIME_WEEK)
+_LOSSES = (StoreOrder.DOWNTIME_HOUR, StoreOrder.DOWNTIME_DAY, StoreOrder.DOWNTIME_WEEK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,18 @@ async def _store_filter(
     region: str | None = None,
     timezone: str | None = None,
 ) -> StoreFilter:
-    for name, value in (("group", group), ("region", region), ("timezone", timezone)):
-        if value is not None and not is_storable(value):
-            raise invalid_request([FieldError(field=name, message="Input is no text")])
+    check_texts(group=group, region=region, timezone=timezone)
     return StoreFilter(q, group, region, timezone)
 
 
 StoreFilterDep = Annotated[StoreFilter, Depends(_store_filter)]
+
+
+def check_texts(**values: str | None) -> None:
+    """Raise the problem that a field holds no text."""
+    for name, value in values.items():
+        if value is not None and not is_storable(value):
+            raise invalid_request([FieldError(field=name, message="Input is no text")])
 
 
 def is_storable(text: str) -> bool:
@@ -131,4 +140,9 @@ def _values(fleet: Fleet, found: IntArray, sort: StoreOrder) -> tuple[IntArray, 
             known = (row >= 0) & (business > 0)
         else:
             known = row >= 0
+    elif sort in _LOSSES:
+        row = fleet.figure_row[found]
+        known = row >= 0
+        if len(fleet.figures.store):
+            value = fleet.figures.downtime_us[row, _LOSSES.index(sort)]
     return value, known

@@ -49,6 +49,9 @@ class StoreSummary(_Answer):
     last_active_poll_at: AwareDatetime | None = Field(
         description="The active poll before the open incident; null when it began before any."
     )
+    first_inactive_poll_at: AwareDatetime | None = Field(
+        description="The first inactive poll of the open incident."
+    )
     lost_us: int = Field(description="Business time that the open incident has cost so far.")
     figures: dict[Window, WindowFigures] | None = Field(
         description="Null for a silent store: no poll in 192 hours."
@@ -265,25 +268,27 @@ class ShareOfWindow(_Answer):
     )
 
 
-class GroupTotals(_Answer):
-    """What stands of a group's, region's or zone's stores."""
+class Totals(_Answer):
+    """Many stores in numbers: sums, never means of percentages."""
 
-    name: str | None = Field(description="Null: the stores without one.")
-    stores: int
-    standing: dict[Standing, int]
-    windows: dict[Window, ShareOfWindow]
-
-
-class FleetNow(_Answer):
-    """All stores at the newest poll."""
-
-    as_of: AwareDatetime | None
-    computed_at: AwareDatetime
     stores: int
     standing: dict[Standing, int]
     open_incidents: int
     lost_us: int = Field(description="By the open incidents, so far.")
     windows: dict[Window, ShareOfWindow]
+
+
+class GroupTotals(Totals):
+    """The stores of a group, region or zone in numbers."""
+
+    name: str | None = Field(description="Null: the stores without one.")
+
+
+class FleetNow(Totals):
+    """The stores that were asked for, at the newest poll."""
+
+    as_of: AwareDatetime | None
+    computed_at: AwareDatetime
     groups: list[GroupTotals]
     regions: list[GroupTotals]
     timezones: list[GroupTotals]
@@ -345,6 +350,7 @@ class StoreNames(_Answer):
 
     total: int
     store_ids: list[str]
+    names: list[str | None] = Field(description="What they are called, in the same order.")
 
 
 class ContradictionAnswer(_Answer):
@@ -376,6 +382,24 @@ class DataHealth(_Answer):
     )
     contradictions: list[ContradictionAnswer]
     contradictions_total: int
+
+
+class ReportTotalsRow(_Answer):
+    """The sums of a report's rows of one group or region, or of all."""
+
+    name: str | None = Field(description="Null: those without one, or all without `split`.")
+    stores: int = Field(description="With a row in the report.")
+    windows: dict[Window, WindowFigures]
+
+
+class ReportTotalsAnswer(_Answer):
+    """What a report's rows sum to."""
+
+    report_id: str
+    as_of: AwareDatetime
+    policy: Policy
+    split: Literal["group", "region"] | None
+    totals: list[ReportTotalsRow]
 
 
 class ReportEntry(_Answer):

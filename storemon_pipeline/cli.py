@@ -471,7 +471,7 @@ def restore(
 
 @app.command("sample-data")
 def sample_data(
-    out: Annotated[Path, typer.Argument(help="Folder for the three CSV files.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the CSV files.")],
     stores: Annotated[int, typer.Option(min=1, help="Number of stores.")] = 60,
     days: Annotated[float, typer.Option(help="Days of polls, up to the newest.")] = 9,
     seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
@@ -491,7 +491,8 @@ def sample_data(
         typer.echo(
             f"{out}: {written.stores} stores, {written.polls:,} polls (and {written.bad_polls} bad "
             f"rows), {written.hours:,} hours ({written.bad_hours} bad), {written.zones:,} zones "
-            f"({written.bad_zones} bad)."
+            f"({written.bad_zones} bad), {written.names:,} names ({written.bad_names} bad), "
+            f"{written.closures:,} closures ({written.bad_closures} bad)."
         )
 
 

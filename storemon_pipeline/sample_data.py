@@ -49,6 +49,37 @@ _ZONES: Final = {
 }
 """Share of the stores in each zone; the last have no row in timezones.csv."""
 
+_PLACES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "America/New_York": ("East", ("Boston", "Atlanta", "Miami", "Newark", "Pittsburgh", "Raleigh")),
+    "America/Chicago": ("Central", ("Chicago", "Dallas", "Memphis", "Omaha", "St. Louis")),
+    "America/Denver": ("Mountain", ("Denver", "Boise", "Albuquerque")),
+    "America/Phoenix": ("Mountain", ("Phoenix", "Tucson", "Mesa")),
+    "America/Los_Angeles": ("West", ("Los Angeles", "Seattle", "Portland", "San Diego", "Reno")),
+    "Pacific/Honolulu": ("West", ("Honolulu", "Hilo")),
+    "Europe/London": ("Overseas", ("London", "Leeds")),
+    "Asia/Kolkata": ("Overseas", ("Mumbai", "Pune")),
+    "Australia/Adelaide": ("Overseas", ("Adelaide",)),
+    "": ("Central", ("Austin", "Tulsa")),
+}
+"""Region of each zone, and towns in it."""
+_STREETS: Final = (
+    *("Main St", "Oak Ave", "2nd St", "Station Rd", "Park Blvd", "Mill Lane", "Market Sq"),
+    *("Airport", "Lakeside", "Hill Rd", "University", "Harbor Way", "Elm St", "West Mall"),
+)
+_GROUPS: Final = {
+    "Taco Harbor": 0.27,
+    "Golden Griddle": 0.21,
+    "Noodle Corner": 0.16,
+    "Pizza Prima": 0.13,
+    "Bay Franchise Partners": 0.08,
+    "": 0.1,
+    "unnamed": 0.05,
+}
+"""Share of the stores in each chain; the last but one have none, the last no row in stores.csv."""
+_OWNERS: Final = ("Rosa", "Ahmed", "Mei", "Joe", "Priya", "Olga", "Luis", "Nana")
+_KITCHENS: Final = ("Kitchen", "Diner", "Grill", "Deli")
+_CLOSED_SHARE: Final = 0.01  # of the stores: closed for repairs in the last days
+
 _Rows = tuple[tuple[str, str, str], ...]  # weekdays, start, end
 
 _ALL_DAY: Final[_Rows] = (("0123456", "00:00:00", "23:59:00"),)
@@ -115,6 +146,7 @@ _BAD_HOURS: Final[tuple[tuple[str | None, ...], ...]] = (
 )
 """Rows that no reader takes; None stands for the field of a good row."""
 _BAD_ZONE: Final = "America/Springfield"
+_BAD_CLOSURE: Final = (None, "2023-01-23 12:00", "2023-01-22 12:00", "ends before it starts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +163,16 @@ class SampleSummary:
     bad_hours: int
     zones: int
     bad_zones: int
+    names: int
+    bad_names: int
+    closures: int
+    bad_closures: int
 
 
 def write_sample_data(
     out: Path, *, stores: int, days: float, seed: int, end: datetime = DEFAULT_END
 ) -> SampleSummary:
-    """Write store_status.csv, business_hours.csv and timezones.csv into the folder `out`.
+    """Write the CSV files of all five sources into the folder `out`.
 
     The polls lie in (end - days, end], the newest of them at `end`. Files of these names are
     replaced. Raises ValueError for less than one store, no time or more than MAX_DAYS, or an `end`
@@ -173,6 +209,19 @@ def write_sample_data(
         ("store_id", "timezone_str"),
         _with_bad_rows(random, zones, bad_zones),
     )
+    # Drawn last, so that polls, hours and zones stay the same whatever stores are called.
+    names = _make_names(random, made)
+    _write_rows(
+        out / "stores.csv",
+        ("store_id", "name", "group", "region"),
+        _with_bad_rows(random, names, [("", None, None, None)]),
+    )
+    closures = _make_closures(random, made, end=end)
+    _write_rows(
+        out / "closures.csv",
+        ("store_id", "start_local", "end_local", "reason"),
+        _with_bad_rows(random, closures, [_BAD_CLOSURE]),
+    )
     return SampleSummary(
         stores=stores,
         silent_stores=int(made.is_silent.sum()),
@@ -184,6 +233,10 @@ def write_sample_data(
         bad_hours=len(_BAD_HOURS),
         zones=len(zones),
         bad_zones=len(bad_zones),
+        names=len(names),
+        bad_names=1,
+        closures=len(closures),
+        bad_closures=1,
     )
 
 
@@ -252,6 +305,50 @@ def _make_stores(random: _Random, count: int) -> _Stores:
         behaviour=random.spread(count, _BEHAVIOUR),
         is_silent=np.array([state == "silent" for state in polled]),
     )
+
+
+def _make_names(random: _Random, stores: _Stores) -> list[tuple[str, str, str, str]]:
+    """Return id, name, group and region of the stores that have a name; no name occurs twice."""
+    count = len(stores.ids)
+    groups = random.spread(count, _GROUPS)
+    choices = zip(*(random.bits(count).tolist() for _ in range(3)), strict=True)
+    rows, taken = [], set()
+    for store, (place, street, owner) in enumerate(choices):
+        if groups[store] == "unnamed":
+            continue
+        region, towns = _PLACES[stores.zone[store]]
+        town = towns[place % len(towns)]
+        if groups[store]:
+            name = f"{town} {_STREETS[street % len(_STREETS)]}"
+        else:
+            kitchen = _KITCHENS[street % len(_KITCHENS)]
+            name = f"{_OWNERS[owner % len(_OWNERS)]}'s {kitchen} {town}"
+        if name in taken:
+            name += f" {store + 1}"
+        taken.add(name)
+        rows.append((stores.ids[store], name, groups[store], region))
+    return rows
+
+
+def _make_closures(
+    random: _Random, stores: _Stores, *, end: datetime
+) -> list[tuple[str, str, str, str]]:
+    """Return closures of a few stores: one without an end, the others two days of the last week."""
+    today = end.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    count = max(2, int(len(stores.ids) * _CLOSED_SHARE))
+    chosen = random.order(len(stores.ids))[:count].tolist()
+    days_ago = random.below(4, count).tolist()
+    rows = []
+    for number, store in enumerate(chosen):
+        begin = today - timedelta(days=days_ago[number] + 2)
+        until = begin + timedelta(days=2)
+        if number == 0:
+            rows.append((stores.ids[store], f"{today:%Y-%m-%d} 08:00", "", "water damage"))
+        else:
+            rows.append(
+                (stores.ids[store], f"{begin:%Y-%m-%d %H:%M}", f"{until:%Y-%m-%d %H:%M}", "repairs")
+            )
+    return rows
 
 
 def _write_polls(path: Path, random: _Random, stores: _Stores, *, span_us: int, end_us: int) -> int:

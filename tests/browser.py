@@ -19,6 +19,7 @@ _FLAGS: Final = (
     "--disable-sync",
 )
 PHONE: Final = (390, 844)
+DESK: Final = (1360, 900)
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def visit(
     address: str,
     *,
     scheme: Literal["light", "dark"] = "light",
-    size: tuple[int, int] = (1360, 900),
+    size: tuple[int, int] = DESK,
 ) -> Iterator[Page]:
     """Yield a page once its data is there; fails when a script has, or a file is missing."""
     context = launched.new_context(

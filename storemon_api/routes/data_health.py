@@ -1,7 +1,7 @@
 """Whether the figures can be believed: sources, rejected rows, stores that lack something."""
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -48,6 +48,8 @@ def get_data_health(services: ServicesDep) -> Response:
         state = read_uptime_state(connection)
     fleet, check = services.fleet.fleet(), services.fleet.data_check()
     store_ids: Sequence[str] = fleet.store_ids if fleet else ()
+    names: Sequence[str | None] = fleet.details.names if fleet else ()
+    name_of = dict(zip(store_ids, names, strict=True))
     silent = STANDINGS.index(Standing.SILENT)
     answer = DataHealth(
         as_of=fleet and fleet.as_of,
@@ -79,22 +81,30 @@ def get_data_health(services: ServicesDep) -> Response:
             for kind in rejected
         ],
         stores=len(store_ids),
-        silent=_names(store_ids, fleet.standing == silent if fleet else ()),
-        without_hours=_names(store_ids, ~fleet.details.has_hours if fleet else ()),
-        without_timezone=_names(
-            store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ()
+        silent=_names(compress(store_ids, fleet.standing == silent if fleet else ()), name_of),
+        without_hours=_names(
+            compress(store_ids, ~fleet.details.has_hours if fleet else ()), name_of
         ),
-        only_rejected_hours=StoreNames(total=len(only_rejected), store_ids=only_rejected[:_NAMED]),
+        without_timezone=_names(
+            compress(
+                store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ()
+            ),
+            name_of,
+        ),
+        only_rejected_hours=_names(only_rejected, name_of),
         contradictions=_contradictions(check),
         contradictions_total=len(check.contradictions.store) if check else 0,
     )
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-def _names(store_ids: Sequence[str], is_meant: Iterable[object]) -> StoreNames:
-    """The stores for which something is true."""
-    meant = [store_id for store_id, true in zip(store_ids, is_meant, strict=False) if true]
-    return StoreNames(total=len(meant), store_ids=list(islice(meant, _NAMED)))
+def _names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) -> StoreNames:
+    """So many stores, the first of them with what they are called."""
+    meant = list(store_ids)
+    first = meant[:_NAMED]
+    return StoreNames(
+        total=len(meant), store_ids=first, names=[name_of.get(store_id) for store_id in first]
+    )
 
 
 def _contradictions(check: DataCheck | None) -> list[ContradictionAnswer]:

@@ -1,24 +1,18 @@
 """What a restated report says otherwise than another one on the same instant."""
 
 from dataclasses import asdict
-from typing import Annotated, Final, assert_never
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Response
 
-from storemon_api.deps import Services, ServicesDep
+from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
-    DATABASE_UNAVAILABLE,
-    EXPIRED_REPORT,
-    FAILED_REPORT,
-    INVALID_REQUEST,
-    RUNNING_REPORT,
-    UNKNOWN_REPORT,
-    ProblemError,
+    OF_A_REPORT,
     invalid_request,
 )
 from storemon_api.examples import REPORT_ID
 from storemon_api.openapi import problem_responses
-from storemon_api.routes.reports import find_report
+from storemon_api.routes.reports import complete_report
 from storemon_api.schemas import (
     DiffAnswer,
     DiffInput,
@@ -32,7 +26,6 @@ from storemon_pipeline.storage.report_diffs import (
     read_differences,
     read_loads_between,
 )
-from storemon_pipeline.storage.reports import Report, ReportState
 
 router = APIRouter(tags=["reports"])
 
@@ -46,14 +39,7 @@ _MOST_INPUTS: Final = 1_000
     summary="What changed since another report on the same instant",
     responses={
         200: {"model": DiffAnswer},
-        **problem_responses(
-            UNKNOWN_REPORT,
-            RUNNING_REPORT,
-            FAILED_REPORT,
-            EXPIRED_REPORT,
-            INVALID_REQUEST,
-            DATABASE_UNAVAILABLE,
-        ),
+        **problem_responses(*OF_A_REPORT),
     },
 )
 def get_report_diff(
@@ -68,7 +54,7 @@ def get_report_diff(
     A difference is what `report_id` says minus what `against` says. Both reports are complete and
     speak of the same instant by the same policy.
     """
-    report, other = _complete(services, report_id), _complete(services, against)
+    report, other = complete_report(services, report_id), complete_report(services, against)
     if (report.as_of, report.policy) != (other.as_of, other.policy):
         message = "Input should be a report on the same as_of and policy"
         raise invalid_request([FieldError(field="against", message=message)])
@@ -101,22 +87,6 @@ def get_report_diff(
         next_after=stores[-1].store_id if len(stores) == limit else None,
     )
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
-
-
-def _complete(services: Services, report_id: str) -> Report:
-    """Return a complete report. Raises the problem that there is none."""
-    report = find_report(services, report_id)
-    match report.state:
-        case ReportState.COMPLETE:
-            return report
-        case ReportState.WAITING:
-            raise ProblemError(RUNNING_REPORT)
-        case ReportState.FAILED:
-            raise ProblemError(FAILED_REPORT, report.error)
-        case ReportState.EXPIRED:
-            raise ProblemError(EXPIRED_REPORT)
-        case _:
-            assert_never(report.state)
 
 
 def _store(store: StoreDifference) -> StoreDiff:

@@ -6,25 +6,22 @@ from typing import Annotated, Final
 
 import numpy as np
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
-from storemon_api.borders import Border, Moment
+from storemon_api.borders import Border, FromBorder, FromMoment, ToBorder, ToMoment
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_request
 from storemon_api.openapi import problem_responses
 from storemon_api.paging import Paging, PagingDep
 from storemon_api.schemas import FieldError
 from storemon_api.store_answers import (
-    all_positions,
-    count_standing,
     group_totals,
     history_amounts,
-    incident_answer,
-    incidents_summary,
+    incidents_page,
+    json_answer,
     now_utc,
+    totals_of,
     wall_clock,
-    window_shares,
 )
 from storemon_api.store_lists import StoreFilter, StoreFilterDep
 from storemon_api.store_schemas import (
@@ -35,7 +32,6 @@ from storemon_api.store_schemas import (
 )
 from storemon_pipeline.operations.read_fleet_history import read_fleet_hours, read_fleet_incidents
 from storemon_pipeline.storage.fleet_history import Split, read_fleet_periods
-from storemon_pipeline.storage.store_details import StoreDetails
 from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.local_periods import Period
 from storemon_pipeline.uptime.shares import share_percent
@@ -53,10 +49,10 @@ _LONGEST_INCIDENTS: Final = timedelta(days=31)
 @router.get(
     "/fleet/now",
     summary="All stores at the newest poll, in numbers",
-    responses={200: {"model": FleetNow}, **problem_responses(DATABASE_UNAVAILABLE)},
+    responses={200: {"model": FleetNow}, **_PROBLEMS},
 )
-def get_fleet_now(services: ServicesDep) -> Response:
-    """Answer with totals of all stores, of each group, region and time zone."""
+def get_fleet_now(services: ServicesDep, wanted: StoreFilterDep) -> Response:
+    """Answer with totals of the stores that the filters leave, and of their groups and zones."""
     fleet = services.fleet.fleet()
     if fleet is None:
         empty = FleetNow(
@@ -71,20 +67,18 @@ def get_fleet_now(services: ServicesDep) -> Response:
             regions=[],
             timezones=[],
         )
-        return _json(empty)
-    everyone, details = all_positions(fleet), fleet.details
-    return _json(
+        return json_answer(empty)
+    details = fleet.details
+    kept = wanted.matches(fleet.store_ids, details)
+    zones = [zone or DEFAULT_ZONE for zone in details.timezones]
+    return json_answer(
         FleetNow(
             as_of=fleet.as_of,
             computed_at=now_utc(),
-            stores=len(everyone),
-            standing=count_standing(fleet, everyone),
-            open_incidents=len(fleet.incidents),
-            lost_us=int(fleet.incidents.lost_us.sum()),
-            windows=window_shares(fleet, everyone),
-            groups=group_totals(fleet, details.groups) if any(details.groups) else [],
-            regions=group_totals(fleet, details.regions) if any(details.regions) else [],
-            timezones=group_totals(fleet, [zone or DEFAULT_ZONE for zone in details.timezones]),
+            **dict(totals_of(fleet, kept)),
+            groups=group_totals(fleet, details.groups, kept) if any(details.groups) else [],
+            regions=group_totals(fleet, details.regions, kept) if any(details.regions) else [],
+            timezones=group_totals(fleet, zones, kept),
         )
     )
 
@@ -100,8 +94,8 @@ def get_incidents(
     paging: PagingDep,
     wanted: StoreFilterDep,
     is_open: Annotated[bool | None, Query(alias="open")] = None,
-    begin: Annotated[Moment | None, Query(alias="from")] = None,
-    end: Annotated[Moment | None, Query(alias="to")] = None,
+    begin: FromMoment = None,
+    end: ToMoment = None,
 ) -> Response:
     """Answer with incidents: open ones first and by the time lost, then the newest first.
 
@@ -110,7 +104,7 @@ def get_incidents(
     """
     fleet = services.fleet.fleet()
     if fleet is None:
-        return _json(_incidents_page(paging, None, _no_incidents(), [], None))
+        return json_answer(incidents_page(paging, None, _no_incidents(), [], []))
     if is_open:
         incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
     else:
@@ -122,7 +116,7 @@ def get_incidents(
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
-            return _json(_incidents_page(paging, None, _no_incidents(), [], None))
+            return json_answer(incidents_page(paging, None, _no_incidents(), [], []))
         incidents, details = found.incidents, found.details
         store_ids = found.stores.store_ids.to_pylist()
         if is_open is False:
@@ -130,7 +124,9 @@ def get_incidents(
     incidents = incidents.take(wanted.matches(store_ids, details)[incidents.store])
     still = incidents.ending == Ending.OPEN
     order = np.lexsort((np.where(still, -incidents.lost_us, -incidents.start_us), ~still))
-    return _json(_incidents_page(paging, fleet.as_of, incidents.take(order), store_ids, details))
+    return json_answer(
+        incidents_page(paging, fleet.as_of, incidents.take(order), store_ids, details.names)
+    )
 
 
 @router.head("/fleet/uptime", include_in_schema=False)
@@ -144,8 +140,8 @@ def get_fleet_uptime(
     paging: PagingDep,
     wanted: StoreFilterDep,
     split: Annotated[Split | None, Query(description="One row for each.")] = None,
-    begin: Annotated[Border | None, Query(alias="from")] = None,
-    end: Annotated[Border | None, Query(alias="to", description="Exclusive.")] = None,
+    begin: FromBorder = None,
+    end: ToBorder = None,
     by: Period = Period.DAY,
 ) -> Response:
     """Answer with sums over stores, the newest period first.
@@ -155,7 +151,7 @@ def get_fleet_uptime(
     48. `timezone` and `q` filter hours only.
     """
     if by is Period.HOUR:
-        return _json(_hours(services, paging, wanted, split, begin, end))
+        return json_answer(_hours(services, paging, wanted, split, begin, end))
     for name, value in (("timezone", wanted.timezone), ("q", wanted.q)):
         if value is not None:
             message = "Input is taken by hour only"
@@ -171,7 +167,7 @@ def get_fleet_uptime(
             end=_date(end, "to"),
         )
     fleet = services.fleet.fleet()
-    return _json(
+    return json_answer(
         FleetHistory(
             as_of=fleet and fleet.as_of,
             by=by,
@@ -286,34 +282,6 @@ def _hours(
     )
 
 
-def _incidents_page(
-    paging: Paging,
-    as_of: datetime | None,
-    incidents: Incidents,
-    store_ids: Sequence[str],
-    details: StoreDetails | None,
-) -> IncidentsPage:
-    """A page of incidents that are in order."""
-    stores = incidents.store.tolist()
-    return IncidentsPage(
-        as_of=as_of,
-        total=len(incidents),
-        offset=paging.offset,
-        limit=paging.limit,
-        next=paging.next_address(len(incidents)),
-        summary=incidents_summary(incidents),
-        incidents=[
-            incident_answer(
-                incidents,
-                row,
-                store_id=store_ids[stores[row]],
-                name=details.names[stores[row]] if details else None,
-            )
-            for row in range(*paging.rows.indices(len(incidents)))
-        ],
-    )
-
-
 def _no_incidents() -> Incidents:
     none = np.empty(0, np.int64)
     return Incidents(none, none, none, none, none, none, none, none.astype(np.int8), none, none)
@@ -330,7 +298,3 @@ def _instant(border: Border | None) -> datetime | None:
     if border is None or isinstance(border, datetime):
         return border
     return datetime.combine(border, datetime.min.time(), UTC)
-
-
-def _json(body: BaseModel) -> Response:
-    return Response(body.model_dump_json(), media_type="application/json")

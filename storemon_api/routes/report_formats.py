@@ -1,27 +1,24 @@
 """A complete report in other formats than CSV, with the extended columns."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final, assert_never
+from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import APIRouter, Path, Request, Response
 
-from storemon_api.access import visible_stores
-from storemon_api.csv_answers import CACHE_FOR_EVER, csv_answer
+from storemon_api.csv_answers import CACHE_FOR_EVER, csv_answer, file_name
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
-    DATABASE_UNAVAILABLE,
-    EXPIRED_REPORT,
-    FAILED_REPORT,
-    RUNNING_REPORT,
+    OF_A_REPORT,
     UNKNOWN_REPORT,
     ProblemError,
 )
 from storemon_api.examples import REPORT_ID
+from storemon_api.members import Members, MembersDep
 from storemon_api.negotiation import has_entity_tag, preferred
 from storemon_api.openapi import problem_responses
-from storemon_api.routes.reports import find_report
+from storemon_api.routes.reports import complete_report
 from storemon_pipeline.exports.report_formats import (
     MEDIA_TYPES,
     ReportFormat,
@@ -29,15 +26,13 @@ from storemon_pipeline.exports.report_formats import (
     extended,
 )
 from storemon_pipeline.storage.report_table import read_report_table
-from storemon_pipeline.storage.reports import Report, ReportState
+from storemon_pipeline.storage.reports import Report
 
 router = APIRouter(tags=["reports"])
 
 _CSV: Final = "text/csv"
 _ReportId = Annotated[str, Path(examples=[REPORT_ID])]
-_PROBLEMS: Final = problem_responses(
-    UNKNOWN_REPORT, RUNNING_REPORT, FAILED_REPORT, EXPIRED_REPORT, DATABASE_UNAVAILABLE
-)
+_PROBLEMS: Final = problem_responses(*OF_A_REPORT)
 _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The report, with exact amounts, bounds and observed time beside figures.",
@@ -59,13 +54,17 @@ def get_report_as(
     services: ServicesDep,
     report_id: _ReportId,
     extension: Annotated[str, Path(description="json, ndjson, parquet or xlsx.")],
+    wanted: MembersDep,
 ) -> Response:
-    """Answer with the format that the extension names; an unknown one is 404."""
+    """Answer with the format that the extension names; an unknown one is 404.
+
+    With `group` or `region` with the rows of the stores that belong there now.
+    """
     try:
         form = ReportFormat(extension)
     except ValueError as error:
         raise ProblemError(UNKNOWN_REPORT) from error
-    return _answer(request, services, _complete(services, report_id), form)
+    return _answer(request, services, complete_report(services, report_id), form, wanted)
 
 
 @router.head("/reports/{report_id}", include_in_schema=False)
@@ -75,46 +74,34 @@ def get_report_as(
     response_class=Response,
     responses={**_CONTENT, **_PROBLEMS},
 )
-def get_report_accepted(request: Request, services: ServicesDep, report_id: _ReportId) -> Response:
+def get_report_accepted(
+    request: Request, services: ServicesDep, report_id: _ReportId, wanted: MembersDep
+) -> Response:
     """Answer with the CSV, or with the format that `Accept` ranks above it."""
-    report = _complete(services, report_id)
+    report = complete_report(services, report_id)
     accept = ", ".join(request.headers.getlist("Accept"))
     media_type = preferred(accept, (_CSV, *MEDIA_TYPES.values()))
     if media_type == _CSV:
-        return csv_answer(request, services.reader, report, {"Vary": "Accept"})
+        return csv_answer(request, services.reader, report, {"Vary": "Accept"}, wanted)
     form = next(form for form, name in MEDIA_TYPES.items() if name == media_type)
-    answer = _answer(request, services, report, form)
+    answer = _answer(request, services, report, form, wanted)
     answer.headers["Vary"] = "Accept"
     return answer
 
 
-def _complete(services: Services, report_id: str) -> Report:
-    """Return a complete report. Raises the problem that there is none."""
-    report = find_report(services, report_id)
-    match report.state:
-        case ReportState.COMPLETE:
-            return report
-        case ReportState.WAITING:
-            raise ProblemError(RUNNING_REPORT)
-        case ReportState.FAILED:
-            raise ProblemError(FAILED_REPORT, report.error)
-        case ReportState.EXPIRED:
-            raise ProblemError(EXPIRED_REPORT)
-        case _:
-            assert_never(report.state)
-
-
-def _answer(request: Request, services: Services, report: Report, form: ReportFormat) -> Response:
+def _answer(
+    request: Request, services: Services, report: Report, form: ReportFormat, wanted: Members
+) -> Response:
     """Return a complete report in a format, 304 for who has it."""
     if report.result_id is None or report.as_of is None:
         raise ValueError(f"the complete report {report.report_id} has no result")
-    some = visible_stores(request)
+    some = wanted.visible(request, services.reader)
     # Weak: the same rows may be written in other bytes by another release of a library.
     tag = f'"{report.csv_sha256}-{form.value}"'
     headers = {
         "ETag": f"W/{tag}",
         "Cache-Control": CACHE_FOR_EVER if some is None else "private, no-cache",
-        "Content-Disposition": f'attachment; filename="report-{report.report_id[:8]}.{form.value}"',
+        "Content-Disposition": f'attachment; filename="{file_name(report, form.value, wanted)}"',
     }
     if some is None and has_entity_tag(request.headers.get("If-None-Match"), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

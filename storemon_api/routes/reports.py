@@ -19,11 +19,13 @@ from storemon_api.errors import (
     EXPIRED_REPORT,
     FAILED_REPORT,
     INVALID_REQUEST,
+    OF_A_REPORT,
     RUNNING_REPORT,
     UNKNOWN_REPORT,
     ProblemError,
     invalid_request,
 )
+from storemon_api.members import MembersDep
 from storemon_api.negotiation import prefers_json
 from storemon_api.openapi import problem_responses, report_links, trigger_body
 from storemon_api.schemas import (
@@ -173,25 +175,19 @@ def get_report_status(request: Request, services: ServicesDep, report_id: _IdInP
             "headers": _CSV_HEADERS,
         },
         **_NOT_MODIFIED,
-        **problem_responses(
-            UNKNOWN_REPORT, RUNNING_REPORT, FAILED_REPORT, EXPIRED_REPORT, DATABASE_UNAVAILABLE
-        ),
+        **problem_responses(*OF_A_REPORT),
     },
 )
-def get_report_csv(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
-    """Answer with the CSV, or with the problem that there is none."""
-    report = find_report(services, report_id)
-    match report.state:
-        case ReportState.COMPLETE:
-            return csv_answer(request, services.reader, report)
-        case ReportState.WAITING:
-            raise ProblemError(RUNNING_REPORT)
-        case ReportState.FAILED:
-            raise ProblemError(FAILED_REPORT, report.error)
-        case ReportState.EXPIRED:
-            raise ProblemError(EXPIRED_REPORT)
-        case _:
-            assert_never(report.state)
+def get_report_csv(
+    request: Request, services: ServicesDep, report_id: _IdInPath, wanted: MembersDep
+) -> Response:
+    """Answer with the CSV, or with the problem that there is none.
+
+    With `group` or `region` with the lines of the stores that belong there now.
+    """
+    return csv_answer(
+        request, services.reader, complete_report(services, report_id), members=wanted
+    )
 
 
 @router.post(
@@ -277,6 +273,22 @@ def find_report(services: Services, report_id: str) -> Report:
         if report is not None:
             return report
     raise ProblemError(UNKNOWN_REPORT)
+
+
+def complete_report(services: Services, report_id: str) -> Report:
+    """Return a complete report. Raises the problem that there is none."""
+    report = find_report(services, report_id)
+    match report.state:
+        case ReportState.COMPLETE:
+            return report
+        case ReportState.WAITING:
+            raise ProblemError(RUNNING_REPORT)
+        case ReportState.FAILED:
+            raise ProblemError(FAILED_REPORT, report.error)
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
 
 
 def _status_resource(

@@ -6,9 +6,8 @@ from typing import Annotated, Final
 
 import numpy as np
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel
 
-from storemon_api.borders import Border, Moment
+from storemon_api.borders import FromBorder, Moment, ToBorder
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
     DATABASE_UNAVAILABLE,
@@ -24,7 +23,8 @@ from storemon_api.schemas import FieldError
 from storemon_api.store_answers import (
     history_amounts,
     incident_answer,
-    incidents_summary,
+    incidents_page,
+    json_answer,
     store_summary,
     wall_clock,
 )
@@ -91,14 +91,6 @@ _DEFAULT_LENGTH_US: Final = {
 _PROBLEMS: Final = problem_responses(UNKNOWN_STORE, NO_POLLS, INVALID_REQUEST, DATABASE_UNAVAILABLE)
 
 _StoreId = Annotated[str, Path(examples=["7482936150293847561"])]
-_From = Annotated[
-    Border | None,
-    Query(alias="from", description="An instant, or a date: its midnight on the store's clock."),
-]
-_To = Annotated[
-    Border | None,
-    Query(alias="to", description="As `from`, exclusive; at most the newest poll, the default."),
-]
 
 
 @router.head("/stores", include_in_schema=False)
@@ -125,12 +117,12 @@ def get_stores(
         empty = StoresPage(
             as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
         )
-        return _json(empty)
+        return json_answer(empty)
     kept = wanted.matches(fleet.store_ids, fleet.details)
     if standing:
         kept &= has_standing(fleet, standing)
     found = ordered(fleet, np.flatnonzero(kept), sort, order)
-    return _json(
+    return json_answer(
         StoresPage(
             as_of=fleet.as_of,
             total=len(found),
@@ -152,8 +144,8 @@ def get_store_uptime(
     services: ServicesDep,
     paging: PagingDep,
     store_id: _StoreId,
-    begin: _From = None,
-    end: _To = None,
+    begin: FromBorder = None,
+    end: ToBorder = None,
     by: Period = Period.DAY,
 ) -> Response:
     """Answer with a row per local period, the oldest first, and the sum of all of them.
@@ -174,7 +166,7 @@ def get_store_uptime(
         name = _zone(view)
     rows = [] if history is None else _history_rows(history, paging.rows, days)
     total = 0 if history is None else len(history.store)
-    return _json(
+    return json_answer(
         HistoryPage(
             store_id=store_id,
             timezone=name,
@@ -201,8 +193,8 @@ def get_store_incidents(
     services: ServicesDep,
     paging: PagingDep,
     store_id: _StoreId,
-    begin: _From = None,
-    end: _To = None,
+    begin: FromBorder = None,
+    end: ToBorder = None,
 ) -> Response:
     """Answer with the incidents that overlap the period; without `from` with all of them."""
     with _view(services, store_id) as view:
@@ -215,20 +207,7 @@ def get_store_incidents(
         as_of, name = view.as_of, view.details.names[0]
     is_open = incidents.ending == Ending.OPEN
     order = np.lexsort((-incidents.start_us, ~is_open))
-    return _json(
-        IncidentsPage(
-            as_of=as_of,
-            total=len(incidents),
-            offset=paging.offset,
-            limit=paging.limit,
-            next=paging.next_address(len(incidents)),
-            summary=incidents_summary(incidents),
-            incidents=[
-                incident_answer(incidents, row, store_id=store_id, name=name)
-                for row in order[paging.rows].tolist()
-            ],
-        )
-    )
+    return json_answer(incidents_page(paging, as_of, incidents.take(order), [store_id], [name]))
 
 
 @router.head("/stores/{store_id:path}/timeline", include_in_schema=False)
@@ -238,7 +217,7 @@ def get_store_incidents(
     responses={200: {"model": TimelineAnswer}, **_PROBLEMS},
 )
 def get_store_timeline(
-    services: ServicesDep, store_id: _StoreId, begin: _From = None, end: _To = None
+    services: ServicesDep, store_id: _StoreId, begin: FromBorder = None, end: ToBorder = None
 ) -> Response:
     """Answer with a period of up to 31 days (default: 7) in segments, and its polls."""
     with _view(services, store_id) as view:
@@ -247,7 +226,7 @@ def get_store_timeline(
         ledger, spans, planned_start, planned_end = view.ledger(start_us, end_us)
         ticks = view.ticks(start_us, end_us)
         name = _zone(view)
-    return _json(
+    return json_answer(
         TimelineAnswer(
             store_id=store_id,
             timezone=name,
@@ -298,7 +277,7 @@ def explain_store(
     is_sure = ledger.is_business & ledger.is_certain
     business = int(length[ledger.is_business].sum())
     sure_down = int(length[is_sure & (ledger.status == Status.DOWN)].sum())
-    return _json(
+    return json_answer(
         LedgerAnswer(
             store_id=store_id,
             timezone=name,
@@ -333,7 +312,7 @@ def get_store(services: ServicesDep, store_id: _StoreId) -> Response:
     with _view(services, store_id) as view:
         starts, ends = view.week()
         first_poll_us, polls = view.first_poll_us, int(view.runs.polls.sum())
-    return _json(
+    return json_answer(
         StoreAnswer(
             **dict(summary),
             as_of=fleet.as_of,
@@ -514,7 +493,3 @@ def _open_interval(start_us: int, end_us: int) -> OpenInterval:
 def _clock(us: int) -> str:
     minutes, seconds = divmod(us // 1_000_000, 60)
     return f"{minutes * 60_000_000 // HOUR_US:02}:{minutes % 60:02}:{seconds:02}"
-
-
-def _json(body: BaseModel) -> Response:
-    return Response(body.model_dump_json(), media_type="application/json")

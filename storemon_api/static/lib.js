@@ -63,11 +63,14 @@ export async function live(update) {
   }
 }
 
+let isLive = false;
 function setLive(on) {
+  isLive = on;
   const badge = document.querySelector(".live");
   if (!badge) return;
   badge.classList.toggle("on", on);
   badge.title = on ? "This page follows new data" : "Not connected; trying again";
+  badge.textContent = on ? "live" : "not connected";
 }
 
 // ---- writing -----------------------------------------------------------------------------------
@@ -122,7 +125,17 @@ export function showAsOf(asOf) {
   if (!asOf) { box.replaceChildren("No poll has been loaded yet."); return; }
   const age = Date.now() * 1000 - us(asOf);
   const live = box.querySelector(".live") || h("span", { class: "live" });
-  box.replaceChildren(live, "newest poll ", h("strong", {}, `${dated(asOf)} UTC`), age > 2 * HOUR ? `, ${span(age)} ago` : "");
+  box.replaceChildren(live, " newest poll ", h("strong", {}, `${dated(asOf)} UTC`), age > 2 * HOUR ? `, ${span(age)} ago` : "");
+  setLive(isLive);
+}
+
+// How much better or worse than the period before, in percentage points; null where one is missing.
+export function changeOf(figures, isShort = false) {
+  if (figures.previous_percent === null || figures.uptime_percent === null) return isShort ? null : h("span", { class: "change same" }, "no figure for the period before");
+  const points = figures.uptime_percent - figures.previous_percent;
+  const word = points < 0 ? "worse" : points > 0 ? "better" : "same";
+  const sign = points < 0 ? "▼ −" : points > 0 ? "▲ +" : "= ";
+  return h("span", { class: `change ${word}`, "data-tip": isShort ? `${percent(figures.previous_percent)} in the period before` : null }, `${sign}${Math.abs(points).toFixed(2)}`, isShort ? "" : ` points to ${percent(figures.previous_percent)} in the period before`);
 }
 
 // ---- making ------------------------------------------------------------------------------------
@@ -152,18 +165,28 @@ export function storeLink(storeId, name) {
   return h("a", { href: `${root}/store/${encodeURIComponent(storeId)}`, title: name ? storeId : null }, name || storeId);
 }
 
+// Puts other children into a box; who was on one of its controls by keyboard stays there.
+const CONTROLS = "a, button, input, select, summary";
+export function refill(box, ...children) {
+  const at = box.contains(document.activeElement) ? [...box.querySelectorAll(CONTROLS)].indexOf(document.activeElement) : -1;
+  box.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  if (at >= 0) box.querySelectorAll(CONTROLS)[at]?.focus({ preventScroll: true });
+}
+
+// On a phone each row is a card, and each cell has its column's name beside it.
 export function fillTable(table, columns, rows, empty = "None.") {
-  table.tHead.rows[0].replaceChildren(...columns.map((column) => h("th", { class: column.class, scope: "col", "aria-sort": column.sorted || null }, column.head)));
-  table.tBodies[0].replaceChildren(...(rows.length ? rows.map((row) => h("tr", {}, columns.map((column) => h("td", { class: column.class, "data-label": column.label }, column.cell(row))))) : [h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, empty))]));
+  const label = (column) => column.label ?? (typeof column.head === "string" && column.head ? column.head : null);
+  refill(table.tHead.rows[0], ...columns.map((column) => h("th", { class: column.class, scope: "col", "aria-sort": column.sorted || null }, column.head)));
+  refill(table.tBodies[0], ...(rows.length ? rows.map((row) => h("tr", {}, columns.map((column) => h("td", { class: column.class, "data-label": label(column) }, column.cell(row))))) : [h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, empty))]));
 }
 
 export function segmented(box, choices, chosen, choose) {
-  box.replaceChildren(...choices.map(([value, word]) => h("button", { type: "button", "aria-pressed": String(value === chosen), onclick: () => choose(value) }, word)));
+  refill(box, ...choices.map(([value, word]) => h("button", { type: "button", "aria-pressed": String(value === chosen), onclick: () => choose(value) }, word)));
 }
 
 export function pager(box, page, shown, go) {
   if (page.total <= page.limit) { box.replaceChildren(page.total ? `${count(page.total)} in all` : ""); return; }
-  box.replaceChildren(
+  refill(box,
     h("button", { class: "small", type: "button", disabled: page.offset === 0, onclick: () => go(Math.max(0, page.offset - page.limit)) }, "Previous"),
     h("span", {}, `${count(page.offset + 1)} to ${count(page.offset + shown)} of ${count(page.total)}`),
     h("button", { class: "small", type: "button", disabled: page.next === null, onclick: () => go(page.offset + page.limit) }, "Next"),
@@ -183,12 +206,66 @@ document.addEventListener("pointermove", (event) => {
   const target = event.target.closest?.("[data-tip]");
   if (target) showTip(target, event.clientX, event.clientY); else tip.hidden = true;
 });
-document.addEventListener("focusin", (event) => {
+document.addEventListener("pointerdown", (event) => {
   const target = event.target.closest?.("[data-tip]");
-  if (!target) { tip.hidden = true; return; }
+  if (target && event.pointerType !== "mouse") showTip(target, event.clientX, event.clientY);
+});
+function showTipAt(target) {
   const box = target.getBoundingClientRect();
   showTip(target, box.left, box.bottom - 12);
+}
+document.addEventListener("focusin", (event) => {
+  const target = event.target.closest?.("[data-tip]");
+  if (target) showTipAt(target); else tip.hidden = true;
 });
+
+// A chart is one stop of the Tab key; the arrow keys walk through its marks.
+const said = h("div", { class: "sr-only", role: "status", "aria-live": "polite" });
+document.body.append(said);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") { tip.hidden = true; return; }
+  const chart = document.activeElement;
+  if (!chart.matches("svg[data-walk]")) return;
+  const marks = [...chart.querySelectorAll("[data-tip]:not([data-again])")];
+  const now = marks.indexOf(chart.querySelector(".at"));
+  const next = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now < 0 ? marks.length - 1 : now - 1, ArrowUp: now - 1, Home: 0, End: marks.length - 1 }[event.key];
+  if (next === undefined || !marks[next]) return;
+  event.preventDefault();
+  marks[now]?.classList.remove("at");
+  marks[next].classList.add("at");
+  showTipAt(marks[next]);
+  said.textContent = marks[next].dataset.tip.replaceAll("\n", ", ");
+});
+
+// Draws a chart as wide as its box, so that its letters keep their size; again when that changes.
+const drawings = new WeakMap();
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) if (drawings.get(target).width !== target.clientWidth) paint(target);
+});
+function paint(box) {
+  const drawing = drawings.get(box);
+  drawing.width = box.clientWidth;
+  box.replaceChildren(drawing.draw(Math.max(drawing.width, 240)));
+}
+export function chart(box, draw) {
+  drawings.set(box, { draw, width: 0 });
+  paint(box);
+  resized.observe(box);
+}
+
+// What can be scrolled sideways can be reached by keyboard; what cannot is no stop of the Tab key.
+const overflowing = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const box = target.matches(".scroll") ? target : target.parentElement;
+    const title = box.closest("section")?.querySelector("h2");
+    const isWide = box.scrollWidth > box.clientWidth;
+    for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", title?.textContent]]) if (isWide && value) box.setAttribute(name, value); else box.removeAttribute(name);
+  }
+});
+for (const box of document.querySelectorAll(".scroll")) {
+  overflowing.observe(box);
+  if (box.firstElementChild) overflowing.observe(box.firstElementChild);
+}
 
 // The hatching of what is uncertain; each chart has its own copy.
 export function hatching(id) {

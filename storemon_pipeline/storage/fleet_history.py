@@ -50,7 +50,12 @@ def read_fleet_periods(
     if by is Period.HOUR:
         raise ValueError("store_uptime_daily has no hours")
     days, details = store_uptime_daily.c, store_details.c
-    begin = sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date).label("begin")
+    if by is Period.DAY:
+        # A store has one row a day: neither its date nor its stores need be sorted out.
+        begin, stores = days.local_date.label("begin"), sa.func.count()
+    else:
+        begin = sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date).label("begin")
+        stores = sa.func.count(days.store_key.distinct())
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
         split_by = details.group_name if split is Split.GROUP else details.region
@@ -58,7 +63,7 @@ def read_fleet_periods(
         sa.select(
             begin,
             split_by.label("split"),
-            sa.func.count(days.store_key.distinct()),
+            stores,
             *(
                 sa.cast(sa.func.sum(amount), sa.BigInteger)
                 for amount in (

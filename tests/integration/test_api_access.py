@@ -225,6 +225,10 @@ def test_a_key_of_some_stores_gets_their_lines_of_the_same_report(
         assert client.get(address, headers=others).status_code == 200
     status = client.get(f"/get_report/{report_id}", headers=some).json()
     assert (status["stores"], status["silent_stores"]) == (1, 0)
+    (total,) = client.get(f"/reports/{report_id}/totals", headers=some).json()["totals"]
+    assert (total["stores"], total["windows"]["hour"]["uptime_us"]) == (1, 0)
+    nobody = client.get(f"/reports/{report_id}.csv?group=none", headers=some)
+    assert nobody.text == f"{HEADER}\n"
 
 
 @pytest.mark.parametrize("address", ["/metrics", "/closures", "/fleet/now", "/stores", "/reports"])

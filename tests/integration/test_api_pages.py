@@ -56,7 +56,7 @@ def test_data_health_tells_of_loads_rejected_rows_and_what_stores_lack(
     assert {example["line"] for example in kind["examples"]} == {2, 3}
     assert health["without_hours"]["total"] == 2
     assert health["without_timezone"]["store_ids"] == ["A", "B"]
-    assert health["only_rejected_hours"] == {"total": 1, "store_ids": ["A"]}
+    assert health["only_rejected_hours"] == {"total": 1, "store_ids": ["A"], "names": [None]}
     assert health["silent"]["total"] == 0
     assert health["contradictions"] == []
 

@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any, Final
+from itertools import groupby, pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -13,15 +14,9 @@ import pytest
 import oracle
 import oracle_history
 from api_server import serve
+from clock_changes import AUTUMN, GROUPS, MAX_GAP, SPRING, ZONES, at, draw, fill, us
 from stored import execute, load_rows
-from storemon_pipeline.operations.refresh_daily import refresh_daily
 from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
-
-MAX_GAP: Final = 3 * oracle.HOUR
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-ZONES: Final = {"A": "America/New_York", "B": "Asia/Kathmandu", "C": "Australia/Lord_Howe"}
-GROUPS: Final = {"A": "East", "B": "East", "C": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,84 +33,10 @@ class Served:
         return answer.json()
 
 
-def us(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
-
-
-def at(text: str) -> int:
-    return us(datetime.fromisoformat(text))
-
-
-def fill(url: str, inputs: oracle.Inputs) -> None:
-    """Put the reference's rows into the database."""
-    rows = [(poll.store_id, us(poll.polled_at), poll.is_active) for poll in inputs.polls]
-    with bulk_transaction(url, is_writing_polls=True) as bulk:
-        load_rows(bulk, rows, file_path=None)
-        for number, row in enumerate(inputs.hours):
-            start, end = oracle.weekly_interval(row.day, row.start, row.end)
-            bulk.execute(
-                "INSERT INTO business_hours (store_key, valid_from, load_id, row_number,"
-                " day_of_week, start_us, end_us, is_dated) SELECT store_key, '-infinity', 1, $1,"
-                " $2, $3, $4, false FROM stores WHERE store_id = $5",
-                (
-                    number,
-                    row.day,
-                    start - row.day * oracle.DAY,
-                    (end - row.day * oracle.DAY) % oracle.DAY or oracle.DAY,
-                    row.store_id,
-                ),
-            )
-        refresh_intervals(bulk)
-    for store_id, timezone in ZONES.items():
-        execute(
-            url,
-            "INSERT INTO store_timezones (store_key, valid_from, load_id, row_number, timezone,"
-            f" is_dated) SELECT store_key, '-infinity', 1, 0, '{timezone}', false FROM stores"
-            f" WHERE store_id = '{store_id}'",
-        )
-    for store_id, group in GROUPS.items():
-        name = "NULL" if group is None else f"'{group}'"
-        execute(
-            url,
-            "INSERT INTO store_details (store_key, name, group_name, load_id) SELECT store_key,"
-            f" 'Store ' || store_id, {name}, 1 FROM stores WHERE store_id = '{store_id}'",
-        )
-    execute(
-        url,
-        "INSERT INTO closures (store_key, start_local, end_local, reason, load_id)"
-        " SELECT store_key, '2023-11-05 10:00', '2023-11-05 15:00', 'stocktaking', 1"
-        " FROM stores WHERE store_id = 'A'",
-    )
-    refresh_daily(url)
-
-
-def draw(begin: datetime, seed: int) -> oracle.Inputs:
-    """Three stores over twelve days: about hourly polls, some long silences."""
-    rng = random.Random(seed)  # noqa: S311 - a test's dice
-    polls = []
-    for store_id in ZONES:
-        at_minutes, is_active = rng.randrange(600), True
-        while at_minutes < 12 * 24 * 60:
-            is_active ^= rng.random() < 0.1
-            polls.append(
-                oracle.Poll(store_id, begin + timedelta(minutes=at_minutes), is_active=is_active)
-            )
-            at_minutes += rng.randrange(40, 80) if rng.random() < 0.98 else rng.randrange(2000)
-    hours = [
-        *(oracle.HoursRow("A", day, "09:00", "17:00", "always") for day in range(6)),
-        *(oracle.HoursRow("B", day, "20:00", "02:00", "always") for day in range(0, 7, 2)),
-    ]
-    zones = [oracle.ZoneRow(store_id, zone, "always") for store_id, zone in ZONES.items()]
-    closure = oracle.Closure(
-        "A", datetime.fromisoformat("2023-11-05 10:00"), datetime.fromisoformat("2023-11-05 15:00")
-    )
-    return oracle.Inputs(polls, hours, zones, [closure])
-
-
 @pytest.fixture(
     params=[
-        pytest.param(datetime(2023, 3, 5, tzinfo=UTC), id="spring"),
-        pytest.param(datetime(2023, 10, 28, tzinfo=UTC), id="autumn"),
+        pytest.param(SPRING, id="spring"),
+        pytest.param(AUTUMN, id="autumn"),
     ]
 )
 def served(database_url: str, request: pytest.FixtureRequest) -> Iterator[Served]:
@@ -151,6 +72,93 @@ def test_every_number_of_stores_and_fleet_is_the_reference_s(served: Served) -> 
     assert sum(now["standing"].values()) == 3
 
 
+@pytest.mark.parametrize("policy", ["nearest", "previous"])
+def test_the_ledger_of_a_past_instant_sums_to_the_reference_s_figure(
+    served: Served, policy: oracle.Policy
+) -> None:
+    rng = random.Random(policy)  # noqa: S311 - a test's dice
+    for _ in range(3):
+        as_of = served.as_of - timedelta(seconds=rng.randrange(6 * 86_400))
+        report = oracle.make_report(served.inputs, as_of=as_of, policy=policy)
+        for store_id, row in report.rows.items():
+            for column, window in enumerate(("hour", "day", "week")):
+                ledger = served.get(
+                    f"/stores/{store_id}/explain",
+                    window=window,
+                    policy=policy,
+                    as_of=as_of.isoformat(),
+                )
+                counted = {"up": 0, "down": 0}
+                for entry in ledger["entries"]:
+                    if entry["kind"] in counted:
+                        length = at(entry["end"]) - at(entry["start"])
+                        assert entry["counted_us"] == length
+                        counted[entry["kind"]] += length
+                assert counted["up"] == row.uptime_us[column]
+                assert counted["down"] == row.downtime_us[column]
+                assert ledger["business_us"] == row.business_us[column]
+                for before, after in pairwise(ledger["entries"]):
+                    assert before["end"] == after["start"]
+
+
+def test_totals_of_now_are_the_reference_s_sums_and_so_is_the_period_before(
+    served: Served,
+) -> None:
+    report = oracle.make_report(served.inputs, as_of=served.as_of)
+    stores = {store["store_id"]: store for store in served.get("/stores")["stores"]}
+    now = served.get("/fleet/now")
+    assert [total["name"] for total in now["groups"]] == ["East", None]
+    for members, totals in (
+        (list(ZONES), now),
+        (["A", "B"], now["groups"][0]),
+        (["C"], now["groups"][1]),
+        (["A", "B"], served.get("/fleet/now", group="East")),
+        (["B"], served.get("/fleet/now", group="East", timezone="Asia/Kathmandu")),
+    ):
+        assert totals["stores"] == len(members)
+        assert totals["lost_us"] == sum(stores[store]["lost_us"] for store in members)
+        assert totals["open_incidents"] == sum(
+            stores[store]["down_since"] is not None for store in members
+        )
+        for standing, count in totals["standing"].items():
+            assert count == sum(stores[store]["standing"] == standing for store in members)
+        for column, (window, hours) in enumerate((("hour", 1), ("day", 24), ("week", 168))):
+            rows = [report.rows[store] for store in members]
+            share = totals["windows"][window]
+            up, business = (
+                sum(row.uptime_us[column] for row in rows),
+                sum(row.business_us[column] for row in rows),
+            )
+            assert (share["uptime_us"], share["business_us"]) == (up, business)
+            assert share["observed_us"] == sum(row.observed_us[column] for row in rows)
+            assert share["lowest_uptime_us"] == sum(row.lowest_us[column] for row in rows)
+            assert share["highest_uptime_us"] == sum(row.highest_us[column] for row in rows)
+            assert share["uptime_percent"] == floored(up, business)
+            end = served.as_of - timedelta(hours=hours)
+            before = [expected_sum(served, s, end - timedelta(hours=hours), end) for s in members]
+            up, down = sum(amounts.up for amounts in before), sum(one.down for one in before)
+            # Twelve days of polls do not reach two weeks back.
+            expected = None if window == "week" else floored(up, up + down)
+            assert share["previous_percent"] == expected
+
+
+def floored(part: int, whole: int) -> float | None:
+    return part * 10_000 // whole / 100 if whole else None
+
+
+def expected_sum(
+    served: Served, store_id: str, start: datetime, end: datetime
+) -> oracle_history.Amounts:
+    found = oracle_history.stretches(
+        served.inputs, store_id, start, end, as_of=served.as_of, max_gap=MAX_GAP
+    )
+    total = oracle_history.Amounts()
+    for amounts in oracle_history.history(found, "month").values():
+        for name in ("business", "up", "down", "unknown", "uncertain", "certain_up"):
+            setattr(total, name, getattr(total, name) + getattr(amounts, name))
+    return total
+
+
 def expected_history(
     served: Served, store_id: str, start: datetime, end: datetime, by: oracle_history.Period
 ) -> dict[str, oracle_history.Amounts]:
@@ -158,6 +166,52 @@ def expected_history(
         served.inputs, store_id, start, end, as_of=served.as_of, max_gap=MAX_GAP
     )
     return {label: made for (label, _), made in oracle_history.history(found, by).items()}
+
+
+def assert_amounts(row: dict[str, Any], amounts: oracle_history.Amounts) -> None:
+    assert row["business_us"] == amounts.business
+    assert row["uptime_us"] == amounts.up
+    assert row["downtime_us"] == amounts.down
+    assert row["unknown_us"] == amounts.unknown
+    assert row["uncertain_us"] == amounts.uncertain
+    assert row["lowest_uptime_us"] == amounts.certain_up
+    assert row["highest_uptime_us"] == amounts.certain_up + amounts.uncertain
+    assert row["uptime_percent"] == floored(amounts.up, amounts.up + amounts.down)
+
+
+def test_hours_are_the_reference_s_and_a_repeated_hour_is_two_rows(served: Served) -> None:
+    end = served.as_of
+    start = end - timedelta(days=9)
+    for store_id in ZONES:
+        answer = served.get(
+            f"/stores/{store_id}/uptime", by="hour", limit=1000, **{"from": start.isoformat()}
+        )
+        found = oracle_history.stretches(
+            served.inputs, store_id, start, end, as_of=served.as_of, max_gap=MAX_GAP
+        )
+        expected = oracle_history.history(found, "hour")
+        made = {}
+        for row in answer["periods"]:
+            begin = datetime.fromisoformat(row["begin_local"]).replace(tzinfo=UTC)
+            full = timedelta(hours=1) - (
+                datetime.fromisoformat(row["end"]) - datetime.fromisoformat(row["start"])
+            )
+            # The offset is that of the row's end, which is a full hour but for the last one.
+            offset = (
+                us(begin) + oracle.HOUR - at(row["end"])
+                if row["end"] != answer["end"]
+                else (us(begin) - at(row["start"]))
+            )
+            assert full >= timedelta(0)
+            made[row["begin_local"][:16], offset] = row
+        assert set(made) == set(expected)
+        for label, amounts in expected.items():
+            assert_amounts(made[label], amounts)
+        clocks = [row["begin_local"] for row in answer["periods"]]
+        repeats = len(clocks) - len(set(clocks))
+        assert repeats == (1 if store_id == "A" and served.as_of.month == 11 else 0)
+        if store_id == "A" and served.as_of.month == 3:
+            assert "2023-03-12T02:00:00" not in clocks
 
 
 @pytest.mark.parametrize("by", ["day", "week", "month"])
@@ -177,12 +231,7 @@ def test_history_of_random_periods_is_the_reference_s(
         expected = expected_history(served, store_id, start, end, by)
         assert {row["begin_local"][:16] for row in answer["periods"]} == set(expected)
         for row in answer["periods"]:
-            amounts = expected[row["begin_local"][:16]]
-            assert row["business_us"] == amounts.business
-            assert row["uptime_us"] == amounts.up
-            assert row["downtime_us"] == amounts.down
-            assert row["uncertain_us"] == amounts.uncertain
-            assert row["lowest_uptime_us"] == amounts.certain_up
+            assert_amounts(row, expected[row["begin_local"][:16]])
         assert answer["sum"]["uptime_us"] == sum(amounts.up for amounts in expected.values())
 
 
@@ -198,6 +247,50 @@ def test_hours_of_a_store_and_of_the_fleet_sum_to_the_days(served: Served) -> No
         total += hours["sum"]["uptime_us"]
     fleet = served.get("/fleet/uptime", by="hour", limit=1000, **{"from": begin.isoformat()})
     assert sum(row["uptime_us"] for row in fleet["periods"]) == total
+
+
+@pytest.mark.parametrize("by", ["day", "week", "month"])
+def test_the_fleet_s_history_is_the_reference_s_sums(
+    served: Served, by: oracle_history.Period
+) -> None:
+    sums: dict[tuple[str, str | None], oracle_history.Amounts] = {}
+    for store_id, group in GROUPS.items():
+        polled = min(p.polled_at for p in served.inputs.polls if p.store_id == store_id)
+        zone = ZoneInfo(ZONES[store_id])
+        start = polled.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        for label, amounts in expected_history(
+            served, store_id, start.astimezone(UTC), served.as_of, by
+        ).items():
+            total = sums.setdefault((label, group), oracle_history.Amounts())
+            for name in ("business", "up", "down", "unknown", "uncertain", "certain_up"):
+                setattr(total, name, getattr(total, name) + getattr(amounts, name))
+    rows = served.get("/fleet/uptime", by=by, split="group", limit=1000)["periods"]
+    made = {(row["begin_local"][:16], row["group"]): row for row in rows}
+    assert set(made) == set(sums)
+    for key, row in made.items():
+        assert_amounts(row, sums[key])
+    of_east = served.get("/fleet/uptime", by=by, group="East", limit=1000)["periods"]
+    assert {row["begin_local"]: row["uptime_us"] for row in of_east} == {
+        row["begin_local"]: row["uptime_us"] for (_, name), row in made.items() if name == "East"
+    }
+
+
+def test_the_fleet_s_hours_are_the_reference_s_sums(served: Served) -> None:
+    changes = {3: datetime(2023, 3, 12, tzinfo=UTC), 11: datetime(2023, 11, 5, tzinfo=UTC)}
+    begin = changes[served.as_of.month]
+    end = begin + timedelta(hours=30)
+    rows = served.get(
+        "/fleet/uptime", by="hour", **{"from": begin.isoformat(), "to": end.isoformat()}
+    )["periods"]
+    assert len(rows) == 30
+    for row in rows:
+        start = datetime.fromisoformat(row["begin_local"]).replace(tzinfo=UTC)
+        total = oracle_history.Amounts()
+        for store_id in ZONES:
+            amounts = expected_sum(served, store_id, start, start + timedelta(hours=1))
+            for name in ("business", "up", "down", "unknown", "uncertain", "certain_up"):
+                setattr(total, name, getattr(total, name) + getattr(amounts, name))
+        assert_amounts(row, total)
 
 
 def test_the_fleet_s_days_are_the_sums_of_the_stores_days(served: Served) -> None:
@@ -238,6 +331,76 @@ def test_incidents_are_the_reference_s(served: Served) -> None:
     assert sorted(row["store_id"] for row in open_now["incidents"]) == sorted(found_open)
 
 
+def test_incidents_of_a_period_are_those_of_the_reference_that_overlap_it(served: Served) -> None:
+    first = min(poll.polled_at for poll in served.inputs.polls) - timedelta(days=9)
+    rng = random.Random(served.as_of.month)  # noqa: S311 - a test's dice
+    for _ in range(3):
+        end = served.as_of - timedelta(minutes=rng.randrange(6_000))
+        start = end - timedelta(minutes=rng.randrange(60, 9_000))
+        period = {"from": start.isoformat(), "to": end.isoformat()}
+        expected = {
+            (store_id, row.start, row.end, row.lost)
+            for store_id in ZONES
+            for row in oracle_history.incidents(
+                served.inputs, store_id, first, as_of=served.as_of, max_gap=MAX_GAP
+            )
+            if row.end > us(start) and row.start < us(end)
+        }
+        fleet = served.get("/incidents", limit=1000, **period)["incidents"]
+        of_stores = [
+            row
+            for store_id in ZONES
+            for row in served.get(f"/stores/{store_id}/incidents", limit=1000, **period)[
+                "incidents"
+            ]
+        ]
+        for found in (fleet, of_stores):
+            made = {
+                (row["store_id"], at(row["start"]), at(row["end"]), row["lost_us"]) for row in found
+            }
+            assert made == expected
+
+
+def test_a_timeline_s_segments_are_the_reference_s_over_the_change_of_the_clock(
+    served: Served,
+) -> None:
+    end = served.as_of
+    start = end - timedelta(days=9)
+    for store_id in ZONES:
+        answer = served.get(f"/stores/{store_id}/timeline", **{"from": start.isoformat()})
+        found = oracle_history.stretches(
+            served.inputs, store_id, start, end, as_of=end, max_gap=MAX_GAP
+        )
+        planned = oracle_history.stretches(
+            replace(served.inputs, closures=()), store_id, start, end, as_of=end, max_gap=MAX_GAP
+        )
+        expected = [
+            (*key, parts[0][0], parts[-1][1])
+            for key, parts in (
+                (key, list(group))
+                for key, group in groupby(kinds(found, planned), key=lambda part: part[2:])
+            )
+        ]
+        assert [
+            (row["kind"], row["is_certain"], at(row["start"]), at(row["end"]))
+            for row in answer["segments"]
+        ] == expected
+
+
+def kinds(
+    found: list[oracle_history.Stretch], planned: list[oracle_history.Stretch]
+) -> Iterator[tuple[int, int, str, bool]]:
+    """What each stretch is: what is business time but for closures is one of them."""
+    edges = sorted({edge for one in (*found, *planned) for edge in (one.start, one.end)})
+    for since, until in pairwise(edges):
+        own = next(one for one in found if one.start <= since < one.end)
+        without = next(one for one in planned if one.start <= since < one.end)
+        if own.is_business:
+            yield since, until, own.state, own.is_certain
+        else:
+            yield since, until, "closure" if without.is_business else "closed", True
+
+
 def test_a_timeline_fills_its_period_and_shows_each_poll(served: Served) -> None:
     answer = served.get("/stores/A/timeline", **{"from": served.as_of.date().isoformat()})
     segments = answer["segments"]
@@ -254,7 +417,7 @@ def test_a_timeline_fills_its_period_and_shows_each_poll(served: Served) -> None
 
 
 def test_a_planned_closure_is_a_segment_of_its_own(database_url: str) -> None:
-    inputs = draw(datetime(2023, 10, 28, tzinfo=UTC), seed=3)
+    inputs = draw(AUTUMN, seed=3)
     hours = [oracle.HoursRow("A", day, "09:00", "17:00", "always") for day in range(7)]
     fill(database_url, oracle.Inputs(inputs.polls, hours, inputs.zones, inputs.closures))
     with serve(database_url) as client:
@@ -307,7 +470,7 @@ def test_lists_are_filtered_sorted_and_paged(served: Served) -> None:
     ],
 )
 def test_bad_questions_get_a_problem(database_url: str, path: str, status: int) -> None:
-    fill(database_url, draw(datetime(2023, 10, 28, tzinfo=UTC), seed=3))
+    fill(database_url, draw(AUTUMN, seed=3))
     with serve(database_url) as client:
         assert client.get(path).status_code == status
 
@@ -327,7 +490,7 @@ def test_without_polls_lists_are_empty_and_a_store_has_no_history(database_url: 
 def test_a_stream_of_events_tells_of_the_data_at_once_and_of_newer_data(
     database_url: str,
 ) -> None:
-    inputs = draw(datetime(2023, 10, 28, tzinfo=UTC), seed=3)
+    inputs = draw(AUTUMN, seed=3)
     fill(database_url, inputs)
     later = max(poll.polled_at for poll in inputs.polls) + timedelta(hours=1)
     with serve(database_url) as client, client.stream("GET", "/events") as answer:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from api_server import failed_report, serve, waiting_report
-from stored import load
+from stored import execute, load
 from storemon_pipeline.operations.make_reports import make_waiting_reports
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.intervals import refresh_intervals
@@ -110,3 +110,75 @@ def test_a_report_that_is_not_complete_is_told_as_for_the_csv(
     failed = failed_report(engine, "Nothing to report on.")
     assert client.get(f"/reports/{failed}.json").status_code == 409
     assert client.get(f"/reports/{failed}").json()["detail"] == "Nothing to report on."
+
+
+@pytest.fixture
+def groups(database_url: str, report: str) -> None:
+    """A and -5 belong to one group, in two regions; z to none."""
+    del report
+    for store_id, group, region in (("A", "North", "East"), ("-5", "North", "West")):
+        execute(
+            database_url,
+            "INSERT INTO store_details (store_key, name, group_name, region, load_id)"
+            f" SELECT store_key, NULL, '{group}', '{region}', 1 FROM stores"
+            f" WHERE store_id = '{store_id}'",
+        )
+
+
+@pytest.mark.usefixtures("groups")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("group=North", ["-5", "A"]),
+        ("group=North&region=East", ["A"]),
+        ("region=West", ["-5"]),
+        ("group=nobody%27s", []),
+    ],
+)
+def test_a_group_s_report_has_the_lines_of_its_stores(
+    client: httpx.Client, report: str, query: str, expected: list[str]
+) -> None:
+    whole = client.get(f"/reports/{report}.csv").text.splitlines()
+    answer = client.get(f"/reports/{report}.csv?{query}")
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert answer.text.splitlines() == [
+        whole[0],
+        *(line for line in whole[1:] if line.split(",")[0].removeprefix("'") in expected),
+    ]
+    for extension in ("json", "ndjson", "parquet", "xlsx"):
+        rows = decoded(extension, client.get(f"/reports/{report}.{extension}?{query}").content)
+        assert [str(row["store_id"]) for row in rows] == expected
+    accepted = client.get(f"/reports/{report}?{query}", headers={"Accept": "text/csv"})
+    assert accepted.text == answer.text
+
+
+@pytest.mark.usefixtures("groups")
+def test_a_report_s_totals_are_sums_and_shares_of_sums(client: httpx.Client, report: str) -> None:
+    rows = {row["store_id"]: row for row in client.get(f"/reports/{report}.json").json()["rows"]}
+
+    def totals(query: str) -> dict[str | None, Any]:
+        answer = client.get(f"/reports/{report}/totals?{query}").json()
+        return {total["name"]: total for total in answer["totals"]}
+
+    for found, members in (
+        (totals("")[None], list(STORES)),
+        (totals("split=group")["North"], ["A", "-5"]),
+        (totals("split=group")[None], ["=1+1", "z"]),
+        (totals("split=region")["West"], ["-5"]),
+        (totals("split=region&group=North")["East"], ["A"]),
+    ):
+        assert found["stores"] == len(members)
+        for window, share in found["windows"].items():
+            for name in ("business", "uptime", "downtime", "observed"):
+                column = f"{name}_last_{window}_us"
+                assert share[f"{name}_us"] == sum(rows[store][column] for store in members)
+            up, business = share["uptime_us"], share["business_us"]
+            assert share["uptime_percent"] == up * 10_000 // business / 100
+    assert set(totals("split=region&group=North")) == {"East", "West"}
+    assert totals("group=nobody") == {}
+
+
+def test_a_group_is_text_and_a_split_is_known(client: httpx.Client, report: str) -> None:
+    assert client.get(f"/reports/{report}.csv?group=%00").status_code == 422
+    assert client.get(f"/reports/{report}/totals?split=colour").status_code == 422
+    assert client.get(f"/reports/{uuid.uuid4()}/totals").status_code == 404

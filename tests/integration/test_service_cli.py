@@ -121,4 +121,6 @@ def test_sample_data_are_written_where_asked(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert "3 stores" in result.stdout
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"store_status.csv", "business_hours.csv", "timezones.csv"}
+    assert names == {
+        *("store_status.csv", "business_hours.csv", "timezones.csv", "stores.csv", "closures.csv"),
+    }

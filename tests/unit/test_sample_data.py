@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from storemon_pipeline.ingest.closures import read_closures_file
 from storemon_pipeline.ingest.hours import read_hours_file
 from storemon_pipeline.ingest.polls import read_polls_file
 from storemon_pipeline.ingest.sources import Source, find_files
+from storemon_pipeline.ingest.store_details import read_store_details_file
 from storemon_pipeline.ingest.zones import read_zones_file
 from storemon_pipeline.sample_data import SampleSummary, write_sample_data
+from storemon_pipeline.uptime.calendar import OPEN_END
 
 DATA = Path(__file__).parents[2] / "data"
 NOW_US = 1_700_000_000_000_000
 END_US = 1_674_670_402_479_220  # 2023-01-25T18:13:22.479220Z
 HOUR_US = 3_600_000_000
-FILES = ["business_hours.csv", "store_status.csv", "timezones.csv"]
+FILES = ["business_hours.csv", "closures.csv", "store_status.csv", "stores.csv", "timezones.csv"]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -56,6 +59,8 @@ def test_the_summary_says_what_the_readers_find(tmp_path: Path) -> None:
     polls = read_polls_file(_file(tmp_path, Source.STORE_STATUS), now_us=NOW_US)
     hours = read_hours_file(_file(tmp_path, Source.BUSINESS_HOURS))
     zones = read_zones_file(_file(tmp_path, Source.STORE_TIMEZONES))
+    names = read_store_details_file(_file(tmp_path, Source.STORE_DETAILS))
+    closures = read_closures_file(_file(tmp_path, Source.CLOSURES))
     polled = set(polls.polls.store_ids)
     with_hours, with_zone = set(hours.frame.store_id), set(zones.frame.store_id)
     assert len(polled | with_hours | with_zone) == 200
@@ -70,6 +75,10 @@ def test_the_summary_says_what_the_readers_find(tmp_path: Path) -> None:
         bad_hours=len(hours.rejected),
         zones=len(zones.frame),
         bad_zones=len(zones.rejected),
+        names=len(names.frame),
+        bad_names=len(names.rejected),
+        closures=len(closures.frame),
+        bad_closures=len(closures.rejected),
     )
     assert (summary.silent_stores, summary.stores_without_zone) == (8, 8)
     assert 8 <= summary.stores_without_hours <= 16
@@ -79,7 +88,10 @@ def test_bad_rows_are_bad_for_the_reasons_that_the_readme_gives() -> None:
     polls = read_polls_file(DATA / "store_status.csv", now_us=NOW_US)
     hours = read_hours_file(DATA / "business_hours.csv")
     zones = read_zones_file(DATA / "timezones.csv")
-    reasons = [Counter(row.reason.value for row in r.rejected) for r in (polls, hours, zones)]
+    names = read_store_details_file(DATA / "stores.csv")
+    closures = read_closures_file(DATA / "closures.csv")
+    files = (polls, hours, zones, names, closures)
+    reasons = [Counter(row.reason.value for row in r.rejected) for r in files]
     assert reasons == [
         {"unknown status": 2, "timestamp cannot be read": 2, "no store id": 1},
         {
@@ -89,8 +101,35 @@ def test_bad_rows_are_bad_for_the_reasons_that_the_readme_gives() -> None:
             "no store id": 1,
         },
         {"unknown time zone": 1, "no store id": 1},
+        {"no store id": 1},
+        {"closure does not end after its start": 1},
     ]
-    assert (polls.rows_read, hours.rows_read, zones.rows_read) == (8624, 427, 60)
+    assert [r.rows_read for r in files] == [8624, 427, 60, 58, 3]
+
+
+def test_names_are_told_apart_and_regions_match_the_zones() -> None:
+    rows = [row for row in rows_of(DATA / "stores.csv") if row["store_id"]]
+    assert len({row["name"] for row in rows}) == len(rows) == 57
+    groups = Counter(row["group"] for row in rows)
+    assert len(groups) == 6
+    assert groups["Taco Harbor"] > groups["Pizza Prima"] > groups[""] - 5 > 0
+    zone = {row["store_id"]: row["timezone_str"] for row in rows_of(DATA / "timezones.csv")}
+    zones_of = defaultdict(set)
+    for row in rows:
+        zones_of[row["region"]].add(zone.get(row["store_id"], "none"))
+    assert zones_of["East"] == {"America/New_York"}
+    assert zones_of["Mountain"] == {"America/Denver", "America/Phoenix"}
+    assert zones_of["West"] == {"America/Los_Angeles", "Pacific/Honolulu"}
+    assert zones_of["Overseas"] == {"Europe/London", "Asia/Kolkata", "Australia/Adelaide"}
+    assert zones_of["Central"] >= {"America/Chicago"}
+
+
+def test_one_store_is_closed_until_further_notice_and_one_was_closed_for_two_days() -> None:
+    closures = read_closures_file(DATA / "closures.csv").frame
+    length_us = closures["end_local_us"] - closures["start_local_us"]
+    assert closures["reason"].tolist() == ["water damage", "repairs"]
+    assert closures["end_local_us"][0] == OPEN_END
+    assert length_us[1] == 48 * HOUR_US
 
 
 def test_polls_are_about_hourly_within_the_days_asked_for(tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""Three made-up stores over a change of the clock, as rows of the reference and of a database."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import oracle
+from stored import execute, load_rows
+from storemon_pipeline.operations.refresh_daily import refresh_daily
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.intervals import refresh_intervals
+
+MAX_GAP: Final = 3 * oracle.HOUR
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ZONES: Final = {"A": "America/New_York", "B": "Asia/Kathmandu", "C": "Australia/Lord_Howe"}
+GROUPS: Final = {"A": "East", "B": "East", "C": None}
+SPRING: Final = datetime(2023, 3, 5, tzinfo=UTC)
+AUTUMN: Final = datetime(2023, 10, 28, tzinfo=UTC)
+
+
+def us(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def at(text: str) -> int:
+    return us(datetime.fromisoformat(text))
+
+
+def fill(url: str, inputs: oracle.Inputs) -> None:
+    """Put the reference's rows into the database."""
+    rows = [(poll.store_id, us(poll.polled_at), poll.is_active) for poll in inputs.polls]
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        load_rows(bulk, rows, file_path=None)
+        for number, row in enumerate(inputs.hours):
+            start, end = oracle.weekly_interval(row.day, row.start, row.end)
+            bulk.execute(
+                "INSERT INTO business_hours (store_key, valid_from, load_id, row_number,"
+                " day_of_week, start_us, end_us, is_dated) SELECT store_key, '-infinity', 1, $1,"
+                " $2, $3, $4, false FROM stores WHERE store_id = $5",
+                (
+                    number,
+                    row.day,
+                    start - row.day * oracle.DAY,
+                    (end - row.day * oracle.DAY) % oracle.DAY or oracle.DAY,
+                    row.store_id,
+                ),
+            )
+        refresh_intervals(bulk)
+    for store_id, timezone in ZONES.items():
+        execute(
+            url,
+            "INSERT INTO store_timezones (store_key, valid_from, load_id, row_number, timezone,"
+            f" is_dated) SELECT store_key, '-infinity', 1, 0, '{timezone}', false FROM stores"
+            f" WHERE store_id = '{store_id}'",
+        )
+    for store_id, group in GROUPS.items():
+        name = "NULL" if group is None else f"'{group}'"
+        execute(
+            url,
+            "INSERT INTO store_details (store_key, name, group_name, load_id) SELECT store_key,"
+            f" 'Store ' || store_id, {name}, 1 FROM stores WHERE store_id = '{store_id}'",
+        )
+    execute(
+        url,
+        "INSERT INTO closures (store_key, start_local, end_local, reason, load_id)"
+        " SELECT store_key, '2023-11-05 10:00', '2023-11-05 15:00', 'stocktaking', 1"
+        " FROM stores WHERE store_id = 'A'",
+    )
+    refresh_daily(url)
+
+
+def draw(begin: datetime, seed: int) -> oracle.Inputs:
+    """Three stores over twelve days: about hourly polls, some long silences."""
+    rng = random.Random(seed)  # noqa: S311 - a test's dice
+    polls = []
+    for store_id in ZONES:
+        at_minutes, is_active = rng.randrange(600), True
+        while at_minutes < 12 * 24 * 60:
+            is_active ^= rng.random() < 0.1
+            polls.append(
+                oracle.Poll(store_id, begin + timedelta(minutes=at_minutes), is_active=is_active)
+            )
+            at_minutes += rng.randrange(40, 80) if rng.random() < 0.98 else rng.randrange(2000)
+    hours = [
+        *(oracle.HoursRow("A", day, "09:00", "17:00", "always") for day in range(6)),
+        *(oracle.HoursRow("B", day, "20:00", "02:00", "always") for day in range(0, 7, 2)),
+    ]
+    zones = [oracle.ZoneRow(store_id, zone, "always") for store_id, zone in ZONES.items()]
+    closure = oracle.Closure(
+        "A", datetime.fromisoformat("2023-11-05 10:00"), datetime.fromisoformat("2023-11-05 15:00")
+    )
+    return oracle.Inputs(polls, hours, zones, [closure])
