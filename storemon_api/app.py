@@ -125,7 +125,6 @@ def create_app(
             per_second=services.settings.api_requests_per_second,
             burst=services.settings.api_request_burst,
         ),
-        engine=services.engine,
         max_body_bytes=services.settings.api_max_body_bytes,
     )
     app.add_middleware(SecurityHeaders)

@@ -43,7 +43,7 @@ class Announcer:
         if self._watch is not None:
             self._watch.cancel()
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self, *, has_load_ids: bool) -> AsyncIterator[bytes]:
         """Yield a server-sent event for the data of now, and one whenever there is newer data."""
         self._listeners += 1
         loop = asyncio.get_running_loop()
@@ -54,7 +54,7 @@ class Announcer:
             while not self._is_stopping and loop.time() < until:
                 if self._version is not None and self._version != told:
                     told = self._version
-                    yield _event(told)
+                    yield _event(told, has_load_ids=has_load_ids)
                 changed = self._changed
                 try:
                     await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
@@ -77,7 +77,7 @@ class Announcer:
             if version == self._version:
                 return
             # Made before it is announced, so that the pages that then ask need not wait.
-            await run_in_threadpool(self._fleet.fleet)
+            await run_in_threadpool(self._fleet.fleet, None)
         except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
             _logger.info("No database to look for newer data: %s", error)
             return
@@ -86,7 +86,8 @@ class Announcer:
         changed.set()
 
 
-def _event(version: FleetVersion) -> bytes:
+def _event(version: FleetVersion, *, has_load_ids: bool) -> bytes:
     load_id, refreshed_at = version
-    data = {"load_id": load_id, "refreshed_at": refreshed_at and refreshed_at.isoformat()}
+    shown_id = load_id if has_load_ids else None
+    data = {"load_id": shown_id, "refreshed_at": refreshed_at and refreshed_at.isoformat()}
     return f"event: data\ndata: {json.dumps(data)}\n\n".encode()

@@ -1,12 +1,14 @@
 """Which stores a request asks for, and in what order."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
+from storemon_api.access import visible_stores
 from storemon_api.errors import invalid_request
 from storemon_api.schemas import FieldError
 from storemon_pipeline.operations.read_fleet import Fleet
@@ -47,10 +49,13 @@ class StoreFilter:
     group: str | None
     region: str | None
     timezone: str | None
+    only: AbstractSet[str] | None
+    """What of all stores the request may see."""
 
     def matches(self, store_ids: list[str], details: StoreDetails) -> BoolArray:
         """Which stores are asked for, shape `(stores,)`."""
-        kept = np.ones(len(store_ids), np.bool_)
+        only = self.only
+        kept = np.array([only is None or store_id in only for store_id in store_ids], np.bool_)
         zones = [zone or DEFAULT_ZONE for zone in details.timezones]
         for wanted, values in (
             (self.group, details.groups),
@@ -72,6 +77,7 @@ class StoreFilter:
 
 
 async def _store_filter(
+    request: Request,
     q: Annotated[str | None, Query(description="Part of the id or the name.")] = None,
     group: str | None = None,
     region: str | None = None,
@@ -80,7 +86,7 @@ async def _store_filter(
     for name, value in (("group", group), ("region", region), ("timezone", timezone)):
         if value is not None and not is_storable(value):
             raise invalid_request([FieldError(field=name, message="Input is no text")])
-    return StoreFilter(q, group, region, timezone)
+    return StoreFilter(q, group, region, timezone, visible_stores(request))
 
 
 StoreFilterDep = Annotated[StoreFilter, Depends(_store_filter)]

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
+from storemon_api.access import visible_stores
 from storemon_api.borders import Border, Moment
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_request
@@ -55,9 +56,9 @@ _LONGEST_INCIDENTS: Final = timedelta(days=31)
     summary="All stores at the newest poll, in numbers",
     responses={200: {"model": FleetNow}, **problem_responses(DATABASE_UNAVAILABLE)},
 )
-def get_fleet_now(services: ServicesDep) -> Response:
+def get_fleet_now(request: Request, services: ServicesDep) -> Response:
     """Answer with totals of all stores, of each group, region and time zone."""
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(visible_stores(request))
     if fleet is None:
         empty = FleetNow(
             as_of=None,
@@ -108,7 +109,7 @@ def get_incidents(
     `open=true`: all that are open. Else those that overlap a period of up to 31 days; without
     `from` the 24 hours up to the newest poll.
     """
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     if fleet is None:
         return _json(_incidents_page(paging, None, _no_incidents(), [], None))
     if is_open:
@@ -169,8 +170,9 @@ def get_fleet_uptime(
             region=wanted.region,
             start=_date(begin, "from"),
             end=_date(end, "to"),
+            only=wanted.only,
         )
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     return _json(
         FleetHistory(
             as_of=fleet and fleet.as_of,
@@ -216,10 +218,13 @@ def get_fleet_uptime(
         }
     },
 )
-async def get_events(services: ServicesDep) -> StreamingResponse:
-    """Answer with a stream that holds no connection to the database and ends after some minutes."""
+async def get_events(request: Request, services: ServicesDep) -> StreamingResponse:
+    """Answer with a stream that holds no connection to the database and ends after some minutes.
+
+    Loads are counted over all stores: a key of some gets `load_id` null.
+    """
     return StreamingResponse(
-        services.announcer.stream(),
+        services.announcer.stream(has_load_ids=visible_stores(request) is None),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -234,7 +239,7 @@ def _hours(
     end: Border | None,
 ) -> FleetHistory:
     """The fleet's history by hours of UTC."""
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     until = _instant(end) or (fleet.as_of if fleet else now_utc())
     since = _instant(begin) or until - timedelta(hours=48)
     if until - since > _LONGEST_HOURS:

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from storemon_api.access import visible_stores
 from storemon_api.borders import Border, Moment
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
@@ -120,7 +121,7 @@ def get_stores(
     Stores of which the sorted value is unknown come last. By standing, stores that are down come
     first, then those that are up, closed and silent.
     """
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     if fleet is None:
         empty = StoresPage(
             as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
@@ -322,9 +323,9 @@ def explain_store(
     summary="One store at the newest poll",
     responses={200: {"model": StoreAnswer}, **_PROBLEMS},
 )
-def get_store(services: ServicesDep, store_id: _StoreId) -> Response:
+def get_store(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
     """Answer with the store's figures, week and open incident."""
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(visible_stores(request))
     if fleet is None or store_id not in fleet.position:
         raise ProblemError(UNKNOWN_STORE)
     position = fleet.position[store_id]

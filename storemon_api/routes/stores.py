@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
+from storemon_api.access import audit_event
 from storemon_api.bodies import parse_required_json, read_body
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
@@ -60,7 +61,7 @@ async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId)
         }
         for row in body.hours
     ]
-    return await _write(services, Source.BUSINESS_HOURS, rows, "hours")
+    return await _write(request, services, Source.BUSINESS_HOURS, rows, "hours")
 
 
 @router.put(
@@ -73,7 +74,7 @@ async def put_timezone(request: Request, services: ServicesDep, store_id: _Store
     """Let this zone hold, from `valid_from` on; the same body twice changes nothing."""
     body = await _read(request, services, TimezoneBody)
     row = {"store_id": store_id, "timezone_str": body.timezone, "valid_from": body.valid_from}
-    return await _write(services, Source.STORE_TIMEZONES, [row], "timezone")
+    return await _write(request, services, Source.STORE_TIMEZONES, [row], "timezone")
 
 
 async def _read(request: Request, services: Services, model: type[_Model]) -> _Model:
@@ -82,11 +83,17 @@ async def _read(request: Request, services: Services, model: type[_Model]) -> _M
 
 
 async def _write(
-    services: Services, source: Source, rows: list[dict[str, str]], what: str
+    request: Request, services: Services, source: Source, rows: list[dict[str, str]], what: str
 ) -> Response:
     try:
         load = await write(
-            services, push_rows, source, rows, now=datetime.now(UTC), patience=PATIENCE
+            services,
+            push_rows,
+            source,
+            rows,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            audit=audit_event(request),
         )
     except BadRowsError as error:
         raise bad_rows(error, what) from error
