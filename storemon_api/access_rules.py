@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from storemon_api.store_paths import STORE_ID
 from storemon_pipeline.access import Scope
 
 
@@ -56,13 +57,13 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/api/get_report"): _READ_FILTERED,
     ("GET", "/reports/{report_id}/diff"): _READ_FILTERED,
     ("POST", "/polls"): Rule(Scope.INGEST, Stores.FILTERED, "polls.push"),
-    ("PUT", "/stores/{store_id:path}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.put"),
-    ("PUT", "/stores/{store_id:path}/timezone"): Rule(Scope.INGEST, Stores.IN_PATH, "timezone.put"),
-    ("GET", "/stores/{store_id:path}"): _READ_ONE,
-    ("GET", "/stores/{store_id:path}/uptime"): _READ_ONE,
-    ("GET", "/stores/{store_id:path}/incidents"): _READ_ONE,
-    ("GET", "/stores/{store_id:path}/timeline"): _READ_ONE,
-    ("GET", "/stores/{store_id:path}/explain"): _READ_ONE,
+    ("PUT", f"/stores/{STORE_ID}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.put"),
+    ("PUT", f"/stores/{STORE_ID}/timezone"): Rule(Scope.INGEST, Stores.IN_PATH, "timezone.put"),
+    ("GET", f"/stores/{STORE_ID}"): _READ_ONE,
+    ("GET", f"/stores/{STORE_ID}/uptime"): _READ_ONE,
+    ("GET", f"/stores/{STORE_ID}/incidents"): _READ_ONE,
+    ("GET", f"/stores/{STORE_ID}/timeline"): _READ_ONE,
+    ("GET", f"/stores/{STORE_ID}/explain"): _READ_ONE,
     ("GET", "/stores"): _READ_FILTERED,
     ("GET", "/incidents"): _READ_FILTERED,
     ("GET", "/fleet/now"): _READ_FILTERED,
@@ -74,7 +75,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,
     # Frames without data. A browser that is asked for the key here sends it along with the rest.
     ("GET", "/"): _FRAME,
-    ("GET", "/store/{store_id:path}"): _FRAME,
+    ("GET", f"/store/{STORE_ID}"): _FRAME,
     ("GET", "/pages/reports"): _FRAME,
     ("GET", "/pages/data"): _FRAME,
     ("GET", "/static"): _OPEN,

@@ -37,6 +37,7 @@ from storemon_api.store_lists import (
     is_storable,
     ordered,
 )
+from storemon_api.store_paths import STORE_ID
 from storemon_api.store_schemas import (
     HistoryPage,
     HistoryRow,
@@ -143,9 +144,9 @@ def get_stores(
     )
 
 
-@router.head("/stores/{store_id:path}/uptime", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/uptime", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/uptime",
+    f"/stores/{STORE_ID}/uptime",
     summary="A store's history by local hour, day, week or month",
     responses={200: {"model": HistoryPage}, **_PROBLEMS},
 )
@@ -192,9 +193,9 @@ def get_store_uptime(
     )
 
 
-@router.head("/stores/{store_id:path}/incidents", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/incidents", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/incidents",
+    f"/stores/{STORE_ID}/incidents",
     summary="A store's incidents",
     responses={200: {"model": IncidentsPage}, **_PROBLEMS},
 )
@@ -232,9 +233,9 @@ def get_store_incidents(
     )
 
 
-@router.head("/stores/{store_id:path}/timeline", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/timeline", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/timeline",
+    f"/stores/{STORE_ID}/timeline",
     summary="What happened at a store, minute by minute",
     responses={200: {"model": TimelineAnswer}, **_PROBLEMS},
 )
@@ -271,9 +272,9 @@ def get_store_timeline(
     )
 
 
-@router.head("/stores/{store_id:path}/explain", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/explain", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/explain",
+    f"/stores/{STORE_ID}/explain",
     summary="The intervals that sum to a report's figure",
     responses={200: {"model": LedgerAnswer}, **_PROBLEMS},
 )
@@ -317,9 +318,9 @@ def explain_store(
     )
 
 
-@router.head("/stores/{store_id:path}", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}",
+    f"/stores/{STORE_ID}",
     summary="One store at the newest poll",
     responses={200: {"model": StoreAnswer}, **_PROBLEMS},
 )

@@ -19,6 +19,7 @@ from storemon_api.errors import (
 from storemon_api.loads import bad_rows, load_answer
 from storemon_api.openapi import json_body, problem_responses
 from storemon_api.schemas import HoursBody, LoadAnswer, TimezoneBody
+from storemon_api.store_paths import STORE_ID
 from storemon_api.writing import PATIENCE, write
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.operations.push_polls import BadRowsError
@@ -43,7 +44,7 @@ _RESPONSES: Final = {
 
 
 @router.put(
-    "/stores/{store_id:path}/hours",
+    f"/stores/{STORE_ID}/hours",
     summary="Set the weekly hours of a store",
     responses=_RESPONSES,
     openapi_extra=json_body(HoursBody),
@@ -65,7 +66,7 @@ async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId)
 
 
 @router.put(
-    "/stores/{store_id:path}/timezone",
+    f"/stores/{STORE_ID}/timezone",
     summary="Set the time zone of a store",
     responses=_RESPONSES,
     openapi_extra=json_body(TimezoneBody),

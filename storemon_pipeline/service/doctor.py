@@ -1,5 +1,6 @@
 """What `storemon doctor` looks at: each finding says what is so, and what to do where it is bad."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from storemon_pipeline.storage.reports import ReportState, count_by_state
 from storemon_pipeline.storage.uptime_state import newest_poll, read_uptime_state
 
 _LEAST_FREE_BYTES: Final = 2 * 1024**3
+_NOTHING_FITS_BYTES: Final = 64 * 1024**2
 _FEW_FREE_BYTES: Final = 10 * 1024**3
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _REFRESH_IS_LATE: Final = timedelta(hours=2)
@@ -54,15 +56,25 @@ def examine_machine(settings: Settings) -> Iterator[Finding]:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
+    is_full = "full: " if free < _NOTHING_FITS_BYTES else ""
     verdict = Verdict.GOOD
     if free < _FEW_FREE_BYTES:
         verdict = Verdict.WARNING if free >= _LEAST_FREE_BYTES else Verdict.BAD
     yield Finding(
         "disk",
         verdict,
-        f"{free / 1024**3:.1f} GiB free in {folder}",
+        f"{is_full}{free / 1024**3:.1f} GiB free in {folder}",
         "" if verdict is Verdict.GOOD else "Free some space, or name another --home.",
     )
+    if not os.access(folder, os.W_OK):
+        is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        why = "a read-only file system" if is_read_only else "no right to"
+        yield Finding(
+            "home",
+            Verdict.BAD,
+            f"{folder} cannot be written ({why})",
+            "Name a folder of yours with --home (STOREMON_HOME), or make this one writable.",
+        )
     yield _zone_data()
     try:
         check_data_folder(settings)

@@ -44,13 +44,13 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/api/get_report"): (READERS, "all"),
     ("GET", "/reports/{report_id}/diff"): (READERS, "all"),
     ("POST", "/polls"): (INGESTERS, "all"),
-    ("PUT", "/stores/{store_id:path}/hours"): (INGESTERS, "own"),
-    ("PUT", "/stores/{store_id:path}/timezone"): (INGESTERS, "own"),
-    ("GET", "/stores/{store_id:path}"): (READERS, "own"),
-    ("GET", "/stores/{store_id:path}/uptime"): (READERS, "own"),
-    ("GET", "/stores/{store_id:path}/incidents"): (READERS, "own"),
-    ("GET", "/stores/{store_id:path}/timeline"): (READERS, "own"),
-    ("GET", "/stores/{store_id:path}/explain"): (READERS, "own"),
+    ("PUT", "/stores/{store_id:text}/hours"): (INGESTERS, "own"),
+    ("PUT", "/stores/{store_id:text}/timezone"): (INGESTERS, "own"),
+    ("GET", "/stores/{store_id:text}"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/uptime"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/incidents"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/timeline"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/explain"): (READERS, "own"),
     ("GET", "/stores"): (READERS, "all"),
     ("GET", "/incidents"): (READERS, "all"),
     ("GET", "/fleet/now"): (READERS, "all"),
@@ -61,7 +61,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/reports/{report_id}"): (READERS, "all"),
     ("GET", "/reports/{report_id}.{extension}"): (READERS, "all"),
     ("GET", "/"): (READERS, "all"),
-    ("GET", "/store/{store_id:path}"): (READERS, "all"),
+    ("GET", "/store/{store_id:text}"): (READERS, "all"),
     ("GET", "/pages/reports"): (READERS, "all"),
     ("GET", "/pages/data"): (READERS, "all"),
     ("POST", "/closures"): (INGESTERS, "all"),
@@ -131,7 +131,7 @@ class Doors:
         scopes, stores = EXPECTED[address]
         method, path = address
         own, other = (
-            path.replace("{store_id:path}", name)
+            path.replace("{store_id:text}", name)
             .replace("{report_id}", "x")
             .replace("{extension}", "json")
             .replace("{closure_id}", "1")
