@@ -143,14 +143,15 @@ def _services(settings: ApiSettings) -> Services:
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
     dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
     dispatcher = Dispatcher(engine, dagster)
+    probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS)
     fleet = FleetCache(settings.database_url.get_secret_value(), reader)
     return Services(
         settings=settings,
         engine=engine,
         reader=reader,
         dispatcher=dispatcher,
-        dagster_probe=DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS),
-        metrics=Metrics(reader, lambda: dispatcher.is_leading),
+        dagster_probe=probe,
+        metrics=Metrics(reader, lambda: dispatcher.is_leading, probe.are_schedules_run),
         fleet=fleet,
         announcer=Announcer(fleet),
         writers=CapacityLimiter(WRITERS),

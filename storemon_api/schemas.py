@@ -157,6 +157,10 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = "ready"
     checks: dict[str, str] = Field(description="What was looked at, by name.")
+    warnings: dict[str, str] = Field(
+        default_factory=dict,
+        description="What is wrong and does not keep a report from being made.",
+    )
 
 
 class FieldError(BaseModel):

@@ -11,6 +11,11 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
+from storemon_pipeline.dagster_graphql import (
+    DagsterGraphQL,
+    DagsterRefusedError,
+    DagsterUnavailableError,
+)
 from storemon_pipeline.operations.manage_keys import has_usable_key
 from storemon_pipeline.service.errors import StartError
 from storemon_pipeline.service.home import Home
@@ -25,6 +30,7 @@ from storemon_pipeline.storage.uptime_state import newest_poll, read_uptime_stat
 _LEAST_FREE_BYTES: Final = 2 * 1024**3
 _NOTHING_FITS_BYTES: Final = 64 * 1024**2
 _FEW_FREE_BYTES: Final = 10 * 1024**3
+_DAGSTER_SECONDS: Final = 5.0
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _REFRESH_IS_LATE: Final = timedelta(hours=2)
 _RUN_IS_STUCK: Final = timedelta(minutes=10)
@@ -114,6 +120,28 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
             f"the API is to listen on {settings.host}, and no key is usable",
             "Make one: `storemon keys create --name NAME --all-stores`.",
         )
+
+
+def examine_schedules(settings: Settings) -> Finding:
+    """Look whether Dagster's daemon, which runs the schedules and sensors, is alive."""
+    try:
+        with DagsterGraphQL(settings.dagster_url, timeout=_DAGSTER_SECONDS) as client:
+            is_run = client.are_schedules_run()
+    except (DagsterUnavailableError, DagsterRefusedError):
+        return Finding(
+            "schedules",
+            Verdict.WARNING,
+            f"not run as far as is known: no Dagster answers at {settings.dagster_url}",
+            "Is `storemon up` running, and on this port?",
+        )
+    if not is_run:
+        return Finding(
+            "schedules",
+            Verdict.BAD,
+            "not run: Dagster's daemon gives no sign of life",
+            "See daemon.log in the home's logs; `storemon up` starts it again.",
+        )
+    return Finding("schedules", Verdict.GOOD, "Dagster's daemon runs them")
 
 
 def _zone_data() -> Finding:
