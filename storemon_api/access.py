@@ -311,6 +311,10 @@ def _is_basic(headers: Headers) -> bool:
 
 
 def _challenge(headers: Headers) -> dict[str, str]:
-    """Return the header that says how a key is sent; a browser's user is asked for one."""
-    is_page = "text/html" in headers.get("Accept", "")
+    """Return the header that says how a key is sent; a browser's user is asked for one.
+
+    Its scripts are told the same: a browser sends what it knows by itself only to addresses below
+    that of the first page.
+    """
+    is_page = "text/html" in headers.get("Accept", "") or "X-Requested-With" in headers
     return {"WWW-Authenticate": f'{"Basic" if is_page else "Bearer"} realm="storemon"'}

@@ -139,7 +139,7 @@ def examine_schedules(settings: Settings) -> Finding:
             "schedules",
             Verdict.BAD,
             "not run: Dagster's daemon gives no sign of life",
-            "See daemon.log in the home's logs; `storemon up` starts it again.",
+            "See daemon.log in the home's logs, then stop and start `storemon up`.",
         )
     return Finding("schedules", Verdict.GOOD, "Dagster's daemon runs them")
 

@@ -348,8 +348,9 @@ def test_a_browser_that_kept_a_key_does_not_use_it_for_another_site(
 def test_a_browser_is_asked_for_a_key(client: httpx.Client, database_url: str) -> None:
     make_key(database_url)
     eventually(lambda: client.get("/metrics").status_code == 401)
-    answer = client.get("/metrics", headers={"Accept": "text/html,*/*"})
-    assert answer.headers["WWW-Authenticate"].startswith("Basic")
+    for headers in ({"Accept": "text/html,*/*"}, {"X-Requested-With": "storemon"}):
+        answer = client.get("/metrics", headers=headers)
+        assert answer.headers["WWW-Authenticate"].startswith("Basic")
 
 
 def test_nobody_is_let_in_before_the_keys_could_be_read() -> None:
