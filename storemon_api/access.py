@@ -147,11 +147,13 @@ class AccessControl:
         """Return who it is. Raises the 401, 403, 429 or 503 problem that keeps the request out."""
         client = str((scope.get("client") or ("", 0))[0])
         token = None if rule.is_open else _token(headers)
-        key = None if rule.is_open else await self._key(token)
+        key = None if token is None else self._keys.find(token, utc_now())
         if scope["path"] != _HEALTH:
             self._check_rate(client if key is None else key.key_id)
         if rule.is_open:
             return Access(key=None, client=client)
+        if key is None:
+            key = await self._key(token)
         if key is not None:
             if _is_basic(headers):
                 _check_is_own_page(headers, scope["method"])

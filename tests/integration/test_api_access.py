@@ -371,6 +371,13 @@ def test_more_requests_than_the_limit_are_429_with_the_time_to_wait(database_url
         assert client.get("/healthz").status_code == 200
 
 
+def test_guesses_beyond_the_limit_cost_no_question_to_the_database() -> None:
+    with serve(NO_DATABASE, api_requests_per_second=0.01, api_request_burst=2) as client:
+        guess = {"X-API-Key": "sm_aaaaaaaaaaaa_" + "A" * 43}
+        answers = [client.get("/metrics", headers=guess).status_code for _ in range(4)]
+        assert answers == [503, 503, 429, 429]
+
+
 @pytest.mark.parametrize("address", ["/nowhere", "/healthz", "/polls", "/closures"])
 def test_a_body_larger_than_anything_takes_is_413(database_url: str, address: str) -> None:
     with serve(database_url, api_max_body_bytes=1_000) as client:
