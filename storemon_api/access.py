@@ -11,9 +11,8 @@ import logging
 import math
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,7 +23,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storemon_api.access_rules import NO_ADDRESS, Rule, Stores, rule_of
+from storemon_api.access_rules import NO_ADDRESS, RULES, Rule, Stores, rule_of
 from storemon_api.errors import (
     BODY_TOO_LARGE,
     DATABASE_UNAVAILABLE,
@@ -37,7 +36,7 @@ from storemon_api.errors import (
 from storemon_api.key_ring import KeyRing, utc_now
 from storemon_api.rate_limits import RateLimits
 from storemon_pipeline.access import ApiKey
-from storemon_pipeline.storage.audit import AuditEvent, record_event
+from storemon_pipeline.storage.audit import AuditEvent
 
 KEY_HEADERS: Final = ("Authorization", "X-API-Key")
 _STATE: Final = "storemon_access"
@@ -55,12 +54,36 @@ class Access:
 
     key: ApiKey | None
     client: str
+    action: str | None = None
+    subject: str | None = None
 
 
 def visible_stores(request: Request) -> frozenset[str] | None:
     """Return the ids of the stores that this request may see or change; None for every store."""
     access = getattr(request.state, _STATE, None)
     return None if access is None or access.key is None else access.key.store_ids
+
+
+def audit_event(request: Request, subject: str | None = None) -> AuditEvent:
+    """Return what the audit table is to say of this request, to be written with what it does.
+
+    `subject` is what it is done to, where the path names no store.
+    """
+    access: Access = getattr(request.state, _STATE)
+    if access.action is None:
+        raise ValueError(f"no audited address: {request.url.path}")
+    return AuditEvent(
+        action=access.action,
+        key_id=None if access.key is None else access.key.key_id,
+        client=access.client,
+        request_id=request_id(request),
+        subject=subject or access.subject,
+    )
+
+
+def request_id(request: Request) -> str | None:
+    """Return the id that the request was given."""
+    return getattr(request.state, "request_id", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +111,14 @@ class AccessControl:
         routes: Sequence[BaseRoute],
         keys: KeyRing,
         limits: RateLimits,
-        engine: sa.Engine,
         max_body_bytes: int,
+        rules: Mapping[tuple[str, str], Rule] = RULES,
     ) -> None:
         self._app = app
         self._addresses = [_address(route) for route in routes if isinstance(route, Route | Mount)]
+        self._rules = rules
         self._keys = keys
         self._limits = limits
-        self._engine = engine
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,9 +136,9 @@ class AccessControl:
         except ProblemError as problem:
             await problem_response(problem)(scope, receive, send)
             return
-        scope.setdefault("state", {})[_STATE] = access
-        if rule.action is not None:
-            send = self._audited(send, scope, access, rule.action, store_id)
+        scope.setdefault("state", {})[_STATE] = replace(
+            access, action=rule.action, subject=store_id
+        )
         await self._app(scope, receive, send)
 
     async def _admit(
@@ -124,11 +147,13 @@ class AccessControl:
         """Return who it is. Raises the 401, 403, 429 or 503 problem that keeps the request out."""
         client = str((scope.get("client") or ("", 0))[0])
         token = None if rule.is_open else _token(headers)
-        key = None if rule.is_open else await self._key(token)
+        key = None if token is None else self._keys.find(token, utc_now())
         if scope["path"] != _HEALTH:
             self._check_rate(client if key is None else key.key_id)
         if rule.is_open:
             return Access(key=None, client=client)
+        if key is None:
+            key = await self._key(token)
         if key is not None:
             if _is_basic(headers):
                 _check_is_own_page(headers, scope["method"])
@@ -172,7 +197,9 @@ class AccessControl:
             match = address.pattern.match(path)
             if match is not None and (address.is_mount or method in address.methods):
                 asked_as = "GET" if address.is_mount else method
-                return rule_of(asked_as, address.path), match.groupdict().get("store_id")
+                return rule_of(asked_as, address.path, self._rules), match.groupdict().get(
+                    "store_id"
+                )
         return NO_ADDRESS, None
 
     def _marked(self, send: Send) -> Send:
@@ -189,38 +216,6 @@ class AccessControl:
             await send(message)
 
         return send_marked
-
-    def _audited(
-        self, send: Send, scope: Scope, access: Access, action: str, subject: str | None
-    ) -> Send:
-        """Write what was done into the audit table before its answer goes out."""
-
-        async def send_audited(message: Message) -> None:
-            is_done = (
-                message["type"] == "http.response.start"
-                and message["status"] < HTTPStatus.BAD_REQUEST
-            )
-            if is_done:
-                event = AuditEvent(
-                    action=action,
-                    key_id=None if access.key is None else access.key.key_id,
-                    client=access.client,
-                    request_id=scope["state"].get("request_id"),
-                    subject=subject,
-                    status=message["status"],
-                )
-                await run_in_threadpool(self._record, event)
-            await send(message)
-
-        return send_audited
-
-    def _record(self, event: AuditEvent) -> None:
-        try:
-            with self._engine.begin() as connection:
-                record_event(connection, event)
-        except sa.exc.SQLAlchemyError:
-            # It has been done: saying that it failed would have it done twice.
-            _logger.exception("The audit table misses %s", event)
 
 
 def _address(route: Route | Mount) -> _Address:
@@ -318,6 +313,10 @@ def _is_basic(headers: Headers) -> bool:
 
 
 def _challenge(headers: Headers) -> dict[str, str]:
-    """Return the header that says how a key is sent; a browser's user is asked for one."""
-    is_page = "text/html" in headers.get("Accept", "")
+    """Return the header that says how a key is sent; a browser's user is asked for one.
+
+    Its scripts are told the same: a browser sends what it knows by itself only to addresses below
+    that of the first page.
+    """
+    is_page = "text/html" in headers.get("Accept", "") or "X-Requested-With" in headers
     return {"WWW-Authenticate": f'{"Basic" if is_page else "Bearer"} realm="storemon"'}

@@ -127,7 +127,6 @@ def create_app(
             per_second=services.settings.api_requests_per_second,
             burst=services.settings.api_request_burst,
         ),
-        engine=services.engine,
         max_body_bytes=services.settings.api_max_body_bytes,
     )
     app.add_middleware(SecurityHeaders)
@@ -146,14 +145,15 @@ def _services(settings: ApiSettings) -> Services:
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
     dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
     dispatcher = Dispatcher(engine, dagster)
+    probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS)
     fleet = FleetCache(settings.database_url.get_secret_value(), reader)
     return Services(
         settings=settings,
         engine=engine,
         reader=reader,
         dispatcher=dispatcher,
-        dagster_probe=DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS),
-        metrics=Metrics(reader, lambda: dispatcher.is_leading),
+        dagster_probe=probe,
+        metrics=Metrics(reader, lambda: dispatcher.is_leading, probe.are_schedules_run),
         fleet=fleet,
         announcer=Announcer(fleet),
         writers=CapacityLimiter(WRITERS),

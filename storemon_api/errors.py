@@ -23,6 +23,7 @@ from starlette.types import Scope
 
 from storemon_api.schemas import FieldError, Problem
 from storemon_pipeline.storage.bulk import BusyError
+from storemon_pipeline.storage.engine import is_disk_full
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 PLAIN_TYPE: Final = "about:blank"
@@ -96,6 +97,13 @@ DATABASE_UNAVAILABLE: Final = ProblemKind(
     "Database unavailable",
     "The database cannot be used at the moment. Please try again.",
     retry_after_seconds=5,
+)
+DISK_FULL: Final = ProblemKind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "urn:problem-type:storemon:disk-full",
+    "Disk full",
+    "The database's disk is full. Nothing was changed; please send this again when there is space.",
+    retry_after_seconds=60,
 )
 OF_A_REPORT: Final = (
     UNKNOWN_REPORT,
@@ -258,7 +266,7 @@ async def _answer(request: Request, error: Exception, *, routes: Sequence[BaseRo
             answer = ProblemError(BUSY)
         case sa.exc.SQLAlchemyError() | adbc_driver_manager.Error() if is_database_away(error):
             _logger.info("No database for %s: %s", request.scope["path"], error)
-            answer = ProblemError(DATABASE_UNAVAILABLE)
+            answer = ProblemError(DISK_FULL if is_disk_full(error) else DATABASE_UNAVAILABLE)
         case _:
             raise error
     return _response(answer)

@@ -54,7 +54,7 @@ class Announcer:
         if self._watch is not None:
             self._watch.cancel()
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self, *, has_load_ids: bool) -> AsyncIterator[bytes]:
         """Yield a server-sent event for the data of now, and one whenever there is newer data."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
@@ -63,7 +63,7 @@ class Announcer:
         while not self._is_stopping and loop.time() < until:
             if self._version is not None and self._version != told:
                 told = self._version
-                yield _event(told)
+                yield _event(told, has_load_ids=has_load_ids)
             changed = self._changed
             try:
                 await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
@@ -87,7 +87,7 @@ class Announcer:
         if version != self._version:
             # Made before it is announced, so that the pages that then ask need not wait.
             began = loop.time()
-            await run_in_threadpool(self._fleet.fleet)
+            await run_in_threadpool(self._fleet.fleet, None)
             self._version = version
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
@@ -95,7 +95,7 @@ class Announcer:
             self._check_after = max(self._check_after, loop.time() + _CHECK_SECONDS)
         if version != self._checked and loop.time() >= self._check_after:
             began = loop.time()
-            await run_in_threadpool(self._fleet.data_check)
+            await run_in_threadpool(self._fleet.data_check, None)
             self._checked = version
             self._check_after = self._rested(loop, began)
 
@@ -104,9 +104,9 @@ class Announcer:
         return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
 
 
-def _event(version: FleetVersion) -> bytes:
+def _event(version: FleetVersion, *, has_load_ids: bool) -> bytes:
     data = {
-        "load_id": version.load_id,
+        "load_id": version.load_id if has_load_ids else None,
         "refreshed_at": version.refreshed_at and version.refreshed_at.isoformat(),
     }
     return f"event: data\ndata: {json.dumps(data)}\n\n".encode()

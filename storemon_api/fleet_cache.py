@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 import sqlalchemy as sa
@@ -65,10 +66,12 @@ class FleetCache:
         version = self.version()
         return self._fleet.is_at(version) and self._check.is_at(version)
 
-    def fleet(self) -> Fleet | None:
-        """Return the fleet of now; None while there is no poll."""
-        return self._fleet.at(self.version())
+    def fleet(self, only: AbstractSet[str] | None) -> Fleet | None:
+        """Return the fleet of now, of these stores or of all; None while there is no poll."""
+        fleet = self._fleet.at(self.version())
+        return fleet if fleet is None or only is None else fleet.part(only)
 
-    def data_check(self) -> DataCheck | None:
-        """Return what the polls of now contradict; None while there is no poll."""
-        return self._check.at(self.version())
+    def data_check(self, only: AbstractSet[str] | None) -> DataCheck | None:
+        """Return what the polls of now contradict, of these stores; None while there is no poll."""
+        check = self._check.at(self.version())
+        return check if check is None or only is None else check.part(only)

@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from storemon_api.errors import is_database_away
+from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
 from storemon_pipeline.storage.reports import ReportState, count_by_state
 from storemon_pipeline.storage.uptime_state import UptimeState, newest_poll, read_uptime_state
 
@@ -28,8 +29,16 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 
 class Metrics:
     """The metrics of one application, in a registry of their own."""
 
-    def __init__(self, reader: sa.Engine, is_dispatching: Callable[[], bool]) -> None:
-        """Measure this process; `is_dispatching` says whether it launches the report runs."""
+    def __init__(
+        self,
+        reader: sa.Engine,
+        is_dispatching: Callable[[], bool],
+        are_schedules_run: Callable[[], bool],
+    ) -> None:
+        """Measure this process; `is_dispatching` says whether it launches the report runs.
+
+        `are_schedules_run` asks Dagster, and may raise that there was no answer.
+        """
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "storemon_http_requests",
@@ -48,6 +57,7 @@ class Metrics:
         build.info({"version": version("storemon")})
         ProcessCollector(registry=self._registry)
         self._registry.register(_DatabaseFigures(reader, is_dispatching))
+        self._registry.register(_Schedules(are_schedules_run))
 
     def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """One more request has been answered."""
@@ -57,6 +67,28 @@ class Metrics:
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format, those of the database read now."""
         return generate_latest(self._registry)
+
+
+class _Schedules(Collector):
+    """What Dagster says at the moment of a scrape."""
+
+    def __init__(self, are_schedules_run: Callable[[], bool]) -> None:
+        self._are_schedules_run = are_schedules_run
+
+    def describe(self) -> list[Metric]:
+        # As below: nobody is asked when the registry is built.
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            is_run = self._are_schedules_run()
+        except (DagsterUnavailableError, DagsterRefusedError):
+            is_run = False
+        yield GaugeMetricFamily(
+            "storemon_schedules_running",
+            "Whether Dagster answers and its daemon, which runs the schedules, is alive.",
+            float(is_run),
+        )
 
 
 class _DatabaseFigures(Collector):

@@ -157,6 +157,10 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = "ready"
     checks: dict[str, str] = Field(description="What was looked at, by name.")
+    warnings: dict[str, str] = Field(
+        default_factory=dict,
+        description="What is wrong and does not keep a report from being made.",
+    )
 
 
 class FieldError(BaseModel):
@@ -308,9 +312,13 @@ class DiffInput(BaseModel):
         default=None, description="None: it was pushed.", examples=["store_status.csv"]
     )
     loaded_at: AwareDatetime = Field(examples=["2023-01-26T07:00:00Z"])
-    rows_loaded: int = Field(examples=[12])
-    rows_replaced: int = Field(examples=[0])
-    rows_removed: int = Field(description="Polls that an undoing took away.", examples=[0])
+    rows_loaded: int | None = Field(
+        default=None, description="No numbers for a key of some stores.", examples=[12]
+    )
+    rows_replaced: int | None = Field(default=None, examples=[0])
+    rows_removed: int | None = Field(
+        default=None, description="Polls that an undoing took away.", examples=[0]
+    )
     undoes_load_id: int | None = Field(default=None, examples=[41])
 
 

@@ -1,12 +1,14 @@
 """Which stores a request asks for, and in what order."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import numpy as np
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 
+from storemon_api.access import visible_stores
 from storemon_api.errors import invalid_request
 from storemon_api.schemas import FieldError
 from storemon_pipeline.operations.read_fleet import Fleet
@@ -51,10 +53,13 @@ class StoreFilter:
     group: str | None
     region: str | None
     timezone: str | None
+    only: AbstractSet[str] | None
+    """What of all stores the request may see."""
 
     def matches(self, store_ids: list[str], details: StoreDetails) -> BoolArray:
         """Which stores are asked for, shape `(stores,)`."""
-        kept = np.ones(len(store_ids), np.bool_)
+        only = self.only
+        kept = np.array([only is None or store_id in only for store_id in store_ids], np.bool_)
         zones = [zone or DEFAULT_ZONE for zone in details.timezones]
         for wanted, values in (
             (self.group, details.groups),
@@ -76,13 +81,14 @@ class StoreFilter:
 
 
 async def _store_filter(
+    request: Request,
     q: Annotated[str | None, Query(description="Part of the id or the name.")] = None,
     group: str | None = None,
     region: str | None = None,
     timezone: str | None = None,
 ) -> StoreFilter:
     check_texts(group=group, region=region, timezone=timezone)
-    return StoreFilter(q, group, region, timezone)
+    return StoreFilter(q, group, region, timezone, visible_stores(request))
 
 
 StoreFilterDep = Annotated[StoreFilter, Depends(_store_filter)]

@@ -319,13 +319,13 @@ class SourceStatus(_Answer):
     """One source of data."""
 
     source: str = Field(examples=["store_status"])
-    loads: int
     last_loaded_at: AwareDatetime = Field(description="When its last change was loaded.")
     last_file: str | None = Field(description="Null: the rows were pushed.")
-    last_rows_read: int
-    last_rows_rejected: int
-    rows_loaded: int = Field(description="In all loads.")
-    rows_replaced: int
+    loads: int | None = Field(description="Null, as all numbers, for a key of some stores.")
+    last_rows_read: int | None
+    last_rows_rejected: int | None
+    rows_loaded: int | None = Field(description="In all loads.")
+    rows_replaced: int | None
 
 
 class RejectedRowExample(_Answer):
@@ -370,7 +370,7 @@ class DataHealth(_Answer):
 
     as_of: AwareDatetime | None
     refreshed_at: AwareDatetime | None = Field(description="The last refresh that succeeded.")
-    dagster_url: str
+    dagster_url: str | None = Field(description="Null for a key of some stores.")
     sources: list[SourceStatus]
     rejected: list[RejectedRows]
     stores: int

@@ -408,6 +408,7 @@ def doctor(
     home: HomeOption = None,
     data: DataOption = None,
     host: HostOption = None,
+    dagster_port: DagsterPortOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
     """Look at all that the service needs, and say what to do; exit status 1 when one is bad."""
@@ -419,11 +420,18 @@ def doctor(
             collect,
             examine_database,
             examine_machine,
+            examine_schedules,
             worst,
         )
         from storemon_pipeline.service.reach_database import database_as_it_is
 
-        settings = _settings(home=home, data=data, host=host, database_url=database_url)
+        settings = _settings(
+            home=home,
+            data=data,
+            host=host,
+            dagster_port=dagster_port,
+            database_url=database_url,
+        )
         findings = list(examine_machine(settings))
         try:
             check_has_database(settings)
@@ -431,6 +439,7 @@ def doctor(
                 findings += collect(lambda: examine_database(settings, url))
         except ServiceError as error:
             findings.append(Finding("database", Verdict.BAD, str(error)))
+        findings.append(examine_schedules(settings))
         for finding in findings:
             remedy = f"  -> {finding.remedy}" if finding.remedy else ""
             typer.echo(f"{finding.verdict:<8} {finding.name}: {finding.what}{remedy}")

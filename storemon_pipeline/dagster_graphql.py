@@ -5,6 +5,7 @@ report, and what is launched when, is decided elsewhere.
 """
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,9 @@ from storemon_pipeline.contract import CODE_LOCATION, REPOSITORY
 
 # A launch answers when the run's process has started, which takes seconds on a busy machine.
 DEFAULT_TIMEOUT_SECONDS = 30.0
+
+# A daemon that lives gives a sign every 30 s.
+_SILENT_DAEMON_SECONDS = 120.0
 _CONNECT_TIMEOUT_SECONDS = 3.0
 # The message of an error that a person reads; anything longer is a dump.
 _MESSAGE_LENGTH = 600
@@ -269,6 +273,10 @@ class DagsterGraphQL:
             for daemon in daemons
             if daemon["required"]
         )
+
+    def are_schedules_run(self) -> bool:
+        """Tell whether the daemons, which run schedules and sensors, were alive just now."""
+        return self.have_daemons_beaten_since(time.time() - _SILENT_DAEMON_SECONDS)
 
     def launch_run(
         self,

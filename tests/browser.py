@@ -43,10 +43,17 @@ def visit(
     *,
     scheme: Literal["light", "dark"] = "light",
     size: tuple[int, int] = DESK,
+    key: str | None = None,
 ) -> Iterator[Page]:
-    """Yield a page once its data is there; fails when a script has, or a file is missing."""
+    """Yield a page once its data is there; fails when a script has, or a file is missing.
+
+    `key` is what a user types as the password when the browser asks for it.
+    """
     context = launched.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, accept_downloads=True
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        accept_downloads=True,
+        http_credentials=None if key is None else {"username": "any", "password": key},
     )
     page = context.new_page()
     faults: list[str] = []

@@ -39,6 +39,13 @@ def database_url(server_url: str, template_database: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def other_database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """As `database_url`, for a test that compares two."""
+    with _copied_database(server_url, template_database) as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def module_database_url(server_url: str, template_database: str) -> Iterator[str]:
     """The URL of a database that all tests of a module share."""

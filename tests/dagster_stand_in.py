@@ -29,6 +29,8 @@ class DagsterStandIn:
     refuses: bool = False
     """Launches nothing, for a lasting reason."""
     questions: int = 0
+    beaten_at: float | None = None
+    """When the daemon gave its last sign of life."""
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
         """Return the `data` of GraphQL's answer; None breaks the connection."""
@@ -39,6 +41,13 @@ class DagsterStandIn:
             return {"runsOrError": {"__typename": "Runs", "results": self._find(variables)}}
         if "logsForRun" in query:
             return {"logsForRun": self._events()}
+        if "daemonHealth" in query:
+            daemon = {
+                "daemonType": "SCHEDULER",
+                "required": True,
+                "lastHeartbeatTime": self.beaten_at,
+            }
+            return {"instance": {"daemonHealth": {"allDaemonStatuses": [daemon]}}}
         if "workspaceLocationEntryOrError" in query:
             return {
                 "workspaceLocationEntryOrError": {

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from storemon_api.access import visible_stores
+from storemon_api.access import audit_event, visible_stores
 from storemon_api.bodies import parse_required_json, read_body
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
@@ -69,7 +69,12 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
     }
     try:
         closure, is_new = await write(
-            services, push_closure, row, now=datetime.now(UTC), patience=PATIENCE
+            services,
+            push_closure,
+            row,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            audit=audit_event(request),
         )
     except BadRowsError as error:
         raise bad_rows(error, "closures") from error
@@ -100,11 +105,14 @@ def get_closures(
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Answer a page of closures, by their ids. Files and pushes are told together."""
-    _check_store(request, store_id)
-    if store_id is not None and "\0" in store_id:
-        return _page([], limit)
+    some = visible_stores(request)
+    if store_id is not None:
+        _check_store(request, store_id)
+        some = frozenset({store_id})
+        if "\0" in store_id:
+            return _page([], limit)
     url = services.settings.database_url.get_secret_value()
-    closures = list_closures(url, store_id=store_id, after=after, limit=limit)
+    closures = list_closures(url, only_stores=some, after=after, limit=limit)
     return _page(closures, limit)
 
 
@@ -119,24 +127,36 @@ def get_closures(
     },
 )
 async def delete_closure(
+    request: Request,
     services: ServicesDep,
     closure_id: Annotated[str, Path(description="As listed.", examples=["7"])],
 ) -> Response:
-    """Let the closure's time count as business time again, also in the past."""
+    """Let the closure's time count as business time again, also in the past.
+
+    A key of some stores cancels closures of these stores, and is refused (403) everything else.
+    """
+    some = visible_stores(request)
+    unknown = UNKNOWN_CLOSURE if some is None else FORBIDDEN
     number = int(closure_id) if closure_id.isdecimal() and len(closure_id) < 11 else 0  # noqa: PLR2004
     if not 0 < number <= _LARGEST_ID:
-        raise ProblemError(UNKNOWN_CLOSURE)
+        raise ProblemError(unknown)
     try:
         await write(
-            services, cancel_pushed_closure, number, now=datetime.now(UTC), patience=PATIENCE
+            services,
+            cancel_pushed_closure,
+            number,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            only_stores=some,
+            audit=audit_event(request, closure_id),
         )
     except NoClosureError as error:
-        raise ProblemError(UNKNOWN_CLOSURE) from error
+        raise ProblemError(unknown) from error
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _check_store(request: Request, store_id: str | None) -> None:
-    """Raise a 403 problem unless the request may speak of this store; None stands for all."""
+def _check_store(request: Request, store_id: str) -> None:
+    """Raise a 403 problem unless the request may speak of this store."""
     some = visible_stores(request)
     if some is not None and store_id not in some:
         raise ProblemError(FORBIDDEN)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from storemon_api.access import visible_stores
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import DATABASE_UNAVAILABLE
 from storemon_api.openapi import problem_responses
@@ -20,7 +21,9 @@ from storemon_api.store_schemas import (
 from storemon_pipeline.operations.check_data import DataCheck
 from storemon_pipeline.storage.data_health import (
     read_rejected_reasons,
+    read_rejected_reasons_of,
     read_source_health,
+    read_source_health_of,
     read_stores_of_rejected_hours,
 )
 from storemon_pipeline.storage.uptime_state import read_uptime_state
@@ -39,14 +42,20 @@ _SHOWN: Final = 500
     summary="Whether the figures can be believed",
     responses={200: {"model": DataHealth}, **problem_responses(DATABASE_UNAVAILABLE)},
 )
-def get_data_health(services: ServicesDep) -> Response:
+def get_data_health(request: Request, services: ServicesDep) -> Response:
     """Answer with what was loaded and rejected, and with the stores whose data is doubtful."""
+    some = visible_stores(request)
     with services.reader.connect() as connection:
-        sources = read_source_health(connection)
-        rejected = read_rejected_reasons(connection)
         only_rejected = read_stores_of_rejected_hours(connection)
+        if some is None:
+            sources = read_source_health(connection)
+            rejected = read_rejected_reasons(connection)
+        else:
+            sources = read_source_health_of(connection, some)
+            rejected = read_rejected_reasons_of(connection, some)
+            only_rejected = [store_id for store_id in only_rejected if store_id in some]
         state = read_uptime_state(connection)
-    fleet, check = services.fleet.fleet(), services.fleet.data_check()
+    fleet, check = services.fleet.fleet(some), services.fleet.data_check(some)
     store_ids: Sequence[str] = fleet.store_ids if fleet else ()
     names: Sequence[str | None] = fleet.details.names if fleet else ()
     name_of = dict(zip(store_ids, names, strict=True))
@@ -54,7 +63,7 @@ def get_data_health(services: ServicesDep) -> Response:
     answer = DataHealth(
         as_of=fleet and fleet.as_of,
         refreshed_at=state and state.refreshed_at,
-        dagster_url=services.settings.dagster_url,
+        dagster_url=services.settings.dagster_url if some is None else None,
         sources=[
             SourceStatus(
                 source=source.source,

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
+from storemon_api.access import visible_stores
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
     OF_A_REPORT,
@@ -21,6 +22,7 @@ from storemon_api.schemas import (
 )
 from storemon_pipeline.storage.report_diffs import (
     FIGURES,
+    LoadBetween,
     StoreDifference,
     count_differences,
     read_differences,
@@ -43,6 +45,7 @@ _MOST_INPUTS: Final = 1_000
     },
 )
 def get_report_diff(
+    request: Request,
     services: ServicesDep,
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
     against: Annotated[str, Query(description="The report to compare with.", examples=[REPORT_ID])],
@@ -52,8 +55,10 @@ def get_report_diff(
     """Answer which stores' figures differ, by how much, and what was loaded in between.
 
     A difference is what `report_id` says minus what `against` says. Both reports are complete and
-    speak of the same instant by the same policy.
+    speak of the same instant by the same policy. Of some stores, `inputs` are the loads by which
+    something stands that is said of them, without the numbers of their rows.
     """
+    some = visible_stores(request)
     report, other = complete_report(services, report_id), complete_report(services, against)
     if (report.as_of, report.policy) != (other.as_of, other.policy):
         message = "Input should be a report on the same as_of and policy"
@@ -64,13 +69,16 @@ def get_report_diff(
         raise ValueError(f"a complete report has a result: {report_id}, {against}")
     with services.reader.connect() as connection:
         results = (other.result_id, report.result_id)
-        counts = count_differences(connection, results=results)
-        stores = read_differences(connection, results=results, behind=after, limit=limit)
+        counts = count_differences(connection, results=results, stores=some)
+        stores = read_differences(
+            connection, results=results, behind=after, limit=limit, stores=some
+        )
         inputs = read_loads_between(
             connection,
             results=results,
             as_of=report.as_of,
             limit=_MOST_INPUTS,
+            stores=some,
         )
     answer = DiffAnswer(
         report_id=report.report_id,
@@ -82,11 +90,22 @@ def get_report_diff(
         stores_changed=counts.changed,
         stores_appeared=counts.appeared,
         stores_vanished=counts.vanished,
-        inputs=[DiffInput(**asdict(load)) for load in inputs],
+        inputs=[_input(load, has_numbers=some is None) for load in inputs],
         stores=[_store(store) for store in stores],
         next_after=stores[-1].store_id if len(stores) == limit else None,
     )
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _input(load: LoadBetween, *, has_numbers: bool) -> DiffInput:
+    if has_numbers:
+        return DiffInput(**asdict(load))
+    return DiffInput(
+        load_id=load.load_id,
+        source=load.source,
+        file_path=load.file_path,
+        loaded_at=load.loaded_at,
+    )
 
 
 def _store(store: StoreDifference) -> StoreDiff:

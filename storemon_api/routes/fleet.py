@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from storemon_api.access import visible_stores
 from storemon_api.borders import Border, FromBorder, FromMoment, ToBorder, ToMoment
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_request
@@ -53,7 +54,7 @@ _LONGEST_INCIDENTS: Final = timedelta(days=31)
 )
 def get_fleet_now(services: ServicesDep, wanted: StoreFilterDep) -> Response:
     """Answer with totals of the stores that the filters leave, and of their groups and zones."""
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     if fleet is None:
         empty = FleetNow(
             as_of=None,
@@ -102,7 +103,7 @@ def get_incidents(
     `open=true`: all that are open. Else those that overlap a period of up to 31 days; without
     `from` the 24 hours up to the newest poll.
     """
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     if fleet is None:
         return json_answer(incidents_page(paging, None, _no_incidents(), [], []))
     if is_open:
@@ -165,8 +166,9 @@ def get_fleet_uptime(
             region=wanted.region,
             start=_date(begin, "from"),
             end=_date(end, "to"),
+            only=wanted.only,
         )
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     return json_answer(
         FleetHistory(
             as_of=fleet and fleet.as_of,
@@ -212,10 +214,13 @@ def get_fleet_uptime(
         }
     },
 )
-async def get_events(services: ServicesDep) -> StreamingResponse:
-    """Answer with a stream that holds no connection to the database and ends after some minutes."""
+async def get_events(request: Request, services: ServicesDep) -> StreamingResponse:
+    """Answer with a stream that holds no connection to the database and ends after some minutes.
+
+    Loads are counted over all stores: a key of some gets `load_id` null.
+    """
     return StreamingResponse(
-        services.announcer.stream(),
+        services.announcer.stream(has_load_ids=visible_stores(request) is None),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -230,7 +235,7 @@ def _hours(
     end: Border | None,
 ) -> FleetHistory:
     """The fleet's history by hours of UTC."""
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     until = _instant(end) or (fleet.as_of if fleet else now_utc())
     since = _instant(begin) or until - timedelta(hours=48)
     if until - since > _LONGEST_HOURS:

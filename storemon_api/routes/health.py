@@ -37,12 +37,17 @@ async def healthz() -> Response:
     },
 )
 def readyz(services: ServicesDep) -> Response:
-    """Look at all that a report needs, and name what is missing."""
+    """Look at all that a report needs, and name what is missing.
+
+    Reports are made and served while no schedule is run, from data that gets old: that is a
+    warning, because sending the requests elsewhere would not mend it.
+    """
     checks = _database_checks(services.reader) | {"dagster": _dagster_check(services)}
     missing = [name for name, found in checks.items() if found != _OK]
     if missing:
         raise ProblemError(NOT_READY, f"Not ready yet: {', '.join(missing)}.", checks=checks)
-    return Response(Readiness(checks=checks).model_dump_json(), media_type="application/json")
+    ready = Readiness(checks=checks, warnings=_warnings(services))
+    return Response(ready.model_dump_json(), media_type="application/json")
 
 
 def _database_checks(reader: sa.Engine) -> dict[str, str]:
@@ -61,6 +66,14 @@ def _database_checks(reader: sa.Engine) -> dict[str, str]:
             raise
         checks["database"] = "not reachable"
     return checks
+
+
+def _warnings(services: Services) -> dict[str, str]:
+    try:
+        is_run = services.dagster_probe.are_schedules_run()
+    except (DagsterUnavailableError, DagsterRefusedError):
+        is_run = False
+    return {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
 
 
 def _dagster_check(services: Services) -> str:

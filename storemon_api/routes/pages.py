@@ -7,6 +7,8 @@ from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
+from storemon_api.store_paths import STORE_ID
+
 router = APIRouter(include_in_schema=False)
 
 STATIC_PATH: Final = "/static"
@@ -52,8 +54,8 @@ async def now_page(request: Request) -> Response:
     return _page(request, "now", "Now", here="/")
 
 
-@router.head("/store/{store_id:path}")
-@router.get("/store/{store_id:path}")
+@router.head(f"/store/{STORE_ID}")
+@router.get(f"/store/{STORE_ID}")
 async def store_page(request: Request, store_id: str) -> Response:
     """Answer with the page of one store, whether it exists or not."""
     return _page(request, "store", store_id, here="", store_id=store_id)

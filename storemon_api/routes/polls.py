@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from storemon_api.access import visible_stores
+from storemon_api.access import audit_event, visible_stores
 from storemon_api.bodies import media_type, read_body, unpack
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import (
@@ -90,6 +90,7 @@ async def post_polls(
             is_rejecting=on_error is not None,
             patience=PATIENCE,
             only_stores=visible_stores(request),
+            audit=audit_event(request),
         )
         return load_answer(load, is_rejecting=on_error is not None)
 

@@ -1,5 +1,7 @@
 """A complete report in other formats than CSV, with the extended columns."""
 
+import hashlib
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -15,7 +17,7 @@ from storemon_api.errors import (
     ProblemError,
 )
 from storemon_api.examples import REPORT_ID
-from storemon_api.members import Members, MembersDep
+from storemon_api.members import EVERY_STORE, Members, MembersDep
 from storemon_api.negotiation import has_entity_tag, preferred
 from storemon_api.openapi import problem_responses
 from storemon_api.routes.reports import complete_report
@@ -97,13 +99,14 @@ def _answer(
         raise ValueError(f"the complete report {report.report_id} has no result")
     some = wanted.visible(request, services.reader)
     # Weak: the same rows may be written in other bytes by another release of a library.
-    tag = f'"{report.csv_sha256}-{form.value}"'
+    told = report.csv_sha256 if some is None else _digest(report, some)
+    tag = f'"{told}-{form.value}"'
     headers = {
         "ETag": f"W/{tag}",
-        "Cache-Control": CACHE_FOR_EVER if some is None else "private, no-cache",
+        "Cache-Control": CACHE_FOR_EVER if wanted == EVERY_STORE else "private, no-cache",
         "Content-Disposition": f'attachment; filename="{file_name(report, form.value, wanted)}"',
     }
-    if some is None and has_entity_tag(request.headers.get("If-None-Match"), tag):
+    if has_entity_tag(request.headers.get("If-None-Match"), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     rows = read_report_table(services.settings.database_url.get_secret_value(), report.result_id)
     if some is not None:
@@ -112,3 +115,9 @@ def _answer(
         extended(rows), form, report_id=report.report_id, as_of=report.as_of, policy=report.policy
     )
     return Response(content, headers=headers, media_type=MEDIA_TYPES[form])
+
+
+def _digest(report: Report, store_ids: AbstractSet[str]) -> str:
+    """What tells apart the rows of these stores from other reports' and other stores' rows."""
+    told = "\0".join([str(report.csv_sha256), *sorted(store_ids)])
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()

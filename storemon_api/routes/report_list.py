@@ -1,14 +1,17 @@
 """The list of all reports that were asked for."""
 
+from dataclasses import replace
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from storemon_api.access import visible_stores
 from storemon_api.deps import ServicesDep
 from storemon_api.errors import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.openapi import problem_responses
 from storemon_api.paging import PagingDep
 from storemon_api.store_schemas import ReportEntry, ReportsPage
+from storemon_pipeline.storage.report_rows import count_stores
 from storemon_pipeline.storage.reports import Report, ReportState, list_reports
 
 router = APIRouter(tags=["reports"])
@@ -30,10 +33,19 @@ _STATUS: Final = {
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
-def get_reports(services: ServicesDep, paging: PagingDep) -> Response:
-    """Answer with a page of them, the newest request first."""
+def get_reports(request: Request, services: ServicesDep, paging: PagingDep) -> Response:
+    """Answer with a page of them, the newest request first.
+
+    Reports are made of all stores, whoever asks for them; a key of some stores gets the counts of
+    these stores, as they are known now.
+    """
+    some = visible_stores(request)
     with services.reader.connect() as connection:
         total, reports = list_reports(connection, offset=paging.offset, limit=paging.limit)
+        if some is not None:
+            made = {report.result_id for report in reports if report.result_id is not None}
+            counts = count_stores(connection, made, some)
+            reports = [_counted(report, counts) for report in reports]
     page = ReportsPage(
         total=total,
         offset=paging.offset,
@@ -42,6 +54,13 @@ def get_reports(services: ServicesDep, paging: PagingDep) -> Response:
         reports=[_entry(report) for report in reports],
     )
     return Response(page.model_dump_json(), media_type="application/json")
+
+
+def _counted(report: Report, counts: dict[int, tuple[int, int]]) -> Report:
+    if report.result_id is None:
+        return report
+    stores, silent_stores = counts[report.result_id]
+    return replace(report, stores=stores, silent_stores=silent_stores)
 
 
 def _entry(report: Report) -> ReportEntry:

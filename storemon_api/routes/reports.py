@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from storemon_api import examples
-from storemon_api.access import visible_stores
+from storemon_api.access import audit_event, request_id, visible_stores
 from storemon_api.csv_answers import CSV_MEDIA_TYPE, csv_answer
 from storemon_api.deps import Services, ServicesDep, TriggerRequestDep
 from storemon_api.errors import (
@@ -40,6 +40,7 @@ from storemon_api.schemas import (
     TriggerRequest,
 )
 from storemon_api.status import ReportStatus
+from storemon_pipeline.storage.audit import record_event
 from storemon_pipeline.storage.report_rows import count_stores
 from storemon_pipeline.storage.reports import Report, ReportState, read_report, request_report
 from storemon_pipeline.uptime.windows import Policy
@@ -259,8 +260,9 @@ def _request_report(request: Request, services: Services, wanted: TriggerRequest
             report_id=report_id,
             as_of=wanted.as_of,
             policy=wanted.policy or Policy.NEAREST,
-            request_id=getattr(request.state, "request_id", None),
+            request_id=request_id(request),
         )
+        record_event(connection, audit_event(request, report_id))
     services.dispatcher.wake()
     return report_id
 
@@ -329,7 +331,7 @@ def _counts(request: Request, services: Services, report: Report) -> tuple[int |
     if some is None or report.result_id is None:
         return report.stores, report.silent_stores
     with services.reader.connect() as connection:
-        return count_stores(connection, report.result_id, some)
+        return count_stores(connection, [report.result_id], some)[report.result_id]
 
 
 def _json(body: BaseModel, headers: dict[str, str] | None = None) -> Response:

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
+from storemon_api.access import visible_stores
 from storemon_api.borders import FromBorder, Moment, ToBorder
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
@@ -36,6 +37,7 @@ from storemon_api.store_lists import (
     is_storable,
     ordered,
 )
+from storemon_api.store_paths import STORE_ID
 from storemon_api.store_schemas import (
     HistoryPage,
     HistoryRow,
@@ -112,7 +114,7 @@ def get_stores(
     Stores of which the sorted value is unknown come last. By standing, stores that are down come
     first, then those that are up, closed and silent.
     """
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(wanted.only)
     if fleet is None:
         empty = StoresPage(
             as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
@@ -134,9 +136,9 @@ def get_stores(
     )
 
 
-@router.head("/stores/{store_id:path}/uptime", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/uptime", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/uptime",
+    f"/stores/{STORE_ID}/uptime",
     summary="A store's history by local hour, day, week or month",
     responses={200: {"model": HistoryPage}, **_PROBLEMS},
 )
@@ -183,9 +185,9 @@ def get_store_uptime(
     )
 
 
-@router.head("/stores/{store_id:path}/incidents", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/incidents", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/incidents",
+    f"/stores/{STORE_ID}/incidents",
     summary="A store's incidents",
     responses={200: {"model": IncidentsPage}, **_PROBLEMS},
 )
@@ -210,9 +212,9 @@ def get_store_incidents(
     return json_answer(incidents_page(paging, as_of, incidents.take(order), [store_id], [name]))
 
 
-@router.head("/stores/{store_id:path}/timeline", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/timeline", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/timeline",
+    f"/stores/{STORE_ID}/timeline",
     summary="What happened at a store, minute by minute",
     responses={200: {"model": TimelineAnswer}, **_PROBLEMS},
 )
@@ -249,9 +251,9 @@ def get_store_timeline(
     )
 
 
-@router.head("/stores/{store_id:path}/explain", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}/explain", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}/explain",
+    f"/stores/{STORE_ID}/explain",
     summary="The intervals that sum to a report's figure",
     responses={200: {"model": LedgerAnswer}, **_PROBLEMS},
 )
@@ -295,15 +297,15 @@ def explain_store(
     )
 
 
-@router.head("/stores/{store_id:path}", include_in_schema=False)
+@router.head(f"/stores/{STORE_ID}", include_in_schema=False)
 @router.get(
-    "/stores/{store_id:path}",
+    f"/stores/{STORE_ID}",
     summary="One store at the newest poll",
     responses={200: {"model": StoreAnswer}, **_PROBLEMS},
 )
-def get_store(services: ServicesDep, store_id: _StoreId) -> Response:
+def get_store(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
     """Answer with the store's figures, week and open incident."""
-    fleet = services.fleet.fleet()
+    fleet = services.fleet.fleet(visible_stores(request))
     if fleet is None or store_id not in fleet.position:
         raise ProblemError(UNKNOWN_STORE)
     position = fleet.position[store_id]

@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
+from storemon_api.access import audit_event
 from storemon_api.bodies import parse_required_json, read_body
 from storemon_api.deps import Services, ServicesDep
 from storemon_api.errors import (
@@ -18,6 +19,7 @@ from storemon_api.errors import (
 from storemon_api.loads import bad_rows, load_answer
 from storemon_api.openapi import json_body, problem_responses
 from storemon_api.schemas import HoursBody, LoadAnswer, TimezoneBody
+from storemon_api.store_paths import STORE_ID
 from storemon_api.writing import PATIENCE, write
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.operations.push_polls import BadRowsError
@@ -42,7 +44,7 @@ _RESPONSES: Final = {
 
 
 @router.put(
-    "/stores/{store_id:path}/hours",
+    f"/stores/{STORE_ID}/hours",
     summary="Set the weekly hours of a store",
     responses=_RESPONSES,
     openapi_extra=json_body(HoursBody),
@@ -60,11 +62,11 @@ async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId)
         }
         for row in body.hours
     ]
-    return await _write(services, Source.BUSINESS_HOURS, rows, "hours")
+    return await _write(request, services, Source.BUSINESS_HOURS, rows, "hours")
 
 
 @router.put(
-    "/stores/{store_id:path}/timezone",
+    f"/stores/{STORE_ID}/timezone",
     summary="Set the time zone of a store",
     responses=_RESPONSES,
     openapi_extra=json_body(TimezoneBody),
@@ -73,7 +75,7 @@ async def put_timezone(request: Request, services: ServicesDep, store_id: _Store
     """Let this zone hold, from `valid_from` on; the same body twice changes nothing."""
     body = await _read(request, services, TimezoneBody)
     row = {"store_id": store_id, "timezone_str": body.timezone, "valid_from": body.valid_from}
-    return await _write(services, Source.STORE_TIMEZONES, [row], "timezone")
+    return await _write(request, services, Source.STORE_TIMEZONES, [row], "timezone")
 
 
 async def _read(request: Request, services: Services, model: type[_Model]) -> _Model:
@@ -82,11 +84,17 @@ async def _read(request: Request, services: Services, model: type[_Model]) -> _M
 
 
 async def _write(
-    services: Services, source: Source, rows: list[dict[str, str]], what: str
+    request: Request, services: Services, source: Source, rows: list[dict[str, str]], what: str
 ) -> Response:
     try:
         load = await write(
-            services, push_rows, source, rows, now=datetime.now(UTC), patience=PATIENCE
+            services,
+            push_rows,
+            source,
+            rows,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            audit=audit_event(request),
         )
     except BadRowsError as error:
         raise bad_rows(error, what) from error

@@ -23,16 +23,18 @@ function showSummary(health) {
 }
 
 function showSources(health) {
-  document.getElementById("dagster").replaceChildren("runs, logs and checks: ", h("a", { href: health.dagster_url }, "Dagster"));
+  document.getElementById("dagster").replaceChildren(...(health.dagster_url ? ["runs, logs and checks: ", h("a", { href: health.dagster_url }, "Dagster")] : []));
+  // A key of some stores gets no numbers: loads hold rows of other stores as well.
+  const numbers = (one) => (one === null ? "" : count(one));
   fillTable(document.getElementById("sources"), [
     { head: "source", class: "id", label: "", cell: (one) => NAMES[one.source] || one.source },
     { head: "last change loaded (UTC)", cell: (one) => dated(one.last_loaded_at) },
     { head: "from", cell: (one) => one.last_file || "pushed" },
-    { head: "rows read", class: "number", cell: (one) => count(one.last_rows_read) },
-    { head: "of them rejected", class: "number", cell: (one) => count(one.last_rows_rejected) },
-    { head: "loads", class: "number", cell: (one) => count(one.loads) },
-    { head: "rows loaded in all", class: "number", cell: (one) => count(one.rows_loaded) },
-    { head: "replaced", class: "number", cell: (one) => count(one.rows_replaced) },
+    { head: "rows read", class: "number", cell: (one) => numbers(one.last_rows_read) },
+    { head: "of them rejected", class: "number", cell: (one) => numbers(one.last_rows_rejected) },
+    { head: "loads", class: "number", cell: (one) => numbers(one.loads) },
+    { head: "rows loaded in all", class: "number", cell: (one) => numbers(one.rows_loaded) },
+    { head: "replaced", class: "number", cell: (one) => numbers(one.rows_replaced) },
   ], health.sources, "Nothing was loaded yet.");
 }
 

@@ -10,7 +10,9 @@ export class ProblemError extends Error {
 }
 
 export async function ask(path, options = {}) {
-  const answer = await fetch(root + path, options);
+  // Says that a page asks: the server then lets the browser use the key that its user gave it.
+  const headers = { ...options.headers, "X-Requested-With": "storemon" };
+  const answer = await fetch(root + path, { ...options, headers });
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   throw new ProblemError(answer.status, problem.detail || `The server answered ${answer.status}.`);

@@ -136,7 +136,7 @@ async function showDifference() {
   ], answer.stores, "No store's figures differ.");
   document.getElementById("difference-body").replaceChildren(
     h("p", {}, `As of ${dated(answer.as_of)} UTC: ${count(answer.stores_changed)} store${answer.stores_changed === 1 ? "" : "s"} changed, ${count(answer.stores_appeared)} appeared, ${count(answer.stores_vanished)} vanished.`),
-    h("p", { class: "note" }, answer.inputs.length ? `Loaded in between: ${answer.inputs.map((load) => `${load.file_path || load.source} (${count(load.rows_loaded)} new, ${count(load.rows_replaced)} replaced)`).join(", ")}` : "Nothing was loaded in between."),
+    h("p", { class: "note" }, answer.inputs.length ? `Loaded in between: ${answer.inputs.map((load) => `${load.file_path || load.source}${load.rows_loaded === undefined ? "" : ` (${count(load.rows_loaded)} new, ${count(load.rows_replaced)} replaced)`}`).join(", ")}` : "Nothing was loaded in between."),
     h("div", { class: "scroll" }, table), answer.next_after ? h("p", { class: "note" }, `The first ${count(answer.stores.length)} of them.`) : "");
   box.hidden = false;
 }

@@ -13,6 +13,7 @@ from storemon_pipeline.ingest.locations import LocationError, UnreachableError
 from storemon_pipeline.ingest.rejects import UnusableFileError
 from storemon_pipeline.ingest.sources import MissingSourceError
 from storemon_pipeline.operations.ingest_files import UnusableFilesError
+from storemon_pipeline.storage.engine import is_disk_full
 from storemon_pipeline.storage.retention import PollsNotKeptError
 
 OWNERS: Final = ["team:storemon"]
@@ -32,13 +33,19 @@ REFRESH_TAGS: Final = {
 }
 
 
+DISK_FULL: Final = (
+    "Disk full: the database found no space for what was to be written, and wrote nothing of it. "
+    "Free some space; the next refresh goes on from here."
+)
+
+
 @contextmanager
 def told_apart() -> Iterator[None]:
     """Failures are told apart: what may pass is tried again, what lasts fails the step at once.
 
     A lost connection passes, so does a place that cannot be reached, and so do polls that grew too
     old while they were read. A file that is missing or cannot be used does not pass before someone
-    changes it, and any other error is a fault of the program.
+    changes it, nor does a full disk, and any other error is a fault of the program.
     """
     try:
         yield
@@ -49,10 +56,11 @@ def told_apart() -> Iterator[None]:
         LocationError,
     ) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-    except (
-        adbc.OperationalError,
-        sa.exc.OperationalError,
-        PollsNotKeptError,
-        UnreachableError,
-    ) as error:
+    except (adbc.Error, sa.exc.DBAPIError) as error:
+        if is_disk_full(error):
+            raise dg.Failure(description=DISK_FULL, allow_retries=False) from error
+        if not isinstance(error, adbc.OperationalError | sa.exc.OperationalError):
+            raise
+        raise dg.RetryRequested(_TRIES - 1, _SECONDS_BETWEEN_TRIES) from error
+    except (PollsNotKeptError, UnreachableError) as error:
         raise dg.RetryRequested(_TRIES - 1, _SECONDS_BETWEEN_TRIES) from error

@@ -3,6 +3,7 @@
 Where a rule is checked is no matter of this module: the readers decide, and say it here.
 """
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -90,6 +91,18 @@ class Verdict:
         """Return (index, reason) of every rejected row, ascending."""
         indices: Sequence[int] = np.flatnonzero(self._finding >= 0).tolist()
         return [(index, self._REASONS[self._finding[index]]) for index in indices]
+
+
+def named_store(header: str, row: str) -> str | None:
+    """The store that a row under this header names; None where it cannot be taken apart."""
+    try:
+        names, cells = (next(csv.reader([line]), []) for line in (header, row))
+    except csv.Error:
+        return None
+    places = [name.strip().lower() for name in names]
+    if "store_id" not in places or len(cells) <= places.index("store_id"):
+        return None
+    return cells[places.index("store_id")].strip()
 
 
 def printable(text: bytes | str) -> str:

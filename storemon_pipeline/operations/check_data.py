@@ -1,6 +1,7 @@
 """Looking for what the polls contradict of the listed hours and zones."""
 
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -24,6 +25,19 @@ class DataCheck:
     stores: StoreIndex
     details: StoreDetails
     contradictions: Contradictions
+
+    def part(self, store_ids: AbstractSet[str]) -> "DataCheck":
+        """The findings of these stores."""
+        found = self.contradictions
+        kept = [
+            row
+            for row, store in enumerate(found.store.tolist())
+            if self.stores.store_ids[store].as_py() in store_ids
+        ]
+        few = Contradictions(
+            found.store[kept], [found.kind[row] for row in kept], found.by_us[kept]
+        )
+        return replace(self, contradictions=few)
 
 
 def check_data(url: str) -> DataCheck | None:

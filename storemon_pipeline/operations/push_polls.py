@@ -10,8 +10,9 @@ from storemon_pipeline.ingest.poll_bodies import (
     TooManyRowsError,
     parse_poll_body,
 )
-from storemon_pipeline.ingest.rejects import RejectedRow
+from storemon_pipeline.ingest.rejects import RejectedRow, named_store
 from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.storage.audit import AuditEvent, append_event
 from storemon_pipeline.storage.bulk import BusyError, bulk_transaction
 from storemon_pipeline.storage.instants import microseconds
 from storemon_pipeline.storage.loads import NOTHING, Accounts, close_load, open_load
@@ -63,13 +64,15 @@ def push_polls(
     is_rejecting: bool,
     patience: timedelta,
     only_stores: frozenset[str] | None = None,
+    audit: AuditEvent | None = None,
 ) -> PushedLoad:
-    """The polls of a body are in the database, with the status runs that they make.
+    """The polls of a body are in the database, with the status runs that they make and `audit`.
 
     `now` is the ingesting clock. With `is_rejecting` bad rows become rejected rows and the others
     are loaded; without it one bad row leaves everything as it was and raises BadRowsError. Raises
     BusyError when another load is being written for longer than `patience`, UnusableBodyError and
-    TooManyRowsError, and ForeignStoreError for polls of others than `only_stores`.
+    TooManyRowsError, and ForeignStoreError for rows of others than `only_stores`, bad ones too:
+    they may be replayed one day.
     """
     with bulk_transaction(url) as bulk:
         kept_from_us = read_polls_kept_from_us(bulk)
@@ -80,20 +83,39 @@ def push_polls(
         now_us=microseconds(now),
         kept_from_us=kept_from_us,
     )
-    if only_stores is not None and not only_stores.issuperset(pushed.polls.store_ids):
+    if only_stores is not None and not only_stores.issuperset(_named_stores(pushed)):
         raise ForeignStoreError
     if pushed.rejected and not is_rejecting:
         raise BadRowsError(pushed.rejected, pushed.rows)
     if not pushed.rows:
         return PushedLoad(None, NOTHING, ())
     try:
-        return _write(url, pushed, now=now, patience=patience)
+        return _write(url, pushed, now=now, patience=patience, audit=audit)
     except PollsNotKeptError as error:
         # Old polls were dropped since the border was read: the next try sees the new one.
         raise BusyError(patience) from error
 
 
-def _write(url: str, pushed: PollsPushed, *, now: datetime, patience: timedelta) -> PushedLoad:
+def _named_stores(pushed: PollsPushed) -> set[str]:
+    """The ids of all stores that a body names."""
+    rejected = {
+        named_store(
+            pushed.header,
+            row.text if row.whole is None else row.whole.decode("utf-8", "replace"),
+        )
+        for row in pushed.rejected
+    }
+    return {*pushed.polls.store_ids.tolist(), *rejected} - {None, ""}
+
+
+def _write(
+    url: str,
+    pushed: PollsPushed,
+    *,
+    now: datetime,
+    patience: timedelta,
+    audit: AuditEvent | None,
+) -> PushedLoad:
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
         accounts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
@@ -106,4 +128,5 @@ def _write(url: str, pushed: PollsPushed, *, now: datetime, patience: timedelta)
             polled_us=polled_bounds_us(pushed.polls),
             header=pushed.header,
         )
+        append_event(bulk, audit)
     return PushedLoad(load.load_id, accounts, pushed.rejected)

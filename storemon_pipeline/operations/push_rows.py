@@ -1,6 +1,7 @@
 """Hours, zones and closures that a client pushes: one request is one load."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from storemon_pipeline.ingest.rejects import Reason, RejectedRow, Verdict
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.ingest.zones import known_zones, parse_zones
 from storemon_pipeline.operations.push_polls import BadRowsError, PushedLoad
+from storemon_pipeline.storage.audit import AuditEvent, append_event
 from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
 from storemon_pipeline.storage.closures import (
     StoredClosure,
@@ -38,8 +40,9 @@ def push_rows(
     *,
     now: datetime,
     patience: timedelta,
+    audit: AuditEvent | None = None,
 ) -> PushedLoad:
-    """The rows are in the database as one load of hours, zones or closures.
+    """The rows are in the database as one load of hours, zones or closures, with `audit`.
 
     Each row has the columns of the source's file, as text. Raises BadRowsError when one of them
     cannot be read; nothing is loaded then. Raises BusyError as `push_polls` does.
@@ -49,11 +52,17 @@ def push_rows(
         load = open_load(bulk, source, file_path=None, run_id=None, loaded_at=now)
         accounts = _write(bulk, load, frame)
         close_load(bulk, load, accounts, ())
+        append_event(bulk, audit)
     return PushedLoad(load.load_id, accounts, ())
 
 
 def push_closure(
-    url: str, row: Mapping[str, str], *, now: datetime, patience: timedelta
+    url: str,
+    row: Mapping[str, str],
+    *,
+    now: datetime,
+    patience: timedelta,
+    audit: AuditEvent | None = None,
 ) -> tuple[StoredClosure, bool]:
     """The closure holds; whether it is new. Raises as `push_rows` does."""
     frame = _parse(Source.CLOSURES, [row])
@@ -62,22 +71,37 @@ def push_closure(
         accounts = load_closures(bulk, load, frame)
         close_load(bulk, load, accounts, ())
         closure = find_closure(bulk, frame)
+        append_event(bulk, audit)
     return closure, accounts.loaded > 0
 
 
-def cancel_pushed_closure(url: str, closure_id: int, *, now: datetime, patience: timedelta) -> None:
-    """The closure of this id holds no more. Raises NoClosureError when none does."""
+def cancel_pushed_closure(
+    url: str,
+    closure_id: int,
+    *,
+    now: datetime,
+    patience: timedelta,
+    only_stores: AbstractSet[str] | None = None,
+    audit: AuditEvent | None = None,
+) -> None:
+    """The closure of this id holds no more.
+
+    Raises NoClosureError when none does, or it is not of one of `only_stores`.
+    """
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
-        if not cancel_closure(bulk, load, closure_id):
+        if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
             raise NoClosureError(f"no closure {closure_id} holds")
         close_load(bulk, load, Accounts(0, 1, 0, 0), ())
+        append_event(bulk, audit)
 
 
-def list_closures(url: str, *, store_id: str | None, after: int, limit: int) -> list[StoredClosure]:
+def list_closures(
+    url: str, *, only_stores: AbstractSet[str] | None, after: int, limit: int
+) -> list[StoredClosure]:
     """As `storage.closures.read_closures`."""
     with bulk_transaction(url) as bulk:
-        return read_closures(bulk, store_id=store_id, after=after, limit=limit)
+        return read_closures(bulk, only_stores=only_stores, after=after, limit=limit)
 
 
 def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:

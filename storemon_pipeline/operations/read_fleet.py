@@ -1,6 +1,8 @@
 """Everything that the pages and the JSON say of all stores at once, out of one snapshot."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,11 +49,52 @@ class Fleet:
     standing: npt.NDArray[np.int8]
     last_poll_us: IntArray
     has_poll: npt.NDArray[np.bool_]
+    first_poll_us: IntArray
     figures: Figures
     figure_row: IntArray
-    previous: tuple[Amounts | None, Amounts | None, Amounts | None]
+    previous: "Previous"
     incidents: Incidents
     incident_row: IntArray
+
+    def part(self, store_ids: AbstractSet[str]) -> "Fleet":
+        """These of its stores, at the same instant, as if there were no others."""
+        kept = np.array(
+            sorted(self.position[one] for one in store_ids & self.position.keys()), np.int64
+        )
+        new_position = np.full(len(self.stores), -1)
+        new_position[kept] = np.arange(len(kept))
+        rows = self.figure_row[kept]
+        rows = rows[rows >= 0]
+        figures = Figures(*(getattr(self.figures, field.name)[rows] for field in fields(Figures)))
+        figures = replace(figures, store=new_position[figures.store])
+        incidents = self.incidents.take(new_position[self.incidents.store] >= 0)
+        incidents = replace(incidents, store=new_position[incidents.store])
+        first_poll_us = self.first_poll_us[kept]
+        own_ids = [self.store_ids[position] for position in kept.tolist()]
+        return Fleet(
+            as_of=self.as_of,
+            stores=StoreIndex(self.stores.store_ids.take(kept), self.stores.store_keys[kept]),
+            store_ids=own_ids,
+            position={store_id: position for position, store_id in enumerate(own_ids)},
+            details=self.details.part(kept),
+            standing=self.standing[kept],
+            last_poll_us=self.last_poll_us[kept],
+            has_poll=self.has_poll[kept],
+            first_poll_us=first_poll_us,
+            figures=figures,
+            figure_row=_rows(figures.store, len(kept)),
+            previous=_reached(
+                [before and before.take(kept) for before in self.previous],
+                microseconds(self.as_of),
+                first_poll_us,
+            ),
+            incidents=incidents,
+            incident_row=_rows(incidents.store, len(kept)),
+        )
+
+
+Previous = tuple[Amounts | None, Amounts | None, Amounts | None]
+"""Amounts of the windows before those of a report, in their order."""
 
 
 def read_fleet(url: str) -> Fleet | None:
@@ -96,9 +139,10 @@ def read_fleet(url: str) -> Fleet | None:
         standing=standing(runs, calendar, as_of_us=as_of_us),
         last_poll_us=last_poll_us,
         has_poll=has_poll,
+        first_poll_us=first_poll_us,
         figures=figures,
         figure_row=_rows(figures.store, len(stores)),
-        previous=_previous(runs, calendar, as_of_us, int(first_poll_us.min(initial=as_of_us))),
+        previous=_reached(_previous(runs, calendar, as_of_us), as_of_us, first_poll_us),
         incidents=incidents,
         incident_row=_rows(incidents.store, len(stores)),
     )
@@ -110,23 +154,27 @@ def _rows(store: IntArray, stores: int) -> IntArray:
     return row
 
 
-def _previous(
-    runs: Runs, calendar: Calendar, as_of_us: int, first_poll_us: int
-) -> tuple[Amounts | None, Amounts | None, Amounts | None]:
-    """The amounts of each window's forerunner; None where it begins before the first poll."""
+def _previous(runs: Runs, calendar: Calendar, as_of_us: int) -> list[Amounts]:
+    """The amounts of each window's forerunner."""
     history = build_history(runs, calendar)
     every = np.arange(calendar.stores)
-    found: list[Amounts | None] = []
-    for length_us in WINDOW_US.values():
-        start_us = as_of_us - 2 * length_us
-        found.append(
-            history.amounts(
-                every,
-                np.full(len(every), start_us),
-                np.full(len(every), start_us + length_us),
-            )
-            if start_us >= first_poll_us
-            else None
+    return [
+        history.amounts(
+            every,
+            np.full(len(every), as_of_us - 2 * length_us),
+            np.full(len(every), as_of_us - length_us),
         )
-    hour, day, week = found
+        for length_us in WINDOW_US.values()
+    ]
+
+
+def _reached(
+    amounts: Sequence[Amounts | None], as_of_us: int, first_poll_us: IntArray
+) -> "Previous":
+    """The amounts of those windows that do not begin before the first poll."""
+    first_us = int(first_poll_us.min(initial=as_of_us))
+    hour, day, week = (
+        before if as_of_us - 2 * length_us >= first_us else None
+        for before, length_us in zip(amounts, WINDOW_US.values(), strict=True)
+    )
     return hour, day, week

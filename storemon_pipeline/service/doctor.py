@@ -1,5 +1,6 @@
 """What `storemon doctor` looks at: each finding says what is so, and what to do where it is bad."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
+from storemon_pipeline.dagster_graphql import (
+    DagsterGraphQL,
+    DagsterRefusedError,
+    DagsterUnavailableError,
+)
 from storemon_pipeline.operations.manage_keys import has_usable_key
 from storemon_pipeline.service.errors import StartError
 from storemon_pipeline.service.home import Home
@@ -22,7 +28,9 @@ from storemon_pipeline.storage.reports import ReportState, count_by_state
 from storemon_pipeline.storage.uptime_state import newest_poll, read_uptime_state
 
 _LEAST_FREE_BYTES: Final = 2 * 1024**3
+_NOTHING_FITS_BYTES: Final = 64 * 1024**2
 _FEW_FREE_BYTES: Final = 10 * 1024**3
+_DAGSTER_SECONDS: Final = 5.0
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _REFRESH_IS_LATE: Final = timedelta(hours=2)
 _RUN_IS_STUCK: Final = timedelta(minutes=10)
@@ -54,15 +62,25 @@ def examine_machine(settings: Settings) -> Iterator[Finding]:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
+    is_full = "full: " if free < _NOTHING_FITS_BYTES else ""
     verdict = Verdict.GOOD
     if free < _FEW_FREE_BYTES:
         verdict = Verdict.WARNING if free >= _LEAST_FREE_BYTES else Verdict.BAD
     yield Finding(
         "disk",
         verdict,
-        f"{free / 1024**3:.1f} GiB free in {folder}",
+        f"{is_full}{free / 1024**3:.1f} GiB free in {folder}",
         "" if verdict is Verdict.GOOD else "Free some space, or name another --home.",
     )
+    if not os.access(folder, os.W_OK):
+        is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        why = "a read-only file system" if is_read_only else "no right to"
+        yield Finding(
+            "home",
+            Verdict.BAD,
+            f"{folder} cannot be written ({why})",
+            "Name a folder of yours with --home (STOREMON_HOME), or make this one writable.",
+        )
     yield _zone_data()
     try:
         check_data_folder(settings)
@@ -102,6 +120,28 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
             f"the API is to listen on {settings.host}, and no key is usable",
             "Make one: `storemon keys create --name NAME --all-stores`.",
         )
+
+
+def examine_schedules(settings: Settings) -> Finding:
+    """Look whether Dagster's daemon, which runs the schedules and sensors, is alive."""
+    try:
+        with DagsterGraphQL(settings.dagster_url, timeout=_DAGSTER_SECONDS) as client:
+            is_run = client.are_schedules_run()
+    except (DagsterUnavailableError, DagsterRefusedError):
+        return Finding(
+            "schedules",
+            Verdict.WARNING,
+            f"not run as far as is known: no Dagster answers at {settings.dagster_url}",
+            "Is `storemon up` running, and on this port?",
+        )
+    if not is_run:
+        return Finding(
+            "schedules",
+            Verdict.BAD,
+            "not run: Dagster's daemon gives no sign of life",
+            "See daemon.log in the home's logs, then stop and start `storemon up`.",
+        )
+    return Finding("schedules", Verdict.GOOD, "Dagster's daemon runs them")
 
 
 def _zone_data() -> Finding:

@@ -4,6 +4,7 @@ What a closure takes out of business time is the matter of `uptime/calendar.py`.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -92,22 +93,30 @@ def load_closure_union(
     ]
 
 
-def cancel_closure(bulk: Bulk, load: Load, closure_id: int) -> bool:
-    """The closure is cancelled by this load; False when there is none that holds."""
+def cancel_closure(
+    bulk: Bulk, load: Load, closure_id: int, *, only_stores: AbstractSet[str] | None = None
+) -> bool:
+    """The closure, of one of these stores, is cancelled; False when there is none that holds."""
     rows = bulk.fetch(
         """
         UPDATE closures SET cancelled_by_load_id = $1
-        WHERE closure_id = $2 AND cancelled_by_load_id IS NULL RETURNING closure_id
+        WHERE closure_id = $2 AND cancelled_by_load_id IS NULL
+          AND ($3 = 0 OR store_key IN (SELECT store_key FROM stores WHERE store_id = ANY ($4)))
+        RETURNING closure_id
         """,
-        (load.load_id, closure_id),
+        (load.load_id, closure_id, *_only(only_stores)),
     )
     return bool(rows.num_rows)
 
 
 def read_closures(
-    bulk: Bulk, *, store_id: str | None = None, after: int = 0, limit: int = 1_000
+    bulk: Bulk,
+    *,
+    only_stores: AbstractSet[str] | None = None,
+    after: int = 0,
+    limit: int = 1_000,
 ) -> list[StoredClosure]:
-    """The closures that hold, by their ids, from the one after `after`; of one store, or all.
+    """The closures that hold, by their ids, from the one after `after`; of these stores, or all.
 
     A closure of every store is among those of each one.
     """
@@ -115,12 +124,17 @@ def read_closures(
         f"""
         {_SELECT}
           AND c.closure_id > $1
-          AND ($2::text = '' OR c.store_key IS NULL OR s.store_id = $2)
-        ORDER BY c.closure_id LIMIT $3
+          AND ($2 = 0 OR c.store_key IS NULL OR s.store_id = ANY ($3))
+        ORDER BY c.closure_id LIMIT $4
         """,
-        (after, store_id or "", limit),
+        (after, *_only(only_stores), limit),
     ).to_pylist()
     return [StoredClosure(**row) for row in rows]
+
+
+def _only(store_ids: AbstractSet[str] | None) -> tuple[int, list[str]]:
+    """Whether there is a limit, and the ids; an empty list would have no type for the driver."""
+    return int(store_ids is not None), sorted(store_ids or {""})
 
 
 def find_closure(bulk: Bulk, frame: pd.DataFrame) -> StoredClosure:

@@ -1,12 +1,13 @@
 """What stands between the files and figures that can be believed: loads, rejected rows, gaps."""
 
-import csv
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
 
+from storemon_pipeline.ingest.rejects import named_store
 from storemon_pipeline.ingest.sources import Source
 
 _EXAMPLES: Final = 5
@@ -25,16 +26,16 @@ _STANDING_LOADS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """The last load of a source, and its rows in all loads."""
+    """The last load of a source, and its rows in all loads; no numbers of some of its stores."""
 
     source: str
-    loads: int
     last_loaded_at: datetime
     last_file_path: str | None
-    last_rows_read: int
-    last_rows_rejected: int
-    rows_loaded: int
-    rows_replaced: int
+    loads: int | None = None
+    last_rows_read: int | None = None
+    last_rows_rejected: int | None = None
+    rows_loaded: int | None = None
+    rows_replaced: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def read_source_health(connection: sa.Connection) -> list[SourceHealth]:
     rows = connection.execute(
         sa.text(
             """
-            SELECT DISTINCT ON (source) source, count(*) OVER sources, loaded_at, file_path,
+            SELECT DISTINCT ON (source) source, loaded_at, file_path, count(*) OVER sources,
                    rows_read, rows_rejected, (sum(rows_loaded) OVER sources)::bigint,
                    (sum(rows_replaced) OVER sources)::bigint
             FROM loads WHERE undone_at IS NULL
@@ -69,6 +70,43 @@ def read_source_health(connection: sa.Connection) -> list[SourceHealth]:
             ORDER BY source, load_id DESC
             """
         )
+    )
+    return [SourceHealth(*tuple(row)) for row in rows]
+
+
+def read_source_health_of(
+    connection: sa.Connection, store_ids: AbstractSet[str]
+) -> list[SourceHealth]:
+    """Every source that says something of these stores, with the load that said the newest.
+
+    Of polls that is the load of a store's newest poll. Rows are counted by loads, which hold those
+    of other stores as well, so no numbers are told.
+    """
+    rows = connection.execute(
+        sa.text(
+            """
+            WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:store_ids)),
+            said AS (
+                SELECT 'store_status' AS source, p.load_id FROM own CROSS JOIN LATERAL (
+                    SELECT load_id FROM store_status p WHERE p.store_key = own.store_key
+                    ORDER BY polled_at DESC LIMIT 1
+                ) p
+                UNION ALL SELECT 'business_hours', load_id FROM business_hours JOIN own
+                    USING (store_key)
+                UNION ALL SELECT 'store_timezones', load_id FROM store_timezones JOIN own
+                    USING (store_key)
+                UNION ALL SELECT 'store_details', load_id FROM store_details JOIN own
+                    USING (store_key)
+                UNION ALL SELECT 'closures', load_id FROM closures
+                    WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
+            )
+            SELECT source, loaded_at, file_path
+            FROM (SELECT source, max(load_id) AS load_id FROM said GROUP BY source) newest
+            JOIN loads USING (source, load_id)
+            ORDER BY source
+            """
+        ),
+        {"store_ids": sorted(store_ids)},
     )
     return [SourceHealth(*tuple(row)) for row in rows]
 
@@ -100,6 +138,34 @@ def read_rejected_reasons(connection: sa.Connection) -> list[RejectedReason]:
     return list(found.values())
 
 
+def read_rejected_reasons_of(
+    connection: sa.Connection, store_ids: AbstractSet[str]
+) -> list[RejectedReason]:
+    """As `read_rejected_reasons`, of the rows that name one of these stores."""
+    rows = connection.execute(
+        sa.text(
+            f"""
+            SELECT l.source, r.reason, l.file_path, r.line, r.row_text, l.header
+            FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+            WHERE r.replayed_by_load_id IS NULL AND l.header IS NOT NULL
+            ORDER BY r.rejected_row_id DESC
+            """  # noqa: S608  (a constant of this module)
+        )
+    )
+    found: dict[tuple[str, str], list[RejectedExample]] = {}
+    for source, reason, file_path, line, row_text, header in rows:
+        if named_store(header, row_text) in store_ids:
+            own = found.setdefault((source, reason), [])
+            own.append(RejectedExample(file_path, line, row_text))
+    return sorted(
+        (
+            RejectedReason(source, reason, len(own), own[:_EXAMPLES])
+            for (source, reason), own in found.items()
+        ),
+        key=lambda kind: (-kind.rows, kind.source, kind.reason),
+    )
+
+
 def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
     """Ids of stores that have no hours because each row of theirs was rejected, in order.
 
@@ -115,7 +181,7 @@ def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
         ),
         {"source": Source.BUSINESS_HOURS.value},
     )
-    named = {_store_id(header, text) for header, text in rows} - {None, ""}
+    named = {named_store(header, text) for header, text in rows} - {None, ""}
     if not named:
         return []
     with_hours = connection.execute(
@@ -128,11 +194,3 @@ def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
         {"named": list(named)},
     ).scalars()
     return sorted(str(store_id) for store_id in named - set(with_hours))
-
-
-def _store_id(header: str, text: str) -> str | None:
-    names, cells = (next(csv.reader([line]), []) for line in (header, text))
-    places = [name.strip().lower() for name in names]
-    if "store_id" not in places or len(cells) <= places.index("store_id"):
-        return None
-    return cells[places.index("store_id")].strip()

@@ -11,6 +11,9 @@ from sqlalchemy.engine import URL, make_url
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 
+_DISK_FULL: Final = "53100"
+"""PostgreSQL's code for a file that cannot grow."""
+
 
 def sqlalchemy_url(url: str) -> URL:
     """The URL with its driver named: SQLAlchemy's own choice differs between its versions."""
@@ -86,6 +89,14 @@ def ensure_database(url: str) -> None:
             # Which of the two another process's quicker CREATE DATABASE causes is a matter of luck.
             if not _exists(wanted):
                 raise
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a driver's error says that the server found no space on its disk."""
+    state = getattr(error, "sqlstate", None) or getattr(
+        getattr(error, "orig", None), "sqlstate", None
+    )
+    return state == _DISK_FULL
 
 
 def read_clock(connection: sa.Connection) -> datetime:

@@ -1,11 +1,13 @@
 """Sums of `store_uptime_daily` over stores, by local day, week or month."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 import sqlalchemy as sa
 
+from storemon_pipeline.storage.stores import keys_of
 from storemon_pipeline.storage.tables import store_details, store_uptime_daily
 from storemon_pipeline.uptime.local_periods import Period
 
@@ -42,8 +44,9 @@ def read_fleet_periods(
     region: str | None,
     start: date | None,
     end: date | None,
+    only: AbstractSet[str] | None = None,
 ) -> list[FleetPeriod]:
-    """The sums of local dates in `[start, end)`, the newest period first.
+    """The sums of local dates in `[start, end)`, the newest period first; of `only` these stores.
 
     An incident counts on each day on which it cost time. Hours are not stored: ValueError.
     """
@@ -90,6 +93,7 @@ def read_fleet_periods(
         None if region is None else details.region == region,
         None if start is None else days.local_date >= start,
         None if end is None else days.local_date < end,
+        None if only is None else days.store_key.in_(keys_of(only)),
     ):
         if condition is not None:
             query = query.where(condition)

@@ -1,6 +1,6 @@
 """Two results of one instant side by side: whose figures differ, and what was loaded in between."""
 
-from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -54,7 +54,7 @@ class LoadBetween:
     undoes_load_id: int | None
 
 
-def _differences(stores: Sequence[str] | None) -> str:
+def _differences(stores: AbstractSet[str] | None) -> str:
     """The stores whose rows differ, as a common table expression."""
     columns = ", ".join(f"b.{name} AS before_{name}, a.{name} AS after_{name}" for name in FIGURES)
     is_seen = "" if stores is None else " AND s.store_id = ANY (:stores)"
@@ -73,7 +73,7 @@ def _differences(stores: Sequence[str] | None) -> str:
 
 
 def count_differences(
-    connection: sa.Connection, *, results: tuple[int, int], stores: Sequence[str] | None = None
+    connection: sa.Connection, *, results: tuple[int, int], stores: AbstractSet[str] | None = None
 ) -> DifferenceCounts:
     """How many stores differ from the first of two results to the second; of `stores`, or all."""
     row = connection.execute(
@@ -85,7 +85,11 @@ def count_differences(
             FROM differences
             """  # noqa: S608  (as above)
         ),
-        {"before": results[0], "after": results[1], "stores": stores and list(stores)},
+        {
+            "before": results[0],
+            "after": results[1],
+            "stores": None if stores is None else sorted(stores),
+        },
     ).one()
     return DifferenceCounts(*row)
 
@@ -96,7 +100,7 @@ def read_differences(
     results: tuple[int, int],
     behind: str,
     limit: int,
-    stores: Sequence[str] | None = None,
+    stores: AbstractSet[str] | None = None,
 ) -> list[StoreDifference]:
     """The stores that differ, in the report's order, from the one behind the id `behind`."""
     rows = connection.execute(
@@ -111,7 +115,7 @@ def read_differences(
             "after": results[1],
             "behind": behind,
             "limit": limit,
-            "stores": stores and list(stores),
+            "stores": None if stores is None else sorted(stores),
         },
     ).mappings()
     return [
@@ -128,16 +132,37 @@ def _figures(row: sa.RowMapping, side: str) -> Figures:
     return {name: row[f"{side}_{name}"] for name in FIGURES}
 
 
+# Loads by which something stands that is said of some stores, or of every store.
+_OF_STORES: Final = """
+    AND load_id IN (
+        WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:stores))
+        SELECT load_id FROM store_status JOIN own USING (store_key)
+        WHERE polled_at <= :as_of AND polled_at > :as_of - :look_back * interval '1 microsecond'
+        UNION ALL SELECT load_id FROM business_hours JOIN own USING (store_key)
+        UNION ALL SELECT load_id FROM store_timezones JOIN own USING (store_key)
+        UNION ALL SELECT unnest(ARRAY[load_id, cancelled_by_load_id]) FROM closures
+        WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
+    )
+"""
+
+
 def read_loads_between(
-    connection: sa.Connection, *, results: tuple[int, int], as_of: datetime, limit: int
+    connection: sa.Connection,
+    *,
+    results: tuple[int, int],
+    as_of: datetime,
+    limit: int,
+    stores: AbstractSet[str] | None = None,
 ) -> list[LoadBetween]:
     """The loads that may have made two results on `as_of` differ, oldest first.
 
     Of polls those that had some within the look-back; of all only those that changed something.
+    Of `stores`, those by which something stands: what an undone load had said of whom is not kept.
     """
+    is_seen = "" if stores is None else _OF_STORES
     rows = connection.execute(
         sa.text(
-            """
+            f"""
             SELECT load_id, source, file_path, loaded_at, rows_loaded, rows_replaced, rows_removed,
                    undoes_load_id
             FROM loads
@@ -150,8 +175,9 @@ def read_loads_between(
               AND (source <> 'store_status'
                    OR (first_polled_at <= :as_of
                        AND last_polled_at > :as_of - :look_back * interval '1 microsecond'))
+              {is_seen}
             ORDER BY load_id LIMIT :limit
-            """
+            """  # noqa: S608  (one of two constants)
         ),
         {
             "one": results[0],
@@ -159,6 +185,7 @@ def read_loads_between(
             "as_of": as_of,
             "look_back": LOOKBACK_US,
             "limit": limit,
+            "stores": None if stores is None else sorted(stores),
         },
     ).mappings()
     return [_load(dict(row)) for row in rows]

@@ -1,5 +1,6 @@
 """The rows of a complete report, for some of its stores."""
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from storemon_pipeline.storage.figure_rows import FIGURE_TYPE
+from storemon_pipeline.storage.stores import keys_of
 from storemon_pipeline.storage.tables import stores, uptime_report
 
 _FIGURES = (
@@ -34,7 +36,10 @@ def read_report_rows(
     rows = connection.execute(
         sa.select(stores.c.store_id, *(uptime_report.c[name] for name in _FIGURES))
         .select_from(uptime_report.join(stores, stores.c.store_key == uptime_report.c.store_key))
-        .where(uptime_report.c.result_id == result_id, _is_one_of(store_ids))
+        .where(
+            uptime_report.c.result_id == result_id,
+            uptime_report.c.store_key.in_(keys_of(store_ids)),
+        )
         .order_by(stores.c.store_id)
     ).all()
     columns = list(zip(*rows, strict=True)) or [()] * (1 + len(_FIGURES))
@@ -49,24 +54,19 @@ def read_report_rows(
 
 
 def count_stores(
-    connection: sa.Connection, result_id: int, store_ids: AbstractSet[str]
-) -> tuple[int, int]:
-    """How many of these stores have a row in the result, and how many that are known have none."""
-    known, with_row = connection.execute(
-        sa.select(sa.func.count(), sa.func.count(uptime_report.c.store_key))
-        .select_from(
-            stores.outerjoin(
-                uptime_report,
-                sa.and_(
-                    uptime_report.c.store_key == stores.c.store_key,
-                    uptime_report.c.result_id == result_id,
-                ),
-            )
+    connection: sa.Connection, result_ids: Collection[int], store_ids: AbstractSet[str]
+) -> dict[int, tuple[int, int]]:
+    """How many of these stores have a row in each result, and how many that are known have none."""
+    known = connection.scalar(sa.select(sa.func.count()).select_from(keys_of(store_ids).subquery()))
+    with_row = connection.execute(
+        sa.select(uptime_report.c.result_id, sa.func.count())
+        .where(
+            uptime_report.c.result_id.in_(result_ids),
+            uptime_report.c.store_key.in_(keys_of(store_ids)),
         )
-        .where(_is_one_of(store_ids))
-    ).one()
-    return with_row, known - with_row
-
-
-def _is_one_of(store_ids: AbstractSet[str]) -> sa.ColumnElement[bool]:
-    return stores.c.store_id == sa.any_(sa.bindparam("store_ids", sorted(store_ids)))
+        .group_by(uptime_report.c.result_id)
+    ).all()
+    rows = dict.fromkeys(result_ids, 0)
+    for result_id, count in with_row:
+        rows[result_id] = count
+    return {result_id: (count, (known or 0) - count) for result_id, count in rows.items()}

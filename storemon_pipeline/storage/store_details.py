@@ -12,7 +12,7 @@ from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.loads import NOTHING, Accounts, Load
 from storemon_pipeline.storage.stores import store_keys
 from storemon_pipeline.storage.uptime_inputs import StoreIndex
-from storemon_pipeline.uptime.windows import BoolArray
+from storemon_pipeline.uptime.windows import BoolArray, IntArray
 
 _SAID = {"name": "name", "group": "group_name", "region": "region"}
 """Columns of the source, and what they are called in the table."""
@@ -30,6 +30,17 @@ class StoreDetails:
     regions: list[str | None]
     timezones: list[str | None]
     has_hours: BoolArray
+
+    def part(self, positions: IntArray) -> "StoreDetails":
+        """The details of the stores at these positions."""
+        at = positions.tolist()
+        return StoreDetails(
+            [self.names[position] for position in at],
+            [self.groups[position] for position in at],
+            [self.regions[position] for position in at],
+            [self.timezones[position] for position in at],
+            self.has_hours[positions],
+        )
 
 
 def load_details_union(

@@ -1,11 +1,15 @@
 """Store ids and the small integer keys that stand for them in every other table."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from storemon_pipeline.storage.bulk import Bulk
+from storemon_pipeline.storage.tables import stores
 from storemon_pipeline.uptime.windows import IntArray
 
 
@@ -38,3 +42,9 @@ def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
     keys = np.empty(len(store_ids), np.int64)
     keys[found["position"].to_numpy()] = found["store_key"].to_numpy()
     return keys
+
+
+def keys_of(store_ids: AbstractSet[str]) -> sa.Select[tuple[int]]:
+    """The keys of those of these stores that are known."""
+    ids = sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text))
+    return sa.select(stores.c.store_key).where(stores.c.store_id == sa.any_(ids))

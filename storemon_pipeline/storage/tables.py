@@ -445,6 +445,5 @@ audit_events: Final = sa.Table(
     sa.Column("client", sa.Text, comment="address of the client, or the user of the command line"),
     sa.Column("request_id", sa.Text),
     sa.Column("subject", sa.Text, comment="what it was done to"),
-    sa.Column("status", sa.SmallInteger, comment="of the answer"),
     comment="Who triggered, pushed, changed keys, and when; only ever appended to.",
 )

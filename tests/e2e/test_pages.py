@@ -25,14 +25,17 @@ from browser import DESK, PHONE, browser, visit
 from dagster_stand_in import dagster_stand_in
 from planted_mistakes import ZONES, draw_fleet, draw_polls, plant
 from stored import execute, load_rows
+from storemon_pipeline.access import Scope
 from storemon_pipeline.ingest.sources import MissingSourceError, Source
 from storemon_pipeline.operations.ingest_files import ingest_source
 from storemon_pipeline.operations.make_reports import make_waiting_reports
+from storemon_pipeline.operations.manage_keys import create_key
 from storemon_pipeline.operations.refresh_daily import refresh_daily
 from storemon_pipeline.operations.refresh_uptime import refresh_uptime
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.intervals import refresh_intervals
+from waiting import eventually
 
 SAMPLE = Path(__file__).parents[2] / "data"
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
@@ -698,3 +701,34 @@ def test_the_page_finds_nine_in_ten_of_200_planted_mistakes_in_2_000_stores(
 def _time_of_day(at_us: int) -> str:
     minutes = at_us // 60_000_000 % 1440
     return f"{minutes // 60:02}:{minutes % 60:02}:00"
+
+
+def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(site: Site) -> None:
+    stores = site.get("/stores?sort=lost&order=desc")["stores"]
+    own = frozenset(store["store_id"] for store in stores[:2])
+    others = [store["store_id"] for store in stores[2:]]
+    token = create_key(
+        site.database_url,
+        name="two stores",
+        scopes=frozenset({Scope.TRIGGER}),
+        store_ids=own,
+        expires_at=None,
+        by="test",
+    ).token
+    headers = {"X-API-Key": token}
+    eventually(lambda: site.client.get("/stores", headers=headers).status_code == 200)
+    report = site.client.post("/trigger_report", headers=headers).json()["report_id"]
+    make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
+    now = site.client.get("/fleet/now", headers=headers).json()
+    assert now["stores"] == 2
+    for path in ("/", f"/store/{min(own)}", "/pages/reports", "/pages/data"):
+        with visit(site.browser, f"{site.url}{path}", key=token) as page:
+            text = page.content()
+            assert not [store_id for store_id in others if store_id in text], path
+            if path == "/":
+                for standing, count in now["standing"].items():
+                    expect(page.locator(f"button.standing.{standing} .count")).to_have_text(
+                        str(count)
+                    )
+            if path == "/pages/reports":
+                assert report in text

@@ -1,5 +1,6 @@
 """The API and its backends: what breaks, what comes back, what is told of it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,9 @@ import sqlalchemy as sa
 
 from api_server import complete_report, serve, waiting_report
 from dagster_stand_in import dagster_stand_in
+from storemon_pipeline.service.doctor import Verdict, examine_schedules
 from storemon_pipeline.service.postgres import embedded_postgres
+from storemon_pipeline.settings import Settings
 from storemon_pipeline.storage.engine import ensure_database
 from storemon_pipeline.storage.migrate import migrate
 from storemon_pipeline.storage.tables import report_csv, reports
@@ -91,6 +94,33 @@ def test_readiness_waits_for_the_first_refresh(database_url: str, engine: sa.Eng
         response = client.get("/readyz")
         assert response.status_code == 200
         assert set(response.json()["checks"].values()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "is_run"), [(None, False), (20, True), (100, True), (150, False)]
+)
+def test_schedules_that_are_not_run_are_told_of_and_keep_nothing_from_being_served(
+    database_url: str, engine: sa.Engine, seconds_ago: float | None, *, is_run: bool
+) -> None:
+    refresh(engine)
+    with dagster_stand_in() as dagster, serve(database_url, dagster.url) as client:
+        dagster.beaten_at = None if seconds_ago is None else time.time() - seconds_ago
+        response = client.get("/readyz")
+        assert response.status_code == 200
+        assert response.json()["warnings"] == (
+            {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
+        )
+        figure = "storemon_schedules_running 1.0" if is_run else "storemon_schedules_running 0.0"
+        assert figure in client.get("/metrics").text
+        finding = examine_schedules(Settings(dagster_port=int(dagster.url.rpartition(":")[2])))
+        assert finding.verdict is (Verdict.GOOD if is_run else Verdict.BAD)
+
+
+def test_without_dagster_it_is_not_known_that_schedules_are_run(client: httpx.Client) -> None:
+    assert "storemon_schedules_running 0.0" in client.get("/metrics").text
+    finding = examine_schedules(Settings(dagster_port=1))
+    assert finding.verdict is Verdict.WARNING
+    assert "http://127.0.0.1:1" in finding.what
 
 
 def test_readiness_sees_an_older_schema(client: httpx.Client, engine: sa.Engine) -> None:

@@ -5,6 +5,7 @@ A few hundred cases run always; thousands with
 """
 
 import contextlib
+import errno
 import gzip
 import random
 import socket
@@ -18,6 +19,7 @@ import httpx
 import hypothesis
 import pytest
 import schemathesis
+import sqlalchemy as sa
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -28,11 +30,12 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from api_server import serve
+from api_server import complete_report, serve
 from storemon_api.slow_clients import ImpatientProtocol
 from storemon_pipeline.ingest.poll_bodies import BodyFormat
 from storemon_pipeline.operations.make_reports import make_waiting_reports
 from storemon_pipeline.operations.push_polls import push_polls
+from waiting import eventually
 
 POLLS = b"""store_id,timestamp_utc,status
 alpha,2023-01-25 10:00:00 UTC,active
@@ -178,11 +181,22 @@ def test_no_path_leads_to_a_file_or_a_fault(client: httpx.Client, target: str) -
     ],
 )
 def test_no_accept_header_is_a_fault(client: httpx.Client, accept: str) -> None:
-    report_id = client.post("/trigger_report").json()["report_id"]
-    answer = client.get(
-        f"/get_report?report_id={report_id}", headers=[(b"Accept", accept.encode("latin-1"))]
-    )
-    assert answer.status_code == 200
+    waiting = client.post("/trigger_report").json()["report_id"]
+    complete = client.get("/reports").json()["reports"][-1]["report_id"]
+    headers = [(b"Accept", accept.encode("latin-1"))]
+    for address in (
+        f"/get_report?report_id={waiting}",
+        f"/get_report?report_id={complete}",
+        f"/api/get_report?report_id={complete}",
+        f"/reports/{complete}",
+        f"/reports/{complete}.csv",
+        f"/get_report/{complete}",
+        "/stores",
+        "/",
+        "/metrics",
+    ):
+        assert client.get(address, headers=headers).status_code == 200, address
+    assert client.get(f"/reports/{waiting}", headers=headers).status_code == 409
 
 
 def test_random_bytes_are_answered_or_hung_up_on(client: httpx.Client) -> None:
@@ -243,6 +257,46 @@ def test_who_never_finishes_the_head_of_a_request_is_hung_up_on(database_url: st
                 time.sleep(0.2)
 
 
+class QuicklyBored(ImpatientProtocol):
+    """Waits less for who does not read."""
+
+    stalled_seconds = 0.4
+
+
+def request_of(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+
+
+LONG_CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(2_000_000))
+
+
+def test_who_never_reads_an_answer_is_hung_up_on(database_url: str, engine: sa.Engine) -> None:
+    report_id = complete_report(engine, LONG_CSV, chunk_bytes=1_000_000)
+    with serve(database_url, protocol=QuicklyBored) as client:
+        with connect(client, receive_buffer=4_096) as connection:
+            connection.sendall(request_of(f"/reports/{report_id}.csv"))
+            eventually(
+                lambda: (
+                    connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
+                )
+            )
+        assert client.get("/healthz").status_code == 200
+
+
+def test_who_reads_slowly_gets_all_of_an_answer(database_url: str, engine: sa.Engine) -> None:
+    report_id = complete_report(engine, LONG_CSV, chunk_bytes=1_000_000)
+    with (
+        serve(database_url, protocol=QuicklyBored) as client,
+        connect(client, receive_buffer=65_536) as connection,
+    ):
+        connection.sendall(request_of(f"/reports/{report_id}.csv"))
+        received = b""
+        while chunk := connection.recv(200_000):
+            received += chunk
+            time.sleep(0.01)
+    assert received.endswith(LONG_CSV)
+
+
 def trickle(connection: socket.socket) -> bytes:
     """Send a byte now and then until the other side says or ends something."""
     while True:
@@ -258,8 +312,13 @@ def trickle(connection: socket.socket) -> bytes:
             return b""
 
 
-def connect(client: httpx.Client) -> socket.socket:
-    return socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10)
+def connect(client: httpx.Client, *, receive_buffer: int | None = None) -> socket.socket:
+    connection = socket.socket()
+    if receive_buffer is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.settimeout(10)
+    connection.connect((client.base_url.host, client.base_url.port or 0))
+    return connection
 
 
 def send_raw(client: httpx.Client, request: bytes, *, is_ending: bool = False) -> bytes:

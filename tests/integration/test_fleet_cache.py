@@ -33,7 +33,7 @@ def test_newer_data_is_made_ready_while_nobody_asks_or_listens(
         await announcer.stop()
 
     asyncio.run(watch())
-    made = fleet.fleet()
+    made = fleet.fleet(None)
     assert made is not None
     assert made.as_of == at("10:00")
 
@@ -43,6 +43,6 @@ def test_an_answer_is_never_older_than_its_question(database_url: str, engine: s
     fleet = FleetCache(database_url, engine)
     for minute in range(1, 4):
         load(database_url, f"A 09:0{minute} up")
-        made = fleet.fleet()
+        made = fleet.fleet(None)
         assert made is not None
         assert made.as_of == at("09:00") + timedelta(minutes=minute)

@@ -365,3 +365,18 @@ def test_every_way_to_push_is_in_the_description(client: httpx.Client) -> None:
         ("/closures/{closure_id}", "delete"),
     ):
         assert "503" in description["paths"][path][method]["responses"]
+
+
+def test_a_store_id_of_two_lines_is_addressed_like_any_other(client: httpx.Client) -> None:
+    poll = {"store_id": "two\nlines", "timestamp_utc": "2023-01-25 10:00:00", "status": "active"}
+    assert client.post("/polls", json=[poll]).json()["rows_loaded"] == 1
+    for path, body in (
+        ("timezone", {"timezone": "Asia/Kolkata"}),
+        (
+            "hours",
+            {"hours": [{"day_of_week": 0, "start_time_local": "09:00", "end_time_local": "17:00"}]},
+        ),
+    ):
+        assert client.put(f"/stores/two%0Alines/{path}", json=body).status_code == 200
+    assert client.get("/stores/two%0Alines").json()["timezone"] == "Asia/Kolkata"
+    assert client.get("/store/two%0Alines").status_code == 200

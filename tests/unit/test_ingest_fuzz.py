@@ -1,6 +1,13 @@
-"""Whatever a file holds, its rows are read or rejected, and the accounts balance."""
+"""Whatever a file holds, its rows are read or rejected, and the accounts balance.
 
+Some hundred files always; twenty thousand of each source with
+`pytest -n 0 -m slow -s tests/unit/test_ingest_fuzz.py`.
+"""
+
+import gzip
 import re
+import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -65,7 +72,11 @@ FRAGMENTS = [
         b"*",
     ),
     *(b"0000", b"9999", b"24:00", b"store_id", b"status", b"x" * 300),
+    *(b"44951.75", b"1674648000", b"1e9", b"0001-01-01 00:00:00 UTC", b"9999-12-31 23:59:59 UTC"),
+    *(b"0000-00-00", b"2023-02-30 00:00:00", b"+99:99", b"-0", b"NaN", b"\xf0\x9f\x92\xa9"),
 ]
+HUGE = [b"x" * 200_000, b'"' * 70_001, b"," * 2_000, b"\xc3" * 100_000, b"\0" * 50_000]
+ENCODINGS = ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig", "latin-1", "cp1252", "cp037"]
 
 
 class Read(Protocol):
@@ -139,26 +150,102 @@ def mutated(draw: st.DrawFn, content: bytes) -> bytes:
     return content
 
 
+def any_file(source: str) -> st.SearchStrategy[bytes]:
+    """Files that are nearly good, in other encodings, with a huge field, or nothing but bytes."""
+    nearly_good = mutated(VALID[source])
+    header, rows = (VALID[source].partition(b"\n")[at] for at in (0, 2))
+    return st.one_of(
+        nearly_good,
+        st.builds(
+            lambda content, encoding: content.decode("utf-8", "replace").encode(
+                encoding, "replace"
+            ),
+            nearly_good,
+            st.sampled_from(ENCODINGS),
+        ),
+        st.builds(
+            lambda content, at, huge: content[:at] + huge + content[at:],
+            nearly_good,
+            st.integers(0, 100),
+            st.sampled_from(HUGE),
+        ),
+        st.binary(max_size=200),
+        st.binary(max_size=200).map(lambda tail: header + b"\n" + tail),
+        # Columns that are others, or some of them twice.
+        st.lists(st.sampled_from([*header.split(b","), b"x", b""]), max_size=8).map(
+            lambda names: b",".join(names) + b"\n" + rows
+        ),
+    )
+
+
 @pytest.mark.parametrize("source", sorted(VALID))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_every_line_is_read_or_rejected(tmp_path: Path, source: str, data: st.DataObject) -> None:
-    content = data.draw(
-        st.one_of(
-            mutated(VALID[source]),
-            st.binary(max_size=200),
-            st.binary(max_size=200).map(
-                lambda tail: VALID[source].partition(b"\n")[0] + b"\n" + tail
-            ),
-        )
+    check_lines(tmp_path, source, data.draw(any_file(source)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", sorted(VALID))
+def test_every_line_of_thousands_of_files_is_read_or_rejected(tmp_path: Path, source: str) -> None:
+    counts: Counter[str] = Counter()
+
+    @settings(
+        max_examples=20_000,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
-    path = tmp_path / "file.csv"
+    @given(content=any_file(source))
+    def read_one(content: bytes) -> None:
+        counts[check_lines(tmp_path, source, content)] += 1
+
+    read_one()
+    print(f"\nfile fuzz, {source}: {counts.total()} files, {dict(counts)}")  # noqa: T201
+    assert counts.total() >= 10_000
+    assert counts["read"] > 1_000
+    assert counts["refused"] > 1_000
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    content=mutated(VALID["polls"]),
+    damage=st.tuples(st.integers(0, 400), st.binary(max_size=4), st.integers(0, 4)),
+    is_damaged=st.booleans(),
+)
+def test_a_compressed_file_is_read_as_its_text_or_refused(
+    tmp_path: Path, content: bytes, damage: tuple[int, bytes, int], *, is_damaged: bool
+) -> None:
+    packed = gzip.compress(content)
+    at, put_in, cut_out = damage
+    if is_damaged:
+        packed = packed[:at] + put_in + packed[at + cut_out :]
+    (tmp_path / "file.csv.gz").write_bytes(packed)
+    try:
+        text = gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error):
+        with pytest.raises(UnusableFileError):
+            read_polls(tmp_path / "file.csv.gz")
+        return
+    check_lines(tmp_path, "polls", text)
+    try:
+        plain, _ = read_polls(tmp_path / "file.csv")
+    except UnusableFileError:
+        return
+    packed_read, _ = read_polls(tmp_path / "file.csv.gz")
+    assert packed_read.rejected == plain.rejected
+    assert packed_read.rows_read == plain.rows_read
+
+
+def check_lines(folder: Path, source: str, content: bytes) -> str:
+    """Read a file, hold what comes out against its lines; `read` or `refused`."""
+    path = folder / "file.csv"
     path.write_bytes(content)
     try:
         read, good = READERS[source](path)
     except UnusableFileError as error:
         assert error.reason.isprintable()  # noqa: PT017
-        return
+        return "refused"
     rejected = [row.line for row in read.rejected]
     assert good == sorted(good)
     assert rejected == sorted(rejected)
@@ -166,6 +253,7 @@ def test_every_line_is_read_or_rejected(tmp_path: Path, source: str, data: st.Da
     assert read.rows_read == len(good) + len(rejected)
     assert read.bytes_read == len(content)
     assert all(row.text.isprintable() and row.text for row in read.rejected)
+    return "read"
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -1,0 +1,128 @@
+"""What was done and its line in the audit table: both, or neither."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from api_server import serve
+from storemon_api.access_rules import RULES
+from storemon_pipeline.access import Scope
+from storemon_pipeline.operations.manage_keys import create_key, revoke_key
+
+CLOSURE = {"store_id": "alpha", "start_local": "2023-12-24 18:00:00", "reason": "Christmas"}
+OTHER_CLOSURE = {**CLOSURE, "store_id": "beta"}
+HOURS = {"hours": [{"day_of_week": 0, "start_time_local": "09:00", "end_time_local": "17:00"}]}
+POLL = [{"store_id": "alpha", "timestamp_utc": "2023-01-25 10:00:00 UTC", "status": "active"}]
+
+# Each audited deed: its method, address and body, the word for it, and what it leaves behind.
+DEEDS = {
+    "trigger": ("POST", "/trigger_report", {}, "report.trigger", "reports"),
+    "api trigger": ("POST", "/api/trigger_report", {}, "report.trigger", "reports"),
+    "push": ("POST", "/polls", POLL, "polls.push", "store_status"),
+    "hours": ("PUT", "/stores/alpha/hours", HOURS, "hours.put", "business_hours"),
+    "zone": (
+        *("PUT", "/stores/alpha/timezone", {"timezone": "Asia/Kolkata"}),
+        *("timezone.put", "store_timezones"),
+    ),
+    "closure": ("POST", "/closures", OTHER_CLOSURE, "closure.add", "closures"),
+    "cancelling": (
+        *("DELETE", "/closures/1", None, "closure.cancel"),
+        "closures WHERE cancelled_by_load_id IS NOT NULL",
+    ),
+}
+
+# The server's process that works for the client ends between the deed and the end of its line.
+ENDING = """
+    CREATE FUNCTION end_process() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+    CREATE TRIGGER end_process AFTER INSERT ON audit_events
+    FOR EACH ROW EXECUTE FUNCTION end_process();
+"""
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    with serve(database_url) as client:
+        assert client.post("/closures", json=CLOSURE).status_code == 201
+        yield client
+
+
+def count(engine: sa.Engine, table: str) -> int:
+    with engine.connect() as connection:
+        found: int = connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
+    return found
+
+
+def test_every_audited_address_is_among_the_deeds() -> None:
+    assert {deed[3] for deed in DEEDS.values()} == {
+        rule.action for rule in RULES.values() if rule.action is not None
+    }
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_what_was_done_has_its_line(client: httpx.Client, engine: sa.Engine, name: str) -> None:
+    method, address, body, action, table = DEEDS[name]
+    before = count(engine, table)
+    answer = client.request(method, address, json=body, headers={"X-Request-ID": "asked"})
+    assert answer.status_code < 300, answer.text
+    assert count(engine, table) == before + 1
+    query = sa.text("SELECT action, client FROM audit_events WHERE request_id = 'asked'")
+    with engine.connect() as connection:
+        assert connection.execute(query).all() == [(action, "127.0.0.1")]
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_when_its_line_is_lost_nothing_was_done(
+    client: httpx.Client, engine: sa.Engine, name: str
+) -> None:
+    method, address, body, _, table = DEEDS[name]
+    before = count(engine, table), count(engine, "audit_events"), count(engine, "loads")
+    with engine.begin() as connection:
+        connection.execute(sa.text(ENDING))
+    answer = client.request(method, address, json=body)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    after = count(engine, table), count(engine, "audit_events"), count(engine, "loads")
+    assert after == before
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TRIGGER end_process ON audit_events"))
+    assert client.request(method, address, json=body).status_code < 300
+    assert count(engine, table) == before[0] + 1
+    assert count(engine, "audit_events") == before[1] + 1
+
+
+def test_a_key_is_neither_made_nor_revoked_without_its_line(
+    database_url: str, engine: sa.Engine
+) -> None:
+    def create(name: str) -> None:
+        create_key(
+            database_url,
+            name=name,
+            scopes=frozenset({Scope.READ}),
+            store_ids=None,
+            expires_at=None,
+            by="test",
+        )
+
+    create("first")
+    with engine.begin() as connection:
+        connection.execute(sa.text(ENDING))
+    with pytest.raises(sa.exc.OperationalError):
+        create("second")
+    with pytest.raises(sa.exc.OperationalError):
+        revoke_key(database_url, "first", by="test")
+    assert count(engine, "api_keys") == 1
+    assert count(engine, "api_keys WHERE revoked_at IS NOT NULL") == 0
+    assert count(engine, "audit_events") == 1
+
+
+def test_a_request_that_changes_nothing_has_no_line(
+    client: httpx.Client, engine: sa.Engine
+) -> None:
+    before = count(engine, "audit_events")
+    for address, body in (("/polls", []), ("/polls", [{}]), ("/trigger_report", {"as_of": 1})):
+        client.post(address, json=body)
+    assert client.delete("/closures/77").status_code == 404
+    assert count(engine, "audit_events") == before

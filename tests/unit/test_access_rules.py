@@ -1,0 +1,211 @@
+"""Each rule of access refuses what it has to; and no rule can be weakened unnoticed.
+
+What a rule has to refuse is written down here by hand, and asked of the access control itself,
+before an application that answers everything. What a key of some stores is told where it is let
+through is the matter of tests/integration/test_api_some_stores.py.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.responses import Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from api_server import NO_DATABASE
+from storemon_api.access import AccessControl
+from storemon_api.access_rules import RULES, Rule, Stores
+from storemon_api.app import create_app
+from storemon_api.key_ring import KeyRing
+from storemon_api.rate_limits import RateLimits
+from storemon_api.settings import ApiSettings
+from storemon_pipeline.access import ApiKey, NewToken, Scope, make_token
+
+TRIGGERS: Final = {Scope.TRIGGER, Scope.ADMIN}
+READERS: Final = {Scope.READ, *TRIGGERS}
+INGESTERS: Final = {Scope.INGEST, Scope.ADMIN}
+
+# By address: whose keys are let through; whether one of some stores is, on any path (`all`), on
+# that of its own store (`own`), or nowhere (`none`). Open ones need no key.
+EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
+    ("POST", "/trigger_report"): (TRIGGERS, "all"),
+    ("POST", "/api/trigger_report"): (TRIGGERS, "all"),
+    ("GET", "/get_report"): (READERS, "all"),
+    ("GET", "/get_report/{report_id}"): (READERS, "all"),
+    ("GET", "/reports/{report_id}.csv"): (READERS, "all"),
+    ("GET", "/api/get_report"): (READERS, "all"),
+    ("GET", "/reports/{report_id}/diff"): (READERS, "all"),
+    ("POST", "/polls"): (INGESTERS, "all"),
+    ("PUT", "/stores/{store_id:text}/hours"): (INGESTERS, "own"),
+    ("PUT", "/stores/{store_id:text}/timezone"): (INGESTERS, "own"),
+    ("GET", "/stores/{store_id:text}"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/uptime"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/incidents"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/timeline"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/explain"): (READERS, "own"),
+    ("GET", "/stores"): (READERS, "all"),
+    ("GET", "/incidents"): (READERS, "all"),
+    ("GET", "/fleet/now"): (READERS, "all"),
+    ("GET", "/fleet/uptime"): (READERS, "all"),
+    ("GET", "/events"): (READERS, "all"),
+    ("GET", "/data-health"): (READERS, "all"),
+    ("GET", "/reports"): (READERS, "all"),
+    ("GET", "/reports/{report_id}"): (READERS, "all"),
+    ("GET", "/reports/{report_id}.{extension}"): (READERS, "all"),
+    ("GET", "/"): (READERS, "all"),
+    ("GET", "/store/{store_id:text}"): (READERS, "all"),
+    ("GET", "/pages/reports"): (READERS, "all"),
+    ("GET", "/pages/data"): (READERS, "all"),
+    ("POST", "/closures"): (INGESTERS, "all"),
+    ("GET", "/closures"): (READERS, "all"),
+    ("DELETE", "/closures/{closure_id}"): (INGESTERS, "all"),
+    ("GET", "/metrics"): (READERS, "none"),
+}
+OPEN: Final = {
+    ("GET", "/static"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/docs"),
+    ("GET", "/docs/assets"),
+    ("GET", "/openapi.json"),
+}
+
+
+class Doors:
+    """The access control of the real routes before an application that answers everything."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._routes = app.state.routes
+        self.tokens: dict[tuple[Scope, bool], NewToken] = {
+            (scope, is_limited): make_token() for scope in Scope for is_limited in (False, True)
+        }
+        keys = [
+            ApiKey(
+                key_id=token.key_id,
+                name=token.key_id,
+                secret_sha256=token.secret_sha256,
+                scopes=frozenset({scope}),
+                store_ids=frozenset({"own"}) if is_limited else None,
+                created_at=datetime(2023, 1, 25, tzinfo=UTC),
+                expires_at=None,
+                revoked_at=None,
+                last_used_at=None,
+            )
+            for (scope, is_limited), token in self.tokens.items()
+        ]
+        self._keys = KeyRing(sa.create_engine("sqlite://"), keys=keys)
+
+    def status(
+        self, rules: Mapping[tuple[str, str], Rule], method: str, path: str, token: str | None
+    ) -> int:
+        """Return what a request is answered under these rules; 200 when it is let through."""
+        control = AccessControl(
+            _answer_everything,
+            routes=self._routes,
+            keys=self._keys,
+            limits=RateLimits(per_second=1e6, burst=10**6),
+            max_body_bytes=1_000,
+            rules=rules,
+        )
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(control, client=("127.0.0.1", 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+                headers = {} if token is None else {"X-API-Key": token}
+                return await http.request(method, path, headers=headers)
+
+        return asyncio.run(ask()).status_code
+
+    def violations(
+        self, rules: Mapping[tuple[str, str], Rule], address: tuple[str, str]
+    ) -> list[str]:
+        """Return what is let through at an address and must not be, or the other way round."""
+        scopes, stores = EXPECTED[address]
+        method, path = address
+        own, other = (
+            path.replace("{store_id:text}", name)
+            .replace("{report_id}", "x")
+            .replace("{extension}", "json")
+            .replace("{closure_id}", "1")
+            for name in ("own", "other")
+        )
+        wanted: list[tuple[str, str, str | None, int]] = [("without a key", own, None, 401)]
+        for scope in Scope:
+            is_right = scope in scopes
+            for name, target, is_limited, is_let_in in (
+                ("all stores", other, False, is_right),
+                ("own store", own, True, is_right and stores != "none"),
+                ("other store", other, True, is_right and stores == "all"),
+            ):
+                if is_limited and "{store_id" not in path and name == "own store":
+                    continue
+                token = self.tokens[scope, is_limited].token
+                wanted.append((f"{scope}, {name}", target, token, 200 if is_let_in else 403))
+        return [
+            what
+            for what, target, token, status in wanted
+            if self.status(rules, method, target, token) != status
+        ]
+
+
+async def _answer_everything(scope: AsgiScope, receive: Receive, send: Send) -> None:
+    await Response("let through")(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def doors() -> Doors:
+    return Doors(create_app(ApiSettings(database_url=SecretStr(NO_DATABASE)), known_keys=()))
+
+
+def test_every_rule_is_expected_here() -> None:
+    assert sorted(EXPECTED.keys() | OPEN) == sorted(RULES)
+    assert {address for address, rule in RULES.items() if rule.is_open} == OPEN
+
+
+@pytest.mark.parametrize("address", sorted(EXPECTED), ids=" ".join)
+def test_a_rule_refuses_whom_it_has_to_and_lets_through_the_others(
+    doors: Doors, address: tuple[str, str]
+) -> None:
+    assert doors.violations(RULES, address) == []
+
+
+def weakened(rule: Rule) -> dict[str, Rule | None]:
+    """Return each way in which this rule can be less than it is; None: without the rule."""
+    ways: dict[str, Rule | None] = {
+        "removed": None,
+        "open": replace(rule, is_open=True),
+        "another key's": replace(
+            rule, scope=Scope.INGEST if rule.scope is Scope.READ else Scope.READ
+        ),
+    }
+    if rule.stores is not Stores.NOT_CONCERNED and rule.stores is not Stores.FILTERED:
+        ways["every store's"] = replace(rule, stores=Stores.NOT_CONCERNED)
+    if rule.scope is not None:
+        ways["any key's"] = replace(rule, scope=None)
+    return ways
+
+
+@pytest.mark.parametrize("address", sorted(EXPECTED), ids=" ".join)
+def test_a_rule_that_is_removed_or_weakened_is_noticed(
+    doors: Doors, address: tuple[str, str]
+) -> None:
+    for way, rule in weakened(RULES[address]).items():
+        rules = {other: old for other, old in RULES.items() if other != address}
+        if rule is not None:
+            rules[address] = rule
+        assert doors.violations(rules, address), f"{way}: nobody would notice"
+
+
+@pytest.mark.parametrize("address", sorted(OPEN), ids=" ".join)
+def test_an_open_address_is_open(doors: Doors, address: tuple[str, str]) -> None:
+    method, path = address
+    is_folder = path in {"/static", "/docs/assets"}
+    assert doors.status(RULES, method, f"{path}/x" if is_folder else path, None) == 200
