@@ -107,8 +107,8 @@ MESSAGES: Final = [
         f"105 minutes {SO_FAR}"
     ),
     (
-        "12:00 Many stores down: time zone Asia/Tokyo | 7 of 12 open stores (58 %) are down at once, "
-        f"as of {MON} 21:00 (Asia/Tokyo). {NO_OWN}"
+        "12:00 Many stores down: time zone Asia/Tokyo | 7 of 12 open stores (58 %) are down at "
+        f"once, as of {MON} 21:00 (Asia/Tokyo). {NO_OWN}"
     ),
     (
         f"12:00 Up again: store B04 | Store B04 was down from {MON} 10:45 (Europe/Berlin) to "
