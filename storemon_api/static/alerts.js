@@ -55,9 +55,9 @@ async function show() {
     { head: "What", class: "id", cell: what },
     { head: "State", class: "state", cell: ended },
     { head: "Kind", label: "kind", cell: (alert) => WORDS[alert.kind] },
-    { head: "Since", label: "since", cell: (alert) => h("span", { "data-tip": `alert since ${dated(alert.opened_at)} UTC` }, dated(alert.since), h("span", { class: "sub" }, ` ${span(us(alert.closed_at || alert.opened_at) - us(alert.since))}${alert.closed_at ? "" : " when it was opened"}`)) },
+    { head: "Since", label: "since", cell: (alert) => h("span", { "data-tip": `alert opened at ${dated(alert.opened_at)} UTC` }, dated(alert.since), alert.closed_at ? h("span", { class: "sub" }, ` for ${span(us(alert.closed_at) - us(alert.since))}`) : "") },
     { head: "Business time lost", class: "number", label: "lost", cell: (alert) => (alert.store_id ? span(alert.lost_us) : "") },
-    { head: "Messages", label: "", class: "messages", cell: (alert) => (alert.deliveries.length ? alert.deliveries.map(delivery) : h("span", { class: "sub" }, alert.is_told ? "" : "recorded, nobody told")) },
+    { head: "Messages", cell: (alert) => (alert.deliveries.length ? alert.deliveries.map(delivery) : h("span", { class: "sub" }, alert.is_told ? "" : "recorded, nobody told")) },
   ], page.alerts, state.state === "open" ? "Nothing is wrong now." : "None.");
   pager(document.getElementById("pager"), page, page.alerts.length, (offset) => { state.offset = offset; refresh(); });
 }

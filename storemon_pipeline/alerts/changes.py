@@ -102,7 +102,12 @@ def decide(
 
 
 def judge_stores(
-    states: StoreStates, alerts: OpenAlerts, closed_at_us: ClosedAt, rules: Rules
+    states: StoreStates,
+    alerts: OpenAlerts,
+    closed_at_us: ClosedAt,
+    rules: Rules,
+    *,
+    is_first: bool = False,
 ) -> Changes:
     """The changes of all alerts about stores: many at once first, then the stores by themselves.
 
@@ -150,14 +155,14 @@ def judge_stores(
     )
     inside = in_zone | members(states.groups, _names(groups.open_keys, GROUP_PREFIX))
     down = settle(
-        down_conditions(states, rules, alerts),
+        down_conditions(states, rules, alerts, is_first=is_first),
         _about(alerts, Kind.DOWN),
         frozenset(
             Key(Kind.DOWN, states.store_ids[store]) for store in np.flatnonzero(inside).tolist()
         ),
     )
     told_as_down = down.open_keys | frozenset(down.covered)
-    silent_found = silent_conditions(states, rules, alerts)
+    silent_found = silent_conditions(states, rules, alerts, is_first=is_first)
     silent = settle(
         silent_found,
         _about(alerts, Kind.SILENT),

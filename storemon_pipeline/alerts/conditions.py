@@ -145,12 +145,18 @@ class Condition:
     of_stores: int | None = None
 
 
-def down_conditions(states: StoreStates, rules: Rules, alerts: OpenAlerts) -> list[Condition]:
+def down_conditions(
+    states: StoreStates, rules: Rules, alerts: OpenAlerts, *, is_first: bool = False
+) -> list[Condition]:
     """Stores that have been down for longer than the rules allow, in business time.
 
-    An alert lasts as long as the incident that it was opened for.
+    An alert lasts as long as the incident that it was opened for. It opens for a store in business
+    time; at the first look, which tells nobody, for any: else an old incident would be news as soon
+    as the store opens.
     """
-    is_wrong = states.has_incident & states.is_down & (states.lost_us > rules.down_us)
+    is_wrong = states.has_incident & (states.lost_us > rules.down_us)
+    if not is_first:
+        is_wrong &= states.is_down
     found = []
     for store in _positions(states, is_wrong, Kind.DOWN, alerts):
         key = Key(Kind.DOWN, states.store_ids[store])
@@ -164,13 +170,18 @@ def down_conditions(states: StoreStates, rules: Rules, alerts: OpenAlerts) -> li
     return found
 
 
-def silent_conditions(states: StoreStates, rules: Rules, alerts: OpenAlerts) -> list[Condition]:
+def silent_conditions(
+    states: StoreStates, rules: Rules, alerts: OpenAlerts, *, is_first: bool = False
+) -> list[Condition]:
     """Stores without a poll for longer than the rules allow, in business time.
 
-    An alert lasts until there is a later poll of the store. It opens only for a store that was
-    polled within 192 hours: what has been out of sight for longer is no news.
+    An alert lasts until there is a later poll of the store. It opens for a store in business time
+    (at the first look for any) that was polled within 192 hours: what has been out of sight for
+    longer is no news.
     """
-    is_wrong = states.is_open & states.is_in_sight & (states.silent_us > rules.silent_us)
+    is_wrong = states.is_in_sight & (states.silent_us > rules.silent_us)
+    if not is_first:
+        is_wrong &= states.is_open
     found = []
     for store in _positions(states, is_wrong, Kind.SILENT, alerts):
         key = Key(Kind.SILENT, states.store_ids[store])

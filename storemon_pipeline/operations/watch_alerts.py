@@ -147,7 +147,7 @@ def _judge_stores(
     bulk, states = look.bulk, fleet.states
     damp = timedelta(microseconds=rules.damp_us)
     closed_at = read_closed_at(bulk, since=fleet.as_of - damp)
-    changes = judge_stores(states, alerts, closed_at, rules)
+    changes = judge_stores(states, alerts, closed_at, rules, is_first=is_first)
     is_told = bool(look.notice.targets) and not is_first
     ids = insert_alerts(
         bulk,
