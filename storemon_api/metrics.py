@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from storemon_api.errors import is_database_away
 from storemon_pipeline.alerts.conditions import Kind
-from storemon_pipeline.storage.alert_lists import count_deliveries, count_open_alerts
+from storemon_pipeline.storage.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.storage.reports import ReportState, count_by_state
 from storemon_pipeline.storage.uptime_state import UptimeState, newest_poll, read_uptime_state
 
@@ -84,7 +84,7 @@ class _DatabaseFigures(Collector):
                 state = read_uptime_state(connection)
                 polled_at = newest_poll(connection)
                 alerts = count_open_alerts(connection)
-                deliveries = count_deliveries(connection)
+                unsent = count_unsent(connection)
         except sa.exc.SQLAlchemyError as error:
             if not is_database_away(error):
                 raise
@@ -93,7 +93,7 @@ class _DatabaseFigures(Collector):
         yield GaugeMetricFamily("storemon_database_up", "Whether the database answers.", 1.0)
         yield from _report_figures(counts)
         yield from _data_figures(state, polled_at, datetime.now(UTC))
-        yield from _alert_figures(alerts, deliveries)
+        yield from _alert_figures(alerts, unsent)
 
 
 def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
@@ -108,15 +108,17 @@ def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
     )
 
 
-def _alert_figures(alerts: dict[Kind, int], deliveries: dict[str, int]) -> Iterator[Metric]:
+def _alert_figures(alerts: dict[Kind, int], unsent: dict[str, int]) -> Iterator[Metric]:
     is_open = GaugeMetricFamily("storemon_open_alerts", "Open alerts by kind.", labels=["kind"])
     for kind, count in alerts.items():
         is_open.add_metric([kind.value], count)
     yield is_open
     messages = GaugeMetricFamily(
-        "storemon_alert_messages", "Messages about alerts by state.", labels=["state"]
+        "storemon_unsent_alert_messages",
+        "Messages about alerts that were not sent, by state.",
+        labels=["state"],
     )
-    for state, count in deliveries.items():
+    for state, count in unsent.items():
         messages.add_metric([state], count)
     yield messages
 

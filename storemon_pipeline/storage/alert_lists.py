@@ -110,12 +110,14 @@ def count_open_alerts(connection: sa.Connection) -> dict[Kind, int]:
     return dict.fromkeys(Kind, 0) | {Kind(kind): count for kind, count in counts}
 
 
-def count_deliveries(connection: sa.Connection) -> dict[str, int]:
-    """How many messages wait, are being sent, were sent, and failed for good."""
+def count_unsent(connection: sa.Connection) -> dict[str, int]:
+    """How many messages wait, are being sent, and failed for good."""
     counts = connection.execute(
-        sa.select(alert_deliveries.c.state, sa.func.count()).group_by(alert_deliveries.c.state)
+        sa.select(alert_deliveries.c.state, sa.func.count())
+        .where(alert_deliveries.c.state != "sent")
+        .group_by(alert_deliveries.c.state)
     ).all()
-    return dict.fromkeys(("waiting", "sending", "sent", "failed"), 0) | {
+    return dict.fromkeys(("waiting", "sending", "failed"), 0) | {
         str(state): count for state, count in counts
     }
 
@@ -123,7 +125,8 @@ def count_deliveries(connection: sa.Connection) -> dict[str, int]:
 def _conditions(wanted: AlertFilter) -> "list[sa.ColumnElement[bool]]":
     found: list[sa.ColumnElement[bool]] = []
     if wanted.is_open is not None:
-        found.append(alerts.c.closed_at.is_(None) == sa.literal(wanted.is_open))
+        at = alerts.c.closed_at
+        found.append(at.is_(None) if wanted.is_open else at.is_not(None))
     if wanted.kind is not None:
         found.append(alerts.c.kind == wanted.kind.value)
     if wanted.subjects is not None:

@@ -179,7 +179,7 @@ def update_lasting(bulk: Bulk, lasting: Sequence[tuple[OpenAlert, Condition]]) -
     changed = [
         (alert, one)
         for alert, one in lasting
-        if one.lost_us > alert.lost_us or one.stores is not None
+        if one.lost_us != alert.lost_us or one.stores is not None
     ]
     if not changed:
         return

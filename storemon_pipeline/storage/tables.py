@@ -491,6 +491,12 @@ alerts: Final = sa.Table(
     ),
     sa.Index("ix_alerts_kind_subject_closed_at", "kind", "subject", "closed_at"),
     sa.Index("ix_alerts_closed_at", "closed_at"),
+    sa.Index(
+        "ix_alerts_listed",
+        sa.text("(closed_at IS NOT NULL)"),
+        sa.text("opened_at DESC"),
+        "alert_id",
+    ),
     comment="What was wrong from when to when; at most one open alert of a kind and subject.",
 )
 
@@ -524,7 +530,7 @@ alert_deliveries: Final = sa.Table(
     sa.Index(
         "ix_alert_deliveries_open",
         "next_try_at",
-        postgresql_where=sa.text("state IN ('waiting', 'sending')"),
+        postgresql_where=sa.text("state <> 'sent'"),
     ),
     comment="The messages about each alert, one for each address: those that wait and those sent.",
 )

@@ -15,6 +15,7 @@ from stored import Row, at, at_us, execute, fetch, load_hours, load_rows, load_z
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.targets import labelled
 from storemon_pipeline.operations.deliver_alerts import deliver_alerts
+from storemon_pipeline.operations.read_fleet import read_fleet
 from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.intervals import refresh_intervals
@@ -340,6 +341,12 @@ def test_thirty_outages_of_a_day_give_the_messages_that_were_written_down(fleet_
         assert live_through_the_day(fleet_url, receiver) == MESSAGES
     still_open = fetch(fleet_url, "SELECT kind, subject FROM alerts WHERE closed_at IS NULL")
     assert still_open == [{"kind": "down", "subject": "C03"}]
+    # What an open alert has cost is what the pages say of its incident.
+    now = read_fleet(fleet_url)
+    assert now is not None
+    assert [now.store_ids[store] for store in now.incidents.store.tolist()] == ["C03"]
+    lost = fetch(fleet_url, "SELECT lost_us FROM alerts WHERE closed_at IS NULL")
+    assert [row["lost_us"] for row in lost] == now.incidents.lost_us.tolist()
     states = fetch(fleet_url, "SELECT state, count(*) AS n FROM alert_deliveries GROUP BY state")
     assert states == [{"state": "sent", "n": len(MESSAGES)}]
     untold = fetch(fleet_url, "SELECT subject, ending FROM alerts WHERE NOT is_told")

@@ -1,5 +1,7 @@
 """Sending messages to a local receiver: failures, tries, crashes. Listing and commands."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -227,8 +229,17 @@ class TestApi:
     def test_metrics_count_alerts_and_messages(self, client: httpx.Client) -> None:
         metrics = client.get("/metrics").text
         assert 'storemon_open_alerts{kind="down"} 2.0' in metrics
-        assert 'storemon_alert_messages{state="sent"} 3.0' in metrics
-        assert 'storemon_alert_messages{state="waiting"} 1.0' in metrics
+        assert 'storemon_unsent_alert_messages{state="waiting"} 1.0' in metrics
+        assert 'storemon_unsent_alert_messages{state="failed"} 0.0' in metrics
+
+
+def test_nobody_waits_for_apprise_who_sends_nothing() -> None:
+    code = (
+        "import sys, storemon_api.app, storemon_pipeline.cli, storemon_pipeline.definitions;"
+        "print('apprise' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def run(*arguments: str, urls: str = "") -> Result:

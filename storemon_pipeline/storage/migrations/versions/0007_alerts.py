@@ -91,6 +91,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_alerts_kind_subject_closed_at", "alerts", ["kind", "subject", "closed_at"])
     op.create_index("ix_alerts_closed_at", "alerts", ["closed_at"])
+    op.create_index(
+        "ix_alerts_listed",
+        "alerts",
+        [sa.text("(closed_at IS NOT NULL)"), sa.text("opened_at DESC"), "alert_id"],
+    )
     op.create_table(
         "alert_deliveries",
         sa.Column("delivery_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -144,5 +149,5 @@ def upgrade() -> None:
         "ix_alert_deliveries_open",
         "alert_deliveries",
         ["next_try_at"],
-        postgresql_where=sa.text("state IN ('waiting', 'sending')"),
+        postgresql_where=sa.text("state <> 'sent'"),
     )
