@@ -20,9 +20,9 @@ from storemon_pipeline.storage.store_details import StoreDetails, read_details
 from storemon_pipeline.storage.uptime_inputs import StoreIndex, read_calendar, read_stores
 from storemon_pipeline.storage.uptime_state import read_newest_poll
 from storemon_pipeline.uptime.calendar import Calendar
-from storemon_pipeline.uptime.incidents import Ending, find_incidents
+from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
 from storemon_pipeline.uptime.standing import STANDINGS, Standing, last_runs, standing
-from storemon_pipeline.uptime.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US
+from storemon_pipeline.uptime.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US, IntArray
 
 _BEFORE_US: Final = 5 * WEEK_US
 """So much business time before the newest poll is laid out: an older incident has cost more."""
@@ -66,8 +66,7 @@ def read_store_states(bulk: Bulk) -> FleetStates | None:
     has_incident = np.zeros(len(stores), np.bool_)
     down_since_us, lost_us = np.zeros_like(now), np.zeros_like(now)
     has_incident[incidents.store] = True
-    down_since_us[incidents.store] = incidents.start_us
-    lost_us[incidents.store] = incidents.lost_us
+    down_since_us[incidents.store], lost_us[incidents.store] = _seen(incidents, calendar)
     store_ids = stores.store_ids.to_pylist()
     states = StoreStates(
         as_of_us=as_of_us,
@@ -102,6 +101,7 @@ def read_recoveries(
         bulk, fleet.stores, since=instant(first_us), until=fleet.as_of
     )
     found = find_incidents(runs, fleet.calendar, as_of_us=fleet.states.as_of_us)
+    seen_since_us, lost_us = _seen(found, fleet.calendar)
     recoveries: list[Recovery | None] = []
     for store, since_us in began_us:
         around = np.flatnonzero(
@@ -114,12 +114,26 @@ def read_recoveries(
         is_ended = found.ending[number] == Ending.ENDED
         recoveries.append(
             Recovery(
-                instant(int(found.start_us[number])),
+                instant(int(seen_since_us[number])),
                 instant(int(found.end_us[number])) if is_ended else None,
-                int(found.lost_us[number]),
+                int(lost_us[number]),
             )
         )
     return recoveries
+
+
+def _seen(incidents: Incidents, calendar: Calendar) -> tuple[IntArray, IntArray]:
+    """When each incident began and what it has cost, for somebody who is told of it.
+
+    One before which the store was never seen active counts from its first poll. History takes such
+    a store to have been down for the whole look-back before, which is no news of today.
+    """
+    is_unknown = incidents.last_active_us == NO_POLL
+    since_us = np.where(is_unknown, incidents.first_inactive_us, incidents.start_us)
+    lost_us = calendar.business_us(incidents.store, incidents.end_us) - calendar.business_us(
+        incidents.store, since_us
+    )
+    return since_us, np.where(is_unknown, lost_us, incidents.lost_us)
 
 
 def read_feed(bulk: Bulk, *, now: datetime) -> Feed:

@@ -164,6 +164,30 @@ def test_a_store_that_is_not_polled_any_more_is_lost_sight_of(watched_url: str) 
     assert recorded(watched_url) == ["down A lost sight of"]
 
 
+def test_a_store_that_was_never_seen_active_is_down_since_its_first_poll(watched_url: str) -> None:
+    load(watched_url, "N 10:00 down", "N 11:00 down", "A 11:00 up")
+    look(watched_url, "11:01")
+    assert recorded(watched_url) == []
+    load(watched_url, "N 12:00 down", "A 12:00 up")
+    look(watched_url, "12:01")
+    load(watched_url, "N 13:00 up", "A 13:00 up")
+    look(watched_url, "13:01")
+    (alert,) = fetch(watched_url, "SELECT since, ending, lost_us FROM alerts")
+    assert alert == {"since": at("10:00"), "ending": "up again", "lost_us": 150 * 60_000_000}
+
+
+def test_a_source_that_is_late_before_there_are_stores_tells_nobody(database_url: str) -> None:
+    execute(database_url, "INSERT INTO source_looks VALUES ('closures', '2023-01-23 08:00Z')")
+    for clock in (
+        "08:00",
+        *(f"{hour:02}:{minute}" for hour in range(8, 12) for minute in (10, 50)),
+    ):
+        for later in ("", ":30"):
+            look(database_url, clock + later)
+    look(database_url, "11:51")
+    assert recorded(database_url) == []
+
+
 def test_a_silent_store_is_reported_until_it_is_polled(watched_url: str) -> None:
     load(watched_url, "B 15:00 up")
     look(watched_url, "15:01")
