@@ -178,13 +178,8 @@ def test_a_store_that_was_never_seen_active_is_down_since_its_first_poll(watched
 
 def test_a_source_that_is_late_before_there_are_stores_tells_nobody(database_url: str) -> None:
     execute(database_url, "INSERT INTO source_looks VALUES ('closures', '2023-01-23 08:00Z')")
-    for clock in (
-        "08:00",
-        *(f"{hour:02}:{minute}" for hour in range(8, 12) for minute in (10, 50)),
-    ):
-        for later in ("", ":30"):
-            look(database_url, clock + later)
-    look(database_url, "11:51")
+    for minute in range(0, 240, 10):
+        look(database_url, f"{8 + minute // 60:02}:{minute % 60:02}")
     assert recorded(database_url) == []
 
 
