@@ -22,6 +22,7 @@ from storemon_api.middleware import RequestIds, RequestMetrics, SecurityHeaders
 from storemon_api.openapi import install_openapi
 from storemon_api.rate_limits import RateLimits
 from storemon_api.routes import (
+    alerts,
     closures,
     data_health,
     diffs,
@@ -101,6 +102,7 @@ def create_app(
         store_history.router,
         fleet_routes.router,
         data_health.router,
+        alerts.router,
         report_list.router,
         report_formats.router,
         report_totals.router,

@@ -18,7 +18,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from storemon_api.errors import is_database_away
+from storemon_pipeline.alerts.conditions import Kind
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
+from storemon_pipeline.storage.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.storage.reports import ReportState, count_by_state
 from storemon_pipeline.storage.uptime_state import UptimeState, newest_poll, read_uptime_state
 
@@ -113,6 +115,8 @@ class _DatabaseFigures(Collector):
                 counts = count_by_state(connection)
                 state = read_uptime_state(connection)
                 polled_at = newest_poll(connection)
+                alerts = count_open_alerts(connection)
+                unsent = count_unsent(connection)
         except sa.exc.SQLAlchemyError as error:
             if not is_database_away(error):
                 raise
@@ -121,6 +125,7 @@ class _DatabaseFigures(Collector):
         yield GaugeMetricFamily("storemon_database_up", "Whether the database answers.", 1.0)
         yield from _report_figures(counts)
         yield from _data_figures(state, polled_at, datetime.now(UTC))
+        yield from _alert_figures(alerts, unsent)
 
 
 def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
@@ -133,6 +138,21 @@ def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
         "Reports that were asked for and are not made yet.",
         counts[ReportState.WAITING],
     )
+
+
+def _alert_figures(alerts: dict[Kind, int], unsent: dict[str, int]) -> Iterator[Metric]:
+    is_open = GaugeMetricFamily("storemon_open_alerts", "Open alerts by kind.", labels=["kind"])
+    for kind, count in alerts.items():
+        is_open.add_metric([kind.value], count)
+    yield is_open
+    messages = GaugeMetricFamily(
+        "storemon_unsent_alert_messages",
+        "Messages about alerts that were not sent, by state.",
+        labels=["state"],
+    )
+    for state, count in unsent.items():
+        messages.add_metric([state], count)
+    yield messages
 
 
 def _data_figures(

@@ -41,6 +41,9 @@ app = typer.Typer(
 rejected_app = typer.Typer(help="Rows that could not be read.", no_args_is_help=True)
 app.add_typer(rejected_app, name="rejected")
 
+alerts_app = typer.Typer(help="Alerts: what is wrong, and who is told.", no_args_is_help=True)
+app.add_typer(alerts_app, name="alerts")
+
 keys_app = typer.Typer(help="Keys of the API: who may use it, and for what.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
@@ -323,6 +326,53 @@ def replay_rejected_rows(
                 f"load {replayed.of_load_id} ({replayed.source.value}, "
                 f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected rows, {result}"
             )
+
+
+@alerts_app.command("test")
+def test_alerts_command() -> None:
+    """Send a message to every address of STOREMON_ALERT_URLS; exit status 1 when one fails."""
+    with _one_line_errors():
+        from storemon_pipeline.alerts.messages import trial
+        from storemon_pipeline.alerts.targets import labelled, split_urls
+        from storemon_pipeline.operations.deliver_alerts import NotSentError, send
+
+        settings = _settings()
+        urls = settings.alert_urls
+        targets = {} if urls is None else labelled(split_urls(urls.get_secret_value()))
+        if not targets:
+            raise ServiceError(
+                "No address is set: put Apprise URLs into STOREMON_ALERT_URLS, such as "
+                "json://localhost:9000 or mailto://user:password@example.com."
+            )
+        message = trial(datetime.now(UTC), settings.public_url)
+        failed = 0
+        for label, url in targets.items():
+            try:
+                send(url, message)
+            except NotSentError as error:
+                failed += 1
+                typer.echo(f"{label}: not sent: {error}")
+            else:
+                typer.echo(f"{label}: sent")
+        if failed:
+            raise ServiceError(f"{failed} of {len(targets)} addresses did not take the message.")
+
+
+@alerts_app.command("list")
+def list_alerts_command(
+    limit: Annotated[int, typer.Option(min=1, help="So many.")] = 20,
+    open_only: Annotated[  # noqa: FBT002 - typer reads it
+        bool, typer.Option("--open", help="Only those that are open.")
+    ] = False,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """List alerts and the messages about them: open ones first, then the newest."""
+    with _one_line_errors(), _database(home, database_url) as url:
+        from storemon_pipeline.operations.list_alerts import alert_lines
+
+        for line in alert_lines(url, is_open=True if open_only else None, limit=limit):
+            typer.echo(line)
 
 
 @keys_app.command("create")

@@ -4,6 +4,7 @@ CODE_LOCATION = "storemon"
 REPOSITORY = "__repository__"
 REFRESH_JOB = "refresh_job"
 REPORT_JOB = "report_job"
+ALERT_JOB = "alert_job"
 RETENTION_JOB = "retention_job"
 
 REQUESTED_TAG = "storemon/requested"

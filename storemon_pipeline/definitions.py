@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from storemon_pipeline.defs.alerts import alert_job, alerts
 from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.defs.retention import daily_retention, retention_job
@@ -32,9 +33,9 @@ defs = dg.Definitions(
         store_uptime_daily,
         uptime_report,
     ],
-    jobs=[refresh_job, report_job, retention_job],
+    jobs=[refresh_job, report_job, retention_job, alert_job],
     schedules=[hourly_refresh, daily_retention],
-    sensors=[new_files],
+    sensors=[new_files, alerts],
     resources={
         "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
         "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),

@@ -6,7 +6,14 @@ Nothing is read at import: whoever needs them builds them. The API has its own.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_PORT = 65_535
@@ -76,6 +83,30 @@ class Settings(BaseSettings):
 
     api_key: SecretStr | None = None
     """The key by which commands such as `storemon report` ask the API; the service needs none."""
+
+    alert_urls: SecretStr | None = None
+    """Where alerts are sent: Apprise URLs, separated by spaces or commas; without any nowhere."""
+
+    alert_down_minutes: PositiveFloat = 90.0
+    """Minutes of business time after which a store that is down is an alert."""
+
+    alert_silent_hours: PositiveFloat = 6.0
+    """Hours of business time without a poll after which a store is an alert."""
+
+    alert_source_hours: PositiveFloat = 2.0
+    """Hours, by the clock, after which a source that was not refreshed is an alert."""
+
+    alert_share_percent: Annotated[float, Field(gt=0, le=100)] = 30.0
+    """The share of a time zone's or group's open stores that is one alert when down at once."""
+
+    alert_min_stores: PositiveInt = 10
+    """Open stores that a time zone or group must have for that."""
+
+    alert_damp_minutes: NonNegativeFloat = 60.0
+    """Minutes after the close of an alert in which none of the same opens."""
+
+    public_url: OptionalUrl = None
+    """The address under which people reach the pages, for links in messages."""
 
     @property
     def dagster_home(self) -> Path:

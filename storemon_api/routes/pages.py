@@ -15,6 +15,7 @@ STATIC_PATH: Final = "/static"
 
 _PAGES: Final = (
     ("/", "Now"),
+    ("/pages/alerts", "Alerts"),
     ("/pages/reports", "Reports"),
     ("/pages/data", "Data health"),
     ("/docs", "API"),
@@ -73,6 +74,13 @@ async def reports_page(request: Request) -> Response:
 async def data_page(request: Request) -> Response:
     """Answer with the page about the data."""
     return _page(request, "data", "Data health", here="/pages/data")
+
+
+@router.head("/pages/alerts")
+@router.get("/pages/alerts")
+async def alerts_page(request: Request) -> Response:
+    """Answer with the page of alerts."""
+    return _page(request, "alerts", "Alerts", here="/pages/alerts")
 
 
 def _page(request: Request, name: str, title: str, *, here: str, store_id: str = "") -> Response:

@@ -33,9 +33,14 @@ report_job = dg.define_asset_job(
 
 def is_refresh_under_way(instance: dg.DagsterInstance) -> bool:
     """Tell whether a refresh has been launched and has not ended."""
+    return is_under_way(instance, REFRESH_JOB)
+
+
+def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    """Tell whether a run of this job has been launched and has not ended."""
     return bool(
         instance.get_runs_count(
-            dg.RunsFilter(job_name=REFRESH_JOB, statuses=[*_UNDER_WAY]),
+            dg.RunsFilter(job_name=job, statuses=[*_UNDER_WAY]),
         )
     )
 

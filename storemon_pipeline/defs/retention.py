@@ -29,7 +29,7 @@ _RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=30)
 
 @dg.op(retry_policy=_RETRIES, out=dg.Out(dg.Nothing))
 def drop_what_is_old(context: dg.OpExecutionContext, database: Database) -> None:
-    """Raw polls and reports that are older than STOREMON_KEEP_…_DAYS are gone."""
+    """Raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS are gone."""
     settings = Settings()
     dropped = drop_old_data(
         database.url,
@@ -37,11 +37,12 @@ def drop_what_is_old(context: dg.OpExecutionContext, database: Database) -> None
         keep_reports=timedelta(days=settings.keep_reports_days),
     )
     context.log.info(
-        "dropped %d weeks of polls and %d superseded ones, expired %d reports; polls are kept "
-        "from %s",
+        "dropped %d weeks of polls and %d superseded ones, expired %d reports, dropped %d "
+        "closed alerts; polls are kept from %s",
         dropped.poll_partitions,
         dropped.superseded_polls,
         dropped.reports,
+        dropped.alerts,
         dropped.polls_kept_from,
     )
 

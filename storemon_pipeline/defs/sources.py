@@ -25,6 +25,7 @@ from storemon_pipeline.storage.checks import (
 from storemon_pipeline.storage.loads import read_first_polled_at
 from storemon_pipeline.storage.parameters import read_max_gap_us
 from storemon_pipeline.storage.previews import read_preview
+from storemon_pipeline.storage.source_looks import renew_look
 from storemon_pipeline.storage.uptime_state import read_newest_poll
 
 _GROUP = "sources"
@@ -222,6 +223,8 @@ def _load_snapshot(
             if not is_optional:
                 raise
             load = SourceLoad(files=0, loads=(), unusable=())
+            with bulk_transaction(database.url) as bulk:
+                renew_look(bulk, source, datetime.now(UTC))
     with told_apart(), bulk_transaction(database.url) as bulk:
         rejected, examples = read_rejected(bulk, source, reason=reason)
         rows = preview(read_preview(bulk, source.value))

@@ -1,8 +1,9 @@
-"""What is older than it is kept goes: raw polls by the week, reports with their rows."""
+"""What is older than it is kept goes: raw polls by the week, reports, closed alerts."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storemon_pipeline.storage.alerts import drop_old_alerts
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import RunsComparison, compare_all_runs
 from storemon_pipeline.storage.parameters import read_max_gap_us
@@ -21,20 +22,25 @@ class DroppedData:
     poll_partitions: int
     superseded_polls: int
     reports: int
+    alerts: int
     polls_kept_from: datetime | None
 
 
 def drop_old_data(url: str, *, keep_polls: timedelta, keep_reports: timedelta) -> DroppedData:
-    """Raw polls and reports are gone that are older than so long before the newest poll."""
+    """Raw polls and reports are gone that are older than so long before the newest poll.
+
+    Closed alerts go with the reports.
+    """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
         if newest is None:
-            return DroppedData(0, 0, 0, None)
+            return DroppedData(0, 0, 0, 0, None)
         dropped = drop_old_polls(bulk, newest=newest, keep=keep_polls)
         kept_from = read_polls_kept_from(bulk)
     with bulk_transaction(url) as bulk:
         reports = expire_old_reports(bulk, newest=newest, keep=keep_reports)
-    return DroppedData(dropped.partitions, dropped.superseded_polls, reports, kept_from)
+        alerts = drop_old_alerts(bulk, newest=newest, keep=keep_reports)
+    return DroppedData(dropped.partitions, dropped.superseded_polls, reports, alerts, kept_from)
 
 
 def check_all_runs(url: str) -> RunsComparison:

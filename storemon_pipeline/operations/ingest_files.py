@@ -44,6 +44,7 @@ from storemon_pipeline.storage.parameters import read_max_gap_us
 from storemon_pipeline.storage.polls import load_polls, polled_bounds_us, take_back_polls
 from storemon_pipeline.storage.refresh_lock import refresh_lock
 from storemon_pipeline.storage.retention import read_polls_kept_from_us
+from storemon_pipeline.storage.source_looks import record_look
 from storemon_pipeline.storage.store_details import load_details_union
 from storemon_pipeline.storage.undoing import read_load, record_undoing
 from storemon_pipeline.storage.versions import BUSINESS_HOURS, STORE_TIMEZONES, load_union
@@ -143,8 +144,13 @@ def ingest_source(
         refresh = _Refresh(url, source, now, run_id, on_progress, kept_from_us)
         files = find_files(data, source)
         if source is Source.STORE_STATUS:
-            return _ingest_polls(refresh, files, known)
-        return _ingest_snapshot(refresh, files, known)
+            load = _ingest_polls(refresh, files, known)
+        else:
+            load = _ingest_snapshot(refresh, files, known)
+        if not load.unusable:
+            with bulk_transaction(url) as bulk:
+                record_look(bulk, source, now)
+        return load
 
 
 def _ingest_polls(

@@ -11,6 +11,7 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
+from storemon_pipeline.alerts.targets import split_urls
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -21,6 +22,7 @@ from storemon_pipeline.service.errors import StartError
 from storemon_pipeline.service.home import Home
 from storemon_pipeline.service.preconditions import check_data_folder, is_loopback
 from storemon_pipeline.settings import Settings
+from storemon_pipeline.storage.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.storage.engine import create_engine, read_clock
 from storemon_pipeline.storage.migrate import is_current
 from storemon_pipeline.storage.report_runs import open_runs
@@ -111,6 +113,7 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
             yield Finding("schema", Verdict.GOOD, "newest version")
             for look in (_clock, _refresh, _reports, _runs):
                 yield look(connection)
+            yield _alerts(settings, connection)
     finally:
         engine.dispose()
     if not is_loopback(settings.host) and not has_usable_key(url, now=datetime.now(UTC)):
@@ -213,6 +216,21 @@ def _runs(connection: sa.Connection) -> Finding:
             "Is `storemon up` running? If so, end the run in its Dagster pages.",
         )
     return Finding("report runs", Verdict.GOOD, "none is stuck")
+
+
+def _alerts(settings: Settings, connection: sa.Connection) -> Finding:
+    urls = settings.alert_urls
+    addresses = 0 if urls is None else len(split_urls(urls.get_secret_value()))
+    unsent, still_open = count_unsent(connection), sum(count_open_alerts(connection).values())
+    what = f"{still_open} open, {addresses} addresses, {unsent['failed']} messages not taken"
+    if unsent["failed"]:
+        return Finding(
+            "alerts",
+            Verdict.WARNING,
+            what,
+            "`storemon alerts list` says why; try the addresses with `storemon alerts test`.",
+        )
+    return Finding("alerts", Verdict.GOOD, what)
 
 
 _VERDICTS: Final = (Verdict.BAD, Verdict.WARNING, Verdict.GOOD)

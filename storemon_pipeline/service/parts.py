@@ -279,6 +279,8 @@ def process_parts(
     """
     home = Home(settings.home)
     environment = _child_environment(settings, database_url)
+    # The addresses of alerts are secrets, which only those get that look for alerts and send them.
+    of_others = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
     workspace = str(home.dagster / WORKSPACE_FILE)
     dagster_format = ("--log-format", "json") if settings.log_json else ()
     code_server = CodeServerPart(
@@ -297,7 +299,7 @@ def process_parts(
     )
     webserver = WebserverPart(
         settings=settings,
-        environment=environment,
+        environment=of_others,
         name="webserver",
         log_name="webserver",
         ready_note=settings.dagster_url,
@@ -318,7 +320,7 @@ def process_parts(
     )
     api = ApiPart(
         settings=settings,
-        environment=environment,
+        environment=of_others,
         name="API",
         log_name="api",
         ready_note=settings.api_url,

@@ -447,3 +447,98 @@ audit_events: Final = sa.Table(
     sa.Column("subject", sa.Text, comment="what it was done to"),
     comment="Who triggered, pushed, changed keys, and when; only ever appended to.",
 )
+
+alert_watch: Final = sa.Table(
+    "alert_watch",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("looked_at", _INSTANT, nullable=False, comment="by the clock"),
+    sa.Column(
+        "watching_since", _INSTANT, nullable=False, comment="without a long pause between looks"
+    ),
+    sa.Column("seen", sa.Text, comment="the version of the data that stores were judged by"),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="The last look for alerts.",
+)
+
+source_looks: Final = sa.Table(
+    "source_looks",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("looked_at", _INSTANT, nullable=False),
+    comment="When the files of each source were last looked at, and all of them could be used.",
+)
+
+alerts: Final = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("alert_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text(collation="C"), nullable=False, comment="the id of a store, …"),
+    sa.Column("store_key", sa.Integer, comment="NULL: it is not about one store"),
+    sa.Column("opened_at", _INSTANT, nullable=False, comment="newest poll; of a source the clock"),
+    sa.Column("since", _INSTANT, nullable=False, comment="when that began which it tells of"),
+    sa.Column("closed_at", _INSTANT, comment="as opened_at; NULL: open"),
+    sa.Column("ending", sa.Text, comment="in words, once it is closed"),
+    sa.Column(
+        "lost_us", sa.BigInteger, nullable=False, comment="business time down, or without a poll"
+    ),
+    sa.Column("stores", sa.Integer, comment="so many were meant when it was last looked at"),
+    sa.Column("of_stores", sa.Integer, comment="of so many open ones"),
+    sa.Column("is_told", sa.Boolean, nullable=False, comment="there were messages about it"),
+    sa.Column("recorded_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.CheckConstraint("kind IN ('down', 'silent', 'source', 'platform')", name="kind"),
+    sa.CheckConstraint("(kind IN ('down', 'silent')) = (store_key IS NOT NULL)", name="store_key"),
+    sa.CheckConstraint("(closed_at IS NULL) = (ending IS NULL)", name="ending"),
+    sa.Index(
+        "uq_alerts_open",
+        "kind",
+        "subject",
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+    ),
+    sa.Index("ix_alerts_kind_subject_closed_at", "kind", "subject", "closed_at"),
+    sa.Index("ix_alerts_closed_at", "closed_at"),
+    sa.Index(
+        "ix_alerts_listed",
+        sa.text("(closed_at IS NOT NULL)"),
+        sa.text("opened_at DESC"),
+        "alert_id",
+    ),
+    comment="What was wrong from when to when; at most one open alert of a kind and subject.",
+)
+
+alert_deliveries: Final = sa.Table(
+    "alert_deliveries",
+    metadata,
+    sa.Column("delivery_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("alert_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("change", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False, comment="label of an address; never the address"),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default=sa.text("'waiting'")),
+    sa.Column("is_held", sa.Boolean, nullable=False, comment="until its store's business time"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("next_try_at", _INSTANT, nullable=False),
+    sa.Column("claimed_at", _INSTANT, comment="when the last try began"),
+    sa.Column(
+        "is_repeated",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="a try was interrupted, so that this one may be the second to arrive",
+    ),
+    sa.Column("sent_at", _INSTANT),
+    sa.Column("error", sa.Text, comment="of the last try; without any part of the address"),
+    sa.Column("created_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.CheckConstraint("change IN ('opened', 'closed')", name="change"),
+    sa.CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="state"),
+    sa.UniqueConstraint("alert_id", "change", "target"),
+    sa.Index(
+        "ix_alert_deliveries_open",
+        "next_try_at",
+        postgresql_where=sa.text("state <> 'sent'"),
+    ),
+    comment="The messages about each alert, one for each address: those that wait and those sent.",
+)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from api_server import complete_report, failed_report, serve, waiting_report
 from stored import execute, load
 
-PAGES = ["/", "/store/7482936150293847561", "/pages/reports", "/pages/data"]
+PAGES = ["/", "/store/7482936150293847561", "/pages/alerts", "/pages/reports", "/pages/data"]
 
 
 @pytest.mark.parametrize("path", PAGES)

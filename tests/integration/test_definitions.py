@@ -8,6 +8,7 @@ import pytest
 
 from storemon_pipeline import definitions
 from storemon_pipeline.contract import (
+    ALERT_JOB,
     CODE_LOCATION,
     REFRESH_JOB,
     REPORT_JOB,
@@ -141,12 +142,12 @@ def test_a_report_run_is_not_tried_again_by_dagster() -> None:
     assert defs.resolve_job_def(REPORT_JOB).run_tags == {}
 
 
-@pytest.mark.parametrize("job", [REFRESH_JOB, REPORT_JOB, RETENTION_JOB])
+@pytest.mark.parametrize("job", [REFRESH_JOB, REPORT_JOB, RETENTION_JOB, ALERT_JOB])
 def test_runs_are_executed_in_their_own_process(job: str) -> None:
     assert defs.resolve_job_def(job).executor_def is dg.in_process_executor
 
 
-@pytest.mark.parametrize("job", [REFRESH_JOB, REPORT_JOB, RETENTION_JOB])
+@pytest.mark.parametrize("job", [REFRESH_JOB, REPORT_JOB, RETENTION_JOB, ALERT_JOB])
 def test_every_job_says_what_it_does(job: str) -> None:
     assert defs.resolve_job_def(job).description
 
@@ -181,6 +182,12 @@ def test_the_sensor_of_new_files_is_on_from_the_start() -> None:
     assert (found.job_name, found.default_status) == (REFRESH_JOB, dg.DefaultSensorStatus.RUNNING)
     assert found.minimum_interval_seconds is not None
     assert found.minimum_interval_seconds <= 30
+
+
+def test_the_sensor_of_alerts_is_on_from_the_start() -> None:
+    found = defs.resolve_sensor_def("alerts")
+    assert (found.job_name, found.default_status) == (ALERT_JOB, dg.DefaultSensorStatus.RUNNING)
+    assert found.minimum_interval_seconds == 30
 
 
 def test_a_refresh_is_under_way_until_it_has_ended() -> None:

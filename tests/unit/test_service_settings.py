@@ -35,6 +35,26 @@ def test_an_empty_database_url_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().database_url is None
 
 
+def test_addresses_of_alerts_are_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOREMON_ALERT_URLS", "json://user:pass-word@host")
+    settings = Settings()
+    assert "pass-word" not in f"{settings!r} {settings}"
+    assert settings.alert_urls is not None
+    assert settings.alert_urls.get_secret_value() == "json://user:pass-word@host"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DOWN_MINUTES", "0"), ("SHARE_PERCENT", "101"), ("MIN_STORES", "0"), ("DAMP_MINUTES", "-1")],
+)
+def test_a_rule_of_alerts_that_makes_no_sense_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"STOREMON_ALERT_{name}", value)
+    with pytest.raises(ValidationError, match=f"alert_{name.lower()}"):
+        Settings()
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
 def test_a_port_that_is_none_is_refused(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOREMON_PORT", port)
