@@ -47,7 +47,7 @@ class Bulk:
     def fetch(self, query: str, parameters: Sequence[object] | None = None) -> pa.Table:
         """The rows of a query. `numeric` columns come as strings: cast them in the query."""
         with self._connection.cursor() as cursor:
-            cursor.execute(query, parameters)
+            cursor.execute(query, parameters or None)
             return cursor.fetch_arrow_table()
 
     def scalar(self, query: str, parameters: Sequence[object] | None = None) -> Any:  # noqa: ANN401

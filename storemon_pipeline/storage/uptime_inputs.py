@@ -1,5 +1,6 @@
 """What the engine needs of the database for an instant: stores, runs and business calendars."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,17 +28,55 @@ LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A condition on `store_key`, and the parameters that it names."""
+
+    condition: str
+    parameters: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreIndex:
     """Stores in the order of their ids' bytes; the engine knows a store by its position.
 
-    All of them, or one alone.
+    All that are known (`is_whole`), a stretch of them, or one alone.
     """
 
     store_ids: pa.Array
     store_keys: IntArray
+    is_whole: bool = False
 
     def __len__(self) -> int:
         return len(self.store_keys)
+
+    def stretches(self, stores: int) -> Iterator["StoreIndex"]:
+        """The same stores, at most so many at a time; without stores one empty stretch."""
+        if len(self) <= stores:
+            yield self
+            return
+        for first in range(0, len(self), stores):
+            end = first + stores
+            yield StoreIndex(self.store_ids[first:end], self.store_keys[first:end])
+
+    def choice(self, *, parameter: int = 1) -> Choice:
+        """What chooses these stores' rows of a table; `$parameter` and on are its parameters.
+
+        Keys mostly rise with ids, and tables are in the order of keys: a stretch is a range of keys
+        then, with others' keys in it where stores came later.
+        """
+        if self.is_whole:
+            return Choice("true", ())
+        if len(self) == 0:
+            return Choice("false", ())
+        first, last = int(self.store_keys.min()), int(self.store_keys.max())
+        condition = f"store_key BETWEEN ${parameter} AND ${parameter + 1}"
+        if last - first + 1 == len(self):
+            return Choice(condition, (first, last))
+        own = f"store_id BETWEEN ${parameter + 2} AND ${parameter + 3}"
+        return Choice(
+            f"{condition} AND store_key IN (SELECT store_key FROM stores WHERE {own})",  # noqa: S608
+            (first, last, self.store_ids[0].as_py(), self.store_ids[-1].as_py()),
+        )
 
     @property
     def only_key(self) -> int:
@@ -53,32 +92,60 @@ class StoreIndex:
 
 def read_stores(bulk: Bulk) -> StoreIndex:
     """Every known store."""
-    rows = bulk.fetch("SELECT store_key, store_id FROM stores")
-    # Arrow compares strings by their bytes, as the contract orders a report.
-    rows = rows.take(pc.sort_indices(rows["store_id"]))
-    return StoreIndex(
-        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
+    return _in_order(bulk.fetch("SELECT store_key, store_id FROM stores"), is_whole=True)
+
+
+def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreIndex:
+    """The stores whose ids lie in `[first_id, before_id)`; None is the end of all."""
+    return _in_order(
+        bulk.fetch(
+            """
+            SELECT store_key, store_id FROM stores
+            WHERE store_id >= $1 AND ($2 = '' OR store_id < $2)
+            """,
+            (first_id, before_id or ""),
+        )
     )
+
+
+def read_borders(bulk: Bulk, stretches: int) -> list[str]:
+    """The first id of each of so many stretches (or fewer) of about as many stores each."""
+    rows = bulk.fetch(
+        """
+        SELECT min(store_id) AS first_id
+        FROM (SELECT store_id, ntile($1) OVER (ORDER BY store_id) AS stretch FROM stores) AS cut
+        GROUP BY stretch ORDER BY stretch
+        """,
+        (stretches,),
+    )
+    borders: list[str] = rows["first_id"].to_pylist()
+    return borders
+
+
+def _in_order(rows: pa.Table, *, is_whole: bool = False) -> StoreIndex:
+    # Arrow compares strings by their bytes, as the contract orders a report.
+    store_ids = rows["store_id"].combine_chunks()
+    order = pc.sort_indices(store_ids)
+    keys = rows["store_key"].combine_chunks().take(order).to_numpy().astype(np.int64)
+    return StoreIndex(store_ids.take(order), keys, is_whole)
 
 
 def read_store(bulk: Bulk, store_id: str) -> StoreIndex | None:
     """One store alone, or None when nothing has named it."""
     rows = bulk.fetch("SELECT store_key, store_id FROM stores WHERE store_id = $1", (store_id,))
-    if rows.num_rows == 0:
-        return None
-    return StoreIndex(
-        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
-    )
+    return _in_order(rows) if rows.num_rows else None
 
 
 def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
     """The runs with a poll in the look-back before an instant, by position of their store."""
+    chosen = stores.choice(parameter=3)
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2
-        """,
-        (as_of, LOOKBACK),
+        FROM status_runs
+        WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.condition}
+        """,  # noqa: S608  (conditions are made of names and numbers of parameters)
+        (as_of, LOOKBACK, *chosen.parameters),
     )
     runs = Runs(
         stores.positions(rows["store_key"].to_numpy()),
@@ -115,14 +182,15 @@ def read_report_calendar(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Ca
 
 
 def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVersions]:
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from,
                start_us_of_week, end_us_of_week
         FROM business_hour_intervals
-        WHERE load_id IS NOT NULL AND ($1 = 0 OR store_key = $1)
-        """,
-        (stores.only_key,),
+        WHERE load_id IS NOT NULL AND {chosen.condition}
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     store = stores.positions(rows["store_key"].to_numpy())
     valid_from_us = microseconds_of(rows["valid_from"])
@@ -140,12 +208,13 @@ def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVer
 
 
 def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
-        FROM store_timezones WHERE $1 = 0 OR store_key = $1 ORDER BY load_id, row_number
-        """,
-        (stores.only_key,),
+        FROM store_timezones WHERE {chosen.condition} ORDER BY load_id, row_number
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     zones = rows["timezone"].combine_chunks().dictionary_encode()
     return ZoneVersions(
@@ -157,13 +226,13 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
 
 
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
+    chosen = stores.choice()
     rows = bulk.fetch(
-        """
+        f"""
         SELECT store_key, start_local, end_local FROM closures
-        WHERE cancelled_by_load_id IS NULL
-          AND ($1 = 0 OR store_key IS NULL OR store_key = $1)
-        """,
-        (stores.only_key,),
+        WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.condition}))
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
     )
     key = rows["store_key"]
     is_for_all = pc.is_null(key).to_numpy()
