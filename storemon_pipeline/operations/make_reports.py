@@ -1,6 +1,7 @@
 """Making the reports that wait: one run takes them all."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -14,6 +15,7 @@ from storemon_pipeline.storage.figure_rows import report_figures
 from storemon_pipeline.storage.report_results import (
     Result,
     ResultWriter,
+    WaitingReport,
     complete_reports,
     fail_reports,
     take_waiting_reports,
@@ -63,17 +65,20 @@ def make_waiting_reports(
     with bulk_transaction(url) as bulk:
         made = _make(bulk, run_id, at_a_time)
     if is_asked_by_hand and not made.made and not made.failed:
-        engine = create_engine(url, application_name="storemon report", pool_size=1)
-        try:
-            with engine.begin() as connection:
-                request_report(
-                    connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST
-                )
-        finally:
-            engine.dispose()
+        request_by_hand(url)
         with bulk_transaction(url) as bulk:
             made = _make(bulk, run_id, at_a_time)
     return made
+
+
+def request_by_hand(url: str) -> None:
+    """A report of the newest poll waits."""
+    engine = create_engine(url, application_name="storemon report", pool_size=1)
+    try:
+        with engine.begin() as connection:
+            request_report(connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST)
+    finally:
+        engine.dispose()
 
 
 def _make(bulk: Bulk, run_id: str, at_a_time: int) -> ReportsMade:
@@ -84,20 +89,32 @@ def _make(bulk: Bulk, run_id: str, at_a_time: int) -> ReportsMade:
     if newest is None:
         fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
         return ReportsMade((), len(waiting))
-    groups: dict[tuple[datetime, Policy], list[str]] = defaultdict(list)
-    for report in waiting:
-        groups[report.as_of or newest, report.policy].append(report.report_id)
     made = []
-    for (as_of, policy), report_ids in groups.items():
-        result = _write_result(bulk, as_of=as_of, policy=policy, run_id=run_id, at_a_time=at_a_time)
+    for (as_of, policy), report_ids in by_question(waiting, newest).items():
+        result = write_result(bulk, as_of=as_of, policy=policy, run_id=run_id, at_a_time=at_a_time)
         complete_reports(bulk, report_ids, result.result_id)
         faults = count_result_faults(bulk, result.result_id)
         made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
     return ReportsMade(tuple(made), 0)
 
 
-def _write_result(
-    bulk: Bulk, *, as_of: datetime, policy: Policy, run_id: str, at_a_time: int
+def by_question(
+    waiting: Iterable[WaitingReport], newest: datetime
+) -> dict[tuple[datetime, Policy], list[str]]:
+    """The ids of the reports by what they ask for: instant and policy."""
+    asking: dict[tuple[datetime, Policy], list[str]] = defaultdict(list)
+    for report in waiting:
+        asking[report.as_of or newest, report.policy].append(report.report_id)
+    return dict(asking)
+
+
+def write_result(
+    bulk: Bulk,
+    *,
+    as_of: datetime,
+    policy: Policy,
+    run_id: str,
+    at_a_time: int = STORES_AT_A_TIME,
 ) -> Result:
     """The figures of all stores are a result."""
     stores = read_stores(bulk)

@@ -68,7 +68,7 @@ class ResultWriter:
 
     def add(self, stores: StoreIndex, figures: Figures, lines: bytes) -> None:
         """The rows of these stores are in the table, and their lines in the CSV."""
-        append_rows(self._bulk, self.result_id, stores, figures)
+        append_rows(self._bulk, "uptime_report", self.result_id, stores, figures)
         self._csv.write(lines)
         self._rows += len(figures.store)
 
@@ -144,10 +144,12 @@ def next_result_id(bulk: Bulk) -> int:
     return int(bulk.scalar("SELECT nextval(pg_get_serial_sequence('report_results', 'result_id'))"))
 
 
-def append_rows(bulk: Bulk, result_id: int, stores: StoreIndex, figures: Figures) -> None:
-    """The figures of these stores are rows of the result."""
+def append_rows(
+    bulk: Bulk, table: str, result_id: int, stores: StoreIndex, figures: Figures
+) -> None:
+    """The figures of these stores are rows of the result, in a table of such rows."""
     bulk.append(
-        "uptime_report",
+        table,
         figure_rows(stores.store_keys, figures).append_column(
             "result_id", pa.array(np.full(len(figures.store), result_id, np.int64))
         ),

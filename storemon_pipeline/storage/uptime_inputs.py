@@ -26,6 +26,9 @@ from storemon_pipeline.uptime.windows import LOOKBACK_US, WEEK_US, IntArray
 
 LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
+_NO_WEEK: Final = 0
+"""Numbers begin at 1. A list of none has no type that the database could know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -113,7 +116,9 @@ def read_borders(bulk: Bulk, stretches: int) -> list[str]:
     rows = bulk.fetch(
         """
         SELECT min(store_id) AS first_id
-        FROM (SELECT store_id, ntile($1) OVER (ORDER BY store_id) AS stretch FROM stores) AS cut
+        FROM (
+            SELECT store_id, ntile(CAST($1 AS int)) OVER (ORDER BY store_id) AS stretch FROM stores
+        ) AS cut
         GROUP BY stretch ORDER BY stretch
         """,
         (stretches,),
@@ -185,24 +190,31 @@ def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVer
     chosen = stores.choice()
     rows = bulk.fetch(
         f"""
-        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from,
-               start_us_of_week, end_us_of_week
-        FROM business_hour_intervals
-        WHERE load_id IS NOT NULL AND {chosen.condition}
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, week_id
+        FROM store_weeks WHERE {chosen.condition}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
-    store = stores.positions(rows["store_key"].to_numpy())
-    valid_from_us = microseconds_of(rows["valid_from"])
-    start_us = rows["start_us_of_week"].to_numpy()
-    order = np.lexsort((start_us, valid_from_us, store))
-    store, valid_from_us = store[order], valid_from_us[order]
-    is_first = np.ones(len(store), np.bool_)
-    is_first[1:] = (store[1:] != store[:-1]) | (valid_from_us[1:] != valid_from_us[:-1])
-    week = np.cumsum(is_first) - 1
-    intervals = WeekIntervals(week, start_us[order], rows["end_us_of_week"].to_numpy()[order])
+    patterns = bulk.fetch(
+        """
+        SELECT week_id, start_us_of_week, end_us_of_week FROM week_patterns
+        WHERE week_id = ANY ($1)
+        """,
+        ([_NO_WEEK, *np.unique(rows["week_id"].to_numpy()).tolist()],),
+    ).combine_chunks()
+    week_id = patterns["week_id"].to_numpy()
+    number = np.zeros(int(week_id.max(initial=0)) + 1, np.int64)
+    number[week_id] = np.arange(len(week_id))
+    start, end = patterns["start_us_of_week"], patterns["end_us_of_week"]
+    intervals = WeekIntervals(
+        np.repeat(np.arange(len(week_id)), pc.list_value_length(start).to_numpy()),
+        pc.list_flatten(start).to_numpy(),
+        pc.list_flatten(end).to_numpy(),
+    )
     versions = HoursVersions(
-        store[is_first], valid_from_us[is_first], np.arange(int(is_first.sum()))
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["valid_from"]),
+        number[rows["week_id"].to_numpy()],
     )
     return intervals, versions
 
@@ -211,14 +223,21 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
     chosen = stores.choice()
     rows = bulk.fetch(
         f"""
-        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
-        FROM store_timezones WHERE {chosen.condition} ORDER BY load_id, row_number
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone,
+               load_id, row_number
+        FROM store_timezones WHERE {chosen.condition}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
+    store = stores.positions(rows["store_key"].to_numpy())
+    if np.bincount(store).max(initial=0) > 1:
+        in_order_of_loading = np.lexsort(
+            (rows["row_number"].to_numpy(), rows["load_id"].to_numpy())
+        )
+        rows, store = rows.take(pa.array(in_order_of_loading)), store[in_order_of_loading]
     zones = rows["timezone"].combine_chunks().dictionary_encode()
     return ZoneVersions(
-        stores.positions(rows["store_key"].to_numpy()),
+        store,
         microseconds_of(rows["valid_from"]),
         zones.indices.to_numpy().astype(np.int64),
         tuple(zones.dictionary.to_pylist()),

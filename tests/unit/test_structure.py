@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "contract",
         "settings",
     },
-    "storemon_pipeline.definitions": {"defs"},
+    "storemon_pipeline.definitions": {"defs", "settings"},
     "storemon_pipeline.service": {
         "service",
         "operations",
