@@ -26,6 +26,9 @@ from storemon_pipeline.uptime.windows import LOOKBACK_US, WEEK_US, IntArray
 
 LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
+_MOST_RANGES: Final = 32
+"""Up to so many ranges of keys are looked up each; else the stores are looked up by their ids."""
+
 _NO_WEEK: Final = 0
 """Numbers begin at 1. A list of none has no type that the database could know."""
 
@@ -64,21 +67,28 @@ class StoreIndex:
     def choice(self, *, parameter: int = 1) -> Choice:
         """What chooses these stores' rows of a table; `$parameter` and on are its parameters.
 
-        Keys mostly rise with ids, and tables are in the order of keys: a stretch is a range of keys
-        then, with others' keys in it where stores came later.
+        The keys that one load gives rise with the ids, and tables are in the order of keys: a
+        stretch has as many ranges of keys as loads have brought stores of it.
         """
         if self.is_whole:
             return Choice("true", ())
         if len(self) == 0:
             return Choice("false", ())
-        first, last = int(self.store_keys.min()), int(self.store_keys.max())
-        condition = f"store_key BETWEEN ${parameter} AND ${parameter + 1}"
-        if last - first + 1 == len(self):
-            return Choice(condition, (first, last))
-        own = f"store_id BETWEEN ${parameter + 2} AND ${parameter + 3}"
+        keys = np.sort(self.store_keys)
+        border = np.flatnonzero(np.diff(keys, prepend=-1, append=-1) != 1)
+        first, last = keys[border[:-1]].tolist(), keys[border[1:] - 1].tolist()
+        if len(first) <= _MOST_RANGES:
+            ranges = [
+                f"store_key BETWEEN ${number} AND ${number + 1}"
+                for number in range(parameter, parameter + 2 * len(first), 2)
+            ]
+            bounds = [bound for both in zip(first, last, strict=True) for bound in both]
+            return Choice(f"({' OR '.join(ranges)})", tuple(bounds))
+        ids = f"${parameter + 2} AND ${parameter + 3}"
+        own = f"SELECT store_key FROM stores WHERE store_id BETWEEN {ids}"  # noqa: S608
         return Choice(
-            f"{condition} AND store_key IN (SELECT store_key FROM stores WHERE {own})",  # noqa: S608
-            (first, last, self.store_ids[0].as_py(), self.store_ids[-1].as_py()),
+            f"store_key BETWEEN ${parameter} AND ${parameter + 1} AND store_key IN ({own})",
+            (first[0], last[-1], self.store_ids[0].as_py(), self.store_ids[-1].as_py()),
         )
 
     @property
