@@ -3,6 +3,7 @@
 import dagster as dg
 
 from storemon_pipeline.defs.alerts import alert_job, alerts
+from storemon_pipeline.defs.executors import build_executor
 from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.defs.retention import daily_retention, retention_job
@@ -16,29 +17,34 @@ from storemon_pipeline.defs.sources import (
 )
 from storemon_pipeline.defs.uptime import (
     business_hour_intervals,
-    store_uptime,
+    figure_assets,
     store_uptime_daily,
-    uptime_report,
 )
+from storemon_pipeline.settings import Settings
 
-defs = dg.Definitions(
-    assets=[
-        polls_and_runs,
-        business_hours,
-        store_timezones,
-        closures,
-        store_details,
-        business_hour_intervals,
-        store_uptime,
-        store_uptime_daily,
-        uptime_report,
-    ],
-    jobs=[refresh_job, report_job, retention_job, alert_job],
-    schedules=[hourly_refresh, daily_retention],
-    sensors=[new_files, alerts],
-    resources={
-        "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
-        "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
-    },
-    executor=dg.in_process_executor,
-)
+
+def build_defs(settings: Settings) -> dg.Definitions:
+    """The definitions with the executor and the number of shards that the settings ask for."""
+    return dg.Definitions(
+        assets=[
+            polls_and_runs,
+            business_hours,
+            store_timezones,
+            closures,
+            store_details,
+            business_hour_intervals,
+            store_uptime_daily,
+            *figure_assets(settings),
+        ],
+        jobs=[refresh_job, report_job, retention_job, alert_job],
+        schedules=[hourly_refresh, daily_retention],
+        sensors=[new_files, alerts],
+        resources={
+            "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
+            "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
+        },
+        executor=build_executor(settings),
+    )
+
+
+defs = build_defs(Settings())

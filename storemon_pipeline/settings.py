@@ -3,8 +3,9 @@
 Nothing is read at import: whoever needs them builds them. The API has its own.
 """
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     BeforeValidator,
@@ -36,6 +37,16 @@ def _resolved(value: object) -> object:
     """As `_absolute`, and the same for every path that leads there: processes are known by it."""
     path = _absolute(value)
     return path.resolve() if isinstance(path, Path) else path
+
+
+class Executor(StrEnum):
+    """What executes the steps of a run; all but the first may use several processes."""
+
+    IN_PROCESS = "in_process"
+    MULTIPROCESS = "multiprocess"
+    DASK = "dask"
+    CELERY = "celery"
+    K8S = "k8s"
 
 
 ResolvedPath = Annotated[Path, BeforeValidator(_resolved)]
@@ -77,6 +88,15 @@ class Settings(BaseSettings):
 
     keep_reports_days: PositiveInt = 365
     """Days, counted back from the newest poll, for which reports are kept."""
+
+    executor: Executor = Executor.IN_PROCESS
+    """What executes the steps of Dagster's runs."""
+
+    executor_config: dict[str, Any] = Field(default_factory=dict)
+    """The executor's own configuration, as JSON: what a run's `execution.config` may say."""
+
+    shards: PositiveInt = 1
+    """Into how many steps a report and the newest figures are divided, by stores."""
 
     log_json: bool = False
     """Whether the service and its processes say each event as one line of JSON."""

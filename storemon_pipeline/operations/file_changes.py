@@ -3,7 +3,8 @@
 Reading it, and the tables, are the matter of ingest_files.py.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
@@ -16,6 +17,10 @@ from storemon_pipeline.storage.instants import microseconds
 
 QUIET: Final = timedelta(seconds=60)
 """A file that was not written to for this long is not in the middle of being written."""
+
+
+PORTION_BYTES: Final = 512 << 20
+"""So much of a file is one load: up to 13 million polls, with which 2 GB of memory are in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,22 @@ def plan_reading(
         fingerprint=fingerprint(stream, cut),
         is_continued=is_continued,
     )
+
+
+def portions(file: FoundFile, stream: BinaryIO, plan: Plan) -> Iterator[Part]:
+    """The whole lines that are to be read, cut at ends of lines into parts of PORTION_BYTES.
+
+    Of all parts but the first only the bytes are known, not yet the number of the first line. What
+    can only be read whole is one part.
+    """
+    part = plan.whole_lines
+    while part is not None:
+        end = part.end
+        if format_of(file.file_path) is Format.CSV and end - part.start > PORTION_BYTES:
+            cut = end_of_last_line(stream, part.start + PORTION_BYTES)
+            end = cut if cut > part.start else end
+        yield replace(part, end=end)
+        part = replace(part, start=end) if end < part.end else None
 
 
 def plan_whole(stream: BinaryIO, known: FileState | None) -> Plan:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import assert_never
+from typing import BinaryIO, assert_never
 
 import pandas as pd
 
 from storemon_pipeline.ingest.closures import read_closures_file
+from storemon_pipeline.ingest.fingerprints import fingerprint
 from storemon_pipeline.ingest.formats import Format, OpenFile, format_of
 from storemon_pipeline.ingest.hours import read_hours_file
 from storemon_pipeline.ingest.locations import Folder, FoundFile, open_file
@@ -29,6 +30,7 @@ from storemon_pipeline.operations.file_changes import (
     has_been_read,
     plan_reading,
     plan_whole,
+    portions,
 )
 from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
 from storemon_pipeline.storage.closures import load_closure_union
@@ -177,7 +179,8 @@ def _ingest_poll_file(
     """What is new in a poll file is loaded: its whole lines, then a last line without an end.
 
     The latter may still turn out to have been half a line. It is a load of its own, which is undone
-    as soon as the file goes on.
+    as soon as the file goes on. Of a large file the whole lines are several loads, as if it had
+    grown meanwhile: a process that dies has to read on only from the last of them.
     """
     loads: list[FileLoad] = []
     with open_file(file) as (stream, opened):
@@ -185,9 +188,17 @@ def _ingest_poll_file(
         state = _new_state(opened, plan, known)
         undone = known.tail_load_id if known is not None and plan.is_continued else None
         tail = plan.tail
-        if plan.whole_lines is not None:
-            read = _read_polls(refresh, OpenFile(str(file.path), stream, plan.whole_lines))
-            state = replace(state, lines_read=read.next_line - 1, header=_header(file, read))
+        for part in portions(opened, stream, plan):
+            if loads:
+                part = replace(part, first_line=state.lines_read + 1, header=state.header)  # noqa: PLW2901
+            read = _read_polls(refresh, OpenFile(str(file.path), stream, part))
+            state = replace(
+                state,
+                bytes_read=part.end,
+                lines_read=read.next_line - 1,
+                fingerprint=_fingerprint(stream, plan, part.end),
+                header=_header(file, read),
+            )
             load = _load_polls(refresh, file, read, state, undone=undone)
             loads.append(load)
             state = replace(state, load_id=load.load_id)
@@ -219,6 +230,10 @@ def _new_state(file: FoundFile, plan: Plan, known: FileState | None) -> FileStat
         header=goes_on.header if goes_on else None,
         tail_load_id=None,
     )
+
+
+def _fingerprint(stream: BinaryIO, plan: Plan, end: int) -> str:
+    return plan.fingerprint if end == plan.bytes_read else fingerprint(stream, end)
 
 
 def _header(file: FoundFile, read: PollsRead) -> str | None:

@@ -7,9 +7,11 @@ from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.uptime_inputs import read_stores
 from storemon_pipeline.storage.uptime_state import (
     UptimeState,
+    append_uptime,
+    clear_uptime,
     read_as_of,
     read_newest_poll,
-    write_uptime,
+    write_uptime_state,
 )
 from storemon_pipeline.uptime.windows import Policy
 
@@ -27,20 +29,14 @@ def refresh_uptime(
         if not is_moving_back:
             known.append(read_as_of(bulk))
         instants = [at for at in known if at is not None]
-        if not instants:
-            return write_uptime(
-                bulk,
-                as_of=None,
-                refreshed_at=refreshed_at,
-                stores=read_stores(bulk),
-                figures=None,
-            )
-        as_of = max(instants)
-        computed = compute_uptime(bulk, as_of=as_of, policy=Policy.NEAREST)
-        return write_uptime(
-            bulk,
-            as_of=as_of,
-            refreshed_at=refreshed_at,
-            stores=computed.stores,
-            figures=computed.figures,
-        )
+        as_of = max(instants, default=None)
+        stores = read_stores(bulk)
+        clear_uptime(bulk)
+        rows = 0
+        if as_of is not None:
+            for some, figures in compute_uptime(bulk, stores, as_of=as_of, policy=Policy.NEAREST):
+                append_uptime(bulk, some, figures)
+                rows += len(figures.store)
+        state = UptimeState(as_of, refreshed_at, rows, len(stores) - rows)
+        write_uptime_state(bulk, state)
+        return state

@@ -147,7 +147,7 @@ def compare_runs(
 
 
 def count_interval_faults(bulk: Bulk) -> int:
-    """Intervals that overlap or touch the one before, and stores without any interval."""
+    """Intervals that overlap or touch the one before, stores without any, weeks without pattern."""
     return int(
         bulk.scalar(
             """
@@ -162,6 +162,12 @@ def count_interval_faults(bulk: Bulk) -> int:
                 SELECT count(*) FROM stores s WHERE NOT EXISTS (
                     SELECT FROM business_hour_intervals i WHERE i.store_key = s.store_key
                 )
+            ) + (
+                SELECT count(*) FROM (
+                    SELECT DISTINCT store_key, valid_from FROM business_hour_intervals
+                    WHERE load_id IS NOT NULL
+                ) AS versions FULL JOIN store_weeks w USING (store_key, valid_from)
+                WHERE w.week_id IS NULL OR versions IS NULL
             )
             """
         )

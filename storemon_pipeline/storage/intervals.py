@@ -1,7 +1,13 @@
-"""The table `business_hour_intervals`: the normalised week of each store and version of hours."""
+"""The table `business_hour_intervals`: the normalised week of each store and version of hours.
+
+Beside it `store_weeks` says the same in fewer rows: many stores have the same week, a pattern.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +15,13 @@ import pyarrow as pa
 from storemon_pipeline.storage.bulk import Bulk
 from storemon_pipeline.storage.instants import microseconds_of, timestamps_or_null
 from storemon_pipeline.storage.uptime_inputs import StoreIndex
-from storemon_pipeline.uptime.weeks import normalise_weeks
-from storemon_pipeline.uptime.windows import WEEK_US
+from storemon_pipeline.uptime.weeks import WeekIntervals, normalise_weeks
+from storemon_pipeline.uptime.windows import WEEK_US, IntArray
+
+_KEYS_AT_A_TIME: Final = 100_000
+
+_BIG_ENDIAN: Final = ">i8"
+"""As PostgreSQL sends integers: a digest is the SHA-256 of a pattern's starts and ends in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +40,19 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
     always open. Only stores whose versions are not those that the table was made of are rebuilt.
     """
     _find_stale_stores(bulk)
-    rebuilt = int(bulk.scalar("SELECT count(*) FROM pg_temp.stale_stores"))
+    (stale,) = bulk.fetch(
+        "SELECT count(*) AS stores, min(store_key) AS first, max(store_key) AS last"
+        " FROM pg_temp.stale_stores"
+    ).to_pylist()
+    rebuilt = stale["stores"]
     if rebuilt:
-        bulk.execute(
-            """
-            DELETE FROM business_hour_intervals i USING pg_temp.stale_stores s
-            WHERE i.store_key = s.store_key
-            """
-        )
-        _append_intervals(bulk)
+        for table in ("business_hour_intervals", "store_weeks"):
+            bulk.execute(
+                f"DELETE FROM {table} t USING pg_temp.stale_stores s"  # noqa: S608  (one of two)
+                " WHERE t.store_key = s.store_key"
+            )
+        for first in range(stale["first"], stale["last"] + 1, _KEYS_AT_A_TIME):
+            _append_intervals(bulk, first, first + _KEYS_AT_A_TIME - 1)
         bulk.execute(
             """
             INSERT INTO business_hour_intervals
@@ -47,7 +62,14 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
             """,
             (WEEK_US,),
         )
-        bulk.execute("ANALYZE business_hour_intervals")
+        bulk.execute(
+            """
+            INSERT INTO intervals_state AS s (revision) VALUES (1)
+            ON CONFLICT (is_only_row) DO UPDATE SET revision = s.revision + 1
+            """
+        )
+        for table in ("business_hour_intervals", "store_weeks", "week_patterns"):
+            bulk.execute(f"ANALYZE {table}")
     (counts,) = bulk.fetch(
         """
         SELECT count(*) AS intervals, count(*) FILTER (WHERE load_id IS NULL) AS always_open
@@ -108,8 +130,8 @@ def _find_stale_stores(bulk: Bulk) -> None:
     )
 
 
-def _append_intervals(bulk: Bulk) -> None:
-    """The stale stores' hours are normalised and written."""
+def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
+    """The hours of the stale stores with these keys are normalised and written."""
     rows = bulk.fetch(
         """
         SELECT b.store_key, b.load_id, b.day_of_week, b.start_us, b.end_us,
@@ -117,36 +139,38 @@ def _append_intervals(bulk: Bulk) -> None:
         FROM business_hours b
         JOIN pg_temp.counted_versions USING (store_key, valid_from, load_id)
         JOIN pg_temp.stale_stores USING (store_key)
-        """
+        WHERE b.store_key BETWEEN $1 AND $2
+        """,
+        (first, last),
     )
-    version, week = np.unique(
-        np.stack(
-            [
-                rows["store_key"].to_numpy().astype(np.int64),
-                microseconds_of(rows["valid_from"]),
-                rows["load_id"].to_numpy().astype(np.int64),
-            ]
-        ),
-        axis=1,
-        return_inverse=True,
-    )
+    if rows.num_rows == 0:
+        return
+    store_key = rows["store_key"].to_numpy().astype(np.int64)
+    valid_from_us = microseconds_of(rows["valid_from"])
+    load_id = rows["load_id"].to_numpy().astype(np.int64)
+    # One load counts for each store and beginning: they name the version.
+    order = np.lexsort((valid_from_us, store_key))
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (np.diff(store_key[order]) != 0) | (np.diff(valid_from_us[order]) != 0)
+    week = np.empty(len(order), np.int64)
+    week[order] = np.cumsum(is_first) - 1
     intervals = normalise_weeks(
-        week.reshape(-1),
+        week,
         rows["day_of_week"].to_numpy().astype(np.int64),
         rows["start_us"].to_numpy(),
         rows["end_us"].to_numpy(),
     )
-    store_key, valid_from_us, load_id = version[:, intervals.week]
+    version = order[is_first]
+    versions = {
+        "store_key": pa.array(store_key[version].astype(np.int32)),
+        "valid_from": timestamps_or_null(valid_from_us[version]),
+        "load_id": pa.array(load_id[version].astype(np.int32)),
+    }
     bulk.stage(
         "new_intervals",
         pa.table(
-            {
-                "store_key": store_key.astype(np.int32),
-                "valid_from": timestamps_or_null(valid_from_us),
-                "start_us_of_week": intervals.start_us,
-                "end_us_of_week": intervals.end_us,
-                "load_id": load_id.astype(np.int32),
-            }
+            {name: values.take(pa.array(intervals.week)) for name, values in versions.items()}
+            | {"start_us_of_week": intervals.start_us, "end_us_of_week": intervals.end_us}
         ),
     )
     bulk.execute(
@@ -157,4 +181,58 @@ def _append_intervals(bulk: Bulk) -> None:
                start_us_of_week, end_us_of_week, load_id
         FROM pg_temp.new_intervals
         """
+    )
+    patterns, pattern = _distinct(intervals)
+    bulk.stage("new_patterns", patterns)
+    bulk.stage(
+        "new_weeks",
+        pa.table(
+            {
+                "store_key": versions["store_key"],
+                "valid_from": versions["valid_from"],
+                "pattern": pattern,
+            }
+        ),
+    )
+    bulk.execute(
+        """
+        INSERT INTO week_patterns (digest, start_us_of_week, end_us_of_week)
+        SELECT digest, start_us_of_week, end_us_of_week FROM pg_temp.new_patterns
+        ON CONFLICT (digest) DO NOTHING
+        """
+    )
+    bulk.execute(
+        """
+        INSERT INTO store_weeks (store_key, valid_from, week_id)
+        SELECT w.store_key, coalesce(w.valid_from, '-infinity'), k.week_id
+        FROM pg_temp.new_weeks w
+        JOIN pg_temp.new_patterns n USING (pattern) JOIN week_patterns k USING (digest)
+        """
+    )
+
+
+def _distinct(weeks: WeekIntervals) -> tuple[pa.Table, IntArray]:
+    """The patterns among weeks `0, 1, …`, numbered, and which of them each week has."""
+    border = np.searchsorted(weeks.week, np.arange(int(weeks.week[-1]) + 2))
+    bounds = np.stack([weeks.start_us, weeks.end_us], axis=1).astype(_BIG_ENDIAN)
+    content, bytes_per_row = bounds.tobytes(), bounds.itemsize * 2
+    number: dict[bytes, int] = {}
+    pattern = np.array(
+        [
+            number.setdefault(content[bytes_per_row * first : bytes_per_row * end], len(number))
+            for first, end in pairwise(border.tolist())
+        ]
+    )
+    ends = [np.frombuffer(bounds_of, _BIG_ENDIAN).reshape(-1, 2).T.tolist() for bounds_of in number]
+    hours = pa.list_(pa.int64())
+    return (
+        pa.table(
+            {
+                "pattern": np.arange(len(number)),
+                "digest": pa.array([sha256(of).digest() for of in number], pa.binary()),
+                "start_us_of_week": pa.array([start for start, _ in ends], hours),
+                "end_us_of_week": pa.array([end for _, end in ends], hours),
+            }
+        ),
+        pattern,
     )

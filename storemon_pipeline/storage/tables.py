@@ -256,6 +256,36 @@ business_hour_intervals: Final = sa.Table(
 )
 
 
+week_patterns: Final = sa.Table(
+    "week_patterns",
+    metadata,
+    sa.Column("week_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("start_us_of_week", postgresql.ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("end_us_of_week", postgresql.ARRAY(sa.BigInteger), nullable=False),
+    comment="Distinct weeks among business_hour_intervals; one that nobody has any more stays.",
+)
+
+store_weeks: Final = sa.Table(
+    "store_weeks",
+    metadata,
+    _key(),
+    sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
+    sa.Column("week_id", sa.Integer, nullable=False),
+    comment="The pattern of each week of business_hour_intervals that hours were loaded for.",
+)
+
+
+intervals_state: Final = sa.Table(
+    "intervals_state",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="How often business_hour_intervals have changed.",
+)
+
+
 def _figure_columns() -> "list[sa.Column[object]]":
     """The columns of one store's figures: rounded as in the report, then exact."""
     columns: list[sa.Column[object]] = [
@@ -399,6 +429,36 @@ uptime_report: Final = sa.Table(
     _key(),
     *_figure_columns(),
     comment="The rows of each result; never changed.",
+)
+
+staged_uptime: Final = sa.Table(
+    "staged_uptime",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _key(),
+    *_figure_columns(),
+    prefixes=["UNLOGGED"],
+    comment="Rows that are to become those of store_uptime, while their shards are made.",
+)
+
+result_shards: Final = sa.Table(
+    "result_shards",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sa.Column("is_report", sa.Boolean, nullable=False, comment="false: store_uptime"),
+    sa.Column("as_of", _INSTANT, nullable=False),
+    sa.Column("is_newest", sa.Boolean, nullable=False, comment="as_of is the newest poll"),
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("first_store_id", sa.Text(collation="C"), nullable=False),
+    sa.Column("before_store_id", sa.Text(collation="C"), comment="NULL: the end of all"),
+    sa.Column("planned_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("data_version", sa.Text, comment="what it was made of; NULL: not made yet"),
+    sa.Column("stores", sa.Integer),
+    sa.Column("silent_stores", sa.Integer),
+    sa.Column("csv_chunks", sa.Integer),
+    comment="Results that are made in shards, until they are finished.",
 )
 
 report_runs: Final = sa.Table(

@@ -1,5 +1,6 @@
 """What the engine needs of the database for an instant: stores, runs and business calendars."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +27,12 @@ from storemon_pipeline.uptime.windows import LOOKBACK_US, WEEK_US, IntArray
 
 LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
+_MOST_RANGES: Final = 32
+"""Up to so many ranges of keys are looked up each; else the stores are looked up by their ids."""
+
+_NO_WEEK: Final = 0
+"""Numbers begin at 1. A list of none has no type that the database could know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -39,12 +46,13 @@ class Choice:
 class StoreIndex:
     """Stores in the order of their ids' bytes; the engine knows a store by its position.
 
-    All that are known (`is_whole`), or some of them.
+    All that are known (`is_whole`), a stretch of them (`is_stretch`), or any others.
     """
 
     store_ids: pa.Array
     store_keys: IntArray
     is_whole: bool = False
+    is_stretch: bool = False
 
     def __len__(self) -> int:
         return len(self.store_keys)
@@ -53,15 +61,48 @@ class StoreIndex:
         """The stores at these positions alone, which ascend."""
         return StoreIndex(self.store_ids.take(pa.array(positions)), self.store_keys[positions])
 
+    def stretches(self, stores: int) -> Iterator["StoreIndex"]:
+        """The same stores, at most so many at a time; without stores one empty part."""
+        if len(self) <= stores:
+            yield self
+            return
+        is_stretch = self.is_whole or self.is_stretch
+        for first in range(0, len(self), stores):
+            end = first + stores
+            yield StoreIndex(
+                self.store_ids[first:end], self.store_keys[first:end], is_stretch=is_stretch
+            )
+
     def choice(self, *, parameter: int = 1) -> Choice:
-        """What chooses these stores' rows of a table; `$parameter` and on are its parameters."""
+        """What chooses these stores' rows of a table; `$parameter` and on are its parameters.
+
+        The keys that one load gives rise with the ids, and tables are in the order of keys: a
+        stretch has as many ranges of keys as loads have brought stores of it.
+        """
         if self.is_whole:
             return Choice("true", ())
-        if len(self) == 1:
-            return Choice(f"store_key = ${parameter}", (self.only_key,))
-        # As a constant: the planner knows how many there are, and rows are looked up in a hash.
-        keys = ",".join(map(str, np.sort(self.store_keys).tolist()))
-        return Choice(f"store_key = ANY ('{{{keys}}}'::int[])", ())
+        if len(self) == 0:
+            return Choice("false", ())
+        keys = np.sort(self.store_keys)
+        border = np.flatnonzero(np.diff(keys, prepend=-1, append=-1) != 1)
+        first, last = keys[border[:-1]].tolist(), keys[border[1:] - 1].tolist()
+        if len(first) <= _MOST_RANGES:
+            ranges = [
+                f"store_key BETWEEN ${number} AND ${number + 1}"
+                for number in range(parameter, parameter + 2 * len(first), 2)
+            ]
+            bounds = [bound for both in zip(first, last, strict=True) for bound in both]
+            return Choice(f"({' OR '.join(ranges)})", tuple(bounds))
+        if not self.is_stretch:
+            # As a constant: the planner knows how many there are, and rows are looked up in a hash.
+            known = ",".join(map(str, keys.tolist()))
+            return Choice(f"store_key = ANY ('{{{known}}}'::int[])", ())
+        ids = f"${parameter + 2} AND ${parameter + 3}"
+        own = f"SELECT store_key FROM stores WHERE store_id BETWEEN {ids}"  # noqa: S608
+        return Choice(
+            f"store_key BETWEEN ${parameter} AND ${parameter + 1} AND store_key IN ({own})",
+            (first[0], last[-1], self.store_ids[0].as_py(), self.store_ids[-1].as_py()),
+        )
 
     @property
     def only_key(self) -> int:
@@ -77,24 +118,51 @@ class StoreIndex:
 
 def read_stores(bulk: Bulk) -> StoreIndex:
     """Every known store."""
-    rows = bulk.fetch("SELECT store_key, store_id FROM stores")
-    # Arrow compares strings by their bytes, as the contract orders a report.
-    rows = rows.take(pc.sort_indices(rows["store_id"]))
-    return StoreIndex(
-        rows["store_id"].combine_chunks(),
-        rows["store_key"].to_numpy().astype(np.int64),
-        is_whole=True,
+    return _in_order(bulk.fetch("SELECT store_key, store_id FROM stores"), is_whole=True)
+
+
+def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreIndex:
+    """The stores whose ids lie in `[first_id, before_id)`; None is the end of all."""
+    return _in_order(
+        bulk.fetch(
+            """
+            SELECT store_key, store_id FROM stores
+            WHERE store_id >= $1 AND ($2 = '' OR store_id < $2)
+            """,
+            (first_id, before_id or ""),
+        ),
+        is_stretch=True,
     )
+
+
+def read_borders(bulk: Bulk, stretches: int) -> list[str]:
+    """The first id of each of so many stretches (or fewer) of about as many stores each."""
+    rows = bulk.fetch(
+        """
+        SELECT min(store_id) AS first_id
+        FROM (
+            SELECT store_id, ntile(CAST($1 AS int)) OVER (ORDER BY store_id) AS stretch FROM stores
+        ) AS cut
+        GROUP BY stretch ORDER BY stretch
+        """,
+        (stretches,),
+    )
+    borders: list[str] = rows["first_id"].to_pylist()
+    return borders
+
+
+def _in_order(rows: pa.Table, *, is_whole: bool = False, is_stretch: bool = False) -> StoreIndex:
+    # Arrow compares strings by their bytes, as the contract orders a report.
+    store_ids = rows["store_id"].combine_chunks()
+    order = pc.sort_indices(store_ids)
+    keys = rows["store_key"].combine_chunks().take(order).to_numpy().astype(np.int64)
+    return StoreIndex(store_ids.take(order), keys, is_whole, is_stretch)
 
 
 def read_store(bulk: Bulk, store_id: str) -> StoreIndex | None:
     """One store alone, or None when nothing has named it."""
     rows = bulk.fetch("SELECT store_key, store_id FROM stores WHERE store_id = $1", (store_id,))
-    if rows.num_rows == 0:
-        return None
-    return StoreIndex(
-        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
-    )
+    return _in_order(rows) if rows.num_rows else None
 
 
 def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
@@ -139,24 +207,31 @@ def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVer
     chosen = stores.choice()
     rows = bulk.fetch(
         f"""
-        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from,
-               start_us_of_week, end_us_of_week
-        FROM business_hour_intervals
-        WHERE load_id IS NOT NULL AND {chosen.condition}
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, week_id
+        FROM store_weeks WHERE {chosen.condition}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
-    store = stores.positions(rows["store_key"].to_numpy())
-    valid_from_us = microseconds_of(rows["valid_from"])
-    start_us = rows["start_us_of_week"].to_numpy()
-    order = np.lexsort((start_us, valid_from_us, store))
-    store, valid_from_us = store[order], valid_from_us[order]
-    is_first = np.ones(len(store), np.bool_)
-    is_first[1:] = (store[1:] != store[:-1]) | (valid_from_us[1:] != valid_from_us[:-1])
-    week = np.cumsum(is_first) - 1
-    intervals = WeekIntervals(week, start_us[order], rows["end_us_of_week"].to_numpy()[order])
+    patterns = bulk.fetch(
+        """
+        SELECT week_id, start_us_of_week, end_us_of_week FROM week_patterns
+        WHERE week_id = ANY ($1)
+        """,
+        ([_NO_WEEK, *np.unique(rows["week_id"].to_numpy()).tolist()],),
+    ).combine_chunks()
+    week_id = patterns["week_id"].to_numpy()
+    number = np.zeros(int(week_id.max(initial=0)) + 1, np.int64)
+    number[week_id] = np.arange(len(week_id))
+    start, end = patterns["start_us_of_week"], patterns["end_us_of_week"]
+    intervals = WeekIntervals(
+        np.repeat(np.arange(len(week_id)), pc.list_value_length(start).to_numpy()),
+        pc.list_flatten(start).to_numpy(),
+        pc.list_flatten(end).to_numpy(),
+    )
     versions = HoursVersions(
-        store[is_first], valid_from_us[is_first], np.arange(int(is_first.sum()))
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["valid_from"]),
+        number[rows["week_id"].to_numpy()],
     )
     return intervals, versions
 
@@ -165,14 +240,21 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
     chosen = stores.choice()
     rows = bulk.fetch(
         f"""
-        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone
-        FROM store_timezones WHERE {chosen.condition} ORDER BY load_id, row_number
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone,
+               load_id, row_number
+        FROM store_timezones WHERE {chosen.condition}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
+    store = stores.positions(rows["store_key"].to_numpy())
+    if np.bincount(store).max(initial=0) > 1:
+        in_order_of_loading = np.lexsort(
+            (rows["row_number"].to_numpy(), rows["load_id"].to_numpy())
+        )
+        rows, store = rows.take(pa.array(in_order_of_loading)), store[in_order_of_loading]
     zones = rows["timezone"].combine_chunks().dictionary_encode()
     return ZoneVersions(
-        stores.positions(rows["store_key"].to_numpy()),
+        store,
         microseconds_of(rows["valid_from"]),
         zones.indices.to_numpy().astype(np.int64),
         tuple(zones.dictionary.to_pylist()),

@@ -53,21 +53,18 @@ def read_as_of(bulk: Bulk) -> datetime | None:
     return rows[0]["as_of"] if rows else None
 
 
-def write_uptime(
-    bulk: Bulk,
-    *,
-    as_of: datetime | None,
-    refreshed_at: datetime,
-    stores: StoreIndex,
-    figures: Figures | None,
-) -> UptimeState:
-    """`store_uptime` holds these figures and nothing else."""
+def clear_uptime(bulk: Bulk) -> None:
+    """`store_uptime` has no rows."""
     bulk.execute("DELETE FROM store_uptime")
-    rows = 0
-    if figures is not None:
-        bulk.append("store_uptime", figure_rows(stores.store_keys, figures))
-        rows = len(figures.store)
-    state = UptimeState(as_of, refreshed_at, rows, len(stores) - rows)
+
+
+def append_uptime(bulk: Bulk, stores: StoreIndex, figures: Figures) -> None:
+    """The figures of these stores, which have no rows yet, are rows of `store_uptime`."""
+    bulk.append("store_uptime", figure_rows(stores.store_keys, figures))
+
+
+def write_uptime_state(bulk: Bulk, state: UptimeState) -> None:
+    """`store_uptime` speaks of this."""
     bulk.execute(
         """
         INSERT INTO store_uptime_state (as_of, refreshed_at, stores, silent_stores)
@@ -78,4 +75,3 @@ def write_uptime(
         """,
         (state.as_of, state.refreshed_at, state.stores, state.silent_stores),
     )
-    return state

@@ -186,6 +186,9 @@ def _stores_with_versions(bulk: Bulk, table: VersionTable) -> IntArray:
 def _append_versions(
     bulk: Bulk, table: VersionTable, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]
 ) -> None:
+    # In the order of keys, in which some stores at a time are read; else in that of the source.
+    order = np.argsort(rows["store_key"].to_numpy(), kind="stable")
+    rows, load_ids = rows.iloc[order], load_ids[order]
     columns = {
         "store_key": rows["store_key"].to_numpy(np.int32),
         "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import engine, first_load, report_work, running
+from benchmarks import engine, first_load, growth, large, report_work, running, shards
 from benchmarks.goals import Measured, table
 from benchmarks.loaded import load_all, make_database, server
 from storemon_pipeline.sample_data import write_sample_data
@@ -17,31 +17,47 @@ from storemon_pipeline.service.parts import RUN_ENVIRONMENT
 _STORES = 14_092
 _DAYS = 7.0
 _SEED = 1
-_KINDS = ("load", "engine", "report", "service")
+_KINDS = ("load", "engine", "report", "service", "shards")
+_LONG_KINDS = ("large", "growth")
 
 
 def main() -> None:
     """Read the command line and measure what it names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("kinds", nargs="*", help=f"any of {', '.join(_KINDS)} (default: all)")
+    parser.add_argument(
+        "kinds",
+        nargs="*",
+        help=f"any of {', '.join(_KINDS)} (default: all), {', '.join(_LONG_KINDS)}",
+    )
     parser.add_argument("--data", type=Path, help="a data folder (default: sample data)")
     parser.add_argument("--stores", type=int, default=_STORES, help="stores of the sample data")
     parser.add_argument("--days", type=float, default=_DAYS, help="days of the sample data")
+    parser.add_argument(
+        "--large-stores", type=int, default=large.STORES, help="stores of the large chain"
+    )
+    parser.add_argument(
+        "--plot", type=Path, default=Path("growth.svg"), help="where the plot of growth goes"
+    )
     given = parser.parse_args()
     kinds = given.kinds or list(_KINDS)
-    if unknown := set(kinds) - set(_KINDS):
+    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS}:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     rows: list[Measured] = []
     with _work_folder() as work:
-        data = given.data
-        if data is None:
-            data = work / "data"
-            write_sample_data(data, stores=given.stores, days=given.days, seed=_SEED)
-        data = data.resolve()
-        if set(kinds) - {"service"}:
-            rows += _measure_without_service(work, data, kinds)
-        if "service" in kinds:
-            rows += running.measure(work / "service", data)
+        if set(kinds) & set(_KINDS):
+            data = given.data
+            if data is None:
+                data = work / "data"
+                write_sample_data(data, stores=given.stores, days=given.days, seed=_SEED)
+            data = data.resolve()
+            if set(kinds) & {"load", "engine", "report", "shards"}:
+                rows += _measure_without_service(work, data, kinds)
+            if "service" in kinds:
+                rows += running.measure(work / "service", data)
+        if "large" in kinds:
+            rows += large.measure(work, stores=given.large_stores)
+        if "growth" in kinds:
+            growth.draw(work, given.plot)
     sys.stdout.write(f"{table(rows)}\n")
 
 
@@ -57,6 +73,7 @@ def _measure_without_service(work: Path, data: Path, kinds: list[str]) -> list[M
     by_kind: dict[str, Callable[[str], list[Measured]]] = {
         "engine": engine.measure,
         "report": report_work.measure,
+        "shards": lambda url: shards.measure(url, work / "dagster"),
     }
     rows: list[Measured] = []
     with server(work / "server") as server_url:

@@ -160,13 +160,22 @@ class TestIntervals:
             ),
             # The same time of another version is none.
             (
-                f"{ADDED} (1, '2023-01-01Z', 36000000000, 39600000000, 1)",
+                f"{ADDED} (1, '2023-01-01Z', 36000000000, 39600000000, NULL)",
                 0,
             ),
+            ("DELETE FROM store_weeks", 1),
             ("DELETE FROM business_hour_intervals WHERE store_key = 2", 1),
-            ("DELETE FROM business_hour_intervals", 2),
+            ("DELETE FROM business_hour_intervals", 3),
         ],
-        ids=["none", "overlap", "touch", "another version", "a store without", "none at all"],
+        ids=[
+            "none",
+            "overlap",
+            "touch",
+            "another version",
+            "no pattern",
+            "a store without",
+            "none at all",
+        ],
     )
     def test_a_fault_is_found(self, database_url: str, fault: str, faults: int) -> None:
         load_hours(database_url, "A,0,09:00,12:00", "A,0,13:00,17:00")

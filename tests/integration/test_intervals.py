@@ -181,3 +181,55 @@ def test_a_version_that_is_taken_back_leaves_the_one_before(database_url: str) -
 
 def test_without_stores_the_table_is_empty(database_url: str) -> None:
     assert refresh(database_url) == IntervalCounts(0, 0, 0)
+
+
+def stored_patterns(url: str) -> list[str]:
+    """Read `A, B: 09:00 to 17:00` for each week that stores have, its hours on Monday."""
+    rows = fetch(
+        url,
+        """
+        SELECT string_agg(store_id, ', ' ORDER BY store_id, valid_from) AS stores,
+               start_us_of_week, end_us_of_week
+        FROM store_weeks JOIN stores USING (store_key) JOIN week_patterns USING (week_id)
+        GROUP BY week_patterns.week_id ORDER BY 1
+        """,
+    )
+    return [
+        f"{row['stores']}: "
+        + " and ".join(
+            f"{time_of_week(start)} to {time_of_week(end)}"
+            for start, end in zip(row["start_us_of_week"], row["end_us_of_week"], strict=True)
+        )
+        for row in rows
+    ]
+
+
+def test_stores_with_the_same_week_share_its_pattern(database_url: str) -> None:
+    load_hours(
+        database_url,
+        "A,0,09:00,17:00",
+        "B,0,09:00,12:00",
+        "B,0,13:00,17:00",
+        "C,0,09:00,12:00",
+        "C,0,12:00,17:00",
+        "D,0,10:00,17:00",
+        "D,0,09:00,17:00,2023-01-01T00:00:00Z",
+    )
+    load(database_url, "always 09:00 up")
+    refresh(database_url)
+    assert stored_patterns(database_url) == [
+        "A, C, D: Mon 09:00 to Mon 17:00",
+        "B: Mon 09:00 to Mon 12:00 and Mon 13:00 to Mon 17:00",
+        "D: Mon 10:00 to Mon 17:00",
+    ]
+
+
+def test_a_store_whose_hours_change_has_another_pattern(database_url: str) -> None:
+    load_hours(database_url, "A,0,09:00,17:00", "B,0,09:00,17:00")
+    refresh(database_url)
+    load_hours(database_url, "A,0,09:00,18:00,always", "B,0,09:00,17:00", loaded_at=FEBRUARY_2)
+    refresh(database_url)
+    assert stored_patterns(database_url) == [
+        "A: Mon 09:00 to Mon 18:00",
+        "B: Mon 09:00 to Mon 17:00",
+    ]

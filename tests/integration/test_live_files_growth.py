@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import adbc_driver_manager
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -20,9 +21,11 @@ import pytest
 import sqlalchemy as sa
 from upath import UPath
 
+from stored import execute
 from storemon_pipeline.ingest import fingerprints
 from storemon_pipeline.ingest.locations import UnreachableError
 from storemon_pipeline.ingest.sources import MissingSourceError, Source
+from storemon_pipeline.operations import file_changes
 from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.checks import count_lost_polls, count_unaccounted_polls
@@ -266,6 +269,40 @@ def test_a_poll_that_is_gone_after_its_load_is_counted_as_lost(
 
 
 # A last line without an end
+
+
+@pytest.mark.parametrize("portion_bytes", [32, 40, 100, 200])
+def test_a_large_file_is_several_loads_that_give_the_tables_of_one(
+    folder: Folder,
+    fresh: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    portion_bytes: int,
+) -> None:
+    whole = Folder(fresh(), folder.path)
+    folder.write("store_status.csv", MIXED)
+    whole_read = whole.refresh().accounts.read
+    monkeypatch.setattr(file_changes, "PORTION_BYTES", portion_bytes)
+    made = folder.refresh()
+    assert len(made.loads) > 1
+    assert made.accounts.read == whole_read
+    assert tables(folder.url) == tables(whole.url)
+    assert folder.refresh().loads == ()
+    folder.append("store_status.csv", row("13:00"))
+    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+
+
+def test_a_large_file_is_read_on_where_a_load_has_ended(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_changes, "PORTION_BYTES", 100)
+    folder.write("store_status.csv", MIXED)
+    execute(folder.url, "ALTER TABLE loads ADD CONSTRAINT breaks CHECK (load_id < 3)")
+    with pytest.raises(adbc_driver_manager.IntegrityError):
+        folder.refresh()
+    assert fetch(folder.url, "SELECT max(load_id) AS n FROM loads") == [{"n": 2}]
+    read = fetch(folder.url, "SELECT sum(rows_read)::int AS n FROM loads")[0]["n"]
+    execute(folder.url, "ALTER TABLE loads DROP CONSTRAINT breaks")
+    assert 0 < folder.refresh().accounts.read == MIXED.count("\n") - 2 - read
 
 
 def test_half_a_line_waits_for_its_rest(folder: Folder) -> None:

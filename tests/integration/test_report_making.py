@@ -206,6 +206,31 @@ class TestReports:
             "é",
         ]
 
+    @pytest.mark.parametrize("at_a_time", [1, 2, 7])
+    def test_made_some_stores_at_a_time_a_report_is_the_same(
+        self, engine: sa.Engine, database_url: str, at_a_time: int
+    ) -> None:
+        load(database_url, *POLLS)
+        # Later stores lie between the earlier ones, with keys behind all of theirs.
+        load(database_url, *(f"{store_id} 200:00 up" for store_id in ["a", "c", "dx", "é", "z"]))
+        load_hours(database_url, "a,1,08:30,08:45", "up,0,12:00,13:00", "z,0,22:00,01:00")
+        load_zones(database_url, "c,Europe/Berlin", "z,Asia/Kolkata")
+        make_intervals(database_url)
+        whole = request(engine)
+        make(database_url)
+        parts = request(engine)
+        make_waiting_reports(
+            database_url, run_id="run", is_asked_by_hand=False, at_a_time=at_a_time
+        )
+        assert csv_of(engine, parts) == csv_of(engine, whole)
+        rows = report_rows(database_url)
+        first, second = (
+            [{**row, "result_id": None} for row in rows if row["result_id"] == result]
+            for result in (read(engine, report_id).result_id for report_id in (whole, parts))
+        )
+        assert len(first) == 8
+        assert first == second
+
     def test_the_table_says_what_the_csv_says(self, engine: sa.Engine, database_url: str) -> None:
         load(database_url, *POLLS)
         report_id = request(engine)

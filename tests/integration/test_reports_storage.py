@@ -17,10 +17,10 @@ from storemon_pipeline.storage.engine import create_engine
 from storemon_pipeline.storage.report_results import (
     CHUNK_BYTES,
     Result,
+    ResultWriter,
     complete_reports,
     fail_reports,
     take_waiting_reports,
-    write_result,
 )
 from storemon_pipeline.storage.report_runs import (
     has_uncovered_request,
@@ -234,15 +234,9 @@ class TestResults:
     def result(self, database_url: str, csv: bytes) -> Result:
         load(database_url, "C 09:00 up", "B 09:00 up", "A 09:00 up", "D 09:00 up")
         with bulk_transaction(database_url) as bulk:
-            return write_result(
-                bulk,
-                as_of=AS_OF,
-                policy=Policy.PREVIOUS,
-                run_id="run",
-                stores=read_stores(bulk),
-                figures=some_figures(),
-                csv=csv,
-            )
+            writer = ResultWriter(bulk)
+            writer.add(read_stores(bulk), some_figures(), csv)
+            return writer.finish(as_of=AS_OF, policy=Policy.PREVIOUS, run_id="run", silent_stores=2)
 
     def test_counts_are_those_of_its_figures(self, result: Result, csv: bytes) -> None:
         assert (result.stores, result.silent_stores) == (2, 2)

@@ -28,9 +28,15 @@ from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
 from storemon_pipeline.storage.engine import libpq_url
 from storemon_pipeline.storage.instants import instant, microseconds
 from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.uptime_inputs import read_calendar, read_runs, read_stores
+from storemon_pipeline.storage.uptime_inputs import (
+    StoreIndex,
+    read_calendar,
+    read_runs,
+    read_stores,
+)
 from storemon_pipeline.storage.versions import BUSINESS_HOURS, STORE_TIMEZONES
 from storemon_pipeline.uptime.calendar import ALWAYS
+from storemon_pipeline.uptime.figures import Figures
 from strategies import Question, questions
 
 AS_OF = at("200:00")
@@ -382,7 +388,19 @@ def test_figures_of_what_was_written_are_those_of_the_reference(
         bulk.execute("INSERT INTO database_parameters VALUES (true, $1)", (question.max_gap,))
         write(bulk, question)
         refresh_intervals(bulk)
-        computed = compute_uptime(bulk, as_of=question.as_of, policy=question.policy)
+        stores = read_stores(bulk)
+        parts = {
+            at_a_time: list(
+                compute_uptime(
+                    bulk,
+                    stores,
+                    as_of=question.as_of,
+                    policy=question.policy,
+                    at_a_time=at_a_time,
+                )
+            )
+            for at_a_time in (1, 2, len(stores) + 1)
+        }
     finally:
         connection.rollback()
     report = oracle.make_report(
@@ -391,20 +409,7 @@ def test_figures_of_what_was_written_are_those_of_the_reference(
         policy=question.policy.value,
         max_gap=question.max_gap,
     )
-    figures = computed.figures
-    columns = (
-        figures.business_us,
-        figures.uptime_us,
-        figures.downtime_us,
-        figures.lowest_us,
-        figures.highest_us,
-        figures.observed_us,
-    )
-    rows = {
-        str(computed.stores.store_ids[store]): tuple(tuple(column[row]) for column in columns)
-        for row, store in enumerate(figures.store.tolist())
-    }
-    assert rows == {
+    expected = {
         store_id: (
             row.business_us,
             row.uptime_us,
@@ -415,7 +420,25 @@ def test_figures_of_what_was_written_are_those_of_the_reference(
         )
         for store_id, row in report.rows.items()
     }
-    assert len(computed.stores) - len(rows) == report.silent_stores
+    for made in parts.values():
+        assert [row for some, figures in made for row in rows_of(some, figures)] == sorted(
+            expected.items(), key=lambda row: row[0].encode()
+        )
+        assert sum(len(some) for some, _ in made) - len(expected) == report.silent_stores
+
+
+def rows_of(stores: StoreIndex, figures: Figures) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Read each store's id, and its amounts in the order of the reference's rows."""
+    columns = (
+        figures.business_us,
+        figures.uptime_us,
+        figures.downtime_us,
+        figures.lowest_us,
+        figures.highest_us,
+        figures.observed_us,
+    )
+    for row, store in enumerate(figures.store.tolist()):
+        yield stores.store_ids[store].as_py(), tuple(tuple(c[row].tolist()) for c in columns)
 
 
 def write(bulk: Bulk, question: Question) -> None:

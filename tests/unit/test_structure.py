@@ -42,7 +42,7 @@ MAY_IMPORT = {
         "contract",
         "settings",
     },
-    "storemon_pipeline.definitions": {"defs"},
+    "storemon_pipeline.definitions": {"defs", "settings"},
     "storemon_pipeline.service": {
         "service",
         "alerts",

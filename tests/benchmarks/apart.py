@@ -1,0 +1,130 @@
+"""Work in a process of its own, whose time and memory are known afterwards.
+
+`python -m benchmarks.apart TASK URL [DATA]` does one piece of work on a loaded database.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import psutil
+
+from benchmarks.loaded import load
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.operations.check_data import check_data
+from storemon_pipeline.operations.make_reports import make_waiting_reports, request_by_hand
+from storemon_pipeline.operations.read_fleet import read_fleet
+from storemon_pipeline.operations.refresh_daily import refresh_daily
+from storemon_pipeline.operations.refresh_uptime import refresh_uptime
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.checks import count_interval_faults, count_uptime_faults
+from storemon_pipeline.storage.intervals import refresh_intervals
+
+_LOOK_SECONDS: Final = 0.5
+_KIBI: Final = 1 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a piece of work took: of the clock, of the processor, of memory at its peak."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def run_apart(task: str, url: str, data: Path | None = None) -> Cost:
+    """Do a task in a new process and return its cost."""
+    arguments = [task, url, *([str(data)] if data else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.apart", *arguments],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Cost(**json.loads(done.stdout))
+
+
+@dataclass(slots=True)
+class Peak:
+    """The most memory that one process had while it was looked at."""
+
+    bytes: int = 0
+
+
+@contextmanager
+def peak_of_processes(name: str) -> Iterator[Peak]:
+    """Look at all processes of a name for the time of the block; shared memory counts in each."""
+    peak, is_over = Peak(), threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(_LOOK_SECONDS):
+            for process in psutil.process_iter(["name", "memory_info"]):
+                if process.info["name"] == name and process.info["memory_info"]:
+                    peak.bytes = max(peak.bytes, process.info["memory_info"].rss)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    yield peak
+    is_over.set()
+    looking.join()
+
+
+def _report(url: str) -> None:
+    make_waiting_reports(url, run_id=str(uuid4()), is_asked_by_hand=False)
+
+
+def _intervals(url: str) -> None:
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+
+
+def _checks(url: str) -> None:
+    with bulk_transaction(url) as bulk:
+        count_interval_faults(bulk)
+        count_uptime_faults(bulk)
+
+
+_TASKS: Final[Mapping[str, Callable[[str], object]]] = {
+    "intervals": _intervals,
+    "report": _report,
+    "uptime": lambda url: refresh_uptime(url, refreshed_at=datetime.now(UTC)),
+    "days": refresh_daily,
+    "checks": _checks,
+    "fleet": read_fleet,
+    "contradictions": check_data,
+}
+
+
+def main() -> None:
+    """Do what the command line says, and print the cost as JSON."""
+    task, url, *data = sys.argv[1:]
+    if task == "report":
+        request_by_hand(url)
+    begun, cpu = time.perf_counter(), time.process_time()
+    if data:
+        load(url, Path(data[0]), Source(task))
+    else:
+        _TASKS[task](url)
+    cost = {
+        "seconds": time.perf_counter() - begun,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIBI,
+    }
+    json.dump(cost, sys.stdout)
+    sys.stdout.flush()
+    os._exit(0)  # freeing gigabytes one by one is nothing that anyone waits for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""A chain of 1.41 million stores: load, report, refresh, and the memory that each takes."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from benchmarks import shards
+from benchmarks.apart import Cost, peak_of_processes, run_apart
+from benchmarks.goals import Measured
+from benchmarks.large_data import write_large_data
+from benchmarks.loaded import make_database, server
+
+STORES: Final = 1_410_000
+_DAYS: Final = 1.5
+_GIB: Final = 1 << 30
+_LOADS: Final = ("store_status", "business_hours", "store_timezones")
+_REFRESH: Final = ("intervals", "uptime", "days", "checks")
+_PAGES: Final = ("fleet", "contradictions")
+
+
+def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
+    """Each step in a process of its own; the report twice, of which the second one counts."""
+    data = work / "large-data"
+    data.mkdir()
+    made = write_large_data(data, stores=stores, days=_DAYS)
+    costs: dict[str, Cost] = {}
+    with server(work / "large-server") as server_url, peak_of_processes("postgres") as database:
+        url = make_database(server_url, "large")
+        for task in _LOADS:
+            costs[task] = _tell(task, run_apart(task, url, data))
+        for task in _REFRESH:
+            costs[task] = _tell(task, run_apart(task, url))
+        _tell("report", run_apart("report", url))
+        costs["report"] = _tell("report", run_apart("report", url))
+        for task in _PAGES:
+            costs[task] = _tell(task, run_apart(task, url))
+        rows = shards.measure(url, work / "large-dagster")
+    loaded = sum(costs[task].seconds for task in _LOADS)
+    report = costs["report"]
+    note = f"{made.stores:,} stores, {made.polls:,} polls"
+    peaks = ", ".join(f"{task} {cost.peak_bytes / _GIB:.2f}" for task, cost in costs.items())
+    return [
+        Measured("large: load of all files", 600, loaded, "s", note),
+        Measured(
+            "large: report work", 20, report.seconds, "s", f"{report.cpu_seconds:.1f} s of CPU"
+        ),
+        Measured(
+            "large: largest process",
+            4,
+            max(database.bytes, *(cost.peak_bytes for cost in costs.values())) / _GIB,
+            "GiB",
+            f"{peaks}; PostgreSQL {database.bytes / _GIB:.2f}",
+        ),
+        *rows,
+    ]
+
+
+def _tell(task: str, cost: Cost) -> Cost:
+    sys.stderr.write(
+        f"{task}: {cost.seconds:.1f} s ({cost.cpu_seconds:.1f} s of CPU), "
+        f"{cost.peak_bytes / _GIB:.2f} GiB\n"
+    )
+    return cost

@@ -1,0 +1,74 @@
+"""The setting of the executor becomes one of Dagster's executors."""
+
+import sys
+
+import dagster as dg
+import pytest
+
+from storemon_pipeline.definitions import build_defs
+from storemon_pipeline.defs.executors import MissingExecutorError, build_executor
+from storemon_pipeline.settings import Executor, Settings
+
+
+def test_without_a_setting_a_run_stays_in_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STOREMON_EXECUTOR", raising=False)
+    assert build_executor(Settings()) is dg.in_process_executor
+
+
+def test_the_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOREMON_EXECUTOR", "multiprocess")
+    monkeypatch.setenv("STOREMON_EXECUTOR_CONFIG", '{"max_concurrent": 2}')
+    monkeypatch.setenv("STOREMON_SHARDS", "4")
+    settings = Settings()
+    assert (settings.executor, settings.executor_config, settings.shards) == (
+        Executor.MULTIPROCESS,
+        {"max_concurrent": 2},
+        4,
+    )
+    assert build_executor(settings).name == "multiprocess"
+
+
+@pytest.mark.parametrize(
+    ("executor", "package"),
+    [(Executor.CELERY, "dagster-celery"), (Executor.K8S, "dagster-k8s")],
+)
+def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch, executor: Executor, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package.replace("-", "_"), None)
+    with pytest.raises(
+        MissingExecutorError, match=rf"{package}: pip install 'storemon\[{executor}"
+    ):
+        build_executor(Settings(executor=executor))
+
+
+@pytest.mark.parametrize("executor", [Executor.IN_PROCESS, Executor.MULTIPROCESS, Executor.DASK])
+def test_assets_in_shards_are_the_same_assets(executor: Executor) -> None:
+    if executor is Executor.DASK:
+        pytest.importorskip("dagster_dask")
+
+    def said(settings: Settings) -> dict[str, tuple[object, ...]]:
+        return {
+            spec.key.to_user_string(): (
+                spec.group_name,
+                sorted(spec.kinds),
+                list(spec.owners),
+                spec.description,
+                spec.freshness_policy,
+                sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+            )
+            for spec in build_defs(settings).resolve_all_asset_specs()
+        }
+
+    assert said(Settings(executor=executor, shards=3)) == said(Settings(shards=1))
+
+
+@pytest.mark.parametrize(
+    ("executor", "steps"), [(Executor.IN_PROCESS, 3), (Executor.DASK, 6)], ids=["while", "before"]
+)
+def test_dask_knows_all_steps_beforehand(executor: Executor, steps: int) -> None:
+    if executor is Executor.DASK:
+        pytest.importorskip("dagster_dask")
+    job = build_defs(Settings(executor=executor, shards=4)).resolve_job_def("report_job")
+    (graph,) = job.graph.nodes
+    assert len(graph.definition.nodes) == steps  # type: ignore[attr-defined]
