@@ -26,6 +26,9 @@ from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, IntArray
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """The triggers that mark stale stores leave out what is as near to the last refresh."""
 
+_STORES_REFRESHED_AT_A_TIME: Final = 100_000
+"""So many stores are in memory with the days of a first refresh: a week takes a gigabyte."""
+
 _CHECKED_STORES: Final = 200
 _CHECKED_DAYS: Final = 9
 _STORES_AT_A_TIME: Final = 1_000
@@ -71,8 +74,9 @@ def refresh_daily(url: str) -> DailyRefresh:
         written = 0
         is_mended = np.zeros(len(stores), np.bool_)
         is_mended[mended] = True
-        for some in (np.flatnonzero(is_mended), np.flatnonzero(~is_mended)):
-            if len(some):
+        for group in (np.flatnonzero(is_mended), np.flatnonzero(~is_mended)):
+            for first in range(0, len(group), _STORES_REFRESHED_AT_A_TIME):
+                some = group[first : first + _STORES_REFRESHED_AT_A_TIME]
                 written += _refresh_days(bulk, stores.take(some), changed_us[some], newest)
         write_daily_as_of(bulk, newest)
         return DailyRefresh(newest, written, len(mended))
