@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storemon_pipeline.ingest.timestamps import parse_instants, parse_wall_clocks
@@ -113,6 +113,7 @@ def test_a_null_is_not_read_and_no_rows_give_none() -> None:
     assert instants() == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
