@@ -221,8 +221,8 @@ class TestSample:
             "store_status": (8_624, 8_619, 0, 0, 5),
             "business_hours": (427, 423, 0, 0, 4),
             "store_timezones": (60, 58, 0, 0, 2),
-            "closures": (0, 0, 0, 0, 0),
-            "store_details": (0, 0, 0, 0, 0),
+            "closures": (3, 2, 0, 0, 1),
+            "store_details": (58, 57, 0, 0, 1),
         }
 
     def test_rejected_rows_are_told_by_reason(self, refreshed: dg.ExecuteInProcessResult) -> None:
@@ -244,6 +244,8 @@ class TestSample:
                 "no store id": 1,
             },
             "store_timezones": {"unknown time zone": 1, "no store id": 1},
+            "closures": {"closure does not end after its start": 1},
+            "store_details": {"no store id": 1},
         }
 
     def test_materializations_say_of_what_they_speak(
@@ -269,8 +271,7 @@ class TestSample:
         assert said["business_hour_intervals"]["stores_rebuilt"] == 60
         assert said["business_hour_intervals"]["stores_without_hours"] == 5
         previewed = {name: len(values["preview"].records) for name, values in said.items()}
-        without_file = {"closures", "store_details"}
-        assert previewed == {name: 0 if name in without_file else 5 for name in said}
+        assert previewed == {name: 2 if name == "closures" else 5 for name in said}
 
     def test_checks_pass_and_warn_of_what_was_rejected(
         self, refreshed: dg.ExecuteInProcessResult
@@ -280,8 +281,8 @@ class TestSample:
             "runs_match_polls": True,
             "hours_readable": False,
             "zones_known": False,
-            "closures_readable": True,
-            "details_readable": True,
+            "closures_readable": False,
+            "details_readable": False,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,
@@ -291,7 +292,9 @@ class TestSample:
             for evaluation in refreshed.get_asset_check_evaluations()
             if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.WARN
         }
-        assert set(warnings) == {"hours_readable", "zones_known"}
+        assert set(warnings) == {
+            *("hours_readable", "zones_known", "closures_readable", "details_readable"),
+        }
         assert "America/Springfield" in warnings["zones_known"]
         assert "24:30:00" in warnings["hours_readable"]
 

@@ -217,7 +217,7 @@ def test_every_operation_declares_its_problems_with_examples(client: httpx.Clien
         ("/trigger_report", "post"): ["200", "408", "413", "422", "503"],
         ("/get_report", "get"): ["200", "304", "404", "410", "422", "503"],
         ("/get_report/{report_id}", "get"): ["200", "404", "410", "503"],
-        ("/reports/{report_id}.csv", "get"): ["200", "304", "404", "409", "410", "503"],
+        ("/reports/{report_id}.csv", "get"): ["200", "304", "404", "409", "410", "422", "503"],
         ("/api/trigger_report", "post"): ["200", "408", "413", "422", "503"],
         ("/api/get_report", "get"): ["200", "304", "404", "410", "422", "503"],
         ("/healthz", "get"): ["200"],
