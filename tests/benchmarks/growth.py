@@ -139,6 +139,6 @@ def _write(lines: Sequence[_Line], plot: Path) -> None:
                 xscale="log",
                 yscale="log",
             )
-            panel.set_ylim(0.05, 20)
+            panel.set_ylim(0.03, 5)
             panel.grid(visible=True, alpha=0.3)
         figure.savefig(plot, format="svg", metadata={"Date": None})
