@@ -58,7 +58,8 @@ def main() -> None:
             rows += large.measure(work, stores=given.large_stores)
         if "growth" in kinds:
             growth.draw(work, given.plot)
-    sys.stdout.write(f"{table(rows)}\n")
+    if rows:
+        sys.stdout.write(f"{table(rows)}\n")
 
 
 @contextmanager

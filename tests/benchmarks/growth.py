@@ -31,6 +31,8 @@ _POLLED_DAYS: Final = (1.0, 3.0, 7.0, 14.0)
 _HISTORY_STORES: Final = 3_000
 _HISTORY_DAYS: Final = (7.0, 21.0, 60.0)
 _TIMES: Final = 5
+_TWO_DIGITS: Final = 10
+_TICKS: Final = (0.03, 0.1, 0.3, 1.0, 3.0)
 _ENDING_SECONDS: Final = 0.5
 """Within it a server's process has ended after its client is gone."""
 
@@ -55,7 +57,7 @@ def draw(work: Path, plot: Path) -> None:
                 dict(_report(server_url, work, _POLLED_STORES, days) for days in _POLLED_DAYS),
             ),
             _Line(
-                f"refresh with a new hour, {_HISTORY_STORES:,} stores",
+                f"hourly refresh, {_HISTORY_STORES:,} stores",
                 "days of history",
                 {days: _refresh(server_url, work, days) for days in _HISTORY_DAYS},
             ),
@@ -125,6 +127,13 @@ def _bring_forward(url: str) -> None:
     refresh_daily(url)
 
 
+def _short(amount: float) -> str:
+    for size, name in ((1_000_000, "M"), (1_000, "k")):
+        if amount >= size:
+            return f"{amount / size:.{0 if amount >= _TWO_DIGITS * size else 1}f}{name}"
+    return f"{amount:g}"
+
+
 def _write(lines: Sequence[_Line], plot: Path) -> None:
     # Text as text, and the same bytes for the same figures.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "storemon", "font.size": 9}):
@@ -139,6 +148,9 @@ def _write(lines: Sequence[_Line], plot: Path) -> None:
                 xscale="log",
                 yscale="log",
             )
-            panel.set_ylim(0.05, 20)
+            panel.minorticks_off()
+            panel.set_xticks([*line.seconds], [_short(amount) for amount in line.seconds])
+            panel.set_yticks(_TICKS, [f"{seconds:g}" for seconds in _TICKS])
+            panel.set_ylim(_TICKS[0], _TICKS[-1])
             panel.grid(visible=True, alpha=0.3)
         figure.savefig(plot, format="svg", metadata={"Date": None})
