@@ -320,6 +320,9 @@ class SourceStatus(_Answer):
 
     source: str = Field(examples=["store_status"])
     last_loaded_at: AwareDatetime = Field(description="When its last change was loaded.")
+    last_looked_at: AwareDatetime | None = Field(
+        description="When its files were last looked at, changed or not; null: only ever pushed."
+    )
     last_file: str | None = Field(description="Null: the rows were pushed.")
     loads: int | None = Field(description="Null, as all numbers, for a key of some stores.")
     last_rows_read: int | None

@@ -28,6 +28,7 @@ function showSources(health) {
   const numbers = (one) => (one === null ? "" : count(one));
   fillTable(document.getElementById("sources"), [
     { head: "source", class: "id", label: "", cell: (one) => NAMES[one.source] || one.source },
+    { head: "last looked at (UTC)", cell: (one) => one.last_looked_at ? dated(one.last_looked_at) : "only pushed" },
     { head: "last change loaded (UTC)", cell: (one) => dated(one.last_loaded_at) },
     { head: "from", cell: (one) => one.last_file || "pushed" },
     { head: "rows read", class: "number", cell: (one) => numbers(one.last_rows_read) },

@@ -31,6 +31,8 @@ class SourceHealth:
     source: str
     last_loaded_at: datetime
     last_file_path: str | None
+    last_looked_at: datetime | None
+    """When its files were last looked at; None: only ever pushed."""
     loads: int | None = None
     last_rows_read: int | None = None
     last_rows_rejected: int | None = None
@@ -62,10 +64,11 @@ def read_source_health(connection: sa.Connection) -> list[SourceHealth]:
     rows = connection.execute(
         sa.text(
             """
-            SELECT DISTINCT ON (source) source, loaded_at, file_path, count(*) OVER sources,
-                   rows_read, rows_rejected, (sum(rows_loaded) OVER sources)::bigint,
+            SELECT DISTINCT ON (source) source, loaded_at, file_path, looked_at,
+                   count(*) OVER sources, rows_read, rows_rejected,
+                   (sum(rows_loaded) OVER sources)::bigint,
                    (sum(rows_replaced) OVER sources)::bigint
-            FROM loads WHERE undone_at IS NULL
+            FROM loads LEFT JOIN source_looks USING (source) WHERE undone_at IS NULL
             WINDOW sources AS (PARTITION BY source)
             ORDER BY source, load_id DESC
             """
@@ -100,9 +103,10 @@ def read_source_health_of(
                 UNION ALL SELECT 'closures', load_id FROM closures
                     WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
             )
-            SELECT source, loaded_at, file_path
+            SELECT source, loaded_at, file_path, looked_at
             FROM (SELECT source, max(load_id) AS load_id FROM said GROUP BY source) newest
             JOIN loads USING (source, load_id)
+            LEFT JOIN source_looks USING (source)
             ORDER BY source
             """
         ),

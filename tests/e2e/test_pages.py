@@ -26,12 +26,14 @@ from dagster_stand_in import dagster_stand_in
 from planted_mistakes import ZONES, draw_fleet, draw_polls, plant
 from stored import execute, load_rows
 from storemon_pipeline.access import Scope
+from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.ingest.sources import MissingSourceError, Source
 from storemon_pipeline.operations.ingest_files import ingest_source
 from storemon_pipeline.operations.make_reports import make_waiting_reports
 from storemon_pipeline.operations.manage_keys import create_key
 from storemon_pipeline.operations.refresh_daily import refresh_daily
 from storemon_pipeline.operations.refresh_uptime import refresh_uptime
+from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.intervals import refresh_intervals
@@ -558,7 +560,12 @@ def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(site: Site)
             for line in page.locator("#sources tbody tr").all_inner_texts()
         ]
         names = ("rows_read", "rows_rejected")
-        assert [row[3:] for row in shown] == [
+        assert all(source["last_looked_at"] for source in health["sources"])
+        assert [row[1][:5] for row in shown] == [
+            datetime.fromisoformat(source["last_looked_at"]).strftime("%d %b").lstrip("0")[:5]
+            for source in health["sources"]
+        ]
+        assert [row[4:] for row in shown] == [
             [
                 *(f"{source[f'last_{name}']:,}" for name in names),
                 *(f"{source[name]:,}" for name in ("loads", "rows_loaded", "rows_replaced")),
@@ -596,8 +603,13 @@ def test_pages_fit_the_screen_and_are_accessible(
     site.client.post("/trigger_report")
     make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
     store = site.get("/stores?standing=down&limit=1")["stores"][0]["store_id"]
+    watch_alerts(site.database_url, rules=Rules(), notice=Notice(), now=NOW, is_loading=False)
+    assert site.get("/alerts?state=open")["total"] > 0
     axe = Axe()
-    for path in ("", "?standing=", f"store/{store}", "pages/reports", "pages/data"):
+    for path in (
+        *("", "?standing=", f"store/{store}"),
+        *("pages/alerts", "pages/reports", "pages/data"),
+    ):
         with visit(site.browser, f"{site.url}/{path}", size=size, scheme=scheme) as page:
             width = page.evaluate("() => document.documentElement.scrollWidth")
             assert width <= size[0], path
@@ -619,7 +631,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site: Site) ->
                 )
             )
         assert [stop[0] for stop in stops[:6]] == [
-            *("Skip to the content", "storemon", "Now", "Reports", "Data health", "API")
+            *("Skip to the content", "storemon", "Now", "Alerts", "Reports", "Data health")
         ]
         assert all(stop[1] != "none" for stop in stops)
         tops = [stop[2] for stop in stops[1:]]
