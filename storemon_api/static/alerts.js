@@ -48,16 +48,16 @@ async function show() {
   const page = await get("/alerts", { state: state.state, kind: state.kind, store_id: state.store_id, offset: state.offset, limit: LIMIT });
   showSummary(page);
   segmented(document.getElementById("states"), [["open", "Open"], ["closed", "Closed"], ["", "All"]], state.state, (chosen) => change({ state: chosen }));
-  document.getElementById("alerts-note").replaceChildren(state.store_id ? h("span", {}, "about ", storeLink(state.store_id), " ", h("button", { class: "small", type: "button", onclick: () => change({ store_id: "" }) }, "all stores")) : "times are UTC");
+  document.getElementById("alerts-note").replaceChildren(state.store_id ? h("span", {}, "about ", storeLink(state.store_id), " ", h("button", { class: "small", type: "button", onclick: () => change({ store_id: "" }) }, "all stores")) : "times are UTC; a store that was never seen up counts from its first poll");
   const table = document.getElementById("alerts");
   table.className = "cards";
   fillTable(table, [
-    { head: "What", class: "id", cell: what },
-    { head: "State", class: "state", cell: ended },
+    { head: "What", class: "id", label: "", cell: what },
+    { head: "State", class: "state", label: "", cell: ended },
     { head: "Kind", label: "kind", cell: (alert) => WORDS[alert.kind] },
     { head: "Since", label: "since", cell: (alert) => h("span", { "data-tip": `alert opened at ${dated(alert.opened_at)} UTC` }, dated(alert.since), alert.closed_at ? h("span", { class: "sub" }, ` for ${span(us(alert.closed_at) - us(alert.since))}`) : "") },
     { head: "Business time lost", class: "number", label: "lost", cell: (alert) => (alert.store_id ? span(alert.lost_us) : "") },
-    { head: "Messages", cell: (alert) => (alert.deliveries.length ? alert.deliveries.map(delivery) : h("span", { class: "sub" }, alert.is_told ? "" : "recorded, nobody told")) },
+    { head: "Messages", label: "", cell: (alert) => (alert.deliveries.length ? alert.deliveries.map(delivery) : h("span", { class: "sub" }, alert.is_told ? "" : "recorded, nobody told")) },
   ], page.alerts, state.state === "open" ? "Nothing is wrong now." : "None.");
   pager(document.getElementById("pager"), page, page.alerts.length, (offset) => { state.offset = offset; refresh(); });
 }
@@ -73,7 +73,8 @@ function change(chosen) {
 // Alerts follow the data by half a minute, and messages the alerts: news of the data come too early.
 setInterval(() => { if (!document.hidden) refresh(); }, LOOK_SECONDS * 1000);
 live(async () => {
-  const [now] = await Promise.all([get("/fleet/now"), show()]);
-  showAsOf(now.as_of);
+  // A key of some stores may see their alerts, and not what is told of all stores.
+  const [now] = await Promise.all([get("/fleet/now").catch(() => null), show()]);
+  if (now) showAsOf(now.as_of);
   document.body.dataset.ready = "true";
 });
