@@ -128,7 +128,9 @@ def make_shards(url: str, *, run_id: str, number: int, is_report: bool) -> int:
 
 def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
     """The shard is made of the data that this transaction sees, whether it was made before."""
-    clear_shard(bulk, shard)
+    if shard.data_version is not None:
+        # Rows are committed with their version: without one there are none to look for.
+        clear_shard(bulk, shard)
     stores = read_stores_from(bulk, shard.first_store_id, shard.before_store_id)
     writer = CsvWriter(bulk, shard.result_id, first_chunk=shard.first_chunk)
     if shard.is_report and shard.shard == 0:
