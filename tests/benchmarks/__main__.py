@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import engine, first_load, growth, large, report_work, running, shards
+from benchmarks import engine, first_load, growth, hourly, large, report_work, running, shards
 from benchmarks.goals import Measured, table
 from benchmarks.loaded import load_all, make_database, server
 from storemon_pipeline.sample_data import write_sample_data
@@ -18,7 +18,7 @@ _STORES = 14_092
 _DAYS = 7.0
 _SEED = 1
 _KINDS = ("load", "engine", "report", "service", "shards")
-_LONG_KINDS = ("large", "growth")
+_LONG_KINDS = ("hourly", "large", "growth")
 
 
 def main() -> None:
@@ -54,6 +54,8 @@ def main() -> None:
                 rows += _measure_without_service(work, data, kinds)
             if "service" in kinds:
                 rows += running.measure(work / "service", data)
+        if "hourly" in kinds:
+            rows += hourly.measure(work)
         if "large" in kinds:
             rows += large.measure(work, stores=given.large_stores)
         if "growth" in kinds:

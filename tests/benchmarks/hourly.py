@@ -1,4 +1,4 @@
-"""An hourly refresh, without Dagster around it, on a history and on one ten times as long."""
+"""A refresh and a report, without Dagster around, on a history and on one ten times as long."""
 
 import statistics
 import sys
@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 
 from benchmarks.goals import Measured, seconds_of
 from benchmarks.loaded import load_all, make_database, server
+from benchmarks.report_work import report_seconds
 from storemon_pipeline.ingest.sources import Source
 from storemon_pipeline.operations.ingest_files import ingest_source
 from storemon_pipeline.operations.refresh_daily import compare_daily, refresh_daily
@@ -35,6 +36,7 @@ _DAYS: Final = 8.0
 _TIMES_THE_HISTORY: Final = 10
 _HOURS: Final = 24
 _WARM_UP: Final = 2
+_REPORTS: Final = 9
 _HOUR_US: Final = 3_600_000_000
 
 
@@ -60,6 +62,10 @@ def measure(work: Path) -> list[Measured]:
             pair = (_refresh_seconds(short, hour, new), _refresh_seconds(long, hour, other))
             taken.append(pair)
             sys.stderr.write(f"hour {hour}: {pair[0]:.2f} s, {pair[1]:.2f} s\n")
+        reports = [
+            (report_seconds(short.url, times=1), report_seconds(long.url, times=1))
+            for _ in range(_REPORTS)
+        ]
     counted = taken[_WARM_UP:]
     note = f"median of {len(counted)} hours, {statistics.median(new_polls):,.0f} new polls each"
     ratio = statistics.median(long for _, long in counted) / statistics.median(
@@ -79,6 +85,13 @@ def measure(work: Path) -> list[Measured]:
             ratio,
             "times",
             f"{short.polls:,} and {long.polls:,} polls",
+        ),
+        Measured(
+            "report work with ten times the polls",
+            1.2,
+            statistics.median(long for _, (long,) in reports[_WARM_UP:])
+            / statistics.median(short for (short,), _ in reports[_WARM_UP:]),
+            "times",
         ),
     ]
 
