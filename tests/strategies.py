@@ -174,7 +174,7 @@ def closure_rows(store_ids: Sequence[str], as_of: datetime) -> st.SearchStrategy
         end = None if length is None else start + timedelta(microseconds=length)
         return Closure(store_id, start, end)
 
-    lengths = st.one_of(st.none(), st.integers(0, 3 * DAY), st.just(DAY))
+    lengths = st.one_of(st.none(), st.integers(1, 3 * DAY), st.just(DAY))
     closures = st.builds(
         closed, st.sampled_from([*store_ids, "*"]), st.integers(-DAY, 9 * DAY), lengths
     )
