@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from storemon_pipeline.operations.compute_uptime import InvariantError
-from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.operations.compute_uptime import STORES_AT_A_TIME, InvariantError
+from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
 from storemon_pipeline.storage.history_inputs import (
     read_first_polls,
     read_runs_of_open_incidents,
@@ -97,38 +97,23 @@ Previous = tuple[Amounts | None, Amounts | None, Amounts | None]
 """Amounts of the windows before those of a report, in their order."""
 
 
-def read_fleet(url: str) -> Fleet | None:
+def read_fleet(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> Fleet | None:
     """The fleet as the database has it now; None while there is no poll.
 
-    Raises InvariantError.
+    What it is made of is in memory for so many stores at a time. Raises InvariantError.
     """
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:
             return None
-        as_of_us = microseconds(as_of)
         stores = read_stores(bulk)
         details = read_details(bulk, stores, as_of=as_of)
-        since = as_of - timedelta(microseconds=_BEFORE_US)
-        runs = read_runs_since(bulk, stores, since=since, until=as_of)
-        calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
-        figures = compute_figures(
-            runs,
-            calendar,
-            as_of_us=as_of_us,
-            policy=Policy.NEAREST,
-            max_gap_us=read_max_gap_us(bulk),
-        )
-        first_poll_us = read_first_polls(bulk, stores)
-        open_runs = read_runs_of_open_incidents(bulk, stores)
-        earliest_us = int(open_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
-        whole = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
+        parts = [_read_part(bulk, some, as_of=as_of) for some in stores.stretches(stores_at_a_time)]
+    figures = _joined([part.figures for part in parts], stores_at_a_time)
     if not (figures.uptime_us + figures.downtime_us == figures.business_us).all():
         raise InvariantError(f"uptime + downtime = business time does not hold as of {as_of}")
-    incidents = find_incidents(open_runs, whole, as_of_us=as_of_us)
-    incidents = incidents.take(incidents.ending == Ending.OPEN)
-    last_row, has_poll = last_runs(runs, len(stores))
-    last_poll_us = runs.last_poll_us[last_row] if len(runs) else last_row
+    incidents = _joined([part.incidents for part in parts], stores_at_a_time)
+    first_poll_us = np.concatenate([part.first_poll_us for part in parts])
     store_ids = stores.store_ids.to_pylist()
     return Fleet(
         as_of=as_of,
@@ -136,15 +121,90 @@ def read_fleet(url: str) -> Fleet | None:
         store_ids=store_ids,
         position={store_id: position for position, store_id in enumerate(store_ids)},
         details=details,
-        standing=standing(runs, calendar, as_of_us=as_of_us),
-        last_poll_us=last_poll_us,
-        has_poll=has_poll,
+        standing=np.concatenate([part.standing for part in parts]),
+        last_poll_us=np.concatenate([part.last_poll_us for part in parts]),
+        has_poll=np.concatenate([part.has_poll for part in parts]),
         first_poll_us=first_poll_us,
         figures=figures,
         figure_row=_rows(figures.store, len(stores)),
-        previous=_reached(_previous(runs, calendar, as_of_us), as_of_us, first_poll_us),
+        previous=_reached(
+            [
+                _joined(list(window))
+                for window in zip(*(part.previous for part in parts), strict=True)
+            ],
+            microseconds(as_of),
+            first_poll_us,
+        ),
         incidents=incidents,
         incident_row=_rows(incidents.store, len(stores)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a fleet is made of, of some stores, by their position among these."""
+
+    standing: npt.NDArray[np.int8]
+    last_poll_us: IntArray
+    has_poll: npt.NDArray[np.bool_]
+    first_poll_us: IntArray
+    figures: Figures
+    previous: list[Amounts]
+    incidents: Incidents
+
+
+def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
+    as_of_us = microseconds(as_of)
+    since = as_of - timedelta(microseconds=_BEFORE_US)
+    runs = read_runs_since(bulk, stores, since=since, until=as_of)
+    calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
+    figures = compute_figures(
+        runs,
+        calendar,
+        as_of_us=as_of_us,
+        policy=Policy.NEAREST,
+        max_gap_us=read_max_gap_us(bulk),
+    )
+    last_row, has_poll = last_runs(runs, len(stores))
+    return _Part(
+        standing=standing(runs, calendar, as_of_us=as_of_us),
+        last_poll_us=np.where(has_poll, np.append(runs.last_poll_us, 0)[last_row], 0),
+        has_poll=has_poll,
+        first_poll_us=read_first_polls(bulk, stores),
+        figures=figures,
+        previous=_previous(runs, calendar, as_of_us),
+        incidents=_open_incidents(bulk, stores, as_of_us),
+    )
+
+
+def _open_incidents(bulk: Bulk, stores: StoreIndex, as_of_us: int) -> Incidents:
+    """The incidents that are open; the calendars of other stores need not reach back so far."""
+    runs = read_runs_of_open_incidents(bulk, stores)
+    down, store = np.unique(runs.store, return_inverse=True)
+    runs = replace(runs, store=store)
+    earliest_us = int(runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+    calendar = read_calendar(bulk, stores.take(down), start_us=earliest_us, end_us=as_of_us)
+    incidents = find_incidents(runs, calendar, as_of_us=as_of_us)
+    incidents = incidents.take(incidents.ending == Ending.OPEN)
+    return replace(incidents, store=down[incidents.store])
+
+
+_Arrays = TypeVar("_Arrays", Figures, Amounts, Incidents)
+
+
+def _joined(parts: Sequence[_Arrays], stores: int = 0) -> _Arrays:
+    """The rows of all parts; `stores` is how many positions each part stands for."""
+    first = parts[0]
+    return type(first)(
+        **{
+            field.name: np.concatenate(
+                [
+                    getattr(part, field.name) + (number * stores if field.name == "store" else 0)
+                    for number, part in enumerate(parts)
+                ]
+            )
+            for field in fields(first)
+        }
     )
 
 

@@ -79,11 +79,12 @@ def read_runs_of_store(bulk: Bulk, stores: StoreIndex) -> Runs:
 
 def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
     """Of each store whose last run is inactive, that run and all back to the last active one."""
+    chosen = stores.choice()
     return _runs(
         bulk.fetch(
-            """
+            f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM stores s
+            FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
             CROSS JOIN LATERAL (
                 SELECT is_active FROM status_runs r WHERE r.store_key = s.store_key
                 ORDER BY r.first_poll_at DESC LIMIT 1
@@ -95,7 +96,8 @@ def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
             JOIN status_runs r ON r.store_key = s.store_key
              AND r.first_poll_at >= active.first_poll_at
             WHERE NOT newest.is_active
-            """
+            """,  # noqa: S608  (as above)
+            chosen.parameters,
         ),
         stores,
     )

@@ -2,13 +2,25 @@
 
 import asyncio
 import time
+from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 
+import numpy as np
 import sqlalchemy as sa
 
 from stored import at, load
 from storemon_api.events import Announcer
 from storemon_api.fleet_cache import FleetCache
+from storemon_pipeline.ingest.sources import Source
+from storemon_pipeline.operations.ingest_files import ingest_source
+from storemon_pipeline.operations.read_fleet import Fleet, read_fleet
+from storemon_pipeline.sample_data import DEFAULT_END, write_sample_data
+from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.uptime.figures import Figures
+from storemon_pipeline.uptime.history import Amounts
+from storemon_pipeline.uptime.incidents import Incidents
 
 
 def test_newer_data_is_made_ready_while_nobody_asks_or_listens(
@@ -46,3 +58,36 @@ def test_an_answer_is_never_older_than_its_question(database_url: str, engine: s
         made = fleet.fleet(None)
         assert made is not None
         assert made.as_of == at("09:00") + timedelta(minutes=minute)
+
+
+def test_a_fleet_that_is_made_some_stores_at_a_time_is_the_same(
+    database_url: str, tmp_path: Path
+) -> None:
+    write_sample_data(tmp_path, stores=40, days=16, seed=5)
+    for source in (Source.STORE_STATUS, Source.BUSINESS_HOURS, Source.STORE_TIMEZONES):
+        ingest_source(database_url, tmp_path, source, now=DEFAULT_END, run_id=None)
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    whole, parts = read_fleet(database_url), read_fleet(database_url, stores_at_a_time=7)
+    assert whole is not None
+    assert parts is not None
+    assert len(whole.incidents) > 2
+    assert whole.previous[2] is not None
+    assert parts.store_ids == whole.store_ids
+    assert arrays(parts) == arrays(whole)
+    assert arrays(parts.figures) == arrays(whole.figures)
+    assert arrays(parts.incidents) == arrays(whole.incidents)
+    for some, others in zip(parts.previous, whole.previous, strict=True):
+        assert some is not None
+        assert others is not None
+        assert arrays(some) == arrays(others)
+
+
+def arrays(holder: Fleet | Figures | Incidents | Amounts) -> dict[str, tuple[str, object]]:
+    """Every array with its type and its values."""
+    values = {field.name: getattr(holder, field.name) for field in fields(holder)}
+    return {
+        name: (str(value.dtype), value.tolist())
+        for name, value in values.items()
+        if isinstance(value, np.ndarray)
+    }
