@@ -4,6 +4,7 @@ What each address asks for stands in `access_rules`, the keys in `key_ring`. Pla
 counted here, never read.
 """
 
+import asyncio
 import base64
 import binascii
 import ipaddress
@@ -169,6 +170,8 @@ class AccessControl:
         """Return the key that was sent. Raises a 503 problem while keys cannot be known."""
         keys = self._keys
         if not keys.is_loaded or (token is not None and not keys.knows(token)):
+            # A key may have been made after they were last read: nobody is refused by old ones.
+            await asyncio.sleep(keys.seconds_to_load())
             try:
                 await run_in_threadpool(keys.load)
             except sa.exc.SQLAlchemyError as error:

@@ -65,6 +65,11 @@ class KeyRing:
         """
         return not self._keys
 
+    def seconds_to_load(self) -> float:
+        """Return how long to wait until `load` reads the keys again."""
+        passed = time.monotonic() - self._loaded_tick
+        return max(0.0, _LEAST_SECONDS_BETWEEN_LOADS - passed)
+
     def load(self) -> None:
         """Read the keys, unless that was tried just now. Raises sqlalchemy.exc.SQLAlchemyError."""
         with self._load_lock:

@@ -208,8 +208,11 @@ def test_a_refresh_is_under_way_until_it_has_ended() -> None:
 
 
 def test_the_schedule_starts_a_refresh_unless_one_is_under_way() -> None:
-    with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(instance=instance)
+    # The context enters an instance of its own, which would stay behind as the current one.
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_schedule_context(instance=instance) as context,
+    ):
         assert isinstance(hourly_refresh(context), dg.RunRequest)
         instance.add_run(dg.DagsterRun(job_name=REFRESH_JOB, status=dg.DagsterRunStatus.STARTED))
         assert isinstance(hourly_refresh(context), dg.SkipReason)
