@@ -1,6 +1,7 @@
 """Clients of the API in a process of their own: each asks once a second, as clients do.
 
-Prints a JSON list of the seconds that the answers took.
+Prints a JSON list of the seconds that the answers took. The client is a light one: it takes its
+share of the processors that the service under test runs on.
 """
 
 import argparse
@@ -10,24 +11,26 @@ import random
 import sys
 import time
 
-import httpx
+import aiohttp
 
 
 async def _client(
-    api: httpx.AsyncClient, method: str, path: str, until: float, taken: list[float]
+    api: aiohttp.ClientSession, method: str, path: str, until: float, taken: list[float]
 ) -> None:
     await asyncio.sleep(random.random())  # noqa: S311 - spreads the clients over the second
     while (begun := time.perf_counter()) < until:
-        answer = await api.request(method, path)
-        taken.append(time.perf_counter() - begun)
-        answer.raise_for_status()
+        async with api.request(method, path) as answer:
+            await answer.read()
+            taken.append(time.perf_counter() - begun)
+            answer.raise_for_status()
         await asyncio.sleep(max(0.0, begun + 1 - time.perf_counter()))
 
 
 async def _ask(url: str, method: str, path: str, clients: int, seconds: float) -> list[float]:
     taken: list[float] = []
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False) as api:
+    connector = aiohttp.TCPConnector(limit=clients)
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(url, connector=connector, timeout=timeout) as api:
         until = time.perf_counter() + seconds
         await asyncio.gather(*(_client(api, method, path, until, taken) for _ in range(clients)))
     return taken
