@@ -26,6 +26,7 @@ from storemon_pipeline.definitions import defs
 from storemon_pipeline.defs.run_requests import ANSWER_SECONDS, SOCKET_VARIABLE, read_all
 from storemon_pipeline.storage.bulk import know_database
 
+_NICENESS: Final = 10
 _LOOK_SECONDS: Final = 0.2
 
 _logger = logging.getLogger(__name__)
@@ -105,6 +106,8 @@ def _fork(arguments: Sequence[str], *inherited: socket.socket) -> int:
         return pid
     for connection in inherited:
         connection.close()
+    # Where all processors are busy, who answers people comes first.
+    os.nice(_NICENESS)
     # As in a new interpreter: whoever ends a run sends it an interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 1
