@@ -538,3 +538,8 @@ def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
     added = new.take(is_added)
     # In the order of time, so that recent runs lie together also after a first load.
     bulk.append("status_runs", run_rows(added.take(np.argsort(added.first_poll_us))))
+    if len(added):
+        # Pages that the index by time has no bounds of yet are read by whoever asks for any time.
+        bulk.execute(
+            "SELECT brin_summarize_new_values('ix_status_runs_first_poll_at_last_poll_at')"
+        )
