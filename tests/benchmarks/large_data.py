@@ -3,6 +3,7 @@
 The stores and polls are those of the sample data, many times over under other ids.
 """
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,7 @@ def write_large_data(out: Path, *, stores: int, days: float) -> LargeData:
                 pa_csv.write_csv(rows.set_column(0, "store_id", ids), file, _OPTIONS)
         polls += rows.num_rows * copies if name == "store_status" else 0
         (folder / f"{name}.csv").unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     return LargeData(sample * copies, polls)
 
 
