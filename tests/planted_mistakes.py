@@ -1,9 +1,11 @@
 """Made-up stores with planted mistakes in what is listed of them: hours and time zones."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, BoolArray, IntArray
 
@@ -77,3 +79,35 @@ def draw_polls(
     )
     store = np.broadcast_to(np.arange(stores)[:, np.newaxis], at.shape)
     return store[kept], at[kept], active[kept]
+
+
+def write_files(
+    folder: Path, fleet: Fleet, store: IntArray, at_us: IntArray, is_active: BoolArray
+) -> None:
+    """Write the polls, and what is listed, as the files of the three sources."""
+    pd.DataFrame(
+        {
+            "store_id": store,
+            "timestamp_utc": pd.to_datetime(at_us, unit="us").astype(str) + " UTC",
+            "status": np.where(is_active, "active", "inactive"),
+        }
+    ).to_csv(folder / "store_status.csv", index=False)
+    stores = len(fleet.opens)
+    every = np.repeat(np.arange(stores), 7)
+    pd.DataFrame(
+        {
+            "store_id": every,
+            "dayOfWeek": np.tile(np.arange(7), stores),
+            "start_time_local": [_time_of_day(at) for at in fleet.listed_opens[every].tolist()],
+            "end_time_local": [_time_of_day(at) for at in fleet.listed_closes[every].tolist()],
+        }
+    ).to_csv(folder / "business_hours.csv", index=False)
+    zones = [ZONES[zone] for zone in fleet.listed_zone.tolist()]
+    pd.DataFrame({"store_id": np.arange(stores), "timezone_str": zones}).to_csv(
+        folder / "timezones.csv", index=False
+    )
+
+
+def _time_of_day(at_us: int) -> str:
+    minutes = at_us // 60_000_000 % 1440
+    return f"{minutes // 60:02}:{minutes % 60:02}:00"

@@ -5,13 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from storemon_pipeline.storage.bulk import bulk_transaction
+import numpy as np
+
+from storemon_pipeline.operations.compute_uptime import STORES_AT_A_TIME
+from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
 from storemon_pipeline.storage.history_inputs import read_runs_since
 from storemon_pipeline.storage.instants import microseconds
 from storemon_pipeline.storage.store_details import StoreDetails, read_details
 from storemon_pipeline.storage.uptime_inputs import StoreIndex, read_calendar, read_stores
 from storemon_pipeline.storage.uptime_state import read_newest_poll
 from storemon_pipeline.uptime.contradictions import Contradictions, find_contradictions
+from storemon_pipeline.uptime.windows import BoolArray
 
 LOOKED_AT: Final = timedelta(days=28)
 """So much of the past is looked at: every weekday four times."""
@@ -40,21 +44,42 @@ class DataCheck:
         return replace(self, contradictions=few)
 
 
-def check_data(url: str) -> DataCheck | None:
-    """The findings of now; None while there is no poll."""
+def check_data(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> DataCheck | None:
+    """The findings of now; None while there is no poll.
+
+    What they are made of is in memory for so many stores at a time.
+    """
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:
             return None
         stores = read_stores(bulk)
         details = read_details(bulk, stores, as_of=as_of)
-        since = as_of - LOOKED_AT
-        runs = read_runs_since(bulk, stores, since=since, until=as_of)
-        calendar = read_calendar(
-            bulk,
-            stores,
-            start_us=microseconds(since),
-            end_us=microseconds(as_of),
-            has_closures=False,
-        )
-    return DataCheck(as_of, stores, details, find_contradictions(runs, calendar, details.has_hours))
+        found = []
+        first = 0
+        for some in stores.stretches(stores_at_a_time):
+            has_hours = details.has_hours[first : first + len(some)]
+            part = _find(bulk, some, has_hours, as_of=as_of)
+            found.append(replace(part, store=part.store + first))
+            first += len(some)
+    contradictions = Contradictions(
+        np.concatenate([part.store for part in found]),
+        [kind for part in found for kind in part.kind],
+        np.concatenate([part.by_us for part in found]),
+    )
+    return DataCheck(as_of, stores, details, contradictions)
+
+
+def _find(
+    bulk: Bulk, stores: StoreIndex, has_hours: BoolArray, *, as_of: datetime
+) -> Contradictions:
+    since = as_of - LOOKED_AT
+    runs = read_runs_since(bulk, stores, since=since, until=as_of)
+    calendar = read_calendar(
+        bulk,
+        stores,
+        start_us=microseconds(since),
+        end_us=microseconds(as_of),
+        has_closures=False,
+    )
+    return find_contradictions(runs, calendar, has_hours)

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import numpy as np
-import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -23,7 +22,7 @@ import clock_changes
 from api_server import serve
 from browser import DESK, PHONE, browser, visit
 from dagster_stand_in import dagster_stand_in
-from planted_mistakes import ZONES, draw_fleet, draw_polls, plant
+from planted_mistakes import draw_fleet, draw_polls, plant, write_files
 from stored import execute, load_rows
 from storemon_pipeline.access import Scope
 from storemon_pipeline.alerts.conditions import Rules
@@ -678,27 +677,7 @@ def test_the_page_finds_nine_in_ten_of_200_planted_mistakes_in_2_000_stores(
     rng = np.random.default_rng(11)
     fleet = draw_fleet(rng, 2_000)
     wrong_hours, wrong_zones = plant(rng, fleet)
-    store, at_us, is_active = draw_polls(rng, fleet)
-    pd.DataFrame(
-        {
-            "store_id": store,
-            "timestamp_utc": pd.to_datetime(at_us, unit="us").astype(str) + " UTC",
-            "status": np.where(is_active, "active", "inactive"),
-        }
-    ).to_csv(tmp_path / "store_status.csv", index=False)
-    every = np.repeat(np.arange(2_000), 7)
-    pd.DataFrame(
-        {
-            "store_id": every,
-            "dayOfWeek": np.tile(np.arange(7), 2_000),
-            "start_time_local": [_time_of_day(at) for at in fleet.listed_opens[every].tolist()],
-            "end_time_local": [_time_of_day(at) for at in fleet.listed_closes[every].tolist()],
-        }
-    ).to_csv(tmp_path / "business_hours.csv", index=False)
-    zones = [ZONES[zone] for zone in fleet.listed_zone.tolist()]
-    pd.DataFrame({"store_id": np.arange(2_000), "timezone_str": zones}).to_csv(
-        tmp_path / "timezones.csv", index=False
-    )
+    write_files(tmp_path, fleet, *draw_polls(rng, fleet))
     fill(database_url, tmp_path)
     with (
         serve(database_url) as client,
@@ -709,11 +688,6 @@ def test_the_page_finds_nine_in_ten_of_200_planted_mistakes_in_2_000_stores(
     print(f"of 200 planted {hits} found; {len(found)} findings")  # noqa: T201
     assert hits >= 0.9 * 200
     assert hits >= 0.9 * len(found)
-
-
-def _time_of_day(at_us: int) -> str:
-    minutes = at_us // 60_000_000 % 1440
-    return f"{minutes // 60:02}:{minutes % 60:02}:00"
 
 
 def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(site: Site) -> None:
