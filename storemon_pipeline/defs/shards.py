@@ -5,7 +5,7 @@ the operations' matter; between steps nothing is handed on but that they are don
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
@@ -64,11 +64,23 @@ def fan_out(
         yield dg.Output(None, "result", metadata=metadata)
         yield checked
 
-    compose = (
-        _while_running(name, settings.shards, plan, make, finish_op)
-        if settings.executor in FANS_OUT_WHILE_RUNNING
-        else _beforehand(name, settings.shards, plan, make, finish_op)
-    )
+    steps = _while_running if settings.executor in FANS_OUT_WHILE_RUNNING else _beforehand
+    plan_op, fan = steps(name, settings.shards, plan, make)
+
+    def compose(
+        status_runs: object,
+        business_hour_intervals: object,
+        store_timezones: object,
+        closures: object,
+    ) -> dict[str, object]:
+        planned = plan_op(
+            status_runs=status_runs,
+            business_hour_intervals=business_hour_intervals,
+            store_timezones=store_timezones,
+            closures=closures,
+        )
+        return dict(finish_op(made=fan(planned))._asdict())
+
     compose.__name__ = name
     return dg.graph_asset(
         name=name,
@@ -82,12 +94,15 @@ def fan_out(
 
 
 Make = Callable[[dg.OpExecutionContext, Database, int], None]
-Compose = Callable[..., dict[str, object]]
+"""Makes the shard of this number."""
+
+Fan = Callable[[Any], object]
+"""What the plan's step gives becomes what the steps of all shards give."""
 
 
-def _while_running(
-    name: str, shards: int, plan: Plan, make: Make, finish_op: dg.OpDefinition
-) -> Compose:
+def _while_running(name: str, shards: int, plan: Plan, make: Make) -> tuple[dg.OpDefinition, Fan]:
+    """The plan's step, which makes a step come about for each shard that it has planned."""
+
     @dg.op(
         name=f"plan_{name}",
         ins={upstream: dg.In(dg.Nothing) for upstream in _UPSTREAM},
@@ -107,27 +122,12 @@ def _while_running(
         """The figures of one shard are in the database."""
         make(context, database, int(context.get_mapping_key() or 0))
 
-    def compose(
-        status_runs: object,
-        business_hour_intervals: object,
-        store_timezones: object,
-        closures: object,
-    ) -> dict[str, object]:
-        planned = plan_op(
-            status_runs=status_runs,
-            business_hour_intervals=business_hour_intervals,
-            store_timezones=store_timezones,
-            closures=closures,
-        )
-        made = planned.map(lambda done: make_op(planned=done))
-        return dict(finish_op(made=made.collect())._asdict())
-
-    return compose
+    return plan_op, lambda planned: planned.map(lambda done: make_op(planned=done)).collect()
 
 
-def _beforehand(
-    name: str, shards: int, plan: Plan, make: Make, finish_op: dg.OpDefinition
-) -> Compose:
+def _beforehand(name: str, shards: int, plan: Plan, make: Make) -> tuple[dg.OpDefinition, Fan]:
+    """The plan's step; every shard that there may be has a step of its own."""
+
     @dg.op(
         name=f"plan_{name}",
         ins={upstream: dg.In(dg.Nothing) for upstream in _UPSTREAM},
@@ -151,20 +151,4 @@ def _beforehand(
         return make_one
 
     make_ops = [make_op(number) for number in range(shards)]
-
-    def compose(
-        status_runs: object,
-        business_hour_intervals: object,
-        store_timezones: object,
-        closures: object,
-    ) -> dict[str, object]:
-        planned = plan_op(
-            status_runs=status_runs,
-            business_hour_intervals=business_hour_intervals,
-            store_timezones=store_timezones,
-            closures=closures,
-        )
-        made = [make_one(planned=planned) for make_one in make_ops]
-        return dict(finish_op(made=made)._asdict())
-
-    return compose
+    return plan_op, lambda planned: [make_one(planned=planned) for make_one in make_ops]

@@ -123,10 +123,20 @@ class Calendar:
         """As `business_us`, on the axis that has the business time of the stores before it first.
 
         The arrays may have any shapes that fit each other. Positions never fall from one store to
-        the next, nor within a store. Many that ascend by store and time are looked up fastest.
+        the next, nor within a store.
         """
         at = np.clip(at_us, self.start_us, self.end_us)
         return self._open.before(_store_key(store, at, self.start_us, self.end_us))
+
+    def ascending_positions_us(self, store: IntArray, at_us: IntArray) -> IntArray:
+        """As `position_us`, but fast, of instants inside the calendar that ascend.
+
+        `store` has shape `(n,)`, `at_us` and what is returned `(k, n)`: the instants ascend by
+        store, then column, then row.
+        """
+        key = _store_key(store, at_us, self.start_us, self.end_us).T
+        amount = self._open.before_ascending(key.ravel())
+        return np.ascontiguousarray(amount.reshape(key.shape).T)
 
     def part(self, first: int, end: int) -> Self:
         """The same calendar for the stores `first .. end - 1` alone, without copies."""

@@ -62,15 +62,16 @@ def find_contradictions(runs: Runs, calendar: Calendar, has_hours: BoolArray) ->
 
     `has_hours`, shape `(stores,)`, tells which stores have listed hours at all.
     """
-    seen = _Seen.of(runs, calendar)
-    shift_us = _shifts(seen, calendar)
+    seen = _Seen.of(runs, calendar, has_hours)
+    openings = _openings(calendar, seen.has_rhythm)
+    shift_us = _shifts(seen, *openings)
     found: dict[int, tuple[Contradiction, int]] = {}
-    for kind, hours in _edges(seen, calendar).items():
-        for store in np.flatnonzero(has_hours & (hours > 0)).tolist():
+    for kind, hours in _edges(seen, *openings).items():
+        for store in np.flatnonzero(hours).tolist():
             best = found.get(store)
             if best is None or best[1] < hours[store] * HOUR_US:
                 found[store] = kind, int(hours[store]) * HOUR_US
-    for store in np.flatnonzero(has_hours & (shift_us != 0)).tolist():
+    for store in np.flatnonzero(shift_us).tolist():
         found[store] = Contradiction.SHIFTED, int(shift_us[store])
     stores = sorted(found)
     return Contradictions(
@@ -82,19 +83,29 @@ def find_contradictions(runs: Runs, calendar: Calendar, has_hours: BoolArray) ->
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Certain time on one axis on which all stores lie one after the other."""
+    """Certain time on one axis on which all stores lie one after the other.
+
+    `has_rhythm`, shape `(stores,)`, tells which stores have hours to contradict and were certainly
+    active for some time and inactive for some; of others nothing is kept.
+    """
 
     stores: int
     start_us: int
     length_us: int
     active: Stretches
     inactive: Stretches
+    has_rhythm: BoolArray
 
     @classmethod
-    def of(cls, runs: Runs, calendar: Calendar) -> "_Seen":
+    def of(cls, runs: Runs, calendar: Calendar, has_hours: BoolArray) -> "_Seen":
         start = np.maximum(runs.first_poll_us, calendar.start_us)
         end = np.minimum(runs.last_poll_us, calendar.end_us)
         is_real = start < end
+        has_rhythm = has_hours.copy()
+        for is_active in (True, False):
+            some = runs.store[is_real & (runs.is_active == is_active)]
+            has_rhythm &= np.bincount(some, minlength=calendar.stores) > 0
+        is_real &= has_rhythm[runs.store]
         length = calendar.end_us - calendar.start_us + 1
         key = runs.store * length + (start - calendar.start_us)
 
@@ -107,6 +118,7 @@ class _Seen:
             length,
             stretches(is_real & runs.is_active),
             stretches(is_real & ~runs.is_active),
+            has_rhythm,
         )
 
     def within(
@@ -122,16 +134,15 @@ class _Seen:
         )
 
 
-def _openings(calendar: Calendar) -> tuple[IntArray, IntArray, IntArray]:
-    """Store, start and end of every open interval that lies whole inside the calendar."""
+def _openings(calendar: Calendar, which: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Store, start and end of the open intervals of some stores, whole inside the calendar."""
     store, start, end = calendar.all_open_intervals()
-    whole = (start > calendar.start_us) & (end < calendar.end_us)
+    whole = (start > calendar.start_us) & (end < calendar.end_us) & which[store]
     return store[whole], start[whole], end[whole]
 
 
-def _shifts(seen: _Seen, calendar: Calendar) -> IntArray:
+def _shifts(seen: _Seen, store: IntArray, start: IntArray, end: IntArray) -> IntArray:
     """By how much each store's listed clock seems to be wrong, shape `(stores,)`; 0: not at all."""
-    store, start, end = _openings(calendar)
     every = np.arange(seen.stores)
     begin = np.full(seen.stores, seen.start_us)
     active, inactive = seen.within(every, begin, begin + seen.length_us)
@@ -178,9 +189,10 @@ def _share(store: IntArray, stores: int, active: IntArray, inactive: IntArray) -
     return np.where(up + down > 0, up / np.maximum(up + down, 1), 0.5)
 
 
-def _edges(seen: _Seen, calendar: Calendar) -> dict[Contradiction, IntArray]:
+def _edges(
+    seen: _Seen, store: IntArray, start: IntArray, end: IntArray
+) -> dict[Contradiction, IntArray]:
     """By how many whole hours opening or closing differ from what is listed, shape `(stores,)`."""
-    store, start, end = _openings(calendar)
     stores = seen.stores
     middle = _share(store, stores, *seen.within(store, start, end)) > 1 - _MOSTLY
     # Far from any open hour a store that keeps hours is inactive.

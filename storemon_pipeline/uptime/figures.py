@@ -84,7 +84,7 @@ def _figures_of(
     the other windows cut the positions.
     """
     begin_us = as_of_us - WEEK_US
-    first_us, last_us = runs.first_poll_us, np.minimum(runs.last_poll_us, as_of_us)
+    first_us, last_us = runs.first_poll_us, runs.last_poll_us
     before_us = np.append(0, last_us[:-1])
     is_first_of_store = np.ones(len(runs), np.bool_)
     is_first_of_store[1:] = runs.store[1:] != runs.store[:-1]
@@ -106,7 +106,8 @@ def _figures_of(
         case _:
             assert_never(policy)
     changed_us[is_first_change] = begin_us
-    changed = calendar.position_us(runs.store[is_change], np.maximum(changed_us, begin_us))
+    np.maximum(changed_us, begin_us, out=changed_us)
+    changed = calendar.position_us(runs.store[is_change], changed_us)
     is_last_change = np.append(is_first_change[1:], True)
     until, until_us = np.append(changed[1:], 0), np.append(changed_us[1:], as_of_us)
     until[is_last_change] = edges[:, -1]
@@ -119,11 +120,10 @@ def _figures_of(
     is_apart[1:] |= first_us[1:] - last_us[:-1] > 2 * reach_us
     is_end_apart = np.append(is_apart[1:], True)
     seen_from_us = np.where(is_apart, first_us - reach_us, before_us)
-    seen_until_us = np.where(is_end_apart, np.minimum(last_us + reach_us, as_of_us), last_us)
-    # In this order the instants ascend, which makes one fast look-up of them.
-    at_us = np.stack([seen_from_us, first_us, last_us, seen_until_us], axis=1)
-    at = calendar.position_us(runs.store[:, np.newaxis], np.maximum(at_us, begin_us))
-    seen_from, first, last, seen_until = at.T
+    seen_until_us = np.where(is_end_apart, last_us + reach_us, last_us)
+    at_us = np.stack([seen_from_us, first_us, last_us, seen_until_us])
+    np.clip(at_us, begin_us, as_of_us, out=at_us)
+    seen_from, first, last, seen_until = calendar.ascending_positions_us(runs.store, at_us)
 
     of_changes = _Rows.of(is_first_change, until_us, edges, as_of_us)
     of_runs = _Rows.of(is_first_of_store, seen_until_us, edges, as_of_us)
@@ -145,14 +145,14 @@ def _figures_of(
 class _Rows:
     """Rows of stretches, sorted by store and time, some of every store.
 
-    `last_row` has shape `(stores,)`. `recent` are the rows that reach into the windows but the
-    longest: `last_recent` is the last of each store of `recent_store` among them, and `edges` has
+    `first_row` has shape `(stores,)`. `recent` are the rows that reach into the windows but the
+    longest: `first_recent` is the first of each store of `recent_store` among them, and `edges` has
     the beginnings of those windows, the shortest one's first, for each, shape `(2, recent)`.
     """
 
-    last_row: IntArray
+    first_row: IntArray
     recent: IntArray
-    last_recent: IntArray
+    first_recent: IntArray
     recent_store: IntArray
     edges: IntArray
 
@@ -162,10 +162,10 @@ class _Rows:
     ) -> Self:
         """Rows that end at `end_us`, shape `(n,)`; `edges` has shape `(stores, 4)`."""
         recent = np.flatnonzero(end_us > as_of_us - DAY_US)
-        last_row = np.append(np.flatnonzero(is_first_of_store)[1:], len(end_us)) - 1
-        store = np.searchsorted(last_row, recent)
-        last = np.flatnonzero(np.append(store[1:] != store[:-1], True)[: len(store)])
-        return cls(last_row, recent, last, store[last], edges.T[-2:0:-1].take(store, axis=1))
+        first_row = np.flatnonzero(is_first_of_store)
+        store = (np.cumsum(is_first_of_store) - 1)[recent]
+        first = np.flatnonzero(np.diff(store, prepend=-1))
+        return cls(first_row, recent, first, store[first], edges.T[-2:0:-1].take(store, axis=1))
 
     def sum(self, begin: IntArray, end: IntArray) -> IntArray:
         """How much of the stretches lies in each window, shape `(stores, 3)`."""
@@ -186,8 +186,8 @@ class _Rows:
         return inside
 
     def _sum(self, length: IntArray, inside: IntArray) -> IntArray:
-        amounts = np.zeros((len(self.last_row), len(WINDOW_US)), np.int64)
-        amounts[:, -1] = np.diff(np.cumsum(length)[self.last_row], prepend=0)
-        until = np.cumsum(inside, axis=1).take(self.last_recent, axis=1)
-        amounts[self.recent_store, :-1] = np.diff(until, axis=1, prepend=0).T
+        amounts = np.zeros((len(self.first_row), len(WINDOW_US)), np.int64)
+        amounts[:, -1] = np.add.reduceat(length, self.first_row)
+        if len(self.recent):
+            amounts[self.recent_store, :-1] = np.add.reduceat(inside, self.first_recent, axis=1).T
         return amounts
