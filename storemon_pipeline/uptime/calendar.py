@@ -5,14 +5,13 @@ How hours are normalised is `weeks`' matter; what is up and down is `figures`'.
 
 from dataclasses import dataclass, replace
 from typing import Final, Self
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from storemon_pipeline.uptime.stretches import Stretches
 from storemon_pipeline.uptime.weeks import WeekIntervals
 from storemon_pipeline.uptime.windows import DAY_US, DEFAULT_ZONE, WEEK_US, BoolArray, IntArray
-from storemon_pipeline.uptime.zones import offset_changes
+from storemon_pipeline.uptime.zones import offset_changes, zone_of
 
 ALWAYS: Final = -(2**62)
 """`valid_from_us` of a version that has always held."""
@@ -90,6 +89,8 @@ class _Steps:
 
     def at(self, key: IntArray) -> IntArray:
         """The value in force at each key; every store has a step at its beginning."""
+        if np.array_equal(key, self.key):
+            return self.value
         return self.value[np.searchsorted(self.key, key, side="right") - 1]
 
 
@@ -245,9 +246,10 @@ def _union(keys: list[IntArray]) -> IntArray:
 
 def _by_store_and_time(store: IntArray, at_us: IntArray) -> IntArray:
     """The positions sorted by store and instant, those of equals as they come."""
-    if (at_us == at_us[:1]).all():
-        return np.argsort(store, kind="stable")
-    return np.lexsort((at_us, store))
+    place = np.full(int(store.max(initial=-1)) + 1, -1)
+    place[store] = np.arange(len(store))
+    order: IntArray = place[place >= 0]
+    return order if len(order) == len(store) else np.lexsort((at_us, store))
 
 
 def _with_always_open(weeks: WeekIntervals, always_open: int) -> WeekIntervals:
@@ -289,8 +291,9 @@ def _open_stretches(
     base = np.repeat(monday_key[span] + number * WEEK_US, rows)
     begin = np.maximum(base + weeks.start_us[row], np.repeat(key[span], rows))
     end = np.minimum(base + weeks.end_us[row], np.repeat(until_key[span], rows))
-    is_real = begin < end
-    return begin[is_real], (end - begin)[is_real]
+    real = np.flatnonzero(begin < end)
+    begin = begin[real]
+    return begin, end[real] - begin
 
 
 def _ranges(first: IntArray, count: IntArray) -> IntArray:
@@ -335,7 +338,7 @@ def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) 
         default=len(zones.names),
     )
     used = np.flatnonzero(np.bincount(steps.value))
-    changes = {int(z): offset_changes(ZoneInfo(names[z]), start_us, end_us) for z in used}
+    changes = {int(z): offset_changes(zone_of(names[z]), start_us, end_us) for z in used}
     if all(len(change) == 1 for change in changes.values()):
         offset_of = np.zeros(len(names), np.int64)
         for zone, change in changes.items():
@@ -387,8 +390,8 @@ def _version_steps(
     all_value = np.concatenate([np.full(stores, default), value[counts]])
     order = np.lexsort((exact, all_store))  # stable: the later row of equals comes last
     key = _store_key(all_store[order], np.maximum(exact[order], start_us), start_us, end_us)
-    is_last = _ends_group(key)
-    return _Steps(key[is_last], all_value[order][is_last].astype(np.int64))
+    last = np.flatnonzero(_ends_group(key))
+    return _Steps(key[last], all_value[order[last]].astype(np.int64, copy=False))
 
 
 def _closed_steps(

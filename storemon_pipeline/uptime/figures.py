@@ -12,7 +12,6 @@ import numpy as np
 from storemon_pipeline.uptime.calendar import Calendar
 from storemon_pipeline.uptime.runs import Runs
 from storemon_pipeline.uptime.windows import (
-    DAY_US,
     LOOKBACK_US,
     WEEK_US,
     WINDOW_US,
@@ -21,8 +20,8 @@ from storemon_pipeline.uptime.windows import (
     Policy,
 )
 
-_STORES_AT_A_TIME: Final = 2_000
-"""The arrays of so many stores stay in the processor's cache: all at once take twice the time."""
+_STORES_AT_A_TIME: Final = 4_000
+"""Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ def _figures_of(
     before_us = np.append(0, last_us[:-1])
     is_first_of_store = np.ones(len(runs), np.bool_)
     is_first_of_store[1:] = runs.store[1:] != runs.store[:-1]
-    store = runs.store[is_first_of_store]
+    first_run = np.flatnonzero(is_first_of_store)
+    store = runs.store[first_run]
 
     # The windows' beginnings, the longest one's first, and their common end.
     edges_us = as_of_us - np.array([*reversed(WINDOW_US.values()), 0])
@@ -97,22 +97,21 @@ def _figures_of(
     # The estimate: one stretch from each change of status to the next, or the window's end.
     is_change = is_first_of_store.copy()
     is_change[1:] |= runs.is_active[1:] != runs.is_active[:-1]
-    is_first_change = is_first_of_store[is_change]
+    change = np.flatnonzero(is_change)
+    first_change = np.flatnonzero(is_first_of_store[change])
     match policy:
         case Policy.NEAREST:
-            changed_us = (before_us[is_change] + first_us[is_change] + 1) // 2
+            changed_us = (before_us[change] + first_us[change] + 1) // 2
         case Policy.PREVIOUS:
-            changed_us = first_us[is_change]
+            changed_us = first_us[change]
         case _:
             assert_never(policy)
-    changed_us[is_first_change] = begin_us
+    changed_us[first_change] = begin_us
     np.maximum(changed_us, begin_us, out=changed_us)
-    changed = calendar.position_us(runs.store[is_change], changed_us)
-    is_last_change = np.append(is_first_change[1:], True)
-    until, until_us = np.append(changed[1:], 0), np.append(changed_us[1:], as_of_us)
-    until[is_last_change] = edges[:, -1]
-    until_us[is_last_change] = as_of_us
-    is_up, is_active = runs.is_active[is_change], runs.is_active
+    changed = calendar.position_us(runs.store[change], changed_us)
+    until = np.append(changed[1:], 0)
+    until[np.append(first_change[1:], 0) - 1] = edges[:, -1]
+    is_up, is_active = runs.is_active[change], runs.is_active
 
     # Observed is a reach on either side of a run; runs closer than two reaches are seen as one.
     reach_us = max_gap_us // 2
@@ -125,8 +124,8 @@ def _figures_of(
     np.clip(at_us, begin_us, as_of_us, out=at_us)
     seen_from, first, last, seen_until = calendar.ascending_positions_us(runs.store, at_us)
 
-    of_changes = _Rows.of(is_first_change, until_us, edges, as_of_us)
-    of_runs = _Rows.of(is_first_of_store, seen_until_us, edges, as_of_us)
+    of_changes = _Rows.of(first_change, changed, edges)
+    of_runs = _Rows.of(first_run, seen_from, edges)
     business = edges[:, -1:] - edges[:, -2::-1]
     uptime, downtime = of_changes.divide(changed, until, is_up)
     certain_up, certain_down = of_runs.divide(first, last, is_active)
@@ -143,51 +142,47 @@ def _figures_of(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows of stretches, sorted by store and time, some of every store.
+    """Rows of stretches on the axis of positions, sorted, some of every store.
 
-    `first_row` has shape `(stores,)`. `recent` are the rows that reach into the windows but the
-    longest: `first_recent` is the first of each store of `recent_store` among them, and `edges` has
-    the beginnings of those windows, the shortest one's first, for each, shape `(2, recent)`.
+    Those of a store lie at `[first_row, first_row of the next)`; shape `(stores + 1,)`. `edge` has
+    the beginnings of the windows but the longest, the shortest one's first, and `row` the last row
+    that begins at or before each, or row 0; shape `(2, stores)`. That may be another store's row:
+    up to it there is what the store's own rows, and those before them, have before the edge.
     """
 
     first_row: IntArray
-    recent: IntArray
-    first_recent: IntArray
-    recent_store: IntArray
-    edges: IntArray
+    edge: IntArray
+    row: IntArray
 
     @classmethod
-    def of(
-        cls, is_first_of_store: BoolArray, end_us: IntArray, edges: IntArray, as_of_us: int
-    ) -> Self:
-        """Rows that end at `end_us`, shape `(n,)`; `edges` has shape `(stores, 4)`."""
-        recent = np.flatnonzero(end_us > as_of_us - DAY_US)
-        first_row = np.flatnonzero(is_first_of_store)
-        store = (np.cumsum(is_first_of_store) - 1)[recent]
-        first = np.flatnonzero(np.diff(store, prepend=-1))
-        return cls(first_row, recent, first, store[first], edges.T[-2:0:-1].take(store, axis=1))
+    def of(cls, first_row: IntArray, begin: IntArray, edges: IntArray) -> Self:
+        """The stores' first rows, and where rows begin, shape `(n,)`; `edges` is `(stores, 4)`."""
+        edge = np.ascontiguousarray(edges.T[-2:0:-1])
+        row = np.maximum(np.searchsorted(begin, edge, side="right") - 1, 0)
+        return cls(np.append(first_row, len(begin)), edge, row)
 
     def sum(self, begin: IntArray, end: IntArray) -> IntArray:
         """How much of the stretches lies in each window, shape `(stores, 3)`."""
-        return self._sum(end - begin, self._inside(begin, end))
+        return self._sum(end - begin, self._before_edge(begin, end))
 
     def divide(
         self, begin: IntArray, end: IntArray, is_of_first: BoolArray
     ) -> tuple[IntArray, IntArray]:
         """As `sum`, of two parts: the stretches for which this holds, and the others."""
-        length, inside = end - begin, self._inside(begin, end)
-        first = self._sum(length * is_of_first, inside * is_of_first[self.recent])
-        return first, self._sum(length, inside) - first
+        length, before = end - begin, self._before_edge(begin, end)
+        first = self._sum(length * is_of_first, before * is_of_first[self.row])
+        return first, self._sum(length, before) - first
 
-    def _inside(self, begin: IntArray, end: IntArray) -> IntArray:
-        """How much of each recent stretch lies in the shorter windows, shape `(2, recent)`."""
-        inside: IntArray = np.maximum(end[self.recent], self.edges)
-        inside -= np.maximum(begin[self.recent], self.edges)
-        return inside
+    def _before_edge(self, begin: IntArray, end: IntArray) -> IntArray:
+        """How much of each edge's row lies before it, shape `(2, stores)`."""
+        from_us = begin[self.row]
+        return np.clip(self.edge, from_us, end[self.row]) - from_us
 
-    def _sum(self, length: IntArray, inside: IntArray) -> IntArray:
-        amounts = np.zeros((len(self.first_row), len(WINDOW_US)), np.int64)
-        amounts[:, -1] = np.add.reduceat(length, self.first_row)
-        if len(self.recent):
-            amounts[self.recent_store, :-1] = np.add.reduceat(inside, self.first_recent, axis=1).T
+    def _sum(self, length: IntArray, before_edge: IntArray) -> IntArray:
+        until_row = np.zeros(len(length) + 1, np.int64)
+        np.cumsum(length, out=until_row[1:])
+        of_store = until_row[self.first_row]
+        amounts = np.empty((len(of_store) - 1, len(WINDOW_US)), np.int64)
+        amounts[:, -1] = of_store[1:] - of_store[:-1]
+        amounts[:, :-1] = (of_store[1:] - until_row[self.row] - before_edge).T
         return amounts

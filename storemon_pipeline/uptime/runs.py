@@ -31,6 +31,9 @@ class Runs:
 
     def take(self, which: IntArray | BoolArray | slice) -> Self:
         """The runs at these positions, or where this mask is true; a slice copies nothing."""
+        if not isinstance(which, slice) and which.dtype == np.bool_:
+            # A mask is dear to apply: it is turned into positions once, not once an array.
+            which = np.flatnonzero(which)
         return type(self)(
             self.store[which],
             self.first_poll_us[which],
