@@ -18,6 +18,9 @@ _INTEGRATIONS: Final = {
 }
 """The package and the name of each executor that does not come with Dagster."""
 
+_STEPS: Final = "storemon_pipeline.definitions"
+"""The module that steps are found in."""
+
 FANS_OUT_WHILE_RUNNING: Final = frozenset(Executor) - {Executor.DASK}
 """Executors that take steps which come about while the run goes on.
 
@@ -37,7 +40,7 @@ class MissingExecutorError(Exception):
 
 def build_executor(settings: Settings) -> dg.ExecutorDefinition:
     """The executor that the settings ask for, configured. Raises MissingExecutorError."""
-    config = settings.executor_config
+    config = _default_config(settings) | settings.executor_config
     match settings.executor:
         case Executor.IN_PROCESS:
             return dg.in_process_executor
@@ -49,12 +52,24 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
                 definition: dg.ExecutorDefinition = getattr(import_module(package), name)
             except ModuleNotFoundError as error:
                 raise MissingExecutorError(executor, package) from error
-            return definition.configured(config or _default_config(settings))
+            return definition.configured(config)
 
 
 def _default_config(settings: Settings) -> dict[str, Any]:
-    """Without a word about Dask's cluster it is one of this machine, without a dashboard."""
-    if settings.executor is not Executor.DASK:
-        return {}
-    workers = min(settings.shards, os.cpu_count() or 1)
-    return {"cluster": {"local": {"n_workers": workers, "dashboard_address": None}}}
+    """What holds of the executor's configuration where the settings say nothing else.
+
+    Processes on this machine import the steps' code once, as they start, not with each step.
+    Dask's cluster is one of this machine, without a dashboard.
+    """
+    match settings.executor:
+        case Executor.MULTIPROCESS:
+            return {"start_method": {"forkserver": {"preload_modules": [_STEPS]}}}
+        case Executor.DASK:
+            local = {
+                "n_workers": min(settings.shards, os.cpu_count() or 1),
+                "dashboard_address": None,
+                "preload": [_STEPS],
+            }
+            return {"cluster": {"local": local}}
+        case _:
+            return {}
