@@ -3,9 +3,11 @@
 Bulk rows do not pass through here; they are `bulk`'s.
 """
 
+import select
 from datetime import datetime
 from typing import Final
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
@@ -51,17 +53,39 @@ def create_engine(
     url: str, *, application_name: str, pool_size: int = 5, max_overflow: int = 10
 ) -> sa.Engine:
     """An engine whose sessions speak UTC and whose dead connections are replaced unseen."""
-    return sa.create_engine(
+    engine = sa.create_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": application_name,
             "options": "-c timezone=UTC",
         },
     )
+    sa.event.listen(engine, "checkout", _refuse_dead)
+    return engine
+
+
+def _refuse_dead(connection: psycopg.Connection, _record: object, _proxy: object) -> None:
+    """Raise when the server has hung up, so that the pool connects anew.
+
+    When it has there is something to read, though nothing was asked. So the round trip of a ping
+    (`pool_pre_ping`) is made then alone.
+    """
+    try:
+        if _has_come(connection.fileno()):
+            connection.execute("")
+            connection.rollback()
+    except psycopg.Error as error:
+        raise sa.exc.DisconnectionError from error
+
+
+def _has_come(descriptor: int) -> bool:
+    """Whether bytes, or the end, can be read at once."""
+    looked_at = select.poll()
+    looked_at.register(descriptor, select.POLLIN)
+    return bool(looked_at.poll(0))
 
 
 def ensure_database(url: str) -> None:

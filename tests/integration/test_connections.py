@@ -1,0 +1,60 @@
+"""Connections of a pool that the server cut, and those it did not, when they are taken again."""
+
+import select
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from storemon_pipeline.storage.engine import create_engine
+from waiting import eventually
+
+
+@pytest.fixture
+def one_connection(database_url: str) -> Iterator[sa.Engine]:
+    """An engine that keeps a single connection."""
+    engine = create_engine(database_url, application_name="test", pool_size=1, max_overflow=0)
+    yield engine
+    engine.dispose()
+
+
+def server_process(engine: sa.Engine) -> int:
+    """Which process of the server answers."""
+    with engine.connect() as connection:
+        return int(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def test_a_connection_that_the_server_cut_is_replaced_unseen(
+    one_connection: sa.Engine, engine: sa.Engine
+) -> None:
+    before = server_process(one_connection)
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_terminate_backend(before, 5_000)))
+    assert server_process(one_connection) != before
+
+
+def test_a_connection_that_was_closed_here_is_replaced_unseen(one_connection: sa.Engine) -> None:
+    with one_connection.connect() as connection:
+        kept: psycopg.Connection = connection.connection.driver_connection
+    before = server_process(one_connection)
+    kept.close()
+    assert server_process(one_connection) != before
+
+
+def test_a_live_connection_is_taken_again(one_connection: sa.Engine) -> None:
+    assert server_process(one_connection) == server_process(one_connection)
+
+
+def test_a_live_connection_with_something_to_read_is_taken_again(
+    one_connection: sa.Engine, engine: sa.Engine
+) -> None:
+    with one_connection.begin() as connection:
+        connection.execute(sa.text("LISTEN something"))
+        kept: psycopg.Connection = connection.connection.driver_connection
+    before = server_process(one_connection)
+    with engine.begin() as connection:
+        connection.execute(sa.text("NOTIFY something"))
+    eventually(lambda: bool(select.select([kept.fileno()], [], [], 0)[0]))
+    assert server_process(one_connection) == before
+    assert not select.select([kept.fileno()], [], [], 0)[0]
