@@ -2,6 +2,7 @@
 
 import select
 from collections.abc import Iterator
+from typing import cast
 
 import psycopg
 import pytest
@@ -36,7 +37,7 @@ def test_a_connection_that_the_server_cut_is_replaced_unseen(
 
 def test_a_connection_that_was_closed_here_is_replaced_unseen(one_connection: sa.Engine) -> None:
     with one_connection.connect() as connection:
-        kept: psycopg.Connection = connection.connection.driver_connection
+        kept = cast("psycopg.Connection", connection.connection.driver_connection)
     before = server_process(one_connection)
     kept.close()
     assert server_process(one_connection) != before
@@ -51,7 +52,7 @@ def test_a_live_connection_with_something_to_read_is_taken_again(
 ) -> None:
     with one_connection.begin() as connection:
         connection.execute(sa.text("LISTEN something"))
-        kept: psycopg.Connection = connection.connection.driver_connection
+        kept = cast("psycopg.Connection", connection.connection.driver_connection)
     before = server_process(one_connection)
     with engine.begin() as connection:
         connection.execute(sa.text("NOTIFY something"))
