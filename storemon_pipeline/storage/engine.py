@@ -4,6 +4,7 @@ Bulk rows do not pass through here; they are `bulk`'s.
 """
 
 import select
+import time
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
+
+_IDLE_SECONDS: Final = 15.0
+_RETURNED_AT: Final = "storemon returned at"
 
 _DISK_FULL: Final = "53100"
 """PostgreSQL's code for a file that cannot grow."""
@@ -63,18 +67,28 @@ def create_engine(
             "options": "-c timezone=UTC",
         },
     )
+    sa.event.listen(engine, "checkin", _note_return)
     sa.event.listen(engine, "checkout", _refuse_dead)
     return engine
 
 
-def _refuse_dead(connection: psycopg.Connection, _record: object, _proxy: object) -> None:
+def _note_return(_connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+    record.info[_RETURNED_AT] = time.monotonic()
+
+
+def _refuse_dead(
+    connection: psycopg.Connection, record: sa.pool.ConnectionPoolEntry, _proxy: object
+) -> None:
     """Raise when the server has hung up, so that the pool connects anew.
 
-    When it has there is something to read, though nothing was asked. So the round trip of a ping
-    (`pool_pre_ping`) is made then alone.
+    When it has there is something to read, though nothing was asked; when a network in between
+    forgot the connection, it was idle. So the round trip of a ping (`pool_pre_ping`) is made in
+    these cases alone.
     """
+    now = time.monotonic()
+    is_idle = now - record.info.get(_RETURNED_AT, now) > _IDLE_SECONDS
     try:
-        if _has_come(connection.fileno()):
+        if is_idle or _has_come(connection.fileno()):
             connection.execute("")
             connection.rollback()
     except psycopg.Error as error:

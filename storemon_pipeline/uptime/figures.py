@@ -110,7 +110,8 @@ def _figures_of(
     np.maximum(changed_us, begin_us, out=changed_us)
     changed = calendar.position_us(runs.store[change], changed_us)
     until = np.append(changed[1:], 0)
-    until[np.append(first_change[1:], 0) - 1] = edges[:, -1]
+    last_change = np.append(first_change[1:], len(change)) - 1
+    until[last_change] = edges[:, -1]
     is_up, is_active = runs.is_active[change], runs.is_active
 
     # Observed is a reach on either side of a run; runs closer than two reaches are seen as one.
@@ -145,9 +146,9 @@ class _Rows:
     """Rows of stretches on the axis of positions, sorted, some of every store.
 
     Those of a store lie at `[first_row, first_row of the next)`; shape `(stores + 1,)`. `edge` has
-    the beginnings of the windows but the longest, the shortest one's first, and `row` the last row
-    that begins at or before each, or row 0; shape `(2, stores)`. That may be another store's row:
-    up to it there is what the store's own rows, and those before them, have before the edge.
+    the beginnings of the windows but the longest, the shortest one's first, and `row` the last of
+    all rows that begins at or before each, or row 0; shape `(2, stores)`. Whichever store that row
+    is of, whole rows before it and its own part before the edge are all that lies before the edge.
     """
 
     first_row: IntArray

@@ -1,6 +1,8 @@
 """Connections of a pool that the server cut, and those it did not, when they are taken again."""
 
+import os
 import select
+import socket
 from collections.abc import Iterator
 from typing import cast
 
@@ -41,6 +43,20 @@ def test_a_connection_that_was_closed_here_is_replaced_unseen(one_connection: sa
     before = server_process(one_connection)
     kept.close()
     assert server_process(one_connection) != before
+
+
+def test_a_connection_that_a_network_forgot_while_it_was_idle_is_replaced_unseen(
+    one_connection: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with one_connection.connect() as connection:
+        kept = cast("psycopg.Connection", connection.connection.driver_connection)
+    before = server_process(one_connection)
+    # The next packet finds nobody; until then nothing comes.
+    with socket.socket(fileno=os.dup(kept.fileno())) as forgotten:
+        forgotten.shutdown(socket.SHUT_WR)
+        monkeypatch.setattr("storemon_pipeline.storage.engine._has_come", lambda _: False)
+        monkeypatch.setattr("storemon_pipeline.storage.engine._IDLE_SECONDS", -1.0)
+        assert server_process(one_connection) != before
 
 
 def test_a_live_connection_is_taken_again(one_connection: sa.Engine) -> None:
