@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import assume, given, settings
@@ -131,6 +132,16 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
         )
         alone.update(answer(question, own))
     assert alone == answer(question)
+
+
+@often
+@given(questions(), st.integers(1, 2))
+def test_how_many_stores_are_looked_at_together_does_not_matter(
+    question: Question, stores: int
+) -> None:
+    with patch("storemon_pipeline.uptime.figures._STORES_AT_A_TIME", stores):
+        few = answer(question)
+    assert few == answer(question)
 
 
 @often
