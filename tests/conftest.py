@@ -1,5 +1,6 @@
 """What tests share: one PostgreSQL server, and a fresh migrated database for each test."""
 
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,16 @@ from storemon_pipeline.service.postgres import embedded_postgres
 from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
 from storemon_pipeline.storage.migrate import migrate
 from storemon_pipeline.storage.tables import metadata
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start be ended, also when the tests run in the background.
+
+    There a shell has SIGINT ignored; Dagster does with SIGTERM what is done with SIGINT, and
+    children inherit what is ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

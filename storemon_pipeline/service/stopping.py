@@ -20,7 +20,9 @@ class StopRequests:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Count signals instead of dying of them, for the time of the block."""
-        names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        names = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+            names.append(signal.SIGHUP)
         before = {name: signal.signal(name, self._count) for name in names}
         try:
             yield
