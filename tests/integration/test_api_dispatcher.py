@@ -9,13 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from api_server import waiting_report
+from asked_reports import read
 from dagster_stand_in import DagsterStandIn, dagster_stand_in
 from storemon_api.launcher import Dispatcher
 from storemon_pipeline.contract import REQUESTED_TAG
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.report_runs import open_runs, record_launch, record_reading
-from storemon_pipeline.storage.reports import Report, ReportState, read_report
+from storemon_pipeline.storage.reports import ReportState
 from storemon_pipeline.storage.tables import reports
 from waiting import eventually
 
@@ -50,13 +51,6 @@ def begin_to_read(engine: sa.Engine, run_id: str) -> None:
     url = engine.url.render_as_string(hide_password=False)
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
-
-
-def read(engine: sa.Engine, report_id: str) -> Report:
-    with engine.connect() as connection:
-        report = read_report(connection, report_id)
-    assert report is not None
-    return report
 
 
 def complete_all(engine: sa.Engine) -> None:

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import threading
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfoNotFoundError
@@ -13,6 +12,7 @@ import adbc_driver_manager
 import pytest
 import sqlalchemy as sa
 
+from asked_reports import read, request
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
 from storemon_pipeline.exports.report_csv import HEADER
 from storemon_pipeline.operations.compute_uptime import InvariantError
@@ -26,11 +26,8 @@ from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.engine import create_engine
 from storemon_pipeline.storage.intervals import refresh_intervals
 from storemon_pipeline.storage.reports import (
-    Report,
     ReportState,
     read_csv_chunk,
-    read_report,
-    request_report,
 )
 from storemon_pipeline.storage.uptime_state import UptimeState, newest_poll, read_uptime_state
 from storemon_pipeline.uptime.windows import Policy
@@ -76,22 +73,6 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(database_url, application_name="test", pool_size=2)
     yield engine
     engine.dispose()
-
-
-def request(
-    engine: sa.Engine, *, as_of: datetime | None = None, policy: Policy = Policy.NEAREST
-) -> str:
-    report_id = str(uuid.uuid4())
-    with engine.begin() as connection:
-        request_report(connection, report_id=report_id, as_of=as_of, policy=policy)
-    return report_id
-
-
-def read(engine: sa.Engine, report_id: str) -> Report:
-    with engine.connect() as connection:
-        report = read_report(connection, report_id)
-    assert report is not None
-    return report
 
 
 def make(url: str, *, is_asked_by_hand: bool = False) -> ReportsMade:

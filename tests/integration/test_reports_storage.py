@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from asked_reports import read, request
 from stored import fetch, load
 from storemon_pipeline.storage.bulk import bulk_transaction
 from storemon_pipeline.storage.engine import create_engine
@@ -30,7 +31,6 @@ from storemon_pipeline.storage.report_runs import (
     record_reading,
 )
 from storemon_pipeline.storage.reports import (
-    Report,
     ReportState,
     count_by_state,
     read_csv_chunk,
@@ -57,23 +57,6 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(database_url, application_name="test", pool_size=2)
     yield engine
     engine.dispose()
-
-
-def request(
-    engine: sa.Engine, *, as_of: datetime | None = None, policy: Policy = Policy.NEAREST
-) -> str:
-    """Ask for a report in a transaction of its own."""
-    report_id = str(uuid.uuid4())
-    with engine.begin() as connection:
-        request_report(connection, report_id=report_id, as_of=as_of, policy=policy)
-    return report_id
-
-
-def read(engine: sa.Engine, report_id: str) -> Report:
-    with engine.connect() as connection:
-        report = read_report(connection, report_id)
-    assert report is not None
-    return report
 
 
 def attempts(engine: sa.Engine, report_id: str) -> int:

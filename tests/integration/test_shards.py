@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from asked_reports import read, request
 from stored import at, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.operations.make_reports import NO_POLLS, ReportsMade, make_waiting_reports
 from storemon_pipeline.operations.make_shards import (
@@ -29,7 +30,6 @@ from storemon_pipeline.storage.reports import (
     ReportState,
     read_csv_chunk,
     read_report,
-    request_report,
 )
 from storemon_pipeline.storage.result_shards import LostShardError, read_shards
 from storemon_pipeline.uptime.windows import Policy
@@ -68,31 +68,15 @@ def make_intervals(url: str) -> None:
         refresh_intervals(bulk)
 
 
-_ids = iter(f"00000000-0000-4000-8000-{number:012}" for number in range(10**6))
-
-
-def request(
-    engine: sa.Engine, *, as_of: datetime | None = None, policy: Policy = Policy.NEAREST
-) -> str:
-    report_id = next(_ids)
-    with engine.begin() as connection:
-        request_report(connection, report_id=report_id, as_of=as_of, policy=policy)
-    return report_id
-
-
 def state(engine: sa.Engine, report_id: str) -> ReportState:
-    with engine.connect() as connection:
-        report = read_report(connection, report_id)
-    assert report is not None
-    return report.state
+    return read(engine, report_id).state
 
 
 def content(engine: sa.Engine, report_id: str) -> tuple[object, ...]:
     """Everything that a report says: counts, digest, bytes, rows."""
+    report = read(engine, report_id)
+    assert report.result_id is not None
     with engine.connect() as connection:
-        report = read_report(connection, report_id)
-        assert report is not None
-        assert report.result_id is not None
         assert report.csv_chunks is not None
         chunks = [
             read_csv_chunk(connection, report.result_id, chunk)
