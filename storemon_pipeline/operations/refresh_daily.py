@@ -71,13 +71,18 @@ def refresh_daily(url: str) -> DailyRefresh:
         mended = stores.positions(stale.store_keys)
         changed_us[mended] = np.minimum(always_us, stale.since_us)
         changed_us = np.maximum(changed_us, _kept_from_us(bulk))
+        # All stores, whose rows are read without naming them; then the mended ones from further on.
+        begin_us = np.maximum(changed_us, always_us)
         written = 0
-        is_mended = np.zeros(len(stores), np.bool_)
-        is_mended[mended] = True
-        for group in (np.flatnonzero(is_mended), np.flatnonzero(~is_mended)):
-            for first in range(0, len(group), _STORES_REFRESHED_AT_A_TIME):
-                some = group[first : first + _STORES_REFRESHED_AT_A_TIME]
-                written += _refresh_days(bulk, stores.take(some), changed_us[some], newest)
+        first = 0
+        for some in stores.stretches(_STORES_REFRESHED_AT_A_TIME):
+            own = slice(first, first + len(some))
+            written += _refresh_days(bulk, some, begin_us[own], newest)
+            first += len(some)
+        older = np.flatnonzero(changed_us < begin_us)
+        for first in range(0, len(older), _STORES_REFRESHED_AT_A_TIME):
+            few = older[first : first + _STORES_REFRESHED_AT_A_TIME]
+            written += _refresh_days(bulk, stores.take(few), changed_us[few], newest)
         write_daily_as_of(bulk, newest)
         return DailyRefresh(newest, written, len(mended))
 

@@ -70,7 +70,8 @@ def estimate_status(
     """The status of stores `0 .. stores - 1` in every instant of `[start_us, end_us)`.
 
     An instant further than `LOOKBACK_US` from any poll is unknown. `runs` hold at least the last
-    run before the period and the first after it; those of one store do not overlap.
+    run before the period and the first after it, sorted; those of one store do not overlap. Stores
+    times length of the period is less than 2**63 microseconds, as in a calendar.
 
     >>> hour = 3_600_000_000
     >>> runs = Runs(
@@ -112,17 +113,23 @@ def estimate_status(
     unseen = np.full(stores, Status.UNKNOWN, np.int8)
     lost = np.full(count, Status.UNKNOWN, np.int8)
     nobody = np.full(count, NO_RUN)
-    store = np.concatenate([np.arange(stores), *([runs.store] * 4)])
     # Of each store the time before it was seen; of each run what leads to it, the run itself, what
     # follows it, and the time in which sight is lost after it.
-    start = np.concatenate([np.full(stores, start_us), lead_start, first, last, tail_end])
-    end = np.concatenate([begin_of_sight, first, last, tail_end, unseen_until])
-    status = np.concatenate([unseen, is_active[lead_run], is_active, is_active, lost])
-    run = np.concatenate([np.full(stores, NO_RUN), lead_run, index, index, nobody])
+    store = np.append(np.arange(stores), np.repeat(runs.store, 4))
+    start = np.append(np.full(stores, start_us), _in_turn(lead_start, first, last, tail_end))
+    end = np.append(begin_of_sight, _in_turn(first, last, tail_end, unseen_until))
+    status = np.append(unseen, _in_turn(is_active[lead_run], is_active, is_active, lost))
+    run = np.append(np.full(stores, NO_RUN), _in_turn(lead_run, index, index, nobody))
     is_certain = np.zeros(len(store), np.bool_)
-    is_certain[stores + count : stores + 2 * count] = True
+    is_certain[stores + 1 :: 4] = True
 
     start, end = np.maximum(start, start_us), np.minimum(end, end_us)
     kept = np.flatnonzero(start < end)
-    kept = kept[np.lexsort((start[kept], store[kept]))]
+    key = store[kept] * (end_us - start_us + 1) + (start[kept] - start_us)
+    kept = kept[np.argsort(key, kind="stable")]  # joins what ascends already
     return Estimates(store[kept], start[kept], end[kept], status[kept], is_certain[kept], run[kept])
+
+
+def _in_turn(*columns: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """The first of each, then the second of each, and so on."""
+    return np.stack(columns, axis=1).ravel()

@@ -141,12 +141,14 @@ def build_history(runs: Runs, calendar: Calendar) -> History:
     ).astype(np.int64)
     each = counts * within
     before = np.cumsum(each, axis=1) - each
+    first = np.flatnonzero(np.diff(store, prepend=-1))
+    rows = np.diff(first, append=len(store))
     length = calendar.end_us - calendar.start_us + 1
     return History(
         calendar,
         estimates,
         store * length + (estimates.start_us - calendar.start_us),
         begin,
-        before - before[:, np.searchsorted(store, store)],
+        before - np.repeat(before[:, first], rows, axis=1),
         counts,
     )

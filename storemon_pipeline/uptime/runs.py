@@ -15,9 +15,9 @@ from storemon_pipeline.uptime.windows import BoolArray, IntArray
 class Runs:
     """Status runs, sorted by store and time unless said otherwise; every array has shape `(n,)`.
 
-    `store` is an integer that stands for the store. `first_poll_us` and `last_poll_us` are
-    microseconds since 1970 (UTC) of the run's outermost polls, both inclusive. `polls` counts the
-    polls of the run.
+    `store` is an integer that stands for the store, below 2**32. `first_poll_us` and `last_poll_us`
+    are microseconds since 1970 (UTC) of the run's outermost polls, both inclusive. `polls` counts
+    the polls of the run.
     """
 
     store: IntArray
@@ -57,7 +57,24 @@ class Runs:
         is_behind = (self.store[1:] > self.store[:-1]) | (
             (self.store[1:] == self.store[:-1]) & (self.first_poll_us[1:] > self.first_poll_us[:-1])
         )
-        return self if is_behind.all() else self.take(np.lexsort((self.first_poll_us, self.store)))
+        if is_behind.all():
+            return self
+        # Often they come in order of time: then only the second sort has anything to do.
+        by_time = np.argsort(self.first_poll_us, kind="stable")
+        return self.take(by_time[_ascending(self.store[by_time])])
+
+
+def _ascending(store: IntArray) -> IntArray:
+    """The positions that sort stores, below 2**32, and leave those of equals as they come.
+
+    NumPy sorts numbers of 16 bits digit by digit, many times faster than larger ones: two of these
+    make one of 32.
+    """
+    order = np.argsort(store.astype(np.uint16), kind="stable")
+    high = store >> 16
+    if high.any():
+        order = order[np.argsort(high[order].astype(np.uint16), kind="stable")]
+    return order
 
 
 def compress(

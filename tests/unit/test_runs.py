@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storemon_pipeline.uptime.runs import Runs, compress, extend
 from storemon_pipeline.uptime.windows import HOUR_US, BoolArray, IntArray
@@ -105,3 +107,25 @@ def test_polls_compress_into_runs(polls: list[Poll], runs: list[Run]) -> None:
 def test_later_polls_extend_the_last_run(later: list[Poll], runs: list[Run]) -> None:
     last = compress(*columns([(0, 2, UP), (0, 4, UP), (0, 6, UP)]), max_gap_us=MAX_GAP_US)
     assert listed(extend(last, *columns(later), max_gap_us=MAX_GAP_US)) == runs
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(0, 3), st.integers(65_534, 65_538), st.integers(0, 2**31 - 1)),
+            st.integers(-5, 5),
+        ),
+        unique=True,
+    )
+)
+def test_runs_are_put_in_order_of_store_and_time(rows: list[tuple[int, int]]) -> None:
+    # Each run is known by its number of polls.
+    store = np.array([store for store, _ in rows], np.int64)
+    at_us = np.array([at for _, at in rows], np.int64)
+    numbers = np.arange(len(rows))
+    runs = Runs(store, at_us, at_us + 1, numbers % 2 == 0, numbers).in_order()
+    wanted = sorted(range(len(rows)), key=lambda number: rows[number])
+    assert listed(runs) == [
+        (rows[number][0], rows[number][1], rows[number][1] + 1, number % 2 == 0, number)
+        for number in wanted
+    ]
