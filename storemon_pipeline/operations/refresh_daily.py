@@ -73,16 +73,10 @@ def refresh_daily(url: str) -> DailyRefresh:
         changed_us = np.maximum(changed_us, _kept_from_us(bulk))
         # All stores, whose rows are read without naming them; then the mended ones from further on.
         begin_us = np.maximum(changed_us, always_us)
-        written = 0
-        first = 0
-        for some in stores.stretches(_STORES_REFRESHED_AT_A_TIME):
-            own = slice(first, first + len(some))
-            written += _refresh_days(bulk, some, begin_us[own], newest)
-            first += len(some)
+        written = _refresh_in_parts(bulk, stores, begin_us, newest)
         older = np.flatnonzero(changed_us < begin_us)
-        for first in range(0, len(older), _STORES_REFRESHED_AT_A_TIME):
-            few = older[first : first + _STORES_REFRESHED_AT_A_TIME]
-            written += _refresh_days(bulk, stores.take(few), changed_us[few], newest)
+        if len(older):
+            written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
         write_daily_as_of(bulk, newest)
         return DailyRefresh(newest, written, len(mended))
 
@@ -113,6 +107,18 @@ def compare_all_days(url: str) -> DaysComparison:
             compared += part.compared
             different += part.different
         return DaysComparison(compared, different)
+
+
+def _refresh_in_parts(
+    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
+) -> int:
+    """As `_refresh_days`, for so many stores at a time as memory is meant for."""
+    written = first = 0
+    for some in stores.stretches(_STORES_REFRESHED_AT_A_TIME):
+        end = first + len(some)
+        written += _refresh_days(bulk, some, changed_us[first:end], newest)
+        first = end
+    return written
 
 
 def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime) -> int:
