@@ -10,40 +10,36 @@ from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
-from storemon_api.access import AccessControl
-from storemon_api.deps import Services
-from storemon_api.errors import install_error_handlers
-from storemon_api.events import Announcer
-from storemon_api.fleet_cache import FleetCache
-from storemon_api.key_ring import KeyRing
-from storemon_api.launcher import Dispatcher
-from storemon_api.metrics import Metrics
-from storemon_api.middleware import RequestIds, RequestMetrics, SecurityHeaders
-from storemon_api.openapi import install_openapi
-from storemon_api.rate_limits import RateLimits
-from storemon_api.routes import (
-    alerts,
-    closures,
-    data_health,
-    diffs,
-    docs,
-    health,
-    metrics,
-    pages,
-    polls,
-    report_formats,
-    report_list,
-    report_totals,
-    reports,
-    store_history,
-    stores,
+from storemon_api.alerts import alert_routes
+from storemon_api.fleet import fleet_routes
+from storemon_api.http.middleware import RequestIds, SecurityHeaders
+from storemon_api.http.problems import install_error_handlers
+from storemon_api.http.services import Services
+from storemon_api.http.write_slots import WRITERS
+from storemon_api.live.announcer import Announcer
+from storemon_api.live.fleet_cache import FleetCache
+from storemon_api.loads import closure_routes, poll_routes, schedule_routes
+from storemon_api.openapi_document import install_openapi
+from storemon_api.operations import data_health_routes, docs_routes, health_routes, metrics_routes
+from storemon_api.operations.metrics import Metrics
+from storemon_api.operations.request_metrics import RequestMetrics
+from storemon_api.reports import (
+    diff_routes,
+    format_routes,
+    list_routes,
+    report_routes,
+    totals_routes,
 )
-from storemon_api.routes import fleet as fleet_routes
+from storemon_api.reports.report_dispatcher import Dispatcher
+from storemon_api.security.access_control import AccessControl
+from storemon_api.security.key_cache import KeyRing
+from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
-from storemon_api.writing import WRITERS
-from storemon_pipeline.access import ApiKey
+from storemon_api.stores import history_routes
+from storemon_api.web import page_routes
+from storemon_pipeline.access.keys import ApiKey
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
-from storemon_pipeline.storage.engine import create_engine
+from storemon_pipeline.database.connections import create_engine
 
 _APPLICATION_NAME: Final = "storemon api"
 _PROBE_TIMEOUT_SECONDS: Final = 3.0
@@ -64,22 +60,37 @@ def create_app(
     who need none is let in before.
     Nothing is connected before it starts, and it starts without its database and without Dagster.
     """
-    services = _services(settings or ApiSettings())
-    keys = KeyRing(services.engine, keys=known_keys)
+    settings = settings or ApiSettings()
+    database_url = settings.database_url.get_secret_value()
+    engine = create_engine(
+        database_url,
+        application_name=_APPLICATION_NAME,
+        pool_size=settings.api_connections,
+        max_overflow=0,
+    )
+    reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+    dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
+    probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS)
+    services = Services(settings, engine, reader, probe, CapacityLimiter(WRITERS))
+    dispatcher = Dispatcher(engine, dagster)
+    fleet_cache = FleetCache(database_url, reader)
+    announcer = Announcer(fleet_cache)
+    metrics = Metrics(reader, lambda: dispatcher.is_leading, probe.are_schedules_run)
+    keys = KeyRing(engine, keys=known_keys)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # A thread more than connections would wait in the pool, behind answers that need none.
-        current_default_thread_limiter().total_tokens = services.settings.api_connections
+        current_default_thread_limiter().total_tokens = settings.api_connections
         keys.start()
-        services.dispatcher.start()
-        services.announcer.start()
+        dispatcher.start()
+        announcer.start()
         yield
-        await services.announcer.stop()
-        services.dispatcher.stop(_STOP_TIME_LIMIT)
+        await announcer.stop()
+        dispatcher.stop(_STOP_TIME_LIMIT)
         keys.stop(_STOP_TIME_LIMIT)
-        services.engine.dispose()
-        services.dagster_probe.close()
+        engine.dispose()
+        probe.close()
 
     app = FastAPI(
         title="storemon",
@@ -94,28 +105,32 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.dispatcher = dispatcher
+    app.state.fleet_cache = fleet_cache
+    app.state.announcer = announcer
+    app.state.metrics = metrics
     routers = (
-        reports.router,
-        diffs.router,
-        polls.router,
-        stores.router,
-        store_history.router,
+        report_routes.router,
+        diff_routes.router,
+        poll_routes.router,
+        schedule_routes.router,
+        history_routes.router,
         fleet_routes.router,
-        data_health.router,
-        alerts.router,
-        report_list.router,
-        report_formats.router,
-        report_totals.router,
-        pages.router,
-        closures.router,
-        health.router,
-        metrics.router,
-        docs.router,
+        data_health_routes.router,
+        alert_routes.router,
+        list_routes.router,
+        format_routes.router,
+        totals_routes.router,
+        page_routes.router,
+        closure_routes.router,
+        health_routes.router,
+        metrics_routes.router,
+        docs_routes.router,
     )
     for router in routers:
         app.include_router(router)
-    app.mount(docs.ASSETS_PATH, docs.docs_assets())
-    app.mount(pages.STATIC_PATH, pages.static_files())
+    app.mount(docs_routes.ASSETS_PATH, docs_routes.docs_assets())
+    app.mount(page_routes.STATIC_PATH, page_routes.static_files())
     own_routes = [route for router in routers for route in router.routes]
     every_route = [*app.routes, *own_routes]
     install_error_handlers(app, every_route)
@@ -126,37 +141,12 @@ def create_app(
         routes=every_route,
         keys=keys,
         limits=RateLimits(
-            per_second=services.settings.api_requests_per_second,
-            burst=services.settings.api_request_burst,
+            per_second=settings.api_requests_per_second,
+            burst=settings.api_request_burst,
         ),
-        max_body_bytes=services.settings.api_max_body_bytes,
+        max_body_bytes=settings.api_max_body_bytes,
     )
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestMetrics, metrics=services.metrics)
+    app.add_middleware(RequestMetrics, metrics=metrics)
     app.add_middleware(RequestIds)
     return app
-
-
-def _services(settings: ApiSettings) -> Services:
-    engine = create_engine(
-        settings.database_url.get_secret_value(),
-        application_name=_APPLICATION_NAME,
-        pool_size=settings.api_connections,
-        max_overflow=0,
-    )
-    reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-    dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
-    dispatcher = Dispatcher(engine, dagster)
-    probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS)
-    fleet = FleetCache(settings.database_url.get_secret_value(), reader)
-    return Services(
-        settings=settings,
-        engine=engine,
-        reader=reader,
-        dispatcher=dispatcher,
-        dagster_probe=probe,
-        metrics=Metrics(reader, lambda: dispatcher.is_leading, probe.are_schedules_run),
-        fleet=fleet,
-        announcer=Announcer(fleet),
-        writers=CapacityLimiter(WRITERS),
-    )

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from storemon_api.app import create_app
+from storemon_api.security.client_timeouts import ImpatientProtocol
 from storemon_api.settings import ApiSettings
-from storemon_api.slow_clients import ImpatientProtocol
-from storemon_pipeline.access import ApiKey
-from storemon_pipeline.storage.reports import request_report
-from storemon_pipeline.storage.tables import report_csv, report_results, reports
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.access.keys import ApiKey
+from storemon_pipeline.database.tables import report_csv, report_results, reports
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.requests import request_report
 from waiting import eventually
 
 # Nothing listens here: the port is reserved and never given out.

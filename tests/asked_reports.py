@@ -5,8 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from storemon_pipeline.storage.reports import Report, read_report, request_report
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.requests import Report, read_report, request_report
 
 
 def request(

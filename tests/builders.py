@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 
 import oracle
-from storemon_pipeline.uptime.calendar import (
+from storemon_pipeline.business_time.calendar import (
     ALWAYS,
     OPEN_END,
     Calendar,
@@ -22,10 +22,10 @@ from storemon_pipeline.uptime.calendar import (
     ZoneVersions,
     build_calendar,
 )
+from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
+from storemon_pipeline.domain.windows import IntArray, Policy
 from storemon_pipeline.uptime.figures import compute_figures
-from storemon_pipeline.uptime.runs import Runs, compress
-from storemon_pipeline.uptime.weeks import WeekIntervals, normalise_weeks
-from storemon_pipeline.uptime.windows import IntArray, Policy
+from storemon_pipeline.uptime.status_runs import Runs, compress
 
 STORE: Final = "store"
 """The store of a test that needs only one."""

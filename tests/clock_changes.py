@@ -6,9 +6,9 @@ from typing import Final
 
 import oracle
 from stored import execute, load_rows
-from storemon_pipeline.operations.refresh_daily import refresh_daily
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 MAX_GAP: Final = 3 * oracle.HOUR
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

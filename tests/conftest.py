@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from storemon_pipeline.service.postgres import embedded_postgres
-from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
-from storemon_pipeline.storage.migrate import migrate
-from storemon_pipeline.storage.tables import metadata
+from storemon_pipeline.database.connections import create_engine, ensure_database, sqlalchemy_url
+from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.database.tables import metadata
+from storemon_pipeline.host.embedded_postgres import embedded_postgres
 
 
 def pytest_configure() -> None:

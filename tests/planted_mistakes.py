@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, BoolArray, IntArray
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, BoolArray, IntArray
 
 ZONES: Final = (
     "America/New_York",

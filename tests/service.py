@@ -56,7 +56,12 @@ def running_service(home: Path, data: Path) -> Iterator[Service]:
         f"--port={port}",
         f"--dagster-port={dagster_port}",
     ]
-    command = [sys.executable, "-c", "from storemon_pipeline.cli import main; main()", "up"]
+    command = [
+        sys.executable,
+        "-c",
+        "from storemon_pipeline.commands.cli import main; main()",
+        "up",
+    ]
     environment = {name: value for name, value in os.environ.items() if "STOREMON" not in name}
     process = subprocess.Popen(
         [*command, *options], stdout=log, stderr=log, env=environment, cwd=home.parent

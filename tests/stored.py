@@ -14,19 +14,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from storemon_pipeline.ingest.hours import read_hours_file
-from storemon_pipeline.ingest.polls import Polls
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.ingest.zones import read_zones_file
-from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
-from storemon_pipeline.storage.loads import Accounts, close_load, open_load
-from storemon_pipeline.storage.polls import load_polls, polled_bounds_us
-from storemon_pipeline.storage.versions import (
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.load_log import Accounts, close_load, open_load
+from storemon_pipeline.polls.poll_rows import Polls
+from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
+from storemon_pipeline.schedules.hours_file import read_hours_file
+from storemon_pipeline.schedules.versions import (
     BUSINESS_HOURS,
     STORE_TIMEZONES,
     VersionTable,
     load_versions,
 )
+from storemon_pipeline.schedules.zones_file import read_zones_file
 
 MIDNIGHT: Final = datetime(2023, 1, 23, tzinfo=UTC)
 """A Monday."""

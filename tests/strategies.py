@@ -16,7 +16,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from oracle import Closure, HoursRow, Inputs, Poll, ValidFrom, ZoneRow
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.domain.windows import Policy
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND

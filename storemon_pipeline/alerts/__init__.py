@@ -1,1 +1,1 @@
-"""Alerts, pure: what is wrong, what of it people are told, in which words. No clock, no SQL."""
+"""Alerts: conditions, evaluation, messages and their delivery."""

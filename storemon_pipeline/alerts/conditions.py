@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from storemon_pipeline.uptime.windows import (
+from storemon_pipeline.domain.windows import (
     HOUR_US,
     LOOKBACK_US,
     MINUTE_US,

@@ -14,7 +14,7 @@ from storemon_pipeline.alerts.conditions import (
     Key,
     Kind,
 )
-from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US
 
 _SOURCES: Final = {
     POLLS: "polls",

@@ -1,1 +1,1 @@
-"""The Dagster shell: assets, checks, jobs, schedules and resources around the engine."""
+"""Dagster definitions: assets, checks, jobs, schedules, sensors and resources."""

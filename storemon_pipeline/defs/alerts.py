@@ -10,15 +10,15 @@ from typing import Final
 import dagster as dg
 
 from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.deliver import deliver_alerts, is_delivery_due
+from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
 from storemon_pipeline.alerts.targets import labelled, split_urls
 from storemon_pipeline.contract import ALERT_JOB
+from storemon_pipeline.defs.asset_specs import told_apart
 from storemon_pipeline.defs.jobs import is_refresh_under_way, is_under_way
-from storemon_pipeline.defs.policies import told_apart
 from storemon_pipeline.defs.resources import Database
-from storemon_pipeline.operations.deliver_alerts import deliver_alerts, is_delivery_due
-from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
+from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.uptime.windows import HOUR_US, MINUTE_US
 
 _SECONDS_BETWEEN_LOOKS: Final = 30
 

@@ -5,7 +5,7 @@ from typing import Final
 import dagster as dg
 
 from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB
-from storemon_pipeline.defs.policies import REFRESH_TAGS
+from storemon_pipeline.defs.asset_specs import REFRESH_TAGS
 
 _UNDER_WAY: Final = (
     dg.DagsterRunStatus.NOT_STARTED,

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from storemon_pipeline.ingest.text_files import Progress
-from storemon_pipeline.operations.ingest_files import FileLoad, SourceLoad
+from storemon_pipeline.files.csv_text import Progress
+from storemon_pipeline.ingestion.ingest_files import FileLoad, SourceLoad
 
 Metadata = dict[str, Any]
 """Dagster does not export the type of a metadata value."""

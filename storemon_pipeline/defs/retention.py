@@ -8,8 +8,8 @@ import dagster as dg
 
 from storemon_pipeline.contract import RETENTION_JOB
 from storemon_pipeline.defs.resources import Database
-from storemon_pipeline.operations.drop_old_data import check_all_runs, drop_old_data
-from storemon_pipeline.operations.refresh_daily import compare_all_days
+from storemon_pipeline.figures.refresh_daily import compare_all_days
+from storemon_pipeline.retention.enforce import check_all_runs, drop_old_data
 from storemon_pipeline.settings import Settings
 
 KEEP_DAGSTER_RUNS: Final = timedelta(days=7)

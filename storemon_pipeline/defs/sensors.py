@@ -7,7 +7,7 @@ import dagster as dg
 
 from storemon_pipeline.defs.jobs import is_refresh_under_way, refresh_job
 from storemon_pipeline.defs.resources import Database, DataFolder
-from storemon_pipeline.operations.watch_files import is_all_read, look_at_files
+from storemon_pipeline.ingestion.watch_files import is_all_read, look_at_files
 
 _SECONDS_BETWEEN_LOOKS = 15
 

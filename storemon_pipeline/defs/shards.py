@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import dagster as dg
 
+from storemon_pipeline.defs.asset_specs import OWNERS, told_apart
 from storemon_pipeline.defs.executors import FANS_OUT_WHILE_RUNNING
 from storemon_pipeline.defs.metadata import Metadata
-from storemon_pipeline.defs.policies import OWNERS, told_apart
 from storemon_pipeline.defs.resources import Database
-from storemon_pipeline.operations.make_shards import make_shards
+from storemon_pipeline.reports.make_shards import make_shards
 from storemon_pipeline.settings import Settings
 
 Plan = Callable[[dg.OpExecutionContext, Database, int], int]

@@ -5,28 +5,28 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from storemon_pipeline.checks.table_checks import (
+    compare_runs,
+    count_lost_polls,
+    read_rejected,
+)
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.database.previews import read_preview
+from storemon_pipeline.defs.asset_specs import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.metadata import (
     Metadata,
     load_metadata,
     log_progress,
     preview,
 )
-from storemon_pipeline.defs.policies import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.resources import Database, DataFolder
-from storemon_pipeline.ingest.rejects import Reason
-from storemon_pipeline.ingest.sources import MissingSourceError, Source
-from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import (
-    compare_runs,
-    count_lost_polls,
-    read_rejected,
-)
-from storemon_pipeline.storage.loads import read_first_polled_at
-from storemon_pipeline.storage.parameters import read_max_gap_us
-from storemon_pipeline.storage.previews import read_preview
-from storemon_pipeline.storage.source_looks import renew_look
-from storemon_pipeline.storage.uptime_state import read_newest_poll
+from storemon_pipeline.domain.rejections import Reason
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source, note_missing_source
+from storemon_pipeline.ingestion.sources import MissingSourceError
+from storemon_pipeline.loads.load_log import read_first_polled_at
 
 _GROUP = "sources"
 
@@ -223,8 +223,7 @@ def _load_snapshot(
             if not is_optional:
                 raise
             load = SourceLoad(files=0, loads=(), unusable=())
-            with bulk_transaction(database.url) as bulk:
-                renew_look(bulk, source, datetime.now(UTC))
+            note_missing_source(database.url, source, now=datetime.now(UTC))
     with told_apart(), bulk_transaction(database.url) as bulk:
         rejected, examples = read_rejected(bulk, source, reason=reason)
         rows = preview(read_preview(bulk, source.value))

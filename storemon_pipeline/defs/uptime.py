@@ -6,29 +6,29 @@ from typing import Final
 
 import dagster as dg
 
+from storemon_pipeline.checks.table_checks import (
+    count_interval_faults,
+    count_uptime_faults,
+)
 from storemon_pipeline.contract import REQUESTED_TAG
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.previews import read_preview
+from storemon_pipeline.defs.asset_specs import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata, preview
-from storemon_pipeline.defs.policies import FRESHNESS, OWNERS, told_apart
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.defs.shards import fan_out
-from storemon_pipeline.operations.make_reports import ReportsMade, make_waiting_reports
-from storemon_pipeline.operations.make_shards import (
+from storemon_pipeline.figures.refresh_daily import compare_daily, refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.uptime_table import UptimeState
+from storemon_pipeline.reports.make_reports import ReportsMade, make_waiting_reports
+from storemon_pipeline.reports.make_shards import (
     finish_reports,
     finish_uptime,
     plan_reports,
     plan_uptime,
 )
-from storemon_pipeline.operations.refresh_daily import compare_daily, refresh_daily
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
+from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import (
-    count_interval_faults,
-    count_uptime_faults,
-)
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.previews import read_preview
-from storemon_pipeline.storage.uptime_state import UptimeState
 
 UPTIME_DESCRIPTION: Final = (
     "The newest figures of every store, with their bounds and what was observed of them."
@@ -67,8 +67,9 @@ Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 )
 def business_hour_intervals(database: Database) -> Results:
     """The local week of each store: merged intervals from Monday 00:00, overnight ones split."""
-    with told_apart(), bulk_transaction(database.url, is_writing_polls=True) as bulk:
-        counts = refresh_intervals(bulk)
+    with told_apart():
+        counts = refresh_weeks(database.url)
+    with told_apart(), bulk_transaction(database.url) as bulk:
         faults = count_interval_faults(bulk)
         rows = preview(read_preview(bulk, "business_hour_intervals"))
     yield dg.MaterializeResult(

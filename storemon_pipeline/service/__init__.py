@@ -1,1 +1,1 @@
-"""What `storemon up` runs: the home folder, the embedded database and the supervised processes."""
+"""The service that `storemon up` runs: the supervisor and the processes it starts."""

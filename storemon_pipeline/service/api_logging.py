@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Final
 
-from storemon_pipeline.service.errors import HomeError
-from storemon_pipeline.service.home import Home
+from storemon_pipeline.host.errors import HomeError
+from storemon_pipeline.host.home import Home
 
 _CONFIG: Final = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "storemon_api.json_logs.JsonFormatter"}},
+    "formatters": {"json": {"()": "storemon_api.http.json_logs.JsonFormatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

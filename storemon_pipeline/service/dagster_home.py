@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from storemon_pipeline.contract import CODE_LOCATION
-from storemon_pipeline.service.errors import HomeError
-from storemon_pipeline.service.home import PRIVATE_MODE, Home, make_private_folder
+from storemon_pipeline.host.errors import HomeError
+from storemon_pipeline.host.home import PRIVATE_MODE, Home, make_private_folder
 
 INSTANCE_FILE = "dagster.yaml"
 WORKSPACE_FILE = "workspace.yaml"

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
-from storemon_pipeline.service.errors import StartError
-from storemon_pipeline.storage.engine import dagster_url, ensure_database
-from storemon_pipeline.storage.migrate import migrate
+from storemon_pipeline.database.connections import dagster_url, ensure_database
+from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.host.errors import StartError
 
 _BACKENDS = frozenset({"postgresql", "postgres"})
 

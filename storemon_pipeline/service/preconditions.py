@@ -5,9 +5,9 @@ import ipaddress
 import socket
 from datetime import UTC, datetime
 
-from storemon_pipeline.ingest.locations import LocalFolder, LocationError, data_folder
-from storemon_pipeline.operations.manage_keys import has_usable_key
-from storemon_pipeline.service.errors import StartError
+from storemon_pipeline.access.key_management import has_usable_key
+from storemon_pipeline.files.folders import LocalFolder, LocationError, data_folder
+from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.settings import Settings
 
 _LOOPBACK = "127.0.0.1"

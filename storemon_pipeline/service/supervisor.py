@@ -14,23 +14,30 @@ from typing import NoReturn
 import psutil
 
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
+from storemon_pipeline.host.child_process import end_processes
+from storemon_pipeline.host.embedded_postgres import STOP_STEPS, EmbeddedPostgres
+from storemon_pipeline.host.errors import GaveUpError, HomeError, PostgresError
+from storemon_pipeline.host.home import Home, last_words, locked
+from storemon_pipeline.host.orphans import (
+    end_left_overs,
+    find_left_overs,
+    find_workers,
+)
+from storemon_pipeline.host.signals import StopRequestedError, StopRequests
 from storemon_pipeline.service.api_logging import write_api_log_config
-from storemon_pipeline.service.child import end_processes
 from storemon_pipeline.service.dagster_home import prepare_dagster_home
 from storemon_pipeline.service.databases import (
     bring_to_newest_schema,
     check_database_url,
     make_databases,
 )
-from storemon_pipeline.service.display import PartState, StatusDisplay
-from storemon_pipeline.service.errors import GaveUpError, HomeError, PostgresError
-from storemon_pipeline.service.home import Home, last_words, locked
-from storemon_pipeline.service.left_overs import (
-    end_left_overs,
-    find_left_overs,
-    find_workers,
+from storemon_pipeline.service.preconditions import (
+    check_data_folder,
+    check_keys,
+    check_ports,
+    is_loopback,
 )
-from storemon_pipeline.service.parts import (
+from storemon_pipeline.service.processes import (
     DEFINITIONS_MODULE,
     DatabasePart,
     Part,
@@ -38,16 +45,9 @@ from storemon_pipeline.service.parts import (
     ask_readiness,
     process_parts,
 )
-from storemon_pipeline.service.postgres import STOP_STEPS, EmbeddedPostgres
-from storemon_pipeline.service.preconditions import (
-    check_data_folder,
-    check_keys,
-    check_ports,
-    is_loopback,
-)
 from storemon_pipeline.service.refresh_run import RefreshRun
-from storemon_pipeline.service.restarts import RestartPolicy
-from storemon_pipeline.service.stopping import StopRequestedError, StopRequests
+from storemon_pipeline.service.restart_policy import RestartPolicy
+from storemon_pipeline.service.status_display import PartState, StatusDisplay
 from storemon_pipeline.settings import Settings
 
 _TICK_SECONDS = 0.1

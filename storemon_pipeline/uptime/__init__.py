@@ -1,1 +1,1 @@
-"""The uptime engine: arrays in, arrays out; no clock, environment, Dagster or SQL."""
+"""The uptime engine as pure functions: arrays in, arrays out."""

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from storemon_pipeline.uptime.calendar import Calendar
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.stretches import Stretches
-from storemon_pipeline.uptime.windows import HOUR_US, BoolArray, IntArray
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.business_time.stretches import Stretches
+from storemon_pipeline.domain.windows import HOUR_US, BoolArray, IntArray
+from storemon_pipeline.uptime.status_runs import Runs
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.business_time.local_periods import LocalPieces, Period, divide
+from storemon_pipeline.domain.windows import DAY_US, IntArray
 from storemon_pipeline.uptime.history import Amounts, History, build_history
 from storemon_pipeline.uptime.incidents import find_incidents
-from storemon_pipeline.uptime.local_periods import LocalPieces, Period, divide
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import DAY_US, IntArray
+from storemon_pipeline.uptime.status_runs import Runs
 
 NEVER: Final = 2**62
 """An instant, or a day, that does not come."""

@@ -10,8 +10,8 @@ from typing import Final, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import LOOKBACK_US, BoolArray, IntArray, Policy
+from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray, Policy
+from storemon_pipeline.uptime.status_runs import Runs
 
 
 class Status(IntEnum):

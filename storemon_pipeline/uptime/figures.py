@@ -9,9 +9,8 @@ from typing import Final, Self, assert_never
 
 import numpy as np
 
-from storemon_pipeline.uptime.calendar import Calendar
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import (
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.windows import (
     LOOKBACK_US,
     WEEK_US,
     WINDOW_US,
@@ -19,6 +18,7 @@ from storemon_pipeline.uptime.windows import (
     IntArray,
     Policy,
 )
+from storemon_pipeline.uptime.status_runs import Runs
 
 _STORES_AT_A_TIME: Final = 4_000
 """Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""

@@ -8,11 +8,11 @@ from typing import Self
 
 import numpy as np
 
-from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.business_time.local_periods import LocalPieces, Period, divide
+from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_status
-from storemon_pipeline.uptime.local_periods import LocalPieces, Period, divide
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import BoolArray, IntArray
+from storemon_pipeline.uptime.status_runs import Runs
 
 
 @dataclass(frozen=True, slots=True)

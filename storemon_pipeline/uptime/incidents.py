@@ -7,9 +7,9 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from storemon_pipeline.uptime.calendar import Calendar
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.uptime.status_runs import Runs
 
 NO_POLL: Final = -(2**62)
 """A bracket's side on which there is no poll."""
@@ -59,8 +59,9 @@ def find_incidents(runs: Runs, calendar: Calendar, *, as_of_us: int) -> Incident
     the incidents (time outside of it costs nothing). Inactive runs with no active one between them
     are one incident, unless sight of the store was lost between them.
 
-    >>> from storemon_pipeline.uptime.calendar import HoursVersions, ZoneVersions, build_calendar
-    >>> from storemon_pipeline.uptime.weeks import WeekIntervals
+    >>> from storemon_pipeline.business_time.calendar import HoursVersions, ZoneVersions
+    >>> from storemon_pipeline.business_time.calendar import build_calendar
+    >>> from storemon_pipeline.business_time.weeks import WeekIntervals
     >>> none, hour = np.empty(0, np.int64), 3_600_000_000
     >>> always = build_calendar(
     ...     stores=1, start_us=0, end_us=9 * hour, weeks=WeekIntervals(none, none, none),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storemon_pipeline.uptime.calendar import Calendar
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.windows import BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.estimates import Estimates, counted_runs, estimate_status
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import BoolArray, IntArray, Policy
+from storemon_pipeline.uptime.status_runs import Runs
 
 
 @dataclass(frozen=True, slots=True)

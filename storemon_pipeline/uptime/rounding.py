@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from storemon_pipeline.uptime.windows import IntArray
+from storemon_pipeline.domain.windows import IntArray
 
 DECIMALS: Final = 4
 _SCALE: Final = 10**DECIMALS

@@ -12,7 +12,7 @@ from benchmarks import engine, first_load, growth, hourly, large, report_work, r
 from benchmarks.goals import Measured, table
 from benchmarks.loaded import load_all, make_database, server
 from storemon_pipeline.sample_data import write_sample_data
-from storemon_pipeline.service.parts import RUN_ENVIRONMENT
+from storemon_pipeline.service.processes import RUN_ENVIRONMENT
 
 _STORES = 14_092
 _DAYS = 7.0

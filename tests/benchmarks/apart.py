@@ -21,15 +21,15 @@ from uuid import uuid4
 import psutil
 
 from benchmarks.loaded import load
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.check_data import check_data
-from storemon_pipeline.operations.make_reports import make_waiting_reports, request_by_hand
-from storemon_pipeline.operations.read_fleet import read_fleet
-from storemon_pipeline.operations.refresh_daily import refresh_daily
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import count_interval_faults, count_uptime_faults
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.checks.contradictions import check_data
+from storemon_pipeline.checks.table_checks import count_interval_faults, count_uptime_faults
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.reports.make_reports import make_waiting_reports, request_by_hand
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.views.fleet_view import read_fleet
 
 _LOOK_SECONDS: Final = 0.5
 _KIBI: Final = 1 << 10

@@ -1,14 +1,16 @@
 """The engine alone: runs and weeks in memory become figures."""
 
 from benchmarks.goals import Measured, median_ms, seconds_of
-from storemon_pipeline.storage import uptime_inputs
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.instants import microseconds
-from storemon_pipeline.storage.parameters import read_max_gap_us
-from storemon_pipeline.storage.uptime_state import read_newest_poll
-from storemon_pipeline.uptime.calendar import build_calendar
+from storemon_pipeline.business_time.calendar import build_calendar
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.windows import WEEK_US, Policy
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import read_runs
+from storemon_pipeline.schedules import calendars
+from storemon_pipeline.stores.store_index import read_stores
 from storemon_pipeline.uptime.figures import compute_figures
-from storemon_pipeline.uptime.windows import WEEK_US, Policy
 
 _TIMES = 25
 
@@ -19,11 +21,11 @@ def measure(url: str) -> list[Measured]:
         as_of = read_newest_poll(bulk)
         if as_of is None:
             raise ValueError("the data has no polls")
-        stores = uptime_inputs.read_stores(bulk)
-        runs = uptime_inputs.read_runs(bulk, stores, as_of=as_of)
-        weeks, hours = uptime_inputs._read_hours(bulk, stores)
-        zones = uptime_inputs._read_zones(bulk, stores)
-        closures = uptime_inputs._read_closures(bulk, stores)
+        stores = read_stores(bulk)
+        runs = read_runs(bulk, stores, as_of=as_of)
+        weeks, hours = calendars._read_hours(bulk, stores)
+        zones = calendars._read_zones(bulk, stores)
+        closures = calendars._read_closures(bulk, stores)
         max_gap_us = read_max_gap_us(bulk)
     as_of_us = microseconds(as_of)
 

@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.loaded import load, load_all, make_database, server
 from benchmarks.report_work import report_seconds
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.refresh_daily import refresh_daily
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.sample_data import DEFAULT_END, write_sample_data
 
 _STORES: Final = (1_000, 5_000, 14_092, 40_000, 100_000)

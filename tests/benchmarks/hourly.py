@@ -15,21 +15,21 @@ import pyarrow.csv as pa_csv
 from benchmarks.goals import Measured, seconds_of
 from benchmarks.loaded import load_all, make_database, server
 from benchmarks.report_work import report_seconds
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.refresh_daily import compare_daily, refresh_daily
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.sample_data import write_sample_data
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import (
+from storemon_pipeline.checks.table_checks import (
     compare_runs,
     count_interval_faults,
     count_lost_polls,
     count_uptime_faults,
 )
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.loads import read_first_polled_at
-from storemon_pipeline.storage.parameters import read_max_gap_us
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import compare_daily, refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.loads.load_log import read_first_polled_at
+from storemon_pipeline.sample_data import write_sample_data
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 _STORES: Final = 14_092
 _DAYS: Final = 8.0

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.service.postgres import embedded_postgres
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.engine import ensure_database, sqlalchemy_url
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.migrate import migrate
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import ensure_database, sqlalchemy_url
+from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.host.embedded_postgres import embedded_postgres
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 from uuid import uuid4
 
 from benchmarks.goals import Measured, median_ms, seconds_of
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.reports import request_report
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.reports.requests import request_report
 
 _TIMES = 9
 

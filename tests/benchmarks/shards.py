@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from benchmarks.goals import Measured
 from storemon_pipeline.contract import REPORT_JOB
-from storemon_pipeline.operations.make_reports import request_by_hand
-from storemon_pipeline.service.parts import RUN_ENVIRONMENT
-from storemon_pipeline.storage.engine import libpq_url, sqlalchemy_url
+from storemon_pipeline.database.connections import libpq_url, sqlalchemy_url
+from storemon_pipeline.reports.make_reports import request_by_hand
+from storemon_pipeline.service.processes import RUN_ENVIRONMENT
 
 _WORKERS: Final = 2
 _SHARDS: Final = 8

@@ -11,9 +11,9 @@ from browser import PHONE, browser, visit
 from receiver import receiving
 from stored import at, load
 from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.deliver import deliver_alerts
+from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
 from storemon_pipeline.alerts.targets import labelled
-from storemon_pipeline.operations.deliver_alerts import deliver_alerts
-from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
 
 
 @pytest.fixture(scope="module")

@@ -26,10 +26,10 @@ import psutil
 import pytest
 
 from service import READY_SECONDS, free_port
-from storemon_pipeline.service.postgres import EmbeddedPostgres
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import compare_all_runs, count_unaccounted_polls
-from storemon_pipeline.storage.parameters import read_max_gap_us
+from storemon_pipeline.checks.table_checks import compare_all_runs, count_unaccounted_polls
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -56,7 +56,7 @@ class Victim(StrEnum):
 
 
 _COMMANDS = {
-    Victim.RUN_STARTER: "storemon_pipeline.defs.run_starter",
+    Victim.RUN_STARTER: "storemon_pipeline.launching.run_starter",
     Victim.DAEMON: "dagster._daemon",
     Victim.WEBSERVER: "dagster_webserver",
     Victim.CODE_SERVER: "dagster api grpc",
@@ -91,7 +91,12 @@ class Undying:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-c", "from storemon_pipeline.cli import main; main()", "up"),
+                    *(
+                        sys.executable,
+                        "-c",
+                        "from storemon_pipeline.commands.cli import main; main()",
+                        "up",
+                    ),
                     *(f"--home={self.home}", f"--data={DATA}"),
                     *(f"--port={self.port}", f"--dagster-port={self.dagster_port}"),
                 ],

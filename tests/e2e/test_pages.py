@@ -24,18 +24,19 @@ from browser import DESK, PHONE, browser, visit
 from dagster_stand_in import dagster_stand_in
 from planted_mistakes import draw_fleet, draw_polls, plant, write_files
 from stored import execute, load_rows
-from storemon_pipeline.access import Scope
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
-from storemon_pipeline.ingest.sources import MissingSourceError, Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.operations.manage_keys import create_key
-from storemon_pipeline.operations.refresh_daily import refresh_daily
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
+from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.sources import MissingSourceError
+from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.sample_data import write_sample_data
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from waiting import eventually
 
 SAMPLE = Path(__file__).parents[2] / "data"

@@ -13,12 +13,12 @@ import pytest
 from receiver import Receiver, receiving
 from stored import Row, at, at_us, execute, fetch, load_hours, load_rows, load_zones
 from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.deliver import deliver_alerts
+from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
 from storemon_pipeline.alerts.targets import labelled
-from storemon_pipeline.operations.deliver_alerts import deliver_alerts
-from storemon_pipeline.operations.read_fleet import read_fleet
-from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.views.fleet_view import read_fleet
 
 # Open 07:00 to 19:00 UTC; the first twenty are the group Nord.
 BERLIN: Final = [f"B{number:02}" for number in range(1, 41)]

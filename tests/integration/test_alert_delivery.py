@@ -13,13 +13,13 @@ from typer.testing import CliRunner, Result
 from api_server import serve
 from receiver import Receiver, receiving
 from stored import execute, fetch, load
-from storemon_pipeline.access import Scope
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.deliver import deliver_alerts, is_delivery_due
+from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
 from storemon_pipeline.alerts.targets import labelled
-from storemon_pipeline.cli import app
-from storemon_pipeline.operations.deliver_alerts import deliver_alerts, is_delivery_due
-from storemon_pipeline.operations.manage_keys import create_key
-from storemon_pipeline.operations.watch_alerts import Notice, watch_alerts
+from storemon_pipeline.commands.cli import app
 
 NOW: Final = datetime(2023, 1, 23, 12, 0, tzinfo=UTC)
 NOWHERE: Final = "json://127.0.0.1:1/5ecret-key"
@@ -235,7 +235,8 @@ class TestApi:
 
 def test_nobody_waits_for_apprise_who_sends_nothing() -> None:
     code = (
-        "import sys, storemon_api.app, storemon_pipeline.cli, storemon_pipeline.definitions;"
+        "import sys, storemon_api.app, storemon_pipeline.commands.cli;"
+        "import storemon_pipeline.definitions;"
         "print('apprise' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,16 +11,16 @@ import pytest
 from receiver import Receiver, receiving
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
 from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.evaluate import Notice, Watched, watch_alerts
 from storemon_pipeline.contract import ALERT_JOB
+from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.defs.alerts import alert_job, alerts
 from storemon_pipeline.defs.resources import Database
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.drop_old_data import drop_old_data
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.undo_load import undo_load
-from storemon_pipeline.operations.watch_alerts import Notice, Watched, watch_alerts
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.retention.enforce import drop_old_data
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOTICE: Final = Notice(("json://receiver",), "https://storemon.example/")
 SILENT_NOTICE: Final = Notice()

@@ -13,15 +13,15 @@ from pydantic import SecretStr
 from starlette.routing import Mount, Route
 
 from api_server import NO_DATABASE, serve
-from storemon_api.access_rules import RULES, UNLISTED, Stores, rule_of
 from storemon_api.app import create_app
+from storemon_api.security.access_rules import RULES, UNLISTED, Stores, rule_of
 from storemon_api.settings import ApiSettings
-from storemon_pipeline.access import NewToken, Scope
-from storemon_pipeline.ingest.poll_bodies import BodyFormat
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.operations.manage_keys import create_key, list_keys, revoke_key
-from storemon_pipeline.operations.push_polls import push_polls
-from storemon_pipeline.storage.tables import audit_events, reports
+from storemon_pipeline.access.key_management import create_key, list_keys, revoke_key
+from storemon_pipeline.access.keys import NewToken, Scope
+from storemon_pipeline.database.tables import audit_events, reports
+from storemon_pipeline.polls.poll_bodies import BodyFormat
+from storemon_pipeline.polls.push_polls import push_polls
+from storemon_pipeline.reports.make_reports import make_waiting_reports
 from waiting import eventually
 
 HEADER = (

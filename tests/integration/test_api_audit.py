@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from api_server import serve
-from storemon_api.access_rules import RULES
-from storemon_pipeline.access import Scope
-from storemon_pipeline.operations.manage_keys import create_key, revoke_key
+from storemon_api.security.access_rules import RULES
+from storemon_pipeline.access.key_management import create_key, revoke_key
+from storemon_pipeline.access.keys import Scope
 
 CLOSURE = {"store_id": "alpha", "start_local": "2023-12-24 18:00:00", "reason": "Christmas"}
 OTHER_CLOSURE = {**CLOSURE, "store_id": "beta"}

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from api_server import complete_report, serve, waiting_report
 from dagster_stand_in import dagster_stand_in
-from storemon_pipeline.service.doctor import Verdict, examine_schedules
-from storemon_pipeline.service.postgres import embedded_postgres
+from storemon_pipeline.commands.doctor import Verdict, examine_schedules
+from storemon_pipeline.database.connections import ensure_database
+from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.database.tables import report_csv, reports
+from storemon_pipeline.host.embedded_postgres import embedded_postgres
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.storage.engine import ensure_database
-from storemon_pipeline.storage.migrate import migrate
-from storemon_pipeline.storage.tables import report_csv, reports
 from waiting import eventually
 
 CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(1000))
@@ -40,7 +40,7 @@ def test_a_database_that_breaks_off_before_the_first_byte_is_503(
     assert response.headers["Retry-After"] == "5"
 
 
-def test_a_csv_that_breaks_off_in_the_middle_is_no_complete_answer(
+def test_a_csv_that_breaks_off_in_the_middle_is_no_complete_response(
     client: httpx.Client, engine: sa.Engine
 ) -> None:
     report_id = complete_report(engine, CSV)

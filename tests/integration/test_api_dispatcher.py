@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from api_server import waiting_report
 from asked_reports import read
 from dagster_stand_in import DagsterStandIn, dagster_stand_in
-from storemon_api.launcher import Dispatcher
+from storemon_api.reports.report_dispatcher import Dispatcher
 from storemon_pipeline.contract import REQUESTED_TAG
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.report_runs import open_runs, record_launch, record_reading
-from storemon_pipeline.storage.reports import ReportState
-from storemon_pipeline.storage.tables import reports
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.tables import reports
+from storemon_pipeline.reports.report_runs import open_runs, record_launch, record_reading
+from storemon_pipeline.reports.requests import ReportState
 from waiting import eventually
 
 
@@ -104,7 +104,7 @@ def test_a_report_asked_for_after_a_run_began_to_read_gets_a_second_run_and_no_t
 def test_a_report_whose_run_fails_three_times_has_failed_with_a_sentence(
     engine: sa.Engine, dagster: DagsterStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "storemon_api.launcher")
+    caplog.set_level(logging.WARNING, "storemon_api.reports.report_dispatcher")
     dagster.failure = 'Traceback (most recent call last): File "secret.py"'
     report_id = waiting_report(engine)
     with dispatching(engine, dagster):
@@ -125,7 +125,7 @@ def test_a_report_whose_run_fails_three_times_has_failed_with_a_sentence(
 def test_a_report_is_made_when_dagster_comes_back_and_its_outage_is_logged_once(
     engine: sa.Engine, dagster: DagsterStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "storemon_api.launcher")
+    caplog.set_level(logging.WARNING, "storemon_api.reports.report_dispatcher")
     dagster.is_down = True
     with dispatching(engine, dagster) as dispatcher:
         waiting_report(engine)

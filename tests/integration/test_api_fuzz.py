@@ -31,10 +31,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api_server import complete_report, serve
-from storemon_api.slow_clients import ImpatientProtocol
-from storemon_pipeline.ingest.poll_bodies import BodyFormat
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.operations.push_polls import push_polls
+from storemon_api.security.client_timeouts import ImpatientProtocol
+from storemon_pipeline.polls.poll_bodies import BodyFormat
+from storemon_pipeline.polls.push_polls import push_polls
+from storemon_pipeline.reports.make_reports import make_waiting_reports
 from waiting import eventually
 
 POLLS = b"""store_id,timestamp_utc,status
@@ -283,7 +283,7 @@ def test_who_never_reads_an_answer_is_hung_up_on(database_url: str, engine: sa.E
         assert client.get("/healthz").status_code == 200
 
 
-def test_who_reads_slowly_gets_all_of_an_answer(database_url: str, engine: sa.Engine) -> None:
+def test_who_reads_slowly_gets_all_of_an_response(database_url: str, engine: sa.Engine) -> None:
     report_id = complete_report(engine, LONG_CSV, chunk_bytes=1_000_000)
     with (
         serve(database_url, protocol=QuicklyBored) as client,

@@ -16,10 +16,10 @@ from api_server import (
     serve,
     waiting_report,
 )
-from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
-from storemon_pipeline.storage.migrate import migrate
-from storemon_pipeline.storage.reports import read_report
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.database.connections import create_engine, ensure_database, sqlalchemy_url
+from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.requests import read_report
 
 CSV = b"store_id,uptime_last_hour(in minutes)\n" + b"".join(
     b"%d,60.0000\n" % store for store in range(500)
@@ -309,7 +309,9 @@ def test_an_empty_report_is_its_header_line(client: httpx.Client, engine: sa.Eng
     assert client.get(f"/reports/{complete_report(engine, header)}.csv").content == header
 
 
-def test_many_clients_at_once_all_get_their_answer(client: httpx.Client, engine: sa.Engine) -> None:
+def test_many_clients_at_once_all_get_their_response(
+    client: httpx.Client, engine: sa.Engine
+) -> None:
     report_id = complete_report(engine, CSV)
     address = (client.base_url.host, client.base_url.port or 0)
     request = (
@@ -324,7 +326,7 @@ def test_many_clients_at_once_all_get_their_answer(client: httpx.Client, engine:
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "x:99999999", "ü", "a,b", "evil/..//", ""])
-def test_a_broken_host_header_breaks_no_answer(
+def test_a_broken_host_header_breaks_no_response(
     client: httpx.Client, engine: sa.Engine, host: str
 ) -> None:
     report_id = complete_report(engine, CSV)

@@ -17,14 +17,14 @@ import httpx
 import pytest
 
 from api_server import serve
-from storemon_pipeline.access import Scope
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.operations.manage_keys import create_key, list_keys
-from storemon_pipeline.operations.push_rows import push_rows
-from storemon_pipeline.operations.refresh_daily import refresh_daily
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
+from storemon_pipeline.access.key_management import create_key, list_keys
+from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.schedules.push_schedules import push_rows
 from waiting import eventually
 
 OWN: Final = {"own-1", "own-2"}

@@ -16,7 +16,7 @@ import oracle_history
 from api_server import serve
 from clock_changes import AUTUMN, GROUPS, MAX_GAP, SPRING, ZONES, at, draw, fill, us
 from stored import execute, load_rows
-from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.database.bulk import bulk_transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,20 @@ import sqlalchemy as sa
 import oracle
 from stored import execute, fetch
 from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB, REQUESTED_TAG
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.definitions import defs
-from storemon_pipeline.defs.policies import told_apart
-from storemon_pipeline.ingest.sources import Source, find_files
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.reports import (
+from storemon_pipeline.defs.asset_specs import told_apart
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.ingestion.sources import find_files
+from storemon_pipeline.reports.requests import (
     Report,
     ReportState,
     read_csv_chunk,
     read_report,
     request_report,
 )
-from storemon_pipeline.uptime.windows import Policy
 
 DATA = Path(__file__).parents[2] / "data"
 AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)

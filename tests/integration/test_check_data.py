@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from planted_mistakes import draw_fleet, draw_polls, plant, write_files
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.check_data import check_data
-from storemon_pipeline.operations.ingest_files import ingest_source
+from storemon_pipeline.checks.contradictions import check_data
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.sample_data import DEFAULT_END
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 
 def test_findings_are_the_same_some_stores_at_a_time(database_url: str, tmp_path: Path) -> None:

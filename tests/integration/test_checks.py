@@ -14,23 +14,23 @@ from stored import (
     load,
     load_hours,
 )
-from storemon_pipeline.ingest.rejects import Reason, RejectedRow
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import (
+from storemon_pipeline.checks.table_checks import (
     RejectedExample,
     RunsComparison,
     compare_runs,
     count_interval_faults,
-    count_result_faults,
     count_unaccounted_polls,
     count_uptime_faults,
     read_rejected,
 )
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.loads import Accounts, close_load, open_load
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.rejections import Reason, RejectedRow
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.loads.load_log import Accounts, close_load, open_load
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.reports.results import count_result_faults
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 ADDED = "INSERT INTO business_hour_intervals VALUES"
 

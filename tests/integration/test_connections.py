@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from storemon_pipeline.storage.engine import create_engine
+from storemon_pipeline.database.connections import create_engine
 from waiting import eventually
 
 
@@ -54,8 +54,8 @@ def test_a_connection_that_a_network_forgot_while_it_was_idle_is_replaced_unseen
     # The next packet finds nobody; until then nothing comes.
     with socket.socket(fileno=os.dup(kept.fileno())) as forgotten:
         forgotten.shutdown(socket.SHUT_WR)
-        monkeypatch.setattr("storemon_pipeline.storage.engine._has_come", lambda _: False)
-        monkeypatch.setattr("storemon_pipeline.storage.engine._IDLE_SECONDS", -1.0)
+        monkeypatch.setattr("storemon_pipeline.database.connections._has_come", lambda _: False)
+        monkeypatch.setattr("storemon_pipeline.database.connections._IDLE_SECONDS", -1.0)
         assert server_process(one_connection) != before
 
 

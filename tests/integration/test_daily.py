@@ -10,13 +10,13 @@ import sqlalchemy as sa
 import oracle
 import oracle_history
 from stored import MIDNIGHT, Row, execute, fetch, load_rows
-from storemon_pipeline.operations.refresh_daily import (
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.figures.refresh_daily import (
     compare_all_days,
     compare_daily,
     refresh_daily,
 )
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 HOUR_US = 3_600_000_000
 MIDNIGHT_US = int(MIDNIGHT.timestamp()) * 1_000_000

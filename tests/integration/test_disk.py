@@ -17,14 +17,14 @@ from typer.testing import CliRunner
 
 from api_server import serve
 from mounts import fill_up, make_read_only, mounted
-from storemon_pipeline.cli import app
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.commands.doctor import Verdict, examine_machine
 from storemon_pipeline.contract import REFRESH_JOB
+from storemon_pipeline.database.connections import create_engine, ensure_database, sqlalchemy_url
+from storemon_pipeline.database.migrate import migrate
 from storemon_pipeline.definitions import defs
-from storemon_pipeline.service.doctor import Verdict, examine_machine
-from storemon_pipeline.service.postgres import EmbeddedPostgres, embedded_postgres
+from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
-from storemon_pipeline.storage.migrate import migrate
 from waiting import eventually
 
 BEGIN = datetime(2023, 1, 25, tzinfo=UTC)
@@ -185,7 +185,12 @@ def settings(home: Path) -> Settings:
 def test_a_read_only_home_is_said_and_left_alone(tmp_path: Path, has_home: bool) -> None:  # noqa: FBT001
     with read_only_disk(tmp_path / "disk", has_home=has_home) as home:
         before = {path: path.lstat().st_mtime_ns for path in home.parent.rglob("*")}
-        command = [sys.executable, "-c", "from storemon_pipeline.cli import main; main()", "up"]
+        command = [
+            sys.executable,
+            "-c",
+            "from storemon_pipeline.commands.cli import main; main()",
+            "up",
+        ]
         environment = {name: value for name, value in os.environ.items() if "STOREMON" not in name}
         ended = subprocess.run(
             [*command, f"--home={home}", f"--data={SAMPLE}"],

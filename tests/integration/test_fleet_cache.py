@@ -10,17 +10,17 @@ import numpy as np
 import sqlalchemy as sa
 
 from stored import at, load
-from storemon_api.events import Announcer
-from storemon_api.fleet_cache import FleetCache
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.read_fleet import Fleet, read_fleet
+from storemon_api.live.announcer import Announcer
+from storemon_api.live.fleet_cache import FleetCache
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.sample_data import DEFAULT_END, write_sample_data
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.uptime.figures import Figures
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import Incidents
+from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 
 
 def test_newer_data_is_made_ready_while_nobody_asks_or_listens(

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from storemon_pipeline.definitions import defs
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.requests import request_report
 from storemon_pipeline.sample_data import DEFAULT_END, write_sample_data
-from storemon_pipeline.storage.reports import request_report
-from storemon_pipeline.uptime.windows import Policy
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from stored import execute, fetch, load, load_hours
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import IntervalCounts, refresh_intervals
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.schedules.weekly_intervals import IntervalCounts, refresh_intervals
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 FEBRUARY_2 = datetime(2023, 2, 2, tzinfo=UTC)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from storemon_pipeline.access import Scope
-from storemon_pipeline.cli import app
-from storemon_pipeline.operations.manage_keys import list_keys
-from storemon_pipeline.service.errors import StartError
+from storemon_pipeline.access.key_management import list_keys
+from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.service.preconditions import check_keys, is_loopback
 from storemon_pipeline.settings import Settings
 

@@ -15,17 +15,17 @@ import oracle
 import strategies
 from api_server import serve
 from stored import execute, fetch
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.definitions import defs
 from storemon_pipeline.defs.resources import Database, DataFolder
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.loads import Accounts
-from storemon_pipeline.storage.reports import request_report
-from storemon_pipeline.storage.tables import metadata
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.loads.load_log import Accounts
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.reports.requests import request_report
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW = datetime(2050, 1, 1, tzinfo=UTC)
 HEADER = "store_id,start_local,end_local,reason\n"

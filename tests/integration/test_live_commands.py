@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from stored import load, stored_polls
-from storemon_pipeline.cli import app
-from storemon_pipeline.storage.engine import libpq_url
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.database.connections import libpq_url
 
 Run = Callable[..., str]
 

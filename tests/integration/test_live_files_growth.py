@@ -22,15 +22,16 @@ import sqlalchemy as sa
 from upath import UPath
 
 from stored import execute
-from storemon_pipeline.ingest import fingerprints
-from storemon_pipeline.ingest.locations import UnreachableError
-from storemon_pipeline.ingest.sources import MissingSourceError, Source
-from storemon_pipeline.operations import file_changes
-from storemon_pipeline.operations.ingest_files import SourceLoad, ingest_source
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import count_lost_polls, count_unaccounted_polls
-from storemon_pipeline.storage.engine import sqlalchemy_url
-from storemon_pipeline.storage.rejected_rows import read_waiting_rows
+from storemon_pipeline.checks.table_checks import count_lost_polls, count_unaccounted_polls
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import sqlalchemy_url
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.files import fingerprints
+from storemon_pipeline.files.folders import UnreachableError
+from storemon_pipeline.ingestion import file_changes
+from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source
+from storemon_pipeline.ingestion.sources import MissingSourceError
+from storemon_pipeline.loads.rejected_rows import read_waiting_rows
 
 HEADER: Final = "store_id,timestamp_utc,status\n"
 NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 from stored import fetch
-from storemon_pipeline.operations.drop_old_data import check_all_runs
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import count_unaccounted_polls
+from storemon_pipeline.checks.table_checks import count_unaccounted_polls
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.retention.enforce import check_all_runs
 
 STORES: Final = 300
 KILLS: Final = 25
@@ -22,10 +22,10 @@ WRITER: Final = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from storemon_pipeline.ingest.poll_bodies import BodyFormat
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.push_polls import push_polls
+from storemon_pipeline.polls.poll_bodies import BodyFormat
+from storemon_pipeline.ingestion.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.polls.push_polls import push_polls
 
 url, folder, kind, first, stores = sys.argv[1:]
 for hour in range(int(first), int(first) + 10_000):

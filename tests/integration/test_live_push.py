@@ -12,7 +12,7 @@ import pytest
 
 from api_server import NO_DATABASE, serve
 from stored import execute, fetch, stored_polls, stored_runs
-from storemon_pipeline.storage.bulk import bulk_transaction
+from storemon_pipeline.database.bulk import bulk_transaction
 from waiting import eventually
 
 JSON = "application/json"

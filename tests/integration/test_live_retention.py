@@ -27,19 +27,19 @@ from stored import (
     stored_runs,
     superseded_polls,
 )
+from storemon_pipeline.checks.table_checks import count_unaccounted_polls
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.defs.retention import old_runs, retention_job
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.drop_old_data import check_all_runs, drop_old_data
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import count_unaccounted_polls
-from storemon_pipeline.storage.reports import request_report
-from storemon_pipeline.storage.retention import PollsNotKeptError
-from storemon_pipeline.storage.tables import metadata
-from storemon_pipeline.uptime.runs import compress
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.polls.retention import PollsNotKeptError
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.reports.requests import request_report
+from storemon_pipeline.retention.enforce import check_all_runs, drop_old_data
+from storemon_pipeline.uptime.status_runs import compress
 
 DAYS = timedelta(days=1)
 NOW = datetime(2023, 4, 1, tzinfo=UTC)

@@ -16,16 +16,16 @@ from alembic.util import CommandError
 from sqlalchemy.engine import make_url
 
 from stored import load, stored_polls, stored_runs
-from storemon_pipeline.storage import migrate as migrate_module
-from storemon_pipeline.storage.engine import (
+from storemon_pipeline.database import migrate as migrate_module
+from storemon_pipeline.database.connections import (
     create_engine,
     ensure_database,
     has_tables,
     libpq_url,
     sqlalchemy_url,
 )
-from storemon_pipeline.storage.migrate import is_current, migrate
-from storemon_pipeline.storage.tables import metadata
+from storemon_pipeline.database.migrate import is_current, migrate
+from storemon_pipeline.database.tables import metadata
 
 REVISIONS = [
     script.revision

@@ -6,10 +6,10 @@ from datetime import datetime
 import pytest
 
 from stored import MIDNIGHT, at, execute, fetch, load, load_rows
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.parameters import read_max_gap_us
-from storemon_pipeline.storage.polls import take_back_polls
-from storemon_pipeline.storage.uptime_state import read_newest_poll
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.poll_table import take_back_polls
 
 MIDNIGHT_US = int(MIDNIGHT.timestamp()) * 1_000_000
 MINUTE_US = 60_000_000

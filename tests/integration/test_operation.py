@@ -16,18 +16,18 @@ from typer.testing import CliRunner
 
 from api_server import complete_report, serve
 from dagster_stand_in import dagster_stand_in
-from storemon_api.json_logs import JsonFormatter, current_request_id
-from storemon_pipeline.cli import app
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.service.backups import back_up, restore
-from storemon_pipeline.service.display import JsonDisplay, PartState
-from storemon_pipeline.service.doctor import Verdict, collect, examine_database, examine_machine
-from storemon_pipeline.service.errors import ServiceError
+from storemon_api.http.json_logs import JsonFormatter, current_request_id
+from storemon_pipeline.commands.backups import back_up, restore
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.commands.doctor import Verdict, collect, examine_database, examine_machine
+from storemon_pipeline.database.connections import create_engine, ensure_database, sqlalchemy_url
+from storemon_pipeline.database.migrate import is_current
+from storemon_pipeline.database.tables import report_runs
+from storemon_pipeline.host.errors import ServiceError
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.reports.report_runs import record_launch, waiting_request_ids
+from storemon_pipeline.service.status_display import JsonDisplay, PartState
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.storage.engine import create_engine, ensure_database, sqlalchemy_url
-from storemon_pipeline.storage.migrate import is_current
-from storemon_pipeline.storage.report_runs import record_launch, waiting_request_ids
-from storemon_pipeline.storage.tables import report_runs
 
 CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(1000))
 
@@ -42,7 +42,7 @@ def sibling(url: str, suffix: str) -> str:
 def migrate_to(url: str, revision: str) -> None:
     """Make the schema that this release had."""
     config = Config()
-    folder = files("storemon_pipeline.storage") / "migrations"
+    folder = files("storemon_pipeline.database") / "migrations"
     config.set_main_option("script_location", str(folder))
     engine = create_engine(url, application_name="test")
     with engine.begin() as connection:

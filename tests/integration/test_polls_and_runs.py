@@ -30,12 +30,12 @@ from stored import (
     stored_runs,
     superseded_polls,
 )
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
-from storemon_pipeline.storage.engine import libpq_url
-from storemon_pipeline.storage.loads import Accounts, open_load
-from storemon_pipeline.storage.polls import load_polls
-from storemon_pipeline.uptime.runs import compress
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.connections import libpq_url
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.load_log import Accounts, open_load
+from storemon_pipeline.polls.poll_table import load_polls
+from storemon_pipeline.uptime.status_runs import compress
 from waiting import eventually
 
 

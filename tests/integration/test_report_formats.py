@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from api_server import failed_report, serve, waiting_report
 from stored import execute, load
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.intervals import refresh_intervals
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 STORES = ("A", "=1+1", "-5", "z")
 

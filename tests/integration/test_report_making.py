@@ -14,23 +14,23 @@ import sqlalchemy as sa
 
 from asked_reports import read, request
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
-from storemon_pipeline.exports.report_csv import HEADER
-from storemon_pipeline.operations.compute_uptime import InvariantError
-from storemon_pipeline.operations.make_reports import (
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.compute_uptime import InvariantError
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.uptime_table import UptimeState, newest_poll, read_uptime_state
+from storemon_pipeline.reports.csv_file import HEADER
+from storemon_pipeline.reports.make_reports import (
     NO_POLLS,
     ReportsMade,
     make_waiting_reports,
 )
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.reports import (
+from storemon_pipeline.reports.requests import (
     ReportState,
     read_csv_chunk,
 )
-from storemon_pipeline.storage.uptime_state import UptimeState, newest_poll, read_uptime_state
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW = datetime(2023, 2, 1, 12, tzinfo=UTC)
 AS_OF = at("200:00")

@@ -13,9 +13,24 @@ import sqlalchemy as sa
 
 from asked_reports import read, request
 from stored import fetch, load
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.report_results import (
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.report_runs import (
+    has_uncovered_request,
+    open_runs,
+    record_end,
+    record_launch,
+    record_reading,
+)
+from storemon_pipeline.reports.requests import (
+    ReportState,
+    count_by_state,
+    read_csv_chunk,
+    read_report,
+    request_report,
+)
+from storemon_pipeline.reports.results import (
     CHUNK_BYTES,
     Result,
     ResultWriter,
@@ -23,23 +38,8 @@ from storemon_pipeline.storage.report_results import (
     fail_reports,
     take_waiting_reports,
 )
-from storemon_pipeline.storage.report_runs import (
-    has_uncovered_request,
-    open_runs,
-    record_end,
-    record_launch,
-    record_reading,
-)
-from storemon_pipeline.storage.reports import (
-    ReportState,
-    count_by_state,
-    read_csv_chunk,
-    read_report,
-    request_report,
-)
-from storemon_pipeline.storage.uptime_inputs import read_stores
+from storemon_pipeline.stores.store_index import read_stores
 from storemon_pipeline.uptime.figures import Figures
-from storemon_pipeline.uptime.windows import Policy
 from waiting import eventually
 
 AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)

@@ -13,7 +13,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from storemon_pipeline.defs.run_requests import SOCKET_VARIABLE, start_run
+from storemon_pipeline.launching.run_requests import SOCKET_VARIABLE, start_run
 
 _DEADLINE_SECONDS = 60.0
 
@@ -59,7 +59,7 @@ def starter(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "STOREMON_DATABASE_URL": server_url,
         SOCKET_VARIABLE: str(path),
     }
-    command = [sys.executable, "-m", "storemon_pipeline.defs.run_starter"]
+    command = [sys.executable, "-m", "storemon_pipeline.launching.run_starter"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     instance = dg.DagsterInstance.local_temp(str(home))
@@ -104,6 +104,6 @@ def test_it_has_no_thread_that_a_fork_would_lose(starter: _Starter) -> None:
     assert len([name for name in names if name != "jemalloc_bg_thd"]) == 1
 
 
-def test_nobody_listening_is_told_apart_from_no_answer(tmp_path: Path) -> None:
+def test_nobody_listening_is_told_apart_from_no_response(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         start_run(str(tmp_path / "nobody.sock"), "a run", ["--version"])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from service import free_port
-from storemon_pipeline.service.home import Home, locked
+from storemon_pipeline.host.home import Home, locked
 
-COMMAND = [sys.executable, "-c", "from storemon_pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from storemon_pipeline.commands.cli import main; main()"]
 SAMPLE = Path(__file__).parents[2] / "data"
 
 

@@ -16,15 +16,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from storemon_pipeline.service.errors import HomeLockedError, PostgresError
-from storemon_pipeline.service.home import Home, locked
-from storemon_pipeline.service.postgres import EmbeddedPostgres, embedded_postgres
+from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from storemon_pipeline.host.errors import HomeLockedError, PostgresError
+from storemon_pipeline.host.home import Home, locked
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 KEEP_RUNNING = """
 import sys, time
 from pathlib import Path
-from storemon_pipeline.service.postgres import embedded_postgres
+from storemon_pipeline.host.embedded_postgres import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as server:
     print(server.process.pid, flush=True)
     time.sleep(600)

@@ -14,7 +14,7 @@ import pytest
 # What the worker of a run writes is not exported elsewhere.
 from dagster._core.events import EngineEventData
 
-from storemon_pipeline.defs.run_launcher import LocalRunLauncher
+from storemon_pipeline.launching.run_launcher import LocalRunLauncher
 
 
 @dg.op

@@ -14,10 +14,10 @@ import pytest
 
 from service import Service, free_port, running_service
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
-from storemon_pipeline.service.left_overs import MARK, find_left_overs
+from storemon_pipeline.host.orphans import MARK, find_left_overs
 
 SAMPLE = Path(__file__).parents[2] / "data"
-COMMAND = [sys.executable, "-c", "from storemon_pipeline.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from storemon_pipeline.commands.cli import main; main()"]
 
 # How each child is known by its command line.
 CHILDREN = {
@@ -187,8 +187,8 @@ defs = dg.Definitions(
 SUPERVISE = """
 import sys
 from pathlib import Path
-from storemon_pipeline.service.display import StatusDisplay
-from storemon_pipeline.service.stopping import StopRequests
+from storemon_pipeline.service.status_display import StatusDisplay
+from storemon_pipeline.host.signals import StopRequests
 from storemon_pipeline.service.supervisor import Supervisor
 from storemon_pipeline.settings import Settings
 home, data, port, dagster_port = sys.argv[1:]

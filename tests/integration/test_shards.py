@@ -12,8 +12,12 @@ import sqlalchemy as sa
 
 from asked_reports import read, request
 from stored import at, execute, fetch, load, load_hours, load_zones
-from storemon_pipeline.operations.make_reports import NO_POLLS, ReportsMade, make_waiting_reports
-from storemon_pipeline.operations.make_shards import (
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.reports.make_reports import NO_POLLS, ReportsMade, make_waiting_reports
+from storemon_pipeline.reports.make_shards import (
     _make_shard,
     finish_reports,
     finish_uptime,
@@ -21,18 +25,14 @@ from storemon_pipeline.operations.make_shards import (
     plan_reports,
     plan_uptime,
 )
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.report_runs import record_end, record_launch
-from storemon_pipeline.storage.reports import (
+from storemon_pipeline.reports.report_runs import record_end, record_launch
+from storemon_pipeline.reports.requests import (
     ReportState,
     read_csv_chunk,
     read_report,
 )
-from storemon_pipeline.storage.result_shards import LostShardError, read_shards
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.reports.shards import LostShardError, read_shards
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW = datetime(2023, 2, 1, 12, tzinfo=UTC)
 STORES = ["up", "down", "é", "=1", "10", "9", "B", "a,b", "change", "silent"]

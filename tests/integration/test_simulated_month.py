@@ -9,21 +9,21 @@ import pytest
 import sqlalchemy as sa
 
 from simulated_month import Month, make_month
-from storemon_pipeline.ingest.sources import Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.make_reports import make_waiting_reports
-from storemon_pipeline.operations.refresh_daily import (
+from storemon_pipeline.checks.table_checks import compare_runs
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import (
     compare_all_days,
     compare_daily,
     refresh_daily,
 )
-from storemon_pipeline.operations.refresh_uptime import refresh_uptime
-from storemon_pipeline.storage.bulk import bulk_transaction
-from storemon_pipeline.storage.checks import compare_runs
-from storemon_pipeline.storage.engine import create_engine
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.parameters import read_max_gap_us
-from storemon_pipeline.storage.reports import read_csv_chunk
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.reports.requests import read_csv_chunk
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 _SOURCES = (
     Source.STORE_STATUS,

@@ -7,10 +7,11 @@ import pytest
 
 from api_server import serve
 from stored import fetch, load
-from storemon_pipeline.ingest.sources import MissingSourceError, Source
-from storemon_pipeline.operations.ingest_files import ingest_source
-from storemon_pipeline.operations.undo_load import UndoError, undo_load
-from storemon_pipeline.storage.loads import Accounts
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.sources import MissingSourceError
+from storemon_pipeline.ingestion.undo_load import UndoError, undo_load
+from storemon_pipeline.loads.load_log import Accounts
 
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
 EVERYTHING = (

@@ -23,19 +23,16 @@ from stored import (
     load_rows,
     load_zones,
 )
-from storemon_pipeline.operations.compute_uptime import compute_uptime
-from storemon_pipeline.storage.bulk import Bulk, bulk_transaction
-from storemon_pipeline.storage.engine import libpq_url
-from storemon_pipeline.storage.instants import instant, microseconds
-from storemon_pipeline.storage.intervals import refresh_intervals
-from storemon_pipeline.storage.uptime_inputs import (
-    StoreIndex,
-    read_calendar,
-    read_runs,
-    read_stores,
-)
-from storemon_pipeline.storage.versions import BUSINESS_HOURS, STORE_TIMEZONES
-from storemon_pipeline.uptime.calendar import ALWAYS
+from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.connections import libpq_url
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.polls.status_run_queries import read_runs
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.figures import Figures
 from strategies import Question, questions
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from stored import PUSHED, fetch, load_hours, load_zones
-from storemon_pipeline.storage.loads import Accounts
+from storemon_pipeline.loads.load_log import Accounts
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

@@ -4,8 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storemon_api.rate_limits import RateLimits
-from storemon_pipeline.access import ApiKey, NewToken, Scope, has_secret, make_token, split_token
+from storemon_api.security.rate_limits import RateLimits
+from storemon_pipeline.access.keys import (
+    ApiKey,
+    NewToken,
+    Scope,
+    has_secret,
+    make_token,
+    split_token,
+)
 
 NOW = datetime(2023, 1, 25, 12, tzinfo=UTC)
 

@@ -21,13 +21,13 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from api_server import NO_DATABASE
-from storemon_api.access import AccessControl
-from storemon_api.access_rules import RULES, Rule, Stores
 from storemon_api.app import create_app
-from storemon_api.key_ring import KeyRing
-from storemon_api.rate_limits import RateLimits
+from storemon_api.security.access_control import AccessControl
+from storemon_api.security.access_rules import RULES, Rule, Stores
+from storemon_api.security.key_cache import KeyRing
+from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
-from storemon_pipeline.access import ApiKey, NewToken, Scope, make_token
+from storemon_pipeline.access.keys import ApiKey, NewToken, Scope, make_token
 
 TRIGGERS: Final = {Scope.TRIGGER, Scope.ADMIN}
 READERS: Final = {Scope.READ, *TRIGGERS}

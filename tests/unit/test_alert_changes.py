@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storemon_pipeline.alerts.changes import Changes, decide, judge_sources, judge_stores
 from storemon_pipeline.alerts.conditions import (
     MANY_SILENT,
     Condition,
@@ -22,6 +21,7 @@ from storemon_pipeline.alerts.conditions import (
     StoreStates,
     source_conditions,
 )
+from storemon_pipeline.alerts.transitions import Changes, decide, judge_sources, judge_stores
 
 MINUTE: Final = 60_000_000
 HOUR: Final = 60 * MINUTE

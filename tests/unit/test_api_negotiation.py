@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storemon_api.negotiation import has_entity_tag, prefers_json
+from storemon_api.http.negotiation import has_entity_tag, prefers_json
 
 
 @pytest.mark.parametrize(

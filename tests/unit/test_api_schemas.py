@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storemon_api.bodies import parse_json
-from storemon_api.errors import ProblemError
-from storemon_api.schemas import TriggerRequest
-from storemon_pipeline.uptime.windows import Policy
+from storemon_api.http.problems import ProblemError
+from storemon_api.http.request_bodies import parse_json
+from storemon_api.reports.schemas import TriggerRequest
+from storemon_pipeline.domain.windows import Policy
 
 JSON = "application/json"
 AFTERNOON = datetime(2023, 1, 25, 18, 13, 22, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from storemon_api.status import (
+from storemon_api.reports.report_status import (
     ReportStatus,
     RunStatus,
     failure_sentence,

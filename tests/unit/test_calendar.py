@@ -12,7 +12,7 @@ import pytest
 import oracle
 from builders import RECKONERS, STORE, Reckoner, calendar, closure, hours, span, us, utc, zone
 from oracle import Inputs
-from storemon_pipeline.uptime.windows import HOUR_US
+from storemon_pipeline.domain.windows import HOUR_US
 
 both_reckoners = pytest.mark.parametrize(
     "reckoner", [pytest.param(reckoner, id=name) for name, reckoner in RECKONERS.items()]

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from planted_mistakes import MONDAY_US, ZONES, Fleet, draw_fleet, draw_polls, plant
-from storemon_pipeline.uptime.calendar import (
+from storemon_pipeline.business_time.calendar import (
     ALWAYS,
     HoursVersions,
     ZoneVersions,
     build_calendar,
 )
+from storemon_pipeline.business_time.weeks import normalise_weeks
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, IntArray
 from storemon_pipeline.uptime.contradictions import Contradiction, find_contradictions
-from storemon_pipeline.uptime.runs import compress
-from storemon_pipeline.uptime.weeks import normalise_weeks
-from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, IntArray
+from storemon_pipeline.uptime.status_runs import compress
 
 
 def find(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import oracle
 from builders import Engine, Reference, calendar, runs, store_ids, us
 from oracle import Inputs
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.rounding import round_half_even
-from storemon_pipeline.uptime.runs import Runs, compress, extend
-from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
+from storemon_pipeline.uptime.status_runs import Runs, compress, extend
 from strategies import (
     ZONES,
     Question,

@@ -13,7 +13,7 @@ import pytest
 import oracle
 from builders import RECKONERS, STORE, Engine, Reckoner, closure, hours, polls, span, utc, zone
 from oracle import Inputs
-from storemon_pipeline.uptime.windows import Policy
+from storemon_pipeline.domain.windows import Policy
 
 NEAREST, PREVIOUS = Policy.NEAREST, Policy.PREVIOUS
 MAX_GAP = span("3h")

@@ -12,14 +12,14 @@ import oracle
 import oracle_history
 from builders import calendar, closure, hours, polls, runs, store_ids, us, utc, zone
 from oracle_history import Label
+from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.domain.windows import HOUR_US, LOOKBACK_US, MINUTE_US, WINDOW_US, Policy
 from storemon_pipeline.uptime.estimates import Status
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
 from storemon_pipeline.uptime.ledger import explain, keep_ledger
-from storemon_pipeline.uptime.local_periods import Period
-from storemon_pipeline.uptime.runs import Runs
-from storemon_pipeline.uptime.windows import HOUR_US, LOOKBACK_US, MINUTE_US, WINDOW_US, Policy
+from storemon_pipeline.uptime.status_runs import Runs
 from strategies import Question, questions
 
 MAX_GAP: Final = 3 * HOUR_US

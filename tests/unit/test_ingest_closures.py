@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from storemon_pipeline.ingest.closures import read_closures_file
-from storemon_pipeline.ingest.snapshots import SnapshotRead
-from storemon_pipeline.uptime.calendar import OPEN_END
+from storemon_pipeline.business_time.calendar import OPEN_END
+from storemon_pipeline.files.snapshots import SnapshotRead
+from storemon_pipeline.schedules.closures_file import read_closures_file
 
 NOON_US = 1_674_648_000_000_000  # 2023-01-25T12:00
 HOUR_US = 3_600_000_000

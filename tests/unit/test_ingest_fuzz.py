@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storemon_pipeline.ingest.closures import read_closures_file
-from storemon_pipeline.ingest.hours import read_hours_file
-from storemon_pipeline.ingest.polls import read_polls_file
-from storemon_pipeline.ingest.rejects import RejectedRow, UnusableFileError
-from storemon_pipeline.ingest.zones import read_zones_file
+from storemon_pipeline.domain.rejections import RejectedRow, UnusableFileError
+from storemon_pipeline.polls.poll_rows import read_polls_file
+from storemon_pipeline.schedules.closures_file import read_closures_file
+from storemon_pipeline.schedules.hours_file import read_hours_file
+from storemon_pipeline.schedules.zones_file import read_zones_file
 
 NOW_US = 1_700_000_000_000_000
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from storemon_pipeline.ingest.hours import read_hours_file
-from storemon_pipeline.ingest.rejects import UnusableFileError
-from storemon_pipeline.ingest.snapshots import SnapshotRead
-from storemon_pipeline.uptime.calendar import ALWAYS
+from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.domain.rejections import UnusableFileError
+from storemon_pipeline.files.snapshots import SnapshotRead
+from storemon_pipeline.schedules.hours_file import read_hours_file
 
 HOUR_US = 3_600_000_000
 HEADER = "store_id,dayOfWeek,start_time_local,end_time_local"

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from storemon_pipeline.ingest.polls import (
+from storemon_pipeline.domain.rejections import Reason, UnusableFileError
+from storemon_pipeline.polls.poll_rows import (
     Polls,
     PollsRead,
     join_polls,
     parse_polls,
     read_polls_file,
 )
-from storemon_pipeline.ingest.rejects import Reason, UnusableFileError
 
 NOON_US = 1_674_648_000_000_000  # 2023-01-25T12:00Z
 MINUTE_US = 60_000_000

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from storemon_pipeline.ingest.sources import MissingSourceError, Source, find_files
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.sources import MissingSourceError, find_files
 
 
 @pytest.mark.parametrize(

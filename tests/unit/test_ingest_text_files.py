@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from storemon_pipeline.ingest.rejects import Reason, RejectedRow, UnusableFileError, Verdict
-from storemon_pipeline.ingest.text_files import BLOCK_BYTES, Column, TextBlock, open_text_file
+from storemon_pipeline.domain.rejections import Reason, RejectedRow, UnusableFileError, Verdict
+from storemon_pipeline.files.csv_text import BLOCK_BYTES, Column, TextBlock, open_text_file
 
 AB = (Column("a"), Column("b", ("bee",)), Column("extra", is_needed=False))
 

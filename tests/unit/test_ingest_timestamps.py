@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storemon_pipeline.ingest.timestamps import parse_instants, parse_wall_clocks
+from storemon_pipeline.files.timestamps import parse_instants, parse_wall_clocks
 
 NOON_US = 1_674_648_000_000_000  # 2023-01-25T12:00Z: 19,382 days and a half
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from storemon_pipeline.ingest.snapshots import SnapshotRead
-from storemon_pipeline.ingest.zones import known_zones, read_zones_file
-from storemon_pipeline.uptime.calendar import ALWAYS
+from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.files.snapshots import SnapshotRead
+from storemon_pipeline.schedules.zones_file import known_zones, read_zones_file
 
 
 def read(tmp_path: Path, *lines: str, header: str = "store_id,timezone_str") -> SnapshotRead:

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storemon_pipeline.ingest import expansion
-from storemon_pipeline.ingest.fingerprints import fingerprint, is_of_every_byte
-from storemon_pipeline.ingest.formats import OpenFile, Part
-from storemon_pipeline.ingest.hours import read_hours_file
-from storemon_pipeline.ingest.polls import PollsRead, read_polls_file
-from storemon_pipeline.ingest.rejects import Reason, UnusableFileError
-from storemon_pipeline.ingest.text_files import end_of_last_line
+from storemon_pipeline.domain.rejections import Reason, UnusableFileError
+from storemon_pipeline.files import expansion_limit as expansion
+from storemon_pipeline.files.csv_text import end_of_last_line
+from storemon_pipeline.files.fingerprints import fingerprint, is_of_every_byte
+from storemon_pipeline.files.formats import OpenFile, Part
+from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
+from storemon_pipeline.schedules.hours_file import read_hours_file
 
 NINE_US: Final = 1_674_464_400_000_000
 NOW_US: Final = NINE_US + 86_400_000_000

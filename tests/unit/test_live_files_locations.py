@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from storemon_pipeline.ingest.locations import (
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.files.folders import (
     LocalFolder,
     LocationError,
     UnreachableError,
     data_folder,
     open_file,
 )
-from storemon_pipeline.ingest.sources import MissingSourceError, Source, find_files
-from storemon_pipeline.operations.watch_files import look_at_files
+from storemon_pipeline.ingestion.sources import MissingSourceError, find_files
+from storemon_pipeline.ingestion.watch_files import look_at_files
 
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
 NAMES = [
@@ -148,7 +149,7 @@ def test_a_missing_package_is_named_by_its_extra(url: str, package: str, extra: 
     lines = (
         "import sys",
         f"sys.modules[{package!r}] = None",
-        "from storemon_pipeline.ingest.locations import LocationError, data_folder",
+        "from storemon_pipeline.files.folders import LocationError, data_folder",
         f"try: data_folder({url!r})",
         "except LocationError as error: print(error)",
     )

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from storemon_api.settings import ApiSettings
-from storemon_pipeline.cli import app
+from storemon_pipeline.commands.cli import app
 from storemon_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storemon_pipeline.exports.report_csv import HEADER, report_csv, spreadsheet_safe
+from storemon_pipeline.reports.csv_file import HEADER, report_csv, spreadsheet_safe
 
 COLUMNS = (
     "uptime_last_hour_minutes",

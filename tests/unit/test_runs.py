@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storemon_pipeline.uptime.runs import Runs, compress, extend
-from storemon_pipeline.uptime.windows import HOUR_US, BoolArray, IntArray
+from storemon_pipeline.domain.windows import HOUR_US, BoolArray, IntArray
+from storemon_pipeline.uptime.status_runs import Runs, compress, extend
 
 MAX_GAP_US = 3 * HOUR_US
 

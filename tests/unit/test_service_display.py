@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from storemon_pipeline.service.display import PartState, StatusDisplay
+from storemon_pipeline.service.status_display import PartState, StatusDisplay
 
 NOON = datetime(2026, 11, 23, 12, 0, 0).astimezone().timestamp()
 

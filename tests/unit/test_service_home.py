@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from storemon_pipeline.service import home as home_module
-from storemon_pipeline.service.errors import HomeError
-from storemon_pipeline.service.home import Home, last_words, make_private_folder
+from storemon_pipeline.host import home as home_module
+from storemon_pipeline.host.errors import HomeError
+from storemon_pipeline.host.home import Home, last_words, make_private_folder
 
 
 def test_sockets_lie_in_the_home_when_their_paths_fit() -> None:

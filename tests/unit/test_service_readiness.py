@@ -2,7 +2,7 @@
 
 import pytest
 
-from storemon_pipeline.service.parts import Readiness
+from storemon_pipeline.service.processes import Readiness
 
 ALL_OK = {"database": "ok", "schema": "ok", "first_refresh": "ok", "dagster": "ok"}
 

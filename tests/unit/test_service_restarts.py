@@ -1,6 +1,6 @@
 """When a part that died is started again, by hand-made times."""
 
-from storemon_pipeline.service.restarts import RestartPolicy
+from storemon_pipeline.service.restart_policy import RestartPolicy
 
 
 def test_delays_double_and_the_fifth_failure_within_two_minutes_is_the_end() -> None:

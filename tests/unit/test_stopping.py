@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storemon_pipeline.service.stopping import StopRequestedError, StopRequests
+from storemon_pipeline.host.signals import StopRequestedError, StopRequests
 
 EVERY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

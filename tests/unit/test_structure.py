@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,93 +12,94 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("storemon_pipeline", "storemon_api")
 
-MAY_IMPORT = {
-    "storemon_pipeline.contract": set(),
-    "storemon_pipeline.access": set(),
-    "storemon_pipeline.settings": set(),
-    "storemon_pipeline.sample_data": set(),
-    "storemon_pipeline.dagster_graphql": {"contract"},
-    "storemon_pipeline.uptime": {"uptime"},
-    "storemon_pipeline.alerts": {"alerts", "uptime"},
-    "storemon_pipeline.ingest": {"ingest", "uptime"},
-    "storemon_pipeline.exports": {"exports", "uptime"},
-    "storemon_pipeline.storage": {"storage", "ingest", "alerts", "uptime", "access"},
-    "storemon_pipeline.operations": {
-        "operations",
-        "alerts",
-        "exports",
-        "storage",
-        "ingest",
-        "uptime",
-        "access",
-    },
-    "storemon_pipeline.defs": {
-        "defs",
-        "alerts",
-        "operations",
-        "exports",
-        "storage",
-        "ingest",
-        "uptime",
-        "contract",
-        "settings",
-    },
-    "storemon_pipeline.definitions": {"defs", "settings"},
-    "storemon_pipeline.service": {
-        "service",
-        "alerts",
-        "operations",
-        "storage",
-        "ingest",
-        "access",
-        "contract",
-        "settings",
-        "dagster_graphql",
-    },
-    "storemon_pipeline.cli": {
-        "service",
-        "alerts",
-        "operations",
-        "storage",
-        "access",
-        "settings",
-        "sample_data",
-        "dagster_graphql",
-    },
-    # Never `defs`: the API is not to load Dagster.
-    "storemon_api": {
-        "operations",
-        "alerts",
-        "exports",
-        "storage",
-        "ingest",
-        "uptime",
-        "access",
-        "contract",
-        "dagster_graphql",
-    },
-}
-"""The parts of `storemon_pipeline` that each part may import."""
+PIPELINE_ROOMS = (
+    # Types and pure computation.
+    "domain",
+    "business_time",
+    "uptime",
+    # Data: each room owns its tables, and the statements over them.
+    "database",
+    "access",
+    "files",
+    "loads",
+    "stores",
+    "polls",
+    "schedules",
+    # What is made of the data.
+    "figures",
+    "views",
+    "checks",
+    "reports",
+    "ingestion",
+    "alerts",
+    "retention",
+    # Processes: the command line, the service, Dagster.
+    "contract",
+    "dagster_graphql",
+    "settings",
+    "sample_data",
+    "host",
+    "service",
+    "commands",
+    "defs",
+    "definitions",
+    "launching",
+)
+"""The rooms of the pipeline. A room imports only rooms that stand before it."""
 
-EXCEPTIONS = {
-    # The process that is forked for each run loads what the run will need.
-    ("storemon_pipeline.defs.run_starter", "storemon_pipeline.definitions"),
+API_ROOMS = (
+    "settings",
+    "http",
+    "security",
+    "live",
+    "stores",
+    "fleet",
+    "alerts",
+    "loads",
+    "reports",
+    "operations",
+    "web",
+    "openapi_document",
+    "app",
+)
+"""The rooms of the API. A room imports only rooms that stand before it, and the pipeline's."""
+
+API_MAY_NOT_IMPORT = {
+    "settings",
+    "sample_data",
+    "host",
+    "service",
+    "commands",
+    "defs",
+    "definitions",
+    "launching",
 }
+"""Rooms of the pipeline that the API never loads: Dagster, the supervisor, the command line."""
+
+NOT_FOR_ASSETS = {"host", "service", "commands", "dagster_graphql", "sample_data"}
+"""Rooms that no Dagster asset loads."""
+
+MOST_MODULES = 13
+"""A folder with more modules is two rooms."""
 
 ONLY_IN = {
-    "apprise": ("storemon_pipeline.operations.deliver_alerts",),
-    "dagster": ("storemon_pipeline.definitions", "storemon_pipeline.defs"),
+    "apprise": ("storemon_pipeline.alerts.deliver",),
+    "dagster": (
+        "storemon_pipeline.definitions",
+        "storemon_pipeline.defs",
+        "storemon_pipeline.launching",
+    ),
     "dagster_graphql": (),
     "dagster_postgres": (),
     "dagster_webserver": (),
     "fastapi": ("storemon_api",),
     "starlette": ("storemon_api",),
-    "adbc_driver_postgresql": ("storemon_pipeline.storage",),
-    "alembic": ("storemon_pipeline.storage", "storemon_pipeline.service.databases"),
+    "adbc_driver_postgresql": ("storemon_pipeline.database",),
+    "alembic": ("storemon_pipeline.database", "storemon_pipeline.service.databases"),
     # The supervisor asks its own server whether it answers.
-    "psycopg": ("storemon_pipeline.storage", "storemon_pipeline.service.postgres"),
+    "psycopg": ("storemon_pipeline.database", "storemon_pipeline.host.embedded_postgres"),
     "psycopg2": (),
-    "typer": ("storemon_pipeline.cli", "storemon_pipeline.service"),
+    "typer": ("storemon_pipeline.commands.cli", "storemon_pipeline.service"),
 }
 """Where each package may be imported."""
 
@@ -113,7 +115,10 @@ TYPES_AND_ERRORS = {
         "ProgrammingError",
     },
 }
-"""What may be used of a database package outside `storage`: nothing that makes a statement."""
+"""What other rooms may use of a database package: nothing that makes a statement."""
+
+DATA_ROOMS = PIPELINE_ROOMS[PIPELINE_ROOMS.index("database") : PIPELINE_ROOMS.index("contract")]
+"""The rooms that talk to the database."""
 
 PURE = {
     "bisect",
@@ -133,6 +138,18 @@ PURE = {
     "zoneinfo",
 }
 """What the engine may import beside itself: nothing that knows a clock, an environment or files."""
+
+PURE_MODULES = (
+    "storemon_pipeline.domain.windows",
+    "storemon_pipeline.domain.sources",
+    "storemon_pipeline.business_time",
+    "storemon_pipeline.uptime",
+    "storemon_pipeline.alerts.conditions",
+    "storemon_pipeline.alerts.messages",
+    "storemon_pipeline.alerts.targets",
+    "storemon_pipeline.alerts.transitions",
+)
+"""Rooms and modules without clock, environment, files and database."""
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools", "core", "base"}
 
@@ -177,14 +194,17 @@ MODULES = [module for package in PACKAGES for module in modules_below(package)]
 TESTS = modules_below("tests")
 
 
-def part_of(name: str) -> str:
-    """The part of the project that a module belongs to."""
-    first, *rest = name.split(".")
-    return first if first == "storemon_api" or not rest else f"{first}.{rest[0]}"
+def room_of(name: str) -> tuple[str, str]:
+    """The package and the room that a module belongs to; a module beside the rooms is one."""
+    package, *rest = name.split(".")
+    return package, rest[0] if rest else ""
 
 
-def test_there_are_modules_of_every_part() -> None:
-    assert {part_of(module.name) for module in MODULES} - {"storemon_pipeline"} == set(MAY_IMPORT)
+def test_every_room_is_listed() -> None:
+    rooms = {room_of(module.name) for module in MODULES if module.path.parent != ROOT / module.name}
+    listed = {("storemon_pipeline", room) for room in PIPELINE_ROOMS}
+    listed |= {("storemon_api", room) for room in API_ROOMS}
+    assert rooms - {(package, "") for package in PACKAGES} == listed
     assert len(TESTS) > 20
 
 
@@ -198,18 +218,64 @@ def test_imports_are_absolute() -> None:
     assert relative == []
 
 
-def test_imports_of_our_own_run_one_way() -> None:
+@pytest.mark.parametrize(
+    ("package", "rooms"),
+    [("storemon_pipeline", PIPELINE_ROOMS), ("storemon_api", API_ROOMS)],
+    ids=PACKAGES,
+)
+def test_a_room_imports_only_rooms_that_stand_before_it(
+    package: str, rooms: tuple[str, ...]
+) -> None:
+    place = {room: number for number, room in enumerate(rooms)}
     violations = [
         f"{module.name} imports {imported}"
         for module in MODULES
         for imported in module.imports
-        if imported.split(".")[0] in PACKAGES
-        and (module.name, imported) not in EXCEPTIONS
-        and not (module.is_in("storemon_api") and part_of(imported) == "storemon_api")
-        and part_of(imported).removeprefix("storemon_pipeline.")
-        not in MAY_IMPORT[part_of(module.name)]
+        if room_of(module.name)[0] == room_of(imported)[0] == package
+        and room_of(module.name)[1]
+        and place[room_of(imported)[1]] > place[room_of(module.name)[1]]
     ]
     assert violations == []
+
+
+def test_the_pipeline_imports_nothing_of_the_api() -> None:
+    violations = [
+        f"{module.name} imports {imported}"
+        for module in MODULES
+        for imported in module.imports
+        if module.is_in("storemon_pipeline") and room_of(imported)[0] == "storemon_api"
+    ]
+    assert violations == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "unwanted"),
+    [
+        (("storemon_api",), API_MAY_NOT_IMPORT),
+        (("storemon_pipeline.defs", "storemon_pipeline.definitions"), NOT_FOR_ASSETS),
+    ],
+    ids=["api", "assets"],
+)
+def test_the_api_and_the_assets_load_no_other_process(
+    parts: tuple[str, ...], unwanted: set[str]
+) -> None:
+    violations = [
+        f"{module.name} imports {imported}"
+        for module in MODULES
+        if module.is_in(*parts)
+        for imported in module.imports
+        if room_of(imported)[0] == "storemon_pipeline" and room_of(imported)[1] in unwanted
+    ]
+    assert violations == []
+
+
+def test_no_folder_has_more_modules_than_one_can_keep_in_mind() -> None:
+    modules = Counter(
+        module.path.parent
+        for module in MODULES
+        if module.path.name != "__init__.py" and module.path.parent.name != "versions"
+    )
+    assert {str(folder): count for folder, count in modules.items() if count > MOST_MODULES} == {}
 
 
 @pytest.mark.parametrize(("package", "parts"), ONLY_IN.items(), ids=ONLY_IN.keys())
@@ -224,14 +290,14 @@ def test_packages_are_imported_in_their_part_alone(package: str, parts: tuple[st
 
 
 @pytest.mark.parametrize("package", TYPES_AND_ERRORS)
-def test_outside_storage_only_types_and_errors_of_a_database_package_are_used(
+def test_outside_the_data_rooms_only_types_and_errors_of_a_database_package_are_used(
     package: str,
 ) -> None:
     allowed = TYPES_AND_ERRORS[package]
     violations = [
         f"{module.name} uses {package}.{used}"
         for module in MODULES
-        if not module.is_in("storemon_pipeline.storage")
+        if not module.is_in(*(f"storemon_pipeline.{room}" for room in DATA_ROOMS))
         for used in used_of(module, package)
         if used not in allowed
     ]
@@ -263,16 +329,82 @@ def used_of(module: Module, package: str) -> set[str]:
     }
 
 
+def parameters(function: ast.FunctionDef) -> set[str]:
+    return {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+
+
+def functions_of(module: Module) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef)]
+
+
+OPENS_TRANSACTIONS = {"url", "engine"}
+IN_A_TRANSACTION = {"bulk", "connection"}
+STATES_SQL = {"execute", "fetch", "scalar", "scalars", "stage", "append"}
+STATEMENTS_AND_CONNECTIONS = (
+    "storemon_pipeline.database",
+    # Its lock lives on a connection of its own.
+    "storemon_pipeline.loads.refresh_lock",
+)
+
+
+def test_a_function_opens_a_transaction_or_works_in_its_callers() -> None:
+    violations = [
+        f"{module.name}.{function.name}"
+        for module in MODULES
+        for function in functions_of(module)
+        if parameters(function) & OPENS_TRANSACTIONS and parameters(function) & IN_A_TRANSACTION
+    ]
+    assert violations == []
+
+
+def test_an_operation_leaves_its_sql_to_modules_of_statements() -> None:
+    operations = [
+        module
+        for module in MODULES
+        if module.is_in(*(f"storemon_pipeline.{room}" for room in DATA_ROOMS))
+        and not module.is_in(*STATEMENTS_AND_CONNECTIONS)
+        and any(parameters(function) & OPENS_TRANSACTIONS for function in functions_of(module))
+    ]
+    assert len(operations) > 10
+    violations = [
+        f"{module.name}:{node.lineno}"
+        for module in operations
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in STATES_SQL
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in IN_A_TRANSACTION
+    ]
+    assert violations == []
+
+
+def test_the_api_the_assets_and_the_commands_write_through_operations_alone() -> None:
+    violations = [
+        f"{module.name}:{node.lineno}"
+        for module in MODULES
+        if not module.is_in(*(f"storemon_pipeline.{room}" for room in DATA_ROOMS))
+        # Everything that it writes must go with the lock of its session.
+        and module.name != "storemon_api.reports.report_dispatcher"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Attribute) and node.func.attr == "begin")
+            or any(keyword.arg == "is_writing_polls" for keyword in node.keywords)
+        )
+    ]
+    assert violations == []
+
+
 def test_the_engine_knows_no_clock_environment_or_file() -> None:
     violations = []
     for module in MODULES:
-        if not module.is_in("storemon_pipeline.uptime", "storemon_pipeline.alerts"):
+        if not module.is_in(*PURE_MODULES):
             continue
         violations += [
             f"{module.name} imports {imported}"
             for imported in module.imports
-            if not imported.startswith(("storemon_pipeline.uptime.", "storemon_pipeline.alerts."))
-            and imported.split(".")[0] not in PURE
+            if not imported.startswith(PURE_MODULES) and imported.split(".")[0] not in PURE
         ]
         violations += [
             f"{module.name} calls {ast.unparse(node.func)}"
@@ -290,7 +422,7 @@ def test_dagsters_inner_modules_are_used_by_the_run_launcher_alone() -> None:
         for imported in module.imports
         if imported.startswith("dagster._")
     }
-    assert users <= {"storemon_pipeline.defs.run_launcher"}
+    assert users <= {"storemon_pipeline.launching.run_launcher"}
 
 
 def test_assets_keep_annotations_that_dagster_can_read() -> None:

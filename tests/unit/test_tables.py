@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from storemon_pipeline.storage.tables import metadata
+from storemon_pipeline.database.tables import metadata
 
 ON_EVERY_NODE = {"stores", "closures", "alerts"}
 """Tables whose own key is another one: small enough to be copied to every node."""

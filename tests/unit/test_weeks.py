@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from builders import weeks
-from storemon_pipeline.uptime.weeks import normalise_weeks
-from storemon_pipeline.uptime.windows import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from storemon_pipeline.business_time.weeks import normalise_weeks
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 # Expected bounds are hours since local Monday 00:00: Wednesday begins at 48, Sunday at 144, and
 # the week ends at 168. A minute is 1/60.

@@ -9,8 +9,8 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones
 import pytest
 
 from builders import us, utc
-from storemon_pipeline.uptime.windows import HOUR_US, MINUTE_US
-from storemon_pipeline.uptime.zones import offset_changes
+from storemon_pipeline.business_time.zones import offset_changes
+from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
 
 LONGEST_STEP_S = 6 * 3600
 

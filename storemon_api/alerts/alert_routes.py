@@ -1,0 +1,128 @@
+"""The list of alerts with the messages about them."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from storemon_api.alerts.alert_schemas import AlertResponse, AlertsPage, DeliveryResponse
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.paging import PagingDep
+from storemon_api.http.problems import (
+    DATABASE_UNAVAILABLE,
+    FORBIDDEN,
+    INVALID_REQUEST,
+    ProblemError,
+    invalid_request,
+)
+from storemon_api.http.schemas import FieldError
+from storemon_api.http.services import ServicesDep
+from storemon_api.security.access_control import visible_stores
+from storemon_api.stores.store_filters import is_storable
+from storemon_pipeline.alerts.alert_lists import (
+    AlertFilter,
+    ListedAlert,
+    ListedDelivery,
+    count_open_alerts,
+    list_alerts,
+)
+from storemon_pipeline.alerts.conditions import Key, Kind
+from storemon_pipeline.alerts.messages import StoreName, describe
+from storemon_pipeline.domain.windows import DEFAULT_ZONE
+
+router = APIRouter(tags=["fleet"])
+
+_OF_STORES: Final = frozenset({Kind.DOWN, Kind.SILENT})
+
+
+class AlertState(StrEnum):
+    """Whether what is wrong still is."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@router.head("/alerts", include_in_schema=False)
+@router.get(
+    "/alerts",
+    summary="Alerts, and what became of the messages about them",
+    responses={
+        200: {"model": AlertsPage},
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
+)
+def get_alerts(
+    request: Request,
+    services: ServicesDep,
+    paging: PagingDep,
+    state: AlertState | None = None,
+    kind: Kind | None = None,
+    store_id: Annotated[
+        str | None, Query(description="About this store.", examples=["7482936150293847561"])
+    ] = None,
+) -> Response:
+    """Answer with a page of alerts: open ones first, then the newest first.
+
+    A key of some stores gets the alerts about these, without the messages.
+    """
+    some = visible_stores(request)
+    if store_id is not None and not is_storable(store_id):
+        raise invalid_request([FieldError(field="store_id", message="Input is no text")])
+    if some is not None and store_id is not None and store_id not in some:
+        raise ProblemError(FORBIDDEN)
+    wanted = AlertFilter(
+        is_open=None if state is None else state is AlertState.OPEN,
+        kind=kind,
+        subjects=some if store_id is None else {store_id},
+    )
+    with services.reader.connect() as connection:
+        total, alerts = list_alerts(connection, wanted, offset=paging.offset, limit=paging.limit)
+        counts = count_open_alerts(connection) if some is None else None
+    page = AlertsPage(
+        total=total,
+        offset=paging.offset,
+        limit=paging.limit,
+        next=paging.next_address(total),
+        open=counts,
+        alerts=[_answer(alert, has_deliveries=some is None) for alert in alerts],
+    )
+    return Response(page.model_dump_json(), media_type="application/json")
+
+
+def _answer(alert: ListedAlert, *, has_deliveries: bool) -> AlertResponse:
+    store_id = alert.subject if alert.kind in _OF_STORES else None
+    store = None if store_id is None else StoreName(store_id, alert.name, DEFAULT_ZONE)
+    return AlertResponse(
+        alert_id=alert.alert_id,
+        kind=alert.kind,
+        state="open" if alert.closed_at is None else "closed",
+        subject=alert.subject,
+        store_id=store_id,
+        name=alert.name,
+        what=describe(Key(alert.kind, alert.subject), store),
+        since=alert.since,
+        opened_at=alert.opened_at,
+        closed_at=alert.closed_at,
+        ending=alert.ending,
+        lost_us=alert.lost_us,
+        stores=alert.stores,
+        of_stores=alert.of_stores,
+        is_told=alert.is_told,
+        deliveries=[_delivery(one) for one in alert.deliveries] if has_deliveries else [],
+    )
+
+
+def _delivery(one: ListedDelivery) -> DeliveryResponse:
+    return DeliveryResponse.model_validate(
+        {
+            "change": one.change,
+            "target": one.target,
+            "title": one.title,
+            "state": one.state,
+            "is_held": one.is_held,
+            "tries": one.tries,
+            "next_try_at": one.next_try_at if one.state == "waiting" else None,
+            "sent_at": one.sent_at,
+            "error": one.error,
+        }
+    )

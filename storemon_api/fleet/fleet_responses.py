@@ -1,0 +1,106 @@
+"""Serialise totals of stores to response bodies."""
+
+from collections.abc import Sequence
+from itertools import compress
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_api.fleet.fleet_schemas import GroupTotals, ShareOfWindow, Totals
+from storemon_pipeline.domain.windows import BoolArray, IntArray, Window
+from storemon_pipeline.uptime.percentages import share_percent
+from storemon_pipeline.uptime.store_state import STANDINGS
+from storemon_pipeline.views.fleet_view import Fleet
+
+
+def totals_of(fleet: Fleet, kept: BoolArray) -> Totals:
+    """Totals of the stores that are kept."""
+    code = np.where(kept, 0, -1)
+    return _totals(fleet, code, 1)[0]
+
+
+def group_totals(fleet: Fleet, names: Sequence[str | None], kept: BoolArray) -> list[GroupTotals]:
+    """Totals of the kept stores of each name, those without one last; `names` are by position."""
+    order = sorted(set(compress(names, kept)), key=lambda name: (name is None, name or ""))
+    number = {name: code for code, name in enumerate(order)}
+    code = np.array([number.get(name, -1) for name in names], np.int64)
+    totals = zip(order, _totals(fleet, np.where(kept, code, -1), len(order)), strict=True)
+    return [GroupTotals(name=name, **dict(total)) for name, total in totals]
+
+
+def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
+    """Totals of groups; `code` is the group of each store, or -1."""
+    sums = _GroupSums(code, groups)
+    standing = np.stack([sums.of(fleet.standing == n) for n in range(len(STANDINGS))], axis=1)
+    down = fleet.incident_row >= 0
+    lost = np.zeros(len(code), np.int64)
+    lost[down] = fleet.incidents.lost_us[fleet.incident_row[down]]
+    counts, incidents, lost_us = sums.of(np.ones(len(code), np.bool_)), sums.of(down), sums.of(lost)
+    windows = [_window_shares(fleet, code, sums, column) for column in range(len(Window))]
+    return [
+        Totals(
+            stores=int(counts[group]),
+            standing={one: int(standing[group, number]) for number, one in enumerate(STANDINGS)},
+            open_incidents=int(incidents[group]),
+            lost_us=int(lost_us[group]),
+            windows={window: shares[group] for window, shares in zip(Window, windows, strict=True)},
+        )
+        for group in range(groups)
+    ]
+
+
+def _window_shares(
+    fleet: Fleet, code: IntArray, sums: "_GroupSums", column: int
+) -> list[ShareOfWindow]:
+    """The summed figures of each group in one window, and the share in the window before."""
+    figures = fleet.figures
+    of_figures = _GroupSums(code[figures.store], sums.groups)
+    counts = of_figures.of(np.ones(len(figures.store), np.bool_))
+    business, uptime, downtime, lowest, highest, observed = (
+        of_figures.of(values[:, column])
+        for values in (
+            figures.business_us,
+            figures.uptime_us,
+            figures.downtime_us,
+            figures.lowest_us,
+            figures.highest_us,
+            figures.observed_us,
+        )
+    )
+    before = fleet.previous[column]
+    up_before = None if before is None else sums.of(before.uptime_us)
+    down_before = None if before is None else sums.of(before.downtime_us)
+    return [
+        ShareOfWindow(
+            stores=int(counts[group]),
+            business_us=int(business[group]),
+            uptime_us=int(uptime[group]),
+            downtime_us=int(downtime[group]),
+            lowest_uptime_us=int(lowest[group]),
+            highest_uptime_us=int(highest[group]),
+            observed_us=int(observed[group]),
+            uptime_percent=share_percent(int(uptime[group]), int(business[group])),
+            previous_percent=None
+            if up_before is None or down_before is None
+            else share_percent(
+                int(up_before[group]), int(up_before[group]) + int(down_before[group])
+            ),
+        )
+        for group in range(sums.groups)
+    ]
+
+
+class _GroupSums:
+    """Exact sums over the members of each group; who has the code -1 belongs to none."""
+
+    def __init__(self, code: IntArray, groups: int) -> None:
+        self.groups = groups
+        order = np.argsort(code, kind="stable")
+        self._order = order[np.searchsorted(code[order], 0) :]
+        self._ends = np.searchsorted(code[self._order], np.arange(groups + 1))
+
+    def of(self, values: npt.NDArray[np.bool_] | IntArray) -> IntArray:
+        """The sum of each group, shape `(groups,)`."""
+        until = np.append(0, np.cumsum(values[self._order], dtype=np.int64))
+        sums: IntArray = until[self._ends[1:]] - until[self._ends[:-1]]
+        return sums

@@ -1,0 +1,299 @@
+"""All stores together as JSON: now, their history, their incidents; and news of new data."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Final
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from storemon_api.fleet.fleet_responses import group_totals, totals_of
+from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.paging import Paging, PagingDep
+from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_request
+from storemon_api.http.schemas import FieldError, json_response
+from storemon_api.http.services import Services, ServicesDep
+from storemon_api.http.time_params import Border, FromBorder, FromMoment, ToBorder, ToMoment
+from storemon_api.live.announcer import AnnouncerDep
+from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
+from storemon_api.security.access_control import visible_stores
+from storemon_api.stores.store_filters import StoreFilter, StoreFilterDep
+from storemon_api.stores.store_responses import history_amounts, incidents_page, now_utc, wall_clock
+from storemon_api.stores.store_schemas import IncidentsPage
+from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.domain.windows import DEFAULT_ZONE
+from storemon_pipeline.figures.daily_sums import Split, read_fleet_periods
+from storemon_pipeline.uptime.incidents import Ending, Incidents
+from storemon_pipeline.uptime.percentages import share_percent
+from storemon_pipeline.uptime.store_state import Standing
+from storemon_pipeline.views.fleet_history import read_fleet_hours, read_fleet_incidents
+
+router = APIRouter(tags=["fleet"])
+
+_PROBLEMS: Final = problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE)
+_LONGEST_HOURS: Final = timedelta(days=8)
+_LONGEST_INCIDENTS: Final = timedelta(days=31)
+
+
+@router.head("/fleet/now", include_in_schema=False)
+@router.get(
+    "/fleet/now",
+    summary="All stores at the newest poll, in numbers",
+    responses={200: {"model": FleetNow}, **_PROBLEMS},
+)
+def get_fleet_now(fleet_cache: FleetCacheDep, wanted: StoreFilterDep) -> Response:
+    """Answer with totals of the stores that the filters leave, and of their groups and zones."""
+    fleet = fleet_cache.fleet(wanted.only)
+    if fleet is None:
+        empty = FleetNow(
+            as_of=None,
+            computed_at=now_utc(),
+            stores=0,
+            standing=dict.fromkeys(Standing, 0),
+            open_incidents=0,
+            lost_us=0,
+            windows={},
+            groups=[],
+            regions=[],
+            timezones=[],
+        )
+        return json_response(empty)
+    details = fleet.details
+    kept = wanted.matches(fleet.store_ids, details)
+    zones = [zone or DEFAULT_ZONE for zone in details.timezones]
+    return json_response(
+        FleetNow(
+            as_of=fleet.as_of,
+            computed_at=now_utc(),
+            **dict(totals_of(fleet, kept)),
+            groups=group_totals(fleet, details.groups, kept) if any(details.groups) else [],
+            regions=group_totals(fleet, details.regions, kept) if any(details.regions) else [],
+            timezones=group_totals(fleet, zones, kept),
+        )
+    )
+
+
+@router.head("/incidents", include_in_schema=False)
+@router.get(
+    "/incidents",
+    summary="Incidents of all stores",
+    responses={200: {"model": IncidentsPage}, **_PROBLEMS},
+)
+def get_incidents(
+    services: ServicesDep,
+    fleet_cache: FleetCacheDep,
+    paging: PagingDep,
+    wanted: StoreFilterDep,
+    is_open: Annotated[bool | None, Query(alias="open")] = None,
+    begin: FromMoment = None,
+    end: ToMoment = None,
+) -> Response:
+    """Answer with incidents: open ones first and by the time lost, then the newest first.
+
+    `open=true`: all that are open. Else those that overlap a period of up to 31 days; without
+    `from` the 24 hours up to the newest poll.
+    """
+    fleet = fleet_cache.fleet(wanted.only)
+    if fleet is None:
+        return json_response(incidents_page(paging, None, _no_incidents(), [], []))
+    if is_open:
+        incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
+    else:
+        until = min(end or fleet.as_of, fleet.as_of)
+        since = begin or until - timedelta(hours=24)
+        if until - since > _LONGEST_INCIDENTS:
+            message = "Input should be at most 31 days before the end"
+            raise invalid_request([FieldError(field="from", message=message)])
+        url = services.settings.database_url.get_secret_value()
+        found = read_fleet_incidents(url, start=since, end=until)
+        if found is None:
+            return json_response(incidents_page(paging, None, _no_incidents(), [], []))
+        incidents, details = found.incidents, found.details
+        store_ids = found.stores.store_ids.to_pylist()
+        if is_open is False:
+            incidents = incidents.take(incidents.ending != Ending.OPEN)
+    incidents = incidents.take(wanted.matches(store_ids, details)[incidents.store])
+    still = incidents.ending == Ending.OPEN
+    order = np.lexsort((np.where(still, -incidents.lost_us, -incidents.start_us), ~still))
+    return json_response(
+        incidents_page(paging, fleet.as_of, incidents.take(order), store_ids, details.names)
+    )
+
+
+@router.head("/fleet/uptime", include_in_schema=False)
+@router.get(
+    "/fleet/uptime",
+    summary="The history of all stores, or of a group's",
+    responses={200: {"model": FleetHistory}, **_PROBLEMS},
+)
+def get_fleet_uptime(
+    services: ServicesDep,
+    fleet_cache: FleetCacheDep,
+    paging: PagingDep,
+    wanted: StoreFilterDep,
+    split: Annotated[Split | None, Query(description="One row for each.")] = None,
+    begin: FromBorder = None,
+    end: ToBorder = None,
+    by: Period = Period.DAY,
+) -> Response:
+    """Answer with sums over stores, the newest period first.
+
+    By day, week and month each store counts by its own clock, as the table of days has it; `from`
+    and `to` are dates. By hour the hours are UTC, at most 8 days of them; without `from` the last
+    48. `timezone` and `q` filter hours only.
+    """
+    if by is Period.HOUR:
+        return json_response(_hours(services, fleet_cache, paging, wanted, split, begin, end))
+    for name, value in (("timezone", wanted.timezone), ("q", wanted.q)):
+        if value is not None:
+            message = "Input is taken by hour only"
+            raise invalid_request([FieldError(field=name, message=message)])
+    with services.reader.connect() as connection:
+        periods = read_fleet_periods(
+            connection,
+            by=by,
+            split=split,
+            group=wanted.group,
+            region=wanted.region,
+            start=_date(begin, "from"),
+            end=_date(end, "to"),
+            only=wanted.only,
+        )
+    fleet = fleet_cache.fleet(wanted.only)
+    return json_response(
+        FleetHistory(
+            as_of=fleet and fleet.as_of,
+            by=by,
+            total=len(periods),
+            offset=paging.offset,
+            limit=paging.limit,
+            next=paging.next_address(len(periods)),
+            periods=[
+                FleetHistoryRow(
+                    begin_local=datetime.combine(row.begin, datetime.min.time()),
+                    group=row.group,
+                    stores=row.stores,
+                    incidents=row.incidents,
+                    business_us=row.business_us,
+                    uptime_us=row.uptime_us,
+                    downtime_us=row.downtime_us,
+                    unknown_us=row.unknown_us,
+                    uncertain_us=row.uncertain_us,
+                    lowest_uptime_us=row.lowest_us,
+                    highest_uptime_us=row.lowest_us + row.uncertain_us,
+                    uptime_percent=share_percent(row.uptime_us, row.uptime_us + row.downtime_us),
+                )
+                for row in periods[paging.rows]
+            ],
+        )
+    )
+
+
+@router.get(
+    "/events",
+    summary="News of new data, as server-sent events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "An event `data` at once, and whenever something newer was loaded.",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "example": 'event: data\ndata: {"load_id": 7, "refreshed_at": null}\n\n',
+                }
+            },
+        }
+    },
+)
+async def get_events(request: Request, announcer: AnnouncerDep) -> StreamingResponse:
+    """Answer with a stream that holds no connection to the database and ends after some minutes.
+
+    Loads are counted over all stores: a key of some gets `load_id` null.
+    """
+    return StreamingResponse(
+        announcer.stream(has_load_ids=visible_stores(request) is None),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def _hours(
+    services: Services,
+    fleet_cache: FleetCache,
+    paging: Paging,
+    wanted: StoreFilter,
+    split: Split | None,
+    begin: Border | None,
+    end: Border | None,
+) -> FleetHistory:
+    """The fleet's history by hours of UTC."""
+    fleet = fleet_cache.fleet(wanted.only)
+    until = _instant(end) or (fleet.as_of if fleet else now_utc())
+    since = _instant(begin) or until - timedelta(hours=48)
+    if until - since > _LONGEST_HOURS:
+        message = "Input should be at most 8 days before the end by hour"
+        raise invalid_request([FieldError(field="from", message=message)])
+    url = services.settings.database_url.get_secret_value()
+    found = read_fleet_hours(url, start=since, end=until)
+    if found is None:
+        return FleetHistory(
+            as_of=None,
+            by=Period.HOUR,
+            total=0,
+            offset=paging.offset,
+            limit=paging.limit,
+            next=None,
+            periods=[],
+        )
+    details = found.details
+    kept = wanted.matches(found.stores.store_ids.to_pylist(), details)
+    names: Sequence[str | None] = [None] * len(kept)
+    if split is not None:
+        names = details.groups if split is Split.GROUP else details.regions
+    members = {
+        name: np.flatnonzero(kept & np.array([other == name for other in names], np.bool_))
+        for name in sorted(set(names), key=lambda name: (name is None, name or ""))
+    }
+    rows = [
+        (hour, name)
+        for hour in range(len(found.start_us) - 1, -1, -1)
+        for name in members
+        if len(members[name])
+    ]
+    return FleetHistory(
+        as_of=fleet and fleet.as_of,
+        by=Period.HOUR,
+        total=len(rows),
+        offset=paging.offset,
+        limit=paging.limit,
+        next=paging.next_address(len(rows)),
+        periods=[
+            FleetHistoryRow(
+                **dict(history_amounts(found.amounts, hour * len(kept) + members[name])),
+                begin_local=wall_clock(int(found.start_us[hour])),
+                group=name,
+                stores=len(members[name]),
+            )
+            for hour, name in rows[paging.rows]
+        ],
+    )
+
+
+def _no_incidents() -> Incidents:
+    none = np.empty(0, np.int64)
+    return Incidents(none, none, none, none, none, none, none, none.astype(np.int8), none, none)
+
+
+def _date(border: Border | None, name: str) -> date | None:
+    if isinstance(border, datetime):
+        message = "Input should be a date unless it is by hour"
+        raise invalid_request([FieldError(field=name, message=message)])
+    return border
+
+
+def _instant(border: Border | None) -> datetime | None:
+    if border is None or isinstance(border, datetime):
+        return border
+    return datetime.combine(border, datetime.min.time(), UTC)

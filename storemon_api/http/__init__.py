@@ -1,0 +1,1 @@
+"""HTTP plumbing that all routes share: errors, bodies, paging, headers, dependencies."""

@@ -1,0 +1,1 @@
+"""The snapshot of all stores that requests share, and the event stream about new data."""

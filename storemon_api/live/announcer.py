@@ -1,0 +1,117 @@
+"""Telling open pages that there is new data: one look at the database for all of them.
+
+The same look makes what all requests share of newer data, before the first of them asks.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+import adbc_driver_manager
+import sqlalchemy as sa
+from fastapi import Depends
+from fastapi.concurrency import run_in_threadpool
+
+from storemon_api.http.services import from_state
+from storemon_api.live.fleet_cache import FleetCache
+from storemon_pipeline.figures.compute_uptime import InvariantError
+from storemon_pipeline.views.fleet_version import FleetVersion
+
+_LOOK_SECONDS: Final = 2.0
+_SHARE_OF_TIME: Final = 5
+"""While data keep coming, at most one part in so many of the time is spent on making things anew;
+the news waits for that."""
+_CHECK_SECONDS: Final = 5.0
+"""The check of the data waits so long after the news: open pages ask for everything else first."""
+_KEEP_ALIVE_SECONDS: Final = 15.0
+_STREAM_SECONDS: Final = 240.0
+"""A stream ends by itself, and the browser opens the next: none is forgotten for ever."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Looks for newer data, makes what is shared of it, wakes who listens; of one event loop."""
+
+    def __init__(self, fleet: FleetCache) -> None:
+        self._fleet = fleet
+        self._version: FleetVersion | None = None
+        self._checked: FleetVersion | None = None
+        self._rest_until = 0.0
+        self._check_after = 0.0
+        self._changed = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Begin to look, in the running event loop."""
+        self._watch = asyncio.create_task(self._look_for_ever())
+
+    async def stop(self) -> None:
+        """End all streams and stop to look."""
+        self._is_stopping = True
+        self._changed.set()
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def stream(self, *, has_load_ids: bool) -> AsyncIterator[bytes]:
+        """Yield a server-sent event for the data of now, and one whenever there is newer data."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _STREAM_SECONDS
+        told: FleetVersion | None = None
+        yield b"retry: 2000\n\n"
+        while not self._is_stopping and loop.time() < until:
+            if self._version is not None and self._version != told:
+                told = self._version
+                yield _event(told, has_load_ids=has_load_ids)
+            changed = self._changed
+            try:
+                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield b": still here\n\n"
+
+    async def _look_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                if loop.time() >= self._rest_until:
+                    await self._look(loop)
+            except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
+                _logger.info("No database to look for newer data: %s", error)
+            except InvariantError:
+                _logger.exception("Nothing is told of the newest data")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        version = await run_in_threadpool(self._fleet.version)
+        if version != self._version:
+            # Made before it is announced, so that the pages that then ask need not wait.
+            began = loop.time()
+            await run_in_threadpool(self._fleet.fleet, None)
+            self._version = version
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
+            self._rest_until = self._rested(loop, began)
+            self._check_after = max(self._check_after, loop.time() + _CHECK_SECONDS)
+        if version != self._checked and loop.time() >= self._check_after:
+            began = loop.time()
+            await run_in_threadpool(self._fleet.data_check, None)
+            self._checked = version
+            self._check_after = self._rested(loop, began)
+
+    def _rested(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
+        """When what began then may be done again."""
+        return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
+
+
+def _event(version: FleetVersion, *, has_load_ids: bool) -> bytes:
+    data = {
+        "load_id": version.load_id if has_load_ids else None,
+        "refreshed_at": version.refreshed_at and version.refreshed_at.isoformat(),
+    }
+    return f"event: data\ndata: {json.dumps(data)}\n\n".encode()
+
+
+AnnouncerDep = Annotated[Announcer, Depends(from_state("announcer"))]

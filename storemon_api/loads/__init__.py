@@ -1,0 +1,1 @@
+"""Routes that push polls, hours, zones and closures."""

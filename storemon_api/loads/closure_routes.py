@@ -1,0 +1,174 @@
+"""Planned closures: adding, listing, cancelling."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    FORBIDDEN,
+    INVALID_REQUEST,
+    UNKNOWN_CLOSURE,
+    ProblemError,
+)
+from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.services import ServicesDep
+from storemon_api.http.write_slots import PATIENCE, write
+from storemon_api.loads.load_responses import bad_rows
+from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
+from storemon_api.security.access_control import audit_event, visible_stores
+from storemon_pipeline.loads.pushed_load import BadRowsError
+from storemon_pipeline.schedules.closures import StoredClosure
+from storemon_pipeline.schedules.push_schedules import (
+    NoClosureError,
+    cancel_pushed_closure,
+    list_closures,
+    push_closure,
+)
+
+router = APIRouter(tags=["data"])
+
+MAX_BYTES: Final = 16 * 1024
+_MOST_LISTED: Final = 1_000
+_LARGEST_ID: Final = 2**31 - 1
+
+
+@router.post(
+    "/closures",
+    summary="Add a planned closure",
+    status_code=HTTPStatus.CREATED,
+    responses={
+        200: {"model": ClosureResponse, "description": "It held already."},
+        201: {"model": ClosureResponse, "description": "It holds from now on."},
+        **problem_responses(
+            BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE
+        ),
+    },
+    openapi_extra=json_body(ClosureBody),
+)
+async def post_closure(request: Request, services: ServicesDep) -> Response:
+    """Take a stretch of local time out of business time, for one store or every store."""
+    body = parse_required_json(
+        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
+        request.headers.get("Content-Type"),
+        ClosureBody,
+    )
+    _check_store(request, body.store_id)
+    row = {
+        "store_id": body.store_id,
+        "start_local": body.start_local,
+        "end_local": body.end_local or "",
+        "reason": body.reason,
+    }
+    try:
+        closure, is_new = await write(
+            services,
+            push_closure,
+            row,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            audit=audit_event(request),
+        )
+    except BadRowsError as error:
+        raise bad_rows(error, "closures") from error
+    return Response(
+        _answer(closure).model_dump_json(exclude_none=True),
+        status_code=HTTPStatus.CREATED if is_new else HTTPStatus.OK,
+        headers={"Location": f"/closures/{closure.closure_id}"},
+        media_type="application/json",
+    )
+
+
+@router.head("/closures", include_in_schema=False)
+@router.get(
+    "/closures",
+    summary="List the closures that hold",
+    responses={
+        200: {"model": ClosuresResponse},
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
+)
+def get_closures(
+    request: Request,
+    services: ServicesDep,
+    store_id: Annotated[
+        str | None, Query(description="Of this store, those of every store included.")
+    ] = None,
+    after: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="For the next page.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
+) -> Response:
+    """Answer a page of closures, by their ids. Files and pushes are told together."""
+    some = visible_stores(request)
+    if store_id is not None:
+        _check_store(request, store_id)
+        some = frozenset({store_id})
+        if "\0" in store_id:
+            return _page([], limit)
+    url = services.settings.database_url.get_secret_value()
+    closures = list_closures(url, only_stores=some, after=after, limit=limit)
+    return _page(closures, limit)
+
+
+@router.delete(
+    "/closures/{closure_id}",
+    summary="Cancel a closure",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses={
+        204: {"description": "It holds no more."},
+        **problem_responses(UNKNOWN_CLOSURE, BUSY, DATABASE_UNAVAILABLE),
+    },
+)
+async def delete_closure(
+    request: Request,
+    services: ServicesDep,
+    closure_id: Annotated[str, Path(description="As listed.", examples=["7"])],
+) -> Response:
+    """Let the closure's time count as business time again, also in the past.
+
+    A key of some stores cancels closures of these stores, and is refused (403) everything else.
+    """
+    some = visible_stores(request)
+    unknown = UNKNOWN_CLOSURE if some is None else FORBIDDEN
+    number = int(closure_id) if closure_id.isdecimal() and len(closure_id) < 11 else 0  # noqa: PLR2004
+    if not 0 < number <= _LARGEST_ID:
+        raise ProblemError(unknown)
+    try:
+        await write(
+            services,
+            cancel_pushed_closure,
+            number,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            only_stores=some,
+            audit=audit_event(request, closure_id),
+        )
+    except NoClosureError as error:
+        raise ProblemError(unknown) from error
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _check_store(request: Request, store_id: str) -> None:
+    """Raise a 403 problem unless the request may speak of this store."""
+    some = visible_stores(request)
+    if some is not None and store_id not in some:
+        raise ProblemError(FORBIDDEN)
+
+
+def _page(closures: list[StoredClosure], limit: int) -> Response:
+    answer = ClosuresResponse(
+        closures=[_answer(closure) for closure in closures],
+        next_after=closures[-1].closure_id if len(closures) == limit else None,
+    )
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _answer(closure: StoredClosure) -> ClosureResponse:
+    return ClosureResponse(**asdict(closure))

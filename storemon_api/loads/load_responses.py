@@ -1,0 +1,45 @@
+"""Answers about loads: what became of pushed rows, and the problem that names the bad ones."""
+
+from fastapi import Response
+
+from storemon_api.http.problems import INVALID_REQUEST, ProblemError
+from storemon_api.http.schemas import FieldError
+from storemon_api.loads.schemas import LoadResponse, RejectedPushedRow
+from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
+
+SHOWN_ROWS = 1_000
+"""So many bad rows are named at most."""
+
+
+def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
+    """Return the accounts of a load, with its rejected rows when they were asked for."""
+    accounts = load.accounts
+    answer = LoadResponse(
+        load_id=load.load_id,
+        rows_read=accounts.read,
+        rows_loaded=accounts.loaded,
+        rows_replaced=accounts.replaced,
+        rows_unchanged=accounts.unchanged,
+        rows_rejected=accounts.rejected,
+        rejected=[
+            RejectedPushedRow(index=row.line, reason=row.reason.value, text=row.text)
+            for row in load.rejected[:SHOWN_ROWS]
+        ]
+        if is_rejecting
+        else None,
+    )
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def bad_rows(error: BadRowsError, what: str) -> ProblemError:
+    """Return the problem that names the bad rows by their index; nothing was loaded."""
+    few = len(error.rejected) <= SHOWN_ROWS
+    return ProblemError(
+        INVALID_REQUEST,
+        f"{len(error.rejected)} of {error.rows} {what} cannot be read; nothing was loaded"
+        f"{'.' if few else f'. The first {SHOWN_ROWS} are named.'}",
+        errors=[
+            FieldError(field=f"{what}[{row.line}]", message=row.reason.value, index=row.line)
+            for row in error.rejected[:SHOWN_ROWS]
+        ],
+    )

@@ -1,0 +1,108 @@
+"""Pushing polls."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    FORBIDDEN,
+    INVALID_REQUEST,
+    ProblemError,
+    invalid_request,
+)
+from storemon_api.http.request_bodies import media_type, read_body, unpack
+from storemon_api.http.schemas import FieldError
+from storemon_api.http.services import ServicesDep
+from storemon_api.http.write_slots import PATIENCE, write
+from storemon_api.loads.load_responses import bad_rows, load_response
+from storemon_api.loads.request_body import polls_body
+from storemon_api.loads.schemas import LoadResponse
+from storemon_api.security.access_control import audit_event, visible_stores
+from storemon_pipeline.loads.pushed_load import BadRowsError, ForeignStoreError
+from storemon_pipeline.polls.poll_bodies import BodyFormat, TooManyRowsError, UnusableBodyError
+from storemon_pipeline.polls.push_polls import MOST_ROWS, push_polls
+
+router = APIRouter(tags=["data"])
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Of a body, as it comes and unpacked: 50,000 polls in JSON have about 6 MiB."""
+
+_FORMATS: Final = {
+    "": BodyFormat.JSON,
+    "application/json": BodyFormat.JSON,
+    "application/x-ndjson": BodyFormat.NDJSON,
+    "application/ndjson": BodyFormat.NDJSON,
+    "application/jsonl": BodyFormat.NDJSON,
+    "text/csv": BodyFormat.CSV,
+}
+
+_OnError = Annotated[
+    Literal["reject"] | None,
+    Query(
+        description=(
+            "With `reject` the good rows are loaded and the bad ones kept as rejected rows; "
+            "without it one bad row refuses the whole body."
+        )
+    ),
+]
+
+
+@router.post(
+    "/polls",
+    summary="Push polls",
+    responses={
+        200: {"model": LoadResponse},
+        **problem_responses(
+            BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE
+        ),
+    },
+    openapi_extra=polls_body(),
+)
+async def post_polls(
+    request: Request, services: ServicesDep, on_error: _OnError = None
+) -> Response:
+    """Load polls, all or nothing; the same body twice changes nothing."""
+    body_format = _FORMATS.get(media_type(request.headers.get("Content-Type")))
+    if body_format is None:
+        known = ", ".join(name for name in _FORMATS if name)
+        raise invalid_request(
+            [FieldError(field="Content-Type", message=f"Input should be one of {known}")]
+        )
+    packed = await read_body(
+        request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
+    )
+    encoding = request.headers.get("Content-Encoding")
+
+    def push(url: str) -> Response:
+        load = push_polls(
+            url,
+            unpack(packed, encoding, max_bytes=MAX_BYTES),
+            body_format,
+            now=datetime.now(UTC),
+            is_rejecting=on_error is not None,
+            patience=PATIENCE,
+            only_stores=visible_stores(request),
+            audit=audit_event(request),
+        )
+        return load_response(load, is_rejecting=on_error is not None)
+
+    try:
+        return await write(services, push)
+    except TooManyRowsError as error:
+        raise ProblemError(
+            BODY_TOO_LARGE, f"A request may hold at most {MOST_ROWS} polls; please send several."
+        ) from error
+    except UnusableBodyError as error:
+        raise invalid_request(
+            [FieldError(field="body", message=f"Input cannot be used: {error}")]
+        ) from error
+    except ForeignStoreError as error:
+        raise ProblemError(FORBIDDEN) from error
+    except BadRowsError as error:
+        raise bad_rows(error, "polls") from error

@@ -1,0 +1,101 @@
+"""Setting the hours and the time zone of one store."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeVar
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+
+from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    INVALID_REQUEST,
+)
+from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.services import Services, ServicesDep
+from storemon_api.http.store_paths import STORE_ID
+from storemon_api.http.write_slots import PATIENCE, write
+from storemon_api.loads.load_responses import bad_rows, load_response
+from storemon_api.loads.schemas import HoursBody, LoadResponse, TimezoneBody
+from storemon_api.security.access_control import audit_event
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.pushed_load import BadRowsError
+from storemon_pipeline.schedules.push_schedules import push_rows
+
+router = APIRouter(tags=["data"])
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+MAX_BYTES: Final = 256 * 1024
+
+_StoreId = Annotated[
+    str,
+    Path(
+        description="A store that is not known yet becomes known.", examples=["7482936150293847561"]
+    ),
+]
+_RESPONSES: Final = {
+    200: {"model": LoadResponse},
+    **problem_responses(BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE),
+}
+
+
+@router.put(
+    f"/stores/{STORE_ID}/hours",
+    summary="Set the weekly hours of a store",
+    responses=_RESPONSES,
+    openapi_extra=json_body(HoursBody),
+)
+async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
+    """Let these hours hold, from `valid_from` on; the same body twice changes nothing."""
+    body = await _read(request, services, HoursBody)
+    rows = [
+        {
+            "store_id": store_id,
+            "dayofweek": str(row.day_of_week),
+            "start_time_local": row.start_time_local,
+            "end_time_local": row.end_time_local,
+            "valid_from": body.valid_from,
+        }
+        for row in body.hours
+    ]
+    return await _write(request, services, Source.BUSINESS_HOURS, rows, "hours")
+
+
+@router.put(
+    f"/stores/{STORE_ID}/timezone",
+    summary="Set the time zone of a store",
+    responses=_RESPONSES,
+    openapi_extra=json_body(TimezoneBody),
+)
+async def put_timezone(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
+    """Let this zone hold, from `valid_from` on; the same body twice changes nothing."""
+    body = await _read(request, services, TimezoneBody)
+    row = {"store_id": store_id, "timezone_str": body.timezone, "valid_from": body.valid_from}
+    return await _write(request, services, Source.STORE_TIMEZONES, [row], "timezone")
+
+
+async def _read(request: Request, services: Services, model: type[_Model]) -> _Model:
+    body = await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout)
+    return parse_required_json(body, request.headers.get("Content-Type"), model)
+
+
+async def _write(
+    request: Request, services: Services, source: Source, rows: list[dict[str, str]], what: str
+) -> Response:
+    try:
+        load = await write(
+            services,
+            push_rows,
+            source,
+            rows,
+            now=datetime.now(UTC),
+            patience=PATIENCE,
+            audit=audit_event(request),
+        )
+    except BadRowsError as error:
+        raise bad_rows(error, what) from error
+    return load_response(load)

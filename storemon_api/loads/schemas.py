@@ -1,0 +1,120 @@
+"""Bodies of requests and responses about pushed rows, with examples."""
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from storemon_api.http.schemas import LocalInstant
+
+
+class RejectedPushedRow(BaseModel):
+    """One row of a pushed body that was not loaded."""
+
+    index: int = Field(description="Which row of the body, from 0.", examples=[17])
+    reason: str = Field(examples=["unknown status: 'up'"])
+    text: str = Field(examples=["7482936150293847561,2023-01-25T18:13:22Z,up"])
+
+
+class LoadResponse(BaseModel):
+    """What became of what was pushed: read = loaded + replaced + unchanged + rejected."""
+
+    model_config = ConfigDict(frozen=True)
+
+    load_id: int | None = Field(
+        default=None,
+        description="By which the load can be undone; none when the body was empty.",
+        examples=[42],
+    )
+    rows_read: int = Field(examples=[14092])
+    rows_loaded: int = Field(description="New rows.", examples=[14080])
+    rows_replaced: int = Field(description="Rows that changed what was known.", examples=[10])
+    rows_unchanged: int = Field(description="Rows that said what was known.", examples=[2])
+    rows_rejected: int = Field(description="Rows in quarantine.", examples=[0])
+    rejected: list[RejectedPushedRow] | None = Field(
+        default=None, description="The first thousand rejected rows; only with `on_error=reject`."
+    )
+
+
+class PollBody(BaseModel):
+    """A poll as it is pushed."""
+
+    store_id: str = Field(examples=["7482936150293847561"])
+    timestamp_utc: str = Field(examples=["2023-01-25 18:13:22.479220 UTC"])
+    status: str = Field(examples=["active"])
+
+
+_VALID_FROM = Field(
+    default="",
+    description=(
+        "The instant from which this holds, or `always`. Default: always for what is the first of "
+        "its store, else from now on."
+    ),
+    examples=["2023-01-25T18:00:00Z"],
+)
+
+
+class OpeningHours(BaseModel):
+    """One weekly interval on the store's clock."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    day_of_week: int = Field(description="0 is Monday.", examples=[0])
+    start_time_local: str = Field(examples=["09:00:00"])
+    end_time_local: str = Field(examples=["22:00:00"])
+
+
+class HoursBody(BaseModel):
+    """All weekly hours of a store; a weekday without an interval is closed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hours: list[OpeningHours] = Field(min_length=1, max_length=1_000)
+    valid_from: str = _VALID_FROM
+
+
+class TimezoneBody(BaseModel):
+    """The time zone of a store."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timezone: str = Field(description="IANA key.", examples=["America/New_York"])
+    valid_from: str = _VALID_FROM
+
+
+class ClosureBody(BaseModel):
+    """A planned closure."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    store_id: str = Field(
+        description="The store, or `*` for every store.", examples=["7482936150293847561"]
+    )
+    start_local: str = Field(
+        description="On the wall clock of each store.", examples=["2023-12-24 18:00:00"]
+    )
+    end_local: str | None = Field(
+        default=None, description="Default: open.", examples=["2023-12-26 09:00:00"]
+    )
+    reason: str = Field(default="", max_length=2_000, examples=["Christmas"])
+
+
+class ClosureResponse(BaseModel):
+    """A closure that holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    closure_id: int = Field(examples=[7])
+    store_id: str = Field(examples=["7482936150293847561"])
+    start_local: LocalInstant = Field(examples=["2023-12-24T18:00:00"])
+    end_local: LocalInstant | None = Field(default=None, examples=["2023-12-26T09:00:00"])
+    reason: str = Field(examples=["Christmas"])
+    loaded_at: AwareDatetime = Field(examples=["2023-12-01T08:00:00Z"])
+
+
+class ClosuresResponse(BaseModel):
+    """Closures that hold, by their ids."""
+
+    model_config = ConfigDict(frozen=True)
+
+    closures: list[ClosureResponse]
+    next_after: int | None = Field(
+        default=None, description="Ask again with this as `after`; none at the end.", examples=[7]
+    )

@@ -1,0 +1,1 @@
+"""Routes for operators: health, metrics, data health, API documentation."""

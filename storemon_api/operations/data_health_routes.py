@@ -1,0 +1,141 @@
+"""Whether the figures can be believed: sources, rejected rows, stores that lack something."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.problems import DATABASE_UNAVAILABLE
+from storemon_api.http.services import ServicesDep
+from storemon_api.live.fleet_cache import FleetCacheDep
+from storemon_api.operations.schemas import (
+    ContradictionResponse,
+    DataHealth,
+    RejectedRowExample,
+    RejectedRows,
+    SourceStatus,
+    StoreNames,
+)
+from storemon_api.security.access_control import visible_stores
+from storemon_pipeline.checks.contradictions import DataCheck
+from storemon_pipeline.checks.data_health import (
+    read_rejected_reasons,
+    read_rejected_reasons_of,
+    read_source_health,
+    read_source_health_of,
+    read_stores_of_rejected_hours,
+)
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
+from storemon_pipeline.figures.uptime_table import read_uptime_state
+from storemon_pipeline.uptime.store_state import STANDINGS, Standing
+
+router = APIRouter(tags=["fleet"])
+
+_NAMED: Final = 100
+_SHOWN: Final = 500
+
+
+@router.head("/data-health", include_in_schema=False)
+@router.get(
+    "/data-health",
+    summary="Whether the figures can be believed",
+    responses={200: {"model": DataHealth}, **problem_responses(DATABASE_UNAVAILABLE)},
+)
+def get_data_health(
+    request: Request, services: ServicesDep, fleet_cache: FleetCacheDep
+) -> Response:
+    """Answer with what was loaded and rejected, and with the stores whose data is doubtful."""
+    some = visible_stores(request)
+    with services.reader.connect() as connection:
+        only_rejected = read_stores_of_rejected_hours(connection)
+        if some is None:
+            sources = read_source_health(connection)
+            rejected = read_rejected_reasons(connection)
+        else:
+            sources = read_source_health_of(connection, some)
+            rejected = read_rejected_reasons_of(connection, some)
+            only_rejected = [store_id for store_id in only_rejected if store_id in some]
+        state = read_uptime_state(connection)
+    fleet, check = fleet_cache.fleet(some), fleet_cache.data_check(some)
+    store_ids: Sequence[str] = fleet.store_ids if fleet else ()
+    names: Sequence[str | None] = fleet.details.names if fleet else ()
+    name_of = dict(zip(store_ids, names, strict=True))
+    silent = STANDINGS.index(Standing.SILENT)
+    answer = DataHealth(
+        as_of=fleet and fleet.as_of,
+        refreshed_at=state and state.refreshed_at,
+        dagster_url=services.settings.dagster_url if some is None else None,
+        sources=[
+            SourceStatus(
+                source=source.source,
+                loads=source.loads,
+                last_loaded_at=source.last_loaded_at,
+                last_file=source.last_file_path,
+                last_looked_at=source.last_looked_at,
+                last_rows_read=source.last_rows_read,
+                last_rows_rejected=source.last_rows_rejected,
+                rows_loaded=source.rows_loaded,
+                rows_replaced=source.rows_replaced,
+            )
+            for source in sources
+        ],
+        rejected=[
+            RejectedRows(
+                source=kind.source,
+                reason=kind.reason,
+                rows=kind.rows,
+                examples=[
+                    RejectedRowExample(file=row.file_path, line=row.line, text=row.row_text)
+                    for row in kind.examples
+                ],
+            )
+            for kind in rejected
+        ],
+        stores=len(store_ids),
+        silent=_names(compress(store_ids, fleet.standing == silent if fleet else ()), name_of),
+        without_hours=_names(
+            compress(store_ids, ~fleet.details.has_hours if fleet else ()), name_of
+        ),
+        without_timezone=_names(
+            compress(
+                store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ()
+            ),
+            name_of,
+        ),
+        only_rejected_hours=_names(only_rejected, name_of),
+        contradictions=_contradictions(check),
+        contradictions_total=len(check.contradictions.store) if check else 0,
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) -> StoreNames:
+    """So many stores, the first of them with what they are called."""
+    meant = list(store_ids)
+    first = meant[:_NAMED]
+    return StoreNames(
+        total=len(meant), store_ids=first, names=[name_of.get(store_id) for store_id in first]
+    )
+
+
+def _contradictions(check: DataCheck | None) -> list[ContradictionResponse]:
+    """The findings, likely wrong zones first, then the greatest differences."""
+    if check is None:
+        return []
+    found = check.contradictions
+    rows = sorted(
+        zip(found.store.tolist(), found.kind, found.by_us.tolist(), strict=True),
+        key=lambda row: (row[1].value != "shifted", -abs(row[2]), row[0]),
+    )
+    return [
+        ContradictionResponse(
+            store_id=check.stores.store_ids[store].as_py(),
+            name=check.details.names[store],
+            timezone=check.details.timezones[store] or DEFAULT_ZONE,
+            kind=kind.value,
+            hours=by_us / HOUR_US,
+        )
+        for store, kind, by_us in rows[:_SHOWN]
+    ]

@@ -1,0 +1,87 @@
+"""Whether the process lives, whether it can serve reports."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+
+from storemon_api.http.openapi import json_content, problem_responses
+from storemon_api.http.problems import NOT_READY, ProblemError, is_database_away
+from storemon_api.http.services import Services, ServicesDep
+from storemon_api.operations.schemas import Health, Readiness
+from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
+from storemon_pipeline.database.migrate import is_current
+from storemon_pipeline.figures.uptime_table import read_uptime_state
+
+router = APIRouter(tags=["operation"])
+
+_OK: Final = "ok"
+_READY: Final = Readiness(
+    checks=dict.fromkeys(("database", "schema", "first_refresh", "dagster"), _OK)
+)
+_HEALTH: Final = Health().model_dump_json()
+
+
+@router.head("/healthz", include_in_schema=False)
+@router.get("/healthz", summary="The process lives", responses={200: {"model": Health}})
+async def healthz() -> Response:
+    """Answer, and ask nobody: a process that is waiting for its database is not to be killed."""
+    return Response(_HEALTH, media_type="application/json")
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get(
+    "/readyz",
+    summary="Reports can be made and served",
+    responses={
+        200: {"model": Readiness, "content": json_content(ready=_READY)},
+        **problem_responses(NOT_READY),
+    },
+)
+def readyz(services: ServicesDep) -> Response:
+    """Look at all that a report needs, and name what is missing.
+
+    Reports are made and served while no schedule is run, from data that gets old: that is a
+    warning, because sending the requests elsewhere would not mend it.
+    """
+    checks = _database_checks(services.reader) | {"dagster": _dagster_check(services)}
+    missing = [name for name, found in checks.items() if found != _OK]
+    if missing:
+        raise ProblemError(NOT_READY, f"Not ready yet: {', '.join(missing)}.", checks=checks)
+    ready = Readiness(checks=checks, warnings=_warnings(services))
+    return Response(ready.model_dump_json(), media_type="application/json")
+
+
+def _database_checks(reader: sa.Engine) -> dict[str, str]:
+    """Return what is found of the database, of its schema, of the first refresh."""
+    checks = dict.fromkeys(("database", "schema", "first_refresh"), "unknown")
+    try:
+        with reader.connect() as connection:
+            checks["database"] = _OK
+            if not is_current(connection):
+                return checks | {"schema": "not the newest version"}
+            checks["schema"] = _OK
+            has_refreshed = read_uptime_state(connection) is not None
+            checks["first_refresh"] = _OK if has_refreshed else "not done yet"
+    except sa.exc.SQLAlchemyError as error:
+        if not is_database_away(error):
+            raise
+        checks["database"] = "not reachable"
+    return checks
+
+
+def _warnings(services: Services) -> dict[str, str]:
+    try:
+        is_run = services.dagster_probe.are_schedules_run()
+    except (DagsterUnavailableError, DagsterRefusedError):
+        is_run = False
+    return {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
+
+
+def _dagster_check(services: Services) -> str:
+    try:
+        return _OK if services.dagster_probe.is_location_loaded() else "still loading its code"
+    except DagsterUnavailableError:
+        return "not reachable"
+    except DagsterRefusedError:
+        return "cannot load its code"

@@ -1,0 +1,186 @@
+"""The figures that Prometheus gets: those of the requests, and those read from the database."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Annotated, Final
+
+import sqlalchemy as sa
+from fastapi import Depends
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from storemon_api.http.problems import is_database_away
+from storemon_api.http.services import from_state
+from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
+from storemon_pipeline.alerts.conditions import Kind
+from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
+from storemon_pipeline.figures.uptime_table import UptimeState, newest_poll, read_uptime_state
+from storemon_pipeline.reports.requests import ReportState, count_by_state
+
+# From an answer out of memory to the slowest that a client waits for.
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The metrics of one application, in a registry of their own."""
+
+    def __init__(
+        self,
+        reader: sa.Engine,
+        is_dispatching: Callable[[], bool],
+        are_schedules_run: Callable[[], bool],
+    ) -> None:
+        """Measure this process; `is_dispatching` says whether it launches the report runs.
+
+        `are_schedules_run` asks Dagster, and may raise that there was no answer.
+        """
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "storemon_http_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._latency = Histogram(
+            "storemon_http_request_duration_seconds",
+            "Seconds from a request's headers to its answer's last byte.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        build = Info("storemon_build", "What runs here.", registry=self._registry)
+        build.info({"version": version("storemon")})
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_DatabaseFigures(reader, is_dispatching))
+        self._registry.register(_Schedules(are_schedules_run))
+
+    def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """One more request has been answered."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._latency.labels(method, route).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format, those of the database read now."""
+        return generate_latest(self._registry)
+
+
+class _Schedules(Collector):
+    """What Dagster says at the moment of a scrape."""
+
+    def __init__(self, are_schedules_run: Callable[[], bool]) -> None:
+        self._are_schedules_run = are_schedules_run
+
+    def describe(self) -> list[Metric]:
+        # As below: nobody is asked when the registry is built.
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            is_run = self._are_schedules_run()
+        except (DagsterUnavailableError, DagsterRefusedError):
+            is_run = False
+        yield GaugeMetricFamily(
+            "storemon_schedules_running",
+            "Whether Dagster answers and its daemon, which runs the schedules, is alive.",
+            float(is_run),
+        )
+
+
+class _DatabaseFigures(Collector):
+    """What the database says at the moment of a scrape; without it only that it is away."""
+
+    def __init__(self, reader: sa.Engine, is_dispatching: Callable[[], bool]) -> None:
+        self._reader = reader
+        self._is_dispatching = is_dispatching
+
+    def describe(self) -> list[Metric]:
+        # Without this the registry would collect, and so ask the database, when it is built.
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "storemon_dispatching",
+            "Whether this process launches the report runs: of several, one does.",
+            float(self._is_dispatching()),
+        )
+        try:
+            with self._reader.connect() as connection:
+                counts = count_by_state(connection)
+                state = read_uptime_state(connection)
+                polled_at = newest_poll(connection)
+                alerts = count_open_alerts(connection)
+                unsent = count_unsent(connection)
+        except sa.exc.SQLAlchemyError as error:
+            if not is_database_away(error):
+                raise
+            yield GaugeMetricFamily("storemon_database_up", "Whether the database answers.", 0.0)
+            return
+        yield GaugeMetricFamily("storemon_database_up", "Whether the database answers.", 1.0)
+        yield from _report_figures(counts)
+        yield from _data_figures(state, polled_at, datetime.now(UTC))
+        yield from _alert_figures(alerts, unsent)
+
+
+def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
+    reports = GaugeMetricFamily("storemon_reports", "Reports by state.", labels=["state"])
+    for report_state, count in counts.items():
+        reports.add_metric([report_state.value], count)
+    yield reports
+    yield GaugeMetricFamily(
+        "storemon_waiting_reports",
+        "Reports that were asked for and are not made yet.",
+        counts[ReportState.WAITING],
+    )
+
+
+def _alert_figures(alerts: dict[Kind, int], unsent: dict[str, int]) -> Iterator[Metric]:
+    is_open = GaugeMetricFamily("storemon_open_alerts", "Open alerts by kind.", labels=["kind"])
+    for kind, count in alerts.items():
+        is_open.add_metric([kind.value], count)
+    yield is_open
+    messages = GaugeMetricFamily(
+        "storemon_unsent_alert_messages",
+        "Messages about alerts that were not sent, by state.",
+        labels=["state"],
+    )
+    for state, count in unsent.items():
+        messages.add_metric([state], count)
+    yield messages
+
+
+def _data_figures(
+    state: UptimeState | None, polled_at: datetime | None, now: datetime
+) -> Iterator[Metric]:
+    """Yield the figures of the data; what was never loaded has none."""
+    if polled_at is not None:
+        yield GaugeMetricFamily(
+            "storemon_newest_poll_age_seconds",
+            "Time since the newest poll in the database.",
+            (now - polled_at).total_seconds(),
+        )
+    if state is not None:
+        yield GaugeMetricFamily(
+            "storemon_last_refresh_age_seconds",
+            "Time since the last refresh of the uptime table.",
+            (now - state.refreshed_at).total_seconds(),
+        )
+        yield GaugeMetricFamily(
+            "storemon_stores", "Stores with a poll in the last 192 hours.", state.stores
+        )
+        yield GaugeMetricFamily(
+            "storemon_silent_stores",
+            "Stores without a poll in the last 192 hours.",
+            state.silent_stores,
+        )
+
+
+MetricsDep = Annotated[Metrics, Depends(from_state("metrics"))]

@@ -1,0 +1,30 @@
+"""The metrics, for Prometheus to fetch."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from storemon_api.operations.metrics import MetricsDep
+
+router = APIRouter(tags=["operation"])
+
+
+@router.head("/metrics", include_in_schema=False)
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus's text format.",
+            "content": {
+                CONTENT_TYPE_LATEST: {
+                    "schema": {"type": "string"},
+                    "example": "storemon_waiting_reports 0.0\n",
+                }
+            },
+        }
+    },
+)
+def metrics(metrics: MetricsDep) -> Response:
+    """Answer also while the database is away: `storemon_database_up` says so."""
+    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

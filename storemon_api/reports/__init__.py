@@ -1,0 +1,1 @@
+"""Routes that request, poll, download, list and compare reports."""

@@ -1,0 +1,101 @@
+"""The answer that carries a complete report's CSV: its headers, its bytes. Decides no status."""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
+from http import HTTPStatus
+from typing import Final
+
+import sqlalchemy as sa
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from storemon_api.http.negotiation import has_entity_tag
+from storemon_api.reports.report_status import ReportStatus
+from storemon_api.reports.store_scope import EVERY_STORE, Members
+from storemon_pipeline.reports.csv_file import report_csv
+from storemon_pipeline.reports.requests import Report, read_csv_chunk
+from storemon_pipeline.reports.rows import read_report_rows
+
+CSV_MEDIA_TYPE: Final = "text/csv; charset=utf-8"
+
+# A complete report never changes. `access` makes it private where keys decide on the bytes.
+CACHE_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+def csv_response(
+    request: Request,
+    reader: sa.Engine,
+    report: Report,
+    headers: Mapping[str, str] | None = None,
+    members: Members = EVERY_STORE,
+) -> Response:
+    """Return the CSV of a complete report, 304 for who has it, only its headers for HEAD.
+
+    Who asks for a group, or may see some stores only, gets their lines, made of the report's rows:
+    who belongs to a group may change, so that they are not kept for ever. Else the bytes are
+    those that the run wrote: the first chunk is read before the answer begins; each further one
+    when it is its turn, on a connection that is held no longer than that.
+    """
+    some = members.visible(request, reader)
+    content = None if some is None else _filtered(reader, report, some)
+    sha256 = report.csv_sha256 if content is None else hashlib.sha256(content).hexdigest()
+    entity_tag = f'"{sha256}"'
+    answer_headers = {
+        "ETag": entity_tag,
+        "Cache-Control": CACHE_FOR_EVER if members == EVERY_STORE else "private, no-cache",
+        "Link": f'</reports/{report.report_id}.csv>; rel="canonical"',
+        "Report-Status": ReportStatus.COMPLETE.value,
+        **(headers or {}),
+    }
+    if has_entity_tag(request.headers.get("If-None-Match"), entity_tag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=answer_headers)
+    answer_headers["Content-Length"] = str(report.csv_bytes if content is None else len(content))
+    answer_headers["Content-Disposition"] = (
+        f'attachment; filename="{file_name(report, "csv", members)}"'
+    )
+    if request.method == "HEAD":
+        return Response(headers=answer_headers, media_type=CSV_MEDIA_TYPE)
+    if content is not None:
+        return Response(content, headers=answer_headers, media_type=CSV_MEDIA_TYPE)
+    first = _read_chunk(reader, report, 0)
+    return StreamingResponse(
+        _chunks(reader, report, first), headers=answer_headers, media_type=CSV_MEDIA_TYPE
+    )
+
+
+async def _chunks(reader: sa.Engine, report: Report, first: bytes) -> AsyncIterator[bytes]:
+    yield first
+    for chunk in range(1, report.csv_chunks or 1):
+        yield await run_in_threadpool(_read_chunk, reader, report, chunk)
+
+
+def _read_chunk(reader: sa.Engine, report: Report, chunk: int) -> bytes:
+    with reader.connect() as connection:
+        return read_csv_chunk(connection, _result_id(report), chunk)
+
+
+def _filtered(reader: sa.Engine, report: Report, store_ids: AbstractSet[str]) -> bytes:
+    with reader.connect() as connection:
+        rows = read_report_rows(connection, _result_id(report), store_ids)
+    return report_csv(rows.store_ids, rows.figures)
+
+
+def _result_id(report: Report) -> int:
+    if report.result_id is None:
+        raise ValueError(f"report {report.report_id} has no result")
+    return report.result_id
+
+
+def file_name(report: Report, extension: str, members: Members) -> str:
+    """Return the name that a browser saves a report under: in plain ASCII, sorted by `as_of`."""
+    as_of = "" if report.as_of is None else f"{report.as_of.isoformat(timespec='seconds')[:19]}Z-"
+    whose = "".join(
+        f"{word}-"
+        for name in (members.group, members.region)
+        if name and (word := re.sub("[^a-z0-9]+", "-", name.lower()).strip("-"))
+    )
+    as_of = as_of.replace(":", "").replace("-", "", 2)
+    return f"report-{as_of}{whose}{report.report_id[:8]}.{extension}"

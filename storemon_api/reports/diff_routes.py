@@ -1,0 +1,120 @@
+"""What a restated report says otherwise than another one on the same instant."""
+
+from dataclasses import asdict
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.problems import (
+    OF_A_REPORT,
+    invalid_request,
+)
+from storemon_api.http.schemas import FieldError
+from storemon_api.http.services import ServicesDep
+from storemon_api.reports.examples import REPORT_ID
+from storemon_api.reports.report_routes import complete_report
+from storemon_api.reports.schemas import DiffInput, DiffResponse, StoreDiff
+from storemon_api.security.access_control import visible_stores
+from storemon_pipeline.reports.diffs import (
+    FIGURES,
+    LoadBetween,
+    StoreDifference,
+    count_differences,
+    read_differences,
+    read_loads_between,
+)
+
+router = APIRouter(tags=["reports"])
+
+_MOST_STORES: Final = 1_000
+_MOST_INPUTS: Final = 1_000
+
+
+@router.head("/reports/{report_id}/diff", include_in_schema=False)
+@router.get(
+    "/reports/{report_id}/diff",
+    summary="What changed since another report on the same instant",
+    responses={
+        200: {"model": DiffResponse},
+        **problem_responses(*OF_A_REPORT),
+    },
+)
+def get_report_diff(
+    request: Request,
+    services: ServicesDep,
+    report_id: Annotated[str, Path(examples=[REPORT_ID])],
+    against: Annotated[str, Query(description="The report to compare with.", examples=[REPORT_ID])],
+    after: Annotated[str, Query(description="Stores behind this id, for the next page.")] = "",
+    limit: Annotated[int, Query(ge=1, le=_MOST_STORES)] = 100,
+) -> Response:
+    """Answer which stores' figures differ, by how much, and what was loaded in between.
+
+    A difference is what `report_id` says minus what `against` says. Both reports are complete and
+    speak of the same instant by the same policy. Of some stores, `inputs` are the loads by which
+    something stands that is said of them, without the numbers of their rows.
+    """
+    some = visible_stores(request)
+    report, other = complete_report(services, report_id), complete_report(services, against)
+    if (report.as_of, report.policy) != (other.as_of, other.policy):
+        message = "Input should be a report on the same as_of and policy"
+        raise invalid_request([FieldError(field="against", message=message)])
+    if "\0" in after:
+        raise invalid_request([FieldError(field="after", message="Input should be a store id")])
+    if report.result_id is None or other.result_id is None or report.as_of is None:
+        raise ValueError(f"a complete report has a result: {report_id}, {against}")
+    with services.reader.connect() as connection:
+        results = (other.result_id, report.result_id)
+        counts = count_differences(connection, results=results, stores=some)
+        stores = read_differences(
+            connection, results=results, behind=after, limit=limit, stores=some
+        )
+        inputs = read_loads_between(
+            connection,
+            results=results,
+            as_of=report.as_of,
+            limit=_MOST_INPUTS,
+            stores=some,
+        )
+    answer = DiffResponse(
+        report_id=report.report_id,
+        revision=report.revision,
+        against=other.report_id,
+        against_revision=other.revision,
+        as_of=report.as_of,
+        policy=report.policy,
+        stores_changed=counts.changed,
+        stores_appeared=counts.appeared,
+        stores_vanished=counts.vanished,
+        inputs=[_input(load, has_numbers=some is None) for load in inputs],
+        stores=[_store(store) for store in stores],
+        next_after=stores[-1].store_id if len(stores) == limit else None,
+    )
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _input(load: LoadBetween, *, has_numbers: bool) -> DiffInput:
+    if has_numbers:
+        return DiffInput(**asdict(load))
+    return DiffInput(
+        load_id=load.load_id,
+        source=load.source,
+        file_path=load.file_path,
+        loaded_at=load.loaded_at,
+    )
+
+
+def _store(store: StoreDifference) -> StoreDiff:
+    before, after = store.before, store.after
+    if before is None or after is None:
+        change, difference = "appeared" if before is None else "vanished", None
+    else:
+        change = "changed"
+        difference = {name: float(after[name] - before[name]) for name in FIGURES}
+    return StoreDiff(
+        store_id=store.store_id,
+        change=change,
+        before=before and {name: float(before[name]) for name in FIGURES},
+        after=after and {name: float(after[name]) for name in FIGURES},
+        difference=difference,
+    )

@@ -1,0 +1,345 @@
+"""Triggering reports, asking for them, downloading them: one row of the database, five shapes."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, assert_never
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from storemon_api.http.negotiation import prefers_json
+from storemon_api.http.openapi import json_content, problem_responses, report_links
+from storemon_api.http.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    DATABASE_UNAVAILABLE,
+    EXPIRED_REPORT,
+    FAILED_REPORT,
+    INVALID_REQUEST,
+    OF_A_REPORT,
+    RUNNING_REPORT,
+    UNKNOWN_REPORT,
+    ProblemError,
+    invalid_request,
+)
+from storemon_api.http.schemas import FieldError
+from storemon_api.http.services import Services, ServicesDep
+from storemon_api.reports import examples
+from storemon_api.reports.csv_response import CSV_MEDIA_TYPE, csv_response
+from storemon_api.reports.report_dispatcher import Dispatcher, DispatcherDep
+from storemon_api.reports.report_status import ReportStatus
+from storemon_api.reports.request_body import TriggerRequestDep, trigger_body
+from storemon_api.reports.schemas import (
+    CompleteReport,
+    FailedReport,
+    MessageStatusResponse,
+    MessageTriggerResponse,
+    RunningReport,
+    RunningResponse,
+    TriggerRequest,
+    TriggerResponse,
+)
+from storemon_api.reports.store_scope import MembersDep
+from storemon_api.security.access_control import audit_event, request_id, visible_stores
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.ask_for_report import ask_for_report
+from storemon_pipeline.reports.requests import Report, ReportState, read_report
+from storemon_pipeline.reports.rows import count_stores
+
+router = APIRouter(tags=["reports"])
+
+# The difference between two clocks that a request may show.
+_CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+# The text form of a UUID, as the trigger gives it.
+_REPORT_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_IdInQuery = Annotated[
+    str,
+    Query(
+        description="The id that the trigger gave.",
+        examples=[examples.REPORT_ID],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+_IdInPath = Annotated[
+    str,
+    Path(
+        description="The id that the trigger gave.",
+        examples=[examples.REPORT_ID],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+
+_TRIGGER_PROBLEMS: Final = problem_responses(
+    BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, DATABASE_UNAVAILABLE
+)
+_READ_PROBLEMS: Final = problem_responses(UNKNOWN_REPORT, EXPIRED_REPORT, DATABASE_UNAVAILABLE)
+_QUERY_PROBLEMS: Final = _READ_PROBLEMS | problem_responses(INVALID_REQUEST)
+
+_CSV_CONTENT: Final[dict[str, Any]] = {
+    CSV_MEDIA_TYPE: {"schema": {"type": "string"}, "example": examples.CSV}
+}
+_STATUS_CONTENT: Final = json_content(
+    running=examples.RUNNING, complete=examples.COMPLETE, failed=examples.FAILED
+)
+_CSV_HEADERS: Final[dict[str, Any]] = {
+    "ETag": {
+        "description": "The SHA-256 of the bytes; with the CSV only.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": "The report's lasting address; with the CSV only.",
+        "schema": {"type": "string"},
+        "example": f'</reports/{examples.REPORT_ID}.csv>; rel="canonical"',
+    },
+    "Report-Status": {"schema": {"type": "string", "enum": list(ReportStatus)}},
+}
+_NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
+    304: {"description": "The client has these bytes: `If-None-Match` names their `ETag`."}
+}
+
+
+@router.post(
+    "/trigger_report",
+    summary="Ask for a report",
+    responses={
+        200: {
+            "model": TriggerResponse,
+            "content": json_content(accepted=examples.TRIGGERED),
+            "links": report_links("get_report", "get_report_status", "get_report_csv"),
+        },
+        **_TRIGGER_PROBLEMS,
+    },
+    openapi_extra=trigger_body(),
+)
+def trigger_report(
+    request: Request, services: ServicesDep, dispatcher: DispatcherDep, wanted: TriggerRequestDep
+) -> Response:
+    """Accept the request for a report; the report itself is made after the answer."""
+    return _json(TriggerResponse(report_id=_request_report(request, services, dispatcher, wanted)))
+
+
+@router.head("/get_report", include_in_schema=False)
+@router.get(
+    "/get_report",
+    summary="The report's CSV, or where it stands",
+    responses={
+        200: {
+            "description": (
+                "The CSV once the report is complete, unless `Accept` ranks JSON above CSV; "
+                "else the status."
+            ),
+            "model": RunningResponse | RunningReport | CompleteReport | FailedReport,
+            "content": _CSV_CONTENT | _STATUS_CONTENT,
+            "headers": _CSV_HEADERS,
+        },
+        **_NOT_MODIFIED,
+        **_QUERY_PROBLEMS,
+    },
+)
+def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
+    """Answer the clients that poll this address until a CSV comes."""
+    report = find_report(services, report_id)
+    vary = {"Vary": "Accept"}
+    if prefers_json(", ".join(request.headers.getlist("Accept"))):
+        return _json(_status_resource(request, services, report), vary)
+    if report.state is ReportState.COMPLETE:
+        return csv_response(request, services.reader, report, vary)
+    if report.state is ReportState.WAITING:
+        return _json(RunningResponse(report_id=report.report_id), vary)
+    return _json(_status_resource(request, services, report), vary)
+
+
+@router.head("/get_report/{report_id}", include_in_schema=False)
+@router.get(
+    "/get_report/{report_id}",
+    summary="Where the report stands",
+    responses={
+        200: {
+            "model": RunningReport | CompleteReport | FailedReport,
+            "content": _STATUS_CONTENT,
+        },
+        **_READ_PROBLEMS,
+    },
+)
+def get_report_status(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
+    """Answer with the status resource, whatever the report's state and the `Accept` header."""
+    return _json(_status_resource(request, services, find_report(services, report_id)))
+
+
+@router.head("/reports/{report_id}.csv", include_in_schema=False)
+@router.get(
+    "/reports/{report_id}.csv",
+    summary="The report's CSV",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The CSV.",
+            "content": _CSV_CONTENT,
+            "headers": _CSV_HEADERS,
+        },
+        **_NOT_MODIFIED,
+        **problem_responses(*OF_A_REPORT),
+    },
+)
+def get_report_csv(
+    request: Request, services: ServicesDep, report_id: _IdInPath, wanted: MembersDep
+) -> Response:
+    """Answer with the CSV, or with the problem that there is none.
+
+    With `group` or `region` with the lines of the stores that belong there now.
+    """
+    return csv_response(
+        request, services.reader, complete_report(services, report_id), members=wanted
+    )
+
+
+@router.post(
+    "/api/trigger_report",
+    summary="Ask for a report, for the clients of /api",
+    responses={
+        200: {
+            "model": MessageTriggerResponse,
+            "content": json_content(accepted=examples.API_TRIGGERED),
+            "links": report_links("api_get_report"),
+        },
+        **_TRIGGER_PROBLEMS,
+    },
+    openapi_extra=trigger_body(),
+)
+def api_trigger_report(
+    request: Request, services: ServicesDep, dispatcher: DispatcherDep, wanted: TriggerRequestDep
+) -> Response:
+    """Accept the request for a report; only the words of the answer differ."""
+    return _json(
+        MessageTriggerResponse(report_id=_request_report(request, services, dispatcher, wanted))
+    )
+
+
+@router.head("/api/get_report", include_in_schema=False)
+@router.get(
+    "/api/get_report",
+    summary="The report's CSV, or where it stands, for the clients of /api",
+    responses={
+        200: {
+            "description": "The CSV once the report is complete, else the status.",
+            "model": MessageStatusResponse,
+            "content": _CSV_CONTENT
+            | json_content(running=examples.API_RUNNING, failed=examples.API_FAILED),
+            "headers": _CSV_HEADERS,
+        },
+        **_NOT_MODIFIED,
+        **_QUERY_PROBLEMS,
+    },
+)
+def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
+    """Answer the clients that look for `message`; `Accept` changes nothing."""
+    report = find_report(services, report_id)
+    match report.state:
+        case ReportState.COMPLETE:
+            return csv_response(request, services.reader, report)
+        case ReportState.WAITING:
+            status = ReportStatus.RUNNING
+        case ReportState.FAILED:
+            status = ReportStatus.FAILED
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
+    return _json(
+        MessageStatusResponse(
+            message=status, status=status, report_id=report.report_id, error=report.error
+        )
+    )
+
+
+def _request_report(
+    request: Request, services: Services, dispatcher: Dispatcher, wanted: TriggerRequest
+) -> str:
+    """Return the id of a new report that waits to be made."""
+    if wanted.as_of is not None and wanted.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
+        message = "Input should be at most 5 minutes in the future"
+        raise invalid_request([FieldError(field="as_of", message=message)])
+    report_id = ask_for_report(
+        services.engine,
+        as_of=wanted.as_of,
+        policy=wanted.policy or Policy.NEAREST,
+        request_id=request_id(request),
+        audit=audit_event(request),
+    )
+    dispatcher.wake()
+    return report_id
+
+
+def find_report(services: Services, report_id: str) -> Report:
+    """Return the report. Raises a 404 problem; no database is asked for what cannot be an id."""
+    if _REPORT_ID.fullmatch(report_id):
+        with services.reader.connect() as connection:
+            report = read_report(connection, report_id)
+        if report is not None:
+            return report
+    raise ProblemError(UNKNOWN_REPORT)
+
+
+def complete_report(services: Services, report_id: str) -> Report:
+    """Return a complete report. Raises the problem that there is none."""
+    report = find_report(services, report_id)
+    match report.state:
+        case ReportState.COMPLETE:
+            return report
+        case ReportState.WAITING:
+            raise ProblemError(RUNNING_REPORT)
+        case ReportState.FAILED:
+            raise ProblemError(FAILED_REPORT, report.error)
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
+
+
+def _status_resource(
+    request: Request, services: Services, report: Report
+) -> RunningReport | CompleteReport | FailedReport:
+    """Return what is told of a report to who asks for its status. Raises a 410 problem."""
+    match report.state:
+        case ReportState.WAITING:
+            return RunningReport(report_id=report.report_id, requested_at=report.requested_at)
+        case ReportState.COMPLETE:
+            stores, silent_stores = _counts(request, services, report)
+            return CompleteReport(
+                report_id=report.report_id,
+                requested_at=report.requested_at,
+                report_url=f"{request.base_url}reports/{report.report_id}.csv",
+                as_of=report.as_of,
+                policy=report.policy,
+                stores=stores,
+                silent_stores=silent_stores,
+                completed_at=report.completed_at,
+                revision=report.revision,
+            )
+        case ReportState.FAILED:
+            return FailedReport(
+                report_id=report.report_id,
+                requested_at=report.requested_at,
+                error=report.error,
+            )
+        case ReportState.EXPIRED:
+            raise ProblemError(EXPIRED_REPORT)
+        case _:
+            assert_never(report.state)
+
+
+def _counts(request: Request, services: Services, report: Report) -> tuple[int | None, int | None]:
+    """Return how many stores have a row and how many have none, of those that may be seen."""
+    some = visible_stores(request)
+    if some is None or report.result_id is None:
+        return report.stores, report.silent_stores
+    with services.reader.connect() as connection:
+        return count_stores(connection, [report.result_id], some)[report.result_id]
+
+
+def _json(body: BaseModel, headers: dict[str, str] | None = None) -> Response:
+    # FastAPI would validate and serialise a returned model in two more trips to a thread.
+    return Response(
+        body.model_dump_json(exclude_none=True), headers=headers, media_type="application/json"
+    )

@@ -1,0 +1,86 @@
+"""What a complete report's rows sum to: of all stores, of each group or region."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.problems import (
+    OF_A_REPORT,
+)
+from storemon_api.http.schemas import json_response
+from storemon_api.http.services import ServicesDep
+from storemon_api.reports.examples import REPORT_ID
+from storemon_api.reports.report_routes import complete_report
+from storemon_api.reports.schemas import ReportTotalsResponse, ReportTotalsRow
+from storemon_api.reports.store_scope import MembersDep
+from storemon_api.stores.store_schemas import WindowFigures
+from storemon_pipeline.domain.windows import Window
+from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.reports.totals import ReportTotal, read_report_totals
+from storemon_pipeline.uptime.percentages import share_percent
+
+router = APIRouter(tags=["reports"])
+
+_PROBLEMS: Final = problem_responses(*OF_A_REPORT)
+
+
+@router.head("/reports/{report_id}/totals", include_in_schema=False)
+@router.get(
+    "/reports/{report_id}/totals",
+    summary="A report's sums, by group or region",
+    responses={200: {"model": ReportTotalsResponse}, **_PROBLEMS},
+)
+def get_report_totals(
+    request: Request,
+    services: ServicesDep,
+    report_id: Annotated[str, Path(examples=[REPORT_ID])],
+    wanted: MembersDep,
+    split: Annotated[Split | None, Query(description="One row for each.")] = None,
+) -> Response:
+    """Answer with sums of the report's rows, by where each store belongs now.
+
+    A percentage is a sum divided by a sum. The stores without a group or region come last.
+    """
+    report = complete_report(services, report_id)
+    if report.result_id is None or report.as_of is None:
+        raise ValueError(f"the complete report {report.report_id} has no result")
+    some = wanted.visible(request, services.reader)
+    with services.reader.connect() as connection:
+        totals = read_report_totals(connection, report.result_id, split=split, store_ids=some)
+    return json_response(
+        ReportTotalsResponse(
+            report_id=report.report_id,
+            as_of=report.as_of,
+            policy=report.policy,
+            split=split,
+            totals=[
+                ReportTotalsRow(
+                    name=total.name,
+                    stores=total.stores,
+                    windows={window: _figures(total, window) for window in Window},
+                )
+                for total in totals
+            ],
+        )
+    )
+
+
+def _figures(total: ReportTotal, window: Window) -> WindowFigures:
+    business, uptime, downtime, lowest, highest, observed = (
+        total.amounts[f"{amount}_last_{window}_us"]
+        for amount in (
+            *("business", "uptime", "downtime"),
+            *("lowest_uptime", "highest_uptime", "observed"),
+        )
+    )
+    return WindowFigures(
+        business_us=business,
+        uptime_us=uptime,
+        downtime_us=downtime,
+        lowest_uptime_us=lowest,
+        highest_uptime_us=highest,
+        observed_us=observed,
+        uptime_percent=share_percent(uptime, business),
+        observed_percent=share_percent(observed, business),
+    )

@@ -1,0 +1,1 @@
+"""Routes about single stores and lists of stores."""

@@ -1,0 +1,154 @@
+"""Which stores a request asks for, and in what order."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import numpy as np
+from fastapi import Depends, Query, Request
+
+from storemon_api.http.problems import invalid_request
+from storemon_api.http.schemas import FieldError
+from storemon_api.security.access_control import visible_stores
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray
+from storemon_pipeline.stores.store_details import StoreDetails
+from storemon_pipeline.uptime.store_state import STANDINGS, Standing
+from storemon_pipeline.views.fleet_view import Fleet
+
+
+class StoreOrder(StrEnum):
+    """What a list of stores is sorted by."""
+
+    STORE_ID = "store_id"
+    NAME = "name"
+    STANDING = "standing"
+    SINCE = "since"
+    LOST = "lost"
+    UPTIME_HOUR = "uptime_hour"
+    UPTIME_DAY = "uptime_day"
+    UPTIME_WEEK = "uptime_week"
+    DOWNTIME_HOUR = "downtime_hour"
+    DOWNTIME_DAY = "downtime_day"
+    DOWNTIME_WEEK = "downtime_week"
+    LAST_POLL = "last_poll"
+
+
+class Direction(StrEnum):
+    """Which end of an order comes first."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
+_SHARES = (StoreOrder.UPTIME_HOUR, StoreOrder.UPTIME_DAY, StoreOrder.UPTIME_WEEK)
+_LOSSES = (StoreOrder.DOWNTIME_HOUR, StoreOrder.DOWNTIME_DAY, StoreOrder.DOWNTIME_WEEK)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFilter:
+    """What a store must be to be listed; None leaves it open."""
+
+    q: str | None
+    group: str | None
+    region: str | None
+    timezone: str | None
+    only: AbstractSet[str] | None
+    """What of all stores the request may see."""
+
+    def matches(self, store_ids: list[str], details: StoreDetails) -> BoolArray:
+        """Which stores are asked for, shape `(stores,)`."""
+        only = self.only
+        kept = np.array([only is None or store_id in only for store_id in store_ids], np.bool_)
+        zones = [zone or DEFAULT_ZONE for zone in details.timezones]
+        for wanted, values in (
+            (self.group, details.groups),
+            (self.region, details.regions),
+            (self.timezone, zones),
+        ):
+            if wanted is not None:
+                kept &= np.array([value == wanted for value in values], np.bool_)
+        if self.q:
+            words = self.q.strip().casefold()
+            kept &= np.array(
+                [
+                    words in store_id.casefold() or words in (name or "").casefold()
+                    for store_id, name in zip(store_ids, details.names, strict=True)
+                ],
+                np.bool_,
+            )
+        return kept
+
+
+async def _store_filter(
+    request: Request,
+    q: Annotated[str | None, Query(description="Part of the id or the name.")] = None,
+    group: str | None = None,
+    region: str | None = None,
+    timezone: str | None = None,
+) -> StoreFilter:
+    check_texts(group=group, region=region, timezone=timezone)
+    return StoreFilter(q, group, region, timezone, visible_stores(request))
+
+
+StoreFilterDep = Annotated[StoreFilter, Depends(_store_filter)]
+
+
+def check_texts(**values: str | None) -> None:
+    """Raise the problem that a field holds no text."""
+    for name, value in values.items():
+        if value is not None and not is_storable(value):
+            raise invalid_request([FieldError(field=name, message="Input is no text")])
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold this text: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def has_standing(fleet: Fleet, wanted: list[Standing]) -> BoolArray:
+    """Which stores stand so, shape `(stores,)`."""
+    return np.isin(fleet.standing, [STANDINGS.index(one) for one in wanted])
+
+
+def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
+    """The positions in the asked order; of equals the smaller id, those without a value last."""
+    value, is_known = _values(fleet, found, sort)
+    sign = -1 if order is Direction.DESCENDING else 1
+    return found[np.lexsort((found, sign * value, ~is_known))]
+
+
+def _values(fleet: Fleet, found: IntArray, sort: StoreOrder) -> tuple[IntArray, BoolArray]:
+    """What stores are sorted by, and of which it is known."""
+    value, known = found, np.ones(len(found), np.bool_)
+    if sort is StoreOrder.NAME:
+        names = [fleet.details.names[position] for position in found.tolist()]
+        rank = {name: number for number, name in enumerate(sorted({name or "" for name in names}))}
+        value = np.array([rank[name or ""] for name in names], np.int64)
+        known = np.array([name is not None for name in names], np.bool_)
+    elif sort is StoreOrder.STANDING:
+        value = fleet.standing[found].astype(np.int64)
+    elif sort is StoreOrder.LAST_POLL:
+        value, known = fleet.last_poll_us[found], fleet.has_poll[found]
+    elif sort in {StoreOrder.SINCE, StoreOrder.LOST}:
+        row = fleet.incident_row[found]
+        known = row >= 0
+        of_incident = (
+            fleet.incidents.start_us if sort is StoreOrder.SINCE else fleet.incidents.lost_us
+        )
+        value = of_incident[row] if len(of_incident) else found
+    elif sort in _SHARES:
+        column, row = _SHARES.index(sort), fleet.figure_row[found]
+        figures = fleet.figures
+        if len(figures.store):
+            business = figures.business_us[row, column]
+            value = figures.uptime_us[row, column] * 1_000_000 // np.maximum(business, 1)
+            known = (row >= 0) & (business > 0)
+        else:
+            known = row >= 0
+    elif sort in _LOSSES:
+        row = fleet.figure_row[found]
+        known = row >= 0
+        if len(fleet.figures.store):
+            value = fleet.figures.downtime_us[row, _LOSSES.index(sort)]
+    return value, known

@@ -1,0 +1,174 @@
+"""Turning the engine's arrays into the bodies of answers about stores. Asks nobody anything."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from storemon_api.http.paging import Paging
+from storemon_api.stores.store_schemas import (
+    HistoryAmounts,
+    IncidentResponse,
+    IncidentsPage,
+    IncidentsSummary,
+    StoreSummary,
+    WindowFigures,
+)
+from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray, Window
+from storemon_pipeline.uptime.history import Amounts
+from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents
+from storemon_pipeline.uptime.percentages import share_percent
+from storemon_pipeline.uptime.store_state import STANDINGS
+from storemon_pipeline.views.fleet_view import Fleet
+
+_WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
+_ENDINGS: Final = {
+    Ending.OPEN: "open",
+    Ending.ENDED: "ended",
+    Ending.LOST_SIGHT: "lost sight of",
+}
+
+
+def wall_clock(local_us: int) -> datetime:
+    """Microseconds on a wall clock as a datetime without a zone."""
+    return _WALL_EPOCH + timedelta(microseconds=local_us)
+
+
+def store_summary(fleet: Fleet, position: int) -> StoreSummary:
+    """One store at the newest poll."""
+    details, row = fleet.details, int(fleet.incident_row[position])
+    timezone = details.timezones[position]
+    return StoreSummary(
+        store_id=fleet.store_ids[position],
+        name=details.names[position],
+        group=details.groups[position],
+        region=details.regions[position],
+        timezone=timezone or DEFAULT_ZONE,
+        has_timezone=timezone is not None,
+        has_hours=bool(details.has_hours[position]),
+        standing=STANDINGS[int(fleet.standing[position])],
+        last_poll_at=instant(int(fleet.last_poll_us[position]))
+        if fleet.has_poll[position]
+        else None,
+        down_since=instant(int(fleet.incidents.start_us[row])) if row >= 0 else None,
+        last_active_poll_at=_poll(fleet.incidents.last_active_us[row]) if row >= 0 else None,
+        first_inactive_poll_at=_poll(fleet.incidents.first_inactive_us[row]) if row >= 0 else None,
+        lost_us=int(fleet.incidents.lost_us[row]) if row >= 0 else 0,
+        figures=window_figures(fleet, position),
+    )
+
+
+def window_figures(fleet: Fleet, position: int) -> dict[Window, WindowFigures] | None:
+    """The store's newest figures; None when it has none."""
+    row = int(fleet.figure_row[position])
+    if row < 0:
+        return None
+    figures = fleet.figures
+    made = {}
+    for column, window in enumerate(Window):
+        business, uptime = (
+            int(figures.business_us[row, column]),
+            int(figures.uptime_us[row, column]),
+        )
+        observed = int(figures.observed_us[row, column])
+        made[window] = WindowFigures(
+            business_us=business,
+            uptime_us=uptime,
+            downtime_us=int(figures.downtime_us[row, column]),
+            lowest_uptime_us=int(figures.lowest_us[row, column]),
+            highest_uptime_us=int(figures.highest_us[row, column]),
+            observed_us=observed,
+            uptime_percent=share_percent(uptime, business),
+            observed_percent=share_percent(observed, business),
+        )
+    return made
+
+
+def incident_response(
+    incidents: Incidents, row: int, *, store_id: str, name: str | None
+) -> IncidentResponse:
+    """One incident."""
+    return IncidentResponse(
+        store_id=store_id,
+        name=name,
+        ending=_ENDINGS[Ending(int(incidents.ending[row]))],
+        start=instant(int(incidents.start_us[row])),
+        end=instant(int(incidents.end_us[row])),
+        last_active_poll=_poll(incidents.last_active_us[row]),
+        first_inactive_poll=instant(int(incidents.first_inactive_us[row])),
+        last_inactive_poll=instant(int(incidents.last_inactive_us[row])),
+        next_active_poll=_poll(incidents.next_active_us[row]),
+        polls=int(incidents.polls[row]),
+        lost_us=int(incidents.lost_us[row]),
+    )
+
+
+def _poll(at_us: int) -> datetime | None:
+    return None if at_us == NO_POLL else instant(int(at_us))
+
+
+def incidents_summary(incidents: Incidents) -> IncidentsSummary:
+    """Incidents in numbers."""
+    ended = incidents.lost_us[incidents.ending == Ending.ENDED]
+    return IncidentsSummary(
+        count=len(incidents),
+        open=int((incidents.ending == Ending.OPEN).sum()),
+        lost_us=int(incidents.lost_us.sum()),
+        longest_us=int(incidents.lost_us.max(initial=0)),
+        mean_to_recovery_us=int(ended.sum()) // len(ended) if len(ended) else None,
+    )
+
+
+def history_amounts(amounts: Amounts, rows: IntArray | BoolArray | slice) -> HistoryAmounts:
+    """The sum of some rows of amounts."""
+    business, uptime, downtime, unknown, uncertain, lowest = (
+        int(values[rows].sum())
+        for values in (
+            amounts.business_us,
+            amounts.uptime_us,
+            amounts.downtime_us,
+            amounts.unknown_us,
+            amounts.uncertain_us,
+            amounts.lowest_us,
+        )
+    )
+    return HistoryAmounts(
+        business_us=business,
+        uptime_us=uptime,
+        downtime_us=downtime,
+        unknown_us=unknown,
+        uncertain_us=uncertain,
+        lowest_uptime_us=lowest,
+        highest_uptime_us=lowest + uncertain,
+        uptime_percent=share_percent(uptime, uptime + downtime),
+    )
+
+
+def incidents_page(
+    paging: Paging,
+    as_of: datetime | None,
+    incidents: Incidents,
+    store_ids: Sequence[str],
+    names: Sequence[str | None],
+) -> IncidentsPage:
+    """A page of incidents that are in order; ids and names are by the position of the store."""
+    stores = incidents.store.tolist()
+    return IncidentsPage(
+        as_of=as_of,
+        total=len(incidents),
+        offset=paging.offset,
+        limit=paging.limit,
+        next=paging.next_address(len(incidents)),
+        summary=incidents_summary(incidents),
+        incidents=[
+            incident_response(
+                incidents, row, store_id=store_ids[stores[row]], name=names[stores[row]]
+            )
+            for row in range(*paging.rows.indices(len(incidents)))
+        ],
+    )
+
+
+def now_utc() -> datetime:
+    """The clock of the server."""
+    return datetime.now(UTC)

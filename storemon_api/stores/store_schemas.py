@@ -1,0 +1,248 @@
+"""The bodies of answers about stores, their history and their incidents, with examples."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from storemon_api.http.schemas import LocalInstant, ResponseBody
+from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.domain.windows import Policy, Window
+from storemon_pipeline.uptime.store_state import Standing
+
+_STORE_ID = "7482936150293847561"
+_PERCENT = "Rounded down to two decimals; null where there is nothing to divide by."
+
+
+class WindowFigures(ResponseBody):
+    """One window of the newest figures, in microseconds of business time."""
+
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    observed_us: int
+    uptime_percent: float | None = Field(description=_PERCENT, examples=[99.12])
+    observed_percent: float | None = Field(description=_PERCENT, examples=[97.5])
+
+
+class StoreSummary(ResponseBody):
+    """A store at the newest poll. What is unknown is null."""
+
+    store_id: str = Field(examples=[_STORE_ID])
+    name: str | None = Field(examples=["Market Street"])
+    group: str | None = Field(examples=["Bay Area"])
+    region: str | None = Field(examples=["West"])
+    timezone: str = Field(examples=["America/Los_Angeles"])
+    has_timezone: bool = Field(description="False: none was loaded, the default zone counts.")
+    has_hours: bool = Field(description="False: no hours were loaded, the store is always open.")
+    standing: Standing
+    last_poll_at: AwareDatetime | None
+    down_since: AwareDatetime | None = Field(
+        description="When the open incident is estimated to have begun; null without one."
+    )
+    last_active_poll_at: AwareDatetime | None = Field(
+        description="The active poll before the open incident; null when it began before any."
+    )
+    first_inactive_poll_at: AwareDatetime | None = Field(
+        description="The first inactive poll of the open incident."
+    )
+    lost_us: int = Field(description="Business time that the open incident has cost so far.")
+    figures: dict[Window, WindowFigures] | None = Field(
+        description="Null for a silent store: no poll in 192 hours."
+    )
+
+
+class StoresPage(ResponseBody):
+    """A page of stores."""
+
+    as_of: AwareDatetime | None = Field(description="The newest poll; null while there is none.")
+    total: int = Field(description="Stores that the filters leave, on all pages.")
+    offset: int
+    limit: int
+    next: str | None = Field(description="The address of the next page; null on the last one.")
+    stores: list[StoreSummary]
+
+
+class OpenInterval(ResponseBody):
+    """A weekly open interval; it may end at 24:00, or lie behind midnight of its day."""
+
+    day_of_week: int = Field(description="0 is Monday.")
+    start: str = Field(examples=["09:00:00"])
+    end: str = Field(examples=["24:00:00"])
+
+
+class IncidentResponse(ResponseBody):
+    """A stretch of estimated downtime that cost business time.
+
+    It began between the last active and the first inactive poll, and ended between the last
+    inactive and the next active one; a missing side of a bracket is null.
+    """
+
+    store_id: str = Field(examples=[_STORE_ID])
+    name: str | None
+    ending: Literal["open", "ended", "lost sight of"]
+    start: AwareDatetime = Field(description="Estimated.")
+    end: AwareDatetime = Field(description="Estimated; of an open incident the newest poll.")
+    last_active_poll: AwareDatetime | None
+    first_inactive_poll: AwareDatetime
+    last_inactive_poll: AwareDatetime
+    next_active_poll: AwareDatetime | None
+    polls: int = Field(description="Inactive polls.")
+    lost_us: int = Field(description="Business time lost.")
+
+
+class IncidentsSummary(ResponseBody):
+    """Incidents in numbers; times are business time."""
+
+    count: int
+    open: int
+    lost_us: int
+    longest_us: int
+    mean_to_recovery_us: int | None = Field(
+        description="Lost by an incident that ended, on average (MTTR); null without one."
+    )
+
+
+class IncidentsPage(ResponseBody):
+    """A page of incidents: open ones first, then the newest first."""
+
+    as_of: AwareDatetime | None
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+    summary: IncidentsSummary
+    incidents: list[IncidentResponse]
+
+
+class StoreResponse(StoreSummary):
+    """A store with its week and its polls in numbers."""
+
+    as_of: AwareDatetime
+    hours: list[OpenInterval]
+    first_poll_at: AwareDatetime | None
+    polls: int
+    open_incident: IncidentResponse | None
+
+
+class HistoryAmounts(ResponseBody):
+    """Business time and its parts: business = up + down + unknown."""
+
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    unknown_us: int = Field(description="More than 192 hours from any poll.")
+    uncertain_us: int = Field(description="Estimated up or down outside of any status run.")
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    uptime_percent: float | None = Field(
+        description=f"Of the time that is up or down. {_PERCENT}", examples=[98.43]
+    )
+
+
+class HistoryRow(HistoryAmounts):
+    """One local hour, day, week or month of a store."""
+
+    begin_local: LocalInstant = Field(
+        description="Where the period begins on the store's clock.",
+        examples=["2023-01-24T00:00:00"],
+    )
+    start: AwareDatetime
+    end: AwareDatetime
+    incidents: int | None = Field(
+        default=None, description="That cost time on this day; only by day."
+    )
+
+
+class HistoryPage(ResponseBody):
+    """A store's history by local periods; ends with the newest poll."""
+
+    store_id: str
+    timezone: str
+    by: Period
+    start: AwareDatetime
+    end: AwareDatetime
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+    sum: HistoryAmounts
+    periods: list[HistoryRow]
+
+
+class SegmentKind(StrEnum):
+    """What a stretch of a timeline is."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+    CLOSURE = "closure"
+
+
+class Segment(ResponseBody):
+    """A stretch of a timeline; those of an answer lie end to end."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    kind: SegmentKind
+    is_certain: bool = Field(description="The status run's own polls lie on both sides.")
+
+
+class Tick(ResponseBody):
+    """One poll."""
+
+    at: AwareDatetime
+    is_active: bool
+
+
+class OffsetSpan(ResponseBody):
+    """From when on the store's clock is so far from UTC."""
+
+    start: AwareDatetime
+    offset_seconds: int
+
+
+class TimelineResponse(ResponseBody):
+    """What happened at a store, minute by minute."""
+
+    store_id: str
+    timezone: str
+    start: AwareDatetime
+    end: AwareDatetime
+    offsets: list[OffsetSpan]
+    segments: list[Segment]
+    polls: list[Tick]
+
+
+class LedgerEntry(ResponseBody):
+    """One interval of a window. What is not business time counts nothing."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    kind: SegmentKind
+    is_certain: bool
+    counted_us: int
+    run_first_poll: AwareDatetime | None = Field(description="Of the status run that decides.")
+    run_last_poll: AwareDatetime | None
+    run_polls: int | None
+    reason: str = Field(examples=["between two active polls"])
+
+
+class LedgerResponse(ResponseBody):
+    """The intervals that sum to a report's figure, to the microsecond."""
+
+    store_id: str
+    timezone: str
+    as_of: AwareDatetime
+    policy: Policy
+    window: Window
+    start: AwareDatetime
+    business_us: int
+    uptime_us: int
+    downtime_us: int
+    lowest_uptime_us: int
+    highest_uptime_us: int
+    entries: list[LedgerEntry]

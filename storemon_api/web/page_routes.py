@@ -1,0 +1,99 @@
+"""The web pages: frames without data, which scripts fill from the JSON of the other routes."""
+
+from importlib.resources import files
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.staticfiles import StaticFiles
+
+from storemon_api.http.store_paths import STORE_ID
+
+router = APIRouter(include_in_schema=False)
+
+STATIC_PATH: Final = "/static"
+
+_PAGES: Final = (
+    ("/", "Now"),
+    ("/pages/alerts", "Alerts"),
+    ("/pages/reports", "Reports"),
+    ("/pages/data", "Data health"),
+    ("/docs", "API"),
+)
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(str(files("storemon_api.web") / "templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+# Everything comes from this server; nothing runs that is not a file of it.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+def static_files() -> StaticFiles:
+    """Return the pages' scripts and styles, to be mounted at `STATIC_PATH`."""
+    return _Revalidated(directory=str(files("storemon_api.web") / "static"))
+
+
+class _Revalidated(StaticFiles):
+    """Files that a browser keeps, and asks about each time: a new release shows at once."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
+
+@router.head("/")
+@router.get("/")
+async def now_page(request: Request) -> Response:
+    """Answer with the page of all stores."""
+    return _page(request, "now", "Now", here="/")
+
+
+@router.head(f"/store/{STORE_ID}")
+@router.get(f"/store/{STORE_ID}")
+async def store_page(request: Request, store_id: str) -> Response:
+    """Answer with the page of one store, whether it exists or not."""
+    return _page(request, "store", store_id, here="", store_id=store_id)
+
+
+@router.head("/pages/reports")
+@router.get("/pages/reports")
+async def reports_page(request: Request) -> Response:
+    """Answer with the page of reports."""
+    return _page(request, "reports", "Reports", here="/pages/reports")
+
+
+@router.head("/pages/data")
+@router.get("/pages/data")
+async def data_page(request: Request) -> Response:
+    """Answer with the page about the data."""
+    return _page(request, "data", "Data health", here="/pages/data")
+
+
+@router.head("/pages/alerts")
+@router.get("/pages/alerts")
+async def alerts_page(request: Request) -> Response:
+    """Answer with the page of alerts."""
+    return _page(request, "alerts", "Alerts", here="/pages/alerts")
+
+
+def _page(request: Request, name: str, title: str, *, here: str, store_id: str = "") -> Response:
+    text = _TEMPLATES.get_template(f"{name}.html").render(
+        root=request.scope.get("root_path", "").rstrip("/"),
+        title=title,
+        script=f"{name}.js",
+        pages=_PAGES,
+        here=here,
+        store_id=store_id,
+    )
+    return Response(
+        text.encode("utf-8", "replace"),
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"},
+    )

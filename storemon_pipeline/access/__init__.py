@@ -1,0 +1,1 @@
+"""API keys and the audit log: values, tables and the commands that change them."""

@@ -1,0 +1,135 @@
+"""Listing alerts with their messages, and counting them. Writes nothing."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storemon_pipeline.alerts.conditions import Kind
+from storemon_pipeline.database.tables import alert_deliveries, alerts, store_details
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDelivery:
+    """A message to one address, which its label stands for."""
+
+    change: str
+    target: str
+    title: str
+    body: str
+    state: str
+    is_held: bool
+    tries: int
+    next_try_at: datetime
+    sent_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAlert:
+    """An alert with the messages about it."""
+
+    alert_id: int
+    kind: Kind
+    subject: str
+    name: str | None
+    opened_at: datetime
+    since: datetime
+    closed_at: datetime | None
+    ending: str | None
+    lost_us: int
+    stores: int | None
+    of_stores: int | None
+    is_told: bool
+    recorded_at: datetime
+    deliveries: list[ListedDelivery] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts are asked for; None leaves it open. `subjects` are ids of stores."""
+
+    is_open: bool | None = None
+    kind: Kind | None = None
+    subjects: Collection[str] | None = None
+
+
+def list_alerts(
+    connection: sa.Connection, wanted: AlertFilter, *, offset: int, limit: int
+) -> tuple[int, list[ListedAlert]]:
+    """How many alerts there are, and a page of them: open ones first, then the newest first."""
+    conditions = _conditions(wanted)
+    total = connection.execute(
+        sa.select(sa.func.count()).select_from(alerts).where(*conditions)
+    ).scalar_one()
+    rows = connection.execute(
+        sa.select(
+            alerts.c.alert_id,
+            alerts.c.kind,
+            alerts.c.subject,
+            store_details.c.name,
+            alerts.c.opened_at,
+            alerts.c.since,
+            alerts.c.closed_at,
+            alerts.c.ending,
+            alerts.c.lost_us,
+            alerts.c.stores,
+            alerts.c.of_stores,
+            alerts.c.is_told,
+            alerts.c.recorded_at,
+        )
+        .select_from(
+            alerts.outerjoin(store_details, store_details.c.store_key == alerts.c.store_key)
+        )
+        .where(*conditions)
+        .order_by(alerts.c.closed_at.is_not(None), alerts.c.opened_at.desc(), alerts.c.alert_id)
+        .offset(offset)
+        .limit(limit)
+    ).mappings()
+    found = [ListedAlert(**{**row, "kind": Kind(row["kind"])}) for row in rows]
+    by_id = {alert.alert_id: alert for alert in found}
+    names = list(ListedDelivery.__dataclass_fields__)
+    messages = connection.execute(
+        sa.select(alert_deliveries.c.alert_id, *(alert_deliveries.c[name] for name in names))
+        .where(alert_deliveries.c.alert_id.in_(by_id))
+        .order_by(alert_deliveries.c.delivery_id)
+    )
+    for alert_id, *values in messages:
+        by_id[alert_id].deliveries.append(ListedDelivery(*values))
+    return total, found
+
+
+def count_open_alerts(connection: sa.Connection) -> dict[Kind, int]:
+    """How many alerts of each kind are open."""
+    counts = connection.execute(
+        sa.select(alerts.c.kind, sa.func.count())
+        .where(alerts.c.closed_at.is_(None))
+        .group_by(alerts.c.kind)
+    ).all()
+    return dict.fromkeys(Kind, 0) | {Kind(kind): count for kind, count in counts}
+
+
+def count_unsent(connection: sa.Connection) -> dict[str, int]:
+    """How many messages wait, are being sent, and failed for good."""
+    counts = connection.execute(
+        sa.select(alert_deliveries.c.state, sa.func.count())
+        .where(alert_deliveries.c.state != "sent")
+        .group_by(alert_deliveries.c.state)
+    ).all()
+    return dict.fromkeys(("waiting", "sending", "failed"), 0) | {
+        str(state): count for state, count in counts
+    }
+
+
+def _conditions(wanted: AlertFilter) -> "list[sa.ColumnElement[bool]]":
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.is_open is not None:
+        at = alerts.c.closed_at
+        found.append(at.is_(None) if wanted.is_open else at.is_not(None))
+    if wanted.kind is not None:
+        found.append(alerts.c.kind == wanted.kind.value)
+    if wanted.subjects is not None:
+        found.append(alerts.c.subject.in_(sorted(wanted.subjects)))
+        found.append(alerts.c.store_key.is_not(None))
+    return found

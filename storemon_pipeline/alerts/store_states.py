@@ -1,0 +1,152 @@
+"""What alerts need to know of all stores and of the feed of polls, within one snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.alerts.conditions import Feed, StoreStates
+from storemon_pipeline.alerts.messages import Recovery
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US, IntArray
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import (
+    read_runs_of_incidents_since,
+    read_runs_of_open_incidents,
+    read_runs_since,
+)
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_details import StoreDetails, read_details
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.store_state import STANDINGS, Standing, last_runs, standing
+
+_BEFORE_US: Final = 5 * WEEK_US
+"""So much business time before the newest poll is laid out: an older incident has cost more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStates:
+    """The stores, the states that alerts are judged by, and the calendar that they were made of."""
+
+    as_of: datetime
+    stores: StoreIndex
+    details: StoreDetails
+    states: StoreStates
+    calendar: Calendar
+    position: dict[str, int]
+
+
+def read_store_states(bulk: Bulk) -> FleetStates | None:
+    """All stores at the newest poll; None while there is no poll.
+
+    Only last runs and those of open incidents are read, so that this costs little at any size.
+    """
+    as_of = read_newest_poll(bulk)
+    if as_of is None:
+        return None
+    as_of_us = microseconds(as_of)
+    stores = read_stores(bulk)
+    details = read_details(bulk, stores, as_of=as_of)
+    last = read_runs_since(bulk, stores, since=as_of, until=as_of)
+    open_runs = read_runs_of_open_incidents(bulk, stores)
+    calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
+    every = np.arange(len(stores))
+    now = np.full(len(stores), as_of_us)
+    at_now_us = calendar.business_us(every, now)
+    row, has_poll = last_runs(last, len(stores))
+    last_poll_us = last.last_poll_us[row] if len(last) else row
+    at_poll_us = calendar.business_us(every, last_poll_us)
+    is_down = standing(last, calendar, as_of_us=as_of_us) == STANDINGS.index(Standing.DOWN)
+    incidents = find_incidents(open_runs, calendar, as_of_us=as_of_us)
+    incidents = incidents.take(incidents.ending == Ending.OPEN)
+    has_incident = np.zeros(len(stores), np.bool_)
+    down_since_us, lost_us = np.zeros_like(now), np.zeros_like(now)
+    has_incident[incidents.store] = True
+    down_since_us[incidents.store], lost_us[incidents.store] = _seen(incidents, calendar)
+    store_ids = stores.store_ids.to_pylist()
+    states = StoreStates(
+        as_of_us=as_of_us,
+        store_ids=store_ids,
+        zones=[zone or DEFAULT_ZONE for zone in details.timezones],
+        groups=details.groups,
+        is_open=calendar.business_us(every, now + 1) > at_now_us,
+        is_down=is_down,
+        is_seen_down=is_down & (calendar.business_us(every, last_poll_us + 1) > at_poll_us),
+        has_incident=has_incident,
+        down_since_us=down_since_us,
+        lost_us=lost_us,
+        has_poll=has_poll,
+        last_poll_us=last_poll_us,
+        silent_us=np.where(has_poll, at_now_us - at_poll_us, 0),
+    )
+    position = {store_id: number for number, store_id in enumerate(store_ids)}
+    return FleetStates(as_of, stores, details, states, calendar, position)
+
+
+def read_recoveries(
+    bulk: Bulk, fleet: FleetStates, began_us: Sequence[tuple[int, int]]
+) -> list[Recovery | None]:
+    """How incidents have ended, each given by its store's position and when it began.
+
+    An incident is known again by lying around that instant. None where there is none any more.
+    """
+    if not began_us:
+        return []
+    first_us = min(since_us for _, since_us in began_us)
+    runs = read_runs_of_incidents_since(
+        bulk, fleet.stores, since=instant(first_us), until=fleet.as_of
+    )
+    found = find_incidents(runs, fleet.calendar, as_of_us=fleet.states.as_of_us)
+    seen_since_us, lost_us = _seen(found, fleet.calendar)
+    recoveries: list[Recovery | None] = []
+    for store, since_us in began_us:
+        around = np.flatnonzero(
+            (found.store == store) & (found.start_us <= since_us) & (since_us < found.end_us)
+        )
+        if len(around) == 0 or found.ending[around[-1]] == Ending.OPEN:
+            recoveries.append(None)
+            continue
+        number = around[-1]
+        is_ended = found.ending[number] == Ending.ENDED
+        recoveries.append(
+            Recovery(
+                instant(int(seen_since_us[number])),
+                instant(int(found.end_us[number])) if is_ended else None,
+                int(lost_us[number]),
+            )
+        )
+    return recoveries
+
+
+def _seen(incidents: Incidents, calendar: Calendar) -> tuple[IntArray, IntArray]:
+    """When each incident began and what it has cost, for somebody who is told of it.
+
+    One before which the store was never seen active counts from its first poll. History takes such
+    a store to have been down for the whole look-back before, which is no news of today.
+    """
+    is_unknown = incidents.last_active_us == NO_POLL
+    since_us = np.where(is_unknown, incidents.first_inactive_us, incidents.start_us)
+    lost_us = calendar.business_us(incidents.store, incidents.end_us) - calendar.business_us(
+        incidents.store, since_us
+    )
+    return since_us, np.where(is_unknown, lost_us, incidents.lost_us)
+
+
+def read_feed(bulk: Bulk, *, now: datetime) -> Feed:
+    """What the clock says of the polls and of business time."""
+    newest = read_newest_poll(bulk)
+    now_us = microseconds(now)
+    newest_us = None if newest is None else microseconds(newest)
+    is_alive = newest_us is not None and now_us - LOOKBACK_US < newest_us <= now_us
+    stores = read_stores(bulk)
+    start_us = newest_us if is_alive and newest_us is not None else now_us
+    calendar = read_calendar(bulk, stores, start_us=start_us, end_us=now_us + 1)
+    every = np.arange(len(stores))
+    open_us = calendar.business_us(every, np.full(len(stores), now_us))
+    is_open = calendar.business_us(every, np.full(len(stores), now_us + 1)) > open_us
+    return Feed(newest_us, int(open_us.max(initial=0)) if is_alive else None, bool(is_open.any()))

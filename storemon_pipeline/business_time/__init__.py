@@ -1,0 +1,1 @@
+"""Business time as pure functions: weekly hours, zones and closures as one calendar."""

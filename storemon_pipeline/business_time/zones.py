@@ -1,0 +1,58 @@
+"""When the clocks of a time zone change, read from the IANA data."""
+
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from storemon_pipeline.domain.windows import HOUR_US, SECOND_US
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST_US: Final = (datetime(1, 1, 3, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_US: Final = (datetime(9999, 12, 29, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+_STEP_US: Final = 6 * HOUR_US
+"""No zone has changed its offset twice within this time; a test holds it for all of them."""
+
+
+zone_of: Final = cache(ZoneInfo)
+"""The zone of an IANA key, read once: `ZoneInfo` itself remembers the last eight."""
+
+
+def utc_offset_us(zone: ZoneInfo, at_us: int) -> int:
+    """Local wall clock minus UTC at an instant, in microseconds.
+
+    Instants outside the years 1 to 9999 have the offset of the nearest instant inside.
+    """
+    # Offsets change on whole seconds.
+    inside = min(max(at_us, _FIRST_US), _LAST_US) // SECOND_US
+    offset = datetime.fromtimestamp(inside, zone).utcoffset()
+    assert offset is not None  # noqa: S101  (the time is an aware one)
+    return offset // _MICROSECOND
+
+
+def offset_changes(zone: ZoneInfo, start_us: int, end_us: int) -> list[tuple[int, int]]:
+    """The UTC offsets in force in `[start_us, end_us]`, as (since, offset) in microseconds.
+
+    The first entry is for `start_us` itself; each later one is the exact instant of a change.
+    """
+    changes = [(start_us, utc_offset_us(zone, start_us))]
+    at_us = start_us
+    while at_us < end_us:
+        next_us = min(at_us + _STEP_US, end_us)
+        before, after = changes[-1][1], utc_offset_us(zone, next_us)
+        if after != before:
+            changes.append((_change_between(zone, at_us, next_us), after))
+        at_us = next_us
+    return changes
+
+
+def _change_between(zone: ZoneInfo, low_us: int, high_us: int) -> int:
+    """The first instant after `low_us` that has no longer its offset; `high_us` has another."""
+    before = utc_offset_us(zone, low_us)
+    instants = range(low_us, high_us + 1)
+    return instants[
+        bisect_left(instants, True, key=lambda at_us: utc_offset_us(zone, at_us) != before)
+    ]

@@ -1,0 +1,1 @@
+"""Checks of the tables and of the data that people sent."""

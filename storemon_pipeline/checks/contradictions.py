@@ -1,0 +1,86 @@
+"""Looking for what the polls contradict of the listed hours and zones."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.domain.windows import BoolArray
+from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import read_runs_since
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_details import StoreDetails, read_details
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.uptime.contradictions import Contradictions, find_contradictions
+
+LOOKED_AT: Final = timedelta(days=28)
+"""So much of the past is looked at: every weekday four times."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """Findings, and the stores that their positions mean."""
+
+    as_of: datetime
+    stores: StoreIndex
+    details: StoreDetails
+    contradictions: Contradictions
+
+    def part(self, store_ids: AbstractSet[str]) -> "DataCheck":
+        """The findings of these stores."""
+        found = self.contradictions
+        kept = [
+            row
+            for row, store in enumerate(found.store.tolist())
+            if self.stores.store_ids[store].as_py() in store_ids
+        ]
+        few = Contradictions(
+            found.store[kept], [found.kind[row] for row in kept], found.by_us[kept]
+        )
+        return replace(self, contradictions=few)
+
+
+def check_data(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> DataCheck | None:
+    """The findings of now; None while there is no poll.
+
+    What they are made of is in memory for so many stores at a time.
+    """
+    with bulk_transaction(url) as bulk:
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            return None
+        stores = read_stores(bulk)
+        details = read_details(bulk, stores, as_of=as_of)
+        found = []
+        first = 0
+        for some in stores.stretches(stores_at_a_time):
+            has_hours = details.has_hours[first : first + len(some)]
+            part = _find(bulk, some, has_hours, as_of=as_of)
+            found.append(replace(part, store=part.store + first))
+            first += len(some)
+    contradictions = Contradictions(
+        np.concatenate([part.store for part in found]),
+        [kind for part in found for kind in part.kind],
+        np.concatenate([part.by_us for part in found]),
+    )
+    return DataCheck(as_of, stores, details, contradictions)
+
+
+def _find(
+    bulk: Bulk, stores: StoreIndex, has_hours: BoolArray, *, as_of: datetime
+) -> Contradictions:
+    since = as_of - LOOKED_AT
+    runs = read_runs_since(bulk, stores, since=since, until=as_of)
+    calendar = read_calendar(
+        bulk,
+        stores,
+        start_us=microseconds(since),
+        end_us=microseconds(as_of),
+        has_closures=False,
+    )
+    return find_contradictions(runs, calendar, has_hours)

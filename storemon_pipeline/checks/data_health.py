@@ -1,0 +1,200 @@
+"""What stands between the files and figures that can be believed: loads, rejected rows, gaps."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from storemon_pipeline.domain.rejections import named_store
+from storemon_pipeline.domain.sources import Source
+
+_EXAMPLES: Final = 5
+
+# A snapshot's file is read whole each time: only what its last load turned away still counts.
+_STANDING_LOADS: Final = """
+    SELECT load_id, source, file_path, header FROM loads l
+    WHERE undone_at IS NULL AND (
+        source = 'store_status' OR file_path IS NULL OR load_id = (
+            SELECT max(load_id) FROM loads n
+            WHERE n.source = l.source AND n.file_path = l.file_path AND n.undone_at IS NULL
+        )
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """The last load of a source, and its rows in all loads; no numbers of some of its stores."""
+
+    source: str
+    last_loaded_at: datetime
+    last_file_path: str | None
+    last_looked_at: datetime | None
+    """When its files were last looked at; None: only ever pushed."""
+    loads: int | None = None
+    last_rows_read: int | None = None
+    last_rows_rejected: int | None = None
+    rows_loaded: int | None = None
+    rows_replaced: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedExample:
+    """A rejected row as it stood in its file."""
+
+    file_path: str | None
+    line: int
+    row_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedReason:
+    """The rows of a source that were rejected for one reason and still wait, some of them shown."""
+
+    source: str
+    reason: str
+    rows: int
+    examples: list[RejectedExample]
+
+
+def read_source_health(connection: sa.Connection) -> list[SourceHealth]:
+    """Every source that was ever loaded."""
+    rows = connection.execute(
+        sa.text(
+            """
+            SELECT DISTINCT ON (source) source, loaded_at, file_path, looked_at,
+                   count(*) OVER sources, rows_read, rows_rejected,
+                   (sum(rows_loaded) OVER sources)::bigint,
+                   (sum(rows_replaced) OVER sources)::bigint
+            FROM loads LEFT JOIN source_looks USING (source) WHERE undone_at IS NULL
+            WINDOW sources AS (PARTITION BY source)
+            ORDER BY source, load_id DESC
+            """
+        )
+    )
+    return [SourceHealth(*tuple(row)) for row in rows]
+
+
+def read_source_health_of(
+    connection: sa.Connection, store_ids: AbstractSet[str]
+) -> list[SourceHealth]:
+    """Every source that says something of these stores, with the load that said the newest.
+
+    Of polls that is the load of a store's newest poll. Rows are counted by loads, which hold those
+    of other stores as well, so no numbers are told.
+    """
+    rows = connection.execute(
+        sa.text(
+            """
+            WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:store_ids)),
+            said AS (
+                SELECT 'store_status' AS source, p.load_id FROM own CROSS JOIN LATERAL (
+                    SELECT load_id FROM store_status p WHERE p.store_key = own.store_key
+                    ORDER BY polled_at DESC LIMIT 1
+                ) p
+                UNION ALL SELECT 'business_hours', load_id FROM business_hours JOIN own
+                    USING (store_key)
+                UNION ALL SELECT 'store_timezones', load_id FROM store_timezones JOIN own
+                    USING (store_key)
+                UNION ALL SELECT 'store_details', load_id FROM store_details JOIN own
+                    USING (store_key)
+                UNION ALL SELECT 'closures', load_id FROM closures
+                    WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
+            )
+            SELECT source, loaded_at, file_path, looked_at
+            FROM (SELECT source, max(load_id) AS load_id FROM said GROUP BY source) newest
+            JOIN loads USING (source, load_id)
+            LEFT JOIN source_looks USING (source)
+            ORDER BY source
+            """
+        ),
+        {"store_ids": sorted(store_ids)},
+    )
+    return [SourceHealth(*tuple(row)) for row in rows]
+
+
+def read_rejected_reasons(connection: sa.Connection) -> list[RejectedReason]:
+    """The rejected rows that wait, by source and reason, the most frequent first."""
+    rows = connection.execute(
+        sa.text(
+            f"""
+            SELECT source, reason, total, file_path, line, row_text FROM (
+                SELECT l.source, r.reason, l.file_path, r.line, r.row_text,
+                       count(*) OVER reasons AS total,
+                       row_number() OVER (PARTITION BY l.source, r.reason
+                                          ORDER BY r.rejected_row_id DESC) AS number
+                FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+                WHERE r.replayed_by_load_id IS NULL
+                WINDOW reasons AS (PARTITION BY l.source, r.reason)
+            ) AS numbered
+            WHERE number <= :examples
+            ORDER BY total DESC, source, reason, number
+            """  # noqa: S608  (a constant of this module)
+        ),
+        {"examples": _EXAMPLES},
+    )
+    found: dict[tuple[str, str], RejectedReason] = {}
+    for source, reason, total, file_path, line, row_text in rows:
+        kind = found.setdefault((source, reason), RejectedReason(source, reason, total, []))
+        kind.examples.append(RejectedExample(file_path, line, row_text))
+    return list(found.values())
+
+
+def read_rejected_reasons_of(
+    connection: sa.Connection, store_ids: AbstractSet[str]
+) -> list[RejectedReason]:
+    """As `read_rejected_reasons`, of the rows that name one of these stores."""
+    rows = connection.execute(
+        sa.text(
+            f"""
+            SELECT l.source, r.reason, l.file_path, r.line, r.row_text, l.header
+            FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+            WHERE r.replayed_by_load_id IS NULL AND l.header IS NOT NULL
+            ORDER BY r.rejected_row_id DESC
+            """  # noqa: S608  (a constant of this module)
+        )
+    )
+    found: dict[tuple[str, str], list[RejectedExample]] = {}
+    for source, reason, file_path, line, row_text, header in rows:
+        if named_store(header, row_text) in store_ids:
+            own = found.setdefault((source, reason), [])
+            own.append(RejectedExample(file_path, line, row_text))
+    return sorted(
+        (
+            RejectedReason(source, reason, len(own), own[:_EXAMPLES])
+            for (source, reason), own in found.items()
+        ),
+        key=lambda kind: (-kind.rows, kind.source, kind.reason),
+    )
+
+
+def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
+    """Ids of stores that have no hours because each row of theirs was rejected, in order.
+
+    They count as always open. A row whose text cannot be taken apart names no store.
+    """
+    rows = connection.execute(
+        sa.text(
+            f"""
+            SELECT l.header, r.row_text
+            FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+            WHERE r.replayed_by_load_id IS NULL AND l.source = :source AND l.header IS NOT NULL
+            """  # noqa: S608  (a constant of this module)
+        ),
+        {"source": Source.BUSINESS_HOURS.value},
+    )
+    named = {named_store(header, text) for header, text in rows} - {None, ""}
+    if not named:
+        return []
+    with_hours = connection.execute(
+        sa.text(
+            """
+            SELECT s.store_id FROM stores s WHERE s.store_id = ANY(:named)
+            AND EXISTS (SELECT FROM business_hours h WHERE h.store_key = s.store_key)
+            """
+        ),
+        {"named": list(named)},
+    ).scalars()
+    return sorted(str(store_id) for store_id in named - set(with_hours))

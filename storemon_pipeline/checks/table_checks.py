@@ -1,0 +1,226 @@
+"""Questions that prove the tables right: each answer counts what contradicts a rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.domain.rejections import Reason
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.polls.retention import PARTITION_US, read_polls_kept_from
+from storemon_pipeline.polls.status_run_rows import runs_of
+from storemon_pipeline.uptime.status_runs import compress
+
+
+def count_unaccounted_polls(bulk: Bulk) -> int:
+    """Polls that loads have counted as new and none has removed, minus polls that the runs count.
+
+    An undone load still counts: a poll that it brought first and others said as well has stayed.
+    """
+    return int(
+        bulk.scalar(
+            """
+            SELECT (SELECT coalesce(sum(rows_loaded - rows_removed), 0) FROM loads
+                    WHERE source = $1)
+                 - (SELECT coalesce(sum(polls), 0) FROM status_runs)
+            """,
+            (Source.STORE_STATUS.value,),
+        )
+    )
+
+
+def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
+    """Polls that these loads have counted as new, minus those of which the first word is theirs.
+
+    Reads what was polled between the loads' bounds alone, unlike `count_unaccounted_polls`. That
+    the runs count those polls is for `compare_runs` to tell. No load of them was undone.
+    """
+    if not load_ids:
+        return 0
+    with bulk.by_index():
+        return int(
+            bulk.scalar(
+                """
+                WITH counted AS (
+                    SELECT sum(rows_loaded) AS polls,
+                           min(first_polled_at) AS first, max(last_polled_at) AS last
+                    FROM loads WHERE load_id = ANY ($1)
+                ), earlier AS (
+                    SELECT s.store_key, s.polled_at, min(s.load_id) AS load_id
+                    FROM superseded_polls s, counted WHERE s.polled_at BETWEEN first AND last
+                    GROUP BY s.store_key, s.polled_at
+                )
+                SELECT (SELECT coalesce(polls, 0)::bigint FROM counted) - (
+                    SELECT count(*) FROM store_status p
+                    LEFT JOIN earlier e USING (store_key, polled_at)
+                    WHERE p.polled_at >= (SELECT first FROM counted)
+                      AND p.polled_at <= (SELECT last FROM counted)
+                      AND coalesce(e.load_id, p.load_id) = ANY ($1)
+                ) AS lost
+                """,
+                (list(load_ids),),
+            )
+        )
+
+
+_EVERY_KEY: Final = range(2**31 - 1)
+_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+_STORES_AT_A_TIME: Final = 1_000
+"""With polls every hour for 90 days, 2 million polls are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsComparison:
+    """How many runs were made again from the polls, and how many were not as stored."""
+
+    compared: int
+    different: int
+
+
+def compare_all_runs(bulk: Bulk, *, max_gap_us: int) -> RunsComparison:
+    """As `compare_runs`, with every poll that is kept, some stores at a time."""
+    kept_from = read_polls_kept_from(bulk)
+    since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
+    last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM stores")
+    compared = different = 0
+    for first in range(0, last + 1, _STORES_AT_A_TIME):
+        part = compare_runs(
+            bulk,
+            since=since,
+            max_gap_us=max_gap_us,
+            store_keys=range(first, first + _STORES_AT_A_TIME),
+        )
+        compared += part.compared
+        different += part.different
+    return RunsComparison(compared, different)
+
+
+def compare_runs(
+    bulk: Bulk, *, since: datetime, max_gap_us: int, store_keys: range = _EVERY_KEY
+) -> RunsComparison:
+    """Make the runs again from the polls at or after an instant, and compare.
+
+    Of a run that began before, its end and status are compared.
+    """
+    since_us = microseconds(since)
+    chosen = (since, store_keys.start, store_keys.stop)
+    with bulk.by_index():
+        polls = bulk.fetch(
+            """
+            SELECT store_key, polled_at, is_active FROM store_status
+            WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
+            """,
+            chosen,
+        )
+    stored = bulk.fetch(
+        """
+        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs WHERE last_poll_at >= $1 AND store_key >= $2 AND store_key < $3
+        """,
+        chosen,
+    )
+    store = polls["store_key"].to_numpy().astype(np.int64)
+    polled_at_us = microseconds_of(polls["polled_at"])
+    order = np.lexsort((polled_at_us, store))
+    made = compress(
+        store[order],
+        polled_at_us[order],
+        polls["is_active"].to_numpy()[order],
+        max_gap_us=max_gap_us,
+    )
+    runs = runs_of(stored)
+    if len(made) != len(runs):
+        return RunsComparison(len(runs), max(len(made), len(runs)))
+    began_before = runs.first_poll_us < since_us
+    is_same = (
+        (made.store == runs.store)
+        & (made.last_poll_us == runs.last_poll_us)
+        & (made.is_active == runs.is_active)
+        & (began_before | (made.first_poll_us == runs.first_poll_us))
+        & (began_before | (made.polls == runs.polls))
+    )
+    return RunsComparison(len(runs), int((~is_same).sum()))
+
+
+def count_interval_faults(bulk: Bulk) -> int:
+    """Intervals that overlap or touch the one before, stores without any, weeks without pattern."""
+    return int(
+        bulk.scalar(
+            """
+            SELECT (
+                SELECT count(*) FROM (
+                    SELECT start_us_of_week <= lag(end_us_of_week) OVER (
+                        PARTITION BY store_key, valid_from ORDER BY start_us_of_week
+                    ) AS is_fault
+                    FROM business_hour_intervals
+                ) AS neighbours WHERE is_fault
+            ) + (
+                SELECT count(*) FROM stores s WHERE NOT EXISTS (
+                    SELECT FROM business_hour_intervals i WHERE i.store_key = s.store_key
+                )
+            ) + (
+                SELECT count(*) FROM (
+                    SELECT DISTINCT store_key, valid_from FROM business_hour_intervals
+                    WHERE load_id IS NOT NULL
+                ) AS versions FULL JOIN store_weeks w USING (store_key, valid_from)
+                WHERE w.week_id IS NULL OR versions IS NULL
+            )
+            """
+        )
+    )
+
+
+def count_uptime_faults(bulk: Bulk) -> int:
+    """Rows of `store_uptime` whose uptime and downtime are not their business time."""
+    return int(
+        bulk.scalar(
+            """
+            SELECT count(*) FROM store_uptime
+            WHERE uptime_last_hour_us + downtime_last_hour_us <> business_last_hour_us
+               OR uptime_last_day_us + downtime_last_day_us <> business_last_day_us
+               OR uptime_last_week_us + downtime_last_week_us <> business_last_week_us
+            """
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedExample:
+    """A rejected row as it stood in its file."""
+
+    line: int
+    row_text: str
+
+
+def read_rejected(
+    bulk: Bulk, source: Source, *, reason: Reason | None = None, limit: int = 20
+) -> tuple[int, list[RejectedExample]]:
+    """How many rows the last load of a source's files rejected, and the first of them."""
+    rows = bulk.fetch(
+        """
+        SELECT line, row_text, count(*) OVER () AS total FROM rejected_rows
+        WHERE load_id IN (
+            (SELECT load_id FROM loads
+             WHERE source = $1 AND file_path IS NOT NULL AND undone_at IS NULL
+             ORDER BY load_id DESC LIMIT 1)
+            UNION ALL
+            -- The files of a snapshot are one, each with the load in which it was read last.
+            SELECT load_id FROM ingested_files WHERE source = $1 AND source <> $4
+        )
+          AND replayed_by_load_id IS NULL
+          AND ($2 = '' OR reason = $2)
+        ORDER BY load_id, line LIMIT $3
+        """,
+        (
+            source.value,
+            reason.value if reason else "",
+            limit,
+            Source.STORE_STATUS.value,
+        ),
+    ).to_pylist()
+    examples = [RejectedExample(row["line"], row["row_text"]) for row in rows]
+    return (rows[0]["total"] if rows else 0), examples

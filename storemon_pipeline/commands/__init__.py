@@ -1,0 +1,1 @@
+"""The command line `storemon` and what each command does."""

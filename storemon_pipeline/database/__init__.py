@@ -1,0 +1,1 @@
+"""The connection to PostgreSQL: engines, bulk transactions, tables, migrations, locks."""

@@ -1,0 +1,44 @@
+"""The schema's version: bringing a database to the newest one, and asking for it."""
+
+from importlib.resources import files
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from storemon_pipeline.database.connections import create_engine
+
+_MIGRATION_LOCK: Final = 7_305_112
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option(
+        "script_location", str(files("storemon_pipeline.database") / "migrations")
+    )
+    return config
+
+
+def migrate(url: str) -> None:
+    """The database has the newest schema; only one process migrates at a time.
+
+    All steps are one transaction: a step that fails leaves the schema as it was.
+    """
+    engine = create_engine(url, application_name="storemon migrate", pool_size=1)
+    config = _config()
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def is_current(connection: sa.Connection) -> bool:
+    """Whether the database has the newest schema."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == newest

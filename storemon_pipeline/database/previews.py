@@ -1,0 +1,59 @@
+"""A few rows of each table, for people to look at."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+
+_PREVIEWS: Final = {
+    "store_status": """
+        SELECT store_id, p.polled_at, p.is_active
+        FROM (SELECT * FROM status_runs ORDER BY first_poll_at DESC LIMIT 5) r
+        JOIN stores USING (store_key)
+        JOIN store_status p ON p.store_key = r.store_key AND p.polled_at = r.last_poll_at
+    """,
+    "status_runs": """
+        SELECT store_id, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs JOIN stores USING (store_key) ORDER BY first_poll_at DESC LIMIT 5
+    """,
+    "business_hours": """
+        SELECT store_id, day_of_week, start_us / 3600e6 AS start_hour, end_us / 3600e6 AS end_hour
+        FROM business_hours JOIN stores USING (store_key) LIMIT 5
+    """,
+    "store_timezones": """
+        SELECT store_id, timezone FROM store_timezones JOIN stores USING (store_key) LIMIT 5
+    """,
+    "closures": """
+        SELECT coalesce(store_id, '*') AS store_id, start_local, end_local, reason
+        FROM closures LEFT JOIN stores USING (store_key)
+        WHERE cancelled_by_load_id IS NULL ORDER BY closure_id DESC LIMIT 5
+    """,
+    "store_details": """
+        SELECT store_id, name, group_name, region
+        FROM store_details JOIN stores USING (store_key) ORDER BY store_id LIMIT 5
+    """,
+    "business_hour_intervals": """
+        SELECT store_id, start_us_of_week / 3600e6 AS start_hour_of_week,
+               end_us_of_week / 3600e6 AS end_hour_of_week
+        FROM business_hour_intervals JOIN stores USING (store_key) LIMIT 5
+    """,
+    "store_uptime": """
+        SELECT store_id, uptime_last_hour_minutes, uptime_last_day_hours, uptime_last_week_hours,
+               downtime_last_hour_minutes, downtime_last_day_hours, downtime_last_week_hours
+        FROM store_uptime JOIN stores USING (store_key)
+        ORDER BY downtime_last_week_us DESC, store_id LIMIT 5
+    """,
+    "store_uptime_daily": """
+        SELECT store_id, local_date, business_us / 3600e6 AS business_hours,
+               uptime_us / 3600e6 AS uptime_hours, downtime_us / 3600e6 AS downtime_hours,
+               unknown_us / 3600e6 AS unknown_hours, incidents
+        FROM store_uptime_daily JOIN stores USING (store_key)
+        ORDER BY local_date DESC, store_id LIMIT 5
+    """,
+}
+
+
+def read_preview(bulk: Bulk, table: str) -> pa.Table:
+    """Up to five rows of a table, with store ids; KeyError for a table that has no preview."""
+    return bulk.fetch(_PREVIEWS[table])

@@ -1,0 +1,69 @@
+"""One computation for everything that speaks of an instant: read the inputs, ask the engine."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.polls.status_run_queries import read_runs
+from storemon_pipeline.schedules.calendars import read_report_calendar
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.figures import Figures, compute_figures
+
+
+class InvariantError(Exception):
+    """Figures that contradict themselves: nothing made of them may be shown to anyone."""
+
+
+STORES_AT_A_TIME: Final = 100_000
+"""So many are in memory with all that their figures are made of: about 300 MB."""
+
+
+def compute_uptime(
+    bulk: Bulk,
+    stores: StoreIndex,
+    *,
+    as_of: datetime,
+    policy: Policy,
+    at_a_time: int = STORES_AT_A_TIME,
+) -> Iterator[tuple[StoreIndex, Figures]]:
+    """The figures of stores at an instant, so many stores at a time, in their order.
+
+    All of them come out of one snapshot of the database. Raises InvariantError instead of giving
+    figures that cannot be.
+    """
+    max_gap_us = read_max_gap_us(bulk)
+    for some in stores.stretches(at_a_time):
+        yield some, _compute(bulk, some, as_of=as_of, policy=policy, max_gap_us=max_gap_us)
+
+
+def _compute(
+    bulk: Bulk, stores: StoreIndex, *, as_of: datetime, policy: Policy, max_gap_us: int
+) -> Figures:
+    as_of_us = microseconds(as_of)
+    figures = compute_figures(
+        read_runs(bulk, stores, as_of=as_of),
+        read_report_calendar(bulk, stores, as_of_us=as_of_us),
+        as_of_us=as_of_us,
+        policy=policy,
+        max_gap_us=max_gap_us,
+    )
+    for rule, is_kept in {
+        "uptime + downtime = business time": figures.uptime_us + figures.downtime_us
+        == figures.business_us,
+        "lowest <= uptime <= highest": (figures.lowest_us <= figures.uptime_us)
+        & (figures.uptime_us <= figures.highest_us),
+        "observed <= business time": figures.observed_us <= figures.business_us,
+    }.items():
+        broken = np.flatnonzero(~is_kept.all(axis=1))
+        if len(broken):
+            store_id = stores.store_ids[int(figures.store[broken[0]])]
+            raise InvariantError(
+                f"{rule} does not hold for {len(broken)} stores as of {as_of}, first for {store_id}"
+            )
+    return figures

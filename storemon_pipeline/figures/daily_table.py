@@ -1,0 +1,139 @@
+"""The table `store_uptime_daily`: which of its days must be made again, and writing them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds_of
+from storemon_pipeline.domain.windows import DAY_US, IntArray
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.daily import NEVER, Days
+
+_COLUMNS = {
+    "business_us": "business_us",
+    "uptime_us": "uptime_us",
+    "downtime_us": "downtime_us",
+    "unknown_us": "unknown_us",
+    "uncertain_us": "uncertain_us",
+    "lowest_uptime_us": "lowest_us",
+}
+"""Columns of amounts, and what they are called in the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaleStores:
+    """Stores whose days are to be made again, by key, and since when (`ALWAYS`: all of them)."""
+
+    store_keys: IntArray
+    since_us: IntArray
+
+
+def read_daily_as_of(bulk: Bulk) -> datetime | None:
+    """The newest poll that the days know; None before they were first made."""
+    rows = bulk.fetch("SELECT as_of FROM store_uptime_daily_state").to_pylist()
+    return rows[0]["as_of"] if rows else None
+
+
+def read_stale_stores(bulk: Bulk) -> StaleStores:
+    """What has changed since the days were made, further back than the day that is always made."""
+    rows = bulk.fetch(
+        """
+        SELECT store_key, nullif(since, '-infinity') AS since
+        FROM store_uptime_daily_stale ORDER BY store_key
+        """
+    )
+    return StaleStores(
+        rows["store_key"].to_numpy().astype(np.int64), microseconds_of(rows["since"])
+    )
+
+
+def read_kept_from(bulk: Bulk) -> datetime | None:
+    """Since when polls are kept; days before it stay as they are. None: all polls are kept."""
+    rows = bulk.fetch("SELECT polls_kept_from FROM retention_state").to_pylist()
+    return rows[0]["polls_kept_from"] if rows else None
+
+
+def write_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> None:
+    """The days from `from_day` on (shape `(stores,)`, since 1970, local) are these and no others.
+
+    Days of stores that `stores` does not hold stay as they are.
+    """
+    bulk.stage(
+        "daily_borders",
+        pa.table(
+            {
+                "store_key": stores.store_keys.astype(np.int32),
+                "from_date": _dates(from_day),
+            }
+        ),
+    )
+    bulk.execute(
+        """
+        DELETE FROM store_uptime_daily d USING pg_temp.daily_borders b
+        WHERE d.store_key = b.store_key AND d.local_date >= b.from_date
+        """
+    )
+    bulk.append("store_uptime_daily", _rows(stores.store_keys, days))
+
+
+def write_daily_as_of(bulk: Bulk, as_of: datetime) -> None:
+    """The days of all stores know this newest poll, and no store is stale."""
+    bulk.execute("DELETE FROM store_uptime_daily_stale")
+    bulk.execute(
+        """
+        INSERT INTO store_uptime_daily_state (as_of, refreshed_at) VALUES ($1, $2)
+        ON CONFLICT (is_only_row) DO UPDATE
+        SET as_of = excluded.as_of, refreshed_at = excluded.refreshed_at
+        """,
+        (as_of, datetime.now(UTC)),
+    )
+
+
+def count_different_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> int:
+    """Days from `from_day` on (as for `write_days`) that are not stored with the same amounts.
+
+    Stored days that were not made count as well; stores without a `from_day` are not looked at.
+    """
+    asked = from_day < NEVER
+    bulk.stage(
+        "asked_days",
+        pa.table(
+            {
+                "store_key": stores.store_keys[asked].astype(np.int32),
+                "from_date": _dates(from_day[asked]),
+            }
+        ),
+    )
+    made = _rows(stores.store_keys, days)
+    columns = ", ".join(made.column_names)
+    stored = bulk.fetch(
+        f"""
+        SELECT {columns} FROM store_uptime_daily JOIN pg_temp.asked_days USING (store_key)
+        WHERE local_date >= from_date
+        """  # noqa: S608  (names of columns are constants of this module)
+    )
+    return len(_identities(made) ^ _identities(stored))
+
+
+def _identities(rows: pa.Table) -> set[tuple[object, ...]]:
+    return set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+
+
+def _rows(store_keys: IntArray, days: Days) -> pa.Table:
+    return pa.table(
+        {
+            "store_key": store_keys[days.store].astype(np.int32),
+            "local_date": _dates(days.begin_local_us // DAY_US),
+        }
+        | {column: getattr(days.amounts, name) for column, name in _COLUMNS.items()}
+        | {"incidents": days.incidents.astype(np.int32)}
+    )
+
+
+def _dates(days: IntArray) -> pa.Array:
+    # Arrow and PostgreSQL can both name these dates; they stand for all before and after them.
+    named = np.clip(days, -700_000, 2_000_000).astype(np.int32)
+    return pa.array(named, pa.int32()).cast(pa.date32())

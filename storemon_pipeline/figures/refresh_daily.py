@@ -1,0 +1,165 @@
+"""Keeping `store_uptime_daily` current: the new hours, and what late data has changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, IntArray
+from storemon_pipeline.figures.daily_table import (
+    count_different_days,
+    read_daily_as_of,
+    read_kept_from,
+    read_stale_stores,
+    write_daily_as_of,
+    write_days,
+)
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import read_first_poll, read_runs_since
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.uptime.daily import NEVER, Days, make_days
+
+_ALWAYS_MADE_US: Final = 4 * HOUR_US
+"""The triggers that mark stale stores leave out what is as near to the last refresh."""
+
+_STORES_REFRESHED_AT_A_TIME: Final = 100_000
+"""So many stores are in memory with the days of a first refresh: a week takes a gigabyte."""
+
+_CHECKED_STORES: Final = 200
+_CHECKED_DAYS: Final = 9
+_STORES_AT_A_TIME: Final = 1_000
+"""So many stores are in memory with all of their days."""
+
+
+@dataclass(frozen=True, slots=True)
+class DailyRefresh:
+    """What a refresh of the days did; `as_of` is None while there are no polls."""
+
+    as_of: datetime | None
+    days_written: int
+    stores_mended: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaysComparison:
+    """How many days were made again from all runs, and how many were not as stored."""
+
+    compared: int
+    different: int
+
+
+def refresh_daily(url: str) -> DailyRefresh:
+    """The days are those that all runs, hours, zones and closures of now make.
+
+    The days since shortly before the last refresh are made again; of stores that something older
+    has changed for, all days since then, which costs nothing for the other stores. Writers of
+    polls wait meanwhile.
+    """
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        newest = read_newest_poll(bulk)
+        if newest is None:
+            return DailyRefresh(None, 0, 0)
+        stores = read_stores(bulk)
+        before = read_daily_as_of(bulk)
+        always_us = ALWAYS if before is None else microseconds(before) - _ALWAYS_MADE_US
+        changed_us = np.full(len(stores), always_us)
+        stale = read_stale_stores(bulk)
+        mended = stores.positions(stale.store_keys)
+        changed_us[mended] = np.minimum(always_us, stale.since_us)
+        changed_us = np.maximum(changed_us, _kept_from_us(bulk))
+        # All stores, whose rows are read without naming them; then the mended ones from further on.
+        begin_us = np.maximum(changed_us, always_us)
+        written = _refresh_in_parts(bulk, stores, begin_us, newest)
+        older = np.flatnonzero(changed_us < begin_us)
+        if len(older):
+            written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
+        write_daily_as_of(bulk, newest)
+        return DailyRefresh(newest, written, len(mended))
+
+
+def compare_daily(url: str, *, seed: int) -> DaysComparison:
+    """Make the last nine days of some stores again, drawn by `seed`, and compare them."""
+    with bulk_transaction(url) as bulk:
+        as_of = read_daily_as_of(bulk)
+        if as_of is None:
+            return DaysComparison(0, 0)
+        stores = read_stores(bulk)
+        drawn = np.random.default_rng(seed).permutation(len(stores))[:_CHECKED_STORES]
+        since_us = microseconds(as_of) - _CHECKED_DAYS * DAY_US
+        return _compare_days(bulk, stores.take(np.sort(drawn)), since_us, as_of)
+
+
+def compare_all_days(url: str) -> DaysComparison:
+    """Make every day of all stores again that its polls are kept for, and compare."""
+    with bulk_transaction(url) as bulk:
+        as_of = read_daily_as_of(bulk)
+        if as_of is None:
+            return DaysComparison(0, 0)
+        stores = read_stores(bulk)
+        compared = different = 0
+        for first in range(0, len(stores), _STORES_AT_A_TIME):
+            some = np.arange(first, min(first + _STORES_AT_A_TIME, len(stores)))
+            part = _compare_days(bulk, stores.take(some), ALWAYS, as_of)
+            compared += part.compared
+            different += part.different
+        return DaysComparison(compared, different)
+
+
+def _refresh_in_parts(
+    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
+) -> int:
+    """As `_refresh_days`, for so many stores at a time as memory is meant for."""
+    written = first = 0
+    for some in stores.stretches(_STORES_REFRESHED_AT_A_TIME):
+        end = first + len(some)
+        written += _refresh_days(bulk, some, changed_us[first:end], newest)
+        first = end
+    return written
+
+
+def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime) -> int:
+    """The days of these stores since an instant each are made again; returns how many."""
+    days, from_day, first_poll_us = _make(bulk, stores, changed_us, newest)
+    # What was made of polls that are gone goes too: there are no days before the first poll.
+    border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
+    write_days(bulk, stores, days, from_day=np.minimum(border, from_day))
+    return len(days.store)
+
+
+def _compare_days(bulk: Bulk, stores: StoreIndex, since_us: int, as_of: datetime) -> DaysComparison:
+    since = np.full(len(stores), max(since_us, _kept_from_us(bulk)))
+    days, from_day, _ = _make(bulk, stores, since, as_of)
+    different = count_different_days(bulk, stores, days, from_day=from_day)
+    return DaysComparison(len(days.store), different)
+
+
+def _kept_from_us(bulk: Bulk) -> int:
+    """Since when days can be made again: two days after the oldest poll that is surely kept."""
+    kept_from = read_kept_from(bulk)
+    return ALWAYS if kept_from is None else microseconds(kept_from) + 2 * DAY_US
+
+
+def _make(
+    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
+) -> tuple[Days, IntArray, IntArray]:
+    """The days of each store since the day of an instant, but none before its first poll.
+
+    Also the first day that was made (`NEVER`: none), and an instant of each store, its first poll
+    where that lies behind the asked one. The arrays have shape `(stores,)`.
+    """
+    newest_us = microseconds(newest)
+    first = read_first_poll(bulk)
+    earliest_us = newest_us if first is None else microseconds(first)
+    start_us = min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
+    calendar = read_calendar(bulk, stores, start_us=start_us, end_us=newest_us)
+    runs = read_runs_since(bulk, stores, since=instant(start_us), until=newest)
+    first_poll_us = np.full(len(stores), NEVER)
+    # From the last to the first: of the runs of a store the first one stays.
+    first_poll_us[runs.store[::-1]] = runs.first_poll_us[::-1]
+    days, from_day = make_days(runs, calendar, since_us=np.maximum(changed_us, first_poll_us))
+    return days, from_day, first_poll_us

@@ -1,0 +1,42 @@
+"""Bringing `store_uptime` forward to the newest poll."""
+
+from datetime import datetime
+
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.figures.uptime_table import (
+    UptimeState,
+    append_uptime,
+    clear_uptime,
+    read_as_of,
+    read_newest_poll,
+    write_uptime_state,
+)
+from storemon_pipeline.stores.store_index import read_stores
+
+
+def refresh_uptime(
+    url: str, *, refreshed_at: datetime, is_moving_back: bool = False
+) -> UptimeState:
+    """`store_uptime` speaks of the newest poll, or still of a newer one that it spoke of before.
+
+    With `is_moving_back`, after polls were taken back, it speaks of the newest poll in any case.
+    Raises InvariantError.
+    """
+    with bulk_transaction(url) as bulk:
+        known = [read_newest_poll(bulk)]
+        if not is_moving_back:
+            known.append(read_as_of(bulk))
+        instants = [at for at in known if at is not None]
+        as_of = max(instants, default=None)
+        stores = read_stores(bulk)
+        clear_uptime(bulk)
+        rows = 0
+        if as_of is not None:
+            for some, figures in compute_uptime(bulk, stores, as_of=as_of, policy=Policy.NEAREST):
+                append_uptime(bulk, some, figures)
+                rows += len(figures.store)
+        state = UptimeState(as_of, refreshed_at, rows, len(stores) - rows)
+        write_uptime_state(bulk, state)
+        return state

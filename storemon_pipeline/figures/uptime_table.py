@@ -1,0 +1,77 @@
+"""The table `store_uptime` and what it speaks of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.tables import store_uptime_state
+from storemon_pipeline.figures.figure_rows import figure_rows
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.figures import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class UptimeState:
+    """`as_of` of the rows in `store_uptime`; None when no poll was loaded yet."""
+
+    as_of: datetime | None
+    refreshed_at: datetime
+    stores: int
+    silent_stores: int
+
+
+def read_uptime_state(connection: sa.Connection) -> UptimeState | None:
+    """What `store_uptime` speaks of, or None until the first refresh is in."""
+    table = store_uptime_state.c
+    row = connection.execute(
+        sa.select(table.as_of, table.refreshed_at, table.stores, table.silent_stores)
+    ).one_or_none()
+    return UptimeState(*row) if row else None
+
+
+_NEWEST_POLL = "SELECT max(polled_at) FROM newest_poll"
+"""Triggers on the runs keep it: even the index by time would read much of a long history."""
+
+
+def newest_poll(connection: sa.Connection) -> datetime | None:
+    """The newest poll in the database, or None without any."""
+    newest: datetime | None = connection.execute(sa.text(_NEWEST_POLL)).scalar_one()
+    return newest
+
+
+def read_newest_poll(bulk: Bulk) -> datetime | None:
+    """As `newest_poll`, within a bulk transaction's snapshot."""
+    newest: datetime | None = bulk.scalar(_NEWEST_POLL)
+    return newest
+
+
+def read_as_of(bulk: Bulk) -> datetime | None:
+    """The instant of which `store_uptime` speaks; None without one."""
+    rows = bulk.fetch("SELECT as_of FROM store_uptime_state").to_pylist()
+    return rows[0]["as_of"] if rows else None
+
+
+def clear_uptime(bulk: Bulk) -> None:
+    """`store_uptime` has no rows."""
+    bulk.execute("DELETE FROM store_uptime")
+
+
+def append_uptime(bulk: Bulk, stores: StoreIndex, figures: Figures) -> None:
+    """The figures of these stores, which have no rows yet, are rows of `store_uptime`."""
+    bulk.append("store_uptime", figure_rows(stores.store_keys, figures))
+
+
+def write_uptime_state(bulk: Bulk, state: UptimeState) -> None:
+    """`store_uptime` speaks of this."""
+    bulk.execute(
+        """
+        INSERT INTO store_uptime_state (as_of, refreshed_at, stores, silent_stores)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (is_only_row) DO UPDATE SET as_of = excluded.as_of,
+               refreshed_at = excluded.refreshed_at, stores = excluded.stores,
+               silent_stores = excluded.silent_stores
+        """,
+        (state.as_of, state.refreshed_at, state.stores, state.silent_stores),
+    )

@@ -1,0 +1,1 @@
+"""Reading files of any supported format: folders and URLs, CSV, Parquet, timestamps."""

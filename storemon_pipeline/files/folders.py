@@ -1,0 +1,317 @@
+"""Where files lie: a local folder, or any URL that fsspec reads. Listing and opening them.
+
+Which files make a source is the matter of sources.py, what their bytes mean that of the readers.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from stat import S_ISREG
+from typing import Any, BinaryIO, Final, Protocol, cast
+
+from fsspec import AbstractFileSystem
+from upath import UPath
+
+from storemon_pipeline.domain.rejections import UnusableFileError
+
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LOCAL_PROTOCOLS: Final = {"", "file", "local"}
+_EXTRAS: Final = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "http": "http",
+    "https": "http",
+}
+_WEB_PROTOCOLS: Final = {"http", "https"}
+_MODIFIED_KEYS: Final = (
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "Last-Modified",
+    "updated",
+    "modified",
+    "created",
+)
+_ETAG_KEYS: Final = ("ETag", "etag", "md5Hash", "content_md5")
+_COPY_BYTES: Final = 1 << 20
+
+
+class LocationError(Exception):
+    """A URL that this installation cannot read from, whatever lies there. Lasts until changed."""
+
+
+class UnreachableError(Exception):
+    """Files elsewhere that could not be listed or read this time; trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file as its folder tells of it.
+
+    `file_path` is relative to the data folder. `size_bytes` is -1, `modified_ns` (since 1970) 0
+    and `etag` empty where the place does not say.
+    """
+
+    path: Path | UPath
+    file_path: str
+    size_bytes: int
+    modified_ns: int
+    etag: str = ""
+
+
+class Folder(Protocol):
+    """The data folder, wherever it lies."""
+
+    def __str__(self) -> str:
+        """Give the path or URL, for people."""
+
+    def exists(self) -> bool:
+        """Tell whether there is such a folder."""
+
+    def files(self, names: Sequence[str]) -> list[FoundFile]:
+        """Those of the named files that are there, in the order of the names."""
+
+    def files_below(self, name: str) -> list[FoundFile] | None:
+        """All files below a folder in it, at any depth; None when there is no such folder.
+
+        Files and folders whose names begin with a dot or an underscore are left out: they are
+        what programs keep for themselves beside their data. In the order of `file_path`.
+        """
+
+
+def is_url(text: str) -> bool:
+    """Tell a URL from a local path."""
+    return _URL.match(text) is not None
+
+
+def data_folder(place: str | Path | Folder) -> Folder:
+    """The folder at a local path or URL; LocationError when nothing here can read such a URL."""
+    if not isinstance(place, str | Path):
+        return place
+    if isinstance(place, Path) or not is_url(place):
+        return LocalFolder(Path(place))
+    try:
+        path = UPath(place)
+        if path.protocol in _LOCAL_PROTOCOLS:
+            return LocalFolder(Path(path.path))
+        _ = path.fs
+    except ImportError as error:
+        raise LocationError(_missing_package(place, str(error))) from error
+    except ValueError as error:
+        raise LocationError(f"{place} cannot be read: {error}") from error
+    return RemoteFolder(path)
+
+
+def _missing_package(place: str, why: str) -> str:
+    protocol = place.partition("://")[0].lower()
+    extra = _EXTRAS.get(protocol)
+    if extra is None:
+        return f"{place} cannot be read without a further package: {why}"
+    return (
+        f"{place} cannot be read without the extra package {extra!r}: "
+        f"run pip install 'storemon[{extra}]'"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """A folder of this machine."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        """Give the path."""
+        return str(self.path)
+
+    def exists(self) -> bool:
+        """See Folder."""
+        return self.path.is_dir()
+
+    def files(self, names: Sequence[str]) -> list[FoundFile]:
+        """See Folder."""
+        found = (_local_file(self.path / name, name) for name in names)
+        return [file for file in found if file is not None]
+
+    def files_below(self, name: str) -> list[FoundFile] | None:
+        """See Folder. Folders that are links are not followed, files that are links are."""
+        top = self.path / name
+        if not top.is_dir():
+            return None
+        found = list(_local_files_below(str(top), name))
+        return sorted(found, key=lambda file: file.file_path)
+
+
+def _local_files_below(folder: str, file_path: str) -> Iterator[FoundFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_private(entry.name):
+                continue
+            inner = f"{file_path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _local_files_below(entry.path, inner)
+            elif file := _local_file(Path(entry.path), inner):
+                yield file
+
+
+def _local_file(path: Path, file_path: str) -> FoundFile | None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not S_ISREG(status.st_mode):
+        return None
+    return FoundFile(path, file_path, status.st_size, status.st_mtime_ns)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith((".", "_"))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFolder:
+    """A folder that fsspec reads."""
+
+    path: UPath
+
+    def __str__(self) -> str:
+        """Give the URL."""
+        return str(self.path)
+
+    def exists(self) -> bool:
+        """Tell whether anything is there. Stores of objects have no empty folders."""
+        with _reaching(self.path):
+            return bool(self.path.fs.exists(self.path.path))
+
+    def files(self, names: Sequence[str]) -> list[FoundFile]:
+        """See Folder."""
+        fs, root = self.path.fs, self.path.path.rstrip("/")
+        found = []
+        with _reaching(self.path):
+            fs.invalidate_cache()
+            if self.path.protocol in _WEB_PROTOCOLS:
+                # A web server need not list its files: each name is asked for.
+                listed = {name: _info(fs, f"{root}/{name}") for name in names}
+            else:
+                listed = {
+                    entry["name"].rstrip("/").rpartition("/")[2]: entry
+                    for entry in _list(fs, self.path.path)
+                }
+            for name in names:
+                info = listed.get(name)
+                if info is not None and info.get("type", "file") == "file":
+                    found.append(_remote_file(self.path / name, name, info))
+        return found
+
+    def files_below(self, name: str) -> list[FoundFile] | None:
+        """See Folder."""
+        top = self.path / name
+        root = self.path.path.rstrip("/") + "/"
+        found = []
+        with _reaching(top):
+            top.fs.invalidate_cache()
+            try:
+                entries: dict[str, dict[str, Any]] = top.fs.find(top.path, detail=True)
+                if not entries and not top.fs.isdir(top.path):
+                    return None
+            except FileNotFoundError:
+                return None
+            for entry, listed in entries.items():
+                file_path = re.sub("/+", "/", entry.removeprefix(root)).lstrip("/")
+                inner = file_path.removeprefix(f"{name}/")
+                if inner == file_path or any(_is_private(part) for part in inner.split("/")):
+                    continue  # the file of the same name itself, or no data
+                is_told = listed.get("size") is not None
+                info = listed if is_told else top.fs.info(entry)
+                found.append(_remote_file(self.path / file_path, file_path, info))
+        return sorted(found, key=lambda file: file.file_path)
+
+
+@contextmanager
+def _reaching(path: UPath) -> Iterator[None]:
+    """Whatever a file system elsewhere raises says which place could not be reached."""
+    try:
+        yield
+    except UnreachableError:
+        raise
+    except Exception as error:
+        raise UnreachableError(f"{path} cannot be reached: {error}") from error
+
+
+def _list(fs: AbstractFileSystem, path: str) -> list[dict[str, Any]]:
+    try:
+        entries: list[dict[str, Any]] = fs.ls(path, detail=True)
+    except FileNotFoundError:
+        return []
+    return entries
+
+
+def _info(fs: AbstractFileSystem, path: str) -> dict[str, Any] | None:
+    """Ask for one file; a page in its place, such as a sign that there is none, is no file."""
+    try:
+        info: dict[str, Any] = fs.info(path)
+    except FileNotFoundError:
+        return None
+    return None if str(info.get("mimetype", "")).startswith("text/html") else info
+
+
+def _remote_file(path: UPath, file_path: str, info: dict[str, Any]) -> FoundFile:
+    size = info.get("size")
+    etag = next((str(info[key]) for key in _ETAG_KEYS if info.get(key)), "")
+    modified = next((info[key] for key in _MODIFIED_KEYS if info.get(key)), None)
+    return FoundFile(
+        path, file_path, -1 if size is None else int(size), _nanoseconds(modified), etag
+    )
+
+
+def _nanoseconds(modified: object) -> int:
+    """Read a time of change as any file system writes it; 0 for what is no time."""
+    match modified:
+        case int() | float():
+            return int(modified * 1_000_000_000)
+        case datetime():
+            return int(modified.timestamp() * 1_000_000) * 1_000
+        case str():
+            for read in (datetime.fromisoformat, parsedate_to_datetime):
+                try:
+                    return _nanoseconds(read(modified))
+                except ValueError:
+                    continue
+    return 0
+
+
+@contextmanager
+def open_file(file: FoundFile) -> Iterator[tuple[BinaryIO, FoundFile]]:
+    """The file's bytes, seekable, and what the file was when it was opened.
+
+    A file elsewhere is copied first, onto disk. Raises FileNotFoundError when it has vanished,
+    UnusableFileError when it may not be read, and UnreachableError.
+    """
+    if isinstance(file.path, Path):
+        try:
+            stream = file.path.open("rb")
+        except (PermissionError, IsADirectoryError) as error:
+            raise UnusableFileError(file.path, f"{error.strerror}") from error
+        with stream:
+            status = os.fstat(stream.fileno())
+            opened = replace(file, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+            yield stream, opened
+        return
+    with tempfile.TemporaryFile() as copy:
+        try:
+            with file.path.fs.open(file.path.path, "rb") as source:
+                shutil.copyfileobj(source, copy, _COPY_BYTES)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise UnreachableError(f"{file.path} cannot be read: {error}") from error
+        copy.seek(0)
+        yield cast("BinaryIO", copy), file

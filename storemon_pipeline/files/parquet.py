@@ -1,0 +1,154 @@
+"""Parquet files become the same blocks of text columns that CSV gives.
+
+A row is numbered as in a CSV file that holds the same rows below one header line. What a field
+means is the matter of the readers of each source.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storemon_pipeline.domain.rejections import (
+    Reason,
+    RejectedRow,
+    UnusableFileError,
+    printable,
+)
+from storemon_pipeline.files.csv_text import (
+    MAX_COLUMNS,
+    Column,
+    TextBlock,
+    TextFile,
+    find_columns,
+)
+from storemon_pipeline.files.expansion_limit import Expansion
+
+_BATCH_ROWS: Final = 100_000
+_FIRST_LINE: Final = 2
+
+_UNFIT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
+
+
+def read_parquet(
+    name: Path | str, stream: BinaryIO, columns: Sequence[Column], *, bytes_total: int
+) -> TextFile:
+    """Read the wanted columns of a Parquet file; its header line names them alone.
+
+    Raises UnusableFileError, now or while the blocks are read.
+    """
+    try:
+        file = pq.ParquetFile(stream)
+        names = file.schema_arrow.names
+    except (pa.ArrowException, OSError) as error:
+        raise UnusableFileError(name, f"it cannot be read as Parquet: {error}") from error
+    if len(names) > MAX_COLUMNS:
+        raise UnusableFileError(name, f"it has {len(names):,} columns; at most {MAX_COLUMNS:,}")
+    places = find_columns(name, names, columns)
+    wanted = {column: names[place] for column, place in places.items()}
+    for column, field in wanted.items():
+        _check_type(name, column, file.schema_arrow.field(field).type)
+    header = _csv_line(list(wanted.values()))
+    blocks = _read_blocks(name, file, wanted, Expansion(name, bytes_total), bytes_total)
+    return TextFile(header, bytes_total, blocks)
+
+
+def _check_type(name: Path | str, column: str, kind: pa.DataType) -> None:
+    """Raise UnusableFileError for a column that is no plain value, or ids that lost digits."""
+    if pa.types.is_nested(kind):
+        raise UnusableFileError(name, f"its column {column} holds {kind}, which is no plain value")
+    if column == "store_id" and pa.types.is_floating(kind):
+        raise UnusableFileError(
+            name, f"its column store_id holds {kind}: long ids have lost digits in such numbers"
+        )
+
+
+def _read_blocks(
+    name: Path | str,
+    file: pq.ParquetFile,
+    wanted: dict[str, str],
+    expansion: Expansion,
+    bytes_total: int,
+) -> Iterator[TextBlock]:
+    first_line = _FIRST_LINE
+    rows_total = max(file.metadata.num_rows, 1)
+    try:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(wanted.values())):
+            columns = {column: _text(batch.column(field)) for column, field in wanted.items()}
+            expansion.add(sum(text.nbytes for text in columns.values()))
+            next_line = first_line + len(batch)
+            done = bytes_total * (next_line - _FIRST_LINE) // rows_total
+            yield _block(columns, first_line, bytes_done=done)
+            first_line = next_line
+    except (pa.ArrowException, OSError) as error:
+        raise UnusableFileError(name, f"it cannot be read as Parquet: {error}") from error
+
+
+def _block(columns: dict[str, pa.Array], first_line: int, *, bytes_done: int) -> TextBlock:
+    """Make a block of the rows; as in CSV, one with a NUL in it is none."""
+    rows = _Rows(columns, first_line)
+    line = np.arange(first_line, first_line + len(next(iter(columns.values()))), dtype=np.int64)
+    rejected: tuple[RejectedRow, ...] = ()
+    has_nul = np.logical_or.reduce(
+        [pc.match_substring(text, "\0").to_numpy(zero_copy_only=False) for text in columns.values()]
+    )
+    if has_nul.any():
+        rejected = tuple(
+            RejectedRow(number, printable(rows.text(number)), Reason.NUL_BYTE)
+            for number in line[has_nul].tolist()
+        )
+        columns = {name: text.filter(pa.array(~has_nul)) for name, text in columns.items()}
+    return TextBlock(
+        columns=columns,
+        line=line[~has_nul],
+        rejected=rejected,
+        rows_read=len(line),
+        bytes_done=bytes_done,
+        next_line=first_line + len(line),
+        lines=rows,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a batch as lines of CSV."""
+
+    columns: dict[str, pa.Array]
+    first_line: int
+
+    def text(self, line: int) -> bytes:
+        index = line - self.first_line
+        return _csv_line([column[index].as_py() for column in self.columns.values()]).encode()
+
+
+def _csv_line(fields: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+def _text(column: pa.Array) -> pa.Array:
+    """Return the column as text, the empty one for null.
+
+    An instant with a zone is written in UTC. Whole numbers that are kept as floating-point ones,
+    as pandas does beside a null, are written as whole numbers.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _text(column.dictionary_decode())
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+    elif pa.types.is_floating(kind):
+        with suppress(*_UNFIT):
+            column = column.cast(pa.int64())
+    text = pc.fill_null(column.cast(pa.string()), "")
+    text.validate(full=True)  # that it is UTF-8
+    return text

@@ -1,0 +1,1 @@
+"""This machine: the home folder, child processes, signals, the embedded PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Loading the data folder: finding files, reading what is new, undoing, replaying."""

@@ -1,0 +1,111 @@
+"""Trying rejected rows again, after what was wrong has been put right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.load_log import close_load, open_load
+from storemon_pipeline.loads.load_undo import forget_file, read_load
+from storemon_pipeline.loads.rejected_rows import (
+    WaitingRow,
+    by_load,
+    read_waiting_rows,
+    settle,
+)
+from storemon_pipeline.polls.poll_bodies import BodyFormat, UnusableBodyError, parse_poll_body
+from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
+from storemon_pipeline.polls.retention import read_polls_kept_from_us
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of the rejected rows of one load.
+
+    `load_id` is the load that took some of them, None when it took none. A snapshot's rows mean
+    something only among the others of their file: `is_file_forgotten` says that the next refresh
+    reads the file again, whole.
+    """
+
+    of_load_id: int
+    source: Source
+    file_path: str | None
+    rows: int
+    taken: int
+    load_id: int | None
+    is_file_forgotten: bool
+
+
+def list_rejected(url: str, *, load_id: int | None, limit: int) -> list[WaitingRow]:
+    """Rejected rows that wait, in order of arrival."""
+    with bulk_transaction(url) as bulk:
+        return read_waiting_rows(bulk, load_id=load_id, limit=limit)
+
+
+def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Replayed]:
+    """Every rejected row, or those of one load, is tried again; what is good now is a new load.
+
+    Polls that can be read now are loaded as if they were pushed now: where another poll of their
+    instant was loaded since, theirs is the later word. Rows that still cannot be read stay as they
+    are. All in one transaction.
+    """
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        return [
+            _replay_polls(bulk, rows, now=now)
+            if rows[0].source is Source.STORE_STATUS
+            else _read_file_again(bulk, rows)
+            for rows in by_load(read_waiting_rows(bulk, load_id=load_id))
+        ]
+
+
+def _replay_polls(bulk: Bulk, rows: Sequence[WaitingRow], *, now: datetime) -> Replayed:
+    first = rows[0]
+    # Of a row with an end of line in it two would be made, of a blank one none.
+    lines = [row for row in rows if row.row.strip() and not {*b"\r\n"} & {*row.row}]
+    body = b"\n".join([(first.header or "").encode(), *(row.row for row in lines)])
+    try:
+        pushed = parse_poll_body(
+            body,
+            BodyFormat.CSV,
+            most_rows=len(lines),
+            now_us=microseconds(now),
+            kept_from_us=read_polls_kept_from_us(bulk),
+        )
+    except UnusableBodyError:  # a load of an age that kept no header
+        return _replayed(rows, 0, None)
+    taken = [lines[index].rejected_row_id for index in pushed.polls.line.tolist()]
+    if not taken:
+        return _replayed(rows, 0, None)
+    load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
+    accounts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
+    close_load(bulk, load, accounts, (), polled_us=polled_bounds_us(pushed.polls))
+    settle(bulk, taken, load.load_id)
+    return _replayed(rows, len(taken), load.load_id)
+
+
+def _read_file_again(bulk: Bulk, rows: Sequence[WaitingRow]) -> Replayed:
+    load = read_load(bulk, rows[0].load_id)
+    is_forgotten = load is not None and forget_file(bulk, load)
+    return _replayed(rows, 0, None, is_file_forgotten=is_forgotten)
+
+
+def _replayed(
+    rows: Sequence[WaitingRow],
+    taken: int,
+    load_id: int | None,
+    *,
+    is_file_forgotten: bool = False,
+) -> Replayed:
+    first = rows[0]
+    return Replayed(
+        first.load_id,
+        first.source,
+        first.file_path,
+        len(rows),
+        taken,
+        load_id,
+        is_file_forgotten,
+    )

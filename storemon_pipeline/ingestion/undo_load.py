@@ -1,0 +1,106 @@
+"""Taking a wrong load back: what it brought is gone, what it replaced is back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.loads.load_undo import (
+    StoredLoad,
+    forget_file,
+    has_later_statement,
+    read_load,
+    read_loads,
+    record_undoing,
+)
+from storemon_pipeline.polls.poll_table import take_back_polls
+from storemon_pipeline.polls.retention import read_polls_kept_from
+from storemon_pipeline.schedules.closures import take_back_closures
+from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES, take_back_versions
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+
+
+class UndoError(Exception):
+    """A load that cannot be undone; `str()` says why in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undoing did. `is_file_forgotten`: the next refresh reads the load's file again."""
+
+    load: StoredLoad
+    undo_load_id: int
+    polls_removed: int
+    is_file_forgotten: bool
+
+
+def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = False) -> Undone:
+    """The database is as if the load had never been, but for what later loads have said.
+
+    Polls, runs, versions and closures change in one transaction, and the newest figures after it.
+    The file of the load stays known, so that no refresh loads the mistake again: of a file that is
+    appended to only what is new is read, and a snapshot only once it changes. With `is_reloading`
+    the file is forgotten and read again; so is a snapshot file that a later load has found changed,
+    for what that one said is to stand. Raises UndoError.
+    """
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        load = _find(bulk, load_id)
+        removed = _take_back(bulk, load)
+        is_snapshot = load.source is not Source.STORE_STATUS
+        is_forgotten = (
+            is_reloading or (is_snapshot and has_later_statement(bulk, load))
+        ) and forget_file(bulk, load)
+        undo_load_id = record_undoing(bulk, load, undone_at=now, rows_removed=removed)
+    refresh_uptime(url, refreshed_at=now, is_moving_back=True)
+    return Undone(load, undo_load_id, removed, is_forgotten)
+
+
+def list_loads(url: str, *, limit: int) -> list[StoredLoad]:
+    """The newest loads, newest first."""
+    with bulk_transaction(url) as bulk:
+        return read_loads(bulk, limit=limit)
+
+
+def _find(bulk: Bulk, load_id: int) -> StoredLoad:
+    load = read_load(bulk, load_id)
+    if load is None:
+        raise UndoError(f"There is no load {load_id}: `storemon loads` lists them.")
+    if load.undoes_load_id is not None:
+        raise UndoError(
+            f"Load {load_id} is the undoing of load {load.undoes_load_id}, which cannot be undone: "
+            "load its file or push its rows again."
+        )
+    if load.undone_at is not None:
+        raise UndoError(f"Load {load_id} was undone already, at {load.undone_at:%Y-%m-%d %H:%M}Z.")
+    kept_from = read_polls_kept_from(bulk)
+    if kept_from and load.first_polled_at and load.first_polled_at < kept_from:
+        raise UndoError(
+            f"Load {load_id} cannot be undone: it holds polls before {kept_from:%Y-%m-%d}, and raw "
+            "polls of that age are not kept."
+        )
+    return load
+
+
+def _take_back(bulk: Bulk, load: StoredLoad) -> int:
+    """Returns how many polls are gone."""
+    match load.source:
+        case Source.STORE_STATUS:
+            return take_back_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
+        case Source.BUSINESS_HOURS:
+            take_back_versions(bulk, load.load_id, BUSINESS_HOURS)
+            refresh_intervals(bulk)
+        case Source.STORE_TIMEZONES:
+            take_back_versions(bulk, load.load_id, STORE_TIMEZONES)
+        case Source.CLOSURES:
+            take_back_closures(bulk, load.load_id)
+        case Source.STORE_DETAILS:
+            raise UndoError(
+                f"Load {load.load_id} holds names of stores, of which only the newest are kept: "
+                "change the file instead."
+            )
+        case _:
+            assert_never(load.source)
+    return 0

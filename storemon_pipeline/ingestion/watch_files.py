@@ -1,0 +1,52 @@
+"""Noticing that files in the data folder have changed, without opening any."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.files.folders import Folder, FoundFile, data_folder
+from storemon_pipeline.ingestion.file_changes import has_been_read, is_quiet
+from storemon_pipeline.ingestion.sources import MissingSourceError, find_files
+from storemon_pipeline.loads.file_states import read_file_states
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The files that lie in the data folder at an instant.
+
+    `digest` changes with the name, size, or time of change of any file. It changes once more when
+    a file that has changed is left alone: then its last line is read even without an end.
+    """
+
+    files: dict[Source, tuple[FoundFile, ...]]
+    digest: str
+
+
+def look_at_files(data: str | Path | Folder, *, now: datetime) -> Sighting:
+    """List the files of all sources. Raises LocationError and UnreachableError."""
+    folder = data_folder(data)
+    files: dict[Source, tuple[FoundFile, ...]] = {}
+    digest = hashlib.sha256()
+    for source in Source:
+        try:
+            files[source] = tuple(find_files(folder, source))
+        except MissingSourceError:
+            files[source] = ()
+        for file in files[source]:
+            seen = (file.file_path, file.size_bytes, file.modified_ns, file.etag)
+            digest.update(repr((source.value, *seen, is_quiet(file, now))).encode())
+    return Sighting(files, digest.hexdigest())
+
+
+def is_all_read(url: str, sighting: Sighting) -> bool:
+    """Tell whether everything sighted has been read as it is."""
+    with bulk_transaction(url) as bulk:
+        known = {source: read_file_states(bulk, source) for source in sighting.files}
+    return all(
+        has_been_read(file, known[source].get(file.file_path))
+        for source, files in sighting.files.items()
+        for file in files
+    )

@@ -1,0 +1,1 @@
+"""Records of what was loaded: loads, rejected rows, known files, undo."""

@@ -1,0 +1,132 @@
+"""The book of what arrived: loads, and the rows they rejected."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.rejections import RejectedRow
+from storemon_pipeline.domain.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What became of the rows of a load: each read row is counted in exactly one of the others."""
+
+    loaded: int
+    replaced: int
+    unchanged: int
+    rejected: int
+
+    @property
+    def read(self) -> int:
+        """All rows that the source held."""
+        return self.loaded + self.replaced + self.unchanged + self.rejected
+
+    def __add__(self, other: "Accounts") -> "Accounts":
+        return Accounts(
+            self.loaded + other.loaded,
+            self.replaced + other.replaced,
+            self.unchanged + other.unchanged,
+            self.rejected + other.rejected,
+        )
+
+
+NOTHING: Final = Accounts(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load under way. `file_path` is None for rows that were pushed."""
+
+    load_id: int
+    source: Source
+    file_path: str | None
+    loaded_at: datetime
+
+
+def open_load(
+    bulk: Bulk, source: Source, *, file_path: str | None, run_id: str | None, loaded_at: datetime
+) -> Load:
+    """A new load, the newest of all; its accounts stay at nothing until it is closed."""
+    load_id = bulk.scalar(
+        """
+        INSERT INTO loads (source, file_path, run_id, loaded_at,
+                           rows_read, rows_loaded, rows_replaced, rows_unchanged, rows_rejected)
+        VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING load_id
+        """,
+        (source.value, file_path, run_id, loaded_at),
+    )
+    return Load(int(load_id), source, file_path, loaded_at)
+
+
+def close_load(
+    bulk: Bulk,
+    load: Load,
+    accounts: Accounts,
+    rejected: Sequence[RejectedRow],
+    *,
+    polled_us: tuple[int, int] | None = None,
+    header: str | None = None,
+) -> None:
+    """The load's accounts and rejected rows are written; `polled_us` bounds its polls.
+
+    `header` is the line under which a rejected row's text can be read again. A snapshot file that
+    is read again has tried its rejected rows again: earlier records of them are settled by this
+    load.
+    """
+    first, last = polled_us or (None, None)
+    bulk.execute(
+        """
+        UPDATE loads SET rows_read = $2, rows_loaded = $3, rows_replaced = $4,
+               rows_unchanged = $5, rows_rejected = $6,
+               first_polled_at = $7, last_polled_at = $8, header = $9
+        WHERE load_id = $1
+        """,
+        (
+            load.load_id,
+            accounts.read,
+            accounts.loaded,
+            accounts.replaced,
+            accounts.unchanged,
+            accounts.rejected,
+            None if first is None else instant(first),
+            None if last is None else instant(last),
+            header if rejected else None,
+        ),
+    )
+    if load.file_path is not None and load.source is not Source.STORE_STATUS:
+        bulk.execute(
+            """
+            UPDATE rejected_rows r SET replayed_by_load_id = $1 FROM loads l
+            WHERE l.load_id = r.load_id AND l.source = $2 AND l.file_path = $3
+              AND r.replayed_by_load_id IS NULL
+            """,
+            (load.load_id, load.source.value, load.file_path),
+        )
+    bulk.append(
+        "rejected_rows",
+        pa.table(
+            {
+                "load_id": pa.array([load.load_id] * len(rejected), pa.int32()),
+                "line": pa.array([row.line for row in rejected], pa.int64()),
+                "row_text": pa.array([row.text for row in rejected], pa.string()),
+                "reason": pa.array([row.reason.value for row in rejected], pa.string()),
+                "row_bytes": pa.array([row.whole for row in rejected], pa.binary()),
+            }
+        ),
+    )
+
+
+def read_first_polled_at(bulk: Bulk, load_ids: Sequence[int]) -> datetime | None:
+    """The earliest poll that these loads have brought; None when they have brought none."""
+    if not load_ids:
+        return None  # an empty list has no type that the driver could tell the server
+    first: datetime | None = bulk.scalar(
+        "SELECT min(first_polled_at) FROM loads WHERE load_id = ANY ($1)", (list(load_ids),)
+    )
+    return first

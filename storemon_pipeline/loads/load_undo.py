@@ -1,0 +1,99 @@
+"""The list of loads, and what becomes of one that is undone, whatever its source.
+
+What its polls leave behind is the matter of `polls`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.domain.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLoad:
+    """A load as it stands in the book; `undoes_load_id` names the load that it took back."""
+
+    load_id: int
+    source: Source
+    file_path: str | None
+    loaded_at: datetime
+    rows_loaded: int
+    rows_replaced: int
+    rows_unchanged: int
+    rows_rejected: int
+    rows_removed: int
+    first_polled_at: datetime | None
+    last_polled_at: datetime | None
+    undone_at: datetime | None
+    undoes_load_id: int | None
+
+
+_COLUMNS = ", ".join(StoredLoad.__dataclass_fields__)
+
+
+def read_loads(bulk: Bulk, *, limit: int) -> list[StoredLoad]:
+    """The newest loads, newest first."""
+    return _loads(bulk, "ORDER BY load_id DESC LIMIT $1", limit)
+
+
+def read_load(bulk: Bulk, load_id: int) -> StoredLoad | None:
+    """The load of this number, or None."""
+    loads = _loads(bulk, "WHERE load_id = $1", load_id)
+    return loads[0] if loads else None
+
+
+def _loads(bulk: Bulk, which: str, number: int) -> list[StoredLoad]:
+    rows = bulk.fetch(f"SELECT {_COLUMNS} FROM loads {which}", (number,)).to_pylist()  # noqa: S608
+    return [StoredLoad(**row | {"source": Source(row["source"])}) for row in rows]
+
+
+def record_undoing(bulk: Bulk, load: StoredLoad, *, undone_at: datetime, rows_removed: int) -> int:
+    """The load is undone; returns the number of its undoing, which is a load as well.
+
+    Rows that the load had replayed are rejected rows again.
+    """
+    bulk.execute("UPDATE loads SET undone_at = $2 WHERE load_id = $1", (load.load_id, undone_at))
+    bulk.execute(
+        """
+        UPDATE rejected_rows SET replayed_by_load_id = NULL
+        WHERE replayed_by_load_id = $1 AND load_id <> $1
+        """,
+        (load.load_id,),
+    )
+    return int(
+        bulk.scalar(
+            """
+            INSERT INTO loads (source, loaded_at, rows_read, rows_loaded, rows_replaced,
+                               rows_unchanged, rows_rejected, rows_removed,
+                               first_polled_at, last_polled_at, undoes_load_id)
+            SELECT source, $2, 0, 0, 0, 0, 0, $3, first_polled_at, last_polled_at, load_id
+            FROM loads WHERE load_id = $1 RETURNING load_id
+            """,
+            (load.load_id, undone_at, rows_removed),
+        )
+    )
+
+
+def forget_file(bulk: Bulk, load: StoredLoad) -> bool:
+    """The file of a load will be read as if for the first time; False when it is not known."""
+    rows = bulk.fetch(
+        "DELETE FROM ingested_files WHERE source = $1 AND file_path = $2 RETURNING file_path",
+        (load.source.value, load.file_path or ""),
+    )
+    return bool(rows.num_rows)
+
+
+def has_later_statement(bulk: Bulk, load: StoredLoad) -> bool:
+    """Whether a later load of the same file, not undone, brought anything."""
+    return bool(
+        bulk.scalar(
+            """
+            SELECT EXISTS (
+                SELECT FROM loads WHERE source = $1 AND file_path = $2 AND load_id > $3
+                   AND undone_at IS NULL AND rows_loaded + rows_replaced > 0
+            ) AS has_later
+            """,
+            (load.source.value, load.file_path or "", load.load_id),
+        )
+    )

@@ -1,0 +1,68 @@
+"""The rejected rows that wait for a cause to be removed: listing them, marking them as settled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.domain.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """A rejected row that was not replayed: `row` is the row whole, `text` printable."""
+
+    rejected_row_id: int
+    load_id: int
+    source: Source
+    file_path: str | None
+    header: str | None
+    loaded_at: datetime
+    line: int
+    reason: str
+    text: str
+    row: bytes
+
+
+def read_waiting_rows(
+    bulk: Bulk, *, load_id: int | None = None, limit: int | None = None
+) -> list[WaitingRow]:
+    """The rejected rows of loads that stand and that no load has replayed, in order of arrival."""
+    rows = bulk.fetch(
+        """
+        SELECT r.rejected_row_id, r.load_id, l.source, l.file_path, l.header, l.loaded_at, r.line,
+               r.reason, r.row_text AS text, r.row_bytes
+        FROM rejected_rows r JOIN loads l USING (load_id)
+        WHERE r.replayed_by_load_id IS NULL AND l.undone_at IS NULL AND ($1 = 0 OR load_id = $1)
+        ORDER BY r.load_id, r.rejected_row_id LIMIT $2
+        """,
+        (load_id or 0, limit if limit is not None else 2**62),
+    ).to_pylist()
+    for row in rows:
+        whole = row.pop("row_bytes")
+        row["row"] = row["text"].encode() if whole is None else whole
+        row["source"] = Source(row["source"])
+    return [WaitingRow(**row) for row in rows]
+
+
+def by_load(rows: Sequence[WaitingRow]) -> list[list[WaitingRow]]:
+    """The rows of each load by themselves, in order of the loads."""
+    return [list(group) for _, group in groupby(rows, lambda row: row.load_id)]
+
+
+def settle(bulk: Bulk, rejected_row_ids: Sequence[int], load_id: int) -> None:
+    """These rejected rows were taken by this load."""
+    bulk.stage(
+        "settled_rows",
+        pa.table({"rejected_row_id": pa.array(rejected_row_ids, pa.int64())}),
+    )
+    bulk.execute(
+        """
+        UPDATE rejected_rows r SET replayed_by_load_id = $1
+        FROM pg_temp.settled_rows s WHERE s.rejected_row_id = r.rejected_row_id
+        """,
+        (load_id,),
+    )

@@ -1,0 +1,26 @@
+"""When the files of each source were last looked at, and all of them could be used."""
+
+from datetime import datetime
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.domain.sources import Source
+
+
+def record_look(bulk: Bulk, source: Source, looked_at: datetime) -> None:
+    """The source was looked at then, whether there was anything new or not."""
+    bulk.execute(
+        """
+        INSERT INTO source_looks (source, looked_at) VALUES ($1, $2)
+        ON CONFLICT (source) DO UPDATE
+        SET looked_at = greatest(source_looks.looked_at, excluded.looked_at)
+        """,
+        (source.value, looked_at),
+    )
+
+
+def renew_look(bulk: Bulk, source: Source, looked_at: datetime) -> None:
+    """A source that may be missing is missing: looked at, if it was ever there."""
+    bulk.execute(
+        "UPDATE source_looks SET looked_at = greatest(looked_at, $2) WHERE source = $1",
+        (source.value, looked_at),
+    )

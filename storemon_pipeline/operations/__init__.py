@@ -1,1 +1,0 @@
-"""What one run does from its first read to its last write, without Dagster around it."""

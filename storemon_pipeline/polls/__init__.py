@@ -1,0 +1,1 @@
+"""Polls and the status runs made from them: parsing, writing, reading, pushing."""

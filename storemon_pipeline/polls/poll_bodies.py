@@ -1,0 +1,215 @@
+"""Bodies of pushed polls become rows of text: one JSON object, a JSON array, NDJSON or CSV.
+
+What the texts mean is the matter of polls.py; how a body travels (its encoding, its greatest
+size) that of whoever receives it.
+"""
+
+import csv
+import io
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storemon_pipeline.domain.rejections import Reason, RejectedRow, UnusableFileError, Verdict
+from storemon_pipeline.files.csv_text import open_text_file
+from storemon_pipeline.polls.poll_rows import COLUMNS, Polls, join_polls, parse_polls
+
+HEADER: Final = ",".join(column.name for column in COLUMNS)
+"""The header under which the rejected rows of a JSON body can be read again."""
+
+_NAMES: Final = tuple(column.name for column in COLUMNS)
+
+
+class BodyFormat(StrEnum):
+    """How a body holds its polls."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+class UnusableBodyError(Exception):
+    """A body of which no row can be used; `str()` is one readable sentence."""
+
+
+class TooManyRowsError(Exception):
+    """A body with more rows than are taken at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollsPushed:
+    """What a body gave. The `line` of a poll or a rejected row is its index in the body, from 0.
+
+    `header` is the line under which the text of a rejected row can be read again.
+    """
+
+    polls: Polls
+    rejected: tuple[RejectedRow, ...]
+    header: str
+
+    @property
+    def rows(self) -> int:
+        """All rows of the body."""
+        return len(self.polls.line) + len(self.rejected)
+
+
+def parse_poll_body(
+    body: bytes, body_format: BodyFormat, *, most_rows: int, now_us: int, kept_from_us: int | None
+) -> PollsPushed:
+    """Read the polls of a body; rules for each are those of a file.
+
+    Raises UnusableBodyError, and TooManyRowsError beyond `most_rows`.
+    """
+    if body_format is BodyFormat.CSV:
+        return _parse_csv(body, most_rows=most_rows, now_us=now_us, kept_from_us=kept_from_us)
+    rows = _json_lines(body) if body_format is BodyFormat.NDJSON else _json_array(body)
+    if len(rows) > most_rows:
+        raise TooManyRowsError
+    texts, broken = _texts(rows)
+    index = np.array([at for at in range(len(rows)) if at not in broken], np.int64)
+    store_id, timestamp, status = (
+        pa.array([row[place] for row in texts], pa.string()) for place in range(len(_NAMES))
+    )
+    polls, verdict = parse_polls(
+        store_id, timestamp, status, index, now_us=now_us, kept_from_us=kept_from_us
+    )
+    rejected = [
+        RejectedRow.of(at, _as_bytes(rows[at]), reason) for at, reason in broken.items()
+    ] + _turned_away(verdict, index, lambda place: _as_csv(texts[place]))
+    return PollsPushed(polls, tuple(sorted(rejected, key=lambda row: row.line)), HEADER)
+
+
+def _turned_away(
+    verdict: Verdict, index: npt.NDArray[np.int64], text: Callable[[int], bytes]
+) -> list[RejectedRow]:
+    return [
+        RejectedRow.of(int(index[place]), text(place), reason)
+        for place, reason in verdict.findings()
+    ]
+
+
+def _parse_csv(
+    body: bytes, *, most_rows: int, now_us: int, kept_from_us: int | None
+) -> PollsPushed:
+    """Read a CSV body by the reader of files, which takes a path."""
+    parts: list[Polls] = []
+    rejected: list[RejectedRow] = []
+    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+        file.write(body)
+        file.flush()
+        try:
+            with open_text_file(
+                Path(file.name), COLUMNS, block_bytes=max(len(body), 1 << 16)
+            ) as text:
+                for block in text.blocks:
+                    store_id, timestamp, status = (block.columns[name] for name in _NAMES)
+                    polls, verdict = parse_polls(
+                        store_id,
+                        timestamp,
+                        status,
+                        block.line,
+                        now_us=now_us,
+                        kept_from_us=kept_from_us,
+                    )
+                    parts.append(polls)
+                    rejected += block.turn_away(verdict)
+                header = text.header
+        except UnusableFileError as error:
+            raise UnusableBodyError(error.reason) from error
+    polls = join_polls(parts)
+    lines = np.sort(np.concatenate([polls.line, [row.line for row in rejected]])).astype(np.int64)
+    if len(lines) > most_rows:
+        raise TooManyRowsError
+    return PollsPushed(
+        Polls(
+            polls.store_ids,
+            polls.store,
+            polls.polled_at_us,
+            polls.is_active,
+            np.searchsorted(lines, polls.line),
+        ),
+        tuple(
+            RejectedRow(int(np.searchsorted(lines, row.line)), row.text, row.reason, row.whole)
+            for row in rejected
+        ),
+        header,
+    )
+
+
+def _json_array(body: bytes) -> Sequence[object]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnusableBodyError("it is not JSON") from error
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return value
+    raise UnusableBodyError("it is neither a JSON object nor an array of objects")
+
+
+def _json_lines(body: bytes) -> Sequence[object]:
+    """One value for each line that is not blank; a line that is no JSON stands for itself."""
+    rows: list[object] = []
+    for line in body.splitlines():
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except (ValueError, RecursionError):
+                rows.append(line)
+    return rows
+
+
+def _texts(rows: Sequence[object]) -> tuple[list[tuple[str, ...]], dict[int, Reason]]:
+    """The three texts of each row that has them, and the rows that have not, by index."""
+    texts: list[tuple[str, ...]] = []
+    broken: dict[int, Reason] = {}
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            broken[index] = Reason.NOT_JSON
+            continue
+        fields = tuple(_text(row.get(name)) for name in _NAMES)
+        joined = "".join(fields)
+        if "\0" in joined:
+            broken[index] = Reason.NUL_BYTE
+        elif not joined.isascii() and not _is_encodable(joined):
+            broken[index] = Reason.NOT_UTF8
+        else:
+            texts.append(fields)
+    return texts, broken
+
+
+def _text(value: object) -> str:
+    """A field as text: ids may come as numbers, and what is no text at all is no value."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return ""
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+def _as_bytes(row: object) -> bytes:
+    """A row that could not be taken for three texts, as it came or as JSON in ASCII."""
+    return row if isinstance(row, bytes) else json.dumps(row).encode()
+
+
+def _as_csv(fields: Sequence[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue().encode()

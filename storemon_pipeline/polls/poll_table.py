@@ -1,0 +1,545 @@
+"""Polls and the status runs they make: written together, so that runs are never behind.
+
+Every function here runs inside a transaction that holds the lock of those who write polls.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant, microseconds_of, timestamps
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.loads.load_log import Accounts, Load
+from storemon_pipeline.polls.poll_rows import Polls
+from storemon_pipeline.polls.retention import (
+    MONDAY_US,
+    PARTITION_US,
+    PollsNotKeptError,
+    read_polls_kept_from_us,
+)
+from storemon_pipeline.polls.status_run_rows import run_rows, runs_of
+from storemon_pipeline.stores.store_keys import store_keys
+from storemon_pipeline.uptime.status_runs import Runs, extend
+
+_MANY_ROWS: Final = 50_000
+"""So many new rows that the planner's statistics are renewed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Polls of one arrival, sorted by store and instant, one per (store, instant)."""
+
+    store: IntArray
+    polled_at_us: IntArray
+    is_active: BoolArray
+
+    def take(self, which: BoolArray | IntArray) -> "_Batch":
+        return _Batch(self.store[which], self.polled_at_us[which], self.is_active[which])
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database holds from the anchors on, sorted by store and instant."""
+
+    store: IntArray
+    polled_at_us: IntArray
+    is_active: BoolArray
+    load_id: IntArray
+
+
+def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Accounts:
+    """Write the polls of one file or pushed batch and mend the status runs around them.
+
+    Afterwards `store_status` says for each (store, instant) what its last arrival said, and
+    `status_runs` is what those polls compress into. `polls` are in order of arrival. The accounts
+    have no rejected rows. Raises PollsNotKeptError when a poll is older than polls are kept.
+    """
+    kept_from_us = read_polls_kept_from_us(bulk)
+    if kept_from_us is not None and (polls.polled_at_us < kept_from_us).any():
+        raise PollsNotKeptError(f"polls before {instant(kept_from_us)} are not kept any more")
+    batch, repeated = _last_of_each(store_keys(bulk, polls.store_ids.tolist()), polls)
+    if len(batch.store) == 0:
+        return repeated
+    tails = _last_runs(bulk, batch)
+    late, since_us = _late_stores(batch, tails)
+    anchors, known, old_runs = _anchor(bulk, late, since_us)
+    matched, is_arrival = _compare(bulk, load, batch, known)
+
+    is_new = matched < 0
+    was_active = known.is_active[matched] if len(known.store) else batch.is_active
+    is_changed = ~is_new & is_arrival & (was_active != batch.is_active)
+    _append_polls(bulk, load, batch.take(is_new))
+    _supersede(bulk, load, batch.take(is_arrival & ~is_new))
+
+    touched = np.unique(batch.store[is_new | is_changed])
+    is_late = np.isin(tails.store, late)
+    anchors = anchors.merge(tails.take(~is_late))
+    old_runs = old_runs.merge(tails.take(~is_late))
+    region = _overlay(known, batch, is_new | is_changed, matched)
+    in_region = np.isin(region.store, touched)
+    new_runs = extend(
+        anchors.take(np.isin(anchors.store, touched)),
+        region.store[in_region],
+        region.polled_at_us[in_region],
+        region.is_active[in_region],
+        max_gap_us=max_gap_us,
+    )
+    _write_runs(bulk, old_runs.take(np.isin(old_runs.store, touched)), new_runs)
+    new, changed = int(is_new.sum()), int(is_changed.sum())
+    if new > _MANY_ROWS:
+        for table in ("stores", "store_status", "status_runs"):
+            bulk.execute(f"ANALYZE {table}")
+    return repeated + Accounts(new, changed, len(batch.store) - new - changed, 0)
+
+
+def take_back_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
+    """Every poll of a load says what it would say without it; returns how many polls are gone.
+
+    What the load replaced comes back, what later loads replaced stays as they said it, and the
+    status runs are mended. Nothing is left of the load's polls. The polls of the load are not older
+    than polls are kept.
+    """
+    gone, back = _owned_polls(bulk, load_id)
+    bulk.execute("DELETE FROM superseded_polls WHERE load_id = $1", (load_id,))
+    store = np.concatenate([gone.store, back.store])
+    if len(store) == 0:
+        return 0
+    polled_at_us = np.concatenate([gone.polled_at_us, back.polled_at_us])
+    order = np.lexsort((polled_at_us, store))
+    stores, first_row = np.unique(store[order], return_index=True)
+    anchors, known, old_runs = _anchor(bulk, stores, polled_at_us[order][first_row])
+    _restore(bulk, gone, back)
+    is_active = known.is_active.copy()
+    is_active[_match(back, known)] = back.is_active
+    is_kept = np.ones(len(known.store), np.bool_)
+    is_kept[_match(gone, known)] = False
+    new_runs = extend(
+        anchors,
+        known.store[is_kept],
+        known.polled_at_us[is_kept],
+        is_active[is_kept],
+        max_gap_us=max_gap_us,
+    )
+    _write_runs(bulk, old_runs, new_runs)
+    return len(gone.store)
+
+
+def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
+    """The polls that this load said last: those that nobody else said, and what the others were."""
+    (bounds,) = bulk.fetch(
+        "SELECT first_polled_at, last_polled_at FROM loads WHERE load_id = $1", (load_id,)
+    ).to_pylist()
+    if bounds["first_polled_at"] is None:
+        nothing = np.empty(0, np.int64)
+        return (_Batch(nothing, nothing, nothing.astype(np.bool_)),) * 2
+    rows = bulk.fetch(
+        """
+        SELECT p.store_key, p.polled_at, s.is_active
+        FROM store_status p
+        LEFT JOIN LATERAL (
+            SELECT is_active FROM superseded_polls s
+            WHERE s.store_key = p.store_key AND s.polled_at = p.polled_at
+            ORDER BY s.load_id DESC LIMIT 1
+        ) s ON true
+        WHERE p.load_id = $1 AND p.polled_at BETWEEN $2 AND $3
+        """,
+        (load_id, bounds["first_polled_at"], bounds["last_polled_at"]),
+    )
+    said_before = np.asarray(pc.is_valid(rows["is_active"]), np.bool_)
+    polls = _Batch(
+        rows["store_key"].to_numpy().astype(np.int64),
+        microseconds_of(rows["polled_at"]),
+        np.asarray(pc.fill_null(rows["is_active"], fill_value=False), np.bool_),
+    )
+    polls = polls.take(order := np.lexsort((polls.polled_at_us, polls.store)))
+    said_before = said_before[order]
+    return polls.take(~said_before), polls.take(said_before)
+
+
+def _restore(bulk: Bulk, gone: _Batch, back: _Batch) -> None:
+    """Polls that nobody else said are removed, the others are again those of the load before."""
+    for name, polls in (("gone_polls", gone), ("restored_polls", back)):
+        bulk.stage(
+            name,
+            pa.table(
+                {
+                    "store_key": polls.store.astype(np.int32),
+                    "polled_at": timestamps(polls.polled_at_us),
+                }
+            ),
+        )
+    bulk.execute(
+        """
+        DELETE FROM store_status p USING pg_temp.gone_polls g
+        WHERE p.store_key = g.store_key AND p.polled_at = g.polled_at
+        """
+    )
+    bulk.execute(
+        """
+        WITH last_said AS (
+            SELECT DISTINCT ON (store_key, polled_at) s.*
+            FROM superseded_polls s JOIN pg_temp.restored_polls USING (store_key, polled_at)
+            ORDER BY store_key, polled_at, load_id DESC
+        ), taken AS (
+            DELETE FROM superseded_polls s USING last_said l
+            WHERE s.store_key = l.store_key AND s.polled_at = l.polled_at AND s.load_id = l.load_id
+        )
+        UPDATE store_status p SET is_active = l.is_active, load_id = l.load_id
+        FROM last_said l WHERE p.store_key = l.store_key AND p.polled_at = l.polled_at
+        """
+    )
+
+
+def polled_bounds_us(polls: Polls) -> tuple[int, int] | None:
+    """The first and last instant of the polls, or None without any."""
+    if len(polls.polled_at_us) == 0:
+        return None
+    return int(polls.polled_at_us.min()), int(polls.polled_at_us.max())
+
+
+def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, Accounts]:
+    """The last row of each (store, instant), and the accounts of the rows before it."""
+    store = keys[polls.store] if len(keys) else np.empty(0, np.int64)
+    order = _order_of_arrival(store, polls.polled_at_us)
+    rows = _Batch(store[order], polls.polled_at_us[order], polls.is_active[order])
+    is_last = np.ones(len(order), np.bool_)
+    is_last[:-1] = (rows.store[1:] != rows.store[:-1]) | (
+        rows.polled_at_us[1:] != rows.polled_at_us[:-1]
+    )
+    if is_last.all():
+        return rows, Accounts(0, 0, 0, 0)
+    batch = rows.take(is_last)
+    final = batch.is_active[np.cumsum(is_last) - is_last]
+    is_overtaken = ~is_last & (final != rows.is_active)
+    replaced = int(is_overtaken.sum())
+    return batch, Accounts(0, replaced, int((~is_last).sum()) - replaced, 0)
+
+
+def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
+    """The positions sorted by store and instant, rows of one identity as they came."""
+    first_us, last_us = (int(polled_at_us.min()), int(polled_at_us.max())) if len(store) else (0, 0)
+    length = last_us - first_us + 1
+    if (int(store.max(initial=0)) + 1) * length >= 2**63:
+        return np.lexsort((polled_at_us, store))
+    identity = store * length + (polled_at_us - first_us)
+    order = np.argsort(identity)  # a fifth of the time of a stable sort, which few files need
+    in_order = identity[order]
+    if (in_order[1:] == in_order[:-1]).any():
+        return np.argsort(identity, kind="stable")
+    return order
+
+
+def _last_runs(bulk: Bulk, batch: _Batch) -> Runs:
+    """The last run of every store in the batch that has one."""
+    bulk.stage("batch_stores", pa.table({"store_key": np.unique(batch.store).astype(np.int32)}))
+    return runs_of(
+        bulk.fetch(
+            """
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM pg_temp.batch_stores b
+            CROSS JOIN LATERAL (
+                SELECT * FROM status_runs r WHERE r.store_key = b.store_key
+                ORDER BY r.first_poll_at DESC LIMIT 1
+            ) r
+            """
+        )
+    )
+
+
+def _late_stores(batch: _Batch, tails: Runs) -> tuple[IntArray, IntArray]:
+    """The stores with a poll not after their last one, and the earliest such poll of each."""
+    first_row = np.searchsorted(batch.store, tails.store)
+    earliest_us = batch.polled_at_us[first_row]
+    is_late = earliest_us <= tails.last_poll_us
+    return tails.store[is_late], earliest_us[is_late]
+
+
+def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Known, Runs]:
+    """What must be known to mend late stores: anchors, polls after them, and the runs to replace.
+
+    An anchor is the part that surely stays of the run before the earliest late poll: up to the
+    last poll before that. From there on all polls of the store are read.
+    """
+    none = np.empty(0, np.int64)
+    if len(late) == 0:
+        nobody = Runs(none, none, none, none.astype(np.bool_), none)
+        return nobody, _Known(none, none, none.astype(np.bool_), none), nobody
+    bulk.stage(
+        "late_stores",
+        pa.table({"store_key": late.astype(np.int32), "since": timestamps(since_us)}),
+    )
+    bulk.execute("DROP TABLE IF EXISTS pg_temp.anchors")
+    bulk.execute(
+        """
+        CREATE TEMPORARY TABLE anchors AS
+        SELECT l.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls,
+               coalesce(p.polled_at, r.last_poll_at) AS anchor_at
+        FROM pg_temp.late_stores l
+        LEFT JOIN LATERAL (
+            SELECT * FROM status_runs r
+            WHERE r.store_key = l.store_key AND r.first_poll_at < l.since
+            ORDER BY r.first_poll_at DESC LIMIT 1
+        ) r ON true
+        LEFT JOIN LATERAL (
+            SELECT polled_at FROM store_status p
+            WHERE p.store_key = l.store_key
+              AND p.polled_at >= r.first_poll_at AND p.polled_at < l.since
+            ORDER BY p.polled_at DESC LIMIT 1
+        ) p ON true
+        """
+    )
+    bulk.execute("ANALYZE pg_temp.anchors")
+    whole = bulk.fetch("SELECT * FROM pg_temp.anchors WHERE first_poll_at IS NOT NULL")
+    rows = bulk.fetch(
+        """
+        SELECT p.store_key, p.polled_at, p.is_active, p.load_id
+        FROM pg_temp.anchors a
+        JOIN store_status p ON p.store_key = a.store_key
+         AND p.polled_at > coalesce(a.anchor_at, '-infinity')
+        """
+    )
+    old_runs = runs_of(
+        bulk.fetch(
+            """
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM pg_temp.anchors a
+            JOIN status_runs r ON r.store_key = a.store_key
+             AND r.first_poll_at >= coalesce(a.first_poll_at, '-infinity')
+            """
+        )
+    )
+    store = rows["store_key"].to_numpy().astype(np.int64)
+    polled_at_us = microseconds_of(rows["polled_at"])
+    order = np.lexsort((polled_at_us, store))
+    known = _Known(
+        store[order],
+        polled_at_us[order],
+        rows["is_active"].to_numpy()[order],
+        rows["load_id"].to_numpy().astype(np.int64)[order],
+    )
+    return _cut(whole, known), known, old_runs
+
+
+def _cut(whole: pa.Table, known: _Known) -> Runs:
+    """Runs cut off behind their anchor; `known` are the polls behind all anchors."""
+    runs = runs_of(whole)
+    by_store = np.argsort(whole["store_key"].to_numpy())
+    anchor_us = microseconds_of(whole["anchor_at"])[by_store]
+    of_anchor = np.searchsorted(runs.store, known.store)
+    has_anchor = np.isin(known.store, runs.store)
+    of_anchor = of_anchor[has_anchor]
+    is_inside = known.polled_at_us[has_anchor] <= runs.last_poll_us[of_anchor]
+    cut_off = np.bincount(of_anchor[is_inside], minlength=len(runs))
+    return Runs(runs.store, runs.first_poll_us, anchor_us, runs.is_active, runs.polls - cut_off)
+
+
+def _match(batch: _Batch, known: _Known) -> IntArray:
+    """For each poll of the batch the row of `known` with its identity, or -1."""
+    matched = np.full(len(batch.store), -1, np.int64)
+    if len(known.store) == 0:
+        return matched
+    store = np.concatenate([known.store, batch.store])
+    polled_at_us = np.concatenate([known.polled_at_us, batch.polled_at_us])
+    order = np.lexsort((polled_at_us, store))  # stable: the known row comes before its like
+    is_pair = (store[order][1:] == store[order][:-1]) & (
+        polled_at_us[order][1:] == polled_at_us[order][:-1]
+    )
+    later = order[1:][is_pair] - len(known.store)
+    matched[later] = order[:-1][is_pair]
+    return matched
+
+
+def _compare(bulk: Bulk, load: Load, batch: _Batch, known: _Known) -> tuple[IntArray, BoolArray]:
+    """The known row of each poll (-1: none), and whether the poll is an arrival.
+
+    What a file said before, and says again in the same words, has not arrived again.
+    """
+    matched = _match(batch, known)
+    is_arrival = np.ones(len(matched), np.bool_)
+    is_known = matched >= 0
+    if not is_known.any():
+        return matched, is_arrival
+    own_loads = (
+        np.empty(0, np.int64)
+        if load.file_path is None
+        else bulk.fetch(
+            "SELECT load_id FROM loads WHERE source = $1 AND file_path = $2",
+            (load.source.value, load.file_path),
+        )["load_id"].to_numpy()
+    )
+    row = matched[is_known]
+    is_own = np.isin(known.load_id[row], own_loads)
+    is_same = known.is_active[row] == batch.is_active[is_known]
+    is_arrival[is_known] = ~(is_own & is_same)
+    is_foreign = is_known.copy()
+    is_foreign[is_known] = ~is_own
+    if is_foreign.any() and len(own_loads):
+        is_arrival[is_foreign] = ~_said_before(bulk, batch.take(is_foreign), load)
+    return matched, is_arrival
+
+
+def _said_before(bulk: Bulk, batch: _Batch, load: Load) -> BoolArray:
+    """Whether this load's file last said the same of each poll, before another load took it."""
+    said = np.zeros(len(batch.store), np.bool_)
+    bulk.stage(
+        "repeated_polls",
+        pa.table(
+            {
+                "position": np.arange(len(batch.store)),
+                "store_key": batch.store.astype(np.int32),
+                "polled_at": timestamps(batch.polled_at_us),
+                "is_active": batch.is_active,
+            }
+        ),
+    )
+    rows = bulk.fetch(
+        """
+        SELECT DISTINCT ON (n.position) n.position, s.is_active = n.is_active AS is_same
+        FROM pg_temp.repeated_polls n
+        JOIN superseded_polls s USING (store_key, polled_at)
+        JOIN loads l ON l.load_id = s.load_id AND l.source = $1 AND l.file_path = $2
+        ORDER BY n.position, s.load_id DESC
+        """,
+        (load.source.value, load.file_path),
+    )
+    said[rows["position"].to_numpy()] = rows["is_same"].to_numpy()
+    return said
+
+
+def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
+    """New identities are added, into partitions that exist from now on."""
+    if len(polls.store) == 0:
+        return
+    rows = pa.table(
+        {
+            "store_key": polls.store.astype(np.int32),
+            "polled_at": timestamps(polls.polled_at_us),
+            "is_active": polls.is_active,
+            "load_id": np.full(len(polls.store), load.load_id, np.int32),
+        }
+    )
+    week = (polls.polled_at_us - MONDAY_US) // PARTITION_US
+    is_left = np.ones(len(week), np.bool_)
+    for number in np.unique(week).tolist():
+        is_in_week = week == number
+        if _append_partition(bulk, number, rows, is_in_week):
+            is_left &= ~is_in_week
+    bulk.append("store_status", rows.filter(pa.array(is_left)))
+
+
+def _append_partition(bulk: Bulk, week: int, rows: pa.Table, is_in_week: BoolArray) -> bool:
+    """Make the partition of a week with its first rows; False when it exists already.
+
+    The key is made when the rows are in, which takes half the time of rows that each look for
+    their place in it.
+    """
+    # Not by strftime: it writes the year 7 as 7, which PostgreSQL takes for 2007.
+    start = instant(week * PARTITION_US + MONDAY_US).date().isoformat()
+    end = instant((week + 1) * PARTITION_US + MONDAY_US).date().isoformat()
+    name = f"store_status_{start.replace('-', '_')}"
+    if bulk.scalar("SELECT to_regclass($1) IS NOT NULL", (name,)):
+        return False
+    bulk.execute(f"CREATE TABLE {name} (LIKE store_status)")
+    bulk.append(name, rows if is_in_week.all() else rows.filter(pa.array(is_in_week)))
+    bulk.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (store_key, polled_at)")
+    bulk.execute(
+        f"ALTER TABLE store_status ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"
+    )
+    return True
+
+
+def _supersede(bulk: Bulk, load: Load, polls: _Batch) -> None:
+    """Known identities get this load's statement; what stood there is kept as superseded."""
+    if len(polls.store) == 0:
+        return
+    bulk.stage(
+        "arrived_polls",
+        pa.table(
+            {
+                "store_key": polls.store.astype(np.int32),
+                "polled_at": timestamps(polls.polled_at_us),
+                "is_active": polls.is_active,
+            }
+        ),
+    )
+    bulk.execute(
+        """
+        INSERT INTO superseded_polls (store_key, polled_at, load_id, is_active)
+        SELECT p.store_key, p.polled_at, p.load_id, p.is_active
+        FROM store_status p JOIN pg_temp.arrived_polls a USING (store_key, polled_at)
+        """
+    )
+    bulk.execute(
+        """
+        UPDATE store_status p SET is_active = a.is_active, load_id = $1
+        FROM pg_temp.arrived_polls a
+        WHERE p.store_key = a.store_key AND p.polled_at = a.polled_at
+        """,
+        (load.load_id,),
+    )
+
+
+def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: IntArray) -> _Batch:
+    """The known polls as the batch leaves them, sorted by store and instant."""
+    is_active = known.is_active.copy()
+    is_correction = is_effective & (matched >= 0)
+    is_active[matched[is_correction]] = batch.is_active[is_correction]
+    new = batch.take(is_effective & (matched < 0))
+    if len(known.store) == 0:
+        return new
+    store = np.concatenate([known.store, new.store])
+    polled_at_us = np.concatenate([known.polled_at_us, new.polled_at_us])
+    order = np.lexsort((polled_at_us, store))
+    return _Batch(
+        store[order], polled_at_us[order], np.concatenate([is_active, new.is_active])[order]
+    )
+
+
+def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
+    """The rows of `old` become those of `new`; both are sorted, and equal rows stay untouched."""
+    store = np.concatenate([old.store, new.store])
+    first_us = np.concatenate([old.first_poll_us, new.first_poll_us])
+    order = np.lexsort((first_us, store))  # stable: the old row comes before its successor
+    is_pair = (store[order][1:] == store[order][:-1]) & (
+        first_us[order][1:] == first_us[order][:-1]
+    )
+    kept_old, kept_new = order[:-1][is_pair], order[1:][is_pair] - len(old)
+    is_dropped = np.ones(len(old), np.bool_)
+    is_dropped[kept_old] = False
+    is_added = np.ones(len(new), np.bool_)
+    is_added[kept_new] = False
+    is_different = (
+        (old.last_poll_us[kept_old] != new.last_poll_us[kept_new])
+        | (old.is_active[kept_old] != new.is_active[kept_new])
+        | (old.polls[kept_old] != new.polls[kept_new])
+    )
+    if is_dropped.any():
+        bulk.stage("dropped_runs", run_rows(old.take(is_dropped)))
+        bulk.execute(
+            """
+            DELETE FROM status_runs r USING pg_temp.dropped_runs d
+            WHERE r.store_key = d.store_key AND r.first_poll_at = d.first_poll_at
+            """
+        )
+    if is_different.any():
+        bulk.stage("changed_runs", run_rows(new.take(kept_new[is_different])))
+        bulk.execute(
+            """
+            UPDATE status_runs r
+            SET last_poll_at = c.last_poll_at, is_active = c.is_active, polls = c.polls
+            FROM pg_temp.changed_runs c
+            WHERE r.store_key = c.store_key AND r.first_poll_at = c.first_poll_at
+            """
+        )
+    added = new.take(is_added)
+    # In the order of time, so that recent runs lie together also after a first load.
+    bulk.append("status_runs", run_rows(added.take(np.argsort(added.first_poll_us))))
+    if len(added):
+        # Pages that the index by time has no bounds of yet are read by whoever asks for any time.
+        bulk.execute(
+            "SELECT brin_summarize_new_values('ix_status_runs_first_poll_at_last_poll_at')"
+        )

@@ -1,0 +1,110 @@
+"""Polls that a client pushes: one request is one load, written whole or not at all."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from storemon_pipeline.access.audit_log import AuditEvent, append_event
+from storemon_pipeline.database.bulk import BusyError, bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.rejections import named_store
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.load_log import NOTHING, Accounts, close_load, open_load
+from storemon_pipeline.loads.pushed_load import BadRowsError, ForeignStoreError, PushedLoad
+from storemon_pipeline.polls.poll_bodies import (
+    BodyFormat,
+    PollsPushed,
+    TooManyRowsError,
+    parse_poll_body,
+)
+from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
+from storemon_pipeline.polls.retention import PollsNotKeptError, read_polls_kept_from_us
+
+MOST_ROWS: Final = 50_000
+"""So many polls are taken at once."""
+
+__all__ = [
+    "MOST_ROWS",
+    "BadRowsError",
+    "ForeignStoreError",
+    "PushedLoad",
+    "TooManyRowsError",
+    "push_polls",
+]
+
+
+def push_polls(
+    url: str,
+    body: bytes,
+    body_format: BodyFormat,
+    *,
+    now: datetime,
+    is_rejecting: bool,
+    patience: timedelta,
+    only_stores: frozenset[str] | None = None,
+    audit: AuditEvent | None = None,
+) -> PushedLoad:
+    """The polls of a body are in the database, with the status runs that they make and `audit`.
+
+    `now` is the ingesting clock. With `is_rejecting` bad rows become rejected rows and the others
+    are loaded; without it one bad row leaves everything as it was and raises BadRowsError. Raises
+    BusyError when another load is being written for longer than `patience`, UnusableBodyError and
+    TooManyRowsError, and ForeignStoreError for rows of others than `only_stores`, bad ones too:
+    they may be replayed one day.
+    """
+    with bulk_transaction(url) as bulk:
+        kept_from_us = read_polls_kept_from_us(bulk)
+    pushed = parse_poll_body(
+        body,
+        body_format,
+        most_rows=MOST_ROWS,
+        now_us=microseconds(now),
+        kept_from_us=kept_from_us,
+    )
+    if only_stores is not None and not only_stores.issuperset(_named_stores(pushed)):
+        raise ForeignStoreError
+    if pushed.rejected and not is_rejecting:
+        raise BadRowsError(pushed.rejected, pushed.rows)
+    if not pushed.rows:
+        return PushedLoad(None, NOTHING, ())
+    try:
+        return _write(url, pushed, now=now, patience=patience, audit=audit)
+    except PollsNotKeptError as error:
+        # Old polls were dropped since the border was read: the next try sees the new one.
+        raise BusyError(patience) from error
+
+
+def _named_stores(pushed: PollsPushed) -> set[str]:
+    """The ids of all stores that a body names."""
+    rejected = {
+        named_store(
+            pushed.header,
+            row.text if row.whole is None else row.whole.decode("utf-8", "replace"),
+        )
+        for row in pushed.rejected
+    }
+    return {*pushed.polls.store_ids.tolist(), *rejected} - {None, ""}
+
+
+def _write(
+    url: str,
+    pushed: PollsPushed,
+    *,
+    now: datetime,
+    patience: timedelta,
+    audit: AuditEvent | None,
+) -> PushedLoad:
+    with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
+        load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
+        accounts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
+        accounts += Accounts(0, 0, 0, len(pushed.rejected))
+        close_load(
+            bulk,
+            load,
+            accounts,
+            pushed.rejected,
+            polled_us=polled_bounds_us(pushed.polls),
+            header=pushed.header,
+        )
+        append_event(bulk, audit)
+    return PushedLoad(load.load_id, accounts, pushed.rejected)

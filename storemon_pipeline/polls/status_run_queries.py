@@ -1,0 +1,185 @@
+"""What history needs of the database: runs of any period, of all stores or of one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.polls.status_run_rows import runs_of
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.daily import NEVER
+from storemon_pipeline.uptime.status_runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class PollTicks:
+    """Raw polls of one store, ascending; every array has shape `(n,)`."""
+
+    polled_at_us: IntArray
+    is_active: BoolArray
+
+
+def read_runs_since(bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime) -> Runs:
+    """The runs that touch `(since, until]`, and of a store that none covers at `since` the last.
+
+    So of each store the first run here is the last one that began by `since`, if there is one.
+    """
+    chosen = stores.choice(parameter=3)
+    touching = _runs(
+        bulk.fetch(
+            f"""
+            SELECT store_key, first_poll_at, last_poll_at, is_active, polls FROM status_runs
+            WHERE last_poll_at > $1 AND first_poll_at <= $2 AND {chosen.condition}
+            """,  # noqa: S608  (conditions are made of names and numbers)
+            (since, until, *chosen.parameters),
+        ),
+        stores,
+    )
+    is_covered = np.zeros(len(stores), np.bool_)
+    is_covered[touching.store[touching.first_poll_us <= microseconds(since)]] = True
+    others = stores.take(np.flatnonzero(~is_covered))
+    if len(others) == 0:
+        return touching
+    chosen = others.choice(parameter=2)
+    before = _runs(
+        bulk.fetch(
+            f"""
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
+            CROSS JOIN LATERAL (
+                SELECT * FROM status_runs r
+                WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
+                ORDER BY r.first_poll_at DESC LIMIT 1
+            ) r
+            """,  # noqa: S608  (as above)
+            (since, *chosen.parameters),
+        ),
+        stores,
+    )
+    return before.merge(touching)
+
+
+def read_runs_of_store(bulk: Bulk, stores: StoreIndex) -> Runs:
+    """All runs of the only store of an index."""
+    return _runs(
+        bulk.fetch(
+            """
+            SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+            FROM status_runs WHERE store_key = $1
+            """,
+            (int(stores.store_keys[0]),),
+        ),
+        stores,
+    )
+
+
+def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
+    """Of each store whose last run is inactive, that run and all back to the last active one."""
+    chosen = stores.choice()
+    return _runs(
+        bulk.fetch(
+            f"""
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
+            CROSS JOIN LATERAL (
+                SELECT is_active FROM status_runs r WHERE r.store_key = s.store_key
+                ORDER BY r.first_poll_at DESC LIMIT 1
+            ) newest
+            CROSS JOIN LATERAL (
+                SELECT coalesce(max(first_poll_at), '-infinity') AS first_poll_at
+                FROM status_runs r WHERE r.store_key = s.store_key AND r.is_active
+            ) active
+            JOIN status_runs r ON r.store_key = s.store_key
+             AND r.first_poll_at >= active.first_poll_at
+            WHERE NOT newest.is_active
+            """,  # noqa: S608  (as above)
+            chosen.parameters,
+        ),
+        stores,
+    )
+
+
+def read_runs_of_incidents_since(
+    bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
+) -> Runs:
+    """Of each store the last active run that begins by `since`, and all that follow to `until`."""
+    return _runs(
+        bulk.fetch(
+            """
+            SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
+            FROM stores s
+            CROSS JOIN LATERAL (
+                SELECT coalesce(max(first_poll_at), '-infinity') AS first_poll_at
+                FROM status_runs r
+                WHERE r.store_key = s.store_key AND r.is_active AND r.first_poll_at <= $1
+            ) active
+            JOIN status_runs r ON r.store_key = s.store_key
+             AND r.first_poll_at >= active.first_poll_at AND r.first_poll_at <= $2
+            """,
+            (since, until),
+        ),
+        stores,
+    )
+
+
+def read_first_poll(bulk: Bulk) -> datetime | None:
+    """The instant of the first poll of all, or None without any."""
+    first: datetime | None = bulk.scalar("SELECT min(first_poll_at) FROM status_runs")
+    return first
+
+
+def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
+    """The instant of each store's first poll, shape `(stores,)`; `NEVER` without one."""
+    chosen = stores.choice()
+    rows = bulk.fetch(
+        f"""
+        SELECT s.store_key, r.first_poll_at
+        FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
+        CROSS JOIN LATERAL (
+            SELECT first_poll_at FROM status_runs r WHERE r.store_key = s.store_key
+            ORDER BY r.first_poll_at LIMIT 1
+        ) r
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    first = np.full(len(stores), NEVER)
+    first[stores.positions(rows["store_key"].to_numpy())] = microseconds_of(rows["first_poll_at"])
+    return first
+
+
+def read_ticks(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> PollTicks:
+    """The raw polls of the only store of an index in `[start, end]`."""
+    rows = bulk.fetch(
+        """
+        SELECT polled_at, is_active FROM store_status
+        WHERE store_key = $1 AND polled_at >= $2 AND polled_at <= $3 ORDER BY polled_at
+        """,
+        (int(stores.store_keys[0]), start, end),
+    )
+    return PollTicks(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
+
+
+def _runs(rows: pa.Table, stores: StoreIndex) -> Runs:
+    return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))
+
+
+LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
+
+
+def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
+    """The runs with a poll in the look-back before an instant, by position of their store."""
+    chosen = stores.choice(parameter=3)
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs
+        WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.condition}
+        """,  # noqa: S608  (conditions are made of names and numbers)
+        (as_of, LOOKBACK, *chosen.parameters),
+    )
+    return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))

@@ -1,0 +1,1 @@
+"""Report requests, their results, files and shards."""

@@ -1,0 +1,33 @@
+"""Asking for a report: one transaction writes the request and its line in the audit log."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from storemon_pipeline.access.audit_log import AuditEvent, record_event
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.requests import request_report
+
+
+def ask_for_report(
+    engine: sa.Engine,
+    *,
+    as_of: datetime | None,
+    policy: Policy,
+    request_id: str | None = None,
+    audit: AuditEvent | None = None,
+) -> str:
+    """A new report waits to be made; returns its id, which is also the subject of `audit`.
+
+    `as_of` None means the newest poll when the report is made. `request_id` is the HTTP request's.
+    """
+    report_id = str(uuid4())
+    with engine.begin() as connection:
+        request_report(
+            connection, report_id=report_id, as_of=as_of, policy=policy, request_id=request_id
+        )
+        if audit is not None:
+            record_event(connection, replace(audit, subject=report_id))
+    return report_id

@@ -1,0 +1,89 @@
+"""The report as CSV: the header and the order of columns that clients rely on."""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.uptime.rounding import DECIMALS
+
+HEADER: Final = (
+    "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),uptime_last_week(in hours),"
+    "downtime_last_hour(in minutes),downtime_last_day(in hours),downtime_last_week(in hours)"
+)
+
+_RUNNABLE: Final = r"^[=+\-@\t\r]"
+_PLAIN_INTEGER: Final = r"^[+-]?[0-9]+$"
+_NEEDS_QUOTES: Final = r'[",\r\n]'
+
+_SCALE: Final = 10**DECIMALS
+_WHOLE: Final = 1_000
+"""No report has a figure as large: a week has 168 hours."""
+
+
+def report_csv(store_ids: pa.Array, figures: dict[str, pa.Array]) -> bytes:
+    """The report's bytes: the header, then one line per store, each ended by a line feed.
+
+    `store_ids` (strings) and the six `figures` (decimals with four places, in the header's order)
+    have shape `(n,)`, in the report's order.
+    """
+    return header_line() + report_lines(store_ids, figures)
+
+
+def header_line() -> bytes:
+    """The first line, with its line feed."""
+    return f"{HEADER}\n".encode()
+
+
+def report_lines(store_ids: pa.Array, figures: dict[str, pa.Array]) -> bytes:
+    """As `report_csv`, the lines of the stores alone: what of a report stands together."""
+    if len(store_ids) == 0:
+        return b""
+    safe = spreadsheet_safe(store_ids)
+    # Decimals as text never hold what would need quotes; store ids may.
+    needs_quotes = pc.match_substring_regex(safe, _NEEDS_QUOTES)
+    if pc.any(needs_quotes).as_py():
+        quoted = pc.binary_join_element_wise(
+            '"', pc.replace_substring(safe, pattern='"', replacement='""'), '"', ""
+        )
+        safe = pc.if_else(needs_quotes, quoted, safe)
+    texts = [text for values in figures.values() for text in _texts(values)]
+    lines = pc.binary_join_element_wise(safe, *texts, "\n", "")
+    # The texts of an array stand one after the other in its last buffer.
+    offset = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset :][: len(lines) + 1]
+    text: bytes = lines.buffers()[2][int(offset[0]) : int(offset[-1])].to_pybytes()
+    return text
+
+
+def _texts(values: pa.Array) -> tuple[pa.Array, ...]:
+    """A comma and the values as texts, in parts that are to be joined.
+
+    Both parts are taken from lists of all that they can be, in a third of the time of a cast.
+    """
+    amount = _ten_thousandths(values)
+    if amount.min() < 0 or amount.max() >= _WHOLE * _SCALE:
+        return (pa.scalar(","), values.cast(pa.string()))
+    whole = amount // _SCALE
+    wholes = pa.array([f",{number}." for number in range(int(whole.max()) + 1)])
+    return wholes.take(pa.array(whole)), _FRACTIONS.take(pa.array(amount - whole * _SCALE))
+
+
+_FRACTIONS: Final = pa.array([f"{number:0{DECIMALS}}" for number in range(_SCALE)])
+
+
+def _ten_thousandths(values: pa.Array) -> IntArray:
+    """Decimals with four places as the whole numbers that they are made of."""
+    both_halves = np.frombuffer(values.buffers()[1], np.int64)
+    low: IntArray = both_halves[2 * values.offset :: 2][: len(values)]
+    return low
+
+
+def spreadsheet_safe(store_ids: pa.Array) -> pa.Array:
+    """The ids, with a quote mark before those that a spreadsheet would run as a formula."""
+    is_runnable = pc.match_substring_regex(store_ids, _RUNNABLE)
+    if not pc.any(is_runnable).as_py():
+        return store_ids
+    is_runnable = pc.and_not(is_runnable, pc.match_substring_regex(store_ids, _PLAIN_INTEGER))
+    return pc.if_else(is_runnable, pc.binary_join_element_wise("'", store_ids, ""), store_ids)

@@ -1,0 +1,195 @@
+"""Two results of one instant side by side: whose figures differ, and what was loaded in between."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from storemon_pipeline.database.tables import uptime_report
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import LOOKBACK_US
+
+FIGURES: Final = tuple(
+    f"{kind}_last_{window}"
+    for kind in ("uptime", "downtime")
+    for window in ("hour_minutes", "day_hours", "week_hours")
+)
+"""The report's figures by column, in its order."""
+
+Figures = dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDifference:
+    """One store's figures in both results; None where it has no row."""
+
+    store_id: str
+    before: Figures | None
+    after: Figures | None
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceCounts:
+    """How many stores differ, in which way."""
+
+    changed: int
+    appeared: int
+    vanished: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBetween:
+    """A load that the later result knew of and the earlier one did not."""
+
+    load_id: int
+    source: Source
+    file_path: str | None
+    loaded_at: datetime
+    rows_loaded: int
+    rows_replaced: int
+    rows_removed: int
+    undoes_load_id: int | None
+
+
+def _differences(stores: AbstractSet[str] | None) -> str:
+    """The stores whose rows differ, as a common table expression."""
+    columns = ", ".join(f"b.{name} AS before_{name}, a.{name} AS after_{name}" for name in FIGURES)
+    is_seen = "" if stores is None else " AND s.store_id = ANY (:stores)"
+    both = [", ".join(f"{side}.{name}" for name in FIGURES) for side in "ba"]
+    return f"""
+        WITH differences AS (
+            SELECT s.store_id, b.store_key IS NOT NULL AS is_before,
+                   a.store_key IS NOT NULL AS is_after, {columns}
+            FROM (SELECT * FROM {uptime_report.name} WHERE result_id = :before) b
+            FULL JOIN (SELECT * FROM {uptime_report.name} WHERE result_id = :after) a
+                   USING (store_key)
+            JOIN stores s USING (store_key)
+            WHERE ({both[0]}) IS DISTINCT FROM ({both[1]}){is_seen}
+        )
+    """  # noqa: S608  (names of columns are constants of this module)
+
+
+def count_differences(
+    connection: sa.Connection, *, results: tuple[int, int], stores: AbstractSet[str] | None = None
+) -> DifferenceCounts:
+    """How many stores differ from the first of two results to the second; of `stores`, or all."""
+    row = connection.execute(
+        sa.text(
+            f"""
+            {_differences(stores)}
+            SELECT count(*) FILTER (WHERE is_before AND is_after),
+                   count(*) FILTER (WHERE NOT is_before), count(*) FILTER (WHERE NOT is_after)
+            FROM differences
+            """  # noqa: S608  (as above)
+        ),
+        {
+            "before": results[0],
+            "after": results[1],
+            "stores": None if stores is None else sorted(stores),
+        },
+    ).one()
+    return DifferenceCounts(*row)
+
+
+def read_differences(
+    connection: sa.Connection,
+    *,
+    results: tuple[int, int],
+    behind: str,
+    limit: int,
+    stores: AbstractSet[str] | None = None,
+) -> list[StoreDifference]:
+    """The stores that differ, in the report's order, from the one behind the id `behind`."""
+    rows = connection.execute(
+        sa.text(
+            f"""
+            {_differences(stores)}
+            SELECT * FROM differences WHERE store_id > :behind ORDER BY store_id LIMIT :limit
+            """  # noqa: S608  (as above)
+        ),
+        {
+            "before": results[0],
+            "after": results[1],
+            "behind": behind,
+            "limit": limit,
+            "stores": None if stores is None else sorted(stores),
+        },
+    ).mappings()
+    return [
+        StoreDifference(
+            row["store_id"],
+            _figures(row, "before") if row["is_before"] else None,
+            _figures(row, "after") if row["is_after"] else None,
+        )
+        for row in rows
+    ]
+
+
+def _figures(row: sa.RowMapping, side: str) -> Figures:
+    return {name: row[f"{side}_{name}"] for name in FIGURES}
+
+
+# Loads by which something stands that is said of some stores, or of every store.
+_OF_STORES: Final = """
+    AND load_id IN (
+        WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:stores))
+        SELECT load_id FROM store_status JOIN own USING (store_key)
+        WHERE polled_at <= :as_of AND polled_at > :as_of - :look_back * interval '1 microsecond'
+        UNION ALL SELECT load_id FROM business_hours JOIN own USING (store_key)
+        UNION ALL SELECT load_id FROM store_timezones JOIN own USING (store_key)
+        UNION ALL SELECT unnest(ARRAY[load_id, cancelled_by_load_id]) FROM closures
+        WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
+    )
+"""
+
+
+def read_loads_between(
+    connection: sa.Connection,
+    *,
+    results: tuple[int, int],
+    as_of: datetime,
+    limit: int,
+    stores: AbstractSet[str] | None = None,
+) -> list[LoadBetween]:
+    """The loads that may have made two results on `as_of` differ, oldest first.
+
+    Of polls those that had some within the look-back; of all only those that changed something.
+    Of `stores`, those by which something stands: what an undone load had said of whom is not kept.
+    """
+    is_seen = "" if stores is None else _OF_STORES
+    rows = connection.execute(
+        sa.text(
+            f"""
+            SELECT load_id, source, file_path, loaded_at, rows_loaded, rows_replaced, rows_removed,
+                   undoes_load_id
+            FROM loads
+            WHERE load_id > (SELECT min(coalesce(last_load_id, 0)) FROM report_results
+                             WHERE result_id IN (:one, :other))
+              AND load_id <= (SELECT max(coalesce(last_load_id, 0)) FROM report_results
+                              WHERE result_id IN (:one, :other))
+              AND (rows_loaded + rows_replaced + rows_removed > 0
+                   OR undoes_load_id IS NOT NULL OR source = 'closures')
+              AND (source <> 'store_status'
+                   OR (first_polled_at <= :as_of
+                       AND last_polled_at > :as_of - :look_back * interval '1 microsecond'))
+              {is_seen}
+            ORDER BY load_id LIMIT :limit
+            """  # noqa: S608  (one of two constants)
+        ),
+        {
+            "one": results[0],
+            "other": results[1],
+            "as_of": as_of,
+            "look_back": LOOKBACK_US,
+            "limit": limit,
+            "stores": None if stores is None else sorted(stores),
+        },
+    ).mappings()
+    return [_load(dict(row)) for row in rows]
+
+
+def _load(row: dict[str, Any]) -> LoadBetween:
+    return LoadBetween(**row | {"source": Source(row["source"])})

@@ -1,0 +1,118 @@
+"""The extended report as JSON, NDJSON, Parquet and XLSX: more columns than the CSV has.
+
+Where the rows come from and who gets them is not known here.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, assert_never
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xlsxwriter
+
+from storemon_pipeline.domain.windows import Policy, Window
+from storemon_pipeline.reports.csv_file import spreadsheet_safe
+
+_PERCENT: Final = {"uptime_percent": "uptime", "observed_percent": "observed"}
+
+
+class ReportFormat(StrEnum):
+    """Formats of the extended report; the value is the extension of its address."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+
+
+MEDIA_TYPES: Final[dict[ReportFormat, str]] = {
+    ReportFormat.JSON: "application/json",
+    ReportFormat.NDJSON: "application/x-ndjson",
+    ReportFormat.PARQUET: "application/vnd.apache.parquet",
+    ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def extended(rows: pa.Table) -> pa.Table:
+    """The rows with the percentages that follow from their exact columns.
+
+    They are rounded down to two decimals, and null without business time.
+    """
+    for name, amount in _PERCENT.items():
+        for window in Window:
+            part = rows[f"{amount}_last_{window}_us"].to_numpy()
+            whole = rows[f"business_last_{window}_us"].to_numpy()
+            percent = part * 10_000 // np.maximum(whole, 1) / 100
+            rows = rows.append_column(
+                f"{name}_last_{window}", pa.array(percent, pa.float64(), mask=whole == 0)
+            )
+    return rows
+
+
+def encode_report(
+    rows: pa.Table, form: ReportFormat, *, report_id: str, as_of: datetime, policy: Policy
+) -> bytes:
+    """The extended rows in a format, with what they speak of where it has a place for that."""
+    about = {"report_id": report_id, "as_of": as_of.isoformat(), "policy": policy.value}
+    match form:
+        case ReportFormat.JSON:
+            return json.dumps(about | {"rows": list(_records(rows))}).encode()
+        case ReportFormat.NDJSON:
+            return "".join(f"{json.dumps(record)}\n" for record in _records(rows)).encode()
+        case ReportFormat.PARQUET:
+            sink = pa.BufferOutputStream()
+            named = {f"storemon.{name}": value for name, value in about.items()}
+            pq.write_table(rows.replace_schema_metadata(named), sink)
+            return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+        case ReportFormat.XLSX:
+            return _workbook(rows, about, as_of)
+        case _:
+            assert_never(form)
+
+
+def _records(rows: pa.Table) -> Iterator[dict[str, object]]:
+    """One plain object per row; four decimals are exact in the shortest float that shows them."""
+    columns = [
+        column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
+        for column in rows.columns
+    ]
+    names = rows.column_names
+    for values in zip(*(column.to_pylist() for column in columns), strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _workbook(rows: pa.Table, about: dict[str, str], as_of: datetime) -> bytes:
+    """A workbook with the rows, and a sheet that says what they speak of."""
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_numbers": False})
+    # The moment of making would make each file another one.
+    book.set_properties({"created": as_of.replace(tzinfo=None), "title": "storemon report"})
+    bold = book.add_format({"bold": True})
+    sheet = book.add_worksheet("report")
+    sheet.freeze_panes(1, 1)
+    sheet.set_column(0, 0, 24)
+    sheet.set_column(1, rows.num_columns - 1, 14)
+    safe = spreadsheet_safe(pc.cast(rows["store_id"].combine_chunks(), pa.string()))
+    for number, name in enumerate(rows.column_names):
+        sheet.write_string(0, number, name, bold)
+        if name == "store_id":
+            for row, store_id in enumerate(safe.to_pylist(), start=1):
+                sheet.write_string(row, number, store_id)
+            continue
+        for row, value in enumerate(rows[name].to_pylist(), start=1):
+            if value is not None:
+                sheet.write_number(row, number, value)
+    sheet.autofilter(0, 0, rows.num_rows, rows.num_columns - 1)
+    notes = book.add_worksheet("about")
+    notes.set_column(0, 1, 44)
+    for row, (name, value) in enumerate(about.items()):
+        notes.write_string(row, 0, name, bold)
+        notes.write_string(row, 1, value)
+    book.close()
+    return file.getvalue()

@@ -1,0 +1,131 @@
+"""Making the reports that wait: one run takes them all."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME, compute_uptime
+from storemon_pipeline.figures.figure_rows import report_figures
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.reports.ask_for_report import ask_for_report
+from storemon_pipeline.reports.csv_file import header_line, report_lines
+from storemon_pipeline.reports.report_runs import record_reading
+from storemon_pipeline.reports.results import (
+    Result,
+    ResultWriter,
+    WaitingReport,
+    complete_reports,
+    count_result_faults,
+    fail_reports,
+    take_waiting_reports,
+)
+from storemon_pipeline.stores.store_index import read_stores
+
+NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMade:
+    """One result of a run, and how many reports it answers.
+
+    `faults` counts what its rows, its CSV and its counts contradict each other in.
+    """
+
+    result: Result
+    as_of: datetime
+    policy: Policy
+    reports: int
+    faults: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsMade:
+    """What a run did: reports that failed had no data to speak of."""
+
+    made: tuple[ReportMade, ...]
+    failed: int
+
+
+def make_waiting_reports(
+    url: str, *, run_id: str, is_asked_by_hand: bool, at_a_time: int = STORES_AT_A_TIME
+) -> ReportsMade:
+    """Every report that waits is complete, or failed for a lasting reason, all in one transaction.
+
+    Reports with the same instant and policy share a result. So many stores are in memory
+    `at_a_time`. `is_asked_by_hand` adds a report of
+    the newest poll when none waits, for runs that no request has launched. Raises InvariantError.
+    """
+    with bulk_transaction(url) as bulk:
+        record_reading(bulk, run_id)
+    with bulk_transaction(url) as bulk:
+        made = _make(bulk, run_id, at_a_time)
+    if is_asked_by_hand and not made.made and not made.failed:
+        request_by_hand(url)
+        with bulk_transaction(url) as bulk:
+            made = _make(bulk, run_id, at_a_time)
+    return made
+
+
+def request_by_hand(url: str) -> None:
+    """A report of the newest poll waits."""
+    engine = create_engine(url, application_name="storemon report", pool_size=1)
+    try:
+        ask_for_report(engine, as_of=None, policy=Policy.NEAREST)
+    finally:
+        engine.dispose()
+
+
+def _make(bulk: Bulk, run_id: str, at_a_time: int) -> ReportsMade:
+    waiting = take_waiting_reports(bulk)
+    if not waiting:
+        return ReportsMade((), 0)
+    newest = read_newest_poll(bulk)
+    if newest is None:
+        fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
+        return ReportsMade((), len(waiting))
+    made = []
+    for (as_of, policy), report_ids in by_question(waiting, newest).items():
+        result = write_result(bulk, as_of=as_of, policy=policy, run_id=run_id, at_a_time=at_a_time)
+        complete_reports(bulk, report_ids, result.result_id)
+        faults = count_result_faults(bulk, result.result_id)
+        made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
+    return ReportsMade(tuple(made), 0)
+
+
+def by_question(
+    waiting: Iterable[WaitingReport], newest: datetime
+) -> dict[tuple[datetime, Policy], list[str]]:
+    """The ids of the reports by what they ask for: instant and policy."""
+    asking: dict[tuple[datetime, Policy], list[str]] = defaultdict(list)
+    for report in waiting:
+        asking[report.as_of or newest, report.policy].append(report.report_id)
+    return dict(asking)
+
+
+def write_result(
+    bulk: Bulk,
+    *,
+    as_of: datetime,
+    policy: Policy,
+    run_id: str,
+    at_a_time: int = STORES_AT_A_TIME,
+) -> Result:
+    """The figures of all stores are a result."""
+    stores = read_stores(bulk)
+    writer = ResultWriter(bulk)
+    lines = header_line()
+    rows = 0
+    for some, figures in compute_uptime(
+        bulk, stores, as_of=as_of, policy=policy, at_a_time=at_a_time
+    ):
+        lines += report_lines(some.store_ids.take(figures.store), report_figures(figures))
+        writer.add(some, figures, lines)
+        rows += len(figures.store)
+        lines = b""
+    return writer.finish(
+        as_of=as_of, policy=policy, run_id=run_id, silent_stores=len(stores) - rows
+    )

@@ -1,0 +1,240 @@
+"""Results made in shards: planned by one step, made by many at once, finished by one.
+
+The steps may run in different processes, on different machines: what they have to tell each other
+stands in the database. Nothing is taken from anyone before a result is finished, in one
+transaction: until then a run that dies leaves every request waiting.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.figures.figure_rows import report_figures
+from storemon_pipeline.figures.uptime_table import (
+    UptimeState,
+    clear_uptime,
+    read_as_of,
+    read_newest_poll,
+    write_uptime_state,
+)
+from storemon_pipeline.reports.csv_file import header_line, report_lines
+from storemon_pipeline.reports.make_reports import (
+    NO_POLLS,
+    ReportMade,
+    ReportsMade,
+    by_question,
+    request_by_hand,
+    write_result,
+)
+from storemon_pipeline.reports.report_runs import record_reading
+from storemon_pipeline.reports.results import (
+    CsvWriter,
+    Result,
+    append_rows,
+    complete_reports,
+    count_result_faults,
+    fail_reports,
+    next_result_id,
+    record_result,
+    take_waiting_reports,
+)
+from storemon_pipeline.reports.shards import (
+    LostShardError,
+    Shard,
+    ShardPlan,
+    clear_shard,
+    discard_result,
+    forget_shards,
+    join_csv,
+    move_staged_uptime,
+    plan_shards,
+    read_data_version,
+    read_shards,
+    record_shard,
+    sweep_left_overs,
+    take_planned_reports,
+)
+from storemon_pipeline.stores.store_index import read_borders, read_stores, read_stores_from
+
+
+def plan_reports(url: str, *, run_id: str, is_asked_by_hand: bool, shards: int) -> int:
+    """Every result that waiting reports ask for is planned; returns how many shards each has.
+
+    `is_asked_by_hand` adds a report as for `make_waiting_reports`.
+    """
+    if is_asked_by_hand:
+        with bulk_transaction(url) as bulk:
+            waiting = take_waiting_reports(bulk)
+        if not waiting:
+            request_by_hand(url)
+    with bulk_transaction(url) as bulk:
+        record_reading(bulk, run_id)
+        sweep_left_overs(bulk)
+    with bulk_transaction(url) as bulk:
+        newest = read_newest_poll(bulk)
+        if newest is None:
+            return 0
+        questions = by_question(take_planned_reports(bulk, run_id), newest)
+        return _plan(
+            bulk,
+            (ShardPlan(as_of, as_of == newest, policy) for as_of, policy in questions),
+            run_id=run_id,
+            is_report=True,
+            shards=shards,
+        )
+
+
+def plan_uptime(url: str, *, run_id: str, shards: int) -> int:
+    """The newest figures are planned; returns how many shards there are, 0 without polls."""
+    with bulk_transaction(url) as bulk:
+        sweep_left_overs(bulk)
+        as_of = _newest_of_all(bulk)
+        plans = [] if as_of is None else [ShardPlan(as_of, is_newest=True, policy=Policy.NEAREST)]
+        return _plan(bulk, plans, run_id=run_id, is_report=False, shards=shards)
+
+
+def _plan(
+    bulk: Bulk, plans: Iterable[ShardPlan], *, run_id: str, is_report: bool, shards: int
+) -> int:
+    # A step that is tried again finds what it has planned before.
+    planned = {shard.shard for shard in read_shards(bulk, run_id, is_report=is_report)}
+    if not planned:
+        ids = read_borders(bulk, shards)
+        for plan in plans:
+            plan_shards(
+                bulk, next_result_id(bulk), plan, run_id=run_id, is_report=is_report, ids=ids
+            )
+            planned.update(range(len(ids)))
+    return len(planned)
+
+
+def make_shards(url: str, *, run_id: str, number: int, is_report: bool) -> int:
+    """The shard of this number is made of each result that the run has planned.
+
+    Returns for how many stores. Raises InvariantError and LostShardError.
+    """
+    with bulk_transaction(url) as bulk:
+        shards = read_shards(bulk, run_id, is_report=is_report)
+    stores = 0
+    for shard in shards:
+        if shard.shard == number:
+            with bulk_transaction(url) as bulk:
+                stores += _make_shard(bulk, shard).stores
+    return stores
+
+
+def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
+    """The shard is made of the data that this transaction sees, whether it was made before."""
+    if shard.data_version is not None:
+        # Rows are committed with their version: without one there are none to look for.
+        clear_shard(bulk, shard)
+    stores = read_stores_from(bulk, shard.first_store_id, shard.before_store_id)
+    writer = CsvWriter(bulk, shard.result_id, first_chunk=shard.first_chunk)
+    if shard.is_report and shard.shard == 0:
+        writer.write(header_line())
+    rows = 0
+    plan = shard.plan
+    for some, figures in compute_uptime(bulk, stores, as_of=plan.as_of, policy=plan.policy):
+        append_rows(bulk, shard.table, shard.result_id, some, figures)
+        if shard.is_report:
+            ids = some.store_ids.take(figures.store)
+            writer.write(report_lines(ids, report_figures(figures)))
+        rows += len(figures.store)
+    return record_shard(
+        bulk,
+        shard,
+        stores=rows,
+        silent_stores=len(stores) - rows,
+        csv_chunks=writer.finish().chunks,
+    )
+
+
+def finish_reports(url: str, *, run_id: str) -> ReportsMade:
+    """As `make_waiting_reports`, of the reports that waited when the run began to read.
+
+    All results are of one state of the data: a shard that saw another one is made again here, and
+    so is a result that nobody has planned.
+    """
+    with bulk_transaction(url) as bulk:
+        waiting = take_planned_reports(bulk, run_id)
+        shards = read_shards(bulk, run_id, is_report=True)
+        newest = read_newest_poll(bulk)
+        if newest is None:
+            fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
+            return ReportsMade((), len(waiting))
+        # "The newest" is what it was when the run began.
+        newest = next((shard.plan.as_of for shard in shards if shard.plan.is_newest), newest)
+        planned = {
+            (plan.as_of, plan.policy): list(group)
+            for plan, group in groupby(shards, key=lambda shard: shard.plan)
+        }
+        asking = by_question(waiting, newest)
+        for question in planned.keys() - asking.keys():
+            # Another run was quicker.
+            discard_result(bulk, planned[question][0].result_id)
+        made = []
+        for question, report_ids in asking.items():
+            as_of, policy = question
+            result = (
+                _finish_result(bulk, planned[question], run_id=run_id)
+                if question in planned
+                else write_result(bulk, as_of=as_of, policy=policy, run_id=run_id)
+            )
+            complete_reports(bulk, report_ids, result.result_id)
+            faults = count_result_faults(bulk, result.result_id)
+            made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
+        forget_shards(bulk, run_id, is_report=True)
+        return ReportsMade(tuple(made), 0)
+
+
+def _finish_result(bulk: Bulk, shards: list[Shard], *, run_id: str) -> Result:
+    shards = _of_one_state(bulk, shards)
+    plan = shards[0].plan
+    return record_result(
+        bulk,
+        result_id=shards[0].result_id,
+        as_of=plan.as_of,
+        policy=plan.policy,
+        run_id=run_id,
+        stores=sum(shard.stores for shard in shards),
+        silent_stores=sum(shard.silent_stores for shard in shards),
+        csv=join_csv(bulk, shards),
+    )
+
+
+def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeState:
+    """As `refresh_uptime`, with the rows of the shards. Raises LostShardError."""
+    with bulk_transaction(url) as bulk:
+        shards = _of_one_state(bulk, read_shards(bulk, run_id, is_report=False))
+        as_of = shards[0].plan.as_of if shards else None
+        stores = len(read_stores(bulk))
+        rows = 0
+        if shards:
+            rows = move_staged_uptime(bulk, shards[0].result_id)
+            if rows != sum(shard.stores for shard in shards):
+                # The table of staged rows is emptied by a crash of the server.
+                raise LostShardError(f"{rows} rows of run {run_id} are left, which are not all")
+        else:
+            clear_uptime(bulk)
+        state = UptimeState(as_of, refreshed_at, rows, stores - rows)
+        write_uptime_state(bulk, state)
+        forget_shards(bulk, run_id, is_report=False)
+        return state
+
+
+def _of_one_state(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
+    """The shards, each made of the data that this transaction sees."""
+    version = read_data_version(bulk)
+    return [
+        shard if shard.data_version == version else _make_shard(bulk, shard) for shard in shards
+    ]
+
+
+def _newest_of_all(bulk: Bulk) -> datetime | None:
+    """The newest poll, or a newer one that `store_uptime` spoke of already."""
+    return max(
+        (at for at in (read_newest_poll(bulk), read_as_of(bulk)) if at is not None), default=None
+    )

@@ -1,0 +1,159 @@
+"""Requests for reports and their results, as those who ask see them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import sqlalchemy as sa
+
+from storemon_pipeline.database.tables import report_csv, report_results, reports
+from storemon_pipeline.domain.windows import Policy
+
+
+class ReportState(StrEnum):
+    """A report waits until it is complete or failed; an expired one was complete or failed."""
+
+    WAITING = "waiting"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report's request and, once it is complete, its result. Instants are aware, in UTC."""
+
+    report_id: str
+    state: ReportState
+    requested_at: datetime
+    requested_as_of: datetime | None
+    policy: Policy
+    completed_at: datetime | None
+    error: str | None
+    result_id: int | None
+    as_of: datetime | None
+    stores: int | None
+    silent_stores: int | None
+    csv_bytes: int | None
+    csv_chunks: int | None
+    csv_sha256: str | None
+    revision: int | None
+    """The result's number among those of its instant and policy, from 1."""
+
+
+_others = report_results.alias("others")
+_REVISION = (
+    sa.select(sa.func.count())
+    .where(
+        _others.c.as_of == report_results.c.as_of,
+        _others.c.policy == report_results.c.policy,
+        _others.c.result_id <= report_results.c.result_id,
+    )
+    .scalar_subquery()
+    .label("revision")
+)
+
+_REPORTS: Final = sa.select(
+    reports.c.report_id,
+    reports.c.state,
+    reports.c.requested_at,
+    reports.c.requested_as_of,
+    reports.c.policy,
+    reports.c.completed_at,
+    reports.c.error,
+    reports.c.result_id,
+    report_results.c.as_of,
+    report_results.c.stores,
+    report_results.c.silent_stores,
+    report_results.c.csv_bytes,
+    report_results.c.csv_chunks,
+    report_results.c.csv_sha256,
+    sa.case((report_results.c.result_id.is_not(None), _REVISION)).label("revision"),
+).select_from(reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id))
+_BY_ID: Final = _REPORTS.where(reports.c.report_id == sa.bindparam("report_id"))
+"""Made once: clients ask for it many times a second."""
+
+
+def request_report(
+    connection: sa.Connection,
+    *,
+    report_id: str,
+    as_of: datetime | None,
+    policy: Policy,
+    request_id: str | None = None,
+) -> Report:
+    """A new report waits to be made; `request_id` is that of the HTTP request for it."""
+    requested_at = connection.execute(
+        sa.insert(reports)
+        .values(
+            report_id=report_id,
+            state=ReportState.WAITING.value,
+            requested_as_of=as_of,
+            policy=policy.value,
+            request_id=request_id,
+        )
+        .returning(reports.c.requested_at)
+    ).scalar_one()
+    return Report(
+        report_id=report_id,
+        state=ReportState.WAITING,
+        requested_at=requested_at,
+        requested_as_of=as_of,
+        policy=policy,
+        completed_at=None,
+        error=None,
+        result_id=None,
+        as_of=None,
+        stores=None,
+        silent_stores=None,
+        csv_bytes=None,
+        csv_chunks=None,
+        csv_sha256=None,
+        revision=None,
+    )
+
+
+def read_report(connection: sa.Connection, report_id: str) -> Report | None:
+    """The report of this id (a UUID's text), or None."""
+    row = connection.execute(_BY_ID, {"report_id": report_id}).mappings().one_or_none()
+    return None if row is None else _as_report(row)
+
+
+def list_reports(connection: sa.Connection, *, offset: int, limit: int) -> tuple[int, list[Report]]:
+    """How many reports there are, and a page of them, the newest request first."""
+    total = connection.execute(sa.select(sa.func.count()).select_from(reports)).scalar_one()
+    rows = connection.execute(
+        _REPORTS.order_by(reports.c.requested_at.desc(), reports.c.report_id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return total, [_as_report(row) for row in rows.mappings()]
+
+
+def _as_report(row: sa.RowMapping) -> Report:
+    values = {str(name): value for name, value in row.items()}
+    values["state"] = ReportState(values["state"])
+    values["policy"] = Policy(values["policy"])
+    return Report(**values)
+
+
+def read_csv_chunk(connection: sa.Connection, result_id: int, chunk: int) -> bytes:
+    """One chunk of a result's CSV, from 0 to `csv_chunks - 1`.
+
+    Raises sqlalchemy.exc.NoResultFound when there is none.
+    """
+    content = connection.execute(
+        sa.select(report_csv.c.content).where(
+            report_csv.c.result_id == result_id, report_csv.c.chunk == chunk
+        )
+    ).scalar_one()
+    return bytes(content)
+
+
+def count_by_state(connection: sa.Connection) -> dict[ReportState, int]:
+    """How many reports are in each state."""
+    counts = connection.execute(
+        sa.select(reports.c.state, sa.func.count()).group_by(reports.c.state)
+    ).all()
+    return dict.fromkeys(ReportState, 0) | {ReportState(state): count for state, count in counts}

@@ -1,0 +1,72 @@
+"""The rows of a complete report, for some of its stores."""
+
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from storemon_pipeline.database.tables import stores, uptime_report
+from storemon_pipeline.figures.figure_rows import FIGURE_TYPE
+from storemon_pipeline.stores.store_keys import keys_of
+
+_FIGURES = (
+    "uptime_last_hour_minutes",
+    "uptime_last_day_hours",
+    "uptime_last_week_hours",
+    "downtime_last_hour_minutes",
+    "downtime_last_day_hours",
+    "downtime_last_week_hours",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRows:
+    """Ids and the six figures by name, shape `(n,)`, in the report's order."""
+
+    store_ids: pa.Array
+    figures: dict[str, pa.Array]
+
+
+def read_report_rows(
+    connection: sa.Connection, result_id: int, store_ids: AbstractSet[str]
+) -> ReportRows:
+    """The rows of these stores, as far as the result has them."""
+    rows = connection.execute(
+        sa.select(stores.c.store_id, *(uptime_report.c[name] for name in _FIGURES))
+        .select_from(uptime_report.join(stores, stores.c.store_key == uptime_report.c.store_key))
+        .where(
+            uptime_report.c.result_id == result_id,
+            uptime_report.c.store_key.in_(keys_of(store_ids)),
+        )
+        .order_by(stores.c.store_id)
+    ).all()
+    columns = list(zip(*rows, strict=True)) or [()] * (1 + len(_FIGURES))
+    ids, *figures = columns
+    return ReportRows(
+        pa.array(ids, pa.string()),
+        {
+            name: pa.array(values, FIGURE_TYPE)
+            for name, values in zip(_FIGURES, figures, strict=True)
+        },
+    )
+
+
+def count_stores(
+    connection: sa.Connection, result_ids: Collection[int], store_ids: AbstractSet[str]
+) -> dict[int, tuple[int, int]]:
+    """How many of these stores have a row in each result, and how many that are known have none."""
+    known = connection.scalar(sa.select(sa.func.count()).select_from(keys_of(store_ids).subquery()))
+    with_row = connection.execute(
+        sa.select(uptime_report.c.result_id, sa.func.count())
+        .where(
+            uptime_report.c.result_id.in_(result_ids),
+            uptime_report.c.store_key.in_(keys_of(store_ids)),
+        )
+        .group_by(uptime_report.c.result_id)
+    ).all()
+    rows = dict.fromkeys(result_ids, 0)
+    for result_id, count in with_row:
+        rows[result_id] = count
+    return {result_id: (count, (known or 0) - count) for result_id, count in rows.items()}

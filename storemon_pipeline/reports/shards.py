@@ -1,0 +1,260 @@
+"""Results that are made in shards, each in a transaction of its own, until they are finished.
+
+A shard is a stretch of the stores in the report's order. Until a result is finished, nothing but
+the lines of `result_shards` knows of its rows. How they are computed is not known here.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.tables import store_uptime
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.results import CHUNK_BYTES, CsvSize, WaitingReport
+
+LEFT_AFTER: Final = timedelta(hours=6)
+"""No run goes on for so long: what it has planned and not finished is left over."""
+
+_CHUNKS_PER_SHARD: Final = 1_000_000
+"""The chunks of shard `n` are numbered from `(n + 1)` times this until the result is finished."""
+
+_CHUNKS_AT_A_TIME: Final = (16 << 20) // CHUNK_BYTES
+_UPTIME_COLUMNS: Final = ", ".join(column.name for column in store_uptime.columns)
+
+
+class LostShardError(Exception):
+    """A shard that was swept away, or whose rows are not all there: the run has to begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """What a result is to speak of; `is_newest` tells that `as_of` is the newest poll."""
+
+    as_of: datetime
+    is_newest: bool
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard of a result: the stores with ids in `[first_store_id, before_store_id)`.
+
+    `data_version` is None until it was made, else that of the data it was made of.
+    """
+
+    result_id: int
+    shard: int
+    plan: ShardPlan
+    is_report: bool
+    first_store_id: str
+    before_store_id: str | None
+    data_version: str | None
+    stores: int
+    silent_stores: int
+    csv_chunks: int
+
+    @property
+    def table(self) -> str:
+        """Where its rows go."""
+        return "uptime_report" if self.is_report else "staged_uptime"
+
+    @property
+    def first_chunk(self) -> int:
+        """The number of its first chunk until the result is finished."""
+        return (self.shard + 1) * _CHUNKS_PER_SHARD
+
+
+def read_data_version(bulk: Bulk) -> str:
+    """What tells apart two states of everything that figures are made of."""
+    version: str = bulk.scalar(
+        """
+        SELECT concat_ws('/', (SELECT coalesce(max(load_id), 0) FROM loads),
+                         (SELECT coalesce(max(revision), 0) FROM intervals_state)) AS version
+        """
+    )
+    return version
+
+
+def plan_shards(
+    bulk: Bulk, result_id: int, plan: ShardPlan, *, run_id: str, is_report: bool, ids: Sequence[str]
+) -> None:
+    """A result is to be made in shards that begin at these ids."""
+    borders = ["", *ids[1:]]  # whatever store comes meanwhile belongs to one of them
+    count = len(borders)
+    bulk.append(
+        "result_shards",
+        pa.table(
+            {
+                "result_id": np.full(count, result_id, np.int64),
+                "shard": np.arange(count, dtype=np.int32),
+                "run_id": [run_id] * count,
+                "is_report": np.full(count, is_report),
+                "as_of": pa.array([plan.as_of] * count, pa.timestamp("us", "UTC")),
+                "is_newest": np.full(count, plan.is_newest),
+                "policy": [plan.policy.value] * count,
+                "first_store_id": borders,
+                "before_store_id": pa.array([*borders[1:], None], pa.string()),
+            }
+        ),
+    )
+
+
+def read_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> list[Shard]:
+    """All shards that a run has planned, by result and shard."""
+    rows = bulk.fetch(
+        """
+        SELECT result_id, shard, as_of, is_newest, policy, first_store_id, before_store_id,
+               data_version, coalesce(stores, 0) AS stores,
+               coalesce(silent_stores, 0) AS silent_stores, coalesce(csv_chunks, 0) AS csv_chunks
+        FROM result_shards WHERE run_id = $1 AND is_report = $2 ORDER BY result_id, shard
+        """,
+        (run_id, is_report),
+    ).to_pylist()
+    return [
+        Shard(
+            plan=ShardPlan(row.pop("as_of"), row.pop("is_newest"), Policy(row.pop("policy"))),
+            is_report=is_report,
+            **row,
+        )
+        for row in rows
+    ]
+
+
+def clear_shard(bulk: Bulk, shard: Shard) -> None:
+    """The shard has neither rows nor chunks."""
+    bulk.execute(
+        f"""
+        DELETE FROM {shard.table} u USING stores s
+        WHERE u.result_id = $1 AND s.store_key = u.store_key
+          AND s.store_id >= $2 AND ($3 = '' OR s.store_id < $3)
+        """,  # noqa: S608  (one of two constants)
+        (shard.result_id, shard.first_store_id, shard.before_store_id or ""),
+    )
+    bulk.execute(
+        "DELETE FROM report_csv WHERE result_id = $1 AND chunk >= $2 AND chunk < $3",
+        (shard.result_id, shard.first_chunk, shard.first_chunk + _CHUNKS_PER_SHARD),
+    )
+
+
+def record_shard(
+    bulk: Bulk, shard: Shard, *, stores: int, silent_stores: int, csv_chunks: int
+) -> Shard:
+    """The shard is made, out of the data of this transaction. Raises LostShardError."""
+    version = read_data_version(bulk)
+    known = bulk.fetch(
+        """
+        UPDATE result_shards SET data_version = $3, stores = $4, silent_stores = $5, csv_chunks = $6
+        WHERE result_id = $1 AND shard = $2 RETURNING shard
+        """,
+        (
+            shard.result_id,
+            shard.shard,
+            version,
+            stores,
+            silent_stores,
+            csv_chunks,
+        ),
+    )
+    if known.num_rows == 0:
+        raise LostShardError(f"shard {shard.shard} of result {shard.result_id} was swept away")
+    return replace(
+        shard,
+        data_version=version,
+        stores=stores,
+        silent_stores=silent_stores,
+        csv_chunks=csv_chunks,
+    )
+
+
+def take_planned_reports(bulk: Bulk, run_id: str) -> list[WaitingReport]:
+    """The reports that waited when the run began to read and still do, locked, oldest first."""
+    rows = bulk.fetch(
+        """
+        SELECT r.report_id::text, r.requested_as_of AS as_of, r.policy FROM reports r
+        WHERE r.state = 'waiting'
+          AND r.requested_at <= (SELECT reading_at FROM report_runs WHERE run_id = $1)
+        ORDER BY r.requested_at FOR UPDATE SKIP LOCKED
+        """,
+        (run_id,),
+    ).to_pylist()
+    return [WaitingReport(row["report_id"], row["as_of"], Policy(row["policy"])) for row in rows]
+
+
+def join_csv(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:
+    """The chunks of a result's shards are those of the whole, and these are their bytes in all."""
+    result_id = shards[0].result_id
+    begun = size = 0
+    digest = hashlib.sha256()
+    for shard in shards:
+        bulk.execute(
+            """
+            UPDATE report_csv SET chunk = chunk - $2 + $3
+            WHERE result_id = $1 AND chunk >= $2 AND chunk < $2 + $4
+            """,
+            (result_id, shard.first_chunk, begun, shard.csv_chunks),
+        )
+        begun += shard.csv_chunks
+    for chunk in range(0, begun, _CHUNKS_AT_A_TIME):
+        for content in bulk.fetch(
+            """
+            SELECT content FROM report_csv WHERE result_id = $1 AND chunk >= $2 AND chunk < $3
+            ORDER BY chunk
+            """,
+            (result_id, chunk, chunk + _CHUNKS_AT_A_TIME),
+        )["content"]:
+            digest.update(content.as_buffer())
+            size += len(content.as_buffer())
+    return CsvSize(size, begun, digest.hexdigest())
+
+
+def move_staged_uptime(bulk: Bulk, result_id: int) -> int:
+    """`store_uptime` holds the rows of this result and no others; returns how many."""
+    bulk.execute("DELETE FROM store_uptime")
+    moved = bulk.scalar(
+        f"""
+        WITH moved AS (
+            INSERT INTO store_uptime ({_UPTIME_COLUMNS})
+            SELECT {_UPTIME_COLUMNS} FROM staged_uptime WHERE result_id = $1 RETURNING 1
+        )
+        SELECT count(*) FROM moved
+        """,  # noqa: S608  (names of columns)
+        (result_id,),
+    )
+    bulk.execute("DELETE FROM staged_uptime WHERE result_id = $1", (result_id,))
+    return int(moved)
+
+
+def forget_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> None:
+    """The run has nothing planned any more."""
+    bulk.execute(
+        "DELETE FROM result_shards WHERE run_id = $1 AND is_report = $2", (run_id, is_report)
+    )
+
+
+def discard_result(bulk: Bulk, result_id: int) -> None:
+    """Nothing is left of an unfinished result but the lines of its shards."""
+    for table in ("uptime_report", "staged_uptime", "report_csv"):
+        bulk.execute(f"DELETE FROM {table} WHERE result_id = $1", (result_id,))  # noqa: S608
+
+
+def sweep_left_overs(bulk: Bulk) -> int:
+    """What ended runs have planned and not finished is gone; returns how many results."""
+    left_over = bulk.fetch(
+        """
+        SELECT DISTINCT result_id FROM result_shards s
+        WHERE planned_at < now() - $1
+           OR EXISTS (SELECT FROM report_runs r
+                      WHERE r.run_id = s.run_id AND r.ended_at IS NOT NULL)
+        """,
+        (LEFT_AFTER,),
+    ).to_pylist()
+    for row in left_over:
+        discard_result(bulk, row["result_id"])
+        bulk.execute("DELETE FROM result_shards WHERE result_id = $1", (row["result_id"],))
+    return len(left_over)

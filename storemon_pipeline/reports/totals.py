@@ -1,0 +1,56 @@
+"""Who belongs to a group or region, and what a report's rows sum to there."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from storemon_pipeline.database.tables import store_details, stores, uptime_report
+from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.reports.columns import EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTotal:
+    """The sums of the report's rows of one group or region; `amounts` are by name of the column."""
+
+    name: str | None
+    stores: int
+    amounts: dict[str, int]
+
+
+def read_report_totals(
+    connection: sa.Connection,
+    result_id: int,
+    *,
+    split: Split | None,
+    store_ids: AbstractSet[str] | None,
+) -> list[ReportTotal]:
+    """The sums by name, those without one last; of all rows, or of those of these stores."""
+    name: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
+    if split is not None:
+        name = store_details.c.group_name if split is Split.GROUP else store_details.c.region
+    query = (
+        sa.select(
+            name.label("name"),
+            sa.func.count(),
+            *(sa.cast(sa.func.sum(uptime_report.c[column]), sa.BigInteger) for column in EXACT),
+        )
+        .select_from(
+            uptime_report.outerjoin(
+                store_details, store_details.c.store_key == uptime_report.c.store_key
+            )
+        )
+        .where(uptime_report.c.result_id == result_id)
+        .group_by(sa.text("1"))
+        .order_by(sa.text("1 NULLS LAST"))
+    )
+    if store_ids is not None:
+        named = sa.select(stores.c.store_key).where(
+            stores.c.store_id == sa.any_(sa.bindparam("store_ids", sorted(store_ids)))
+        )
+        query = query.where(uptime_report.c.store_key.in_(named))
+    return [
+        ReportTotal(row[0], row[1], dict(zip(EXACT, row[2:], strict=True)))
+        for row in connection.execute(query)
+    ]

@@ -1,0 +1,1 @@
+"""Dropping data that is older than its retention period."""

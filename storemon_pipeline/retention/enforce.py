@@ -1,0 +1,46 @@
+"""What is older than it is kept goes: raw polls by the week, reports, closed alerts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storemon_pipeline.alerts.alert_table import drop_old_alerts
+from storemon_pipeline.checks.table_checks import RunsComparison, compare_all_runs
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.retention import drop_old_polls, read_polls_kept_from
+from storemon_pipeline.retention.expired_reports import expire_old_reports
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedData:
+    """What went. Polls before `polls_kept_from` are refused; None while there are no polls."""
+
+    poll_partitions: int
+    superseded_polls: int
+    reports: int
+    alerts: int
+    polls_kept_from: datetime | None
+
+
+def drop_old_data(url: str, *, keep_polls: timedelta, keep_reports: timedelta) -> DroppedData:
+    """Raw polls and reports are gone that are older than so long before the newest poll.
+
+    Closed alerts go with the reports.
+    """
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        newest = read_newest_poll(bulk)
+        if newest is None:
+            return DroppedData(0, 0, 0, 0, None)
+        dropped = drop_old_polls(bulk, newest=newest, keep=keep_polls)
+        kept_from = read_polls_kept_from(bulk)
+    with bulk_transaction(url) as bulk:
+        reports = expire_old_reports(bulk, newest=newest, keep=keep_reports)
+        alerts = drop_old_alerts(bulk, newest=newest, keep=keep_reports)
+    return DroppedData(dropped.partitions, dropped.superseded_polls, reports, alerts, kept_from)
+
+
+def check_all_runs(url: str) -> RunsComparison:
+    """Every status run is compared with what the polls that are kept make."""
+    with bulk_transaction(url) as bulk:
+        return compare_all_runs(bulk, max_gap_us=read_max_gap_us(bulk))

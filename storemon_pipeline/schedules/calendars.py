@@ -1,0 +1,128 @@
+"""Reading hours, zones and closures of stores from the database into one business calendar."""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storemon_pipeline.business_time.calendar import (
+    EVERY_STORE,
+    OPEN_END,
+    Calendar,
+    Closures,
+    HoursVersions,
+    ZoneVersions,
+    build_calendar,
+)
+from storemon_pipeline.business_time.weeks import WeekIntervals
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds_of
+from storemon_pipeline.domain.windows import WEEK_US
+from storemon_pipeline.stores.store_index import StoreIndex
+
+_NO_WEEK: Final = 0
+"""Numbers begin at 1. A list of none has no type that the database could know."""
+
+
+def read_calendar(
+    bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int, has_closures: bool = True
+) -> Calendar:
+    """Business time of the stores in `[start_us, end_us]`, from the versions that count.
+
+    Without closures it is what would be business time if there were none.
+    """
+    weeks, hours = _read_hours(bulk, stores)
+    return build_calendar(
+        stores=len(stores),
+        start_us=start_us,
+        end_us=end_us,
+        weeks=weeks,
+        hours=hours,
+        zones=_read_zones(bulk, stores),
+        closures=_read_closures(bulk, stores) if has_closures else None,
+    )
+
+
+def read_report_calendar(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Calendar:
+    """The calendar of a report's longest window."""
+    return read_calendar(bulk, stores, start_us=as_of_us - WEEK_US, end_us=as_of_us)
+
+
+def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVersions]:
+    chosen = stores.choice()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, week_id
+        FROM store_weeks WHERE {chosen.condition}
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    patterns = bulk.fetch(
+        """
+        SELECT week_id, start_us_of_week, end_us_of_week FROM week_patterns
+        WHERE week_id = ANY ($1)
+        """,
+        ([_NO_WEEK, *np.unique(rows["week_id"].to_numpy()).tolist()],),
+    ).combine_chunks()
+    week_id = patterns["week_id"].to_numpy()
+    number = np.zeros(int(week_id.max(initial=0)) + 1, np.int64)
+    number[week_id] = np.arange(len(week_id))
+    start, end = patterns["start_us_of_week"], patterns["end_us_of_week"]
+    intervals = WeekIntervals(
+        np.repeat(np.arange(len(week_id)), pc.list_value_length(start).to_numpy()),
+        pc.list_flatten(start).to_numpy(),
+        pc.list_flatten(end).to_numpy(),
+    )
+    versions = HoursVersions(
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["valid_from"]),
+        number[rows["week_id"].to_numpy()],
+    )
+    return intervals, versions
+
+
+def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
+    chosen = stores.choice()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone,
+               load_id, row_number
+        FROM store_timezones WHERE {chosen.condition}
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    store = stores.positions(rows["store_key"].to_numpy())
+    if np.bincount(store).max(initial=0) > 1:
+        in_order_of_loading = np.lexsort(
+            (rows["row_number"].to_numpy(), rows["load_id"].to_numpy())
+        )
+        rows, store = rows.take(pa.array(in_order_of_loading)), store[in_order_of_loading]
+    zones = rows["timezone"].combine_chunks().dictionary_encode()
+    return ZoneVersions(
+        store,
+        microseconds_of(rows["valid_from"]),
+        zones.indices.to_numpy().astype(np.int64),
+        tuple(zones.dictionary.to_pylist()),
+    )
+
+
+def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
+    chosen = stores.choice()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, start_local, end_local FROM closures
+        WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.condition}))
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    key = rows["store_key"]
+    is_for_all = pc.is_null(key).to_numpy()
+    store = (
+        stores.positions(pc.fill_null(key, stores.store_keys[0]).to_numpy()) if len(stores) else key
+    )
+    return Closures(
+        np.where(is_for_all, EVERY_STORE, store),
+        rows["start_local"].cast(pa.int64()).to_numpy(),
+        pc.fill_null(rows["end_local"].cast(pa.int64()), OPEN_END).to_numpy(),
+    )

@@ -1,0 +1,92 @@
+"""Rows of business_hours become opening times, exactly as read.
+
+That 23:59 means midnight, and what an end before its start means, is the engine's matter
+(uptime/weeks.py); so is what it means that a store has no rows.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.domain.rejections import Reason, Verdict
+from storemon_pipeline.files.csv_text import Column
+from storemon_pipeline.files.distinct_texts import distinct_texts
+from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.snapshots import (
+    VALID_FROM,
+    SnapshotRead,
+    parse_valid_from,
+    read_snapshot,
+    texts_of,
+)
+from storemon_pipeline.stores.store_ids import reject_bad_ids
+
+COLUMNS: Final = (
+    Column("store_id"),
+    Column("dayofweek", ("day", "day_of_week")),
+    Column("start_time_local"),
+    Column("end_time_local"),
+    VALID_FROM,
+)
+
+_DAY_US: Final = 86_400_000_000
+_UNREADABLE: Final = -1
+_TIME: Final = re.compile(
+    r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<fraction>\d+))?)?",
+    re.ASCII,
+)
+
+
+def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
+    """Read a file of opening times.
+
+    Columns of the frame: store_id (str), day_of_week (int8, 0 = Monday), start_us and end_us
+    (int64, microseconds since local midnight; 0 <= start < 24 h, 0 <= end <= 24 h), valid_from_us
+    (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
+    """
+    return read_snapshot(file, COLUMNS, parse_hours)
+
+
+def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
+    """Return the frame of read_hours_file without `line`, for all rows; reject the bad ones."""
+    ids, store = distinct_texts(columns["store_id"])
+    reject_bad_ids(verdict, ids, store)
+    weekdays, weekday = distinct_texts(columns["dayofweek"])
+    day_of_week = np.array([_read_weekday(text) for text in weekdays], np.int8)[weekday]
+    verdict.reject(day_of_week == _UNREADABLE, Reason.WEEKDAY)
+    starts, start = distinct_texts(columns["start_time_local"])
+    ends, end = distinct_texts(columns["end_time_local"])
+    start_us = np.array([read_time(text) for text in starts], np.int64)[start]
+    end_us = np.array([read_time(text) for text in ends], np.int64)[end]
+    verdict.reject((start_us == _UNREADABLE) | (end_us == _UNREADABLE), Reason.UNREADABLE_TIME)
+    verdict.reject((start_us >= _DAY_US) | (end_us > _DAY_US), Reason.TIME_RANGE)
+    return pd.DataFrame(
+        {
+            "store_id": texts_of(ids, store),
+            "day_of_week": day_of_week,
+            "start_us": start_us,
+            "end_us": end_us,
+            "valid_from_us": parse_valid_from(columns, verdict),
+        }
+    )
+
+
+def read_time(text: str) -> int:
+    """Return the microseconds since midnight that `H:MM[:SS[.f]]` says, or -1.
+
+    Digits below the microsecond are cut off. The hour has up to two digits and no upper bound.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return _UNREADABLE
+    minutes = int(found["hour"]) * 60 + int(found["minute"])
+    seconds = minutes * 60 + int(found["second"] or 0)
+    return seconds * 1_000_000 + int((found["fraction"] or "0")[:6].ljust(6, "0"))
+
+
+def _read_weekday(text: str) -> int:
+    return int(text) if text in {"0", "1", "2", "3", "4", "5", "6"} else _UNREADABLE

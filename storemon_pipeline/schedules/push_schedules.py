@@ -1,0 +1,150 @@
+"""Hours, zones and closures that a client pushes: one request is one load."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.access.audit_log import AuditEvent, append_event
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.load_log import Accounts, Load, close_load, open_load
+from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
+from storemon_pipeline.schedules.closures import (
+    StoredClosure,
+    cancel_closure,
+    find_closure,
+    load_closures,
+    read_closures,
+)
+from storemon_pipeline.schedules.closures_file import parse_closures
+from storemon_pipeline.schedules.hours_file import parse_hours
+from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES, load_versions
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.schedules.zones_file import known_zones, parse_zones
+
+
+class NoClosureError(Exception):
+    """No closure of this id holds."""
+
+
+def push_rows(
+    url: str,
+    source: Source,
+    rows: Sequence[Mapping[str, str]],
+    *,
+    now: datetime,
+    patience: timedelta,
+    audit: AuditEvent | None = None,
+) -> PushedLoad:
+    """The rows are in the database as one load of hours, zones or closures, with `audit`.
+
+    Each row has the columns of the source's file, as text. Raises BadRowsError when one of them
+    cannot be read; nothing is loaded then. Raises BusyError as `push_polls` does.
+    """
+    frame = _parse(source, rows)
+    with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
+        load = open_load(bulk, source, file_path=None, run_id=None, loaded_at=now)
+        accounts = _write(bulk, load, frame)
+        close_load(bulk, load, accounts, ())
+        append_event(bulk, audit)
+    return PushedLoad(load.load_id, accounts, ())
+
+
+def push_closure(
+    url: str,
+    row: Mapping[str, str],
+    *,
+    now: datetime,
+    patience: timedelta,
+    audit: AuditEvent | None = None,
+) -> tuple[StoredClosure, bool]:
+    """The closure holds; whether it is new. Raises as `push_rows` does."""
+    frame = _parse(Source.CLOSURES, [row])
+    with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
+        load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
+        accounts = load_closures(bulk, load, frame)
+        close_load(bulk, load, accounts, ())
+        closure = find_closure(bulk, frame)
+        append_event(bulk, audit)
+    return closure, accounts.loaded > 0
+
+
+def cancel_pushed_closure(
+    url: str,
+    closure_id: int,
+    *,
+    now: datetime,
+    patience: timedelta,
+    only_stores: AbstractSet[str] | None = None,
+    audit: AuditEvent | None = None,
+) -> None:
+    """The closure of this id holds no more.
+
+    Raises NoClosureError when none does, or it is not of one of `only_stores`.
+    """
+    with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
+        load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
+        if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
+            raise NoClosureError(f"no closure {closure_id} holds")
+        close_load(bulk, load, Accounts(0, 1, 0, 0), ())
+        append_event(bulk, audit)
+
+
+def list_closures(
+    url: str, *, only_stores: AbstractSet[str] | None, after: int, limit: int
+) -> list[StoredClosure]:
+    """As `storage.closures.read_closures`."""
+    with bulk_transaction(url) as bulk:
+        return read_closures(bulk, only_stores=only_stores, after=after, limit=limit)
+
+
+def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    verdict = Verdict(len(rows))
+    verdict.reject(
+        np.array(["\0" in "".join(row.values()) for row in rows], np.bool_), Reason.NUL_BYTE
+    )
+    columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in rows[0]}
+    match source:
+        case Source.BUSINESS_HOURS:
+            frame = parse_hours(columns, verdict)
+        case Source.STORE_TIMEZONES:
+            frame = parse_zones(columns, verdict, known=known_zones())
+        case Source.CLOSURES:
+            frame = parse_closures(columns, verdict)
+        case Source.STORE_DETAILS:
+            raise ValueError("names of stores are not pushed")
+        case Source.STORE_STATUS:
+            raise ValueError("polls are pushed by push_polls")
+        case _:
+            assert_never(source)
+    if not verdict.is_good.all():
+        rejected = tuple(
+            RejectedRow.of(index, ",".join(rows[index].values()).encode(), reason)
+            for index, reason in verdict.findings()
+        )
+        raise BadRowsError(rejected, len(rows))
+    return frame
+
+
+def _write(bulk: Bulk, load: Load, frame: pd.DataFrame) -> Accounts:
+    match load.source:
+        case Source.BUSINESS_HOURS:
+            accounts = load_versions(bulk, load, BUSINESS_HOURS, frame)
+            refresh_intervals(bulk)
+            return accounts
+        case Source.STORE_TIMEZONES:
+            return load_versions(bulk, load, STORE_TIMEZONES, frame)
+        case Source.CLOSURES:
+            return load_closures(bulk, load, frame)
+        case Source.STORE_DETAILS:
+            raise ValueError("names of stores are not pushed")
+        case Source.STORE_STATUS:
+            raise ValueError("polls are pushed by push_polls")
+        case _:
+            assert_never(load.source)

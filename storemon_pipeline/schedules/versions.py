@@ -1,0 +1,236 @@
+"""Versions of weekly hours and zones: which rows of a snapshot are new, and from when they hold.
+
+A version is the set of rows that one load gave a store for one `valid_from`. The rules are the same
+for both sources; only the columns of a row differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds, microseconds_of, timestamps_or_null
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.loads.load_log import NOTHING, Accounts, Load
+from storemon_pipeline.stores.store_keys import store_keys
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTable:
+    """A table of versions: its name, the columns that a row says, and whether one row says all."""
+
+    name: str
+    columns: tuple[str, ...]
+    is_one_row: bool
+
+
+BUSINESS_HOURS: Final = VersionTable(
+    "business_hours", ("day_of_week", "start_us", "end_us"), is_one_row=False
+)
+STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), is_one_row=True)
+
+_VERSION: Final = ["store_key", "valid_from_us", "is_dated"]
+
+
+def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFrame) -> Accounts:
+    """Write the versions of a snapshot that say something new.
+
+    `frame` has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
+    none), and those of the table, in file order. Rows without `valid_from` hold always when they
+    are the store's first, else from the load on. From a file, a version whose rows are those that
+    files said last makes no new one; from a push, one whose rows are those that count. The
+    accounts have no rejected rows.
+    """
+    (accounts,) = load_union(bulk, [load], table, [frame])
+    return accounts
+
+
+def load_union(
+    bulk: Bulk, loads: Sequence[Load], table: VersionTable, frames: Sequence[pd.DataFrame]
+) -> list[Accounts]:
+    """Write the versions of a snapshot that lies in several files, one load for each of them.
+
+    All rows count as those of one file, in the order of the files. A version whose rows come from
+    several files is the last one's; each row is accounted for in its own file's load. The loads
+    are of one instant and origin. Otherwise as `load_versions`.
+    """
+    frame = pd.concat(frames, ignore_index=True)
+    part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])
+    if frame.empty:
+        return [NOTHING for _ in loads]
+    ids = pd.Index(frame["store_id"].unique())
+    rows = frame[[*table.columns]].copy()
+    rows["store_key"] = store_keys(bulk, ids.tolist())[ids.get_indexer(frame["store_id"])]
+    rows["is_dated"] = frame["valid_from_us"].notna().to_numpy()
+    rows["valid_from_us"] = frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy()
+    distinct = rows.drop_duplicates(keep="last")
+    if table.is_one_row:
+        # A store has one zone at a time: of several rows for one start the last one counts.
+        is_overtaken = distinct.duplicated(_VERSION, keep="last")
+        overtaken = distinct[is_overtaken].index
+        distinct = distinct[~is_overtaken]
+    else:
+        overtaken = distinct.index[:0]
+
+    if loads[0].file_path is None:
+        last = _counting(bulk, loads[0], table, np.unique(distinct["store_key"].to_numpy()))
+    else:
+        last = _last_said(bulk, table)
+    is_new = _differs(distinct, last, table)
+    known = last["store_key"].unique() if len(last) else np.empty(0, np.int64)
+    known = np.union1d(known, _stores_with_versions(bulk, table))
+    written = distinct[is_new].copy()
+    is_first = ~written["store_key"].isin(known)
+    starts_now = ~written["is_dated"] & ~is_first
+    written.loc[starts_now, "valid_from_us"] = microseconds(loads[0].loaded_at)
+    written["part"] = part[written.index]
+    last_part = written.groupby(["store_key", "valid_from_us"])["part"].transform("max")
+    load_ids = np.array([load.load_id for load in loads], np.int32)
+    _append_versions(bulk, table, written, load_ids[last_part.to_numpy()])
+
+    read = np.bincount(part, minlength=len(loads))
+    loaded = np.bincount(part[written[is_first].index], minlength=len(loads))
+    gave_way = written[~is_first].index.append(overtaken)
+    replaced = np.bincount(part[gave_way], minlength=len(loads))
+    return [
+        Accounts(int(new), int(changed), int(total - new - changed), 0)
+        for total, new, changed in zip(read, loaded, replaced, strict=True)
+    ]
+
+
+def _last_said(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
+    """The rows that files said last of each (store, valid_from); undated ones as ALWAYS."""
+    columns = ", ".join(f"v.{name}" for name in table.columns)
+    rows = bulk.fetch(
+        f"""
+        WITH said AS (
+            SELECT v.store_key, v.load_id, v.is_dated, {columns},
+                   CASE WHEN v.is_dated THEN nullif(v.valid_from, '-infinity') END AS valid_from
+            FROM {table.name} v JOIN loads l USING (load_id)
+            WHERE l.file_path IS NOT NULL
+        ), aged AS (
+            SELECT *, rank() OVER (
+                PARTITION BY store_key, is_dated, valid_from ORDER BY load_id DESC
+            ) AS age
+            FROM said
+        )
+        SELECT * FROM aged WHERE age = 1
+        """  # noqa: S608  (names of columns and tables are constants of this module)
+    )
+    return _frame(rows, table)
+
+
+def _counting(bulk: Bulk, load: Load, table: VersionTable, stores: IntArray) -> pd.DataFrame:
+    """The rows that count for these stores, whoever said them.
+
+    For each `valid_from` those that were loaded last, as dated; and those in force at the load, as
+    undated.
+    """
+    bulk.stage("pushed_stores", pa.table({"store_key": stores.astype(np.int32)}))
+    columns = ", ".join(table.columns)
+    rows = bulk.fetch(
+        f"""
+        WITH aged AS (
+            SELECT *, rank() OVER (PARTITION BY store_key, valid_from ORDER BY load_id DESC) AS age
+            FROM {table.name} JOIN pg_temp.pushed_stores USING (store_key)
+        ), counting AS (
+            SELECT *, max(valid_from) FILTER (WHERE valid_from <= $1)
+                      OVER (PARTITION BY store_key) AS in_force_from
+            FROM aged WHERE age = 1
+        )
+        SELECT store_key, true AS is_dated, nullif(valid_from, '-infinity') AS valid_from, {columns}
+        FROM counting
+        UNION ALL
+        SELECT store_key, false, NULL, {columns} FROM counting WHERE valid_from = in_force_from
+        """,  # noqa: S608  (as above)
+        (load.loaded_at,),
+    )
+    return _frame(rows, table)
+
+
+def _frame(rows: pa.Table, table: VersionTable) -> pd.DataFrame:
+    frame = pd.DataFrame({name: rows[name].to_pandas() for name in table.columns})
+    frame["store_key"] = rows["store_key"].to_numpy().astype(np.int64)
+    frame["is_dated"] = rows["is_dated"].to_numpy()
+    frame["valid_from_us"] = microseconds_of(rows["valid_from"])
+    return frame
+
+
+def _differs(rows: pd.DataFrame, last: pd.DataFrame, table: VersionTable) -> "pd.Series[bool]":
+    """For each row whether its version, as a set of rows, is another one than the last said."""
+    compared = [*_VERSION, *table.columns]
+    both = rows[compared].merge(
+        last[compared].astype(rows[compared].dtypes.to_dict()).drop_duplicates(),
+        how="outer",
+        on=compared,
+        indicator=True,
+    )
+    odd = both[both["_merge"] != "both"]
+    changed = pd.MultiIndex.from_frame(odd[_VERSION].drop_duplicates())
+    is_changed = pd.MultiIndex.from_frame(rows[_VERSION]).isin(changed)
+    return pd.Series(is_changed, index=rows.index)
+
+
+def _stores_with_versions(bulk: Bulk, table: VersionTable) -> IntArray:
+    keys = bulk.fetch(f"SELECT DISTINCT store_key FROM {table.name}")["store_key"]  # noqa: S608
+    stores: IntArray = keys.to_numpy().astype(np.int64)
+    return stores
+
+
+def _append_versions(
+    bulk: Bulk, table: VersionTable, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]
+) -> None:
+    # In the order of keys, in which some stores at a time are read; else in that of the source.
+    order = np.argsort(rows["store_key"].to_numpy(), kind="stable")
+    rows, load_ids = rows.iloc[order], load_ids[order]
+    columns = {
+        "store_key": rows["store_key"].to_numpy(np.int32),
+        "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),
+        "load_id": load_ids,
+        "is_dated": rows["is_dated"].to_numpy(np.bool_),
+        # An undated row of a new store begins where one that says `always` does.
+        "row_number": rows.groupby(["store_key", "valid_from_us"]).cumcount().to_numpy(np.int32),
+    }
+    for name in table.columns:
+        columns[name] = pa.Array.from_pandas(rows[name])
+    staged = pa.table(columns)
+    bulk.stage("new_versions", staged)
+    names = ", ".join(name for name in staged.column_names if name != "valid_from")
+    bulk.execute(
+        f"INSERT INTO {table.name} (valid_from, {names})"  # noqa: S608
+        f" SELECT coalesce(valid_from, '-infinity'), {names} FROM pg_temp.new_versions"
+    )
+
+
+def take_back_versions(bulk: Bulk, load_id: int, table: VersionTable) -> None:
+    """The table is as if this load had never written a version.
+
+    A store whose first version goes has another first one, which then holds always where its source
+    gave no `valid_from`.
+    """
+    stores = bulk.fetch(
+        f"DELETE FROM {table.name} WHERE load_id = $1 RETURNING store_key",  # noqa: S608
+        (load_id,),
+    )
+    bulk.stage("undone_stores", pa.table({"store_key": stores["store_key"]}))
+    bulk.execute(
+        f"""
+        UPDATE {table.name} v SET valid_from = '-infinity'
+        FROM (
+            SELECT store_key, min(load_id) AS load_id FROM {table.name}
+            WHERE store_key IN (SELECT store_key FROM pg_temp.undone_stores) GROUP BY store_key
+        ) f
+        WHERE v.store_key = f.store_key AND v.load_id = f.load_id AND NOT v.is_dated
+          AND NOT EXISTS (
+            SELECT FROM {table.name} a
+            WHERE a.store_key = f.store_key AND a.load_id = f.load_id
+              AND a.valid_from = '-infinity'
+          )
+        """  # noqa: S608  (names of tables are constants of `versions`)
+    )

@@ -1,0 +1,238 @@
+"""The table `business_hour_intervals`: the normalised week of each store and version of hours.
+
+Beside it `store_weeks` says the same in fewer rows: many stores have the same week, a pattern.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds_of, timestamps_or_null
+from storemon_pipeline.domain.windows import WEEK_US, IntArray
+from storemon_pipeline.stores.store_index import StoreIndex
+
+_KEYS_AT_A_TIME: Final = 100_000
+
+_BIG_ENDIAN: Final = ">i8"
+"""As PostgreSQL sends integers: a digest is the SHA-256 of a pattern's starts and ends in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalCounts:
+    """What the table holds: `stores_without_hours` are open always."""
+
+    stores_rebuilt: int
+    stores_without_hours: int
+    intervals: int
+
+
+def refresh_intervals(bulk: Bulk) -> IntervalCounts:
+    """The intervals of every store are those of its versions of hours that count.
+
+    Of versions that start at the same instant the last one loaded counts. A store that has none is
+    always open. Only stores whose versions are not those that the table was made of are rebuilt.
+    """
+    _find_stale_stores(bulk)
+    (stale,) = bulk.fetch(
+        "SELECT count(*) AS stores, min(store_key) AS first, max(store_key) AS last"
+        " FROM pg_temp.stale_stores"
+    ).to_pylist()
+    rebuilt = stale["stores"]
+    if rebuilt:
+        for table in ("business_hour_intervals", "store_weeks"):
+            bulk.execute(
+                f"DELETE FROM {table} t USING pg_temp.stale_stores s"  # noqa: S608  (one of two)
+                " WHERE t.store_key = s.store_key"
+            )
+        for first in range(stale["first"], stale["last"] + 1, _KEYS_AT_A_TIME):
+            _append_intervals(bulk, first, first + _KEYS_AT_A_TIME - 1)
+        bulk.execute(
+            """
+            INSERT INTO business_hour_intervals
+                   (store_key, valid_from, start_us_of_week, end_us_of_week)
+            SELECT store_key, '-infinity', 0, $1 FROM pg_temp.stale_stores s
+            WHERE NOT EXISTS (SELECT FROM business_hours b WHERE b.store_key = s.store_key)
+            """,
+            (WEEK_US,),
+        )
+        bulk.execute(
+            """
+            INSERT INTO intervals_state AS s (revision) VALUES (1)
+            ON CONFLICT (is_only_row) DO UPDATE SET revision = s.revision + 1
+            """
+        )
+        for table in ("business_hour_intervals", "store_weeks", "week_patterns"):
+            bulk.execute(f"ANALYZE {table}")
+    (counts,) = bulk.fetch(
+        """
+        SELECT count(*) AS intervals, count(*) FILTER (WHERE load_id IS NULL) AS always_open
+        FROM business_hour_intervals
+        """
+    ).to_pylist()
+    return IntervalCounts(rebuilt, counts["always_open"], counts["intervals"])
+
+
+def read_week(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> tuple[list[int], list[int]]:
+    """The intervals of the only store of an index that hold at an instant: starts and ends.
+
+    They are microseconds since Monday 00:00; a store without hours has the whole week.
+    """
+    rows = bulk.fetch(
+        """
+        SELECT start_us_of_week, end_us_of_week FROM business_hour_intervals
+        WHERE store_key = $1 AND valid_from = (
+            SELECT max(valid_from) FROM business_hour_intervals
+            WHERE store_key = $1 AND valid_from <= $2
+        )
+        ORDER BY start_us_of_week
+        """,
+        (stores.only_key, as_of),
+    )
+    if rows.num_rows == 0:
+        return [0], [WEEK_US]
+    return rows["start_us_of_week"].to_pylist(), rows["end_us_of_week"].to_pylist()
+
+
+def _find_stale_stores(bulk: Bulk) -> None:
+    """The table `stale_stores`: stores whose intervals come from other versions than now count."""
+    bulk.execute("DROP TABLE IF EXISTS pg_temp.stale_stores, pg_temp.counted_versions")
+    bulk.execute(
+        """
+        CREATE TEMPORARY TABLE counted_versions AS
+        SELECT store_key, valid_from, max(load_id) AS load_id
+        FROM business_hours GROUP BY store_key, valid_from
+        """
+    )
+    bulk.execute(
+        """
+        CREATE TEMPORARY TABLE stale_stores AS
+        WITH built AS (
+            SELECT DISTINCT store_key, valid_from, load_id FROM business_hour_intervals
+        ), wanted AS (
+            SELECT store_key, valid_from, load_id FROM pg_temp.counted_versions
+            UNION ALL
+            SELECT store_key, '-infinity', NULL FROM stores s
+            WHERE NOT EXISTS (SELECT FROM business_hours b WHERE b.store_key = s.store_key)
+        )
+        SELECT DISTINCT store_key FROM (
+            (SELECT * FROM wanted EXCEPT SELECT * FROM built)
+            UNION ALL
+            (SELECT * FROM built EXCEPT SELECT * FROM wanted)
+        ) AS different
+        """
+    )
+
+
+def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
+    """The hours of the stale stores with these keys are normalised and written."""
+    rows = bulk.fetch(
+        """
+        SELECT b.store_key, b.load_id, b.day_of_week, b.start_us, b.end_us,
+               CASE WHEN b.valid_from <> '-infinity' THEN b.valid_from END AS valid_from
+        FROM business_hours b
+        JOIN pg_temp.counted_versions USING (store_key, valid_from, load_id)
+        JOIN pg_temp.stale_stores USING (store_key)
+        WHERE b.store_key BETWEEN $1 AND $2
+        """,
+        (first, last),
+    )
+    if rows.num_rows == 0:
+        return
+    store_key = rows["store_key"].to_numpy().astype(np.int64)
+    valid_from_us = microseconds_of(rows["valid_from"])
+    load_id = rows["load_id"].to_numpy().astype(np.int64)
+    # One load counts for each store and beginning: they name the version.
+    order = np.lexsort((valid_from_us, store_key))
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (np.diff(store_key[order]) != 0) | (np.diff(valid_from_us[order]) != 0)
+    week = np.empty(len(order), np.int64)
+    week[order] = np.cumsum(is_first) - 1
+    intervals = normalise_weeks(
+        week,
+        rows["day_of_week"].to_numpy().astype(np.int64),
+        rows["start_us"].to_numpy(),
+        rows["end_us"].to_numpy(),
+    )
+    version = order[is_first]
+    versions = {
+        "store_key": pa.array(store_key[version].astype(np.int32)),
+        "valid_from": timestamps_or_null(valid_from_us[version]),
+        "load_id": pa.array(load_id[version].astype(np.int32)),
+    }
+    bulk.stage(
+        "new_intervals",
+        pa.table(
+            {name: values.take(pa.array(intervals.week)) for name, values in versions.items()}
+            | {"start_us_of_week": intervals.start_us, "end_us_of_week": intervals.end_us}
+        ),
+    )
+    bulk.execute(
+        """
+        INSERT INTO business_hour_intervals
+               (store_key, valid_from, start_us_of_week, end_us_of_week, load_id)
+        SELECT store_key, coalesce(valid_from, '-infinity'),
+               start_us_of_week, end_us_of_week, load_id
+        FROM pg_temp.new_intervals
+        """
+    )
+    patterns, pattern = _distinct(intervals)
+    bulk.stage("new_patterns", patterns)
+    bulk.stage(
+        "new_weeks",
+        pa.table(
+            {
+                "store_key": versions["store_key"],
+                "valid_from": versions["valid_from"],
+                "pattern": pattern,
+            }
+        ),
+    )
+    bulk.execute(
+        """
+        INSERT INTO week_patterns (digest, start_us_of_week, end_us_of_week)
+        SELECT digest, start_us_of_week, end_us_of_week FROM pg_temp.new_patterns
+        ON CONFLICT (digest) DO NOTHING
+        """
+    )
+    bulk.execute(
+        """
+        INSERT INTO store_weeks (store_key, valid_from, week_id)
+        SELECT w.store_key, coalesce(w.valid_from, '-infinity'), k.week_id
+        FROM pg_temp.new_weeks w
+        JOIN pg_temp.new_patterns n USING (pattern) JOIN week_patterns k USING (digest)
+        """
+    )
+
+
+def _distinct(weeks: WeekIntervals) -> tuple[pa.Table, IntArray]:
+    """The patterns among weeks `0, 1, …`, numbered, and which of them each week has."""
+    border = np.searchsorted(weeks.week, np.arange(int(weeks.week[-1]) + 2))
+    bounds = np.stack([weeks.start_us, weeks.end_us], axis=1).astype(_BIG_ENDIAN)
+    content, bytes_per_row = bounds.tobytes(), bounds.itemsize * 2
+    number: dict[bytes, int] = {}
+    pattern = np.array(
+        [
+            number.setdefault(content[bytes_per_row * first : bytes_per_row * end], len(number))
+            for first, end in pairwise(border.tolist())
+        ]
+    )
+    ends = [np.frombuffer(bounds_of, _BIG_ENDIAN).reshape(-1, 2).T.tolist() for bounds_of in number]
+    hours = pa.list_(pa.int64())
+    return (
+        pa.table(
+            {
+                "pattern": np.arange(len(number)),
+                "digest": pa.array([sha256(of).digest() for of in number], pa.binary()),
+                "start_us_of_week": pa.array([start for start, _ in ends], hours),
+                "end_us_of_week": pa.array([end for _, end in ends], hours),
+            }
+        ),
+        pattern,
+    )

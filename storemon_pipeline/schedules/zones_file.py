@@ -1,0 +1,63 @@
+"""Rows of store_timezones become the zone of each store.
+
+What holds for a store without a zone is the engine's matter.
+"""
+
+import zoneinfo
+from functools import cache, partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.domain.rejections import Reason, Verdict
+from storemon_pipeline.files.csv_text import Column
+from storemon_pipeline.files.distinct_texts import distinct_texts
+from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.snapshots import (
+    VALID_FROM,
+    SnapshotRead,
+    parse_valid_from,
+    read_snapshot,
+    texts_of,
+)
+from storemon_pipeline.stores.store_ids import reject_bad_ids
+
+COLUMNS: Final = (Column("store_id"), Column("timezone_str"), VALID_FROM)
+
+_NO_PLACE: Final = {"Factory", "localtime", "posixrules"}  # keys that say nothing of a place
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """Return the IANA keys of which this installation has data."""
+    return frozenset(zoneinfo.available_timezones() - _NO_PLACE)
+
+
+def read_zones_file(file: Path | OpenFile) -> SnapshotRead:
+    """Read a file of time zones.
+
+    Columns of the frame: store_id (str), timezone (str, a key of known_zones), valid_from_us
+    (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
+    """
+    return read_snapshot(file, COLUMNS, partial(parse_zones, known=known_zones()))
+
+
+def parse_zones(
+    columns: dict[str, pa.Array], verdict: Verdict, *, known: frozenset[str]
+) -> pd.DataFrame:
+    """Return the frame of read_zones_file without `line`, for all rows; reject the bad ones."""
+    ids, store = distinct_texts(columns["store_id"])
+    reject_bad_ids(verdict, ids, store)
+    zones, zone = distinct_texts(columns["timezone_str"])
+    is_known = np.array([text in known for text in zones], np.bool_)[zone]
+    verdict.reject(~is_known, Reason.UNKNOWN_ZONE)
+    return pd.DataFrame(
+        {
+            "store_id": texts_of(ids, store),
+            "timezone": texts_of(zones, zone),
+            "valid_from_us": parse_valid_from(columns, verdict),
+        }
+    )

@@ -1,0 +1,345 @@
+"""The processes of the service: how each is started, and how one knows that it is ready.
+
+Starting them again when they die is the supervisor's.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import httpx
+
+from storemon_pipeline.contract import CODE_LOCATION
+from storemon_pipeline.dagster_graphql import (
+    DagsterGraphQL,
+    DagsterRefusedError,
+    DagsterUnavailableError,
+)
+from storemon_pipeline.database.connections import dagster_url, libpq_url
+from storemon_pipeline.host.child_process import start_child
+from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres
+from storemon_pipeline.host.home import Home
+from storemon_pipeline.host.orphans import MARK
+from storemon_pipeline.service.api_logging import api_log_config
+from storemon_pipeline.service.dagster_home import WORKSPACE_FILE
+from storemon_pipeline.settings import Settings
+
+DEFINITIONS_MODULE: Final = "storemon_pipeline.definitions"
+RUN_STARTER_MODULE: Final = "storemon_pipeline.launching.run_starter"
+API_FACTORY: Final = "storemon_api.app:create_app"
+API_PROTOCOL: Final = "storemon_api.security.client_timeouts:ImpatientProtocol"
+
+RUN_ENVIRONMENT: Final = {
+    # NumPy's linear algebra is not used, and would start a thread that no fork has.
+    "OPENBLAS_NUM_THREADS": "1",
+    # A run is short. What the C library gave back to the system it would soon ask for again, page
+    # by page, which takes a third of the engine's time.
+    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+"""What the processes of runs have in their environment beside what all have."""
+
+_PROBE_SECONDS = 3.0
+_DAGSTER_PROBE_SECONDS = 5.0
+_START_SECONDS = 120.0
+_DATABASE_START_SECONDS = 300.0  # a recovery after a crash replays up to max_wal_size
+_API_GRACE_SECONDS = 5
+# Longer than the pause of clients that ask every few seconds, short for those that are gone.
+_API_KEEP_ALIVE_SECONDS = 15
+
+
+class Part(Protocol):
+    """One process of the service."""
+
+    @property
+    def name(self) -> str:
+        """The words for it on the display."""
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+
+    @property
+    def start_seconds(self) -> float:
+        """How long it may take to become ready."""
+
+    @property
+    def ready_note(self) -> str:
+        """What is worth knowing of it once it is ready."""
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process and return at once."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:
+        """Return None once it is ready, else what is missing; `launched_at` is in epoch seconds."""
+
+
+def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
+    """Return the variables by which every process of the service finds everything."""
+    return {
+        "STOREMON_HOME": str(settings.home),
+        "STOREMON_DATA": str(settings.data),
+        "STOREMON_HOST": settings.host,
+        "STOREMON_PORT": str(settings.port),
+        "STOREMON_DAGSTER_PORT": str(settings.dagster_port),
+        "STOREMON_DAGSTER_URL": settings.dagster_url,
+        "STOREMON_DATABASE_URL": libpq_url(database_url),
+        "STOREMON_DAGSTER_DATABASE_URL": dagster_url(database_url),
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+
+
+def _child_environment(settings: Settings, database_url: str) -> dict[str, str]:
+    return {
+        # The key of a person's commands is nothing that the service needs.
+        **{name: value for name, value in os.environ.items() if name != "STOREMON_API_KEY"},
+        **shared_environment(settings, database_url),
+        "PYTHONUNBUFFERED": "1",
+        "STOREMON_RUN_STARTER": str(Home(settings.home).run_starter_socket),
+        MARK: str(settings.home),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DatabasePart:
+    """The embedded PostgreSQL."""
+
+    server: EmbeddedPostgres
+    home: Home
+    name: str = "database"
+    start_seconds: float = _DATABASE_START_SECONDS
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.home.logs / "postgres.log"
+
+    @property
+    def ready_note(self) -> str:
+        """The place of its data."""
+        return f"PostgreSQL in {self.home.postgres}"
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Clear what a dead server left, and start."""
+        self.server.prepare()
+        self.server.launch()
+        return self.server.process
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - the answer is now's
+        """Ask for a connection."""
+        return None if self.server.accepts_connections() else "not accepting connections yet"
+
+
+@dataclass(frozen=True, slots=True)
+class _PythonPart:
+    """A module that this interpreter runs."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    arguments: Sequence[str]
+    name: str
+    log_name: str
+    ready_note: str
+    start_seconds: float = _START_SECONDS
+
+    @property
+    def _home(self) -> Home:
+        return Home(self.settings.home)
+
+    @property
+    def log(self) -> Path:
+        return self._home.logs / f"{self.log_name}.log"
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        with self._home.open_log(self.log_name) as log:
+            return start_child(
+                # Not with -P: Dagster takes the first entry of the path for the script's folder
+                # and removes it, whatever it is.
+                [sys.executable, "-m", *self.arguments],
+                log=log,
+                environment=self.environment,
+                cwd=self._home.dagster,
+                # It keeps nothing that a sudden end would lose.
+                death_signal=signal.SIGKILL,
+            )
+
+
+class CodeServerPart(_PythonPart):
+    """Dagster's code server, which the webserver and the daemon share."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one's socket refuses
+        """Try its socket, which it opens when the definitions are loaded."""
+        return _why_not_listening(self._home.code_server_socket)
+
+
+class RunStarterPart(_PythonPart):
+    """The process that forks the processes of runs."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - as above
+        """Try its socket, which it opens when everything is imported."""
+        return _why_not_listening(self._home.run_starter_socket)
+
+
+def _why_not_listening(path: Path) -> str | None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return "loading the definitions"
+    return None
+
+
+class WebserverPart(_PythonPart):
+    """Dagster's webserver."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
+        """Ask whether it has loaded the code location."""
+        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+            try:
+                return None if client.is_location_loaded() else "loading the code location"
+            except DagsterUnavailableError:
+                return "not answering yet"
+            except DagsterRefusedError as error:
+                return str(error)
+
+
+class DaemonPart(_PythonPart):
+    """Dagster's daemon: schedules, sensors, monitoring of runs."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:
+        """Ask the webserver whether each daemon has given a sign of life since."""
+        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+            try:
+                has_beaten = client.have_daemons_beaten_since(launched_at)
+            except (DagsterUnavailableError, DagsterRefusedError):
+                return "the webserver cannot tell yet"
+        return None if has_beaten else "no sign of life yet"
+
+
+class ApiPart(_PythonPart):
+    """The HTTP API."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
+        """Ask for its health."""
+        try:
+            answer = httpx.get(
+                f"{self.settings.api_url}/healthz", timeout=_PROBE_SECONDS, trust_env=False
+            )
+        except httpx.HTTPError:
+            return "not answering yet"
+        return None if answer.is_success else f"answers {answer.status_code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the API says of the service: None is missing when it can make reports."""
+
+    missing: str | None
+    checks: Mapping[str, str]
+
+    @property
+    def lacks_only_data(self) -> bool:
+        """Tell whether everything works and no refresh was ever completed."""
+        return bool(self.checks) and all(
+            (found == "ok") is (name != "first_refresh") for name, found in self.checks.items()
+        )
+
+
+def ask_readiness(settings: Settings) -> Readiness:
+    """Ask the API whether reports can be made, and what is missing."""
+    try:
+        answer = httpx.get(f"{settings.api_url}/readyz", timeout=_PROBE_SECONDS, trust_env=False)
+        body = answer.json()
+    except (httpx.HTTPError, ValueError):
+        return Readiness(missing="the API does not answer", checks={})
+    body = body if isinstance(body, dict) else {}
+    checks = {str(name): str(found) for name, found in (body.get("checks") or {}).items()}
+    if answer.is_success:
+        return Readiness(missing=None, checks=checks)
+    missing = ", ".join(
+        f"{name.replace('_', ' ')}: {found}" for name, found in checks.items() if found != "ok"
+    )
+    return Readiness(missing=missing or f"the API answers {answer.status_code}", checks=checks)
+
+
+def process_parts(
+    settings: Settings, database_url: str, *, definitions_module: str = DEFINITIONS_MODULE
+) -> list[Part]:
+    """Return the parts beside the database: code server, API, webserver, daemon, run starter.
+
+    Webserver and daemon load what the code server serves: started before it is ready, they fail to
+    and lose seconds until they try again.
+    """
+    home = Home(settings.home)
+    environment = _child_environment(settings, database_url)
+    # The addresses of alerts are secrets, which only those get that look for alerts and send them.
+    of_others = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
+    workspace = str(home.dagster / WORKSPACE_FILE)
+    dagster_format = ("--log-format", "json") if settings.log_json else ()
+    code_server = CodeServerPart(
+        settings=settings,
+        environment=environment,
+        name="code location",
+        log_name="code-server",
+        ready_note=definitions_module,
+        arguments=[
+            *("dagster", "api", "grpc"),
+            *("--module-name", definitions_module, "--empty-working-directory"),
+            *("--socket", str(home.code_server_socket)),
+            *("--location-name", CODE_LOCATION, "--use-python-environment-entry-point"),
+            *dagster_format,
+        ],
+    )
+    webserver = WebserverPart(
+        settings=settings,
+        environment=of_others,
+        name="webserver",
+        log_name="webserver",
+        ready_note=settings.dagster_url,
+        arguments=[
+            *("dagster_webserver", "--workspace", workspace),
+            # Never anywhere else: whoever reaches it can run code.
+            *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
+            *dagster_format,
+        ],
+    )
+    daemon = DaemonPart(
+        settings=settings,
+        environment=environment,
+        name="daemon",
+        log_name="daemon",
+        ready_note="schedules, sensors, monitoring of runs",
+        arguments=["dagster._daemon", "run", "--workspace", workspace, *dagster_format],
+    )
+    api = ApiPart(
+        settings=settings,
+        environment=of_others,
+        name="API",
+        log_name="api",
+        ready_note=settings.api_url,
+        arguments=[
+            *("uvicorn", API_FACTORY, "--factory"),
+            *("--host", settings.host, "--port", str(settings.port)),
+            *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
+            *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS), "--http", API_PROTOCOL),
+            *(("--log-config", str(api_log_config(home))) if settings.log_json else ()),
+            # Clients ask for their reports' state many times a second; the metrics count them.
+            "--no-access-log",
+        ],
+    )
+    run_starter = RunStarterPart(
+        settings=settings,
+        environment={**environment, **RUN_ENVIRONMENT},
+        name="run starter",
+        log_name="runs",
+        ready_note="everything is imported",
+        arguments=[RUN_STARTER_MODULE],
+    )
+    return [code_server, api, webserver, daemon, run_starter]

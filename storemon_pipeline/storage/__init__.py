@@ -1,1 +1,0 @@
-"""PostgreSQL: tables, migrations and every statement that storemon sends."""

@@ -1,0 +1,1 @@
+"""Store ids, keys, names, groups and regions."""

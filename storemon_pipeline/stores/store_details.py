@@ -1,0 +1,135 @@
+"""What stores are called and counted with, and the zone and hours that they have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.loads.load_log import NOTHING, Accounts, Load
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.stores.store_keys import store_keys
+
+_SAID = {"name": "name", "group": "group_name", "region": "region"}
+"""Columns of the source, and what they are called in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDetails:
+    """Details by position of the store; each list has one entry per store.
+
+    `timezones` is None where no valid zone was ever loaded; `has_hours` false where no hours were.
+    """
+
+    names: list[str | None]
+    groups: list[str | None]
+    regions: list[str | None]
+    timezones: list[str | None]
+    has_hours: BoolArray
+
+    def part(self, positions: IntArray) -> "StoreDetails":
+        """The details of the stores at these positions."""
+        at = positions.tolist()
+        return StoreDetails(
+            [self.names[position] for position in at],
+            [self.groups[position] for position in at],
+            [self.regions[position] for position in at],
+            [self.timezones[position] for position in at],
+            self.has_hours[positions],
+        )
+
+
+def load_details_union(
+    bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
+) -> list[Accounts]:
+    """Write names, groups and regions of a snapshot that may lie in several files.
+
+    Each frame has the columns `store_id`, `name`, `group`, `region`; an empty text is none. Of
+    several rows for one store the last one counts. A store that no file names keeps what it had.
+    The accounts are one for each load, without rejected rows.
+    """
+    rows = pd.concat(frames, ignore_index=True)
+    part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    if rows.empty:
+        return [NOTHING for _ in loads]
+    ids = pd.Index(rows["store_id"].unique())
+    keys = store_keys(bulk, ids.tolist())[ids.get_indexer(rows["store_id"])]
+    is_last = ~pd.Series(keys).duplicated(keep="last").to_numpy()
+    load_ids = np.array([load.load_id for load in loads], np.int32)
+    bulk.stage(
+        "said_details",
+        pa.table(
+            {
+                "part": pa.array(part[is_last], pa.int32()),
+                "store_key": keys[is_last].astype(np.int32),
+                "load_id": load_ids[part[is_last]],
+            }
+            | {
+                column: pa.array(
+                    [text or None for text in rows[name][is_last].tolist()], pa.string()
+                )
+                for name, column in _SAID.items()
+            }
+        ),
+    )
+    changes = bulk.fetch(
+        """
+        SELECT n.part, d.store_key IS NULL AS is_new, (d.name, d.group_name, d.region)
+               IS DISTINCT FROM (n.name, n.group_name, n.region) AS is_changed
+        FROM pg_temp.said_details n LEFT JOIN store_details d USING (store_key)
+        """
+    )
+    bulk.execute(
+        """
+        INSERT INTO store_details (store_key, name, group_name, region, load_id)
+        SELECT store_key, name, group_name, region, load_id FROM pg_temp.said_details
+        ON CONFLICT (store_key) DO UPDATE SET name = excluded.name,
+               group_name = excluded.group_name, region = excluded.region,
+               load_id = excluded.load_id
+        WHERE (store_details.name, store_details.group_name, store_details.region)
+              IS DISTINCT FROM (excluded.name, excluded.group_name, excluded.region)
+        """
+    )
+    is_new, of_part = changes["is_new"].to_numpy(), changes["part"].to_numpy()
+    is_replaced = changes["is_changed"].to_numpy() & ~is_new
+    read, new, replaced = (
+        np.bincount(which, minlength=len(loads)).tolist()
+        for which in (part, of_part[is_new], of_part[is_replaced])
+    )
+    return [
+        Accounts(new[number], replaced[number], read[number] - new[number] - replaced[number], 0)
+        for number in range(len(loads))
+    ]
+
+
+def read_details(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StoreDetails:
+    """The details of the stores, with the zone that counts at an instant."""
+    rows = bulk.fetch(
+        """
+        SELECT s.store_key, d.name, d.group_name, d.region, z.timezone,
+               EXISTS (SELECT FROM business_hours h WHERE h.store_key = s.store_key) AS has_hours
+        FROM stores s
+        LEFT JOIN store_details d USING (store_key)
+        LEFT JOIN LATERAL (
+            SELECT timezone FROM store_timezones z WHERE z.store_key = s.store_key
+            ORDER BY valid_from <= $1 DESC, CASE WHEN valid_from <= $1 THEN valid_from END DESC,
+                     valid_from, load_id DESC, row_number DESC
+            LIMIT 1
+        ) z ON true
+        WHERE $2 = 0 OR s.store_key = $2
+        """,
+        (as_of, stores.only_key),
+    )
+    position = stores.positions(rows["store_key"].to_numpy())
+    rows = rows.take(pa.array(np.argsort(position)))
+    return StoreDetails(
+        rows["name"].to_pylist(),
+        rows["group_name"].to_pylist(),
+        rows["region"].to_pylist(),
+        rows["timezone"].to_pylist(),
+        rows["has_hours"].to_numpy(),
+    )

@@ -1,0 +1,53 @@
+"""What can be said of every store at the newest poll: up, down, closed or silent."""
+
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.uptime.status_runs import Runs
+
+
+class Standing(StrEnum):
+    """Where a store stands; in the order of the numbers that `standing` gives."""
+
+    DOWN = "down"
+    UP = "up"
+    CLOSED = "closed"
+    SILENT = "silent"
+
+
+STANDINGS = tuple(Standing)
+
+
+def last_runs(runs: Runs, stores: int) -> tuple[IntArray, BoolArray]:
+    """The row of each store's last run, shape `(stores,)`, and which stores have one at all."""
+    row = np.zeros(stores, np.int64)
+    has_run = np.zeros(stores, np.bool_)
+    is_last = np.append(runs.store[1:] != runs.store[:-1], True)[: len(runs)]
+    row[runs.store[is_last]] = np.flatnonzero(is_last)
+    has_run[runs.store[is_last]] = True
+    return row, has_run
+
+
+def standing(runs: Runs, calendar: Calendar, *, as_of_us: int) -> npt.NDArray[np.int8]:
+    """Where each store stands at `as_of_us`, shape `(stores,)`, as an index into `STANDINGS`.
+
+    `runs` hold the stores' last ones; no poll is newer than `as_of_us`. The calendar covers the
+    microsecond from there. Silent is a store without a poll in the look-back, closed one without
+    business time now, whatever its polls say.
+    """
+    every = np.arange(calendar.stores)
+    row, has_run = last_runs(runs, calendar.stores)
+    now = np.full(calendar.stores, as_of_us)
+    is_open = calendar.business_us(every, now + 1) > calendar.business_us(every, now)
+    if len(runs) == 0:
+        return np.full(calendar.stores, STANDINGS.index(Standing.SILENT), np.int8)
+    is_heard = has_run & (runs.last_poll_us[row] > as_of_us - LOOKBACK_US)
+    found = np.where(
+        runs.is_active[row], STANDINGS.index(Standing.UP), STANDINGS.index(Standing.DOWN)
+    )
+    found = np.where(is_open, found, STANDINGS.index(Standing.CLOSED))
+    return np.where(is_heard, found, STANDINGS.index(Standing.SILENT)).astype(np.int8)

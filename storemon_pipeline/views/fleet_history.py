@@ -1,0 +1,78 @@
+"""History of all stores at once: incidents of a period, and hours."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.domain.windows import HOUR_US, LOOKBACK_US, IntArray
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import (
+    read_runs_of_incidents_since,
+    read_runs_since,
+)
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_details import StoreDetails, read_details
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.uptime.history import Amounts, build_history
+from storemon_pipeline.uptime.incidents import Incidents, find_incidents
+
+
+@dataclass(frozen=True, slots=True)
+class FleetIncidents:
+    """Incidents that overlap a period, and the stores that their positions mean."""
+
+    stores: StoreIndex
+    details: StoreDetails
+    incidents: Incidents
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHours:
+    """Amounts of every store in every hour, shape `(hours, stores)`; `start_us` is `(hours,)`."""
+
+    stores: StoreIndex
+    details: StoreDetails
+    start_us: IntArray
+    amounts: Amounts
+
+
+def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIncidents | None:
+    """The incidents of all stores that overlap `[start, end)`; None while there is no poll."""
+    with bulk_transaction(url) as bulk:
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            return None
+        as_of_us = microseconds(as_of)
+        stores = read_stores(bulk)
+        runs = read_runs_of_incidents_since(bulk, stores, since=start, until=as_of)
+        earliest_us = int(runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+        calendar = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
+        details = read_details(bulk, stores, as_of=as_of)
+    found = find_incidents(runs, calendar, as_of_us=as_of_us)
+    overlaps = (found.end_us > microseconds(start)) & (found.start_us < microseconds(end))
+    return FleetIncidents(stores, details, found.take(overlaps))
+
+
+def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours | None:
+    """The hours (UTC) that touch `[start, end)`, up to the newest poll; None without polls."""
+    with bulk_transaction(url) as bulk:
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            return None
+        until = min(end, as_of)
+        start_us, end_us = microseconds(start) // HOUR_US * HOUR_US, microseconds(until)
+        stores = read_stores(bulk)
+        details = read_details(bulk, stores, as_of=as_of)
+        hours = np.arange(start_us, max(end_us, start_us), HOUR_US)
+        end_us = max(end_us, start_us + 1)
+        runs = read_runs_since(bulk, stores, since=start, until=as_of)
+        calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
+    history = build_history(runs, calendar)
+    grid = (len(hours), len(stores))
+    every = np.broadcast_to(np.arange(len(stores)), grid).ravel()
+    begin = np.broadcast_to(hours[:, np.newaxis], grid).ravel()
+    amounts = history.amounts(every, begin, begin + HOUR_US)
+    return FleetHours(stores, details, hours, amounts)

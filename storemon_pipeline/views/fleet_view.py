@@ -1,0 +1,241 @@
+"""Everything that the pages and the JSON say of all stores at once, out of one snapshot."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.windows import LOOKBACK_US, WEEK_US, WINDOW_US, IntArray, Policy
+from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME, InvariantError
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import (
+    read_first_polls,
+    read_runs_of_open_incidents,
+    read_runs_since,
+)
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_details import StoreDetails, read_details
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.uptime.figures import Figures, compute_figures
+from storemon_pipeline.uptime.history import Amounts, build_history
+from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.store_state import last_runs, standing
+
+_BEFORE_US: Final = 2 * WEEK_US
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All stores at the newest poll, `as_of`; arrays and lists are by the position of the store.
+
+    `figures` hold only the stores that a report would hold; `figure_row` is -1 for the others.
+    `previous` are the amounts of the windows before the report's, shape `(stores, 3)`, or None
+    while polls do not reach back that far; `incident_row` leads to the store's open incident.
+    """
+
+    as_of: datetime
+    stores: StoreIndex
+    store_ids: list[str]
+    position: dict[str, int]
+    details: StoreDetails
+    standing: npt.NDArray[np.int8]
+    last_poll_us: IntArray
+    has_poll: npt.NDArray[np.bool_]
+    first_poll_us: IntArray
+    figures: Figures
+    figure_row: IntArray
+    previous: "Previous"
+    incidents: Incidents
+    incident_row: IntArray
+
+    def part(self, store_ids: AbstractSet[str]) -> "Fleet":
+        """These of its stores, at the same instant, as if there were no others."""
+        kept = np.array(
+            sorted(self.position[one] for one in store_ids & self.position.keys()), np.int64
+        )
+        new_position = np.full(len(self.stores), -1)
+        new_position[kept] = np.arange(len(kept))
+        rows = self.figure_row[kept]
+        rows = rows[rows >= 0]
+        figures = Figures(*(getattr(self.figures, field.name)[rows] for field in fields(Figures)))
+        figures = replace(figures, store=new_position[figures.store])
+        incidents = self.incidents.take(new_position[self.incidents.store] >= 0)
+        incidents = replace(incidents, store=new_position[incidents.store])
+        first_poll_us = self.first_poll_us[kept]
+        own_ids = [self.store_ids[position] for position in kept.tolist()]
+        return Fleet(
+            as_of=self.as_of,
+            stores=StoreIndex(self.stores.store_ids.take(kept), self.stores.store_keys[kept]),
+            store_ids=own_ids,
+            position={store_id: position for position, store_id in enumerate(own_ids)},
+            details=self.details.part(kept),
+            standing=self.standing[kept],
+            last_poll_us=self.last_poll_us[kept],
+            has_poll=self.has_poll[kept],
+            first_poll_us=first_poll_us,
+            figures=figures,
+            figure_row=_rows(figures.store, len(kept)),
+            previous=_reached(
+                [before and before.take(kept) for before in self.previous],
+                microseconds(self.as_of),
+                first_poll_us,
+            ),
+            incidents=incidents,
+            incident_row=_rows(incidents.store, len(kept)),
+        )
+
+
+Previous = tuple[Amounts | None, Amounts | None, Amounts | None]
+"""Amounts of the windows before those of a report, in their order."""
+
+
+def read_fleet(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> Fleet | None:
+    """The fleet as the database has it now; None while there is no poll.
+
+    What it is made of is in memory for so many stores at a time. Raises InvariantError.
+    """
+    with bulk_transaction(url) as bulk:
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            return None
+        stores = read_stores(bulk)
+        details = read_details(bulk, stores, as_of=as_of)
+        parts = [_read_part(bulk, some, as_of=as_of) for some in stores.stretches(stores_at_a_time)]
+    figures = _joined([part.figures for part in parts], stores_at_a_time)
+    if not (figures.uptime_us + figures.downtime_us == figures.business_us).all():
+        raise InvariantError(f"uptime + downtime = business time does not hold as of {as_of}")
+    incidents = _joined([part.incidents for part in parts], stores_at_a_time)
+    first_poll_us = np.concatenate([part.first_poll_us for part in parts])
+    store_ids = stores.store_ids.to_pylist()
+    return Fleet(
+        as_of=as_of,
+        stores=stores,
+        store_ids=store_ids,
+        position={store_id: position for position, store_id in enumerate(store_ids)},
+        details=details,
+        standing=np.concatenate([part.standing for part in parts]),
+        last_poll_us=np.concatenate([part.last_poll_us for part in parts]),
+        has_poll=np.concatenate([part.has_poll for part in parts]),
+        first_poll_us=first_poll_us,
+        figures=figures,
+        figure_row=_rows(figures.store, len(stores)),
+        previous=_reached(
+            [
+                _joined(list(window))
+                for window in zip(*(part.previous for part in parts), strict=True)
+            ],
+            microseconds(as_of),
+            first_poll_us,
+        ),
+        incidents=incidents,
+        incident_row=_rows(incidents.store, len(stores)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a fleet is made of, of some stores, by their position among these."""
+
+    standing: npt.NDArray[np.int8]
+    last_poll_us: IntArray
+    has_poll: npt.NDArray[np.bool_]
+    first_poll_us: IntArray
+    figures: Figures
+    previous: list[Amounts]
+    incidents: Incidents
+
+
+def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
+    as_of_us = microseconds(as_of)
+    since = as_of - timedelta(microseconds=_BEFORE_US)
+    runs = read_runs_since(bulk, stores, since=since, until=as_of)
+    calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
+    figures = compute_figures(
+        runs,
+        calendar,
+        as_of_us=as_of_us,
+        policy=Policy.NEAREST,
+        max_gap_us=read_max_gap_us(bulk),
+    )
+    last_row, has_poll = last_runs(runs, len(stores))
+    return _Part(
+        standing=standing(runs, calendar, as_of_us=as_of_us),
+        last_poll_us=np.where(has_poll, np.append(runs.last_poll_us, 0)[last_row], 0),
+        has_poll=has_poll,
+        first_poll_us=read_first_polls(bulk, stores),
+        figures=figures,
+        previous=_previous(runs, calendar, as_of_us),
+        incidents=_open_incidents(bulk, stores, as_of_us),
+    )
+
+
+def _open_incidents(bulk: Bulk, stores: StoreIndex, as_of_us: int) -> Incidents:
+    """The incidents that are open; the calendars of other stores need not reach back so far."""
+    runs = read_runs_of_open_incidents(bulk, stores)
+    down, store = np.unique(runs.store, return_inverse=True)
+    runs = replace(runs, store=store)
+    earliest_us = int(runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+    calendar = read_calendar(bulk, stores.take(down), start_us=earliest_us, end_us=as_of_us)
+    incidents = find_incidents(runs, calendar, as_of_us=as_of_us)
+    incidents = incidents.take(incidents.ending == Ending.OPEN)
+    return replace(incidents, store=down[incidents.store])
+
+
+_Arrays = TypeVar("_Arrays", Figures, Amounts, Incidents)
+
+
+def _joined(parts: Sequence[_Arrays], stores: int = 0) -> _Arrays:
+    """The rows of all parts; `stores` is how many positions each part stands for."""
+    first = parts[0]
+    return type(first)(
+        **{
+            field.name: np.concatenate(
+                [
+                    getattr(part, field.name) + (number * stores if field.name == "store" else 0)
+                    for number, part in enumerate(parts)
+                ]
+            )
+            for field in fields(first)
+        }
+    )
+
+
+def _rows(store: IntArray, stores: int) -> IntArray:
+    row = np.full(stores, -1)
+    row[store] = np.arange(len(store))
+    return row
+
+
+def _previous(runs: Runs, calendar: Calendar, as_of_us: int) -> list[Amounts]:
+    """The amounts of each window's forerunner."""
+    history = build_history(runs, calendar)
+    every = np.arange(calendar.stores)
+    return [
+        history.amounts(
+            every,
+            np.full(len(every), as_of_us - 2 * length_us),
+            np.full(len(every), as_of_us - length_us),
+        )
+        for length_us in WINDOW_US.values()
+    ]
+
+
+def _reached(
+    amounts: Sequence[Amounts | None], as_of_us: int, first_poll_us: IntArray
+) -> "Previous":
+    """The amounts of those windows that do not begin before the first poll."""
+    first_us = int(first_poll_us.min(initial=as_of_us))
+    hour, day, week = (
+        before if as_of_us - 2 * length_us >= first_us else None
+        for before, length_us in zip(amounts, WINDOW_US.values(), strict=True)
+    )
+    return hour, day, week

@@ -1,0 +1,154 @@
+"""Everything that the pages and the JSON say of one store, each out of one snapshot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.business_time.calendar import Calendar, LocalSpans
+from storemon_pipeline.business_time.local_periods import Period, first_instant_at
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.polls.status_run_queries import PollTicks, read_runs_of_store, read_ticks
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.schedules.weekly_intervals import read_week
+from storemon_pipeline.stores.store_details import StoreDetails, read_details
+from storemon_pipeline.stores.store_index import StoreIndex, read_store
+from storemon_pipeline.uptime.daily import Days, make_days
+from storemon_pipeline.uptime.history import PeriodAmounts, build_history
+from storemon_pipeline.uptime.incidents import Incidents, find_incidents
+from storemon_pipeline.uptime.ledger import Ledger, explain, keep_ledger
+from storemon_pipeline.uptime.status_runs import Runs
+
+Border = date | datetime
+"""Where a period begins or ends: an instant, or midnight of a date on the store's clock."""
+
+_LOCAL_REACH_US: Final = 2 * DAY_US
+"""No local midnight is further from midnight UTC of its date."""
+
+
+class UnknownStoreError(Exception):
+    """No source has ever named this store."""
+
+
+class NoPollsError(Exception):
+    """There is no poll in the database yet: nothing can be said of any store."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """One store with all its runs; `as_of` is the newest poll of all stores."""
+
+    as_of: datetime
+    stores: StoreIndex
+    details: StoreDetails
+    runs: Runs
+    _bulk: Bulk
+
+    @property
+    def as_of_us(self) -> int:
+        """The newest poll in microseconds."""
+        return microseconds(self.as_of)
+
+    @property
+    def first_poll_us(self) -> int:
+        """The store's first poll; the newest poll of all when it has none."""
+        return int(self.runs.first_poll_us[0]) if len(self.runs) else self.as_of_us
+
+    def period(self, begin: Border | None, end: Border | None, default_us: int) -> tuple[int, int]:
+        """The period `[start, end)` that is asked for, cut off at the newest poll.
+
+        Without `begin` it is as long as `default_us`. It may be empty.
+        """
+        until_us = min(self._border(end, self.as_of_us), self.as_of_us)
+        return min(self._border(begin, until_us - default_us), until_us), until_us
+
+    def history(self, start_us: int, end_us: int, period: Period) -> PeriodAmounts:
+        """Amounts by local period."""
+        calendar = self.calendar(start_us, end_us)
+        return build_history(self.runs, calendar).by_period(period)
+
+    def days(self, start_us: int, end_us: int) -> Days:
+        """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""
+        calendar = self.calendar(start_us - _LOCAL_REACH_US, end_us)
+        return make_days(self.runs, calendar, since_us=np.array([start_us]))[0]
+
+    def incidents(self) -> Incidents:
+        """All incidents, from the first poll to the newest."""
+        start_us = self.first_poll_us - LOOKBACK_US
+        calendar = self.calendar(start_us, max(self.as_of_us, start_us))
+        return find_incidents(self.runs, calendar, as_of_us=self.as_of_us)
+
+    def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:
+        """What history knows of a period, its clock, and starts and ends of what closures took."""
+        calendar = self.calendar(start_us, end_us)
+        ledger = keep_ledger(build_history(self.runs, calendar).estimates, calendar, store=0)
+        planned = self.calendar(start_us, end_us, has_closures=False)
+        return ledger, calendar.local_spans(), *planned.open_intervals(0)
+
+    def ticks(self, start_us: int, end_us: int) -> PollTicks:
+        """The raw polls of a period."""
+        return read_ticks(self._bulk, self.stores, start=instant(start_us), end=instant(end_us))
+
+    def explain(self, as_of: datetime, *, window_us: int, policy: Policy) -> tuple[Ledger, Runs]:
+        """The ledger of a report's window, and the runs that its rows speak of."""
+        as_of_us = microseconds(as_of)
+        return explain(
+            self.runs,
+            self.calendar(as_of_us - WEEK_US, as_of_us),
+            as_of_us=as_of_us,
+            window_us=window_us,
+            policy=policy,
+        )
+
+    def calendar(self, start_us: int, end_us: int, *, has_closures: bool = True) -> Calendar:
+        """The store's business time in a period."""
+        return read_calendar(
+            self._bulk,
+            self.stores,
+            start_us=start_us,
+            end_us=end_us,
+            has_closures=has_closures,
+        )
+
+    def week(self) -> tuple[list[int], list[int]]:
+        """Starts and ends of the weekly intervals of now, in microseconds since Monday 00:00."""
+        return read_week(self._bulk, self.stores, as_of=self.as_of)
+
+    def _border(self, border: Border | None, default_us: int) -> int:
+        match border:
+            case None:
+                return default_us
+            case datetime():
+                return microseconds(border)
+            case date():
+                local_us = (border - date(1970, 1, 1)).days * DAY_US
+                near = self.calendar(local_us - _LOCAL_REACH_US, local_us + _LOCAL_REACH_US)
+                return first_instant_at(near.local_spans(), local_us)
+
+
+@contextmanager
+def store_view(url: str, store_id: str) -> Iterator[StoreView]:
+    """One store as the database has it now; what the view is asked comes from one snapshot.
+
+    Raises UnknownStoreError and NoPollsError.
+    """
+    with bulk_transaction(url) as bulk:
+        stores = read_store(bulk, store_id)
+        if stores is None:
+            raise UnknownStoreError
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            raise NoPollsError
+        yield StoreView(
+            as_of,
+            stores,
+            read_details(bulk, stores, as_of=as_of),
+            read_runs_of_store(bulk, stores),
+            bulk,
+        )
