@@ -1,0 +1,68 @@
+"""The commands `alerts test` and `alerts list`."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported inside it
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from storemon_pipeline.commands.options import (
+    DatabaseUrlOption,
+    HomeOption,
+    build_settings,
+    one_line_errors,
+    open_database,
+)
+from storemon_pipeline.host.errors import ServiceError
+
+alerts_app = typer.Typer(
+    help="Alerts: list them, test the notification addresses.", no_args_is_help=True
+)
+
+
+@alerts_app.command("test")
+def test_alerts_command() -> None:
+    """Send a message to every address of STOREMON_ALERT_URLS; exit status 1 when one fails."""
+    with one_line_errors():
+        from storemon_pipeline.alerts.deliver import NotSentError, send
+        from storemon_pipeline.alerts.messages import trial
+        from storemon_pipeline.alerts.targets import labelled, split_urls
+
+        settings = build_settings()
+        urls = settings.alert_urls
+        targets = {} if urls is None else labelled(split_urls(urls.get_secret_value()))
+        if not targets:
+            raise ServiceError(
+                "No address is set: put Apprise URLs into STOREMON_ALERT_URLS, such as "
+                "json://localhost:9000 or mailto://user:password@example.com."
+            )
+        message = trial(datetime.now(UTC), settings.public_url)
+        failed = 0
+        for label, url in targets.items():
+            try:
+                send(url, message)
+            except NotSentError as error:
+                failed += 1
+                typer.echo(f"{label}: not sent: {error}")
+            else:
+                typer.echo(f"{label}: sent")
+        if failed:
+            raise ServiceError(f"{failed} of {len(targets)} addresses did not take the message.")
+
+
+@alerts_app.command("list")
+def list_alerts_command(
+    limit: Annotated[int, typer.Option(min=1, help="So many.")] = 20,
+    open_only: Annotated[  # noqa: FBT002 - typer reads it
+        bool, typer.Option("--open", help="Only those that are open.")
+    ] = False,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """List alerts and the messages about them: open ones first, then the newest."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.alerts.alert_lines import alert_lines
+
+        for line in alert_lines(url, is_open=True if open_only else None, limit=limit):
+            typer.echo(line)

@@ -1,0 +1,96 @@
+"""The commands `keys create`, `keys list` and `keys revoke`."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported inside it
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from storemon_pipeline.commands.options import (
+    DatabaseUrlOption,
+    HomeOption,
+    one_line_errors,
+    open_database,
+)
+from storemon_pipeline.host.errors import ServiceError
+
+keys_app = typer.Typer(help="API keys: create, list and revoke them.", no_args_is_help=True)
+
+
+@keys_app.command("create")
+def create_key_command(
+    name: Annotated[str, typer.Option("--name", help="What the key is called in lists.")],
+    store: Annotated[
+        list[str] | None,
+        typer.Option("--store", metavar="ID", help="A store that it may see; may be repeated."),
+    ] = None,
+    all_stores: Annotated[  # noqa: FBT002 - typer reads it
+        bool, typer.Option("--all-stores", help="It may see every store.")
+    ] = False,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            help="read, trigger (and read), ingest or admin (everything); may be repeated.",
+            show_default="read",
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="T",
+            help="An instant such as 2027-01-01T00:00Z, or days from now such as 30d.",
+            show_default="never",
+        ),
+    ] = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Make a key and print its token, which is shown this once and stored nowhere."""
+    with one_line_errors():
+        from storemon_pipeline.commands.key_options import KeyOptions
+
+        options = KeyOptions.parse(
+            name=name, stores=store or [], is_all=all_stores, scopes=scope or [], expires=expires
+        )
+        with open_database(home, database_url) as url:
+            token = options.create(url)
+        typer.echo(token)
+        typer.echo(
+            "Keep it: it cannot be shown again. Send it as `Authorization: Bearer TOKEN`. "
+            "From now on every request needs a key.",
+            err=True,
+        )
+
+
+@keys_app.command("list")
+def list_keys_command(home: HomeOption = None, database_url: DatabaseUrlOption = None) -> None:
+    """List the keys, without their tokens."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.access.key_management import list_keys
+        from storemon_pipeline.commands.key_options import describe_key
+
+        for key in list_keys(url):
+            typer.echo(describe_key(key, datetime.now(UTC)))
+
+
+@keys_app.command("revoke")
+def revoke_key_command(
+    key: Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id.")],
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Refuse a key from now on; a running service knows within a second."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.access.key_management import NoKeyError, revoke_key
+        from storemon_pipeline.commands.key_options import system_user
+
+        try:
+            revoked = revoke_key(url, key, by=system_user())
+        except NoKeyError as error:
+            raise ServiceError(
+                f"No key {key} is there to be revoked; `storemon keys list` shows them."
+            ) from error
+        typer.echo(f"Key {revoked.name} ({revoked.key_id}) is revoked.")

@@ -1,0 +1,104 @@
+"""The commands about loads: `loads`, `undo-load`, `rejected list`, `rejected replay`."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported inside it
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from storemon_pipeline.commands.options import (
+    DatabaseUrlOption,
+    HomeOption,
+    one_line_errors,
+    open_database,
+)
+from storemon_pipeline.host.errors import ServiceError
+
+rejected_app = typer.Typer(help="Rows that could not be read.", no_args_is_help=True)
+
+
+def loads(
+    limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """List what was loaded: files read, rows pushed, loads undone."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.ingestion.undo_load import list_loads
+
+        for load in list_loads(url, limit=limit):
+            what = load.file_path or "pushed"
+            if load.undoes_load_id is not None:
+                what = f"undoes load {load.undoes_load_id}, {load.rows_removed:,} polls gone"
+            undone = f", undone {load.undone_at:%Y-%m-%d %H:%M}Z" if load.undone_at else ""
+            typer.echo(
+                f"{load.load_id:>6}  {load.loaded_at:%Y-%m-%d %H:%M:%S}Z  {load.source.value:<15}  "
+                f"{load.rows_loaded:,} loaded, {load.rows_replaced:,} replaced, "
+                f"{load.rows_unchanged:,} unchanged, {load.rows_rejected:,} rejected  "
+                f"{what}{undone}"
+            )
+
+
+def undo_load_command(
+    load_id: Annotated[
+        int, typer.Argument(metavar="ID", help="The load, as `storemon loads` lists it.")
+    ],
+    reload: Annotated[  # noqa: FBT002 - typer reads it
+        bool, typer.Option("--reload", help="Let the next refresh read the load's file again.")
+    ] = False,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Take a wrong load back: what it brought goes, what it replaced returns."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.ingestion.undo_load import UndoError, undo_load
+
+        try:
+            undone = undo_load(url, load_id, now=datetime.now(UTC), is_reloading=reload)
+        except UndoError as error:
+            raise ServiceError(str(error)) from error
+        again = " The next refresh reads its file again." if undone.is_file_forgotten else ""
+        typer.echo(
+            f"Load {load_id} ({undone.load.source.value}, {undone.load.file_path or 'pushed'}) is "
+            f"undone by load {undone.undo_load_id}: {undone.polls_removed:,} polls gone, and what "
+            f"it replaced is back.{again}"
+        )
+
+
+@rejected_app.command("list")
+def list_rejected_rows(
+    limit: Annotated[int, typer.Option(min=1, help="So many, the oldest first.")] = 100,
+    load: Annotated[int | None, typer.Option(help="Of this load.", show_default="all")] = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """List the rejected rows that wait to be replayed."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.ingestion.replay_rejected import list_rejected
+
+        for row in list_rejected(url, load_id=load, limit=limit):
+            place = f"{row.file_path}:{row.line}" if row.file_path else f"pushed row {row.line}"
+            typer.echo(f"load {row.load_id}  {place}  {row.reason}: {row.text}")
+
+
+@rejected_app.command("replay")
+def replay_rejected_rows(
+    load: Annotated[int | None, typer.Option(help="Of this load.", show_default="all")] = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Try rejected rows again; what can be read now is loaded."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.ingestion.replay_rejected import replay_rejected
+
+        for replayed in replay_rejected(url, load_id=load, now=datetime.now(UTC)):
+            result = f"{replayed.taken:,} taken"
+            if replayed.load_id is not None:
+                result += f" by load {replayed.load_id}"
+            if replayed.is_file_forgotten:
+                result = "the next refresh reads the file again, whole"
+            typer.echo(
+                f"load {replayed.of_load_id} ({replayed.source.value}, "
+                f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected rows, {result}"
+            )

@@ -1,0 +1,188 @@
+"""The commands that run the service or use the running one: `up`, `dev`, `report`, `refresh`."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported inside it
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from storemon_pipeline.commands.options import (
+    DagsterPortOption,
+    DatabaseUrlOption,
+    DataOption,
+    HomeOption,
+    HostOption,
+    PortOption,
+    build_settings,
+    one_line_errors,
+    show_progress,
+)
+from storemon_pipeline.host.errors import ServiceError
+
+if TYPE_CHECKING:
+    from storemon_pipeline.dagster_graphql import DagsterGraphQL
+
+
+def up(
+    home: HomeOption = None,
+    data: DataOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    dagster_port: DagsterPortOption = None,
+    database_url: DatabaseUrlOption = None,
+    log_json: Annotated[  # noqa: FBT002 - typer reads it
+        bool,
+        typer.Option(
+            "--log-json",
+            envvar="STOREMON_LOG_JSON",
+            help="Say each event as one line of JSON, here and in the log files.",
+        ),
+    ] = False,
+) -> None:
+    """Start the whole service in the foreground: database, Dagster, API. Ctrl-C stops it."""
+    with one_line_errors():
+        from storemon_pipeline.host.signals import StopRequests
+        from storemon_pipeline.service.status_display import JsonDisplay, StatusDisplay
+        from storemon_pipeline.service.supervisor import Supervisor
+
+        settings = build_settings(
+            home=home,
+            data=data,
+            host=host,
+            port=port,
+            dagster_port=dagster_port,
+            database_url=database_url,
+            log_json=log_json,
+        )
+        stop = StopRequests()
+        with stop.listening(), (JsonDisplay if log_json else StatusDisplay)() as display:
+            Supervisor(settings, display, stop).run()
+
+
+def dev(
+    home: HomeOption = None,
+    data: DataOption = None,
+    dagster_port: DagsterPortOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Start the database alone, and print the lines that run `dagster dev` on it."""
+    with one_line_errors():
+        from storemon_pipeline.host.signals import StopRequests
+        from storemon_pipeline.service.status_display import StatusDisplay
+
+        settings = build_settings(
+            home=home, data=data, dagster_port=dagster_port, database_url=database_url
+        )
+        stop = StopRequests()
+        with stop.listening(), StatusDisplay() as display:
+            run_database(settings, display, stop)
+
+
+def report(
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Instant that the report speaks of, such as 2023-01-25T18:13:22Z.",
+            show_default="the newest poll",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            help="How the time between two polls is read: nearest or previous.",
+            show_default="nearest",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File for the CSV.", show_default="standard output"),
+    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
+) -> None:
+    """Ask the running service for a report, and write its CSV."""
+    with one_line_errors():
+        from storemon_pipeline.commands.report_request import ReportRequest
+
+        settings = build_settings(host=host, port=port)
+        with (
+            ReportRequest(settings.api_url, key=settings.api_key) as request,
+            show_progress("report") as show,
+        ):
+            report_id = request.trigger(as_of=as_of, policy=policy)
+            show(f"{report_id}: requested")
+            finished = request.wait(
+                report_id, lambda seconds: show(f"{report_id}: running, {seconds:.0f} s")
+            )
+            _write_csv(request.download, report_id, output)
+        silent = f", {finished.silent_stores} silent" if finished.silent_stores else ""
+        typer.echo(
+            f"Report {report_id} as of {finished.as_of}: {finished.stores} stores{silent}.",
+            err=True,
+        )
+
+
+def refresh(dagster_port: DagsterPortOption = None) -> None:
+    """Load what is new in the data folder now, on the running service."""
+    with one_line_errors():
+        from storemon_pipeline.dagster_graphql import DagsterGraphQL
+        from storemon_pipeline.service.refresh_run import RefreshRun
+
+        settings = build_settings(dagster_port=dagster_port)
+        with DagsterGraphQL(settings.dagster_url) as client, show_progress("refresh") as show:
+            run = RefreshRun(client)
+            run.look()
+            if run.run_id is None and not run.is_ended:
+                raise ServiceError(
+                    f"{run.note} Start the service with `storemon up`, or name another port with "
+                    "--dagster-port."
+                )
+            while not run.is_ended:
+                time.sleep(0.5)
+                run.look()
+                show(run.note)
+            if run.failure is not None:
+                raise ServiceError(f"The refresh failed: {run.failure}")
+            accounts = _row_counts(client, run.run_id or "")
+        for line in accounts:
+            typer.echo(line)
+
+
+def _write_csv(download: Any, report_id: str, output: Path | None) -> None:  # noqa: ANN401 - a method
+    """Write the CSV to standard output, or to the file, which is replaced whole or not at all."""
+    if output is None:
+        download(report_id, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    unfinished = output.with_name(f".{output.name}.{report_id}")
+    try:
+        with unfinished.open("wb") as file:
+            download(report_id, file)
+        unfinished.replace(output)
+    except OSError as error:
+        raise ServiceError(f"The CSV cannot be written to {output}: {error.strerror}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+_COUNTS = ("loaded", "replaced", "unchanged", "rejected")
+
+
+def _row_counts(client: "DagsterGraphQL", run_id: str) -> list[str]:
+    """Return a line for each source: rows read = loaded + replaced + unchanged + rejected."""
+    lines = []
+    for made in client.run_materializations(run_id):
+        if "rows_read" not in made.numbers:
+            continue
+        if made.numbers["rows_read"] == 0:
+            lines.append(f"{made.asset}: nothing new")
+            continue
+        parts = " + ".join(f"{made.numbers.get(f'rows_{name}', 0):,} {name}" for name in _COUNTS)
+        file = made.words.get("file", "")
+        lines.append(f"{made.asset}: {made.numbers['rows_read']:,} rows read = {parts}  {file}")
+    return lines
