@@ -8,7 +8,7 @@ from pathlib import Path
 from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres
 from storemon_pipeline.host.errors import GaveUpError
 from storemon_pipeline.host.home import Home, locked
-from storemon_pipeline.host.orphans import end_left_overs
+from storemon_pipeline.host.orphans import end_orphans
 from storemon_pipeline.host.signals import StopRequests
 from storemon_pipeline.service.dagster_home import (
     INSTANCE_FILE,
@@ -22,7 +22,7 @@ from storemon_pipeline.service.databases import (
     make_databases,
 )
 from storemon_pipeline.service.processes import shared_environment
-from storemon_pipeline.service.status_display import PartState, StatusDisplay
+from storemon_pipeline.service.status_display import ComponentState, StatusDisplay
 from storemon_pipeline.settings import Settings
 
 _POLL_SECONDS = 0.2
@@ -36,11 +36,11 @@ def run_database(settings: Settings, display: StatusDisplay, stop: StopRequests)
     """
     home = Home(settings.home)
     with locked(home), ExitStack() as at_end:
-        end_left_overs(home.path)
+        end_orphans(home.path)
         url = settings.database_url
         server: EmbeddedPostgres | None = None
         if url is None:
-            display.part(_PART, PartState.STARTING)
+            display.component(_PART, ComponentState.STARTING)
             server = EmbeddedPostgres(home.path)
             at_end.callback(server.stop)
             server.start()
@@ -49,7 +49,9 @@ def run_database(settings: Settings, display: StatusDisplay, stop: StopRequests)
         make_databases(url)
         bring_to_newest_schema(url)
         prepare_dagster_home(home)
-        display.part(_PART, PartState.READY, f"in {home.postgres}" if server else "as given")
+        display.component(
+            _PART, ComponentState.READY, f"in {home.postgres}" if server else "as given"
+        )
         display.text(_instructions(settings, url))
         if server is None:
             return
@@ -58,9 +60,9 @@ def run_database(settings: Settings, display: StatusDisplay, stop: StopRequests)
             if server.process.poll() is not None:
                 raise GaveUpError(f"The database has ended; see {home.logs / 'postgres.log'}.")
             time.sleep(_POLL_SECONDS)
-        display.part(_PART, PartState.STOPPING)
+        display.component(_PART, ComponentState.STOPPING)
         server.stop()
-        display.part(_PART, PartState.STOPPED)
+        display.component(_PART, ComponentState.STOPPED)
 
 
 def _instructions(settings: Settings, url: str) -> list[str]:

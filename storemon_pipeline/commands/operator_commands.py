@@ -34,7 +34,9 @@ def doctor(
         from storemon_pipeline.commands.doctor import (
             Finding,
             Verdict,
+            check_has_database,
             collect,
+            examine_database,
             examine_machine,
             examine_schedules,
             worst,

@@ -138,7 +138,7 @@ def show_progress(name: str) -> Iterator[Callable[[str], None]]:
     """Show what is happening on standard error: in place on a terminal, else as few lines."""
     from rich.console import Console
 
-    from storemon_pipeline.service.status_display import PartState, StatusDisplay
+    from storemon_pipeline.service.status_display import ComponentState, StatusDisplay
 
     with StatusDisplay(Console(stderr=True, highlight=False, soft_wrap=True)) as display:
-        yield lambda note: display.part(name, PartState.WORKING, note)
+        yield lambda note: display.component(name, ComponentState.WORKING, note)

@@ -70,6 +70,7 @@ def dev(
 ) -> None:
     """Start the database alone, and print the lines that run `dagster dev` on it."""
     with one_line_errors():
+        from storemon_pipeline.commands.development import run_database
         from storemon_pipeline.host.signals import StopRequests
         from storemon_pipeline.service.status_display import StatusDisplay
 
@@ -131,12 +132,12 @@ def refresh(dagster_port: DagsterPortOption = None) -> None:
     """Load what is new in the data folder now, on the running service."""
     with one_line_errors():
         from storemon_pipeline.dagster_graphql import DagsterGraphQL
-        from storemon_pipeline.service.refresh_run import RefreshRun
+        from storemon_pipeline.service.refresh_run import RefreshFollower
 
         settings = build_settings(dagster_port=dagster_port)
         with DagsterGraphQL(settings.dagster_url) as client, show_progress("refresh") as show:
-            run = RefreshRun(client)
-            run.look()
+            run = RefreshFollower(client)
+            run.check()
             if run.run_id is None and not run.is_ended:
                 raise ServiceError(
                     f"{run.note} Start the service with `storemon up`, or name another port with "
@@ -144,7 +145,7 @@ def refresh(dagster_port: DagsterPortOption = None) -> None:
                 )
             while not run.is_ended:
                 time.sleep(0.5)
-                run.look()
+                run.check()
                 show(run.note)
             if run.failure is not None:
                 raise ServiceError(f"The refresh failed: {run.failure}")

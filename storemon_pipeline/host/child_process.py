@@ -1,7 +1,4 @@
-"""Starting processes that never outlive their parent, and ending processes.
-
-Which processes there are, and what they are for, is said elsewhere.
-"""
+"""Starting child processes that never outlive their parent, and ending processes."""
 
 import ctypes
 import os
@@ -39,10 +36,10 @@ def start_child(
     death_signal: signal.Signals,
     account: Account | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own, its output going to `log`.
+    """Start a process in its own session, with its output in `log`.
 
-    Its own session keeps the terminal's Ctrl-C from it. On Linux the kernel sends it
-    `death_signal` when the calling thread ends, so call this from a thread that stays.
+    In its own session it does not receive the terminal's Ctrl-C. On Linux the kernel sends it
+    `death_signal` when the calling thread ends, so call this from a thread that lives on.
     """
     return subprocess.Popen(
         [str(part) for part in command],
@@ -63,7 +60,7 @@ def start_child(
 def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
-    # Looked up before the fork: the child only calls.
+    # Look the function up before the fork: the child then only calls it.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     parent = os.getpid()
 
@@ -78,8 +75,8 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
 def end_process(process: psutil.Process, steps: Sequence[tuple[signal.Signals, float]]) -> bool:
     """Send each signal in turn, waiting its seconds for the end; true when the process is gone.
 
-    psutil compares the time of creation before it sends, so a process that was given the same pid
-    since is never touched.
+    psutil compares the creation time before it sends a signal, so a new process with the same pid
+    is never touched.
     """
     return not end_processes([process], steps)
 
@@ -90,9 +87,9 @@ def end_processes(
     *,
     is_urgent: Callable[[], bool] = lambda: False,
 ) -> list[psutil.Process]:
-    """End several processes at once, as `end_process` does; return those that are still there.
+    """End several processes as `end_process` does; return those still running.
 
-    As soon as `is_urgent` says so, no step waits longer than a second.
+    Once `is_urgent` returns true, no step waits longer than a second.
     """
     left = list(processes)
     for name, seconds in steps:
@@ -111,7 +108,7 @@ def end_processes(
 
 
 def is_gone(process: psutil.Process) -> bool:
-    """Tell whether the process has ended; a zombie, whose status nobody asked for yet, has."""
+    """Whether the process has ended; a zombie has."""
     try:
         return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -23,7 +23,7 @@ import psycopg
 
 from storemon_pipeline.host.child_process import Account, end_process, start_child
 from storemon_pipeline.host.errors import PostgresError
-from storemon_pipeline.host.home import Home, last_words, locked, make_private_folder
+from storemon_pipeline.host.home import Home, last_error, locked, make_private_folder
 
 ROLE: Final = "storemon"
 DATABASE: Final = "storemon"
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + timeout_seconds
         while not self.accepts_connections():
             if self.process.poll() is not None:
-                raise PostgresError(f"The embedded PostgreSQL did not start: {self._last_words()}")
+                raise PostgresError(f"The embedded PostgreSQL did not start: {self._last_error()}")
             if time.monotonic() > deadline:
                 self.stop()
                 raise PostgresError(
@@ -120,7 +120,7 @@ class EmbeddedPostgres:
         self._make_socket_folder()
         if not self._home.postgres.exists():
             self._initialise()
-        _end_left_over_server(self._home.postgres)
+        _end_orphaned_server(self._home.postgres)
         self._remove_socket()
         self._write_access_rules()
 
@@ -277,7 +277,7 @@ class EmbeddedPostgres:
         if status != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise PostgresError(
-                f"The embedded PostgreSQL's data cannot be made: {self._last_words()}"
+                f"The embedded PostgreSQL's data cannot be made: {self._last_error()}"
             )
         unfinished.replace(data)
 
@@ -298,8 +298,8 @@ class EmbeddedPostgres:
                     f"({error.strerror}): start storemon as that user, or name another --home."
                 ) from error
 
-    def _last_words(self) -> str:
-        return last_words(self._home.logs / f"{_LOG}.log")
+    def _last_error(self) -> str:
+        return last_error(self._home.logs / f"{_LOG}.log")
 
 
 @contextmanager
@@ -394,7 +394,7 @@ def _is_permitted(path: Path, account: Account, others_bit: int) -> bool:
     return bool(found.st_mode & others_bit)
 
 
-def _end_left_over_server(data: Path) -> None:
+def _end_orphaned_server(data: Path) -> None:
     """End what runs on the data directory; free a pid file that names some other process."""
     for process in _server_processes(data):
         if not end_process(process, STOP_STEPS):

@@ -140,7 +140,7 @@ def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None =
         raise HomeError(f"{path} cannot be made a private folder ({error.strerror}).") from error
 
 
-def last_words(log: Path) -> str:
+def last_error(log: Path) -> str:
     """Return what a process that died said of the reason, on one line.
 
     That is the exception at the root of its last traceback, or the last thing that PostgreSQL

@@ -1,7 +1,7 @@
-"""The processes that belong to a home, found by identity: this service's or an earlier one's.
+"""Finds and ends the processes of a home that a supervisor left behind.
 
-The embedded database is not among them: it changes its environment, and is known by its data
-directory (`postgres`).
+They are recognised by an environment variable. The embedded database clears its environment and is
+recognised by its data directory instead (`embedded_postgres`).
 """
 
 import os
@@ -13,17 +13,17 @@ import psutil
 from storemon_pipeline.host.child_process import end_processes
 from storemon_pipeline.host.errors import HomeError
 
-# Every process of a service carries it, and whatever it starts inherits it.
+# Set for every process of the service; their children inherit it.
 MARK = "STOREMON_SUPERVISED_HOME"
 
-# How Dagster's code server starts the process of a run, and what a fork of the run starter is.
+# Command lines of processes that execute runs: started by the code server, forked by the starter.
 _WORKERS = ("multiprocessing.spawn", "storemon_pipeline.launching.run_starter")
 
 _STEPS = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
-def find_left_overs(home: Path) -> list[psutil.Process]:
-    """Return the processes that carry this home's mark, this one and its ancestors excepted."""
+def find_orphans(home: Path) -> list[psutil.Process]:
+    """Return the processes with this home's mark, except this process and its ancestors."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
@@ -31,14 +31,14 @@ def find_left_overs(home: Path) -> list[psutil.Process]:
             if process.pid not in own and process.environ().get(MARK) == str(home):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # it has ended, or is another user's and so not ours
+            continue  # it has ended, or belongs to another user
     return found
 
 
-def find_workers(home: Path) -> list[psutil.Process]:
-    """Return the processes that make runs, as far as they carry this home's mark."""
+def find_run_processes(home: Path) -> list[psutil.Process]:
+    """Return the processes of this home that execute runs."""
     workers = []
-    for process in find_left_overs(home):
+    for process in find_orphans(home):
         try:
             command = " ".join(process.cmdline())
             if any(worker in command for worker in _WORKERS):
@@ -48,16 +48,16 @@ def find_workers(home: Path) -> list[psutil.Process]:
     return workers
 
 
-def end_left_overs(home: Path) -> int:
-    """End what an earlier supervisor left; return how many processes there were.
+def end_orphans(home: Path) -> int:
+    """End the processes that an earlier supervisor left; return how many there were.
 
     The caller holds the home's lock. Raises HomeError when one cannot be ended.
     """
-    left_overs = find_left_overs(home)
-    stubborn = end_processes(left_overs, _STEPS)
+    orphans = find_orphans(home)
+    stubborn = end_processes(orphans, _STEPS)
     if stubborn:
         raise HomeError(
             f"Process {stubborn[0].pid} of an earlier storemon on {home} cannot be ended: "
-            "end it by hand."
+            "end it yourself."
         )
-    return len(left_overs)
+    return len(orphans)

@@ -1,4 +1,4 @@
-"""The signals that ask for the end: counted, so that one thread decides when to act on them."""
+"""Counts stop signals, so that the main loop decides when to act on them."""
 
 import signal
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from types import FrameType
 
 
 class StopRequestedError(Exception):
-    """Ctrl-C or SIGTERM came."""
+    """A stop signal arrived: Ctrl-C, SIGTERM or SIGHUP."""
 
 
 @dataclass(slots=True)
 class StopRequests:
-    """Counts the signals that ask for the end; the second one asks for a harder one."""
+    """Counts stop signals; the second one asks to stop at once."""
 
     count: int = 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Count signals instead of dying of them, for the time of the block."""
+        """Count stop signals during the block instead of ending the process."""
         names = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
             names.append(signal.SIGHUP)
@@ -31,12 +31,12 @@ class StopRequests:
                 signal.signal(name, handler)
 
     def raise_if_any(self) -> None:
-        """Raise StopRequestedError when the end was asked for."""
+        """Raise StopRequestedError if a stop signal arrived."""
         if self.count:
             raise StopRequestedError
 
     def is_repeated(self) -> bool:
-        """Tell whether the end was asked for twice."""
+        """Whether a second stop signal arrived."""
         return self.count > 1
 
     def _count(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's form

@@ -1,6 +1,6 @@
-"""How the API logs when it logs lines of JSON: the file that its server is given.
+"""The logging configuration that makes the API's server log JSON lines.
 
-What a line holds is said by the API's own formatter.
+The API's own formatter decides what a line holds.
 """
 
 import json
@@ -30,12 +30,12 @@ _CONFIG: Final = {
 
 
 def api_log_config(home: Home) -> Path:
-    """Return the place of the file."""
+    """Return the path of the configuration file."""
     return home.dagster / "api-logging.json"
 
 
 def write_api_log_config(home: Home) -> None:
-    """Write the file of this version. Raises HomeError."""
+    """Write this version's configuration file. Raises HomeError."""
     try:
         api_log_config(home).write_text(json.dumps(_CONFIG, indent=2))
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Dagster's folder in the home: its configuration, and where the code server is reached.
+"""Dagster's folder in the home: its configuration and the address of the code server.
 
-What the configuration says stands in the files at the repository's top.
+The configuration itself is in `dagster.yaml` and `workspace.yaml` at the top of the repository.
 """
 
 import json
@@ -29,7 +29,7 @@ def packaged_file(name: str) -> Path:
 
 
 def prepare_dagster_home(home: Home) -> None:
-    """Bring Dagster's folder to the configuration of this version of storemon."""
+    """Write this version's configuration into Dagster's folder."""
     workspace = {
         "load_from": [
             {

@@ -1,6 +1,6 @@
-"""The processes of the service: how each is started, and how one knows that it is ready.
+"""The processes of the service: how to start each one, and how to tell that it is ready.
 
-Starting them again when they die is the supervisor's.
+The supervisor restarts them.
 """
 
 import os
@@ -36,14 +36,14 @@ API_FACTORY: Final = "storemon_api.app:create_app"
 API_PROTOCOL: Final = "storemon_api.security.client_timeouts:ImpatientProtocol"
 
 RUN_ENVIRONMENT: Final = {
-    # NumPy's linear algebra is not used, and would start a thread that no fork has.
+    # A fork has no threads but its own, and NumPy's linear algebra is not used.
     "OPENBLAS_NUM_THREADS": "1",
-    # A run is short. What the C library gave back to the system it would soon ask for again, page
-    # by page, which takes a third of the engine's time.
+    # Runs are short. Giving memory back to the system and asking for it again, page by page, takes
+    # a third of the engine's time.
     "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
-"""What the processes of runs have in their environment beside what all have."""
+"""Further environment variables of the processes that execute runs."""
 
 _PROBE_SECONDS = 3.0
 _DAGSTER_PROBE_SECONDS = 5.0
@@ -54,12 +54,12 @@ _API_GRACE_SECONDS = 5
 _API_KEEP_ALIVE_SECONDS = 15
 
 
-class Part(Protocol):
+class ServiceProcess(Protocol):
     """One process of the service."""
 
     @property
     def name(self) -> str:
-        """The words for it on the display."""
+        """The name shown on the display."""
 
     @property
     def log(self) -> Path:
@@ -71,7 +71,7 @@ class Part(Protocol):
 
     @property
     def ready_note(self) -> str:
-        """What is worth knowing of it once it is ready."""
+        """A note for the display once it is ready."""
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the process and return at once."""
@@ -81,7 +81,7 @@ class Part(Protocol):
 
 
 def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
-    """Return the variables by which every process of the service finds everything."""
+    """Return the environment variables that every process of the service needs."""
     return {
         "STOREMON_HOME": str(settings.home),
         "STOREMON_DATA": str(settings.data),
@@ -97,7 +97,7 @@ def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
 
 def _child_environment(settings: Settings, database_url: str) -> dict[str, str]:
     return {
-        # The key of a person's commands is nothing that the service needs.
+        # The API key of a person's commands: the service does not need it.
         **{name: value for name, value in os.environ.items() if name != "STOREMON_API_KEY"},
         **shared_environment(settings, database_url),
         "PYTHONUNBUFFERED": "1",
@@ -107,7 +107,7 @@ def _child_environment(settings: Settings, database_url: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabasePart:
+class DatabaseProcess:
     """The embedded PostgreSQL."""
 
     server: EmbeddedPostgres
@@ -122,22 +122,22 @@ class DatabasePart:
 
     @property
     def ready_note(self) -> str:
-        """The place of its data."""
+        """Where its data is."""
         return f"PostgreSQL in {self.home.postgres}"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Clear what a dead server left, and start."""
+        """Remove the remains of a dead server, and start."""
         self.server.prepare()
         self.server.launch()
         return self.server.process
 
-    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - the answer is now's
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - asks the running server
         """Ask for a connection."""
         return None if self.server.accepts_connections() else "not accepting connections yet"
 
 
 @dataclass(frozen=True, slots=True)
-class _PythonPart:
+class _PythonProcess:
     """A module that this interpreter runs."""
 
     settings: Settings
@@ -165,24 +165,24 @@ class _PythonPart:
                 log=log,
                 environment=self.environment,
                 cwd=self._home.dagster,
-                # It keeps nothing that a sudden end would lose.
+                # It has nothing to save: a sudden end loses nothing.
                 death_signal=signal.SIGKILL,
             )
 
 
-class CodeServerPart(_PythonPart):
+class CodeServerProcess(_PythonProcess):
     """Dagster's code server, which the webserver and the daemon share."""
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one's socket refuses
-        """Try its socket, which it opens when the definitions are loaded."""
+        """Try to connect: it listens once it has loaded the definitions."""
         return _why_not_listening(self._home.code_server_socket)
 
 
-class RunStarterPart(_PythonPart):
+class RunStarterProcess(_PythonProcess):
     """The process that forks the processes of runs."""
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - as above
-        """Try its socket, which it opens when everything is imported."""
+        """Try to connect: it listens once it has imported everything."""
         return _why_not_listening(self._home.run_starter_socket)
 
 
@@ -196,11 +196,11 @@ def _why_not_listening(path: Path) -> str | None:
     return None
 
 
-class WebserverPart(_PythonPart):
+class WebserverProcess(_PythonProcess):
     """Dagster's webserver."""
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
-        """Ask whether it has loaded the code location."""
+        """Ask it whether the code location is loaded."""
         with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
             try:
                 return None if client.is_location_loaded() else "loading the code location"
@@ -210,24 +210,24 @@ class WebserverPart(_PythonPart):
                 return str(error)
 
 
-class DaemonPart(_PythonPart):
+class DaemonProcess(_PythonProcess):
     """Dagster's daemon: schedules, sensors, monitoring of runs."""
 
     def why_not_ready(self, launched_at: float) -> str | None:
-        """Ask the webserver whether each daemon has given a sign of life since."""
+        """Ask the webserver whether each daemon has sent a heartbeat since."""
         with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
             try:
                 has_beaten = client.have_daemons_beaten_since(launched_at)
             except (DagsterUnavailableError, DagsterRefusedError):
-                return "the webserver cannot tell yet"
-        return None if has_beaten else "no sign of life yet"
+                return "waiting for the webserver"
+        return None if has_beaten else "no heartbeat yet"
 
 
-class ApiPart(_PythonPart):
+class ApiProcess(_PythonProcess):
     """The HTTP API."""
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
-        """Ask for its health."""
+        """Ask `/healthz`."""
         try:
             answer = httpx.get(
                 f"{self.settings.api_url}/healthz", timeout=_PROBE_SECONDS, trust_env=False
@@ -239,21 +239,21 @@ class ApiPart(_PythonPart):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What the API says of the service: None is missing when it can make reports."""
+    """The answer of `/readyz`; `missing` is None when reports can be made."""
 
     missing: str | None
     checks: Mapping[str, str]
 
     @property
     def lacks_only_data(self) -> bool:
-        """Tell whether everything works and no refresh was ever completed."""
+        """Whether everything works except that no refresh has completed yet."""
         return bool(self.checks) and all(
             (found == "ok") is (name != "first_refresh") for name, found in self.checks.items()
         )
 
 
 def ask_readiness(settings: Settings) -> Readiness:
-    """Ask the API whether reports can be made, and what is missing."""
+    """Ask `/readyz` whether reports can be made, and what is missing."""
     try:
         answer = httpx.get(f"{settings.api_url}/readyz", timeout=_PROBE_SECONDS, trust_env=False)
         body = answer.json()
@@ -269,21 +269,21 @@ def ask_readiness(settings: Settings) -> Readiness:
     return Readiness(missing=missing or f"the API answers {answer.status_code}", checks=checks)
 
 
-def process_parts(
+def service_processes(
     settings: Settings, database_url: str, *, definitions_module: str = DEFINITIONS_MODULE
-) -> list[Part]:
-    """Return the parts beside the database: code server, API, webserver, daemon, run starter.
+) -> list[ServiceProcess]:
+    """Return the processes except the database: code server, API, webserver, daemon, run starter.
 
-    Webserver and daemon load what the code server serves: started before it is ready, they fail to
-    and lose seconds until they try again.
+    Webserver and daemon load the code location from the code server. Started before it is ready,
+    they fail and lose seconds until their next try.
     """
     home = Home(settings.home)
     environment = _child_environment(settings, database_url)
-    # The addresses of alerts are secrets, which only those get that look for alerts and send them.
+    # Notification addresses are secrets: only the processes that send alerts get them.
     of_others = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
     workspace = str(home.dagster / WORKSPACE_FILE)
     dagster_format = ("--log-format", "json") if settings.log_json else ()
-    code_server = CodeServerPart(
+    code_server = CodeServerProcess(
         settings=settings,
         environment=environment,
         name="code location",
@@ -297,7 +297,7 @@ def process_parts(
             *dagster_format,
         ],
     )
-    webserver = WebserverPart(
+    webserver = WebserverProcess(
         settings=settings,
         environment=of_others,
         name="webserver",
@@ -305,12 +305,12 @@ def process_parts(
         ready_note=settings.dagster_url,
         arguments=[
             *("dagster_webserver", "--workspace", workspace),
-            # Never anywhere else: whoever reaches it can run code.
+            # Only this machine: anybody who reaches it can run code.
             *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
             *dagster_format,
         ],
     )
-    daemon = DaemonPart(
+    daemon = DaemonProcess(
         settings=settings,
         environment=environment,
         name="daemon",
@@ -318,7 +318,7 @@ def process_parts(
         ready_note="schedules, sensors, monitoring of runs",
         arguments=["dagster._daemon", "run", "--workspace", workspace, *dagster_format],
     )
-    api = ApiPart(
+    api = ApiProcess(
         settings=settings,
         environment=of_others,
         name="API",
@@ -330,16 +330,16 @@ def process_parts(
             *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
             *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS), "--http", API_PROTOCOL),
             *(("--log-config", str(api_log_config(home))) if settings.log_json else ()),
-            # Clients ask for their reports' state many times a second; the metrics count them.
+            # Clients poll many times a second; the metrics count their requests.
             "--no-access-log",
         ],
     )
-    run_starter = RunStarterPart(
+    run_starter = RunStarterProcess(
         settings=settings,
         environment={**environment, **RUN_ENVIRONMENT},
         name="run starter",
         log_name="runs",
-        ready_note="everything is imported",
+        ready_note="code imported",
         arguments=[RUN_STARTER_MODULE],
     )
     return [code_server, api, webserver, daemon, run_starter]

@@ -1,6 +1,6 @@
-"""One run of the refresh job: launching it, and following it to its end step by step.
+"""Launches one run of the refresh job and follows it to its end.
 
-The caller decides how often to look, and shows what is seen.
+The caller decides how often to check, and shows the progress.
 """
 
 import time
@@ -20,32 +20,32 @@ from storemon_pipeline.dagster_graphql import (
 )
 
 _REQUEST_TAG = "storemon/refresh_request"
-# Dagster says whether it tries again a moment after the failure.
+# A moment after a failure Dagster records whether it will retry.
 _VERDICT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class RefreshRun:
-    """Follows one refresh; call `look` until `is_ended`.
+class RefreshFollower:
+    """Follows one refresh; call `check` until `is_ended`.
 
-    A run that fails and is launched again by Dagster is followed into the next one.
+    When Dagster retries a failed run, it follows the retry.
     """
 
     client: DagsterGraphQL
     run_id: str | None = None
     is_ended: bool = False
     failure: str | None = None
-    note: str = "asking Dagster for it"
+    note: str = "requesting a run"
     _request: str = ""
     _cursor: str | None = None
     _last_message: str = ""
     _is_request_sent: bool = False
     _failed_at: float | None = None
 
-    def look(self) -> None:
-        """Launch the run when that has not happened, else see how far it has come.
+    def check(self) -> None:
+        """Launch the run, or read its progress when it is launched already.
 
-        An answer that does not come leaves everything as it was: the next look asks again.
+        Nothing changes when Dagster does not answer: the next check asks again.
         """
         try:
             if self.run_id is None:
@@ -60,7 +60,7 @@ class RefreshRun:
     def _launch(self) -> None:
         self._request = self._request or uuid.uuid4().hex
         if self._is_request_sent:
-            # The answer to an earlier request was lost; its run may be there.
+            # The response to an earlier request was lost: its run may exist.
             known = self.client.runs_with_tag(_REQUEST_TAG, self._request, limit=1)
             if known:
                 self.run_id = next(iter(known))
@@ -72,7 +72,7 @@ class RefreshRun:
     def _follow(self, run_id: str) -> None:
         progress = self.client.run_progress(run_id)
         if progress is None:
-            self._end("Dagster does not know the run any more")
+            self._end("Dagster no longer knows this run")
             return
         events = self.client.run_events(run_id, after=self._cursor)
         self._cursor = events.cursor
@@ -91,7 +91,7 @@ class RefreshRun:
             self._end(self.client.run_failure(run_id) or f"the run ended as {progress.status}")
 
     def _is_retry_open(self, progress: RunProgress) -> bool:
-        """Tell whether another run may come in this failed one's place."""
+        """Whether Dagster may still retry this failed run."""
         if progress.will_retry is not None:
             return progress.will_retry
         now = time.monotonic()

@@ -1,21 +1,20 @@
-"""When a part that has died is started again, and when that is given up. No process, no clock."""
+"""When to restart a process that died, and when to give up. Pure: no process, no clock."""
 
 from collections import deque
 from dataclasses import dataclass, field
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
-# This many failures within this time are the end of it.
+# Give up after this many failures within this time.
 FAILURES_TO_GIVE_UP = 5
 FAILURE_WINDOW_SECONDS = 120.0
-# A part that was ready for so long before it died had been started well: its next death is no
-# failure of the restart before.
+# A process that was ready this long had started well: its next death starts a new count.
 SOUND_SECONDS = 15.0
 
 
 @dataclass(slots=True)
 class RestartPolicy:
-    """Counts one part's failures. Times are seconds of any clock that only goes forward."""
+    """Counts the failures of one process. Times are seconds of a monotonic clock."""
 
     _failures: deque[float] = field(default_factory=deque)
     _in_a_row: int = 0
@@ -23,7 +22,7 @@ class RestartPolicy:
     def delay_after_death(self, now: float, *, ready_seconds: float) -> float | None:
         """Return the seconds to wait before the next start, or None to give up.
 
-        `ready_seconds` is how long the part had been ready when it died, zero when it never was.
+        `ready_seconds` is how long the process had been ready when it died; zero if never.
         """
         if ready_seconds >= SOUND_SECONDS:
             self._failures.clear()

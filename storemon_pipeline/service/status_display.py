@@ -1,7 +1,4 @@
-"""How the state of the service is shown: a live table on a terminal, plain lines elsewhere.
-
-What the states are, and when they change, is the supervisor's.
-"""
+"""Shows the state of the service: a live table on a terminal, plain lines elsewhere."""
 
 import json
 import time
@@ -18,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 
-class PartState(StrEnum):
-    """What a part of the service is doing, in the words that are shown."""
+class ComponentState(StrEnum):
+    """The state of a component, as it is shown."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -33,31 +30,31 @@ class PartState(StrEnum):
 
 
 _STYLES = {
-    PartState.READY: "green",
-    PartState.DONE: "green",
-    PartState.RESTARTING: "yellow",
-    PartState.FAILED: "bold red",
-    PartState.WAITING: "dim",
-    PartState.STOPPED: "dim",
+    ComponentState.READY: "green",
+    ComponentState.DONE: "green",
+    ComponentState.RESTARTING: "yellow",
+    ComponentState.FAILED: "bold red",
+    ComponentState.WAITING: "dim",
+    ComponentState.STOPPED: "dim",
 }
 
 
-# Progress within one state is worth a line of its own this often.
+# Print progress within one state at most this often.
 _PROGRESS_LINE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class _Row:
-    state: PartState
+    state: ComponentState
     since: float
     note: str
 
 
 class StatusDisplay:
-    """Shows the parts; use it in a `with`, so that the terminal is left as it was found.
+    """Shows the components. Use it in a `with`, so that the terminal is restored at the end.
 
-    On a terminal a table is kept up to date below what has been said. Elsewhere each change of a
-    state is one line, with the time of day.
+    On a terminal it keeps a table up to date below the printed lines. Elsewhere it prints one line
+    with the time for each change of state.
     """
 
     def __init__(
@@ -74,7 +71,7 @@ class StatusDisplay:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            # Drawn by the caller's own loop: children are started from a process without threads.
+            # No refresh thread: child processes are started from a process with a single thread.
             self._live = Live(self._table(), console=self._console, auto_refresh=False)
             self._live.start()
         return self
@@ -90,8 +87,8 @@ class StatusDisplay:
             self._live.stop()
             self._live = None
 
-    def part(self, name: str, state: PartState, note: str = "") -> None:
-        """Show the state of a part; parts stand in the order of their first mention."""
+    def component(self, name: str, state: ComponentState, note: str = "") -> None:
+        """Show the state of a component; they stay in the order of their first mention."""
         row = self._rows.get(name)
         if row is not None and (row.state, row.note) == (state, note):
             return
@@ -103,14 +100,14 @@ class StatusDisplay:
         elif is_new_state or self._is_progress_due(state):
             self._print_line(f"{name}: {state}{f' ({note})' if note else ''}")
 
-    def _is_progress_due(self, state: PartState) -> bool:
+    def _is_progress_due(self, state: ComponentState) -> bool:
         return (
-            state is PartState.WORKING
+            state is ComponentState.WORKING
             and self._clock() - self._last_line_at >= _PROGRESS_LINE_SECONDS
         )
 
     def line(self, text: str) -> None:
-        """Say something that stays on the screen."""
+        """Print a line that stays on the screen."""
         if self._live is not None:
             self._console.print(Text(text))
             self.draw()
@@ -134,7 +131,7 @@ class StatusDisplay:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("part", "state", "since", "note"):
+        for heading in ("component", "state", "since", "note"):
             table.add_column(heading, overflow="fold" if heading == "note" else "ellipsis")
         for name, row in self._rows.items():
             since = datetime.fromtimestamp(row.since).astimezone()
@@ -148,32 +145,32 @@ class StatusDisplay:
 
 
 class JsonDisplay(StatusDisplay):
-    """Says each change and each word as one line of JSON on standard output."""
+    """Prints each change and each line as JSON on standard output."""
 
     def __enter__(self) -> Self:
         return self
 
-    def part(self, name: str, state: PartState, note: str = "") -> None:
-        """Say the state of a part when it has changed; its progress every few seconds."""
+    def component(self, name: str, state: ComponentState, note: str = "") -> None:
+        """Print the state of a component when it changed, and its progress every few seconds."""
         row = self._rows.get(name)
         is_new_state = row is None or row.state is not state
         self._rows[name] = _Row(state=state, since=self._clock(), note=note)
         if is_new_state or self._is_progress_due(state):
-            self._say("part", part=name, state=state.value, note=note)
+            self._print_event("component", component=name, state=state.value, note=note)
 
     def line(self, text: str) -> None:
-        """Say something."""
-        self._say(text)
+        """Print a line."""
+        self._print_event(text)
 
     def text(self, lines: list[str]) -> None:
-        """Say lines that a terminal would show for copying, as one event."""
-        self._say("text", text="\n".join(lines).strip())
+        """Print lines meant for copying as one event."""
+        self._print_event("text", text="\n".join(lines).strip())
 
     def draw(self) -> None:
-        """Nothing is drawn."""
+        """Do nothing: there is no table."""
 
-    def _say(self, event: str, **values: str) -> None:
+    def _print_event(self, event: str, **values: str) -> None:
         at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-        said = {"at": at, "level": "info", "logger": "storemon.up", "event": event, **values}
-        print(json.dumps(said), flush=True)  # noqa: T201 - this is what it is for
+        fields = {"at": at, "level": "info", "logger": "storemon.up", "event": event, **values}
+        print(json.dumps(fields), flush=True)  # noqa: T201 - standard output is the log
         self._last_line_at = self._clock()

@@ -1,7 +1,7 @@
-"""The supervisor behind `storemon up`: starts the parts, restarts what dies, stops everything.
+"""The supervisor behind `storemon up`: starts the processes, restarts dead ones, stops them all.
 
-What the parts are is said in `parts`, when a restart is given up in `restarts`, how it looks in
-`display`. One thread does all of it, so that children can ask to die with it.
+`processes` defines them, `restart_policy` says when to give up, `status_display` shows them.
+Everything runs in one thread: Linux kills a child when the thread that started it ends.
 """
 
 import signal
@@ -17,11 +17,11 @@ from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.host.child_process import end_processes
 from storemon_pipeline.host.embedded_postgres import STOP_STEPS, EmbeddedPostgres
 from storemon_pipeline.host.errors import GaveUpError, HomeError, PostgresError
-from storemon_pipeline.host.home import Home, last_words, locked
+from storemon_pipeline.host.home import Home, last_error, locked
 from storemon_pipeline.host.orphans import (
-    end_left_overs,
-    find_left_overs,
-    find_workers,
+    end_orphans,
+    find_orphans,
+    find_run_processes,
 )
 from storemon_pipeline.host.signals import StopRequestedError, StopRequests
 from storemon_pipeline.service.api_logging import write_api_log_config
@@ -39,15 +39,15 @@ from storemon_pipeline.service.preconditions import (
 )
 from storemon_pipeline.service.processes import (
     DEFINITIONS_MODULE,
-    DatabasePart,
-    Part,
+    DatabaseProcess,
     Readiness,
+    ServiceProcess,
     ask_readiness,
-    process_parts,
+    service_processes,
 )
-from storemon_pipeline.service.refresh_run import RefreshRun
+from storemon_pipeline.service.refresh_run import RefreshFollower
 from storemon_pipeline.service.restart_policy import RestartPolicy
-from storemon_pipeline.service.status_display import PartState, StatusDisplay
+from storemon_pipeline.service.status_display import ComponentState, StatusDisplay
 from storemon_pipeline.settings import Settings
 
 _TICK_SECONDS = 0.1
@@ -65,9 +65,9 @@ _MIGRATIONS = "schema"
 
 @dataclass(slots=True)
 class _Child:
-    """A part and its process."""
+    """A process of the service: how to start it, and the running process if there is one."""
 
-    part: Part
+    spec: ServiceProcess
     process: subprocess.Popen[bytes] | None = None
     launched_at: float = 0.0
     launched_tick: float = 0.0
@@ -104,18 +104,18 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, serve until a signal comes, stop everything.
 
-        Raises ServiceError when it cannot start, GaveUpError when a part keeps dying; whatever
-        was started has ended by then.
+        Raises ServiceError when it cannot start, and GaveUpError when a process keeps dying. By
+        then every process that it started has ended.
         """
         check_data_folder(self._settings)
         with locked(self._home):
             self._home.set_large_logs_aside()
-            self._end_left_overs()
+            self._end_orphans()
             check_ports(self._settings)
             try:
                 self._serve()
             except StopRequestedError:
-                self._display.line("Stopping; Ctrl-C again stops harder.")
+                self._display.line("Stopping. Press Ctrl-C again to stop at once.")
             finally:
                 self._stop_everything()
 
@@ -127,8 +127,8 @@ class Supervisor:
         prepare_dagster_home(self._home)
         write_api_log_config(self._home)
         code_server, api, *others = (
-            _Child(part)
-            for part in process_parts(
+            _Child(spec)
+            for spec in service_processes(
                 self._settings, url, definitions_module=self._definitions_module
             )
         )
@@ -148,26 +148,26 @@ class Supervisor:
             self._pause(_LOG_INTERVAL_SECONDS)
             self._home.set_large_logs_aside()
 
-    def _end_left_overs(self) -> None:
-        count = end_left_overs(self._home.path)
+    def _end_orphans(self) -> None:
+        count = end_orphans(self._home.path)
         if count:
-            self._display.line(f"Ended {count} processes that an earlier storemon left behind.")
+            self._display.line(f"Ended {count} processes left behind by an earlier storemon.")
 
     def _start_database(self) -> str:
-        """Return the URL of the database, with the embedded one running when there is no other."""
+        """Return the URL of the database; start the embedded one unless another was given."""
         if self._settings.database_url is not None:
             check_database_url(self._settings.database_url)
-            self._display.part("database", PartState.STARTING, "given by --database-url")
+            self._display.component("database", ComponentState.STARTING, "given by --database-url")
             make_databases(self._settings.database_url)
-            self._display.part("database", PartState.READY, "given by --database-url")
+            self._display.component("database", ComponentState.READY, "given by --database-url")
             return self._settings.database_url
         server = EmbeddedPostgres(self._home.path)
-        self._database = _Child(DatabasePart(server=server, home=self._home))
+        self._database = _Child(DatabaseProcess(server=server, home=self._home))
         self._launch(self._database)
-        # A first start that fails says why at once: trying again would hide it.
+        # Fail at once when the first start fails: a retry would hide the reason.
         while not self._database.is_ready:
             if self._database.process is not None and self._database.process.poll() is not None:
-                words = last_words(self._database.part.log)
+                words = last_error(self._database.spec.log)
                 raise PostgresError(f"The embedded PostgreSQL did not start: {words}")
             self._stop.raise_if_any()
             self._probe(self._database)
@@ -176,26 +176,26 @@ class Supervisor:
         return server.url
 
     def _migrate(self, url: str) -> None:
-        self._display.part(_MIGRATIONS, PartState.WORKING, "migrations")
+        self._display.component(_MIGRATIONS, ComponentState.WORKING, "migrations")
         bring_to_newest_schema(url)
-        self._display.part(_MIGRATIONS, PartState.DONE, "newest version")
+        self._display.component(_MIGRATIONS, ComponentState.DONE, "newest version")
         self._stop.raise_if_any()
 
     def _refresh_once(self) -> None:
-        """Run the first refresh to its end, showing how far it is; its failure is only said."""
+        """Run the first refresh and show its progress. The service goes on when it fails."""
         with DagsterGraphQL(self._settings.dagster_url) as client:
-            run = RefreshRun(client)
+            run = RefreshFollower(client)
             while not run.is_ended:
-                self._display.part(_REFRESH, PartState.WORKING, run.note)
-                run.look()
+                self._display.component(_REFRESH, ComponentState.WORKING, run.note)
+                run.check()
                 self._pause(_REFRESH_INTERVAL_SECONDS)
         if run.failure is None:
-            self._display.part(_REFRESH, PartState.DONE, "the data is in")
+            self._display.component(_REFRESH, ComponentState.DONE, "data loaded")
         else:
-            self._display.part(_REFRESH, PartState.FAILED, run.failure)
+            self._display.component(_REFRESH, ComponentState.FAILED, run.failure)
 
     def _await_readiness(self) -> Readiness:
-        """Wait until reports can be made, or only the data is missing, or for too long."""
+        """Wait until reports can be made, only the data is missing, or the time limit passes."""
         deadline = time.monotonic() + _READINESS_SECONDS
         while True:
             readiness = ask_readiness(self._settings)
@@ -205,18 +205,19 @@ class Supervisor:
             self._pause(_REFRESH_INTERVAL_SECONDS)
 
     def _announce(self, readiness: Readiness) -> None:
-        """Print where everything is, and what is missing if anything is."""
+        """Print the addresses, and what is not ready yet."""
         api = self._settings.api_url
         if readiness.missing is None:
             self._display.line("storemon is ready.")
         else:
-            self._display.line(f"storemon runs, but is not ready ({readiness.missing}).")
+            self._display.line(f"storemon is running but not ready: {readiness.missing}.")
         if readiness.lacks_only_data:
-            self._display.line("Mend the cause, then load the data with `storemon refresh`.")
+            self._display.line("Fix the cause, then load the data with `storemon refresh`.")
         self._display.text(
             [
                 "",
-                f"  API      {api} (its pages: {api}/docs)",
+                f"  pages    {api}/",
+                f"  API      {api}/docs",
                 f"  Dagster  {self._settings.dagster_url}",
                 f"  logs     {self._home.logs}",
                 "",
@@ -224,7 +225,7 @@ class Supervisor:
                 f"  curl '{api}/get_report?report_id=ID'",
                 "  storemon report --output report.csv",
                 "",
-                "Ctrl-C stops it.",
+                "Press Ctrl-C to stop.",
             ]
         )
 
@@ -233,7 +234,7 @@ class Supervisor:
             self._tick()
 
     def _pause(self, seconds: float) -> None:
-        """Let time pass while the parts are looked after."""
+        """Wait, and look after the processes meanwhile."""
         deadline = time.monotonic() + seconds
         while True:
             self._tick()
@@ -241,7 +242,7 @@ class Supervisor:
                 return
 
     def _tick(self) -> None:
-        """Look once after every part; raises StopRequestedError when the end was asked for."""
+        """Look once at every process. Raises StopRequestedError after a stop signal."""
         self._stop.raise_if_any()
         for child in self._all_children():
             self._look_after(child)
@@ -265,10 +266,10 @@ class Supervisor:
             self._on_death(child, _describe_end(status))
         elif not child.is_ready and now >= child.next_probe_tick:
             self._probe(child)
-            if not child.is_ready and now - child.launched_tick > child.part.start_seconds:
+            if not child.is_ready and now - child.launched_tick > child.spec.start_seconds:
                 end_processes([psutil.Process(child.process.pid)], _CHILD_STOP_STEPS)
                 child.process.wait(timeout=5)
-                self._on_death(child, f"not ready within {child.part.start_seconds:.0f} s")
+                self._on_death(child, f"not ready within {child.spec.start_seconds:.0f} s")
 
     def _add(self, child: _Child) -> None:
         self._children.append(child)
@@ -279,25 +280,25 @@ class Supervisor:
         child.ready_tick = None
         child.launched_at = time.time()
         child.launched_tick = time.monotonic()
-        self._display.part(child.part.name, PartState.STARTING)
-        child.process = child.part.launch()
+        self._display.component(child.spec.name, ComponentState.STARTING)
+        child.process = child.spec.launch()
 
     def _launch_again(self, child: _Child) -> None:
-        """As `_launch`; what keeps it from starting counts as one more death."""
+        """Launch again; a failure to start counts as one more death."""
         try:
             self._launch(child)
         except (PostgresError, HomeError) as error:
             self._on_death(child, str(error))
 
     def _probe(self, child: _Child) -> None:
-        missing = child.part.why_not_ready(child.launched_at)
+        missing = child.spec.why_not_ready(child.launched_at)
         now = time.monotonic()
         child.next_probe_tick = now + _PROBE_INTERVAL_SECONDS
         if missing is None:
             child.ready_tick = now
-            self._display.part(child.part.name, PartState.READY, child.part.ready_note)
+            self._display.component(child.spec.name, ComponentState.READY, child.spec.ready_note)
         else:
-            self._display.part(child.part.name, PartState.STARTING, missing)
+            self._display.component(child.spec.name, ComponentState.STARTING, missing)
 
     def _on_death(self, child: _Child, how: str) -> None:
         now = time.monotonic()
@@ -306,33 +307,37 @@ class Supervisor:
         child.ready_tick = None
         delay = child.policy.delay_after_death(now, ready_seconds=ready_seconds)
         if delay is None:
-            words = last_words(child.part.log)
-            self._display.part(child.part.name, PartState.FAILED, how)
+            words = last_error(child.spec.log)
+            self._display.component(child.spec.name, ComponentState.FAILED, how)
             raise GaveUpError(
-                f"The {child.part.name} keeps dying ({how}); its last words: {words} "
-                f"(more in {child.part.log})."
+                f"The {child.spec.name} keeps dying ({how}). Its last error: {words} "
+                f"(see {child.spec.log})."
             )
         child.restart_tick = now + delay
-        self._display.part(child.part.name, PartState.RESTARTING, f"{how}; again in {delay:.1f} s")
+        self._display.component(
+            child.spec.name, ComponentState.RESTARTING, f"{how}; restarting in {delay:.1f} s"
+        )
 
     def _stop_everything(self) -> None:
-        """End every process of the service, those that others started too, the database last."""
+        """End every process of the service and those they started; the database last."""
         code_server, others = self._children[:1], self._children[1:]
-        # Ended before their parent, which would wait for them.
+        # End runs before the code server, which would wait for them.
         own = {child.process.pid for child in self._children if child.process is not None}
-        workers = [worker for worker in find_workers(self._home.path) if worker.pid not in own]
+        workers = [
+            worker for worker in find_run_processes(self._home.path) if worker.pid not in own
+        ]
         self._end(others, workers)
-        self._end(code_server, find_left_overs(self._home.path))
+        self._end(code_server, find_orphans(self._home.path))
         if self._database is not None and self._database.process is not None:
-            name = self._database.part.name
-            self._display.part(name, PartState.STOPPING)
+            name = self._database.spec.name
+            self._display.component(name, ComponentState.STOPPING)
             process = self._database.process
             if process.poll() is None:
                 end_processes(
                     [psutil.Process(process.pid)], STOP_STEPS, is_urgent=self._stop.is_repeated
                 )
                 process.wait(timeout=5)
-            self._display.part(name, PartState.STOPPED)
+            self._display.component(name, ComponentState.STOPPED)
 
     def _end(self, children: Sequence[_Child], others: Sequence[psutil.Process]) -> None:
         running = [
@@ -341,7 +346,7 @@ class Supervisor:
             if child.process is not None and child.process.poll() is None
         ]
         for child, _ in running:
-            self._display.part(child.part.name, PartState.STOPPING)
+            self._display.component(child.spec.name, ComponentState.STOPPING)
         processes = {process.pid: psutil.Process(process.pid) for _, process in running}
         processes |= {other.pid: other for other in others}
         end_processes(list(processes.values()), _CHILD_STOP_STEPS, is_urgent=self._stop.is_repeated)
@@ -349,7 +354,7 @@ class Supervisor:
             process.wait(timeout=5)
         for child in children:
             child.restart_tick = None
-            self._display.part(child.part.name, PartState.STOPPED)
+            self._display.component(child.spec.name, ComponentState.STOPPED)
 
 
 def _describe_end(status: int) -> str:

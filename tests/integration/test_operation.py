@@ -26,7 +26,7 @@ from storemon_pipeline.database.tables import report_runs
 from storemon_pipeline.host.errors import ServiceError
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.report_runs import record_launch, waiting_request_ids
-from storemon_pipeline.service.status_display import JsonDisplay, PartState
+from storemon_pipeline.service.status_display import ComponentState, JsonDisplay
 from storemon_pipeline.settings import Settings
 
 CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(1000))
@@ -200,9 +200,9 @@ def test_an_event_is_one_line_of_json_with_its_request() -> None:
 def test_the_service_says_its_states_as_lines_of_json() -> None:
     out = io.StringIO()
     with redirect_stdout(out), JsonDisplay(clock=lambda: 0.0) as display:
-        display.part("database", PartState.STARTING)
-        display.part("database", PartState.STARTING, "still")
-        display.part("database", PartState.READY, "here")
+        display.component("database", ComponentState.STARTING)
+        display.component("database", ComponentState.STARTING, "still")
+        display.component("database", ComponentState.READY, "here")
         display.line("storemon is ready.")
     said = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [line["event"] for line in said] == ["part", "part", "storemon is ready."]

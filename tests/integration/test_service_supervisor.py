@@ -14,7 +14,7 @@ import pytest
 
 from service import Service, free_port, running_service
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
-from storemon_pipeline.host.orphans import MARK, find_left_overs
+from storemon_pipeline.host.orphans import MARK, find_orphans
 
 SAMPLE = Path(__file__).parents[2] / "data"
 COMMAND = [sys.executable, "-c", "from storemon_pipeline.commands.cli import main; main()"]
@@ -231,7 +231,7 @@ def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told
         (stand_in / "began").unlink()
         # Whatever it is that makes runs: all but what serves and watches.
         kept = [words for part, words in CHILDREN.items() if part != "code location"]
-        for process in find_left_overs(home):
+        for process in find_orphans(home):
             command = " ".join(process.cmdline())
             if process.pid != supervisor.pid and not any(words in command for words in kept):
                 process.kill()

@@ -7,7 +7,7 @@ import pytest
 
 from storemon_pipeline.host import home as home_module
 from storemon_pipeline.host.errors import HomeError
-from storemon_pipeline.host.home import Home, last_words, make_private_folder
+from storemon_pipeline.host.home import Home, last_error, make_private_folder
 
 
 def test_sockets_lie_in_the_home_when_their_paths_fit() -> None:
@@ -93,8 +93,8 @@ def test_the_last_words_of_a_process_are_the_root_of_its_last_traceback(
 ) -> None:
     path = tmp_path / "x.log"
     path.write_bytes(log)
-    assert last_words(path) == words
+    assert last_error(path) == words
 
 
 def test_a_process_without_a_log_has_said_nothing(tmp_path: Path) -> None:
-    assert last_words(tmp_path / "none.log") == "none"
+    assert last_error(tmp_path / "none.log") == "none"
