@@ -1,4 +1,4 @@
-"""The audit table: appending to it, in the transaction of the deed. Nothing reads it here."""
+"""The audit log: one row per change, written in the transaction of the change."""
 
 from dataclasses import asdict, dataclass
 
@@ -10,7 +10,7 @@ from storemon_pipeline.database.tables import audit_events
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """Something that was done; the instant is the database's."""
+    """A change and who made it. The database adds the time."""
 
     action: str
     key_id: str | None = None
@@ -20,12 +20,12 @@ class AuditEvent:
 
 
 def record_event(connection: sa.Connection, event: AuditEvent) -> None:
-    """The event stands in the table."""
+    """Append the event."""
     connection.execute(sa.insert(audit_events).values(**asdict(event)))
 
 
 def append_event(bulk: Bulk, event: AuditEvent | None) -> None:
-    """As `record_event`, within a bulk transaction; without an event nothing is done."""
+    """Append the event in a bulk transaction; do nothing when there is none."""
     if event is not None:
         bulk.execute(
             """

@@ -1,4 +1,4 @@
-"""Making, listing and revoking API keys, each change with its line in the audit table."""
+"""Creating, listing and revoking API keys; each change is recorded in the audit log."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from storemon_pipeline.database.connections import create_engine
 
 
 class NoKeyError(Exception):
-    """No key of this name or id is there to be revoked."""
+    """No usable key has this name or id."""
 
 
 def create_key(
@@ -25,7 +25,7 @@ def create_key(
     expires_at: datetime | None,
     by: str,
 ) -> NewToken:
-    """A new key; its token is nowhere else than in the answer. Raises KeyNameTakenError."""
+    """A new key; its token is returned and stored nowhere. Raises KeyNameTakenError."""
     token = make_token()
     with _transaction(url) as connection:
         insert_key(
@@ -57,13 +57,13 @@ def revoke_key(url: str, name_or_id: str, *, by: str) -> ApiKey:
 
 
 def record_uses(engine: sa.Engine, last_used: Mapping[str, datetime]) -> None:
-    """Each of these keys, by id, was used at its instant, if no later use is known."""
+    """Record the last use of each key, by id, unless a later use is known."""
     with engine.begin() as connection:
         record_use(connection, last_used)
 
 
 def has_usable_key(url: str, *, now: datetime) -> bool:
-    """Whether anybody could use an API that asks for keys."""
+    """Whether at least one key is neither revoked nor expired."""
     return any(key.is_usable(now) for key in list_keys(url))
 
 

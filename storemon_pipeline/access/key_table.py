@@ -1,4 +1,4 @@
-"""API keys in the database: making, listing, revoking them, and when each was last used."""
+"""The table of API keys: creating, listing and revoking keys, and recording their last use."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -42,7 +42,7 @@ def insert_key(
 
 
 def read_keys(connection: sa.Connection) -> list[ApiKey]:
-    """All keys, revoked ones too, oldest first."""
+    """All keys, revoked ones included, oldest first."""
     rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at))
     return [_key(row._asdict()) for row in rows]
 
@@ -62,7 +62,7 @@ def mark_revoked(connection: sa.Connection, name_or_id: str) -> ApiKey | None:
 
 
 def record_use(connection: sa.Connection, last_used: Mapping[str, datetime]) -> None:
-    """Each of these keys was used at its instant, if no later use is known."""
+    """Record the last use of each key, unless a later use is known."""
     for key_id, used_at in last_used.items():
         connection.execute(
             sa.update(api_keys)

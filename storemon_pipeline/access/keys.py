@@ -1,4 +1,4 @@
-"""API keys as values: what they may do, how a token is made and known again. No database, no HTTP.
+"""API keys as values: scopes, tokens and their verification. No database, no HTTP.
 
 A token is `sm_` + the key's id + `_` + a secret. The id only finds the key; the secret is 256
 random bits. So much chance needs no slow hash: nobody can try 2^255 secrets, and one SHA-256
@@ -22,7 +22,7 @@ _NO_DIGEST: Final = bytes(_SECRET_BYTES)
 
 
 class Scope(StrEnum):
-    """What a key may be used for."""
+    """What a key allows."""
 
     READ = "read"
     TRIGGER = "trigger"
@@ -32,7 +32,7 @@ class Scope(StrEnum):
 
 _IMPLIED: Final = {
     Scope.READ: frozenset({Scope.READ}),
-    # Who asks for a report has to fetch it.
+    # A client that triggers a report must also be able to download it.
     Scope.TRIGGER: frozenset({Scope.TRIGGER, Scope.READ}),
     Scope.INGEST: frozenset({Scope.INGEST}),
     Scope.ADMIN: frozenset(Scope),
@@ -41,7 +41,7 @@ _IMPLIED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token, to be shown once, and what is kept of it."""
+    """A new token, shown once, and the parts of it that are stored."""
 
     token: str
     key_id: str
@@ -50,7 +50,7 @@ class NewToken:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is stored; `store_ids` None stands for every store."""
+    """A stored key; `store_ids` None means every store."""
 
     key_id: str
     name: str
@@ -63,7 +63,7 @@ class ApiKey:
     last_used_at: datetime | None
 
     def allows(self, scope: Scope) -> bool:
-        """Whether one of the key's scopes is this one or holds it."""
+        """Whether one of the key's scopes is this one or includes it."""
         return any(scope in _IMPLIED[own] for own in self.scopes)
 
     def is_usable(self, now: datetime) -> bool:
@@ -72,7 +72,7 @@ class ApiKey:
 
 
 def make_token() -> NewToken:
-    """A token that nobody has seen before."""
+    """Return a new random token."""
     key_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH))
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     return NewToken(f"sm_{key_id}_{secret}", key_id, _digest(secret))

@@ -23,7 +23,7 @@ alerts_app = typer.Typer(
 
 @alerts_app.command("test")
 def test_alerts_command() -> None:
-    """Send a message to every address of STOREMON_ALERT_URLS; exit status 1 when one fails."""
+    """Send a test message to every address in STOREMON_ALERT_URLS; exit status 1 on a failure."""
     with one_line_errors():
         from storemon_pipeline.alerts.deliver import NotSentError, send
         from storemon_pipeline.alerts.messages import trial
@@ -34,7 +34,7 @@ def test_alerts_command() -> None:
         targets = {} if urls is None else labelled(split_urls(urls.get_secret_value()))
         if not targets:
             raise ServiceError(
-                "No address is set: put Apprise URLs into STOREMON_ALERT_URLS, such as "
+                "No address is set: set STOREMON_ALERT_URLS to Apprise URLs, such as "
                 "json://localhost:9000 or mailto://user:password@example.com."
             )
         message = trial(datetime.now(UTC), settings.public_url)
@@ -48,19 +48,19 @@ def test_alerts_command() -> None:
             else:
                 typer.echo(f"{label}: sent")
         if failed:
-            raise ServiceError(f"{failed} of {len(targets)} addresses did not take the message.")
+            raise ServiceError(f"{failed} of {len(targets)} addresses failed.")
 
 
 @alerts_app.command("list")
 def list_alerts_command(
-    limit: Annotated[int, typer.Option(min=1, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of alerts.")] = 20,
     open_only: Annotated[  # noqa: FBT002 - typer reads it
-        bool, typer.Option("--open", help="Only those that are open.")
+        bool, typer.Option("--open", help="Only open alerts.")
     ] = False,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """List alerts and the messages about them: open ones first, then the newest."""
+    """List alerts and their messages: open alerts first, then newest first."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.alerts.alert_lines import alert_lines
 

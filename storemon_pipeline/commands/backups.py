@@ -1,6 +1,6 @@
-"""The whole database as one file, and back: PostgreSQL's own tools, on the service's database.
+"""Backup and restore of the service's database, with PostgreSQL's own tools.
 
-Dagster's database is not in it: it holds the history of runs, which no report needs.
+Dagster's database is left out: it holds the history of runs, which no report needs.
 """
 
 import os
@@ -17,13 +17,13 @@ from storemon_pipeline.service.databases import bring_to_newest_schema, make_dat
 
 
 def back_up(url: str, file: Path) -> int:
-    """Write the database to the file, which is there whole or not at all; return its bytes.
+    """Write the database to the file, completely or not at all; return its size in bytes.
 
-    The service may go on meanwhile: the file holds one instant. Raises ServiceError.
+    The service may keep running: the file holds one consistent state. Raises ServiceError.
     """
     unfinished = file.with_name(f".{file.name}.unfinished")
     try:
-        # Nobody else may read it: it holds everything that keys protect.
+        # Only the owner may read it: it holds everything that keys protect.
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         _run("pg_dump", url, "--format=custom", "--no-owner", f"--file={unfinished}")
         unfinished.replace(file)
@@ -35,10 +35,10 @@ def back_up(url: str, file: Path) -> int:
 
 
 def restore(url: str, file: Path) -> None:
-    """Fill the database, which has to be empty, from the file, and bring it to this version.
+    """Restore the file into the empty database, and migrate it to this version.
 
-    It is restored whole or not at all. Raises ServiceError, also when the file was written by a
-    newer version.
+    It is restored completely or not at all. Raises ServiceError, also for a file that a newer
+    version wrote.
     """
     if not file.is_file():
         raise ServiceError(f"There is no file {file}.")

@@ -1,4 +1,4 @@
-"""Reaching the database of a home from a command, whether the service runs on it or not."""
+"""Access to the database of a home from a command, whether the service runs or not."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ from storemon_pipeline.settings import Settings
 def reachable_database(settings: Settings) -> Iterator[str]:
     """Yield the URL of the database, which exists and has the newest schema.
 
-    Raises ServiceError when there is no way to the database.
+    Raises ServiceError when the database cannot be reached.
     """
     with database_as_it_is(settings) as url:
         make_databases(url)
@@ -30,8 +30,8 @@ def reachable_database(settings: Settings) -> Iterator[str]:
 def database_as_it_is(settings: Settings) -> Iterator[str]:
     """Yield the URL of the database, whatever is in it.
 
-    Without a service that runs on the home, its embedded database is started for the time of the
-    block. Raises ServiceError when there is no way to the database.
+    When no service runs on the home, its embedded database is started for the time of the block.
+    Raises ServiceError when the database cannot be reached.
     """
     if settings.database_url is not None:
         check_database_url(settings.database_url)
@@ -44,7 +44,7 @@ def database_as_it_is(settings: Settings) -> Iterator[str]:
         except HomeLockedError as held:
             if not server.accepts_connections():
                 raise StartError(
-                    "The service that holds this home has no database to talk to at the moment: "
+                    "The service that uses this home has no database connection at the moment: "
                     "try again when it is ready."
                 ) from held
         else:

@@ -1,4 +1,4 @@
-"""The database alone, for a `dagster dev` that is started by hand."""
+"""Runs only the database, for a `dagster dev` started by hand."""
 
 import shlex
 import time
@@ -55,7 +55,7 @@ def run_database(settings: Settings, display: StatusDisplay, stop: StopRequests)
         display.text(_instructions(settings, url))
         if server is None:
             return
-        display.text(["", "Ctrl-C stops the database."])
+        display.text(["", "Press Ctrl-C to stop the database."])
         while not stop.count:
             if server.process.poll() is not None:
                 raise GaveUpError(f"The database has ended; see {home.logs / 'postgres.log'}.")

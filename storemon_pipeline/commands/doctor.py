@@ -1,4 +1,4 @@
-"""What `storemon doctor` looks at: each finding says what is so, and what to do where it is bad."""
+"""The checks of `storemon doctor`: each finding says what was found and what to do."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, what was found, what to do."""
+    """What was checked, what was found, what to do."""
 
     name: str
     verdict: Verdict

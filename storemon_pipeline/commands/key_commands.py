@@ -20,13 +20,15 @@ keys_app = typer.Typer(help="API keys: create, list and revoke them.", no_args_i
 
 @keys_app.command("create")
 def create_key_command(
-    name: Annotated[str, typer.Option("--name", help="What the key is called in lists.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the key in lists.")],
     store: Annotated[
         list[str] | None,
-        typer.Option("--store", metavar="ID", help="A store that it may see; may be repeated."),
+        typer.Option(
+            "--store", metavar="ID", help="A store that the key may see. Repeat for more stores."
+        ),
     ] = None,
     all_stores: Annotated[  # noqa: FBT002 - typer reads it
-        bool, typer.Option("--all-stores", help="It may see every store.")
+        bool, typer.Option("--all-stores", help="The key may see every store.")
     ] = False,
     scope: Annotated[
         list[str] | None,
@@ -48,7 +50,7 @@ def create_key_command(
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Make a key and print its token, which is shown this once and stored nowhere."""
+    """Create a key and print its token. The token is shown once and not stored."""
     with one_line_errors():
         from storemon_pipeline.commands.key_options import KeyOptions
 
@@ -59,7 +61,7 @@ def create_key_command(
             token = options.create(url)
         typer.echo(token)
         typer.echo(
-            "Keep it: it cannot be shown again. Send it as `Authorization: Bearer TOKEN`. "
+            "Keep this token: it cannot be shown again. Send it as `Authorization: Bearer TOKEN`. "
             "From now on every request needs a key.",
             err=True,
         )
@@ -67,7 +69,7 @@ def create_key_command(
 
 @keys_app.command("list")
 def list_keys_command(home: HomeOption = None, database_url: DatabaseUrlOption = None) -> None:
-    """List the keys, without their tokens."""
+    """List keys, without their tokens."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.access.key_management import list_keys
         from storemon_pipeline.commands.key_options import describe_key
@@ -78,11 +80,11 @@ def list_keys_command(home: HomeOption = None, database_url: DatabaseUrlOption =
 
 @keys_app.command("revoke")
 def revoke_key_command(
-    key: Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id.")],
+    key: Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the key.")],
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Refuse a key from now on; a running service knows within a second."""
+    """Revoke a key. A running service refuses it within a second."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.access.key_management import NoKeyError, revoke_key
         from storemon_pipeline.commands.key_options import system_user
@@ -91,6 +93,6 @@ def revoke_key_command(
             revoked = revoke_key(url, key, by=system_user())
         except NoKeyError as error:
             raise ServiceError(
-                f"No key {key} is there to be revoked; `storemon keys list` shows them."
+                f"There is no usable key {key}. `storemon keys list` shows all keys."
             ) from error
         typer.echo(f"Key {revoked.name} ({revoked.key_id}) is revoked.")

@@ -1,4 +1,4 @@
-"""What a person types and reads about keys: the options of `storemon keys`, lines of its list."""
+"""The options of `storemon keys create`, and the lines of `storemon keys list`."""
 
 import getpass
 import re
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class KeyOptions:
-    """A key that is to be made."""
+    """Options for a new key."""
 
     name: str
     scopes: frozenset[Scope]
@@ -35,7 +35,7 @@ class KeyOptions:
         scopes: Sequence[str],
         expires: str | None,
     ) -> Self:
-        """Read the options. Raises StartError that says which one cannot be used, and why."""
+        """Parse the options. Raises StartError that names the wrong one and says why."""
         if not _NAME.fullmatch(name):
             raise StartError("--name must be a line of 1 to 100 characters.")
         if is_all == bool(stores):
@@ -75,14 +75,18 @@ def describe_key(key: ApiKey, now: datetime) -> str:
     elif key.expires_at is not None:
         state = f"until {key.expires_at:%Y-%m-%d %H:%M}Z"
     else:
-        state = "for ever"
+        state = "never expires"
     used = "never used" if key.last_used_at is None else f"used {key.last_used_at:%Y-%m-%d %H:%M}Z"
-    stores = "all stores" if key.store_ids is None else f"{len(key.store_ids)} stores"
+    stores = "all stores" if key.store_ids is None else _count_stores(len(key.store_ids))
     return f"{key.key_id}  {key.name}  {'+'.join(sorted(key.scopes))}  {stores}  {state}  {used}"
 
 
+def _count_stores(count: int) -> str:
+    return "1 store" if count == 1 else f"{count} stores"
+
+
 def system_user() -> str:
-    """Return who types, for the audit table."""
+    """Return the user of the command line, for the audit log."""
     try:
         return f"user {getpass.getuser()}"
     except (KeyError, OSError):

@@ -19,18 +19,18 @@ rejected_app = typer.Typer(help="Rows that could not be read.", no_args_is_help=
 
 
 def loads(
-    limit: Annotated[int, typer.Option(min=1, help="So many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of loads, newest first.")] = 20,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """List what was loaded: files read, rows pushed, loads undone."""
+    """List loads: files read, rows pushed, loads undone."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.undo_load import list_loads
 
         for load in list_loads(url, limit=limit):
             what = load.file_path or "pushed"
             if load.undoes_load_id is not None:
-                what = f"undoes load {load.undoes_load_id}, {load.rows_removed:,} polls gone"
+                what = f"undoes load {load.undoes_load_id}, {load.rows_removed:,} polls removed"
             undone = f", undone {load.undone_at:%Y-%m-%d %H:%M}Z" if load.undone_at else ""
             typer.echo(
                 f"{load.load_id:>6}  {load.loaded_at:%Y-%m-%d %H:%M:%S}Z  {load.source.value:<15}  "
@@ -42,15 +42,15 @@ def loads(
 
 def undo_load_command(
     load_id: Annotated[
-        int, typer.Argument(metavar="ID", help="The load, as `storemon loads` lists it.")
+        int, typer.Argument(metavar="ID", help="Number of the load, see `storemon loads`.")
     ],
     reload: Annotated[  # noqa: FBT002 - typer reads it
-        bool, typer.Option("--reload", help="Let the next refresh read the load's file again.")
+        bool, typer.Option("--reload", help="Read the load's file again at the next refresh.")
     ] = False,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Take a wrong load back: what it brought goes, what it replaced returns."""
+    """Undo a load: remove the rows that it added, restore those that it replaced."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.undo_load import UndoError, undo_load
 
@@ -61,19 +61,21 @@ def undo_load_command(
         again = " The next refresh reads its file again." if undone.is_file_forgotten else ""
         typer.echo(
             f"Load {load_id} ({undone.load.source.value}, {undone.load.file_path or 'pushed'}) is "
-            f"undone by load {undone.undo_load_id}: {undone.polls_removed:,} polls gone, and what "
-            f"it replaced is back.{again}"
+            f"undone by load {undone.undo_load_id}: {undone.polls_removed:,} polls removed, "
+            f"replaced rows restored.{again}"
         )
 
 
 @rejected_app.command("list")
 def list_rejected_rows(
-    limit: Annotated[int, typer.Option(min=1, help="So many, the oldest first.")] = 100,
-    load: Annotated[int | None, typer.Option(help="Of this load.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of rows, oldest first.")] = 100,
+    load: Annotated[
+        int | None, typer.Option(help="Only rows of this load.", show_default="all")
+    ] = None,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """List the rejected rows that wait to be replayed."""
+    """List rejected rows that were not loaded since."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.replay_rejected import list_rejected
 
@@ -84,20 +86,22 @@ def list_rejected_rows(
 
 @rejected_app.command("replay")
 def replay_rejected_rows(
-    load: Annotated[int | None, typer.Option(help="Of this load.", show_default="all")] = None,
+    load: Annotated[
+        int | None, typer.Option(help="Only rows of this load.", show_default="all")
+    ] = None,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Try rejected rows again; what can be read now is loaded."""
+    """Try to load rejected rows again."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.replay_rejected import replay_rejected
 
         for replayed in replay_rejected(url, load_id=load, now=datetime.now(UTC)):
-            result = f"{replayed.taken:,} taken"
+            result = f"{replayed.taken:,} loaded"
             if replayed.load_id is not None:
                 result += f" by load {replayed.load_id}"
             if replayed.is_file_forgotten:
-                result = "the next refresh reads the file again, whole"
+                result = "the next refresh reads the whole file again"
             typer.echo(
                 f"load {replayed.of_load_id} ({replayed.source.value}, "
                 f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected rows, {result}"

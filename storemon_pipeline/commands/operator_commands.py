@@ -28,7 +28,7 @@ def doctor(
     dagster_port: DagsterPortOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Look at all that the service needs, and say what to do; exit status 1 when one is bad."""
+    """Check everything that the service needs, and say what to do; exit status 1 on a failure."""
     with one_line_errors():
         from storemon_pipeline.commands.database_access import database_as_it_is
         from storemon_pipeline.commands.doctor import (
@@ -69,7 +69,7 @@ def backup(
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Write the whole database to a file; the service may run meanwhile."""
+    """Write the whole database to a file. The service may keep running."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.commands.backups import back_up
 
@@ -78,11 +78,11 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="File that `storemon backup` has written.")],
+    file: Annotated[Path, typer.Argument(help="File written by `storemon backup`.")],
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Fill a new home, or an empty database, from a backup."""
+    """Restore a backup into a new home or an empty database."""
     with one_line_errors():
         from storemon_pipeline.commands.backups import restore as restore_backup
         from storemon_pipeline.commands.database_access import database_as_it_is
@@ -90,7 +90,7 @@ def restore(
         settings = build_settings(home=home, database_url=database_url)
         with database_as_it_is(settings) as url:
             restore_backup(url, file)
-        typer.echo(f"{file} is restored; `storemon up` serves it.")
+        typer.echo(f"{file} is restored. Start the service with `storemon up`.")
 
 
 def sample_data(
@@ -99,14 +99,14 @@ def sample_data(
     days: Annotated[float, typer.Option(help="Days of polls, up to the newest.")] = 9,
     seed: Annotated[int, typer.Option(help="The same seed writes the same files.")] = 1,
 ) -> None:
-    """Write sample files of realistic shape, with a few bad rows among them."""
+    """Write realistic sample files, a few bad rows included."""
     with one_line_errors():
         from storemon_pipeline.sample_data import write_sample_data
 
         try:
             written = write_sample_data(out, stores=stores, days=days, seed=seed)
         except ValueError as error:
-            raise StartError(f"Such sample data cannot be made: {error}") from error
+            raise StartError(f"The sample data cannot be made: {error}") from error
         except OSError as error:
             raise StartError(
                 f"The sample data cannot be written to {out} ({error.strerror})."

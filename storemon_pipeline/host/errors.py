@@ -1,8 +1,8 @@
-"""Errors that a person at the terminal can act on. Each is one line that says what and how."""
+"""Errors for the person at the terminal: one line that says what failed and what to do."""
 
 
 class ServiceError(Exception):
-    """The service cannot start or go on; `str()` is one line for the person who called it."""
+    """The service or a command cannot go on; `str()` is one line for the person at the terminal."""
 
 
 class HomeError(ServiceError):
@@ -14,12 +14,12 @@ class HomeLockedError(HomeError):
 
 
 class PostgresError(ServiceError):
-    """The embedded PostgreSQL cannot be made, started or stopped."""
+    """The embedded PostgreSQL cannot be created, started or stopped."""
 
 
 class StartError(ServiceError):
-    """What the service needs before it starts is not there."""
+    """Something that the service needs before it starts is missing."""
 
 
 class GaveUpError(ServiceError):
-    """A part of the running service keeps dying."""
+    """A process of the running service keeps dying."""

@@ -1,7 +1,4 @@
-"""The home folder: where its parts lie, who holds it, and its log files.
-
-What is written into those parts belongs to the modules that start them.
-"""
+"""The home folder: its paths, its lock and its log files."""
 
 import fcntl
 import hashlib
@@ -18,21 +15,21 @@ from typing import BinaryIO
 
 from storemon_pipeline.host.errors import HomeError, HomeLockedError
 
-# A log that has grown larger than this is set aside as `<name>.log.1`.
+# A log larger than this is rotated to `<name>.log.1`.
 LOG_ROTATE_BYTES = 10 * 1024 * 1024
 
-# Another user may pass through (the database server has its own), but not look around.
+# Other users may pass through (the database server runs as one), but not list the folder.
 _HOME_MODE = 0o711
 PRIVATE_MODE = 0o700
 
 
 # sun_path holds 108 bytes with its end mark on Linux, 104 on macOS.
 _SOCKET_PATH_BYTES = 103
-# Other characters mean something to libpq, SQLAlchemy or gRPC where they read a socket's path.
+# libpq, SQLAlchemy and gRPC give other characters in a socket path a meaning of their own.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 
 
-# How Python writes an exception, and what it writes between one and the next that it caused.
+# How Python prints an exception, and what it prints between chained exceptions.
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Failure|Exit|Interrupt)\b")
 _CHAIN = re.compile(r"(The above exception was|During handling of the above)")
 _FATAL = re.compile(r"\b(PANIC|FATAL|initdb: error): ")
@@ -77,11 +74,11 @@ class Home:
 
     @property
     def lock(self) -> Path:
-        """The file whose lock says that a storemon process holds this home."""
+        """The lock file: a storemon process that uses this home holds its lock."""
         return self.path / "lock"
 
     def _socket(self, path: Path) -> Path:
-        """Return the path, or one below the temporary folder when no socket can have it."""
+        """Return the path, or one in the temporary folder when it is unfit for a socket."""
         is_short = len(os.fsencode(path)) <= _SOCKET_PATH_BYTES
         if is_short and _PLAIN_PATH.fullmatch(str(path)):
             return path
@@ -109,11 +106,11 @@ class Home:
         except OSError as error:
             raise _unusable(self.path, error) from error
 
-    def set_large_logs_aside(self) -> None:
-        """Copy each log that has grown large to `<name>.log.1` and go on with an empty one.
+    def rotate_large_logs(self) -> None:
+        """Copy each large log to `<name>.log.1` and truncate it.
 
-        Its writer keeps the file open and appends, so the file itself has to stay. What is written
-        between the copy and the emptying is lost.
+        Its writer keeps the file open, so the file itself has to stay. Lines written between the
+        copy and the truncation are lost.
         """
         for path in self.logs.glob("*.log"):
             if path.stat().st_size > LOG_ROTATE_BYTES:
@@ -122,7 +119,7 @@ class Home:
 
 
 def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None = None) -> None:
-    """Make a folder that its owner alone can enter; the owner is this process's user by default.
+    """Make a folder that only its owner can enter; by default that is this process's user.
 
     Raises HomeError when the place is taken by someone else, as can happen in a shared temporary
     folder.
@@ -141,10 +138,10 @@ def make_private_folder(path: Path, *, uid: int | None = None, gid: int | None =
 
 
 def last_error(log: Path) -> str:
-    """Return what a process that died said of the reason, on one line.
+    """Return on one line why a process died, as its log says.
 
-    That is the exception at the root of its last traceback, or the last thing that PostgreSQL
-    calls fatal, else the last two lines that it wrote.
+    That is the root exception of its last traceback, else the last fatal line of PostgreSQL, else
+    its last two lines.
     """
     lines = _last_lines(log)
     fatal = [line for line in lines if _FATAL.search(line)]
@@ -172,10 +169,10 @@ def _last_lines(log: Path) -> list[str]:
 
 @contextmanager
 def locked(home: Home) -> Iterator[None]:
-    """Hold the home for this process alone.
+    """Hold the home's lock during the block.
 
-    The kernel lets go of the lock when the process ends, however it ends; children do not inherit
-    it. Raises HomeLockedError when another process holds it, HomeError when it cannot be written.
+    The kernel releases the lock when the process ends, however it ends; children do not inherit it.
+    Raises HomeLockedError when another process holds it, HomeError when it cannot be written.
     """
     home.prepare()
     try:
@@ -189,7 +186,7 @@ def locked(home: Home) -> Iterator[None]:
             holder = lock_file.read().strip()
             by = f" (process {holder})" if holder else ""
             raise HomeLockedError(
-                f"The home {home.path} is held by another storemon{by}: "
+                f"Another storemon{by} is using the home {home.path}: "
                 "stop that one first, or name another folder with --home."
             ) from error
         lock_file.truncate(0)

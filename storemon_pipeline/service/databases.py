@@ -15,12 +15,12 @@ _BACKENDS = frozenset({"postgresql", "postgres"})
 
 
 def check_database_url(url: str) -> None:
-    """Raise StartError when this is no URL of a PostgreSQL database."""
+    """Raise StartError unless this is the URL of a PostgreSQL database."""
     _parse(url)
 
 
 def make_databases(url: str) -> None:
-    """Make storemon's and Dagster's databases where they are missing.
+    """Create storemon's and Dagster's databases if they are missing.
 
     Raises StartError when the server cannot be reached or refuses.
     """

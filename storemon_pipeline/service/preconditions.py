@@ -1,4 +1,4 @@
-"""What must hold before anything is started; each failure is one line that names the remedy."""
+"""Checks before anything is started; each failure is one line that says what to do."""
 
 import errno
 import ipaddress
@@ -31,12 +31,12 @@ def check_data_folder(settings: Settings) -> None:
 
 
 def check_ports(settings: Settings) -> None:
-    """Raise StartError when an address that the service listens on is taken or not to be had."""
+    """Raise StartError when a port is taken or an address does not belong to this machine."""
     shares_address = settings.host in _EVERY_ADDRESS | {_LOOPBACK, "localhost"}
     if shares_address and settings.port == settings.dagster_port:
         raise StartError(
-            f"Port {settings.port} is asked for twice: choose another with --port (STOREMON_PORT) "
-            "or --dagster-port (STOREMON_DAGSTER_PORT)."
+            f"Port {settings.port} is set for both API and Dagster: choose another with --port "
+            "(STOREMON_PORT) or --dagster-port (STOREMON_DAGSTER_PORT)."
         )
     _check_port(settings.host, settings.port, option="--port", variable="STOREMON_PORT")
     _check_port(
@@ -48,21 +48,21 @@ def check_ports(settings: Settings) -> None:
 
 
 def check_keys(settings: Settings, database_url: str) -> None:
-    """Raise StartError when others than this machine could reach the API and no key is usable.
+    """Raise StartError when other machines could reach the API and no key is usable.
 
     The database has the newest schema.
     """
     if is_loopback(settings.host) or has_usable_key(database_url, now=datetime.now(UTC)):
         return
     raise StartError(
-        f"The API would be open to others at {settings.host}, and no key says who may use it: run "
+        f"Other machines could reach the API at {settings.host}, and there is no key yet: run "
         "`storemon keys create --name NAME --all-stores --scope admin` first, or leave --host "
         "(STOREMON_HOST) at 127.0.0.1."
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only programs of this machine reach what listens on this address."""
+    """Whether only programs on this machine can reach this address."""
     if host == "localhost":
         return True
     try:
@@ -82,7 +82,7 @@ def _check_port(host: str, port: int, *, option: str, variable: str) -> None:
     for family, kind, protocol, _, address in addresses:
         try:
             with socket.socket(family, kind, protocol) as probe:
-                # As the servers do: the remains of closed connections do not count.
+                # As the servers do: closed connections that linger do not block the port.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
                 probe.listen(1)

@@ -109,7 +109,7 @@ class Supervisor:
         """
         check_data_folder(self._settings)
         with locked(self._home):
-            self._home.set_large_logs_aside()
+            self._home.rotate_large_logs()
             self._end_orphans()
             check_ports(self._settings)
             try:
@@ -146,7 +146,7 @@ class Supervisor:
         self._announce(readiness)
         while True:
             self._pause(_LOG_INTERVAL_SECONDS)
-            self._home.set_large_logs_aside()
+            self._home.rotate_large_logs()
 
     def _end_orphans(self) -> None:
         count = end_orphans(self._home.path)

@@ -52,7 +52,7 @@ def test_a_log_that_has_grown_large_is_set_aside_while_its_writer_goes_on(
     with home.open_log("api") as log, home.open_log("small") as small:
         log.write(b"0123456789\nbefore\n")
         small.write(b"few\n")
-        home.set_large_logs_aside()
+        home.rotate_large_logs()
         log.write(b"after\n")
     assert (home.logs / "api.log.1").read_text() == "0123456789\nbefore\n"
     assert (home.logs / "api.log").read_text() == "after\n"
