@@ -205,7 +205,7 @@ def test_the_service_says_its_states_as_lines_of_json() -> None:
         display.component("database", ComponentState.READY, "here")
         display.line("storemon is ready.")
     said = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [line["event"] for line in said] == ["part", "part", "storemon is ready."]
+    assert [line["event"] for line in said] == ["component", "component", "storemon is ready."]
     assert said[1]["state"] == "ready"
     assert said[0]["at"] == "1970-01-01T00:00:00.000+00:00"
 

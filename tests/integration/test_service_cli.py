@@ -74,7 +74,7 @@ def test_a_port_in_use_is_named_with_its_option(
 def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
     port = free_port()
     result = run("up", f"--data={SAMPLE}", f"--port={port}", f"--dagster-port={port}", cwd=tmp_path)
-    assert_refused(result, f"Port {port}", "twice")
+    assert_refused(result, f"Port {port}", "both API and Dagster")
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_service_serves_its_commands_and_outlives_each_of_its_children(tmp_pat
         assert "store_status: " in refreshed.stdout
         second = storemon(service, "up")
         assert second.returncode == 2
-        assert f"held by another storemon (process {service.process.pid})" in second.stderr
+        assert f"Another storemon (process {service.process.pid}) is using the home" in second.stderr
 
         for part, words in CHILDREN.items():
             process = child(service.process.pid, words)
@@ -240,7 +240,7 @@ def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told
         (stand_in / "go").touch()
         failed = "first refresh: failed (No column status in store_status.csv)"
         wait_for(lambda: failed in out.read_text(), "the failure is told")
-        wait_for(lambda: "not ready (first refresh: not done yet)" in out.read_text(), "the end")
+        wait_for(lambda: "not ready: first refresh: not done yet" in out.read_text(), "the end")
 
         with DagsterGraphQL(f"http://127.0.0.1:{dagster_port}") as client:
             run_id = client.launch_run("broken_job", tags={"storemon/test": "yes"})

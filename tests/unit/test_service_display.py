@@ -61,7 +61,7 @@ def test_a_terminal_shows_a_table_whose_states_are_words() -> None:
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
     last = shown.rstrip().splitlines()[-3:]
     assert [line.split() for line in last] == [
-        ["part", "state", "since", "note"],
+        ["component", "state", "since", "note"],
         ["database", "ready", "12:00:00", "PostgreSQL", "[in]", "/home"],
         ["API", "restarting", "12:00:00", "ended", "by", "SIGKILL"],
     ]
