@@ -112,7 +112,8 @@ def test_a_service_serves_its_commands_and_outlives_each_of_its_children(tmp_pat
         assert "store_status: " in refreshed.stdout
         second = storemon(service, "up")
         assert second.returncode == 2
-        assert f"Another storemon (process {service.process.pid}) is using the home" in second.stderr
+        holder = f"Another storemon (process {service.process.pid})"
+        assert f"{holder} is using the home" in second.stderr
 
         for part, words in CHILDREN.items():
             process = child(service.process.pid, words)
