@@ -99,7 +99,7 @@ ONLY_IN = {
     # The supervisor asks its own server whether it answers.
     "psycopg": ("storemon_pipeline.database", "storemon_pipeline.host.embedded_postgres"),
     "psycopg2": (),
-    "typer": ("storemon_pipeline.commands.cli", "storemon_pipeline.service"),
+    "typer": ("storemon_pipeline.commands",),
 }
 """Where each package may be imported."""
 
