@@ -1,8 +1,12 @@
-"""A process that has imported what a run needs, and forks one process for each run it is asked for.
+"""A process that has imported everything a run needs, and forks one process for each run.
 
-A short run spends most of its time on the start of Python and on imports; here they are paid once.
-How it is asked is in `run_requests`. No thread is ever started
-here: a fork copies only the thread that makes it.
+A short run spends most of its time starting Python and importing modules; here that is paid once.
+`run_requests` holds the client's side. This process never starts a thread: a fork copies only the
+thread that makes it.
+
+Each run writes its output to a temporary file. When the run has ended, the output is copied to this
+process's own; when it has failed, the end of it is added to the run's events, where the Dagster UI
+shows it. Capturing output Dagster's way would start three more processes for every run.
 """
 
 import gc
@@ -11,53 +15,66 @@ import json
 import logging
 import os
 import runpy
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 import adbc_driver_manager
 import dagster as dg
 
 from storemon_pipeline.database.bulk import know_database
 from storemon_pipeline.definitions import defs
-from storemon_pipeline.launching.run_requests import ANSWER_SECONDS, SOCKET_VARIABLE, read_all
+from storemon_pipeline.launching.run_requests import RESPONSE_SECONDS, SOCKET_VARIABLE, read_all
 
 _NICENESS: Final = 10
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
+_SHOWN_BYTES: Final = 20_000
+"""How much of a failed run's output is added to its events, counted from the end."""
 
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run whose process was forked here, and the file with its output."""
+
+    run_id: str
+    output: IO[bytes]
+
+
 def serve(path: Path) -> NoReturn:
-    """Listen at `path` until the process is ended; runs that were started go on without it."""
+    """Listen at `path` until the process is ended; runs that were started continue without it."""
     _import_everything()
     path.unlink(missing_ok=True)
-    runs: dict[int, str] = {}
+    runs: dict[int, _Run] = {}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(path))
         server.listen()
-        # What is never freed is never written to, so that its pages stay shared.
+        # Objects that are never freed are never written to, so that their pages stay shared.
         gc.collect()
         gc.freeze()
         while True:
-            server.settimeout(_LOOK_SECONDS if runs else None)
+            server.settimeout(_POLL_SECONDS if runs else None)
             with suppress(TimeoutError):
-                _answer(server, runs)
-            _bury(runs)
+                _respond(server, runs)
+            _reap(runs)
 
 
 def _import_everything() -> None:
-    """Load the definitions and whatever Dagster imports only when it executes a job."""
+    """Load the definitions, and the modules that Dagster imports only when it executes a job."""
     for job in defs.get_repository_def().get_all_jobs():
         _logger.debug("loaded %s", job.name)
 
     @dg.op
     def nothing() -> None:
-        """Do nothing, so that all that is around it gets imported."""
+        """Do nothing, so that everything around an op is imported."""
 
     @dg.job(executor_def=dg.in_process_executor)
     def warm_up() -> None:
@@ -66,30 +83,31 @@ def _import_everything() -> None:
     warm_up.execute_in_process()
     with suppress(SystemExit), redirect_stdout(io.StringIO()):
         _run_dagster(["--version"])
-    # Gives its connections back at the end: none is shared with a fork.
+    # Returns its connections at the end, so that no fork shares one.
     with dg.DagsterInstance.get() as instance:
         instance.get_runs(limit=1)
-    # A database that cannot be reached now is the first run's affair.
+    # When the database cannot be reached now, the first run reports it.
     with suppress(adbc_driver_manager.Error):
         # No more than this: the driver's first query would start a thread.
         know_database(os.environ["STOREMON_DATABASE_URL"])
 
 
-def _answer(server: socket.socket, runs: dict[int, str]) -> None:
+def _respond(server: socket.socket, runs: dict[int, _Run]) -> None:
     client, _ = server.accept()
     with client:
-        client.settimeout(ANSWER_SECONDS)
+        client.settimeout(RESPONSE_SECONDS)
         try:
             message = read_all(client)
             if not message:
-                return  # somebody wanted to know whether anybody listens
+                return  # a probe whether this process listens
             request: dict[str, Any] = json.loads(message)
         except (OSError, ValueError) as error:
             _logger.warning("a request could not be read: %s", error)
             return
-        pid = _fork(request["arguments"], server, client)
-        runs[pid] = request["run_id"]
-        with suppress(OSError):  # who asked has gone; the run tells of itself
+        run = _Run(request["run_id"], tempfile.TemporaryFile())  # noqa: SIM115 - closed by _reap
+        pid = _fork(request["arguments"], run.output, server, client)
+        runs[pid] = run
+        with suppress(OSError):  # the client has gone; the run logs its own events
             client.sendall(str(pid).encode())
 
 
@@ -99,16 +117,18 @@ def _run_dagster(arguments: Sequence[str]) -> None:
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)
 
 
-def _fork(arguments: Sequence[str], *inherited: socket.socket) -> int:
-    """Run Dagster's command in a process of its own; return its pid."""
+def _fork(arguments: Sequence[str], output: IO[bytes], *inherited: socket.socket) -> int:
+    """Run Dagster's command in a process of its own, which writes to `output`; return its pid."""
     pid = os.fork()
     if pid:
         return pid
     for connection in inherited:
         connection.close()
-    # Where all processors are busy, who answers people comes first.
+    os.dup2(output.fileno(), sys.stdout.fileno())
+    os.dup2(output.fileno(), sys.stderr.fileno())
+    # When all processors are busy, the processes that serve requests go first.
     os.nice(_NICENESS)
-    # As in a new interpreter: whoever ends a run sends it an interrupt.
+    # As in a new interpreter: a run is ended by an interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 1
     try:
@@ -119,33 +139,55 @@ def _fork(arguments: Sequence[str], *inherited: socket.socket) -> int:
     except BaseException:
         _logger.exception("The process of a run failed")
     finally:
-        # Not by returning: everything above on the stack is the parent's.
+        # Not by returning: the rest of the stack belongs to the parent.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
 
-def _bury(runs: dict[int, str]) -> None:
-    """Take note of the processes that have ended; a run whose process failed has failed."""
+def _reap(runs: dict[int, _Run]) -> None:
+    """Wait for the processes that have ended; report the failed ones."""
     for pid in list(runs):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            run_id = runs.pop(pid)
-            if status and not os.fork():
-                _report_death(run_id, pid, os.waitstatus_to_exitcode(status))
+            run = runs.pop(pid)
+            with run.output:
+                _copy_output(run)
+                if status and not os.fork():
+                    _report_failure(run, pid, os.waitstatus_to_exitcode(status))
 
 
-def _report_death(run_id: str, pid: int, status: int) -> NoReturn:
-    """Mark the run as failed unless it has ended, and end this process."""
+def _copy_output(run: _Run) -> None:
+    run.output.seek(0)
+    shutil.copyfileobj(run.output, sys.stderr.buffer)
+    sys.stderr.flush()
+
+
+def _report_failure(run: _Run, pid: int, status: int) -> NoReturn:
+    """Add the output to the run's events, mark the run as failed unless it has ended, and exit."""
     try:
         with dg.DagsterInstance.get() as instance:
-            run = instance.get_run_by_id(run_id)
-            if run is not None and not run.is_finished:
-                instance.report_run_failed(
-                    run, f"The process of this run (pid {pid}) has died (status {status})."
-                )
+            found = instance.get_run_by_id(run.run_id)
+            if found is not None:
+                if output := _end_of(run.output):
+                    instance.report_engine_event(f"Output of the run's process:\n{output}", found)
+                if not found.is_finished:
+                    instance.report_run_failed(
+                        found, f"The process of this run (pid {pid}) has died (status {status})."
+                    )
     finally:
         os._exit(0)
+
+
+def _end_of(output: IO[bytes]) -> str:
+    """Return the last lines of the output, `_SHOWN_BYTES` at most."""
+    length = output.seek(0, os.SEEK_END)
+    output.seek(max(0, length - _SHOWN_BYTES))
+    shown = output.read()
+    if length > _SHOWN_BYTES:
+        _, _, shown = shown.partition(b"\n")
+    # PostgreSQL's text holds any character but NUL.
+    return shown.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
 
 
 if __name__ == "__main__":

@@ -90,6 +90,20 @@ def test_a_run_whose_process_failed_has_failed(starter: _Starter) -> None:
     eventually(has_failed)
 
 
+def test_a_failed_run_shows_the_end_of_its_output(starter: _Starter) -> None:
+    run = starter.instance.create_run_for_job(_job)
+    start_run(str(starter.path), run.run_id, ["no such command"])
+
+    def output() -> list[str]:
+        events = starter.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        return [event.message for event in events if "Output of the run" in event.message]
+
+    eventually(lambda: bool(output()))
+    (shown,) = output()
+    assert "No such command 'no such command'" in shown
+    assert "No such command 'no such command'" in starter.log.read_text()
+
+
 def test_what_is_no_request_ends_nothing(starter: _Starter) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.connect(str(starter.path))

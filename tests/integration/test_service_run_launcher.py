@@ -1,4 +1,4 @@
-"""Whether the launcher knows a living run process from a dead one, with real processes."""
+"""The run launcher: finding dead processes of runs, and the versions of Dagster it holds for."""
 
 import subprocess
 import sys
@@ -14,7 +14,8 @@ import pytest
 # What the worker of a run writes is not exported elsewhere.
 from dagster._core.events import EngineEventData
 
-from storemon_pipeline.launching.run_launcher import LocalRunLauncher
+from storemon_pipeline.launching.dagster_internals import StarterRunLauncher
+from storemon_pipeline.launching.run_launcher import TESTED_VERSIONS, LocalRunLauncher, is_tested
 
 
 @dg.op
@@ -52,7 +53,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dag
 
 def health(instance: dg.DagsterInstance, *pids: int) -> str:
     """Return the health of a run whose processes of these pids said that they began it."""
-    launcher = LocalRunLauncher()
+    launcher = StarterRunLauncher()
     launcher.register_instance(instance)
     run = instance.create_run_for_job(a_job)
     for pid in pids:
@@ -103,3 +104,28 @@ def test_a_run_that_said_nothing_yet_is_left_to_the_timeout_of_its_start(
     instance: dg.DagsterInstance,
 ) -> None:
     assert health(instance) == "RUNNING"
+
+
+def test_the_installed_dagster_is_one_that_the_fast_launcher_was_tested_with() -> None:
+    # When this fails after an update: run the tests of this module, of test_run_starter.py and
+    # test_service_supervisor.py with the new version, then add it to TESTED_VERSIONS.
+    assert TESTED_VERSIONS == ("1.13",)
+    assert is_tested(dg.__version__)
+    assert LocalRunLauncher is StarterRunLauncher
+
+
+@pytest.mark.parametrize("version", ["1.12.22", "1.14.0", "1.130.0", "2.13.0", "1.14rc1"])
+def test_another_dagster_is_not_tested(version: str) -> None:
+    assert not is_tested(version)
+
+
+def test_with_another_dagster_its_ordinary_launcher_starts_the_runs() -> None:
+    script = (
+        "import sys, dagster; dagster.__version__ = '1.14.0'\n"
+        "from storemon_pipeline.launching.run_launcher import LocalRunLauncher\n"
+        "assert LocalRunLauncher is dagster.DefaultRunLauncher\n"
+        "assert 'storemon_pipeline.launching.dagster_internals' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"not tested with Dagster 1.14.0" in done.stderr

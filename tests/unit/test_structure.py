@@ -415,14 +415,14 @@ def test_the_engine_knows_no_clock_environment_or_file() -> None:
     assert violations == []
 
 
-def test_dagsters_inner_modules_are_used_by_the_run_launcher_alone() -> None:
+def test_private_modules_of_dagster_are_used_in_one_file() -> None:
     users = {
         module.name
         for module in MODULES
         for imported in module.imports
         if imported.startswith("dagster._")
     }
-    assert users <= {"storemon_pipeline.launching.run_launcher"}
+    assert users == {"storemon_pipeline.launching.dagster_internals"}
 
 
 def test_assets_keep_annotations_that_dagster_can_read() -> None:
