@@ -25,7 +25,7 @@ from storemon_pipeline.business_time.calendar import (
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.domain.windows import IntArray, Policy
 from storemon_pipeline.uptime.figures import compute_figures
-from storemon_pipeline.uptime.status_runs import Runs, compress
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 STORE: Final = "store"
 """The store of a test that needs only one."""
@@ -179,7 +179,7 @@ def store_ids(inputs: oracle.Inputs) -> list[str]:
     return sorted({row.store_id for kind in kinds for row in kind})
 
 
-def runs(inputs: oracle.Inputs, *, max_gap: int) -> Runs:
+def runs(inputs: oracle.Inputs, *, max_gap: int) -> StatusRuns:
     """Compress all polls; of two rows for one identity the later one counts."""
     number = {store_id: index for index, store_id in enumerate(store_ids(inputs))}
     statuses = {

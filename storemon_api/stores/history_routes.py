@@ -66,11 +66,11 @@ from storemon_pipeline.domain.windows import (
     Window,
 )
 from storemon_pipeline.uptime.daily import Days
-from storemon_pipeline.uptime.estimates import NO_RUN, Status
+from storemon_pipeline.uptime.estimates import NO_STATUS_RUN, Status
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts
 from storemon_pipeline.uptime.incidents import Ending
 from storemon_pipeline.uptime.ledger import Ledger
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import Standing
 from storemon_pipeline.views.store_view import (
     NoPollsError,
@@ -315,7 +315,7 @@ def get_store(
     summary = store_summary(fleet, position)
     with _view(services, store_id) as view:
         starts, ends = view.week()
-        first_poll_us, polls = view.first_poll_us, int(view.runs.polls.sum())
+        first_poll_us, polls = view.first_poll_us, int(view.status_runs.polls.sum())
     return json_response(
         StoreResponse(
             **dict(summary),
@@ -428,7 +428,7 @@ _STATUS_KINDS: Final = {
 }
 
 
-def _ledger_entries(ledger: Ledger, runs: Runs, policy: Policy) -> Iterator[LedgerEntry]:
+def _ledger_entries(ledger: Ledger, runs: StatusRuns, policy: Policy) -> Iterator[LedgerEntry]:
     """The ledger's entries; what lies outside of business time in one piece is one of them."""
     closed: LedgerEntry | None = None
     for row in range(len(ledger)):
@@ -446,11 +446,11 @@ def _ledger_entries(ledger: Ledger, runs: Runs, policy: Policy) -> Iterator[Ledg
         yield closed
 
 
-def _ledger_entry(ledger: Ledger, row: int, runs: Runs, policy: Policy) -> LedgerEntry:
-    run = int(ledger.run[row])
+def _ledger_entry(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> LedgerEntry:
+    run = int(ledger.status_run[row])
     start_us, end_us = int(ledger.start_us[row]), int(ledger.end_us[row])
     is_business = bool(ledger.is_business[row])
-    has_run = is_business and run != NO_RUN
+    has_run = is_business and run != NO_STATUS_RUN
     kind = _STATUS_KINDS[Status(int(ledger.status[row]))] if is_business else SegmentKind.CLOSED
     return LedgerEntry(
         start=instant(start_us),
@@ -465,10 +465,10 @@ def _ledger_entry(ledger: Ledger, row: int, runs: Runs, policy: Policy) -> Ledge
     )
 
 
-def _reason(ledger: Ledger, row: int, runs: Runs, policy: Policy) -> str:
+def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> str:
     """Why an interval of business time counts as it does, in a few words."""
-    run = int(ledger.run[row])
-    if run == NO_RUN:
+    run = int(ledger.status_run[row])
+    if run == NO_STATUS_RUN:
         return "no poll within 192 hours"
     word = "active" if runs.is_active[run] else "inactive"
     if ledger.is_certain[row]:

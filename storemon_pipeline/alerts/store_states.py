@@ -15,15 +15,15 @@ from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US, IntArray
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
-    read_runs_of_incidents_since,
-    read_runs_of_open_incidents,
-    read_runs_since,
+    read_status_runs_of_incidents_since,
+    read_status_runs_of_open_incidents,
+    read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
-from storemon_pipeline.uptime.store_state import STANDINGS, Standing, last_runs, standing
+from storemon_pipeline.uptime.store_state import STANDINGS, Standing, last_status_runs, standing
 
 _BEFORE_US: Final = 5 * WEEK_US
 """So much business time before the newest poll is laid out: an older incident has cost more."""
@@ -52,13 +52,13 @@ def read_store_states(bulk: Bulk) -> FleetStates | None:
     as_of_us = microseconds(as_of)
     stores = read_stores(bulk)
     details = read_details(bulk, stores, as_of=as_of)
-    last = read_runs_since(bulk, stores, since=as_of, until=as_of)
-    open_runs = read_runs_of_open_incidents(bulk, stores)
+    last = read_status_runs_since(bulk, stores, since=as_of, until=as_of)
+    open_runs = read_status_runs_of_open_incidents(bulk, stores)
     calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
     every = np.arange(len(stores))
     now = np.full(len(stores), as_of_us)
     at_now_us = calendar.business_us(every, now)
-    row, has_poll = last_runs(last, len(stores))
+    row, has_poll = last_status_runs(last, len(stores))
     last_poll_us = last.last_poll_us[row] if len(last) else row
     at_poll_us = calendar.business_us(every, last_poll_us)
     is_down = standing(last, calendar, as_of_us=as_of_us) == STANDINGS.index(Standing.DOWN)
@@ -98,10 +98,10 @@ def read_recoveries(
     if not began_us:
         return []
     first_us = min(since_us for _, since_us in began_us)
-    runs = read_runs_of_incidents_since(
+    status_runs = read_status_runs_of_incidents_since(
         bulk, fleet.stores, since=instant(first_us), until=fleet.as_of
     )
-    found = find_incidents(runs, fleet.calendar, as_of_us=fleet.states.as_of_us)
+    found = find_incidents(status_runs, fleet.calendar, as_of_us=fleet.states.as_of_us)
     seen_since_us, lost_us = _seen(found, fleet.calendar)
     recoveries: list[Recovery | None] = []
     for store, since_us in began_us:

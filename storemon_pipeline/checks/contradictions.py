@@ -12,7 +12,7 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.windows import BoolArray
 from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.status_run_queries import read_runs_since
+from storemon_pipeline.polls.status_run_queries import read_status_runs_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
@@ -75,7 +75,7 @@ def _find(
     bulk: Bulk, stores: StoreIndex, has_hours: BoolArray, *, as_of: datetime
 ) -> Contradictions:
     since = as_of - LOOKED_AT
-    runs = read_runs_since(bulk, stores, since=since, until=as_of)
+    status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
     calendar = read_calendar(
         bulk,
         stores,
@@ -83,4 +83,4 @@ def _find(
         end_us=microseconds(as_of),
         has_closures=False,
     )
-    return find_contradictions(runs, calendar, has_hours)
+    return find_contradictions(status_runs, calendar, has_hours)

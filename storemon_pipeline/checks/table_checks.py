@@ -12,7 +12,7 @@ from storemon_pipeline.database.instants import microseconds, microseconds_of
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.polls.retention import PARTITION_US, read_polls_kept_from
-from storemon_pipeline.polls.status_run_rows import runs_of
+from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.uptime.status_runs import compress
 
 
@@ -37,7 +37,7 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
     """Polls that these loads have counted as new, minus those of which the first word is theirs.
 
     Reads what was polled between the loads' bounds alone, unlike `count_unaccounted_polls`. That
-    the runs count those polls is for `compare_runs` to tell. No load of them was undone.
+    the runs count those polls is for `compare_status_runs` to tell. No load of them was undone.
     """
     if not load_ids:
         return 0
@@ -74,21 +74,21 @@ _STORES_AT_A_TIME: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class RunsComparison:
+class StatusRunComparison:
     """How many runs were made again from the polls, and how many were not as stored."""
 
     compared: int
     different: int
 
 
-def compare_all_runs(bulk: Bulk, *, max_gap_us: int) -> RunsComparison:
-    """As `compare_runs`, with every poll that is kept, some stores at a time."""
+def compare_all_status_runs(bulk: Bulk, *, max_gap_us: int) -> StatusRunComparison:
+    """As `compare_status_runs`, with every poll that is kept, some stores at a time."""
     kept_from = read_polls_kept_from(bulk)
     since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
     last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM stores")
     compared = different = 0
     for first in range(0, last + 1, _STORES_AT_A_TIME):
-        part = compare_runs(
+        part = compare_status_runs(
             bulk,
             since=since,
             max_gap_us=max_gap_us,
@@ -96,12 +96,12 @@ def compare_all_runs(bulk: Bulk, *, max_gap_us: int) -> RunsComparison:
         )
         compared += part.compared
         different += part.different
-    return RunsComparison(compared, different)
+    return StatusRunComparison(compared, different)
 
 
-def compare_runs(
+def compare_status_runs(
     bulk: Bulk, *, since: datetime, max_gap_us: int, store_keys: range = _EVERY_KEY
-) -> RunsComparison:
+) -> StatusRunComparison:
     """Make the runs again from the polls at or after an instant, and compare.
 
     Of a run that began before, its end and status are compared.
@@ -132,18 +132,18 @@ def compare_runs(
         polls["is_active"].to_numpy()[order],
         max_gap_us=max_gap_us,
     )
-    runs = runs_of(stored)
-    if len(made) != len(runs):
-        return RunsComparison(len(runs), max(len(made), len(runs)))
-    began_before = runs.first_poll_us < since_us
+    status_runs = status_runs_from_rows(stored)
+    if len(made) != len(status_runs):
+        return StatusRunComparison(len(status_runs), max(len(made), len(status_runs)))
+    began_before = status_runs.first_poll_us < since_us
     is_same = (
-        (made.store == runs.store)
-        & (made.last_poll_us == runs.last_poll_us)
-        & (made.is_active == runs.is_active)
-        & (began_before | (made.first_poll_us == runs.first_poll_us))
-        & (began_before | (made.polls == runs.polls))
+        (made.store == status_runs.store)
+        & (made.last_poll_us == status_runs.last_poll_us)
+        & (made.is_active == status_runs.is_active)
+        & (began_before | (made.first_poll_us == status_runs.first_poll_us))
+        & (began_before | (made.polls == status_runs.polls))
     )
-    return RunsComparison(len(runs), int((~is_same).sum()))
+    return StatusRunComparison(len(status_runs), int((~is_same).sum()))
 
 
 def count_interval_faults(bulk: Bulk) -> int:

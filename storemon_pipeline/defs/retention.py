@@ -9,7 +9,7 @@ import dagster as dg
 from storemon_pipeline.contract import RETENTION_JOB
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.figures.refresh_daily import compare_all_days
-from storemon_pipeline.retention.enforce import check_all_runs, drop_old_data
+from storemon_pipeline.retention.enforce import check_all_status_runs, drop_old_data
 from storemon_pipeline.settings import Settings
 
 KEEP_DAGSTER_RUNS: Final = timedelta(days=7)
@@ -78,7 +78,7 @@ def old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
 @dg.op(retry_policy=_RETRIES, ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def compare_every_run(context: dg.OpExecutionContext, database: Database) -> None:
     """Every status run is what the polls make. Fails where one is not."""
-    runs = check_all_runs(database.url)
+    runs = check_all_status_runs(database.url)
     if runs.different:
         raise dg.Failure(
             f"{runs.different} of {runs.compared} status runs are not what their polls make",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from storemon_pipeline.checks.table_checks import (
-    compare_runs,
+    compare_status_runs,
     count_lost_polls,
     read_rejected,
 )
@@ -83,7 +83,7 @@ def polls_and_runs(
         since = read_first_polled_at(bulk, load.load_ids)
         lost = count_lost_polls(bulk, load.load_ids)
         rejected, _ = read_rejected(bulk, Source.STORE_STATUS)
-        runs = compare_runs(
+        runs = compare_status_runs(
             bulk,
             since=since or (newest or datetime.now(UTC)) - timedelta(hours=24),
             max_gap_us=read_max_gap_us(bulk),

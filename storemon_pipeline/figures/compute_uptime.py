@@ -10,7 +10,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.polls.status_run_queries import read_runs
+from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules.calendars import read_report_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.figures import Figures, compute_figures
@@ -47,7 +47,7 @@ def _compute(
 ) -> Figures:
     as_of_us = microseconds(as_of)
     figures = compute_figures(
-        read_runs(bulk, stores, as_of=as_of),
+        read_status_runs(bulk, stores, as_of=as_of),
         read_report_calendar(bulk, stores, as_of_us=as_of_us),
         as_of_us=as_of_us,
         policy=policy,

@@ -19,7 +19,7 @@ from storemon_pipeline.figures.daily_table import (
     write_days,
 )
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.status_run_queries import read_first_poll, read_runs_since
+from storemon_pipeline.polls.status_run_queries import read_first_poll, read_status_runs_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.daily import NEVER, Days, make_days
@@ -157,9 +157,11 @@ def _make(
     earliest_us = newest_us if first is None else microseconds(first)
     start_us = min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
     calendar = read_calendar(bulk, stores, start_us=start_us, end_us=newest_us)
-    runs = read_runs_since(bulk, stores, since=instant(start_us), until=newest)
+    status_runs = read_status_runs_since(bulk, stores, since=instant(start_us), until=newest)
     first_poll_us = np.full(len(stores), NEVER)
     # From the last to the first: of the runs of a store the first one stays.
-    first_poll_us[runs.store[::-1]] = runs.first_poll_us[::-1]
-    days, from_day = make_days(runs, calendar, since_us=np.maximum(changed_us, first_poll_us))
+    first_poll_us[status_runs.store[::-1]] = status_runs.first_poll_us[::-1]
+    days, from_day = make_days(
+        status_runs, calendar, since_us=np.maximum(changed_us, first_poll_us)
+    )
     return days, from_day, first_poll_us

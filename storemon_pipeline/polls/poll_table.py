@@ -21,9 +21,9 @@ from storemon_pipeline.polls.retention import (
     PollsNotKeptError,
     read_polls_kept_from_us,
 )
-from storemon_pipeline.polls.status_run_rows import run_rows, runs_of
+from storemon_pipeline.polls.status_run_rows import rows_from_status_runs, status_runs_from_rows
 from storemon_pipeline.stores.store_keys import store_keys
-from storemon_pipeline.uptime.status_runs import Runs, extend
+from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
 _MANY_ROWS: Final = 50_000
 """So many new rows that the planner's statistics are renewed at once."""
@@ -64,9 +64,9 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Acco
     batch, repeated = _last_of_each(store_keys(bulk, polls.store_ids.tolist()), polls)
     if len(batch.store) == 0:
         return repeated
-    tails = _last_runs(bulk, batch)
+    tails = _last_status_runs(bulk, batch)
     late, since_us = _late_stores(batch, tails)
-    anchors, known, old_runs = _anchor(bulk, late, since_us)
+    anchors, known, old_status_runs = _anchor(bulk, late, since_us)
     matched, is_arrival = _compare(bulk, load, batch, known)
 
     is_new = matched < 0
@@ -78,17 +78,19 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Acco
     touched = np.unique(batch.store[is_new | is_changed])
     is_late = np.isin(tails.store, late)
     anchors = anchors.merge(tails.take(~is_late))
-    old_runs = old_runs.merge(tails.take(~is_late))
+    old_status_runs = old_status_runs.merge(tails.take(~is_late))
     region = _overlay(known, batch, is_new | is_changed, matched)
     in_region = np.isin(region.store, touched)
-    new_runs = extend(
+    new_status_runs = extend(
         anchors.take(np.isin(anchors.store, touched)),
         region.store[in_region],
         region.polled_at_us[in_region],
         region.is_active[in_region],
         max_gap_us=max_gap_us,
     )
-    _write_runs(bulk, old_runs.take(np.isin(old_runs.store, touched)), new_runs)
+    _write_status_runs(
+        bulk, old_status_runs.take(np.isin(old_status_runs.store, touched)), new_status_runs
+    )
     new, changed = int(is_new.sum()), int(is_changed.sum())
     if new > _MANY_ROWS:
         for table in ("stores", "store_status", "status_runs"):
@@ -111,20 +113,20 @@ def take_back_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
     polled_at_us = np.concatenate([gone.polled_at_us, back.polled_at_us])
     order = np.lexsort((polled_at_us, store))
     stores, first_row = np.unique(store[order], return_index=True)
-    anchors, known, old_runs = _anchor(bulk, stores, polled_at_us[order][first_row])
+    anchors, known, old_status_runs = _anchor(bulk, stores, polled_at_us[order][first_row])
     _restore(bulk, gone, back)
     is_active = known.is_active.copy()
     is_active[_match(back, known)] = back.is_active
     is_kept = np.ones(len(known.store), np.bool_)
     is_kept[_match(gone, known)] = False
-    new_runs = extend(
+    new_status_runs = extend(
         anchors,
         known.store[is_kept],
         known.polled_at_us[is_kept],
         is_active[is_kept],
         max_gap_us=max_gap_us,
     )
-    _write_runs(bulk, old_runs, new_runs)
+    _write_status_runs(bulk, old_status_runs, new_status_runs)
     return len(gone.store)
 
 
@@ -233,10 +235,10 @@ def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
     return order
 
 
-def _last_runs(bulk: Bulk, batch: _Batch) -> Runs:
+def _last_status_runs(bulk: Bulk, batch: _Batch) -> StatusRuns:
     """The last run of every store in the batch that has one."""
     bulk.stage("batch_stores", pa.table({"store_key": np.unique(batch.store).astype(np.int32)}))
-    return runs_of(
+    return status_runs_from_rows(
         bulk.fetch(
             """
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -250,7 +252,7 @@ def _last_runs(bulk: Bulk, batch: _Batch) -> Runs:
     )
 
 
-def _late_stores(batch: _Batch, tails: Runs) -> tuple[IntArray, IntArray]:
+def _late_stores(batch: _Batch, tails: StatusRuns) -> tuple[IntArray, IntArray]:
     """The stores with a poll not after their last one, and the earliest such poll of each."""
     first_row = np.searchsorted(batch.store, tails.store)
     earliest_us = batch.polled_at_us[first_row]
@@ -258,7 +260,9 @@ def _late_stores(batch: _Batch, tails: Runs) -> tuple[IntArray, IntArray]:
     return tails.store[is_late], earliest_us[is_late]
 
 
-def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Known, Runs]:
+def _anchor(
+    bulk: Bulk, late: IntArray, since_us: IntArray
+) -> tuple[StatusRuns, _Known, StatusRuns]:
     """What must be known to mend late stores: anchors, polls after them, and the runs to replace.
 
     An anchor is the part that surely stays of the run before the earliest late poll: up to the
@@ -266,7 +270,7 @@ def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Know
     """
     none = np.empty(0, np.int64)
     if len(late) == 0:
-        nobody = Runs(none, none, none, none.astype(np.bool_), none)
+        nobody = StatusRuns(none, none, none, none.astype(np.bool_), none)
         return nobody, _Known(none, none, none.astype(np.bool_), none), nobody
     bulk.stage(
         "late_stores",
@@ -302,7 +306,7 @@ def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Know
          AND p.polled_at > coalesce(a.anchor_at, '-infinity')
         """
     )
-    old_runs = runs_of(
+    old_status_runs = status_runs_from_rows(
         bulk.fetch(
             """
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -321,20 +325,26 @@ def _anchor(bulk: Bulk, late: IntArray, since_us: IntArray) -> tuple[Runs, _Know
         rows["is_active"].to_numpy()[order],
         rows["load_id"].to_numpy().astype(np.int64)[order],
     )
-    return _cut(whole, known), known, old_runs
+    return _cut(whole, known), known, old_status_runs
 
 
-def _cut(whole: pa.Table, known: _Known) -> Runs:
+def _cut(whole: pa.Table, known: _Known) -> StatusRuns:
     """Runs cut off behind their anchor; `known` are the polls behind all anchors."""
-    runs = runs_of(whole)
+    status_runs = status_runs_from_rows(whole)
     by_store = np.argsort(whole["store_key"].to_numpy())
     anchor_us = microseconds_of(whole["anchor_at"])[by_store]
-    of_anchor = np.searchsorted(runs.store, known.store)
-    has_anchor = np.isin(known.store, runs.store)
+    of_anchor = np.searchsorted(status_runs.store, known.store)
+    has_anchor = np.isin(known.store, status_runs.store)
     of_anchor = of_anchor[has_anchor]
-    is_inside = known.polled_at_us[has_anchor] <= runs.last_poll_us[of_anchor]
-    cut_off = np.bincount(of_anchor[is_inside], minlength=len(runs))
-    return Runs(runs.store, runs.first_poll_us, anchor_us, runs.is_active, runs.polls - cut_off)
+    is_inside = known.polled_at_us[has_anchor] <= status_runs.last_poll_us[of_anchor]
+    cut_off = np.bincount(of_anchor[is_inside], minlength=len(status_runs))
+    return StatusRuns(
+        status_runs.store,
+        status_runs.first_poll_us,
+        anchor_us,
+        status_runs.is_active,
+        status_runs.polls - cut_off,
+    )
 
 
 def _match(batch: _Batch, known: _Known) -> IntArray:
@@ -499,7 +509,7 @@ def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: Int
     )
 
 
-def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
+def _write_status_runs(bulk: Bulk, old: StatusRuns, new: StatusRuns) -> None:
     """The rows of `old` become those of `new`; both are sorted, and equal rows stay untouched."""
     store = np.concatenate([old.store, new.store])
     first_us = np.concatenate([old.first_poll_us, new.first_poll_us])
@@ -518,26 +528,26 @@ def _write_runs(bulk: Bulk, old: Runs, new: Runs) -> None:
         | (old.polls[kept_old] != new.polls[kept_new])
     )
     if is_dropped.any():
-        bulk.stage("dropped_runs", run_rows(old.take(is_dropped)))
+        bulk.stage("dropped_status_runs", rows_from_status_runs(old.take(is_dropped)))
         bulk.execute(
             """
-            DELETE FROM status_runs r USING pg_temp.dropped_runs d
+            DELETE FROM status_runs r USING pg_temp.dropped_status_runs d
             WHERE r.store_key = d.store_key AND r.first_poll_at = d.first_poll_at
             """
         )
     if is_different.any():
-        bulk.stage("changed_runs", run_rows(new.take(kept_new[is_different])))
+        bulk.stage("changed_status_runs", rows_from_status_runs(new.take(kept_new[is_different])))
         bulk.execute(
             """
             UPDATE status_runs r
             SET last_poll_at = c.last_poll_at, is_active = c.is_active, polls = c.polls
-            FROM pg_temp.changed_runs c
+            FROM pg_temp.changed_status_runs c
             WHERE r.store_key = c.store_key AND r.first_poll_at = c.first_poll_at
             """
         )
     added = new.take(is_added)
     # In the order of time, so that recent runs lie together also after a first load.
-    bulk.append("status_runs", run_rows(added.take(np.argsort(added.first_poll_us))))
+    bulk.append("status_runs", rows_from_status_runs(added.take(np.argsort(added.first_poll_us))))
     if len(added):
         # Pages that the index by time has no bounds of yet are read by whoever asks for any time.
         bulk.execute(

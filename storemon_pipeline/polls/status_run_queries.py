@@ -10,10 +10,10 @@ import pyarrow as pa
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
-from storemon_pipeline.polls.status_run_rows import runs_of
+from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.daily import NEVER
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class PollTicks:
     is_active: BoolArray
 
 
-def read_runs_since(bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime) -> Runs:
+def read_status_runs_since(
+    bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
+) -> StatusRuns:
     """The runs that touch `(since, until]`, and of a store that none covers at `since` the last.
 
     So of each store the first run here is the last one that began by `since`, if there is one.
@@ -64,7 +66,7 @@ def read_runs_since(bulk: Bulk, stores: StoreIndex, *, since: datetime, until: d
     return before.merge(touching)
 
 
-def read_runs_of_store(bulk: Bulk, stores: StoreIndex) -> Runs:
+def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """All runs of the only store of an index."""
     return _runs(
         bulk.fetch(
@@ -78,7 +80,7 @@ def read_runs_of_store(bulk: Bulk, stores: StoreIndex) -> Runs:
     )
 
 
-def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
+def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """Of each store whose last run is inactive, that run and all back to the last active one."""
     chosen = stores.choice()
     return _runs(
@@ -104,9 +106,9 @@ def read_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Runs:
     )
 
 
-def read_runs_of_incidents_since(
+def read_status_runs_of_incidents_since(
     bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
-) -> Runs:
+) -> StatusRuns:
     """Of each store the last active run that begins by `since`, and all that follow to `until`."""
     return _runs(
         bulk.fetch(
@@ -164,14 +166,14 @@ def read_ticks(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime
     return PollTicks(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
 
 
-def _runs(rows: pa.Table, stores: StoreIndex) -> Runs:
-    return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))
+def _runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
+    return status_runs_from_rows(rows, stores.positions(rows["store_key"].to_numpy()))
 
 
 LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
-def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
+def read_status_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StatusRuns:
     """The runs with a poll in the look-back before an instant, by position of their store."""
     chosen = stores.choice(parameter=3)
     rows = bulk.fetch(
@@ -182,4 +184,4 @@ def read_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Runs:
         """,  # noqa: S608  (conditions are made of names and numbers)
         (as_of, LOOKBACK, *chosen.parameters),
     )
-    return runs_of(rows, stores.positions(rows["store_key"].to_numpy()))
+    return status_runs_from_rows(rows, stores.positions(rows["store_key"].to_numpy()))

@@ -1,26 +1,21 @@
 """Rows of `status_runs` as the engine's runs, and runs as rows. Queries belong elsewhere."""
 
-from typing import Final
-
 import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.database.instants import microseconds_of, timestamps
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.uptime.status_runs import Runs
-
-RUN_COLUMNS: Final = "store_key, first_poll_at, last_poll_at, is_active, polls"
-"""What a query of runs selects."""
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
-def runs_of(rows: pa.Table, store: IntArray | None = None) -> Runs:
+def status_runs_from_rows(rows: pa.Table, store: IntArray | None = None) -> StatusRuns:
     """Fetched rows, in any order, as runs sorted by store and time.
 
     `store`, shape `(n,)`, is what stands for the store of each row; without it the store's key.
     """
     if store is None:
         store = rows["store_key"].to_numpy().astype(np.int64)
-    return Runs(
+    return StatusRuns(
         store,
         microseconds_of(rows["first_poll_at"]),
         microseconds_of(rows["last_poll_at"]),
@@ -29,14 +24,14 @@ def runs_of(rows: pa.Table, store: IntArray | None = None) -> Runs:
     ).in_order()
 
 
-def run_rows(runs: Runs) -> pa.Table:
+def rows_from_status_runs(status_runs: StatusRuns) -> pa.Table:
     """Runs, their stores being keys, as rows in the same order."""
     return pa.table(
         {
-            "store_key": runs.store.astype(np.int32),
-            "first_poll_at": timestamps(runs.first_poll_us),
-            "last_poll_at": timestamps(runs.last_poll_us),
-            "is_active": runs.is_active,
-            "polls": runs.polls.astype(np.int32),
+            "store_key": status_runs.store.astype(np.int32),
+            "first_poll_at": timestamps(status_runs.first_poll_us),
+            "last_poll_at": timestamps(status_runs.last_poll_us),
+            "is_active": status_runs.is_active,
+            "polls": status_runs.polls.astype(np.int32),
         }
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storemon_pipeline.alerts.alert_table import drop_old_alerts
-from storemon_pipeline.checks.table_checks import RunsComparison, compare_all_runs
+from storemon_pipeline.checks.table_checks import StatusRunComparison, compare_all_status_runs
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -40,7 +40,7 @@ def drop_old_data(url: str, *, keep_polls: timedelta, keep_reports: timedelta) -
     return DroppedData(dropped.partitions, dropped.superseded_polls, reports, alerts, kept_from)
 
 
-def check_all_runs(url: str) -> RunsComparison:
+def check_all_status_runs(url: str) -> StatusRunComparison:
     """Every status run is compared with what the polls that are kept make."""
     with bulk_transaction(url) as bulk:
-        return compare_all_runs(bulk, max_gap_us=read_max_gap_us(bulk))
+        return compare_all_status_runs(bulk, max_gap_us=read_max_gap_us(bulk))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.business_time.stretches import Stretches
 from storemon_pipeline.domain.windows import HOUR_US, BoolArray, IntArray
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,12 +57,14 @@ class Contradictions:
     by_us: IntArray
 
 
-def find_contradictions(runs: Runs, calendar: Calendar, has_hours: BoolArray) -> Contradictions:
+def find_contradictions(
+    status_runs: StatusRuns, calendar: Calendar, has_hours: BoolArray
+) -> Contradictions:
     """What the runs of some weeks contradict of a calendar over the same time.
 
     `has_hours`, shape `(stores,)`, tells which stores have listed hours at all.
     """
-    seen = _Seen.of(runs, calendar, has_hours)
+    seen = _Seen.of(status_runs, calendar, has_hours)
     openings = _openings(calendar, seen.has_rhythm)
     shift_us = _shifts(seen, *openings)
     found: dict[int, tuple[Contradiction, int]] = {}
@@ -97,17 +99,17 @@ class _Seen:
     has_rhythm: BoolArray
 
     @classmethod
-    def of(cls, runs: Runs, calendar: Calendar, has_hours: BoolArray) -> "_Seen":
-        start = np.maximum(runs.first_poll_us, calendar.start_us)
-        end = np.minimum(runs.last_poll_us, calendar.end_us)
+    def of(cls, status_runs: StatusRuns, calendar: Calendar, has_hours: BoolArray) -> "_Seen":
+        start = np.maximum(status_runs.first_poll_us, calendar.start_us)
+        end = np.minimum(status_runs.last_poll_us, calendar.end_us)
         is_real = start < end
         has_rhythm = has_hours.copy()
         for is_active in (True, False):
-            some = runs.store[is_real & (runs.is_active == is_active)]
+            some = status_runs.store[is_real & (status_runs.is_active == is_active)]
             has_rhythm &= np.bincount(some, minlength=calendar.stores) > 0
-        is_real &= has_rhythm[runs.store]
+        is_real &= has_rhythm[status_runs.store]
         length = calendar.end_us - calendar.start_us + 1
-        key = runs.store * length + (start - calendar.start_us)
+        key = status_runs.store * length + (start - calendar.start_us)
 
         def stretches(which: BoolArray) -> Stretches:
             return Stretches.of(key[which], (end - start)[which])
@@ -116,8 +118,8 @@ class _Seen:
             calendar.stores,
             calendar.start_us,
             length,
-            stretches(is_real & runs.is_active),
-            stretches(is_real & ~runs.is_active),
+            stretches(is_real & status_runs.is_active),
+            stretches(is_real & ~status_runs.is_active),
             has_rhythm,
         )
 
@@ -203,7 +205,7 @@ def _edges(
     night = seen.within(store[has_next], closed_from + quarter, closed_to - quarter)
     quiet = _share(store[has_next], stores, *night) < _RARELY
 
-    def run_of_hours(edge: IntArray, step_us: int, *, is_active: bool) -> IntArray:
+    def hours_from_edge(edge: IntArray, step_us: int, *, is_active: bool) -> IntArray:
         """For how many hours from an edge the store surely is or is not active."""
         going, hours = np.ones(stores, np.bool_), np.zeros(stores, np.int64)
         for number in range(_EDGE_HOURS):
@@ -221,12 +223,14 @@ def _edges(
         return np.where(allowed & (hours < _EDGE_HOURS), hours, 0)
 
     return {
-        Contradiction.OPENS_LATER: usable(run_of_hours(start, HOUR_US, is_active=False), middle),
-        Contradiction.CLOSES_EARLIER: usable(run_of_hours(end, -HOUR_US, is_active=False), middle),
+        Contradiction.OPENS_LATER: usable(hours_from_edge(start, HOUR_US, is_active=False), middle),
+        Contradiction.CLOSES_EARLIER: usable(
+            hours_from_edge(end, -HOUR_US, is_active=False), middle
+        ),
         Contradiction.OPENS_EARLIER: usable(
-            run_of_hours(start, -HOUR_US, is_active=True), middle & quiet
+            hours_from_edge(start, -HOUR_US, is_active=True), middle & quiet
         ),
         Contradiction.CLOSES_LATER: usable(
-            run_of_hours(end, HOUR_US, is_active=True), middle & quiet
+            hours_from_edge(end, HOUR_US, is_active=True), middle & quiet
         ),
     }

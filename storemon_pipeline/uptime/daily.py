@@ -10,7 +10,7 @@ from storemon_pipeline.business_time.local_periods import LocalPieces, Period, d
 from storemon_pipeline.domain.windows import DAY_US, IntArray
 from storemon_pipeline.uptime.history import Amounts, History, build_history
 from storemon_pipeline.uptime.incidents import find_incidents
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 NEVER: Final = 2**62
 """An instant, or a day, that does not come."""
@@ -29,13 +29,15 @@ class Days:
     incidents: IntArray
 
 
-def make_days(runs: Runs, calendar: Calendar, *, since_us: IntArray) -> tuple[Days, IntArray]:
+def make_days(
+    status_runs: StatusRuns, calendar: Calendar, *, since_us: IntArray
+) -> tuple[Days, IntArray]:
     """The local days that hold an instant since `since_us`, and the first of them of each store.
 
     `since_us` has shape `(stores,)`; `NEVER` asks for no day. The first day is a number of days
     since 1970. The calendar begins two days before the earliest instant, so that the first days are
-    whole, and ends at the newest poll. `runs` are all that touch its period, with the last one
-    before it of each store.
+    whole, and ends at the newest poll. `status_runs` are all that touch its period, with the last
+    one before it of each store.
     """
     pieces = divide(calendar.local_spans(), Period.DAY)
     day = pieces.begin_local_us // DAY_US
@@ -49,19 +51,19 @@ def make_days(runs: Runs, calendar: Calendar, *, since_us: IntArray) -> tuple[Da
         pieces.start_us[wanted],
         pieces.end_us[wanted],
     )
-    history = build_history(runs, calendar)
+    history = build_history(status_runs, calendar)
     days = history.by_pieces(pieces, Period.DAY)
-    incidents = _count_incidents(runs, history, pieces, days.store, days.begin_local_us)
+    incidents = _count_incidents(status_runs, history, pieces, days.store, days.begin_local_us)
     return Days(days.store, days.begin_local_us, days.amounts, incidents), from_day
 
 
 def _count_incidents(
-    runs: Runs, history: History, pieces: LocalPieces, store: IntArray, begin: IntArray
+    status_runs: StatusRuns, history: History, pieces: LocalPieces, store: IntArray, begin: IntArray
 ) -> IntArray:
     """How many incidents cost business time on each of the days `(store, begin)`."""
     calendar = history.calendar
     count = np.zeros(len(store), np.int64)
-    incidents = find_incidents(runs, calendar, as_of_us=calendar.end_us)
+    incidents = find_incidents(status_runs, calendar, as_of_us=calendar.end_us)
     if len(incidents) == 0 or len(store) == 0:
         return count
     length = calendar.end_us - calendar.start_us + 1

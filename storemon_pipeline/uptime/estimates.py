@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray, Policy
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 class Status(IntEnum):
@@ -22,8 +22,8 @@ class Status(IntEnum):
     UP = 1
 
 
-NO_RUN: Final = -1
-"""`run` of an interval that no run decides."""
+NO_STATUS_RUN: Final = -1
+"""`status_run` of an interval that no run decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Estimates:
     """Intervals `[start_us, end_us)` of one status; every array has shape `(n,)`.
 
     Sorted by store and time; those of a store fill the asked period without gap or overlap.
-    `is_certain` tells that a run's own polls lie on both sides. `run` is the row of the run that
-    decides, or `NO_RUN`.
+    `is_certain` tells that a run's own polls lie on both sides. `status_run` is the row of the run
+    that decides, or `NO_STATUS_RUN`.
     """
 
     store: IntArray
@@ -40,22 +40,23 @@ class Estimates:
     end_us: IntArray
     status: npt.NDArray[np.int8]
     is_certain: BoolArray
-    run: IntArray
+    status_run: IntArray
 
     def __len__(self) -> int:
         return len(self.store)
 
 
-def counted_runs(runs: Runs, *, as_of_us: int) -> Runs:
+def counted_status_runs(status_runs: StatusRuns, *, as_of_us: int) -> StatusRuns:
     """The runs that count for a report at an instant, cut off there.
 
     A run may begin before the look-back; a report's windows are shorter, so that it makes no
     difference to them.
     """
-    counted = runs.take(
-        (runs.first_poll_us <= as_of_us) & (runs.last_poll_us > as_of_us - LOOKBACK_US)
+    counted = status_runs.take(
+        (status_runs.first_poll_us <= as_of_us)
+        & (status_runs.last_poll_us > as_of_us - LOOKBACK_US)
     )
-    return Runs(
+    return StatusRuns(
         counted.store,
         counted.first_poll_us,
         np.minimum(counted.last_poll_us, as_of_us),
@@ -65,30 +66,35 @@ def counted_runs(runs: Runs, *, as_of_us: int) -> Runs:
 
 
 def estimate_status(
-    runs: Runs, *, stores: int, start_us: int, end_us: int, policy: Policy = Policy.NEAREST
+    status_runs: StatusRuns,
+    *,
+    stores: int,
+    start_us: int,
+    end_us: int,
+    policy: Policy = Policy.NEAREST,
 ) -> Estimates:
     """The status of stores `0 .. stores - 1` in every instant of `[start_us, end_us)`.
 
-    An instant further than `LOOKBACK_US` from any poll is unknown. `runs` hold at least the last
-    run before the period and the first after it, sorted; those of one store do not overlap. Stores
-    times length of the period is less than 2**63 microseconds, as in a calendar.
+    An instant further than `LOOKBACK_US` from any poll is unknown. `status_runs` hold at least the
+    last run before the period and the first after it, sorted; those of one store do not overlap.
+    Stores times length of the period is less than 2**63 microseconds, as in a calendar.
 
     >>> hour = 3_600_000_000
-    >>> runs = Runs(
+    >>> status_runs = StatusRuns(
     ...     np.array([0, 0]), hour * np.array([1, 5]), hour * np.array([3, 6]),
     ...     np.array([True, False]), np.array([3, 2]),
     ... )
-    >>> estimates = estimate_status(runs, stores=1, start_us=0, end_us=8 * hour)
+    >>> estimates = estimate_status(status_runs, stores=1, start_us=0, end_us=8 * hour)
     >>> (estimates.start_us // hour).tolist(), estimates.status.tolist()
     ([0, 1, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0])
     >>> estimates.is_certain.tolist()
     [False, True, False, False, True, False]
     """
-    first, last = runs.first_poll_us, runs.last_poll_us
-    count = len(runs)
+    first, last = status_runs.first_poll_us, status_runs.last_poll_us
+    count = len(status_runs)
     index = np.arange(count)
     has_next = np.zeros(count, np.bool_)
-    has_next[:-1] = runs.store[1:] == runs.store[:-1]
+    has_next[:-1] = status_runs.store[1:] == status_runs.store[:-1]
     has_previous = np.zeros(count, np.bool_)
     has_previous[1:] = has_next[:-1]
     # Beyond the last run there is nobody to take over before sight of the store is lost.
@@ -104,22 +110,26 @@ def estimate_status(
     tail_end = np.where(is_lost, last + LOOKBACK_US, turn)
     found_again = np.where(is_lost & has_next, next_first - LOOKBACK_US, tail_end)
     lead_start = np.where(has_previous, np.append(0, found_again[:-1])[:count], first - LOOKBACK_US)
-    lead_run = np.where(has_previous, index - 1, index) if policy is Policy.PREVIOUS else index
+    leading_status_run = (
+        np.where(has_previous, index - 1, index) if policy is Policy.PREVIOUS else index
+    )
     unseen_until = np.where(has_next, found_again, np.maximum(end_us, tail_end))
 
     begin_of_sight = np.full(stores, max(start_us, end_us), np.int64)
-    begin_of_sight[runs.store[~has_previous]] = lead_start[~has_previous]
-    is_active = runs.is_active.astype(np.int8)
+    begin_of_sight[status_runs.store[~has_previous]] = lead_start[~has_previous]
+    is_active = status_runs.is_active.astype(np.int8)
     unseen = np.full(stores, Status.UNKNOWN, np.int8)
     lost = np.full(count, Status.UNKNOWN, np.int8)
-    nobody = np.full(count, NO_RUN)
+    nobody = np.full(count, NO_STATUS_RUN)
     # Of each store the time before it was seen; of each run what leads to it, the run itself, what
     # follows it, and the time in which sight is lost after it.
-    store = np.append(np.arange(stores), np.repeat(runs.store, 4))
+    store = np.append(np.arange(stores), np.repeat(status_runs.store, 4))
     start = np.append(np.full(stores, start_us), _in_turn(lead_start, first, last, tail_end))
     end = np.append(begin_of_sight, _in_turn(first, last, tail_end, unseen_until))
-    status = np.append(unseen, _in_turn(is_active[lead_run], is_active, is_active, lost))
-    run = np.append(np.full(stores, NO_RUN), _in_turn(lead_run, index, index, nobody))
+    status = np.append(unseen, _in_turn(is_active[leading_status_run], is_active, is_active, lost))
+    status_run = np.append(
+        np.full(stores, NO_STATUS_RUN), _in_turn(leading_status_run, index, index, nobody)
+    )
     is_certain = np.zeros(len(store), np.bool_)
     is_certain[stores + 1 :: 4] = True
 
@@ -127,7 +137,9 @@ def estimate_status(
     kept = np.flatnonzero(start < end)
     key = store[kept] * (end_us - start_us + 1) + (start[kept] - start_us)
     kept = kept[np.argsort(key, kind="stable")]  # joins what ascends already
-    return Estimates(store[kept], start[kept], end[kept], status[kept], is_certain[kept], run[kept])
+    return Estimates(
+        store[kept], start[kept], end[kept], status[kept], is_certain[kept], status_run[kept]
+    )
 
 
 def _in_turn(*columns: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:

@@ -18,7 +18,7 @@ from storemon_pipeline.domain.windows import (
     IntArray,
     Policy,
 )
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _STORES_AT_A_TIME: Final = 4_000
 """Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""
@@ -43,23 +43,25 @@ class Figures:
 
 
 def compute_figures(
-    runs: Runs, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
+    status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
 ) -> Figures:
     """The figures of every store with a poll in `(as_of_us - LOOKBACK_US, as_of_us]`.
 
-    `runs` may hold earlier and later ones, and runs that reach past `as_of_us`. `calendar` covers
-    the longest window.
+    `status_runs` may hold earlier and later ones, and runs that reach past `as_of_us`. `calendar`
+    covers the longest window.
     """
-    counted = (runs.first_poll_us <= as_of_us) & (runs.last_poll_us > as_of_us - LOOKBACK_US)
+    counted = (status_runs.first_poll_us <= as_of_us) & (
+        status_runs.last_poll_us > as_of_us - LOOKBACK_US
+    )
     if not counted.all():
-        runs = runs.take(counted)
+        status_runs = status_runs.take(counted)
     stores = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
-    rows = np.searchsorted(runs.store, stores)
+    rows = np.searchsorted(status_runs.store, stores)
     none = np.empty((0, len(WINDOW_US)), np.int64)
     parts = [Figures(none[:, 0], none, none, none, none, none, none)]
     parts += [
         _figures_of(
-            runs.take(slice(*rows)),
+            status_runs.take(slice(*rows)),
             calendar.part(first, first + _STORES_AT_A_TIME),
             as_of_us=as_of_us,
             policy=policy,
@@ -74,7 +76,7 @@ def compute_figures(
 
 
 def _figures_of(
-    runs: Runs, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
+    status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
 ) -> Figures:
     """As `compute_figures`, of one run or more that all count.
 
@@ -83,12 +85,12 @@ def _figures_of(
     the other windows cut the positions.
     """
     begin_us = as_of_us - WEEK_US
-    first_us, last_us = runs.first_poll_us, runs.last_poll_us
+    first_us, last_us = status_runs.first_poll_us, status_runs.last_poll_us
     before_us = np.append(0, last_us[:-1])
-    is_first_of_store = np.ones(len(runs), np.bool_)
-    is_first_of_store[1:] = runs.store[1:] != runs.store[:-1]
-    first_run = np.flatnonzero(is_first_of_store)
-    store = runs.store[first_run]
+    is_first_of_store = np.ones(len(status_runs), np.bool_)
+    is_first_of_store[1:] = status_runs.store[1:] != status_runs.store[:-1]
+    first_status_run = np.flatnonzero(is_first_of_store)
+    store = status_runs.store[first_status_run]
 
     # The windows' beginnings, the longest one's first, and their common end.
     edges_us = as_of_us - np.array([*reversed(WINDOW_US.values()), 0])
@@ -96,7 +98,7 @@ def _figures_of(
 
     # The estimate: one stretch from each change of status to the next, or the window's end.
     is_change = is_first_of_store.copy()
-    is_change[1:] |= runs.is_active[1:] != runs.is_active[:-1]
+    is_change[1:] |= status_runs.is_active[1:] != status_runs.is_active[:-1]
     change = np.flatnonzero(is_change)
     first_change = np.flatnonzero(is_first_of_store[change])
     match policy:
@@ -108,11 +110,11 @@ def _figures_of(
             assert_never(policy)
     changed_us[first_change] = begin_us
     np.maximum(changed_us, begin_us, out=changed_us)
-    changed = calendar.position_us(runs.store[change], changed_us)
+    changed = calendar.position_us(status_runs.store[change], changed_us)
     until = np.append(changed[1:], 0)
     last_change = np.append(first_change[1:], len(change)) - 1
     until[last_change] = edges[:, -1]
-    is_up, is_active = runs.is_active[change], runs.is_active
+    is_up, is_active = status_runs.is_active[change], status_runs.is_active
 
     # Observed is a reach on either side of a run; runs closer than two reaches are seen as one.
     reach_us = max_gap_us // 2
@@ -123,13 +125,13 @@ def _figures_of(
     seen_until_us = np.where(is_end_apart, last_us + reach_us, last_us)
     at_us = np.stack([seen_from_us, first_us, last_us, seen_until_us])
     np.clip(at_us, begin_us, as_of_us, out=at_us)
-    seen_from, first, last, seen_until = calendar.ascending_positions_us(runs.store, at_us)
+    seen_from, first, last, seen_until = calendar.ascending_positions_us(status_runs.store, at_us)
 
     of_changes = _Rows.of(first_change, changed, edges)
-    of_runs = _Rows.of(first_run, seen_from, edges)
+    of_status_runs = _Rows.of(first_status_run, seen_from, edges)
     business = edges[:, -1:] - edges[:, -2::-1]
     uptime, downtime = of_changes.divide(changed, until, is_up)
-    certain_up, certain_down = of_runs.divide(first, last, is_active)
+    certain_up, certain_down = of_status_runs.divide(first, last, is_active)
     return Figures(
         store=store,
         business_us=business,
@@ -137,7 +139,7 @@ def _figures_of(
         downtime_us=downtime,
         lowest_us=certain_up,
         highest_us=business - certain_down,
-        observed_us=of_runs.sum(seen_from, seen_until),
+        observed_us=of_status_runs.sum(seen_from, seen_until),
     )
 
 

@@ -12,7 +12,7 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.business_time.local_periods import LocalPieces, Period, divide
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_status
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +117,14 @@ class History:
         return parts
 
 
-def build_history(runs: Runs, calendar: Calendar) -> History:
+def build_history(status_runs: StatusRuns, calendar: Calendar) -> History:
     """The history of all stores of a calendar over its whole period.
 
-    `runs` hold at least those that touch the period, and of each store the last run before it and
-    the first after it.
+    `status_runs` hold at least those that touch the period, and of each store the last run before
+    it and the first after it.
     """
     estimates = estimate_status(
-        runs, stores=calendar.stores, start_us=calendar.start_us, end_us=calendar.end_us
+        status_runs, stores=calendar.stores, start_us=calendar.start_us, end_us=calendar.end_us
     )
     store = estimates.store
     begin = calendar.business_us(store, estimates.start_us)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 NO_POLL: Final = -(2**62)
 """A bracket's side on which there is no poll."""
@@ -52,12 +52,12 @@ class Incidents:
         return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
-def find_incidents(runs: Runs, calendar: Calendar, *, as_of_us: int) -> Incidents:
+def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int) -> Incidents:
     """The incidents of all stores up to the newest poll of the database, `as_of_us`.
 
-    `runs` reach from before the first incident to the stores' last polls, and `calendar` covers
-    the incidents (time outside of it costs nothing). Inactive runs with no active one between them
-    are one incident, unless sight of the store was lost between them.
+    `status_runs` reach from before the first incident to the stores' last polls, and `calendar`
+    covers the incidents (time outside of it costs nothing). Inactive runs with no active one
+    between them are one incident, unless sight of the store was lost between them.
 
     >>> from storemon_pipeline.business_time.calendar import HoursVersions, ZoneVersions
     >>> from storemon_pipeline.business_time.calendar import build_calendar
@@ -67,25 +67,25 @@ def find_incidents(runs: Runs, calendar: Calendar, *, as_of_us: int) -> Incident
     ...     stores=1, start_us=0, end_us=9 * hour, weeks=WeekIntervals(none, none, none),
     ...     hours=HoursVersions(none, none, none), zones=ZoneVersions(none, none, none, ()),
     ... )
-    >>> runs = Runs(
+    >>> status_runs = StatusRuns(
     ...     np.array([0, 0, 0]), hour * np.array([1, 4, 8]), hour * np.array([2, 6, 8]),
     ...     np.array([True, False, True]), np.array([2, 3, 1]),
     ... )
-    >>> incidents = find_incidents(runs, always, as_of_us=9 * hour)
+    >>> incidents = find_incidents(status_runs, always, as_of_us=9 * hour)
     >>> (incidents.start_us // hour).tolist(), (incidents.lost_us // hour).tolist()
     ([3], [4])
     """
-    count = len(runs)
-    first, last = runs.first_poll_us, np.minimum(runs.last_poll_us, as_of_us)
+    count = len(status_runs)
+    first, last = status_runs.first_poll_us, np.minimum(status_runs.last_poll_us, as_of_us)
     has_next = np.zeros(count, np.bool_)
-    has_next[:-1] = runs.store[1:] == runs.store[:-1]
+    has_next[:-1] = status_runs.store[1:] == status_runs.store[:-1]
     in_sight = has_next.copy()
     in_sight[:-1] &= first[1:] - last[:-1] <= 2 * LOOKBACK_US
     is_joined = np.zeros(count, np.bool_)
-    is_joined[1:] = in_sight[:-1] & ~runs.is_active[:-1] & ~runs.is_active[1:]
-    begins = np.flatnonzero(~runs.is_active & ~is_joined)
+    is_joined[1:] = in_sight[:-1] & ~status_runs.is_active[:-1] & ~status_runs.is_active[1:]
+    begins = np.flatnonzero(~status_runs.is_active & ~is_joined)
     goes_on = np.append(is_joined[1:], False)[:count]
-    ends = np.flatnonzero(~runs.is_active & ~goes_on)
+    ends = np.flatnonzero(~status_runs.is_active & ~goes_on)
 
     was_in_sight = np.append(False, in_sight[:-1])[:count][begins]
     before = last[begins - 1] if len(begins) else begins
@@ -95,8 +95,8 @@ def find_incidents(runs: Runs, calendar: Calendar, *, as_of_us: int) -> Incident
     is_lost = ~is_ended & (has_next[ends] | (last[ends] + LOOKBACK_US <= as_of_us))
     end = np.where(is_ended, (last[ends] + after + 1) // 2, as_of_us)
     end = np.where(is_lost, last[ends] + LOOKBACK_US, end)
-    store = runs.store[begins]
-    polls = np.cumsum(runs.polls)
+    store = status_runs.store[begins]
+    polls = np.cumsum(status_runs.polls)
     incidents = Incidents(
         store,
         start,
@@ -109,6 +109,6 @@ def find_incidents(runs: Runs, calendar: Calendar, *, as_of_us: int) -> Incident
             np.int8
         ),
         calendar.business_us(store, end) - calendar.business_us(store, start),
-        polls[ends] - polls[begins] + runs.polls[begins],
+        polls[ends] - polls[begins] + status_runs.polls[begins],
     )
     return incidents.take(incidents.lost_us > 0)

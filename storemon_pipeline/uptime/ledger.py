@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import BoolArray, IntArray, Policy
-from storemon_pipeline.uptime.estimates import Estimates, counted_runs, estimate_status
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.estimates import Estimates, counted_status_runs, estimate_status
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class Ledger:
     """Intervals that fill a period without gap or overlap; every array has shape `(n,)`.
 
     `is_business` intervals of status up sum to the period's uptime, those of status down to its
-    downtime, to the microsecond. `run` is the row of the deciding run in the runs that were given
-    (`NO_RUN` without one).
+    downtime, to the microsecond. `status_run` is the row of the deciding run in the runs that were
+    given (`NO_STATUS_RUN` without one).
     """
 
     start_us: IntArray
@@ -25,7 +25,7 @@ class Ledger:
     is_business: BoolArray
     status: npt.NDArray[np.int8]
     is_certain: BoolArray
-    run: IntArray
+    status_run: IntArray
 
     def __len__(self) -> int:
         return len(self.start_us)
@@ -54,18 +54,18 @@ def keep_ledger(estimates: Estimates, calendar: Calendar, *, store: int) -> Ledg
         is_business,
         estimates.status[mine][estimate],
         estimates.is_certain[mine][estimate],
-        estimates.run[mine][estimate],
+        estimates.status_run[mine][estimate],
     )
 
 
 def explain(
-    runs: Runs, calendar: Calendar, *, as_of_us: int, window_us: int, policy: Policy
-) -> tuple[Ledger, Runs]:
+    status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, window_us: int, policy: Policy
+) -> tuple[Ledger, StatusRuns]:
     """The ledger of a report's window of the only store of a calendar, and the runs it counted.
 
     The intervals sum to what `compute_figures` gives for the same runs, instant and policy.
     """
-    counted = counted_runs(runs, as_of_us=as_of_us)
+    counted = counted_status_runs(status_runs, as_of_us=as_of_us)
     estimates = estimate_status(
         counted,
         stores=1,

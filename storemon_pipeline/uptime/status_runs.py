@@ -12,7 +12,7 @@ from storemon_pipeline.domain.windows import BoolArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class StatusRuns:
     """Status runs, sorted by store and time unless said otherwise; every array has shape `(n,)`.
 
     `store` is an integer that stands for the store, below 2**32. `first_poll_us` and `last_poll_us`
@@ -79,21 +79,21 @@ def _ascending(store: IntArray) -> IntArray:
 
 def compress(
     store: IntArray, polled_at_us: IntArray, is_active: BoolArray, *, max_gap_us: int
-) -> Runs:
+) -> StatusRuns:
     """Compress polls into status runs.
 
     The arrays have shape `(n,)`, sorted by store and instant, one row per (store, instant). A run
     ends where the status changes or the next poll is more than `max_gap_us` away.
 
     >>> hour = 3_600_000_000
-    >>> runs = compress(
+    >>> status_runs = compress(
     ...     np.array([7, 7, 7]), hour * np.array([0, 1, 2]), np.array([True, True, False]),
     ...     max_gap_us=3 * hour,
     ... )
-    >>> (runs.last_poll_us // hour).tolist(), runs.polls.tolist()
+    >>> (status_runs.last_poll_us // hour).tolist(), status_runs.polls.tolist()
     ([1, 2], [2, 1])
     """
-    polls = Runs(
+    polls = StatusRuns(
         store.astype(np.int64),
         polled_at_us.astype(np.int64),
         polled_at_us.astype(np.int64),
@@ -103,44 +103,45 @@ def compress(
     return join(polls, max_gap_us=max_gap_us)
 
 
-def join(runs: Runs, *, max_gap_us: int) -> Runs:
+def join(status_runs: StatusRuns, *, max_gap_us: int) -> StatusRuns:
     """Join neighbouring runs of one status that are at most `max_gap_us` apart.
 
-    `runs` are sorted by store and time and do not overlap; a single poll is a run of one poll.
+    `status_runs` are sorted by store and time and do not overlap; a single poll is a run of one
+    poll.
     """
-    if len(runs) == 0:
-        return runs
-    is_start = np.empty(len(runs), np.bool_)
+    if len(status_runs) == 0:
+        return status_runs
+    is_start = np.empty(len(status_runs), np.bool_)
     is_start[0] = True
     is_start[1:] = (
-        (runs.store[1:] != runs.store[:-1])
-        | (runs.is_active[1:] != runs.is_active[:-1])
-        | (runs.first_poll_us[1:] - runs.last_poll_us[:-1] > max_gap_us)
+        (status_runs.store[1:] != status_runs.store[:-1])
+        | (status_runs.is_active[1:] != status_runs.is_active[:-1])
+        | (status_runs.first_poll_us[1:] - status_runs.last_poll_us[:-1] > max_gap_us)
     )
     first = np.flatnonzero(is_start)
-    last = np.append(first[1:], len(runs)) - 1
-    return Runs(
-        runs.store[first],
-        runs.first_poll_us[first],
-        runs.last_poll_us[last],
-        runs.is_active[first],
-        np.add.reduceat(runs.polls, first),
+    last = np.append(first[1:], len(status_runs)) - 1
+    return StatusRuns(
+        status_runs.store[first],
+        status_runs.first_poll_us[first],
+        status_runs.last_poll_us[last],
+        status_runs.is_active[first],
+        np.add.reduceat(status_runs.polls, first),
     )
 
 
 def extend(
-    anchors: Runs,
+    anchors: StatusRuns,
     store: IntArray,
     polled_at_us: IntArray,
     is_active: BoolArray,
     *,
     max_gap_us: int,
-) -> Runs:
+) -> StatusRuns:
     """Continue runs with later polls: the runs that all these polls make together.
 
     `anchors` holds at most one run per store, which ends before the store's first poll here. The
     polls are as for `compress`. What stood before the anchors stays as it is, because an anchor
     keeps its beginning.
     """
-    polls = Runs(store, polled_at_us, polled_at_us, is_active, np.ones(len(store), np.int64))
+    polls = StatusRuns(store, polled_at_us, polled_at_us, is_active, np.ones(len(store), np.int64))
     return join(anchors.merge(polls), max_gap_us=max_gap_us)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 class Standing(StrEnum):
@@ -22,32 +22,32 @@ class Standing(StrEnum):
 STANDINGS = tuple(Standing)
 
 
-def last_runs(runs: Runs, stores: int) -> tuple[IntArray, BoolArray]:
+def last_status_runs(status_runs: StatusRuns, stores: int) -> tuple[IntArray, BoolArray]:
     """The row of each store's last run, shape `(stores,)`, and which stores have one at all."""
     row = np.zeros(stores, np.int64)
-    has_run = np.zeros(stores, np.bool_)
-    is_last = np.append(runs.store[1:] != runs.store[:-1], True)[: len(runs)]
-    row[runs.store[is_last]] = np.flatnonzero(is_last)
-    has_run[runs.store[is_last]] = True
-    return row, has_run
+    has_status_run = np.zeros(stores, np.bool_)
+    is_last = np.append(status_runs.store[1:] != status_runs.store[:-1], True)[: len(status_runs)]
+    row[status_runs.store[is_last]] = np.flatnonzero(is_last)
+    has_status_run[status_runs.store[is_last]] = True
+    return row, has_status_run
 
 
-def standing(runs: Runs, calendar: Calendar, *, as_of_us: int) -> npt.NDArray[np.int8]:
+def standing(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int) -> npt.NDArray[np.int8]:
     """Where each store stands at `as_of_us`, shape `(stores,)`, as an index into `STANDINGS`.
 
-    `runs` hold the stores' last ones; no poll is newer than `as_of_us`. The calendar covers the
-    microsecond from there. Silent is a store without a poll in the look-back, closed one without
-    business time now, whatever its polls say.
+    `status_runs` hold the stores' last ones; no poll is newer than `as_of_us`. The calendar covers
+    the microsecond from there. Silent is a store without a poll in the look-back, closed one
+    without business time now, whatever its polls say.
     """
     every = np.arange(calendar.stores)
-    row, has_run = last_runs(runs, calendar.stores)
+    row, has_status_run = last_status_runs(status_runs, calendar.stores)
     now = np.full(calendar.stores, as_of_us)
     is_open = calendar.business_us(every, now + 1) > calendar.business_us(every, now)
-    if len(runs) == 0:
+    if len(status_runs) == 0:
         return np.full(calendar.stores, STANDINGS.index(Standing.SILENT), np.int8)
-    is_heard = has_run & (runs.last_poll_us[row] > as_of_us - LOOKBACK_US)
+    is_heard = has_status_run & (status_runs.last_poll_us[row] > as_of_us - LOOKBACK_US)
     found = np.where(
-        runs.is_active[row], STANDINGS.index(Standing.UP), STANDINGS.index(Standing.DOWN)
+        status_runs.is_active[row], STANDINGS.index(Standing.UP), STANDINGS.index(Standing.DOWN)
     )
     found = np.where(is_open, found, STANDINGS.index(Standing.CLOSED))
     return np.where(is_heard, found, STANDINGS.index(Standing.SILENT)).astype(np.int8)

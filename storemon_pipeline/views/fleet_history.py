@@ -10,8 +10,8 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.windows import HOUR_US, LOOKBACK_US, IntArray
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
-    read_runs_of_incidents_since,
-    read_runs_since,
+    read_status_runs_of_incidents_since,
+    read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
@@ -47,11 +47,11 @@ def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIn
             return None
         as_of_us = microseconds(as_of)
         stores = read_stores(bulk)
-        runs = read_runs_of_incidents_since(bulk, stores, since=start, until=as_of)
-        earliest_us = int(runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+        status_runs = read_status_runs_of_incidents_since(bulk, stores, since=start, until=as_of)
+        earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
         calendar = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
         details = read_details(bulk, stores, as_of=as_of)
-    found = find_incidents(runs, calendar, as_of_us=as_of_us)
+    found = find_incidents(status_runs, calendar, as_of_us=as_of_us)
     overlaps = (found.end_us > microseconds(start)) & (found.start_us < microseconds(end))
     return FleetIncidents(stores, details, found.take(overlaps))
 
@@ -68,9 +68,9 @@ def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours 
         details = read_details(bulk, stores, as_of=as_of)
         hours = np.arange(start_us, max(end_us, start_us), HOUR_US)
         end_us = max(end_us, start_us + 1)
-        runs = read_runs_since(bulk, stores, since=start, until=as_of)
+        status_runs = read_status_runs_since(bulk, stores, since=start, until=as_of)
         calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
-    history = build_history(runs, calendar)
+    history = build_history(status_runs, calendar)
     grid = (len(hours), len(stores))
     every = np.broadcast_to(np.arange(len(stores)), grid).ravel()
     begin = np.broadcast_to(hours[:, np.newaxis], grid).ravel()

@@ -18,8 +18,8 @@ from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME, Invariant
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
     read_first_polls,
-    read_runs_of_open_incidents,
-    read_runs_since,
+    read_status_runs_of_open_incidents,
+    read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
@@ -27,8 +27,8 @@ from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.figures import Figures, compute_figures
 from storemon_pipeline.uptime.history import Amounts, build_history
 from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
-from storemon_pipeline.uptime.status_runs import Runs
-from storemon_pipeline.uptime.store_state import last_runs, standing
+from storemon_pipeline.uptime.status_runs import StatusRuns
+from storemon_pipeline.uptime.store_state import last_status_runs, standing
 
 _BEFORE_US: Final = 2 * WEEK_US
 
@@ -157,35 +157,35 @@ class _Part:
 def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
     as_of_us = microseconds(as_of)
     since = as_of - timedelta(microseconds=_BEFORE_US)
-    runs = read_runs_since(bulk, stores, since=since, until=as_of)
+    status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
     calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
     figures = compute_figures(
-        runs,
+        status_runs,
         calendar,
         as_of_us=as_of_us,
         policy=Policy.NEAREST,
         max_gap_us=read_max_gap_us(bulk),
     )
-    last_row, has_poll = last_runs(runs, len(stores))
+    last_row, has_poll = last_status_runs(status_runs, len(stores))
     return _Part(
-        standing=standing(runs, calendar, as_of_us=as_of_us),
-        last_poll_us=np.where(has_poll, np.append(runs.last_poll_us, 0)[last_row], 0),
+        standing=standing(status_runs, calendar, as_of_us=as_of_us),
+        last_poll_us=np.where(has_poll, np.append(status_runs.last_poll_us, 0)[last_row], 0),
         has_poll=has_poll,
         first_poll_us=read_first_polls(bulk, stores),
         figures=figures,
-        previous=_previous(runs, calendar, as_of_us),
+        previous=_previous(status_runs, calendar, as_of_us),
         incidents=_open_incidents(bulk, stores, as_of_us),
     )
 
 
 def _open_incidents(bulk: Bulk, stores: StoreIndex, as_of_us: int) -> Incidents:
     """The incidents that are open; the calendars of other stores need not reach back so far."""
-    runs = read_runs_of_open_incidents(bulk, stores)
-    down, store = np.unique(runs.store, return_inverse=True)
-    runs = replace(runs, store=store)
-    earliest_us = int(runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+    status_runs = read_status_runs_of_open_incidents(bulk, stores)
+    down, store = np.unique(status_runs.store, return_inverse=True)
+    status_runs = replace(status_runs, store=store)
+    earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
     calendar = read_calendar(bulk, stores.take(down), start_us=earliest_us, end_us=as_of_us)
-    incidents = find_incidents(runs, calendar, as_of_us=as_of_us)
+    incidents = find_incidents(status_runs, calendar, as_of_us=as_of_us)
     incidents = incidents.take(incidents.ending == Ending.OPEN)
     return replace(incidents, store=down[incidents.store])
 
@@ -215,9 +215,9 @@ def _rows(store: IntArray, stores: int) -> IntArray:
     return row
 
 
-def _previous(runs: Runs, calendar: Calendar, as_of_us: int) -> list[Amounts]:
+def _previous(status_runs: StatusRuns, calendar: Calendar, as_of_us: int) -> list[Amounts]:
     """The amounts of each window's forerunner."""
-    history = build_history(runs, calendar)
+    history = build_history(status_runs, calendar)
     every = np.arange(calendar.stores)
     return [
         history.amounts(

@@ -14,7 +14,11 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.status_run_queries import PollTicks, read_runs_of_store, read_ticks
+from storemon_pipeline.polls.status_run_queries import (
+    PollTicks,
+    read_status_runs_of_store,
+    read_ticks,
+)
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.weekly_intervals import read_week
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
@@ -23,7 +27,7 @@ from storemon_pipeline.uptime.daily import Days, make_days
 from storemon_pipeline.uptime.history import PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 from storemon_pipeline.uptime.ledger import Ledger, explain, keep_ledger
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 Border = date | datetime
 """Where a period begins or ends: an instant, or midnight of a date on the store's clock."""
@@ -47,7 +51,7 @@ class StoreView:
     as_of: datetime
     stores: StoreIndex
     details: StoreDetails
-    runs: Runs
+    status_runs: StatusRuns
     _bulk: Bulk
 
     @property
@@ -58,7 +62,7 @@ class StoreView:
     @property
     def first_poll_us(self) -> int:
         """The store's first poll; the newest poll of all when it has none."""
-        return int(self.runs.first_poll_us[0]) if len(self.runs) else self.as_of_us
+        return int(self.status_runs.first_poll_us[0]) if len(self.status_runs) else self.as_of_us
 
     def period(self, begin: Border | None, end: Border | None, default_us: int) -> tuple[int, int]:
         """The period `[start, end)` that is asked for, cut off at the newest poll.
@@ -71,23 +75,23 @@ class StoreView:
     def history(self, start_us: int, end_us: int, period: Period) -> PeriodAmounts:
         """Amounts by local period."""
         calendar = self.calendar(start_us, end_us)
-        return build_history(self.runs, calendar).by_period(period)
+        return build_history(self.status_runs, calendar).by_period(period)
 
     def days(self, start_us: int, end_us: int) -> Days:
         """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""
         calendar = self.calendar(start_us - _LOCAL_REACH_US, end_us)
-        return make_days(self.runs, calendar, since_us=np.array([start_us]))[0]
+        return make_days(self.status_runs, calendar, since_us=np.array([start_us]))[0]
 
     def incidents(self) -> Incidents:
         """All incidents, from the first poll to the newest."""
         start_us = self.first_poll_us - LOOKBACK_US
         calendar = self.calendar(start_us, max(self.as_of_us, start_us))
-        return find_incidents(self.runs, calendar, as_of_us=self.as_of_us)
+        return find_incidents(self.status_runs, calendar, as_of_us=self.as_of_us)
 
     def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:
         """What history knows of a period, its clock, and starts and ends of what closures took."""
         calendar = self.calendar(start_us, end_us)
-        ledger = keep_ledger(build_history(self.runs, calendar).estimates, calendar, store=0)
+        ledger = keep_ledger(build_history(self.status_runs, calendar).estimates, calendar, store=0)
         planned = self.calendar(start_us, end_us, has_closures=False)
         return ledger, calendar.local_spans(), *planned.open_intervals(0)
 
@@ -95,11 +99,13 @@ class StoreView:
         """The raw polls of a period."""
         return read_ticks(self._bulk, self.stores, start=instant(start_us), end=instant(end_us))
 
-    def explain(self, as_of: datetime, *, window_us: int, policy: Policy) -> tuple[Ledger, Runs]:
+    def explain(
+        self, as_of: datetime, *, window_us: int, policy: Policy
+    ) -> tuple[Ledger, StatusRuns]:
         """The ledger of a report's window, and the runs that its rows speak of."""
         as_of_us = microseconds(as_of)
         return explain(
-            self.runs,
+            self.status_runs,
             self.calendar(as_of_us - WEEK_US, as_of_us),
             as_of_us=as_of_us,
             window_us=window_us,
@@ -149,6 +155,6 @@ def store_view(url: str, store_id: str) -> Iterator[StoreView]:
             as_of,
             stores,
             read_details(bulk, stores, as_of=as_of),
-            read_runs_of_store(bulk, stores),
+            read_status_runs_of_store(bulk, stores),
             bulk,
         )

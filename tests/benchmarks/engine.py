@@ -7,7 +7,7 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.windows import WEEK_US, Policy
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.status_run_queries import read_runs
+from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules import calendars
 from storemon_pipeline.stores.store_index import read_stores
 from storemon_pipeline.uptime.figures import compute_figures
@@ -22,7 +22,7 @@ def measure(url: str) -> list[Measured]:
         if as_of is None:
             raise ValueError("the data has no polls")
         stores = read_stores(bulk)
-        runs = read_runs(bulk, stores, as_of=as_of)
+        runs = read_status_runs(bulk, stores, as_of=as_of)
         weeks, hours = calendars._read_hours(bulk, stores)
         zones = calendars._read_zones(bulk, stores)
         closures = calendars._read_closures(bulk, stores)

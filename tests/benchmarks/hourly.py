@@ -16,7 +16,7 @@ from benchmarks.goals import Measured, seconds_of
 from benchmarks.loaded import load_all, make_database, server
 from benchmarks.report_work import report_seconds
 from storemon_pipeline.checks.table_checks import (
-    compare_runs,
+    compare_status_runs,
     count_interval_faults,
     count_lost_polls,
     count_uptime_faults,
@@ -139,7 +139,9 @@ def _refresh(url: str, data: Path) -> None:
     with bulk_transaction(url) as bulk:
         since = read_first_polled_at(bulk, load.load_ids)
         faults = count_lost_polls(bulk, load.load_ids)
-        faults += compare_runs(bulk, since=since or now, max_gap_us=read_max_gap_us(bulk)).different
+        faults += compare_status_runs(
+            bulk, since=since or now, max_gap_us=read_max_gap_us(bulk)
+        ).different
     for source in (Source.BUSINESS_HOURS, Source.STORE_TIMEZONES):
         ingest_source(url, data, source, now=now, run_id=None)
     with bulk_transaction(url, is_writing_polls=True) as bulk:

@@ -26,7 +26,7 @@ import psutil
 import pytest
 
 from service import READY_SECONDS, free_port
-from storemon_pipeline.checks.table_checks import compare_all_runs, count_unaccounted_polls
+from storemon_pipeline.checks.table_checks import compare_all_status_runs, count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres
@@ -296,7 +296,7 @@ def count_present(home: Path, polls: list[tuple[str, datetime]]) -> int:
             "WHERE s.store_id LIKE 'fault-%' AND p.is_active"
         ).to_pylist()
         assert count_unaccounted_polls(bulk) == 0
-        compared = compare_all_runs(bulk, max_gap_us=read_max_gap_us(bulk))
+        compared = compare_all_status_runs(bulk, max_gap_us=read_max_gap_us(bulk))
         assert compared.different == 0
     return len(set(polls) & {(row["store_id"], row["polled_at"]) for row in rows})
 

@@ -16,8 +16,8 @@ from stored import (
 )
 from storemon_pipeline.checks.table_checks import (
     RejectedExample,
-    RunsComparison,
-    compare_runs,
+    StatusRunComparison,
+    compare_status_runs,
     count_interval_faults,
     count_unaccounted_polls,
     count_uptime_faults,
@@ -134,12 +134,12 @@ class TestRuns:
         assert compared_runs(database_url, at("11:30")).different == 0
 
     def test_without_polls_there_is_nothing_to_compare(self, database_url: str) -> None:
-        assert compared_runs(database_url, at("00:00")) == RunsComparison(0, 0)
+        assert compared_runs(database_url, at("00:00")) == StatusRunComparison(0, 0)
 
 
-def compared_runs(url: str, since: datetime) -> RunsComparison:
+def compared_runs(url: str, since: datetime) -> StatusRunComparison:
     with bulk_transaction(url) as bulk:
-        return compare_runs(bulk, since=since, max_gap_us=MAX_GAP)
+        return compare_status_runs(bulk, since=since, max_gap_us=MAX_GAP)
 
 
 class TestIntervals:

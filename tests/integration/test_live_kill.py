@@ -12,7 +12,7 @@ import pytest
 from stored import fetch
 from storemon_pipeline.checks.table_checks import count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.retention.enforce import check_all_runs
+from storemon_pipeline.retention.enforce import check_all_status_runs
 
 STORES: Final = 300
 KILLS: Final = 25
@@ -77,4 +77,4 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
         assert hour <= len(rows) <= hour + 1
         with bulk_transaction(database_url) as bulk:
             assert count_unaccounted_polls(bulk) == 0
-        assert check_all_runs(database_url).different == 0
+        assert check_all_status_runs(database_url).different == 0

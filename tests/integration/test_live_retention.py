@@ -38,7 +38,7 @@ from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.polls.retention import PollsNotKeptError
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.requests import request_report
-from storemon_pipeline.retention.enforce import check_all_runs, drop_old_data
+from storemon_pipeline.retention.enforce import check_all_status_runs, drop_old_data
 from storemon_pipeline.uptime.status_runs import compress
 
 DAYS = timedelta(days=1)
@@ -76,7 +76,7 @@ def test_raw_polls_go_by_the_week_and_one_week_before_the_border_stays(loaded: s
     assert stored_runs(loaded) == runs
     with bulk_transaction(loaded) as bulk:
         assert count_unaccounted_polls(bulk) == 0
-    assert check_all_runs(loaded).different == 0
+    assert check_all_status_runs(loaded).different == 0
 
 
 def test_the_border_never_moves_back(loaded: str) -> None:
@@ -185,10 +185,10 @@ def test_late_polls_make_the_same_runs_with_and_without_retention(
         with bulk_transaction(database_url, is_writing_polls=True) as bulk:
             load_rows(bulk, late, file_path=f"late_{number}.csv", max_gap_us=max_gap_us)
         drop(database_url, polls=10)
-    assert runs_of(database_url) == expected_runs(rows, max_gap_us)
+    assert status_runs_from_rows(database_url) == expected_runs(rows, max_gap_us)
 
 
-def runs_of(url: str) -> list[tuple[str, int, int, bool, int]]:
+def status_runs_from_rows(url: str) -> list[tuple[str, int, int, bool, int]]:
     rows = fetch(
         url,
         "SELECT store_id, (extract(epoch FROM first_poll_at) * 1000000)::bigint AS first,"

@@ -595,7 +595,7 @@ def read_polls(bulk: Bulk) -> dict[Identity, bool]:
     return {(row["store_id"], row["us"]): row["is_active"] for row in rows}
 
 
-def read_runs(bulk: Bulk) -> list[tuple[str, int, int, bool, int]]:
+def read_status_runs(bulk: Bulk) -> list[tuple[str, int, int, bool, int]]:
     rows = rows_of(
         bulk.fetch(
             "SELECT store_id, (extract(epoch FROM first_poll_at) * 1000000)::bigint AS first,"
@@ -645,7 +645,7 @@ def test_any_loads_leave_what_one_load_of_the_final_polls_leaves(
             accounts = load_rows(bulk, batch.rows, file_path=batch.file_path, max_gap_us=max_gap_us)
             assert accounts.read == len(batch.rows)
             assert accounts == model.load(number, batch)
-        polls_left, runs_left = read_polls(bulk), read_runs(bulk)
+        polls_left, runs_left = read_polls(bulk), read_status_runs(bulk)
         assert polls_left == model.polls
         assert sorted(read_superseded(bulk)) == sorted(model.superseded)
         assert runs_left == model.runs(max_gap_us)
@@ -657,7 +657,7 @@ def test_any_loads_leave_what_one_load_of_the_final_polls_leaves(
         bulk.execute("TRUNCATE stores, loads, store_status, superseded_polls, status_runs")
         final = [(store_id, us, status) for (store_id, us), status in polls_left.items()]
         load_rows(bulk, final, file_path="final.csv", max_gap_us=max_gap_us)
-        assert (read_polls(bulk), read_runs(bulk)) == (polls_left, runs_left)
+        assert (read_polls(bulk), read_status_runs(bulk)) == (polls_left, runs_left)
 
 
 def compressed(
@@ -692,7 +692,7 @@ def test_many_polls_in_one_load_are_all_there(database_url: str) -> None:
         )
         unchanged = load_polls(bulk, again, polls(rows), max_gap_us=MAX_GAP)
         assert unchanged == Accounts(0, 0, 60_000, 0)
-        runs = read_runs(bulk)
+        runs = read_status_runs(bulk)
     # Statuses change every 50 hours at most; neighbours of a store are an hour apart.
     expected = [
         sum(

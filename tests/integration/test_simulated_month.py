@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from simulated_month import Month, make_month
-from storemon_pipeline.checks.table_checks import compare_runs
+from storemon_pipeline.checks.table_checks import compare_status_runs
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -86,7 +86,7 @@ def test_hourly_deliveries_end_with_the_report_of_one_load(
     seconds = deliver(month, database_url, tmp_path / "hourly")
     hourly = newest_csv(database_url)
     with bulk_transaction(database_url) as bulk:
-        runs = compare_runs(bulk, since=month.start, max_gap_us=read_max_gap_us(bulk))
+        runs = compare_status_runs(bulk, since=month.start, max_gap_us=read_max_gap_us(bulk))
     assert runs.compared > stores
     assert runs.different == 0
     history = compare_all_days(database_url)

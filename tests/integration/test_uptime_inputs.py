@@ -28,7 +28,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.figures.compute_uptime import compute_uptime
-from storemon_pipeline.polls.status_run_queries import read_runs
+from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -66,7 +66,7 @@ def test_stores_are_in_the_order_of_their_ids_bytes(database_url: str) -> None:
 def test_without_any_store_there_are_no_inputs(database_url: str) -> None:
     with bulk_transaction(database_url) as bulk:
         stores = read_stores(bulk)
-        runs = read_runs(bulk, stores, as_of=AS_OF)
+        runs = read_status_runs(bulk, stores, as_of=AS_OF)
         calendar = read_calendar(bulk, stores, start_us=0, end_us=1)
     assert (len(stores), len(runs), calendar.stores) == (0, 0, 0)
 
@@ -137,7 +137,7 @@ def test_the_runs_of_the_look_back_are_read(
     load(database_url, *polls)
     with bulk_transaction(database_url) as bulk:
         stores = read_stores(bulk)
-        read = read_runs(bulk, stores, as_of=AS_OF)
+        read = read_status_runs(bulk, stores, as_of=AS_OF)
     columns = (read.store, read.first_poll_us, read.last_poll_us, read.is_active, read.polls)
     assert [
         f"{stores.store_ids[store]} {clock_of(instant(first))} to {clock_of(instant(last))}"

@@ -16,7 +16,7 @@ from builders import Engine, Reference, calendar, runs, store_ids, us
 from oracle import Inputs
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.rounding import round_half_even
-from storemon_pipeline.uptime.status_runs import Runs, compress, extend
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress, extend
 from strategies import (
     ZONES,
     Question,
@@ -198,7 +198,7 @@ def columns(polls: list[tuple[int, int, bool]]) -> tuple[IntArray, IntArray, Boo
     )
 
 
-def listed(made: Runs) -> list[tuple[int, int, int, bool, int]]:
+def listed(made: StatusRuns) -> list[tuple[int, int, int, bool, int]]:
     return list(
         zip(
             made.store.tolist(),

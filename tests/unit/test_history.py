@@ -19,7 +19,7 @@ from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
 from storemon_pipeline.uptime.ledger import explain, keep_ledger
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 from strategies import Question, questions
 
 MAX_GAP: Final = 3 * HOUR_US
@@ -358,7 +358,7 @@ def test_a_store_without_polls_is_unknown_throughout() -> None:
     inputs = oracle.Inputs((), hours("daily 09:00-17:00"), (), ())
     none = np.empty(0, np.int64)
     made = build_history(
-        Runs(none, none, none, none.astype(np.bool_), none),
+        StatusRuns(none, none, none, none.astype(np.bool_), none),
         calendar(inputs, as_of - timedelta(hours=24), as_of),
     )
     assert made.estimates.status.tolist() == [Status.UNKNOWN]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storemon_pipeline.domain.windows import HOUR_US, BoolArray, IntArray
-from storemon_pipeline.uptime.status_runs import Runs, compress, extend
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress, extend
 
 MAX_GAP_US = 3 * HOUR_US
 
@@ -29,7 +29,7 @@ def columns(polls: list[Poll]) -> tuple[IntArray, IntArray, BoolArray]:
     )
 
 
-def listed(runs: Runs) -> list[Run]:
+def listed(runs: StatusRuns) -> list[Run]:
     return list(
         zip(
             runs.store.tolist(),
@@ -123,7 +123,7 @@ def test_runs_are_put_in_order_of_store_and_time(rows: list[tuple[int, int]]) ->
     store = np.array([store for store, _ in rows], np.int64)
     at_us = np.array([at for _, at in rows], np.int64)
     numbers = np.arange(len(rows))
-    runs = Runs(store, at_us, at_us + 1, numbers % 2 == 0, numbers).in_order()
+    runs = StatusRuns(store, at_us, at_us + 1, numbers % 2 == 0, numbers).in_order()
     wanted = sorted(range(len(rows)), key=lambda number: rows[number])
     assert listed(runs) == [
         (rows[number][0], rows[number][1], rows[number][1] + 1, number % 2 == 0, number)
