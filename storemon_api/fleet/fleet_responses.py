@@ -9,7 +9,7 @@ import numpy.typing as npt
 from storemon_api.fleet.fleet_schemas import GroupTotals, ShareOfWindow, Totals
 from storemon_pipeline.domain.windows import BoolArray, IntArray, Window
 from storemon_pipeline.uptime.percentages import share_percent
-from storemon_pipeline.uptime.store_state import STANDINGS
+from storemon_pipeline.uptime.store_state import STORE_STATES
 from storemon_pipeline.views.fleet_view import Fleet
 
 
@@ -31,7 +31,7 @@ def group_totals(fleet: Fleet, names: Sequence[str | None], kept: BoolArray) -> 
 def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
     """Totals of groups; `code` is the group of each store, or -1."""
     sums = _GroupSums(code, groups)
-    standing = np.stack([sums.of(fleet.standing == n) for n in range(len(STANDINGS))], axis=1)
+    standing = np.stack([sums.of(fleet.state == n) for n in range(len(STORE_STATES))], axis=1)
     down = fleet.incident_row >= 0
     lost = np.zeros(len(code), np.int64)
     lost[down] = fleet.incidents.lost_us[fleet.incident_row[down]]
@@ -40,7 +40,7 @@ def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
     return [
         Totals(
             stores=int(counts[group]),
-            standing={one: int(standing[group, number]) for number, one in enumerate(STANDINGS)},
+            standing={one: int(standing[group, number]) for number, one in enumerate(STORE_STATES)},
             open_incidents=int(incidents[group]),
             lost_us=int(lost_us[group]),
             windows={window: shares[group] for window, shares in zip(Window, windows, strict=True)},

@@ -27,7 +27,7 @@ from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.figures.daily_sums import Split, read_fleet_periods
 from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
-from storemon_pipeline.uptime.store_state import Standing
+from storemon_pipeline.uptime.store_state import StoreState
 from storemon_pipeline.views.fleet_history import read_fleet_hours, read_fleet_incidents
 
 router = APIRouter(tags=["fleet"])
@@ -51,7 +51,7 @@ def get_fleet_now(fleet_cache: FleetCacheDep, wanted: StoreFilterDep) -> Respons
             as_of=None,
             computed_at=now_utc(),
             stores=0,
-            standing=dict.fromkeys(Standing, 0),
+            standing=dict.fromkeys(StoreState, 0),
             open_incidents=0,
             lost_us=0,
             windows={},

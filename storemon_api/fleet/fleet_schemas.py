@@ -6,7 +6,7 @@ from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_api.stores.store_schemas import _PERCENT, HistoryAmounts
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import Window
-from storemon_pipeline.uptime.store_state import Standing
+from storemon_pipeline.uptime.store_state import StoreState
 
 
 class ShareOfWindow(ResponseBody):
@@ -29,7 +29,7 @@ class Totals(ResponseBody):
     """Many stores in numbers: sums, never means of percentages."""
 
     stores: int
-    standing: dict[Standing, int]
+    standing: dict[StoreState, int]
     open_incidents: int
     lost_us: int = Field(description="By the open incidents, so far.")
     windows: dict[Window, ShareOfWindow]

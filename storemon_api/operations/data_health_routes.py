@@ -29,7 +29,7 @@ from storemon_pipeline.checks.data_health import (
 )
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
 from storemon_pipeline.figures.uptime_table import read_uptime_state
-from storemon_pipeline.uptime.store_state import STANDINGS, Standing
+from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 
 router = APIRouter(tags=["fleet"])
 
@@ -62,7 +62,7 @@ def get_data_health(
     store_ids: Sequence[str] = fleet.store_ids if fleet else ()
     names: Sequence[str | None] = fleet.details.names if fleet else ()
     name_of = dict(zip(store_ids, names, strict=True))
-    silent = STANDINGS.index(Standing.SILENT)
+    silent = STORE_STATES.index(StoreState.SILENT)
     answer = DataHealth(
         as_of=fleet and fleet.as_of,
         refreshed_at=state and state.refreshed_at,
@@ -94,7 +94,7 @@ def get_data_health(
             for kind in rejected
         ],
         stores=len(store_ids),
-        silent=_names(compress(store_ids, fleet.standing == silent if fleet else ()), name_of),
+        silent=_names(compress(store_ids, fleet.state == silent if fleet else ()), name_of),
         without_hours=_names(
             compress(store_ids, ~fleet.details.has_hours if fleet else ()), name_of
         ),

@@ -27,7 +27,7 @@ from storemon_api.stores.store_filters import (
     Direction,
     StoreFilterDep,
     StoreOrder,
-    has_standing,
+    is_in_state,
     is_storable,
     ordered,
 )
@@ -71,7 +71,7 @@ from storemon_pipeline.uptime.history import Amounts, PeriodAmounts
 from storemon_pipeline.uptime.incidents import Ending
 from storemon_pipeline.uptime.ledger import Ledger
 from storemon_pipeline.uptime.status_runs import StatusRuns
-from storemon_pipeline.uptime.store_state import Standing
+from storemon_pipeline.uptime.store_state import StoreState
 from storemon_pipeline.views.store_view import (
     NoPollsError,
     StoreView,
@@ -105,7 +105,7 @@ def get_stores(
     fleet_cache: FleetCacheDep,
     paging: PagingDep,
     wanted: StoreFilterDep,
-    standing: Annotated[list[Standing] | None, Query()] = None,
+    standing: Annotated[list[StoreState] | None, Query()] = None,
     sort: StoreOrder = StoreOrder.STORE_ID,
     order: Direction = Direction.ASCENDING,
 ) -> Response:
@@ -122,7 +122,7 @@ def get_stores(
         return json_response(empty)
     kept = wanted.matches(fleet.store_ids, fleet.details)
     if standing:
-        kept &= has_standing(fleet, standing)
+        kept &= is_in_state(fleet, standing)
     found = ordered(fleet, np.flatnonzero(kept), sort, order)
     return json_response(
         StoresPage(

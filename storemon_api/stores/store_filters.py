@@ -13,7 +13,7 @@ from storemon_api.http.schemas import FieldError
 from storemon_api.security.access_control import visible_stores
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray
 from storemon_pipeline.stores.store_details import StoreDetails
-from storemon_pipeline.uptime.store_state import STANDINGS, Standing
+from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 from storemon_pipeline.views.fleet_view import Fleet
 
 
@@ -106,9 +106,9 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def has_standing(fleet: Fleet, wanted: list[Standing]) -> BoolArray:
+def is_in_state(fleet: Fleet, wanted: list[StoreState]) -> BoolArray:
     """Which stores stand so, shape `(stores,)`."""
-    return np.isin(fleet.standing, [STANDINGS.index(one) for one in wanted])
+    return np.isin(fleet.state, [STORE_STATES.index(one) for one in wanted])
 
 
 def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
@@ -127,7 +127,7 @@ def _values(fleet: Fleet, found: IntArray, sort: StoreOrder) -> tuple[IntArray, 
         value = np.array([rank[name or ""] for name in names], np.int64)
         known = np.array([name is not None for name in names], np.bool_)
     elif sort is StoreOrder.STANDING:
-        value = fleet.standing[found].astype(np.int64)
+        value = fleet.state[found].astype(np.int64)
     elif sort is StoreOrder.LAST_POLL:
         value, known = fleet.last_poll_us[found], fleet.has_poll[found]
     elif sort in {StoreOrder.SINCE, StoreOrder.LOST}:

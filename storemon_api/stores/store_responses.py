@@ -18,7 +18,7 @@ from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray, 
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
-from storemon_pipeline.uptime.store_state import STANDINGS
+from storemon_pipeline.uptime.store_state import STORE_STATES
 from storemon_pipeline.views.fleet_view import Fleet
 
 _WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
@@ -46,7 +46,7 @@ def store_summary(fleet: Fleet, position: int) -> StoreSummary:
         timezone=timezone or DEFAULT_ZONE,
         has_timezone=timezone is not None,
         has_hours=bool(details.has_hours[position]),
-        standing=STANDINGS[int(fleet.standing[position])],
+        standing=STORE_STATES[int(fleet.state[position])],
         last_poll_at=instant(int(fleet.last_poll_us[position]))
         if fleet.has_poll[position]
         else None,

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import Policy, Window
-from storemon_pipeline.uptime.store_state import Standing
+from storemon_pipeline.uptime.store_state import StoreState
 
 _STORE_ID = "7482936150293847561"
 _PERCENT = "Rounded down to two decimals; null where there is nothing to divide by."
@@ -37,7 +37,7 @@ class StoreSummary(ResponseBody):
     timezone: str = Field(examples=["America/Los_Angeles"])
     has_timezone: bool = Field(description="False: none was loaded, the default zone counts.")
     has_hours: bool = Field(description="False: no hours were loaded, the store is always open.")
-    standing: Standing
+    standing: StoreState
     last_poll_at: AwareDatetime | None
     down_since: AwareDatetime | None = Field(
         description="When the open incident is estimated to have begun; null without one."

@@ -23,7 +23,12 @@ from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
-from storemon_pipeline.uptime.store_state import STANDINGS, Standing, last_status_runs, standing
+from storemon_pipeline.uptime.store_state import (
+    STORE_STATES,
+    StoreState,
+    last_status_runs,
+    states_at,
+)
 
 _BEFORE_US: Final = 5 * WEEK_US
 """So much business time before the newest poll is laid out: an older incident has cost more."""
@@ -61,7 +66,7 @@ def read_store_states(bulk: Bulk) -> FleetStates | None:
     row, has_poll = last_status_runs(last, len(stores))
     last_poll_us = last.last_poll_us[row] if len(last) else row
     at_poll_us = calendar.business_us(every, last_poll_us)
-    is_down = standing(last, calendar, as_of_us=as_of_us) == STANDINGS.index(Standing.DOWN)
+    is_down = states_at(last, calendar, as_of_us=as_of_us) == STORE_STATES.index(StoreState.DOWN)
     incidents = find_incidents(open_runs, calendar, as_of_us=as_of_us)
     incidents = incidents.take(incidents.ending == Ending.OPEN)
     has_incident = np.zeros(len(stores), np.bool_)

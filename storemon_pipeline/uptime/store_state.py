@@ -10,8 +10,8 @@ from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
-class Standing(StrEnum):
-    """Where a store stands; in the order of the numbers that `standing` gives."""
+class StoreState(StrEnum):
+    """Where a store stands; in the order of the numbers that `states_at` gives."""
 
     DOWN = "down"
     UP = "up"
@@ -19,7 +19,7 @@ class Standing(StrEnum):
     SILENT = "silent"
 
 
-STANDINGS = tuple(Standing)
+STORE_STATES = tuple(StoreState)
 
 
 def last_status_runs(status_runs: StatusRuns, stores: int) -> tuple[IntArray, BoolArray]:
@@ -32,8 +32,10 @@ def last_status_runs(status_runs: StatusRuns, stores: int) -> tuple[IntArray, Bo
     return row, has_status_run
 
 
-def standing(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int) -> npt.NDArray[np.int8]:
-    """Where each store stands at `as_of_us`, shape `(stores,)`, as an index into `STANDINGS`.
+def states_at(
+    status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
+) -> npt.NDArray[np.int8]:
+    """Where each store stands at `as_of_us`, shape `(stores,)`, as an index into `STORE_STATES`.
 
     `status_runs` hold the stores' last ones; no poll is newer than `as_of_us`. The calendar covers
     the microsecond from there. Silent is a store without a poll in the look-back, closed one
@@ -44,10 +46,12 @@ def standing(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int) -> n
     now = np.full(calendar.stores, as_of_us)
     is_open = calendar.business_us(every, now + 1) > calendar.business_us(every, now)
     if len(status_runs) == 0:
-        return np.full(calendar.stores, STANDINGS.index(Standing.SILENT), np.int8)
+        return np.full(calendar.stores, STORE_STATES.index(StoreState.SILENT), np.int8)
     is_heard = has_status_run & (status_runs.last_poll_us[row] > as_of_us - LOOKBACK_US)
     found = np.where(
-        status_runs.is_active[row], STANDINGS.index(Standing.UP), STANDINGS.index(Standing.DOWN)
+        status_runs.is_active[row],
+        STORE_STATES.index(StoreState.UP),
+        STORE_STATES.index(StoreState.DOWN),
     )
-    found = np.where(is_open, found, STANDINGS.index(Standing.CLOSED))
-    return np.where(is_heard, found, STANDINGS.index(Standing.SILENT)).astype(np.int8)
+    found = np.where(is_open, found, STORE_STATES.index(StoreState.CLOSED))
+    return np.where(is_heard, found, STORE_STATES.index(StoreState.SILENT)).astype(np.int8)

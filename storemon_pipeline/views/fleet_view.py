@@ -28,7 +28,7 @@ from storemon_pipeline.uptime.figures import Figures, compute_figures
 from storemon_pipeline.uptime.history import Amounts, build_history
 from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
-from storemon_pipeline.uptime.store_state import last_status_runs, standing
+from storemon_pipeline.uptime.store_state import last_status_runs, states_at
 
 _BEFORE_US: Final = 2 * WEEK_US
 
@@ -47,7 +47,7 @@ class Fleet:
     store_ids: list[str]
     position: dict[str, int]
     details: StoreDetails
-    standing: npt.NDArray[np.int8]
+    state: npt.NDArray[np.int8]
     last_poll_us: IntArray
     has_poll: npt.NDArray[np.bool_]
     first_poll_us: IntArray
@@ -78,7 +78,7 @@ class Fleet:
             store_ids=own_ids,
             position={store_id: position for position, store_id in enumerate(own_ids)},
             details=self.details.part(kept),
-            standing=self.standing[kept],
+            state=self.state[kept],
             last_poll_us=self.last_poll_us[kept],
             has_poll=self.has_poll[kept],
             first_poll_us=first_poll_us,
@@ -122,7 +122,7 @@ def read_fleet(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> Fleet |
         store_ids=store_ids,
         position={store_id: position for position, store_id in enumerate(store_ids)},
         details=details,
-        standing=np.concatenate([part.standing for part in parts]),
+        state=np.concatenate([part.state for part in parts]),
         last_poll_us=np.concatenate([part.last_poll_us for part in parts]),
         has_poll=np.concatenate([part.has_poll for part in parts]),
         first_poll_us=first_poll_us,
@@ -145,7 +145,7 @@ def read_fleet(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> Fleet |
 class _Part:
     """What a fleet is made of, of some stores, by their position among these."""
 
-    standing: npt.NDArray[np.int8]
+    state: npt.NDArray[np.int8]
     last_poll_us: IntArray
     has_poll: npt.NDArray[np.bool_]
     first_poll_us: IntArray
@@ -168,7 +168,7 @@ def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
     )
     last_row, has_poll = last_status_runs(status_runs, len(stores))
     return _Part(
-        standing=standing(status_runs, calendar, as_of_us=as_of_us),
+        state=states_at(status_runs, calendar, as_of_us=as_of_us),
         last_poll_us=np.where(has_poll, np.append(status_runs.last_poll_us, 0)[last_row], 0),
         has_poll=has_poll,
         first_poll_us=read_first_polls(bulk, stores),
