@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import Accounts, close_load, open_load
+from storemon_pipeline.loads.load_log import RowCounts, close_load, open_load
 from storemon_pipeline.polls.poll_rows import Polls
 from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
 from storemon_pipeline.schedules.hours_file import read_hours_file
@@ -91,20 +91,20 @@ def read_rows(texts: Iterable[str]) -> list[Row]:
 
 def load_rows(
     bulk: Bulk, rows: Sequence[Row], *, file_path: str | None, max_gap_us: int = MAX_GAP
-) -> Accounts:
+) -> RowCounts:
     """Load rows as one file, or as one pushed batch, within a transaction."""
     load = open_load(
         bulk, Source.STORE_STATUS, file_path=file_path, run_id=None, loaded_at=LOADED_AT
     )
     batch = polls(rows)
-    accounts = load_polls(bulk, load, batch, max_gap_us=max_gap_us)
-    close_load(bulk, load, accounts, (), polled_us=polled_bounds_us(batch))
-    return accounts
+    row_counts = load_polls(bulk, load, batch, max_gap_us=max_gap_us)
+    close_load(bulk, load, row_counts, (), polled_us=polled_bounds_us(batch))
+    return row_counts
 
 
 def load(
     url: str, *texts: str, file_path: str | None = "store_status.csv", max_gap_us: int = MAX_GAP
-) -> Accounts:
+) -> RowCounts:
     """Load rows in words, in a transaction of their own."""
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return load_rows(bulk, read_rows(texts), file_path=file_path, max_gap_us=max_gap_us)
@@ -115,7 +115,7 @@ def load_hours(
     *rows: str,
     loaded_at: datetime = LOADED_AT,
     file_path: str | None = "business_hours.csv",
-) -> Accounts:
+) -> RowCounts:
     """Load rows such as `A,0,09:00,17:00` or `A,0,09:00,17:00,always` as one snapshot."""
     header = "store_id,dayOfWeek,start_time_local,end_time_local,valid_from"
     return _load_snapshot(url, BUSINESS_HOURS, header, rows, loaded_at, file_path)
@@ -126,7 +126,7 @@ def load_zones(
     *rows: str,
     loaded_at: datetime = LOADED_AT,
     file_path: str | None = "timezones.csv",
-) -> Accounts:
+) -> RowCounts:
     """Load rows such as `A,Europe/Berlin` or `A,Europe/Berlin,always` as one snapshot."""
     header = "store_id,timezone_str,valid_from"
     return _load_snapshot(url, STORE_TIMEZONES, header, rows, loaded_at, file_path)
@@ -139,7 +139,7 @@ def _load_snapshot(
     rows: Sequence[str],
     loaded_at: datetime,
     file_path: str | None,
-) -> Accounts:
+) -> RowCounts:
     """Load rows through a file's reader; a row without `valid_from` gets an empty one."""
     fields = header.count(",")
     lines = [header, *(row + "," * (fields - row.count(",")) for row in rows), ""]
@@ -158,14 +158,14 @@ def load_frame(
     *,
     loaded_at: datetime,
     file_path: str | None,
-) -> Accounts:
+) -> RowCounts:
     """Load a frame as one snapshot, within a transaction."""
     load = open_load(
         bulk, Source(table.name), file_path=file_path, run_id=None, loaded_at=loaded_at
     )
-    accounts = load_versions(bulk, load, table, frame)
-    close_load(bulk, load, accounts, ())
-    return accounts
+    row_counts = load_versions(bulk, load, table, frame)
+    close_load(bulk, load, row_counts, ())
+    return row_counts
 
 
 def fetch(url: str, query: str) -> list[dict[str, Any]]:

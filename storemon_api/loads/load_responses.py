@@ -12,15 +12,15 @@ SHOWN_ROWS = 1_000
 
 
 def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
-    """Return the accounts of a load, with its rejected rows when they were asked for."""
-    accounts = load.accounts
+    """Return the row counts of a load, with its rejected rows when they were asked for."""
+    row_counts = load.row_counts
     answer = LoadResponse(
         load_id=load.load_id,
-        rows_read=accounts.read,
-        rows_loaded=accounts.loaded,
-        rows_replaced=accounts.replaced,
-        rows_unchanged=accounts.unchanged,
-        rows_rejected=accounts.rejected,
+        rows_read=row_counts.read,
+        rows_loaded=row_counts.loaded,
+        rows_replaced=row_counts.replaced,
+        rows_unchanged=row_counts.unchanged,
+        rows_rejected=row_counts.rejected,
         rejected=[
             RejectedPushedRow(index=row.line, reason=row.reason.value, text=row.text)
             for row in load.rejected[:SHOWN_ROWS]

@@ -31,16 +31,16 @@ def log_progress(context: dg.AssetExecutionContext) -> Progress:
 
 
 def load_metadata(load: SourceLoad) -> Metadata:
-    """The accounts of a source's loads: read = loaded + replaced + unchanged + rejected."""
-    accounts = load.accounts
+    """The row counts of a source's loads: read = loaded + replaced + unchanged + rejected."""
+    row_counts = load.row_counts
     metadata: Metadata = {
         "files": load.files,
         "is_read": bool(load.loads),
-        "rows_read": accounts.read,
-        "rows_loaded": accounts.loaded,
-        "rows_replaced": accounts.replaced,
-        "rows_unchanged": accounts.unchanged,
-        "rows_rejected": accounts.rejected,
+        "rows_read": row_counts.read,
+        "rows_loaded": row_counts.loaded,
+        "rows_replaced": row_counts.replaced,
+        "rows_unchanged": row_counts.unchanged,
+        "rows_rejected": row_counts.rejected,
     }
     if load.loads:
         metadata["loads"] = dg.MetadataValue.table(
@@ -56,16 +56,16 @@ def load_metadata(load: SourceLoad) -> Metadata:
 
 
 def _load_record(load: FileLoad) -> dg.TableRecord:
-    accounts = load.accounts
+    row_counts = load.row_counts
     return dg.TableRecord(
         {
             "load_id": load.load_id,
             "file": load.file_path,
-            "read": accounts.read,
-            "loaded": accounts.loaded,
-            "replaced": accounts.replaced,
-            "unchanged": accounts.unchanged,
-            "rejected": accounts.rejected,
+            "read": row_counts.read,
+            "loaded": row_counts.loaded,
+            "replaced": row_counts.replaced,
+            "unchanged": row_counts.unchanged,
+            "rejected": row_counts.rejected,
         }
     )
 

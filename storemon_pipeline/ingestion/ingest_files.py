@@ -37,7 +37,7 @@ from storemon_pipeline.loads.file_states import (
     read_file_states,
     write_file_state,
 )
-from storemon_pipeline.loads.load_log import NOTHING, Accounts, Load, close_load, open_load
+from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts, close_load, open_load
 from storemon_pipeline.loads.load_undo import read_load, record_undoing
 from storemon_pipeline.loads.refresh_lock import refresh_lock
 from storemon_pipeline.loads.source_checks import record_look, renew_look
@@ -66,7 +66,7 @@ class FileLoad:
 
     file_path: str
     load_id: int
-    accounts: Accounts
+    row_counts: RowCounts
     rejected: tuple[RejectedRow, ...]
 
 
@@ -82,9 +82,9 @@ class SourceLoad:
     unusable: tuple[UnusableFileError, ...]
 
     @property
-    def accounts(self) -> Accounts:
+    def row_counts(self) -> RowCounts:
         """The sum over all loads."""
-        return sum((load.accounts for load in self.loads), NOTHING)
+        return sum((load.row_counts for load in self.loads), NO_ROWS)
 
     @property
     def load_ids(self) -> list[int]:
@@ -271,20 +271,20 @@ def _load_polls(
         if undone is not None:
             _take_back_tail(bulk, undone, undone_at=refresh.now)
         load = refresh.open_load(bulk, file.file_path)
-        accounts = load_polls(
+        row_counts = load_polls(
             bulk, load, read.polls, max_gap_us=read_max_gap_us(bulk)
-        ) + _rejected_accounts(read.rejected)
+        ) + _rejected_row_counts(read.rejected)
         close_load(
             bulk,
             load,
-            accounts,
+            row_counts,
             read.rejected,
             polled_us=polled_bounds_us(read.polls),
             header=read.header,
         )
         made = replace(state, load_id=load.load_id, tail_load_id=load.load_id if is_tail else None)
         write_file_state(bulk, refresh.source, file.file_path, made)
-    return FileLoad(file.file_path, load.load_id, accounts, read.rejected)
+    return FileLoad(file.file_path, load.load_id, row_counts, read.rejected)
 
 
 def _ingest_snapshot(
@@ -346,17 +346,17 @@ def _load_snapshot(
     for (file, state, read), load, written in zip(
         reads, loads, _write_union(bulk, refresh.source, loads, frames), strict=True
     ):
-        accounts = written + _rejected_accounts(read.rejected)
-        close_load(bulk, load, accounts, read.rejected, header=read.header)
+        row_counts = written + _rejected_row_counts(read.rejected)
+        close_load(bulk, load, row_counts, read.rejected, header=read.header)
         write_file_state(bulk, refresh.source, file.file_path, replace(state, load_id=load.load_id))
-        made.append(FileLoad(file.file_path, load.load_id, accounts, read.rejected))
+        made.append(FileLoad(file.file_path, load.load_id, row_counts, read.rejected))
     forget_other_files(bulk, refresh.source, [load.file_path for load in made])
     return made
 
 
 def _write_union(
     bulk: Bulk, source: Source, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
-) -> list[Accounts]:
+) -> list[RowCounts]:
     match source:
         case Source.BUSINESS_HOURS:
             return load_union(bulk, loads, BUSINESS_HOURS, frames)
@@ -381,6 +381,6 @@ def _take_back_tail(bulk: Bulk, load_id: int, *, undone_at: datetime) -> None:
     record_undoing(bulk, load, undone_at=undone_at, rows_removed=removed)
 
 
-def _rejected_accounts(rejected: Sequence[RejectedRow]) -> Accounts:
-    """The accounts of rows that were turned away."""
-    return Accounts(0, 0, 0, len(rejected))
+def _rejected_row_counts(rejected: Sequence[RejectedRow]) -> RowCounts:
+    """The row counts of rejected rows."""
+    return RowCounts(0, 0, 0, len(rejected))

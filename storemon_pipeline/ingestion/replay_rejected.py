@@ -80,8 +80,8 @@ def _replay_polls(bulk: Bulk, rows: Sequence[WaitingRow], *, now: datetime) -> R
     if not taken:
         return _replayed(rows, 0, None)
     load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
-    accounts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
-    close_load(bulk, load, accounts, (), polled_us=polled_bounds_us(pushed.polls))
+    row_counts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
+    close_load(bulk, load, row_counts, (), polled_us=polled_bounds_us(pushed.polls))
     settle(bulk, taken, load.load_id)
     return _replayed(rows, len(taken), load.load_id)
 

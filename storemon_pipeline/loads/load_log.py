@@ -14,7 +14,7 @@ from storemon_pipeline.domain.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class RowCounts:
     """What became of the rows of a load: each read row is counted in exactly one of the others."""
 
     loaded: int
@@ -27,8 +27,8 @@ class Accounts:
         """All rows that the source held."""
         return self.loaded + self.replaced + self.unchanged + self.rejected
 
-    def __add__(self, other: "Accounts") -> "Accounts":
-        return Accounts(
+    def __add__(self, other: "RowCounts") -> "RowCounts":
+        return RowCounts(
             self.loaded + other.loaded,
             self.replaced + other.replaced,
             self.unchanged + other.unchanged,
@@ -36,7 +36,7 @@ class Accounts:
         )
 
 
-NOTHING: Final = Accounts(0, 0, 0, 0)
+NO_ROWS: Final = RowCounts(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Load:
 def open_load(
     bulk: Bulk, source: Source, *, file_path: str | None, run_id: str | None, loaded_at: datetime
 ) -> Load:
-    """A new load, the newest of all; its accounts stay at nothing until it is closed."""
+    """A new load, the newest of all; its row counts stay at zero until it is closed."""
     load_id = bulk.scalar(
         """
         INSERT INTO loads (source, file_path, run_id, loaded_at,
@@ -67,13 +67,13 @@ def open_load(
 def close_load(
     bulk: Bulk,
     load: Load,
-    accounts: Accounts,
+    row_counts: RowCounts,
     rejected: Sequence[RejectedRow],
     *,
     polled_us: tuple[int, int] | None = None,
     header: str | None = None,
 ) -> None:
-    """The load's accounts and rejected rows are written; `polled_us` bounds its polls.
+    """The load's row counts and rejected rows are written; `polled_us` bounds its polls.
 
     `header` is the line under which a rejected row's text can be read again. A snapshot file that
     is read again has tried its rejected rows again: earlier records of them are settled by this
@@ -89,11 +89,11 @@ def close_load(
         """,
         (
             load.load_id,
-            accounts.read,
-            accounts.loaded,
-            accounts.replaced,
-            accounts.unchanged,
-            accounts.rejected,
+            row_counts.read,
+            row_counts.loaded,
+            row_counts.replaced,
+            row_counts.unchanged,
+            row_counts.rejected,
             None if first is None else instant(first),
             None if last is None else instant(last),
             header if rejected else None,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from storemon_pipeline.domain.rejections import RejectedRow
-from storemon_pipeline.loads.load_log import Accounts
+from storemon_pipeline.loads.load_log import RowCounts
 
 
 class BadRowsError(Exception):
@@ -24,5 +24,5 @@ class PushedLoad:
     """What became of a pushed batch; an empty one makes no load. `line` is the index from 0."""
 
     load_id: int | None
-    accounts: Accounts
+    row_counts: RowCounts
     rejected: tuple[RejectedRow, ...]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of, timestamps
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.loads.load_log import Accounts, Load
+from storemon_pipeline.loads.load_log import Load, RowCounts
 from storemon_pipeline.polls.poll_rows import Polls
 from storemon_pipeline.polls.retention import (
     MONDAY_US,
@@ -51,11 +51,11 @@ class _Known:
     load_id: IntArray
 
 
-def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Accounts:
+def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowCounts:
     """Write the polls of one file or pushed batch and mend the status runs around them.
 
     Afterwards `store_status` says for each (store, instant) what its last arrival said, and
-    `status_runs` is what those polls compress into. `polls` are in order of arrival. The accounts
+    `status_runs` is what those polls compress into. `polls` are in order of arrival. The row counts
     have no rejected rows. Raises PollsNotKeptError when a poll is older than polls are kept.
     """
     kept_from_us = read_polls_kept_from_us(bulk)
@@ -95,7 +95,7 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> Acco
     if new > _MANY_ROWS:
         for table in ("stores", "store_status", "status_runs"):
             bulk.execute(f"ANALYZE {table}")
-    return repeated + Accounts(new, changed, len(batch.store) - new - changed, 0)
+    return repeated + RowCounts(new, changed, len(batch.store) - new - changed, 0)
 
 
 def take_back_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
@@ -203,8 +203,8 @@ def polled_bounds_us(polls: Polls) -> tuple[int, int] | None:
     return int(polls.polled_at_us.min()), int(polls.polled_at_us.max())
 
 
-def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, Accounts]:
-    """The last row of each (store, instant), and the accounts of the rows before it."""
+def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, RowCounts]:
+    """The last row of each (store, instant), and the row counts of the rows before it."""
     store = keys[polls.store] if len(keys) else np.empty(0, np.int64)
     order = _order_of_arrival(store, polls.polled_at_us)
     rows = _Batch(store[order], polls.polled_at_us[order], polls.is_active[order])
@@ -213,12 +213,12 @@ def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, Accounts]:
         rows.polled_at_us[1:] != rows.polled_at_us[:-1]
     )
     if is_last.all():
-        return rows, Accounts(0, 0, 0, 0)
+        return rows, RowCounts(0, 0, 0, 0)
     batch = rows.take(is_last)
     final = batch.is_active[np.cumsum(is_last) - is_last]
     is_overtaken = ~is_last & (final != rows.is_active)
     replaced = int(is_overtaken.sum())
-    return batch, Accounts(0, replaced, int((~is_last).sum()) - replaced, 0)
+    return batch, RowCounts(0, replaced, int((~is_last).sum()) - replaced, 0)
 
 
 def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:

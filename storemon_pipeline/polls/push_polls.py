@@ -9,7 +9,7 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import named_store
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import NOTHING, Accounts, close_load, open_load
+from storemon_pipeline.loads.load_log import NO_ROWS, RowCounts, close_load, open_load
 from storemon_pipeline.loads.pushed_load import BadRowsError, ForeignStoreError, PushedLoad
 from storemon_pipeline.polls.poll_bodies import (
     BodyFormat,
@@ -66,7 +66,7 @@ def push_polls(
     if pushed.rejected and not is_rejecting:
         raise BadRowsError(pushed.rejected, pushed.rows)
     if not pushed.rows:
-        return PushedLoad(None, NOTHING, ())
+        return PushedLoad(None, NO_ROWS, ())
     try:
         return _write(url, pushed, now=now, patience=patience, audit=audit)
     except PollsNotKeptError as error:
@@ -96,15 +96,15 @@ def _write(
 ) -> PushedLoad:
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
-        accounts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
-        accounts += Accounts(0, 0, 0, len(pushed.rejected))
+        row_counts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
+        row_counts += RowCounts(0, 0, 0, len(pushed.rejected))
         close_load(
             bulk,
             load,
-            accounts,
+            row_counts,
             pushed.rejected,
             polled_us=polled_bounds_us(pushed.polls),
             header=pushed.header,
         )
         append_event(bulk, audit)
-    return PushedLoad(load.load_id, accounts, pushed.rejected)
+    return PushedLoad(load.load_id, row_counts, pushed.rejected)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from storemon_pipeline.business_time.calendar import EVERY_STORE, OPEN_END
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.loads.load_log import Accounts, Load
+from storemon_pipeline.loads.load_log import Load, RowCounts
 from storemon_pipeline.stores.store_keys import store_keys
 
 EVERY_STORE_ID: Final = "*"
@@ -45,22 +45,22 @@ class StoredClosure:
     loaded_at: datetime
 
 
-def load_closures(bulk: Bulk, load: Load, frame: pd.DataFrame) -> Accounts:
+def load_closures(bulk: Bulk, load: Load, frame: pd.DataFrame) -> RowCounts:
     """Write the closures that are new; from files, cancel those that are no longer said.
 
     `frame` has the columns `store_id`, `start_local_us`, `end_local_us` (OPEN_END: none), `reason`.
     From files it holds all that the source says now: a closure that files said and that is not in
     it is cancelled, and a changed row is another closure. One that files still say stays cancelled
-    when it was cancelled by hand. A push adds to what is there. The accounts have no rejected rows;
-    a closure counts as replaced when one of the same store and start gave way to it.
+    when it was cancelled by hand. A push adds to what is there. The row counts have no rejected
+    rows; a closure counts as replaced when one of the same store and start gave way to it.
     """
-    (accounts,) = load_closure_union(bulk, [load], [frame])
-    return accounts
+    (row_counts,) = load_closure_union(bulk, [load], [frame])
+    return row_counts
 
 
 def load_closure_union(
     bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
-) -> list[Accounts]:
+) -> list[RowCounts]:
     """As `load_closures`, for closures that lie in several files, one load for each of them.
 
     What none of the files says any more is cancelled by the last load.
@@ -88,7 +88,7 @@ def load_closure_union(
     replaced = np.bincount(part_of_new[is_replacing], minlength=len(loads))
     loaded = np.bincount(part_of_new[~is_replacing], minlength=len(loads))
     return [
-        Accounts(int(added), int(changed), int(total - added - changed), 0)
+        RowCounts(int(added), int(changed), int(total - added - changed), 0)
         for total, added, changed in zip(read, loaded, replaced, strict=True)
     ]
 

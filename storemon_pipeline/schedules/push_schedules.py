@@ -13,7 +13,7 @@ from storemon_pipeline.access.audit_log import AuditEvent, append_event
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import Accounts, Load, close_load, open_load
+from storemon_pipeline.loads.load_log import Load, RowCounts, close_load, open_load
 from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
 from storemon_pipeline.schedules.closures import (
     StoredClosure,
@@ -50,10 +50,10 @@ def push_rows(
     frame = _parse(source, rows)
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, source, file_path=None, run_id=None, loaded_at=now)
-        accounts = _write(bulk, load, frame)
-        close_load(bulk, load, accounts, ())
+        row_counts = _write(bulk, load, frame)
+        close_load(bulk, load, row_counts, ())
         append_event(bulk, audit)
-    return PushedLoad(load.load_id, accounts, ())
+    return PushedLoad(load.load_id, row_counts, ())
 
 
 def push_closure(
@@ -68,11 +68,11 @@ def push_closure(
     frame = _parse(Source.CLOSURES, [row])
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
-        accounts = load_closures(bulk, load, frame)
-        close_load(bulk, load, accounts, ())
+        row_counts = load_closures(bulk, load, frame)
+        close_load(bulk, load, row_counts, ())
         closure = find_closure(bulk, frame)
         append_event(bulk, audit)
-    return closure, accounts.loaded > 0
+    return closure, row_counts.loaded > 0
 
 
 def cancel_pushed_closure(
@@ -92,7 +92,7 @@ def cancel_pushed_closure(
         load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
         if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
             raise NoClosureError(f"no closure {closure_id} holds")
-        close_load(bulk, load, Accounts(0, 1, 0, 0), ())
+        close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
         append_event(bulk, audit)
 
 
@@ -132,12 +132,12 @@ def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
     return frame
 
 
-def _write(bulk: Bulk, load: Load, frame: pd.DataFrame) -> Accounts:
+def _write(bulk: Bulk, load: Load, frame: pd.DataFrame) -> RowCounts:
     match load.source:
         case Source.BUSINESS_HOURS:
-            accounts = load_versions(bulk, load, BUSINESS_HOURS, frame)
+            row_counts = load_versions(bulk, load, BUSINESS_HOURS, frame)
             refresh_intervals(bulk)
-            return accounts
+            return row_counts
         case Source.STORE_TIMEZONES:
             return load_versions(bulk, load, STORE_TIMEZONES, frame)
         case Source.CLOSURES:

@@ -17,7 +17,7 @@ from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of, timestamps_or_null
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.loads.load_log import NOTHING, Accounts, Load
+from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.stores.store_keys import store_keys
 
 
@@ -38,22 +38,22 @@ STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), is_one_r
 _VERSION: Final = ["store_key", "valid_from_us", "is_dated"]
 
 
-def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFrame) -> Accounts:
+def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFrame) -> RowCounts:
     """Write the versions of a snapshot that say something new.
 
     `frame` has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
     none), and those of the table, in file order. Rows without `valid_from` hold always when they
     are the store's first, else from the load on. From a file, a version whose rows are those that
     files said last makes no new one; from a push, one whose rows are those that count. The
-    accounts have no rejected rows.
+    row counts have no rejected rows.
     """
-    (accounts,) = load_union(bulk, [load], table, [frame])
-    return accounts
+    (row_counts,) = load_union(bulk, [load], table, [frame])
+    return row_counts
 
 
 def load_union(
     bulk: Bulk, loads: Sequence[Load], table: VersionTable, frames: Sequence[pd.DataFrame]
-) -> list[Accounts]:
+) -> list[RowCounts]:
     """Write the versions of a snapshot that lies in several files, one load for each of them.
 
     All rows count as those of one file, in the order of the files. A version whose rows come from
@@ -63,7 +63,7 @@ def load_union(
     frame = pd.concat(frames, ignore_index=True)
     part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])
     if frame.empty:
-        return [NOTHING for _ in loads]
+        return [NO_ROWS for _ in loads]
     ids = pd.Index(frame["store_id"].unique())
     rows = frame[[*table.columns]].copy()
     rows["store_key"] = store_keys(bulk, ids.tolist())[ids.get_indexer(frame["store_id"])]
@@ -99,7 +99,7 @@ def load_union(
     gave_way = written[~is_first].index.append(overtaken)
     replaced = np.bincount(part[gave_way], minlength=len(loads))
     return [
-        Accounts(int(new), int(changed), int(total - new - changed), 0)
+        RowCounts(int(new), int(changed), int(total - new - changed), 0)
         for total, new, changed in zip(read, loaded, replaced, strict=True)
     ]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.loads.load_log import NOTHING, Accounts, Load
+from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import store_keys
 
@@ -45,17 +45,17 @@ class StoreDetails:
 
 def load_details_union(
     bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
-) -> list[Accounts]:
+) -> list[RowCounts]:
     """Write names, groups and regions of a snapshot that may lie in several files.
 
     Each frame has the columns `store_id`, `name`, `group`, `region`; an empty text is none. Of
     several rows for one store the last one counts. A store that no file names keeps what it had.
-    The accounts are one for each load, without rejected rows.
+    The row counts are one for each load, without rejected rows.
     """
     rows = pd.concat(frames, ignore_index=True)
     part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     if rows.empty:
-        return [NOTHING for _ in loads]
+        return [NO_ROWS for _ in loads]
     ids = pd.Index(rows["store_id"].unique())
     keys = store_keys(bulk, ids.tolist())[ids.get_indexer(rows["store_id"])]
     is_last = ~pd.Series(keys).duplicated(keep="last").to_numpy()
@@ -101,7 +101,7 @@ def load_details_union(
         for which in (part, of_part[is_new], of_part[is_replaced])
     )
     return [
-        Accounts(new[number], replaced[number], read[number] - new[number] - replaced[number], 0)
+        RowCounts(new[number], replaced[number], read[number] - new[number] - replaced[number], 0)
         for number in range(len(loads))
     ]
 

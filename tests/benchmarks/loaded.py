@@ -32,7 +32,7 @@ def make_database(server_url: str, name: str) -> str:
 
 def load(url: str, data: Path, source: Source) -> int:
     """Load the files of a source; return how many rows they had."""
-    return ingest_source(url, data, source, now=datetime.now(UTC), run_id=None).accounts.read
+    return ingest_source(url, data, source, now=datetime.now(UTC), run_id=None).row_counts.read
 
 
 def load_all(url: str, data: Path) -> None:

@@ -209,7 +209,7 @@ class TestSample:
         self, refreshed: dg.ExecuteInProcessResult
     ) -> None:
         assert refreshed.success
-        accounts = {
+        row_counts = {
             source: tuple(
                 values[f"rows_{name}"]
                 for name in ("read", "loaded", "replaced", "unchanged", "rejected")
@@ -218,7 +218,7 @@ class TestSample:
             if "rows_read" in values
         }
         # The counts of data/README.md.
-        assert accounts == {
+        assert row_counts == {
             "store_status": (8_624, 8_619, 0, 0, 5),
             "business_hours": (427, 423, 0, 0, 4),
             "store_timezones": (60, 58, 0, 0, 2),

@@ -27,7 +27,7 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.rejections import Reason, RejectedRow
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
-from storemon_pipeline.loads.load_log import Accounts, close_load, open_load
+from storemon_pipeline.loads.load_log import RowCounts, close_load, open_load
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.results import count_result_faults
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -253,7 +253,7 @@ class TestRejected:
                 RejectedRow(line, f"store {line}", reason)
                 for line, reason in enumerate(rejection.reasons, 2)
             ]
-            close_load(bulk, made, Accounts(0, 0, 0, len(rejected)), rejected)
+            close_load(bulk, made, RowCounts(0, 0, 0, len(rejected)), rejected)
 
     def rejected(
         self, url: str, reason: Reason | None = None, *, limit: int = 20

@@ -22,7 +22,7 @@ from storemon_pipeline.definitions import defs
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
-from storemon_pipeline.loads.load_log import Accounts
+from storemon_pipeline.loads.load_log import RowCounts
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.requests import request_report
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -39,10 +39,10 @@ def client(database_url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def load(url: str, folder: Path, *rows: str) -> Accounts:
+def load(url: str, folder: Path, *rows: str) -> RowCounts:
     path = folder / "closures.csv"
     path.write_text(HEADER + "".join(rows))
-    return ingest_source(url, folder, Source.CLOSURES, now=NOW, run_id=None).accounts
+    return ingest_source(url, folder, Source.CLOSURES, now=NOW, run_id=None).row_counts
 
 
 def held(url: str) -> list[tuple[str, str, str | None, str]]:
@@ -60,9 +60,9 @@ PAINTING = ("A", "2023-03-01 00:00:00", None, "painting")
 
 
 def test_a_file_of_closures_is_loaded_once(database_url: str, tmp_path: Path) -> None:
-    assert load(database_url, tmp_path, XMAS, PAINT, XMAS) == Accounts(2, 0, 1, 0)
+    assert load(database_url, tmp_path, XMAS, PAINT, XMAS) == RowCounts(2, 0, 1, 0)
     assert held(database_url) == [CHRISTMAS, PAINTING]
-    assert load(database_url, tmp_path, PAINT, XMAS) == Accounts(0, 0, 2, 0)
+    assert load(database_url, tmp_path, PAINT, XMAS) == RowCounts(0, 0, 2, 0)
     assert held(database_url) == [CHRISTMAS, PAINTING]
 
 
@@ -70,8 +70,8 @@ def test_a_row_that_vanishes_is_cancelled_and_a_changed_one_replaced(
     database_url: str, tmp_path: Path
 ) -> None:
     load(database_url, tmp_path, XMAS, PAINT)
-    accounts = load(database_url, tmp_path, "A,2023-03-01 00:00,2023-03-08 00:00,painting\n")
-    assert accounts == Accounts(0, 1, 0, 0)
+    row_counts = load(database_url, tmp_path, "A,2023-03-01 00:00,2023-03-08 00:00,painting\n")
+    assert row_counts == RowCounts(0, 1, 0, 0)
     assert held(database_url) == [
         ("A", "2023-03-01 00:00:00", "2023-03-08 00:00:00", "painting"),
     ]
@@ -87,13 +87,13 @@ def test_a_row_that_comes_back_holds_again(database_url: str, tmp_path: Path) ->
     load(database_url, tmp_path, XMAS)
     load(database_url, tmp_path)
     assert held(database_url) == []
-    assert load(database_url, tmp_path, XMAS) == Accounts(1, 0, 0, 0)
+    assert load(database_url, tmp_path, XMAS) == RowCounts(1, 0, 0, 0)
     assert held(database_url) == [CHRISTMAS]
 
 
 def test_bad_rows_are_rejected_and_the_others_loaded(database_url: str, tmp_path: Path) -> None:
     bad = "A,2023-03-02 00:00,2023-03-01 00:00,\n,2023-03-01 00:00,,\nA,soon,,\n"
-    assert load(database_url, tmp_path, bad, XMAS) == Accounts(1, 0, 0, 3)
+    assert load(database_url, tmp_path, bad, XMAS) == RowCounts(1, 0, 0, 3)
 
 
 def test_files_leave_pushed_closures_alone_and_the_other_way_round(
@@ -112,7 +112,7 @@ def test_what_was_cancelled_by_hand_stays_so_while_the_file_still_says_it(
 ) -> None:
     load(database_url, tmp_path, XMAS)
     assert client.delete("/closures/1").status_code == 204
-    assert load(database_url, tmp_path, XMAS, PAINT) == Accounts(1, 0, 1, 0)
+    assert load(database_url, tmp_path, XMAS, PAINT) == RowCounts(1, 0, 1, 0)
     assert held(database_url) == [PAINTING]
 
 
@@ -217,8 +217,10 @@ def test_versions_and_closures_inside_a_window_count_as_the_reference_says(
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        accounts = ingest_source(database_url, path.parent, source, now=now, run_id=None).accounts
-        assert accounts.rejected == 0
+        row_counts = ingest_source(
+            database_url, path.parent, source, now=now, run_id=None
+        ).row_counts
+        assert row_counts.rejected == 0
 
     for number in range(4):
         loaded_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=number)

@@ -84,9 +84,9 @@ class Folder:
         """Load what is new."""
         load = ingest_source(self.url, self.path, self.source, now=now, run_id=None)
         for made in load.loads:
-            accounts = made.accounts
-            assert accounts.read == (
-                accounts.loaded + accounts.replaced + accounts.unchanged + accounts.rejected
+            row_counts = made.row_counts
+            assert row_counts.read == (
+                row_counts.loaded + row_counts.replaced + row_counts.unchanged + row_counts.rejected
             )
         with bulk_transaction(self.url) as bulk:
             assert count_lost_polls(bulk, load.load_ids) == 0
@@ -152,8 +152,8 @@ def tables(url: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def accounts(load: SourceLoad) -> tuple[int, int, int, int]:
-    total = load.accounts
+def row_counts(load: SourceLoad) -> tuple[int, int, int, int]:
+    total = load.row_counts
     return total.loaded, total.replaced, total.unchanged, total.rejected
 
 
@@ -166,11 +166,11 @@ def row(clock: str, status: str = "active", *, store: str = "A") -> str:
 
 def test_of_an_appended_file_only_the_new_lines_are_read(folder: Folder) -> None:
     folder.write("store_status.csv", HEADER + row("09:00") + row("10:00"))
-    assert accounts(folder.refresh()) == (2, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (2, 0, 0, 0)
     folder.append("store_status.csv", row("11:00"))
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     folder.append("store_status.csv", row("12:00") + row("10:00", "inactive"))
-    assert accounts(folder.refresh()) == (1, 1, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 1, 0, 0)
 
 
 def test_an_unchanged_file_is_not_read(folder: Folder) -> None:
@@ -193,7 +193,7 @@ def test_a_file_replaced_by_one_of_the_same_size_is_read_whole(folder: Folder) -
     folder.write("store_status.csv", HEADER + row("09:00") + row("10:00"))
     folder.refresh()
     folder.write("store_status.csv", HEADER + row("09:00") + row("11:00"))
-    assert accounts(folder.refresh()) == (1, 0, 1, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 1, 0)
     assert [clock for _, clock, _ in polls(folder.url)] == ["09:00", "10:00", "11:00"]
 
 
@@ -201,14 +201,14 @@ def test_a_longer_file_that_begins_otherwise_is_read_whole(folder: Folder) -> No
     folder.write("store_status.csv", HEADER + row("09:00"))
     folder.refresh()
     folder.write("store_status.csv", HEADER + row("08:00") + row("09:00") + row("10:00"))
-    assert accounts(folder.refresh()) == (2, 0, 1, 0)
+    assert row_counts(folder.refresh()) == (2, 0, 1, 0)
 
 
 def test_a_shorter_file_loses_nothing(folder: Folder) -> None:
     folder.write("store_status.csv", HEADER + row("09:00") + row("10:00"))
     folder.refresh()
     folder.write("store_status.csv", HEADER + row("09:00"))
-    assert accounts(folder.refresh()) == (0, 0, 1, 0)
+    assert row_counts(folder.refresh()) == (0, 0, 1, 0)
     assert len(polls(folder.url)) == 2
 
 
@@ -219,7 +219,7 @@ def test_columns_may_be_in_another_order_in_a_file_that_takes_the_place(folder: 
         "store_status.csv",
         "status,store_id,timestamp_utc\ninactive,A,2023-01-23T10:00:00Z\nactive,B,2023-01-23T10:00:00Z\n",
     )
-    assert accounts(folder.refresh()) == (2, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (2, 0, 0, 0)
 
 
 def test_rejected_rows_of_an_appended_part_keep_their_lines_in_the_file(folder: Folder) -> None:
@@ -244,14 +244,14 @@ def test_a_large_file_that_grows_is_known_by_samples(
     rows = [row(f"{hour:02}:{minute:02}") for hour in range(12) for minute in range(60)]
     text = HEADER + "".join(rows)
     path = folder.write("store_status.csv", text)
-    assert accounts(folder.refresh()) == (720, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (720, 0, 0, 0)
     folder.append("store_status.csv", row("12:00"))
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     # Samples cannot prove that nothing has changed in a file of the same size.
     os.utime(path, (A_MINUTE_AGO, A_MINUTE_AGO))
-    assert accounts(folder.refresh()) == (0, 0, 721, 0)
+    assert row_counts(folder.refresh()) == (0, 0, 721, 0)
     folder.write("store_status.csv", text.replace("active", "inactive", 3))
-    assert accounts(folder.refresh()) == (0, 3, 717, 0)
+    assert row_counts(folder.refresh()) == (0, 3, 717, 0)
 
 
 @pytest.mark.parametrize(("clock", "lost"), [("09:00", 0), ("10:00", 1), ("11:00", 1)])
@@ -281,15 +281,15 @@ def test_a_large_file_is_several_loads_that_give_the_tables_of_one(
 ) -> None:
     whole = Folder(fresh(), folder.path)
     folder.write("store_status.csv", MIXED)
-    whole_read = whole.refresh().accounts.read
+    whole_read = whole.refresh().row_counts.read
     monkeypatch.setattr(file_changes, "PORTION_BYTES", portion_bytes)
     made = folder.refresh()
     assert len(made.loads) > 1
-    assert made.accounts.read == whole_read
+    assert made.row_counts.read == whole_read
     assert tables(folder.url) == tables(whole.url)
     assert folder.refresh().loads == ()
     folder.append("store_status.csv", row("13:00"))
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
 
 
 def test_a_large_file_is_read_on_where_a_load_has_ended(
@@ -303,14 +303,14 @@ def test_a_large_file_is_read_on_where_a_load_has_ended(
     assert fetch(folder.url, "SELECT max(load_id) AS n FROM loads") == [{"n": 2}]
     read = fetch(folder.url, "SELECT sum(rows_read)::int AS n FROM loads")[0]["n"]
     execute(folder.url, "ALTER TABLE loads DROP CONSTRAINT breaks")
-    assert 0 < folder.refresh().accounts.read == MIXED.count("\n") - 2 - read
+    assert 0 < folder.refresh().row_counts.read == MIXED.count("\n") - 2 - read
 
 
 def test_half_a_line_waits_for_its_rest(folder: Folder) -> None:
     folder.write("store_status.csv", HEADER + row("09:00") + "A,2023-01-23 10:00:00 UTC,act")
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     folder.append("store_status.csv", "ive\n")
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     assert fetch(folder.url, "SELECT FROM rejected_rows") == []
 
 
@@ -318,14 +318,14 @@ def test_half_a_header_waits_for_its_rest(folder: Folder) -> None:
     folder.write("store_status.csv", "store_id,time")
     assert folder.refresh() == SourceLoad(1, (), ())
     folder.append("store_status.csv", "stamp_utc,status\n" + row("09:00"))
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
 
 
 def test_an_empty_file_waits_for_its_rest(folder: Folder) -> None:
     folder.write("store_status.csv", "")
     assert folder.refresh() == SourceLoad(1, (), ())
     folder.append("store_status.csv", HEADER + row("09:00"))
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
 
 
 def test_a_file_that_stays_empty_cannot_be_used(folder: Folder) -> None:
@@ -341,7 +341,7 @@ def test_the_last_line_is_read_at_once_in_a_file_left_alone_for_a_minute(
     folder: Folder, at: float
 ) -> None:
     folder.write("store_status.csv", (HEADER + row("09:00") + row("10:00")).rstrip(), at=at)
-    assert accounts(folder.refresh()) == (2, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (2, 0, 0, 0)
     assert folder.refresh().loads == ()
 
 
@@ -349,8 +349,8 @@ def test_the_last_line_is_read_when_the_file_is_the_same_at_the_next_refresh(
     folder: Folder,
 ) -> None:
     folder.write("store_status.csv", (HEADER + row("09:00") + row("10:00")).rstrip())
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     assert folder.refresh().loads == ()
 
 
@@ -370,16 +370,16 @@ def test_half_a_line_that_was_taken_for_a_whole_one_is_taken_back(folder: Folder
     folder.refresh()
     folder.append("store_status.csv", "A,active,2023-01-23 10:00:00")
     folder.refresh()
-    assert accounts(folder.refresh()) == (0, 1, 0, 0)
+    assert row_counts(folder.refresh()) == (0, 1, 0, 0)
     folder.append("store_status.csv", ".250000Z\nA,active,2023-01-23 1")
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     assert [(f"{seen['polled_at']:%T.%f}", seen["is_active"]) for seen in stored(folder.url)] == [
         ("10:00:00.000000", False),
         ("10:00:00.250000", True),
     ]
-    assert accounts(folder.refresh()) == (0, 0, 0, 1)
+    assert row_counts(folder.refresh()) == (0, 0, 0, 1)
     folder.append("store_status.csv", "1:00:00Z\n")
-    assert accounts(folder.refresh()) == (1, 0, 0, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     assert [run["polls"] for run in tables(folder.url)["runs"]] == [1, 2]
     with bulk_transaction(folder.url) as bulk:
         assert read_waiting_rows(bulk) == []
@@ -430,7 +430,7 @@ def test_any_cutting_into_appends_gives_the_tables_of_one_file(
         folder.append("store_status.csv", part)
         loads.append(folder.refresh())
     loads.append(folder.refresh())
-    assert sum(load.accounts.read for load in loads) == 10
+    assert sum(load.row_counts.read for load in loads) == 10
     whole = Folder(fresh(), folder.path)
     whole.refresh()
     whole.refresh()
@@ -469,7 +469,7 @@ def test_part_files_are_loaded_in_the_order_of_their_names(folder: Folder) -> No
         "store_status/2023/a.csv",
         "store_status/2023/b.csv",
     ]
-    assert accounts(load) == (4, 1, 0, 0)
+    assert row_counts(load) == (4, 1, 0, 0)
     assert polls(folder.url) == [
         ("A", "07:00", True),
         ("A", "08:00", True),
@@ -483,7 +483,7 @@ def test_between_refreshes_the_later_load_wins_whatever_its_name(folder: Folder)
     folder.write("store_status/b.csv", HEADER + row("09:00", "inactive"))
     folder.refresh()
     folder.write("store_status/a.csv", HEADER + row("09:00", "active"))
-    assert accounts(folder.refresh()) == (0, 1, 0, 0)
+    assert row_counts(folder.refresh()) == (0, 1, 0, 0)
     assert polls(folder.url) == [("A", "09:00", True)]
 
 
@@ -508,11 +508,11 @@ def test_one_unusable_part_file_leaves_the_others_alone(folder: Folder) -> None:
     folder.write("store_status/b.csv", "what,is,this\n1,2,3\n")
     folder.write("store_status/c.csv", HEADER + row("10:00"))
     load = folder.refresh()
-    assert accounts(load) == (2, 0, 0, 0)
+    assert row_counts(load) == (2, 0, 0, 0)
     assert [Path(str(error.path)).name for error in load.unusable] == ["b.csv"]
     folder.write("store_status/b.csv", HEADER + row("11:00"))
     mended = folder.refresh()
-    assert (accounts(mended), mended.unusable) == ((1, 0, 0, 0), ())
+    assert (row_counts(mended), mended.unusable) == ((1, 0, 0, 0), ())
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def test_a_renamed_file_loses_and_doubles_nothing(folder: Folder) -> None:
     folder.refresh()
     before = tables(folder.url)
     path.rename(path.with_name("b.csv"))
-    assert accounts(folder.refresh()) == (0, 0, 1, 0)
+    assert row_counts(folder.refresh()) == (0, 0, 1, 0)
     assert tables(folder.url) == before
 
 
@@ -578,7 +578,7 @@ def test_every_form_gives_the_same_tables(
     folder: Folder, fresh: Callable[[], str], suffix: str
 ) -> None:
     folder.write(f"store_status{suffix}", FORMS[suffix](EVEN))
-    assert accounts(folder.refresh()) == (2, 0, 1, 1)
+    assert row_counts(folder.refresh()) == (2, 0, 1, 1)
     assert folder.refresh().loads == ()
     plain = Folder(fresh(), folder.path / "plain")
     plain.write("store_status.csv", EVEN)
@@ -594,7 +594,7 @@ def test_compressed_files_are_read_whole_when_they_change(folder: Folder, suffix
     os.utime(path, (A_MINUTE_AGO, A_MINUTE_AGO))
     assert folder.refresh().loads == ()
     folder.write(f"store_status/x{suffix}", form(HEADER + row("09:00") + row("10:00")))
-    assert accounts(folder.refresh()) == (1, 0, 1, 0)
+    assert row_counts(folder.refresh()) == (1, 0, 1, 0)
 
 
 # Elsewhere
@@ -640,7 +640,7 @@ def test_a_file_behind_a_url_is_read_on(database_url: str, memory: UPath) -> Non
     path.write_text(HEADER + row("09:00"))
     load_from(database_url, str(memory))
     path.write_text(HEADER + row("09:00") + row("10:00"))
-    assert accounts(load_from(database_url, str(memory))) == (1, 0, 0, 0)
+    assert row_counts(load_from(database_url, str(memory))) == (1, 0, 0, 0)
 
 
 def test_a_file_url_is_the_local_folder(folder: Folder) -> None:

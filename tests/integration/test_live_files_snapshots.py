@@ -64,13 +64,13 @@ def hours(database_url: str, tmp_path: Path) -> Folder:
     return Folder(database_url, tmp_path, Source.BUSINESS_HOURS)
 
 
-def accounts(load: SourceLoad) -> dict[str, tuple[int, int, int, int]]:
+def row_counts(load: SourceLoad) -> dict[str, tuple[int, int, int, int]]:
     return {
         Path(made.file_path).name: (
-            made.accounts.loaded,
-            made.accounts.replaced,
-            made.accounts.unchanged,
-            made.accounts.rejected,
+            made.row_counts.loaded,
+            made.row_counts.replaced,
+            made.row_counts.unchanged,
+            made.row_counts.rejected,
         )
         for made in load.loads
     }
@@ -80,7 +80,7 @@ def test_a_store_in_two_files_has_the_rows_of_both_in_one_version(hours: Folder)
     hours.write("business_hours/a.csv", HOURS + "A,0,09:00,17:00\nB,0,09:00,17:00\n")
     hours.write("business_hours/b.csv", HOURS + "A,1,09:00,17:00\nA,0,09:00,17:00\n")
     # One of the two equal rows is counted as unchanged.
-    assert accounts(hours.refresh(now=FIRST)) == {"a.csv": (1, 0, 1, 0), "b.csv": (2, 0, 0, 0)}
+    assert row_counts(hours.refresh(now=FIRST)) == {"a.csv": (1, 0, 1, 0), "b.csv": (2, 0, 0, 0)}
     assert hours.hours() == [
         ("A", "always", 1, "b.csv"),
         ("A", "always", 0, "b.csv"),
@@ -95,7 +95,7 @@ def test_files_that_are_as_before_make_no_new_version(hours: Folder) -> None:
     before = hours.hours()
     assert hours.refresh(now=LATER).loads == ()
     hours.write("business_hours/a.csv", HOURS + "A,0,09:00,17:00\n\n")
-    assert accounts(hours.refresh(now=LATER)) == {"a.csv": (0, 0, 1, 0), "b.csv": (0, 0, 1, 0)}
+    assert row_counts(hours.refresh(now=LATER)) == {"a.csv": (0, 0, 1, 0), "b.csv": (0, 0, 1, 0)}
     assert hours.hours() == before
 
 
@@ -115,7 +115,7 @@ def test_a_change_in_one_file_makes_a_version_of_the_union(hours: Folder) -> Non
     hours.write("business_hours/b.csv", HOURS + "A,1,09:00,17:00\n")
     hours.refresh(now=FIRST)
     hours.write("business_hours/b.csv", HOURS + "A,2,09:00,17:00\n")
-    assert accounts(hours.refresh(now=LATER)) == {"a.csv": (0, 1, 1, 0), "b.csv": (0, 1, 0, 0)}
+    assert row_counts(hours.refresh(now=LATER)) == {"a.csv": (0, 1, 1, 0), "b.csv": (0, 1, 0, 0)}
     assert [row for row in hours.hours() if row[1] != "always"] == [
         ("A", "2023-02-02", 0, "b.csv"),
         ("A", "2023-02-02", 2, "b.csv"),
@@ -153,14 +153,14 @@ def test_a_file_that_cannot_be_used_keeps_the_whole_union_out(hours: Folder) -> 
 def test_rejected_rows_belong_to_their_own_file(hours: Folder) -> None:
     hours.write("business_hours/a.csv", HOURS + "A,9,09:00,17:00\n")
     hours.write("business_hours/b.csv", HOURS + "A,1,09:00,17:00\nA,1,25:00,17:00\n")
-    assert accounts(hours.refresh(now=FIRST)) == {"a.csv": (0, 0, 0, 1), "b.csv": (1, 0, 0, 1)}
+    assert row_counts(hours.refresh(now=FIRST)) == {"a.csv": (0, 0, 0, 1), "b.csv": (1, 0, 0, 1)}
 
 
 def test_of_two_zones_the_later_file_counts(database_url: str, tmp_path: Path) -> None:
     zones = Folder(database_url, tmp_path, Source.STORE_TIMEZONES)
     zones.write("timezones/a.csv", ZONES + "A,America/Chicago\nB,America/Denver\n")
     zones.write("timezones/b.csv", ZONES + "A,Europe/London\n")
-    assert accounts(zones.refresh(now=FIRST)) == {"a.csv": (1, 1, 0, 0), "b.csv": (1, 0, 0, 0)}
+    assert row_counts(zones.refresh(now=FIRST)) == {"a.csv": (1, 1, 0, 0), "b.csv": (1, 0, 0, 0)}
     stored = "SELECT store_id, timezone FROM store_timezones JOIN stores USING (store_key)"
     assert zones.fetch(stored + " ORDER BY 1") == [
         {"store_id": "A", "timezone": "Europe/London"},
@@ -175,10 +175,10 @@ def test_a_closure_is_cancelled_when_none_of_the_files_says_it_any_more(
     christmas = "*,2023-12-25 00:00,2023-12-26 00:00,Christmas\n"
     closures.write("closures/a.csv", CLOSURES + christmas)
     closures.write("closures/b.csv", CLOSURES + "A,2023-03-01 08:00,,rebuilding\n")
-    assert accounts(closures.refresh(now=FIRST)) == {"a.csv": (1, 0, 0, 0), "b.csv": (1, 0, 0, 0)}
+    assert row_counts(closures.refresh(now=FIRST)) == {"a.csv": (1, 0, 0, 0), "b.csv": (1, 0, 0, 0)}
     closures.write("closures/a.csv", CLOSURES + "\n")
     closures.write("closures/b.csv", CLOSURES + christmas)
-    assert accounts(closures.refresh(now=LATER)) == {"a.csv": (0, 0, 0, 0), "b.csv": (0, 0, 1, 0)}
+    assert row_counts(closures.refresh(now=LATER)) == {"a.csv": (0, 0, 0, 0), "b.csv": (0, 0, 1, 0)}
     assert closures.fetch("SELECT reason FROM closures WHERE cancelled_by_load_id IS NULL") == [
         {"reason": "Christmas"}
     ]

@@ -108,7 +108,7 @@ def test_a_poll_before_the_border_is_rejected_and_changes_nothing(
         "A,2023-01-23 00:00:00,inactive\n"
     )
     loads = ingest_source(loaded, tmp_path, Source.STORE_STATUS, now=NOW, run_id=None)
-    assert (loads.accounts.rejected, loads.accounts.read) == (2, 2)
+    assert (loads.row_counts.rejected, loads.row_counts.read) == (2, 2)
     reasons = fetch(loaded, "SELECT DISTINCT reason FROM rejected_rows")
     assert reasons == [{"reason": "poll is older than polls are kept"}]
     assert (stored_polls(loaded), stored_runs(loaded)) == (polls, runs)

@@ -33,7 +33,7 @@ from stored import (
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import Accounts, open_load
+from storemon_pipeline.loads.load_log import RowCounts, open_load
 from storemon_pipeline.polls.poll_table import load_polls
 from storemon_pipeline.uptime.status_runs import compress
 from waiting import eventually
@@ -51,7 +51,7 @@ class Case(NamedTuple):
     first: Sequence[str]
     second: Sequence[str]
     runs: Sequence[str]
-    accounts: Accounts
+    row_counts: RowCounts
 
 
 CASES = {
@@ -59,19 +59,19 @@ CASES = {
         ["A 09:00 up"],
         ["A 10:00 up"],
         ["A 09:00 to 10:00 up, 2 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a later poll of the other status opens a run": Case(
         ["A 09:00 up", "A 10:00 up"],
         ["A 11:00 down"],
         ["A 09:00 to 10:00 up, 2 polls", "A 11:00 to 11:00 down, 1 poll"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a late poll inside a run of its status is counted by the run": Case(
         ["A 09:00 up", "A 10:00 up", "A 12:00 up"],
         ["A 11:00 up"],
         ["A 09:00 to 12:00 up, 4 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a late poll of the other status splits a run": Case(
         ["A 09:00 up", "A 10:00 up", "A 12:00 up"],
@@ -81,13 +81,13 @@ CASES = {
             "A 11:00 to 11:00 down, 1 poll",
             "A 12:00 to 12:00 up, 1 poll",
         ],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a late poll joins two runs that were too far apart": Case(
         ["A 09:00 up", "A 13:00 up"],
         ["A 11:00 up"],
         ["A 09:00 to 13:00 up, 3 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a late poll too far from both neighbours is a run of its own": Case(
         ["A 00:00 up", "A 08:00 up"],
@@ -97,13 +97,13 @@ CASES = {
             "A 04:00 to 04:00 up, 1 poll",
             "A 08:00 to 08:00 up, 1 poll",
         ],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a late poll between two runs joins the one of its status": Case(
         ["A 09:00 down", "A 10:00 down", "A 12:00 up"],
         ["A 11:00 up"],
         ["A 09:00 to 10:00 down, 2 polls", "A 11:00 to 12:00 up, 2 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a correction splits a run": Case(
         ["A 09:00 up", "A 10:00 up", "A 11:00 up"],
@@ -113,55 +113,55 @@ CASES = {
             "A 10:00 to 10:00 down, 1 poll",
             "A 11:00 to 11:00 up, 1 poll",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a correction joins three runs": Case(
         ["A 09:00 up", "A 10:00 down", "A 11:00 up"],
         ["A 10:00 up"],
         ["A 09:00 to 11:00 up, 3 polls"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a correction moves the border of two runs": Case(
         ["A 09:00 up", "A 10:00 down", "A 11:00 down"],
         ["A 10:00 up"],
         ["A 09:00 to 10:00 up, 2 polls", "A 11:00 to 11:00 down, 1 poll"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a correction of the first poll": Case(
         ["A 09:00 up", "A 10:00 up"],
         ["A 09:00 down"],
         ["A 09:00 to 09:00 down, 1 poll", "A 10:00 to 10:00 up, 1 poll"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a correction of the last poll": Case(
         ["A 09:00 up", "A 10:00 up"],
         ["A 10:00 down"],
         ["A 09:00 to 09:00 up, 1 poll", "A 10:00 to 10:00 down, 1 poll"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a correction of the only poll": Case(
         ["A 09:00 up"],
         ["A 09:00 down"],
         ["A 09:00 to 09:00 down, 1 poll"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a poll before the first, of its status": Case(
         ["A 09:00 up"],
         ["A 08:00 up"],
         ["A 08:00 to 09:00 up, 2 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a poll before the first, of the other status": Case(
         ["A 09:00 up", "A 10:00 up"],
         ["A 08:00 down"],
         ["A 08:00 to 08:00 down, 1 poll", "A 09:00 to 10:00 up, 2 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a poll far before the first": Case(
         ["A 09:00 up"],
         ["A 05:00 up"],
         ["A 05:00 to 05:00 up, 1 poll", "A 09:00 to 09:00 up, 1 poll"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a batch of nothing but duplicates changes nothing": Case(
         ["A 09:00 up", "A 10:00 up", "A 11:00 down", "B 09:00 down"],
@@ -171,7 +171,7 @@ CASES = {
             "A 11:00 to 11:00 down, 1 poll",
             "B 09:00 to 09:00 down, 1 poll",
         ],
-        Accounts(0, 0, 3, 0),
+        RowCounts(0, 0, 3, 0),
     ),
     "of two new lines for one poll the later one counts": Case(
         ["A 09:00 up"],
@@ -181,31 +181,31 @@ CASES = {
             "A 10:00 to 10:00 down, 1 poll",
             "A 11:00 to 11:00 up, 1 poll",
         ],
-        Accounts(2, 1, 0, 0),
+        RowCounts(2, 1, 0, 0),
     ),
     "of several lines for a known poll the last one counts": Case(
         ["A 09:00 up"],
         ["A 09:00 down", "A 09:00 down", "A 09:00 up"],
         ["A 09:00 to 09:00 up, 1 poll"],
-        Accounts(0, 2, 1, 0),
+        RowCounts(0, 2, 1, 0),
     ),
     "neighbours at exactly the greatest gap share a run": Case(
         ["A 06:00 up"],
         ["A 09:00 up"],
         ["A 06:00 to 09:00 up, 2 polls"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "neighbours a microsecond beyond the greatest gap do not": Case(
         ["A 06:00 up"],
         ["A 09:00:00.000001 up"],
         ["A 06:00 to 06:00 up, 1 poll", "A 09:00:00.000001 to 09:00:00.000001 up, 1 poll"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "a late poll joins at the greatest gap on one side, and not beyond it on the other": Case(
         ["A 06:00 up", "A 12:00:00.000001 up"],
         ["A 09:00 up"],
         ["A 06:00 to 09:00 up, 2 polls", "A 12:00:00.000001 to 12:00:00.000001 up, 1 poll"],
-        Accounts(1, 0, 0, 0),
+        RowCounts(1, 0, 0, 0),
     ),
     "two stores at once, one late and one in order": Case(
         ["A 09:00 up", "A 11:00 up", "B 09:00 down"],
@@ -216,7 +216,7 @@ CASES = {
             "A 11:00 to 11:00 up, 1 poll",
             "B 09:00 to 10:00 down, 2 polls",
         ],
-        Accounts(2, 0, 0, 0),
+        RowCounts(2, 0, 0, 0),
     ),
     "several late polls in different places of one store": Case(
         [
@@ -239,7 +239,7 @@ CASES = {
             "A 08:00 to 08:00 down, 1 poll",
             "A 20:00 to 25:00 up, 4 polls",
         ],
-        Accounts(4, 0, 0, 0),
+        RowCounts(4, 0, 0, 0),
     ),
     "one batch corrects, repeats, comes late and goes on": Case(
         ["A 09:00 up", "A 10:00 up", "A 11:00 up", "A 12:00 up"],
@@ -249,7 +249,7 @@ CASES = {
             "A 10:00 to 10:00 down, 1 poll",
             "A 11:00 to 13:00 up, 3 polls",
         ],
-        Accounts(2, 1, 1, 0),
+        RowCounts(2, 1, 1, 0),
     ),
     "a new store in the batch of a late one": Case(
         ["B 09:00 up", "B 11:00 up"],
@@ -259,7 +259,7 @@ CASES = {
             "B 09:00 to 11:00 up, 3 polls",
             "C 11:00 to 12:00 down, 2 polls",
         ],
-        Accounts(4, 0, 0, 0),
+        RowCounts(4, 0, 0, 0),
     ),
     "a store whose polls are all repeated beside one that goes on": Case(
         ["A 09:00 up", "A 10:00 down", "B 09:00 up"],
@@ -269,19 +269,19 @@ CASES = {
             "A 10:00 to 10:00 down, 1 poll",
             "B 09:00 to 10:00 up, 2 polls",
         ],
-        Accounts(1, 0, 1, 0),
+        RowCounts(1, 0, 1, 0),
     ),
     "a late poll at the border of two weeks": Case(
         ["A -01:00 up", "A 01:00 up"],
         ["A -00:00:00.000001 up", "A 00:00 up"],
         ["A -01:00 to 01:00 up, 4 polls"],
-        Accounts(2, 0, 0, 0),
+        RowCounts(2, 0, 0, 0),
     ),
     "an empty batch": Case(
         ["A 09:00 up"],
         [],
         ["A 09:00 to 09:00 up, 1 poll"],
-        Accounts(0, 0, 0, 0),
+        RowCounts(0, 0, 0, 0),
     ),
 }
 
@@ -289,14 +289,14 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_runs_are_mended_around_what_arrives(database_url: str, case: Case) -> None:
     load(database_url, *case.first)
-    assert load(database_url, *case.second) == case.accounts
+    assert load(database_url, *case.second) == case.row_counts
     assert stored_runs(database_url) == case.runs
 
 
 def test_the_first_load_of_all_makes_the_runs_of_its_polls_in_any_order(
     database_url: str,
 ) -> None:
-    accounts = load(
+    row_counts = load(
         database_url,
         "B 10:00 down",
         "A 11:00 up",
@@ -305,7 +305,7 @@ def test_the_first_load_of_all_makes_the_runs_of_its_polls_in_any_order(
         "B 09:00 up",
         "A 15:00 up",
     )
-    assert accounts == Accounts(loaded=5, replaced=0, unchanged=1, rejected=0)
+    assert row_counts == RowCounts(loaded=5, replaced=0, unchanged=1, rejected=0)
     assert stored_runs(database_url) == [
         "A 10:00 to 11:00 up, 2 polls",
         "A 15:00 to 15:00 up, 1 poll",
@@ -322,7 +322,7 @@ def test_the_first_load_of_all_makes_the_runs_of_its_polls_in_any_order(
 
 
 def test_a_load_without_rows_into_an_empty_database_leaves_it_empty(database_url: str) -> None:
-    assert load(database_url) == Accounts(0, 0, 0, 0)
+    assert load(database_url) == RowCounts(0, 0, 0, 0)
     assert stored_runs(database_url) == []
 
 
@@ -347,8 +347,8 @@ def test_a_poll_of_any_year_is_loaded(database_url: str, polled_at: str) -> None
     polled_at_us = int(np.datetime64(polled_at, "us").astype(np.int64))
     rows = [("A", polled_at_us, True), ("A", at_us("09:00"), True)]
     with bulk_transaction(database_url, is_writing_polls=True) as bulk:
-        accounts = load_rows(bulk, rows, file_path="store_status.csv")
-    assert accounts == Accounts(2, 0, 0, 0)
+        row_counts = load_rows(bulk, rows, file_path="store_status.csv")
+    assert row_counts == RowCounts(2, 0, 0, 0)
     found = fetch(
         database_url,
         "SELECT (extract(epoch FROM polled_at) * 1000000)::bigint AS us FROM store_status"
@@ -376,9 +376,9 @@ class TestArrival:
 
     def test_a_file_that_is_read_again_does_not_undo_a_correction(self, database_url: str) -> None:
         load(database_url, "A 09:00 up", "A 10:00 up", file_path="a.csv")
-        assert load(database_url, "A 09:00 down", file_path="b.csv") == Accounts(0, 1, 0, 0)
+        assert load(database_url, "A 09:00 down", file_path="b.csv") == RowCounts(0, 1, 0, 0)
         again = load(database_url, "A 09:00 up", "A 10:00 up", file_path="a.csv")
-        assert again == Accounts(0, 0, 2, 0)
+        assert again == RowCounts(0, 0, 2, 0)
         assert stored_polls(database_url) == ["A 09:00 down", "A 10:00 up"]
         assert stored_runs(database_url) == [
             "A 09:00 to 09:00 down, 1 poll",
@@ -390,9 +390,9 @@ class TestArrival:
         load(database_url, "A 09:00 up", file_path="a.csv")
         load(database_url, "A 09:00 down", file_path="b.csv")
         # The same status as now stands, but new from this file: the statement is its own again.
-        assert load(database_url, "A 09:00 down", file_path="a.csv") == Accounts(0, 0, 1, 0)
-        assert load(database_url, "A 09:00 down", file_path="b.csv") == Accounts(0, 0, 1, 0)
-        assert load(database_url, "A 09:00 up", file_path="a.csv") == Accounts(0, 1, 0, 0)
+        assert load(database_url, "A 09:00 down", file_path="a.csv") == RowCounts(0, 0, 1, 0)
+        assert load(database_url, "A 09:00 down", file_path="b.csv") == RowCounts(0, 0, 1, 0)
+        assert load(database_url, "A 09:00 up", file_path="a.csv") == RowCounts(0, 1, 0, 0)
         assert stored_polls(database_url) == ["A 09:00 up"]
         assert superseded_polls(database_url) == [
             "A 09:00 up of load 1",
@@ -407,20 +407,20 @@ class TestArrival:
         load(database_url, "A 09:00 down", file_path="b.csv")
         load(database_url, "A 09:00 down", file_path="a.csv")
         load(database_url, "A 09:00 up", file_path="a.csv")
-        assert load(database_url, "A 09:00 down", file_path="b.csv") == Accounts(0, 0, 1, 0)
+        assert load(database_url, "A 09:00 down", file_path="b.csv") == RowCounts(0, 0, 1, 0)
         assert stored_polls(database_url) == ["A 09:00 up"]
 
     def test_a_correction_by_push_outlasts_the_file(self, database_url: str) -> None:
         load(database_url, "A 09:00 up", "A 10:00 up")
-        assert load(database_url, "A 10:00 down", file_path=PUSHED) == Accounts(0, 1, 0, 0)
+        assert load(database_url, "A 10:00 down", file_path=PUSHED) == RowCounts(0, 1, 0, 0)
         again = load(database_url, "A 09:00 up", "A 10:00 up", "A 11:00 up")
-        assert again == Accounts(1, 0, 2, 0)
+        assert again == RowCounts(1, 0, 2, 0)
         assert stored_polls(database_url) == ["A 09:00 up", "A 10:00 down", "A 11:00 up"]
 
     def test_every_push_is_an_arrival(self, database_url: str) -> None:
         load(database_url, "A 09:00 up", file_path=PUSHED)
         load(database_url, "A 09:00 down", file_path=PUSHED)
-        assert load(database_url, "A 09:00 up", file_path=PUSHED) == Accounts(0, 1, 0, 0)
+        assert load(database_url, "A 09:00 up", file_path=PUSHED) == RowCounts(0, 1, 0, 0)
         assert stored_polls(database_url) == ["A 09:00 up"]
         assert superseded_polls(database_url) == ["A 09:00 up of load 1", "A 09:00 down of load 2"]
 
@@ -428,18 +428,18 @@ class TestArrival:
         load(database_url, "A 09:00 up", "A 09:00 down", file_path="a.csv")
         load(database_url, "A 09:00 up", file_path="b.csv")
         again = load(database_url, "A 09:00 up", "A 09:00 down", file_path="a.csv")
-        assert again == Accounts(0, 1, 1, 0)
+        assert again == RowCounts(0, 1, 1, 0)
         assert stored_polls(database_url) == ["A 09:00 up"]
 
     def test_a_file_said_what_it_said_last(self, database_url: str) -> None:
         load(database_url, "A 09:00 up", "A 10:00 up", file_path="a.csv")
         load(database_url, "A 09:00 down", "A 10:00 down", file_path="a.csv")
         load(database_url, "A 09:00 up", "A 10:00 up", file_path="b.csv")
-        assert load(database_url, "A 09:00 down", file_path="a.csv") == Accounts(0, 0, 1, 0)
+        assert load(database_url, "A 09:00 down", file_path="a.csv") == RowCounts(0, 0, 1, 0)
         assert stored_polls(database_url) == ["A 09:00 up", "A 10:00 up"]
         load(database_url, "A 10:00 up", file_path="a.csv")
         load(database_url, "A 10:00 down", file_path="b.csv")
-        assert load(database_url, "A 10:00 up", file_path="a.csv") == Accounts(0, 0, 1, 0)
+        assert load(database_url, "A 10:00 up", file_path="a.csv") == RowCounts(0, 0, 1, 0)
         assert stored_polls(database_url) == ["A 09:00 up", "A 10:00 down"]
 
     def test_a_new_poll_is_not_superseded_by_itself(self, database_url: str) -> None:
@@ -548,7 +548,7 @@ class Model:
         self._taken_by: dict[Identity, int] = {}
         self._said: dict[tuple[str, Identity], bool] = {}
 
-    def load(self, number: int, batch: Batch) -> Accounts:
+    def load(self, number: int, batch: Batch) -> RowCounts:
         """Take in one load; what the later lines of a load say overtakes its earlier ones."""
         final = {(store_id, polled_at): status for store_id, polled_at, status in batch.rows}
         loaded = replaced = 0
@@ -569,7 +569,7 @@ class Model:
             final[store_id, polled_at] != status for store_id, polled_at, status in batch.rows
         )
         replaced += overtaken
-        return Accounts(loaded, replaced, len(batch.rows) - loaded - replaced, 0)
+        return RowCounts(loaded, replaced, len(batch.rows) - loaded - replaced, 0)
 
     def runs(self, max_gap_us: int) -> list[tuple[str, int, int, bool, int]]:
         """Walk over the polls and open a run wherever one is broken."""
@@ -642,9 +642,11 @@ def test_any_loads_leave_what_one_load_of_the_final_polls_leaves(
     model = Model()
     with undone_transaction(connection) as bulk:
         for number, batch in enumerate(loads):
-            accounts = load_rows(bulk, batch.rows, file_path=batch.file_path, max_gap_us=max_gap_us)
-            assert accounts.read == len(batch.rows)
-            assert accounts == model.load(number, batch)
+            row_counts = load_rows(
+                bulk, batch.rows, file_path=batch.file_path, max_gap_us=max_gap_us
+            )
+            assert row_counts.read == len(batch.rows)
+            assert row_counts == model.load(number, batch)
         polls_left, runs_left = read_polls(bulk), read_status_runs(bulk)
         assert polls_left == model.polls
         assert sorted(read_superseded(bulk)) == sorted(model.superseded)
@@ -686,12 +688,12 @@ def test_many_polls_in_one_load_are_all_there(database_url: str) -> None:
     ]
     with bulk_transaction(database_url, is_writing_polls=True) as bulk:
         # More than what makes the load renew the planner's statistics.
-        assert load_rows(bulk, rows, file_path="a.csv") == Accounts(60_000, 0, 0, 0)
+        assert load_rows(bulk, rows, file_path="a.csv") == RowCounts(60_000, 0, 0, 0)
         again = open_load(
             bulk, Source.STORE_STATUS, file_path="a.csv", run_id=None, loaded_at=LOADED_AT
         )
         unchanged = load_polls(bulk, again, polls(rows), max_gap_us=MAX_GAP)
-        assert unchanged == Accounts(0, 0, 60_000, 0)
+        assert unchanged == RowCounts(0, 0, 60_000, 0)
         runs = read_status_runs(bulk)
     # Statuses change every 50 hours at most; neighbours of a store are an hour apart.
     expected = [

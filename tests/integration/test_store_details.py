@@ -11,7 +11,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.sources import MissingSourceError
 from storemon_pipeline.ingestion.undo_load import UndoError, undo_load
-from storemon_pipeline.loads.load_log import Accounts
+from storemon_pipeline.loads.load_log import RowCounts
 
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
 EVERYTHING = (
@@ -20,10 +20,10 @@ EVERYTHING = (
 )
 
 
-def ingest(url: str, folder: Path, text: str) -> Accounts:
+def ingest(url: str, folder: Path, text: str) -> RowCounts:
     (folder / "stores.csv").write_text(text)
     loaded = ingest_source(url, folder, Source.STORE_DETAILS, now=NOW, run_id=None)
-    return loaded.loads[0].accounts
+    return loaded.loads[0].row_counts
 
 
 def stored(url: str) -> list[tuple[object, ...]]:
@@ -34,10 +34,10 @@ def test_a_file_names_stores_and_a_later_one_corrects_them(
     database_url: str, tmp_path: Path
 ) -> None:
     first = "store_id,name,group,region\nA,Market Street,Bay,West\nB,,,\n,Nobody,,\n"
-    assert ingest(database_url, tmp_path, first) == Accounts(2, 0, 0, 1)
+    assert ingest(database_url, tmp_path, first) == RowCounts(2, 0, 0, 1)
     assert stored(database_url) == [("A", "Market Street", "Bay", "West"), ("B", None, None, None)]
     second = "name,store_id,group\nMarket St.,A,Bay\nCorner,C,Bay\nCorner Shop,C,Hill\n"
-    assert ingest(database_url, tmp_path, second) == Accounts(1, 1, 1, 0)
+    assert ingest(database_url, tmp_path, second) == RowCounts(1, 1, 1, 0)
     assert stored(database_url) == [
         ("A", "Market St.", "Bay", None),
         ("B", None, None, None),

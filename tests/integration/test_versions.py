@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from stored import PUSHED, fetch, load_hours, load_zones
-from storemon_pipeline.loads.load_log import Accounts
+from storemon_pipeline.loads.load_log import RowCounts
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -28,12 +28,12 @@ class Snapshot(NamedTuple):
 class Case(NamedTuple):
     """Snapshots, one loaded on each day of February 2023, and what is stored after the last.
 
-    `accounts` are those of the last load.
+    `row_counts` are those of the last load.
     """
 
     snapshots: Sequence[Snapshot]
     versions: Sequence[str]
-    accounts: Accounts
+    row_counts: RowCounts
 
 
 def file(*rows: str) -> Snapshot:
@@ -48,17 +48,17 @@ ZONES = {
     "the first zone of a store holds always": Case(
         [file("A,Europe/Berlin", "B,Asia/Kolkata")],
         ["A always Europe/Berlin (load 1)", "B always Asia/Kolkata (load 1)"],
-        Accounts(2, 0, 0, 0),
+        RowCounts(2, 0, 0, 0),
     ),
     "a changed zone holds from its load on": Case(
         [file("A,Europe/Berlin"), file("A,Asia/Kolkata")],
         ["A always Europe/Berlin (load 1)", "A 2023-02-02 Asia/Kolkata (load 2)"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "an unchanged zone makes no version": Case(
         [file("A,Europe/Berlin"), file("A,Europe/Berlin"), file("A,Europe/Berlin")],
         ["A always Europe/Berlin (load 1)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "a store that is missing later keeps its zone": Case(
         [file("A,Europe/Berlin", "B,Asia/Kolkata"), file("B,Asia/Kolkata"), file("B,UTC")],
@@ -67,17 +67,17 @@ ZONES = {
             "B always Asia/Kolkata (load 1)",
             "B 2023-02-03 UTC (load 3)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a store that was missing comes back with the zone it had": Case(
         [file("A,Europe/Berlin", "B,UTC"), file("B,UTC"), file("A,Europe/Berlin", "B,UTC")],
         ["A always Europe/Berlin (load 1)", "B always UTC (load 1)"],
-        Accounts(0, 0, 2, 0),
+        RowCounts(0, 0, 2, 0),
     ),
     "a new store beside known ones holds always": Case(
         [file("A,Europe/Berlin"), file("A,Europe/Berlin", "B,UTC")],
         ["A always Europe/Berlin (load 1)", "B always UTC (load 2)"],
-        Accounts(1, 0, 1, 0),
+        RowCounts(1, 0, 1, 0),
     ),
     "there and back again are three versions": Case(
         [file("A,Europe/Berlin"), file("A,Asia/Kolkata"), file("A,Europe/Berlin")],
@@ -86,12 +86,12 @@ ZONES = {
             "A 2023-02-02 Asia/Kolkata (load 2)",
             "A 2023-02-03 Europe/Berlin (load 3)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "always corrects the past": Case(
         [file("A,Europe/Berlin"), file("A,Asia/Kolkata,always")],
         ["A always Europe/Berlin (load 1)", "A always Asia/Kolkata (load 2)"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "always may correct the past more than once, and is written once each": Case(
         [
@@ -105,12 +105,12 @@ ZONES = {
             "A always UTC (load 2)",
             "A always Europe/Berlin (load 4)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a version may begin at a named instant": Case(
         [file("A,Europe/Berlin"), file("A,UTC,2023-01-15 00:00:00")],
         ["A always Europe/Berlin (load 1)", "A 2023-01-15 UTC (load 2)"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "of one named instant both loads are kept": Case(
         [
@@ -119,42 +119,42 @@ ZONES = {
             file("A,UTC,2023-01-15T05:30:00+05:30"),
         ],
         ["A 2023-01-15 Europe/Berlin (load 1)", "A 2023-01-15 UTC (load 2)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "an undated row beside a dated one of a new store holds always": Case(
         [file("A,UTC,2023-01-15 00:00:00", "A,Europe/Berlin")],
         ["A always Europe/Berlin (load 1)", "A 2023-01-15 UTC (load 1)"],
-        Accounts(2, 0, 0, 0),
+        RowCounts(2, 0, 0, 0),
     ),
     "an undated row after a dated one was loaded holds from its load on": Case(
         [file("A,UTC,2023-01-15 00:00:00"), file("A,Europe/Berlin")],
         ["A 2023-01-15 UTC (load 1)", "A 2023-02-02 Europe/Berlin (load 2)"],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a dated row that vanishes stays": Case(
         [file("A,Europe/Berlin", "A,UTC,2023-01-15 00:00:00"), file("A,Europe/Berlin")],
         ["A always Europe/Berlin (load 1)", "A 2023-01-15 UTC (load 1)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "of two zones in one file the later line counts": Case(
         [file("A,Europe/Berlin", "B,UTC", "A,Asia/Kolkata")],
         ["A always Asia/Kolkata (load 1)", "B always UTC (load 1)"],
-        Accounts(2, 1, 0, 0),
+        RowCounts(2, 1, 0, 0),
     ),
     "two zones in one file make no version when they are read again": Case(
         [file("A,Europe/Berlin", "A,UTC"), file("A,Europe/Berlin", "A,UTC")],
         ["A always UTC (load 1)"],
-        Accounts(0, 1, 1, 0),
+        RowCounts(0, 1, 1, 0),
     ),
     "a line that stands twice is unchanged": Case(
         [file("A,Europe/Berlin", "A,Europe/Berlin", "A,Europe/Berlin")],
         ["A always Europe/Berlin (load 1)"],
-        Accounts(1, 0, 2, 0),
+        RowCounts(1, 0, 2, 0),
     ),
     "a push is not undone by the unchanged file": Case(
         [file("A,Europe/Berlin"), push("A,UTC"), file("A,Europe/Berlin")],
         ["A always Europe/Berlin (load 1)", "A 2023-02-02 UTC (load 2)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "a file that changes after a push counts again": Case(
         [file("A,Europe/Berlin"), push("A,UTC"), file("A,Asia/Kolkata")],
@@ -163,12 +163,12 @@ ZONES = {
             "A 2023-02-02 UTC (load 2)",
             "A 2023-02-03 Asia/Kolkata (load 3)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a push that says the same twice makes one version": Case(
         [file("A,Europe/Berlin"), push("A,UTC"), push("A,UTC")],
         ["A always Europe/Berlin (load 1)", "A 2023-02-02 UTC (load 2)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "always for the past and an undated row for what is now": Case(
         [file("A,Europe/Berlin"), file("A,Asia/Kolkata,always", "A,UTC")],
@@ -177,7 +177,7 @@ ZONES = {
             "A always Asia/Kolkata (load 2)",
             "A 2023-02-02 UTC (load 2)",
         ],
-        Accounts(0, 2, 0, 0),
+        RowCounts(0, 2, 0, 0),
     ),
     "of always and an undated row of a new store the later line counts": Case(
         [file("A,Europe/Berlin,always", "A,UTC", "B,UTC", "B,Asia/Kolkata,always")],
@@ -187,12 +187,12 @@ ZONES = {
             "B always UTC (load 1)",
             "B always Asia/Kolkata (load 1)",
         ],
-        Accounts(4, 0, 0, 0),
+        RowCounts(4, 0, 0, 0),
     ),
     "always and an undated row make no version when they are read again": Case(
         [file("A,Europe/Berlin,always", "A,UTC"), file("A,Europe/Berlin,always", "A,UTC")],
         ["A always Europe/Berlin (load 1)", "A always UTC (load 1)"],
-        Accounts(0, 0, 2, 0),
+        RowCounts(0, 0, 2, 0),
     ),
     "a row that is dated to the instant of a load beside an undated change": Case(
         [file("A,Europe/Berlin"), file("A,Asia/Kolkata,2023-02-02 00:00:00", "A,UTC")],
@@ -201,9 +201,9 @@ ZONES = {
             "A 2023-02-02 Asia/Kolkata (load 2)",
             "A 2023-02-02 UTC (load 2)",
         ],
-        Accounts(0, 2, 0, 0),
+        RowCounts(0, 2, 0, 0),
     ),
-    "no rows": Case([file()], [], Accounts(0, 0, 0, 0)),
+    "no rows": Case([file()], [], RowCounts(0, 0, 0, 0)),
 }
 
 HOURS = {
@@ -213,7 +213,7 @@ HOURS = {
             "A always Mon 09:00-12:00, Mon 13:00-17:00, Sun 22:00-02:00 (load 1)",
             "B always Tue 00:00-24:00 (load 1)",
         ],
-        Accounts(4, 0, 0, 0),
+        RowCounts(4, 0, 0, 0),
     ),
     "a changed row makes a version of the whole week, from its load on": Case(
         [
@@ -225,7 +225,7 @@ HOURS = {
             "A 2023-02-02 Mon 09:00-17:00, Tue 10:00-17:00 (load 2)",
             "B always Mon 09:00-17:00 (load 1)",
         ],
-        Accounts(0, 2, 1, 0),
+        RowCounts(0, 2, 1, 0),
     ),
     "a day that vanishes makes a version without it": Case(
         [file("A,0,09:00,17:00", "A,1,09:00,17:00"), file("A,0,09:00,17:00")],
@@ -233,7 +233,7 @@ HOURS = {
             "A always Mon 09:00-17:00, Tue 09:00-17:00 (load 1)",
             "A 2023-02-02 Mon 09:00-17:00 (load 2)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "a day that comes makes a version with it": Case(
         [file("A,0,09:00,17:00"), file("A,0,09:00,17:00", "A,1,09:00,17:00")],
@@ -241,7 +241,7 @@ HOURS = {
             "A always Mon 09:00-17:00 (load 1)",
             "A 2023-02-02 Mon 09:00-17:00, Tue 09:00-17:00 (load 2)",
         ],
-        Accounts(0, 2, 0, 0),
+        RowCounts(0, 2, 0, 0),
     ),
     "the order of rows and rows that stand twice do not matter": Case(
         [
@@ -249,7 +249,7 @@ HOURS = {
             file("A,1,09:00,17:00", "A,1,9:00,17:00:00", "A,0,09:00,17:00"),
         ],
         ["A always Mon 09:00-17:00, Tue 09:00-17:00 (load 1)"],
-        Accounts(0, 0, 3, 0),
+        RowCounts(0, 0, 3, 0),
     ),
     "a store that is missing later keeps its hours": Case(
         [file("A,0,09:00,17:00", "B,0,09:00,17:00"), file("B,0,09:00,18:00")],
@@ -258,7 +258,7 @@ HOURS = {
             "B always Mon 09:00-17:00 (load 1)",
             "B 2023-02-02 Mon 09:00-18:00 (load 2)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "there and back again are three versions": Case(
         [file("A,0,09:00,17:00"), file("A,0,09:00,18:00"), file("A,0,09:00,17:00")],
@@ -267,7 +267,7 @@ HOURS = {
             "A 2023-02-02 Mon 09:00-18:00 (load 2)",
             "A 2023-02-03 Mon 09:00-17:00 (load 3)",
         ],
-        Accounts(0, 1, 0, 0),
+        RowCounts(0, 1, 0, 0),
     ),
     "always corrects the past and leaves what was dated": Case(
         [
@@ -279,7 +279,7 @@ HOURS = {
             "A always Mon 08:00-17:00 (load 2)",
             "A 2023-01-15 Mon 10:00-18:00 (load 1)",
         ],
-        Accounts(0, 1, 1, 0),
+        RowCounts(0, 1, 1, 0),
     ),
     "of one named instant both loads are kept": Case(
         [
@@ -290,52 +290,52 @@ HOURS = {
             "A 2023-01-15 Mon 09:00-17:00 (load 1)",
             "A 2023-01-15 Mon 08:00-17:00, Tue 08:00-17:00 (load 2)",
         ],
-        Accounts(0, 2, 0, 0),
+        RowCounts(0, 2, 0, 0),
     ),
     "a push is not undone by the unchanged file": Case(
         [file("A,0,09:00,17:00"), push("A,0,09:00,18:00"), file("A,0,09:00,17:00")],
         ["A always Mon 09:00-17:00 (load 1)", "A 2023-02-02 Mon 09:00-18:00 (load 2)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "always and undated rows of a new store are one week": Case(
         [file("A,0,09:00,17:00,always", "A,1,09:00,17:00"), file("A,1,09:00,17:00")],
         ["A always Mon 09:00-17:00, Tue 09:00-17:00 (load 1)"],
-        Accounts(0, 0, 1, 0),
+        RowCounts(0, 0, 1, 0),
     ),
     "microseconds and midnight are kept": Case(
         [file("A,3,00:00:00.000001,24:00", "A,4,23:59:59.999999,0:00")],
         ["A always Thu 00:00:00.000001-24:00, Fri 23:59:59.999999-00:00 (load 1)"],
-        Accounts(2, 0, 0, 0),
+        RowCounts(2, 0, 0, 0),
     ),
-    "no rows": Case([file()], [], Accounts(0, 0, 0, 0)),
+    "no rows": Case([file()], [], RowCounts(0, 0, 0, 0)),
 }
 
 
 @pytest.mark.parametrize("case", ZONES.values(), ids=ZONES.keys())
 def test_zones_have_the_versions(database_url: str, case: Case) -> None:
     for number, snapshot in enumerate(case.snapshots, 1):
-        accounts = load_zones(
+        row_counts = load_zones(
             database_url,
             *snapshot.rows,
             loaded_at=datetime(2023, 2, number, tzinfo=UTC),
             file_path=PUSHED if snapshot.is_pushed else "timezones.csv",
         )
-        assert accounts.read == len(snapshot.rows)
-    assert accounts == case.accounts
+        assert row_counts.read == len(snapshot.rows)
+    assert row_counts == case.row_counts
     assert stored_zones(database_url) == case.versions
 
 
 @pytest.mark.parametrize("case", HOURS.values(), ids=HOURS.keys())
 def test_hours_have_the_versions(database_url: str, case: Case) -> None:
     for number, snapshot in enumerate(case.snapshots, 1):
-        accounts = load_hours(
+        row_counts = load_hours(
             database_url,
             *snapshot.rows,
             loaded_at=datetime(2023, 2, number, tzinfo=UTC),
             file_path=PUSHED if snapshot.is_pushed else "business_hours.csv",
         )
-        assert accounts.read == len(snapshot.rows)
-    assert accounts == case.accounts
+        assert row_counts.read == len(snapshot.rows)
+    assert row_counts == case.row_counts
     assert stored_hours(database_url) == case.versions
 
 
