@@ -354,14 +354,14 @@ def _make_closures(
 def _write_polls(path: Path, random: _Random, stores: _Stores, *, span_us: int, end_us: int) -> int:
     """Write the polls in random order, one lot of stores after the other. Return their number."""
     hours = max(1, span_us // _HOUR_US)
-    stores_at_a_time = max(1, _CELLS_AT_A_TIME // hours)
+    stores_per_chunk = max(1, _CELLS_AT_A_TIME // hours)
     polled = np.flatnonzero(~stores.is_silent)
     ids = pa.array(stores.ids)
     polls = 0
     with path.open("wb") as file:
         file.write(b"store_id,status,timestamp_utc\n")
-        for first in range(0, len(polled), stores_at_a_time):
-            lot = polled[first : first + stores_at_a_time]
+        for first in range(0, len(polled), stores_per_chunk):
+            lot = polled[first : first + stores_per_chunk]
             row, age_us = _make_ages(random, len(lot), hours=hours, span_us=span_us)
             behaviour = [stores.behaviour[store] for store in lot.tolist()]
             is_active = _make_statuses(random, behaviour, row, span_us - age_us, span_us=span_us)

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from storemon_pipeline.business_time.stretches import Stretches
+from storemon_pipeline.business_time.interval_sets import IntervalSet
 from storemon_pipeline.business_time.weeks import WeekIntervals
 from storemon_pipeline.business_time.zones import offset_changes, zone_of
 from storemon_pipeline.domain.windows import DAY_US, DEFAULT_ZONE, WEEK_US, BoolArray, IntArray
@@ -69,7 +69,7 @@ class Closures:
 
 @dataclass(frozen=True, slots=True)
 class LocalSpans:
-    """Stretches with one UTC offset, which together fill a calendar; every array has shape `(n,)`.
+    """Intervals with one UTC offset, which together fill a calendar; every array has shape `(n,)`.
 
     Sorted by store and time. `[start_us, end_us)` is UTC; local time is UTC plus `offset_us`.
     """
@@ -105,7 +105,7 @@ class Calendar:
     stores: int
     start_us: int
     end_us: int
-    _open: Stretches
+    _open: IntervalSet
     _span_key: IntArray
     _span_offset_us: IntArray
 
@@ -229,10 +229,10 @@ def build_calendar(
         week = np.where(closed.at(key) > 0, never_open, week)
     offset = offsets.at(key)
 
-    open_key, length_us = _open_stretches(
+    open_key, length_us = _open_intervals(
         key, offset, week, _with_always_open(weeks, always_open), start_us, end_us
     )
-    return Calendar(stores, start_us, end_us, Stretches.of(open_key, length_us), key, offset)
+    return Calendar(stores, start_us, end_us, IntervalSet.of(open_key, length_us), key, offset)
 
 
 def _union(keys: list[IntArray]) -> IntArray:
@@ -260,7 +260,7 @@ def _with_always_open(weeks: WeekIntervals, always_open: int) -> WeekIntervals:
     )
 
 
-def _open_stretches(
+def _open_intervals(
     key: IntArray,
     offset_us: IntArray,
     week: IntArray,

@@ -10,7 +10,7 @@ import numpy as np
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.windows import BoolArray
-from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME
+from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import read_status_runs_since
 from storemon_pipeline.schedules.calendars import read_calendar
@@ -45,7 +45,7 @@ class DataCheck:
         return replace(self, contradictions=few)
 
 
-def check_data(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> DataCheck | None:
+def check_data(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> DataCheck | None:
     """The findings of now; None while there is no poll.
 
     What they are made of is in memory for so many stores at a time.
@@ -58,11 +58,11 @@ def check_data(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> DataChe
         details = read_details(bulk, stores, as_of=as_of)
         found = []
         first = 0
-        for some in stores.stretches(stores_at_a_time):
-            has_hours = details.has_hours[first : first + len(some)]
-            part = _find(bulk, some, has_hours, as_of=as_of)
+        for chunk in stores.chunks(stores_per_chunk):
+            has_hours = details.has_hours[first : first + len(chunk)]
+            part = _find(bulk, chunk, has_hours, as_of=as_of)
             found.append(replace(part, store=part.store + first))
-            first += len(some)
+            first += len(chunk)
     contradictions = Contradictions(
         np.concatenate([part.store for part in found]),
         [kind for part in found for kind in part.kind],

@@ -69,7 +69,7 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
 
 _EVERY_KEY: Final = range(2**31 - 1)
 _EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
-_STORES_AT_A_TIME: Final = 1_000
+_STORES_PER_CHUNK: Final = 1_000
 """With polls every hour for 90 days, 2 million polls are in memory at a time."""
 
 
@@ -87,12 +87,12 @@ def compare_all_status_runs(bulk: Bulk, *, max_gap_us: int) -> StatusRunComparis
     since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
     last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM stores")
     compared = different = 0
-    for first in range(0, last + 1, _STORES_AT_A_TIME):
+    for first in range(0, last + 1, _STORES_PER_CHUNK):
         part = compare_status_runs(
             bulk,
             since=since,
             max_gap_us=max_gap_us,
-            store_keys=range(first, first + _STORES_AT_A_TIME),
+            store_keys=range(first, first + _STORES_PER_CHUNK),
         )
         compared += part.compared
         different += part.different

@@ -20,7 +20,7 @@ class InvariantError(Exception):
     """Figures that contradict themselves: nothing made of them may be shown to anyone."""
 
 
-STORES_AT_A_TIME: Final = 100_000
+STORES_PER_CHUNK: Final = 100_000
 """So many are in memory with all that their figures are made of: about 300 MB."""
 
 
@@ -30,7 +30,7 @@ def compute_uptime(
     *,
     as_of: datetime,
     policy: Policy,
-    at_a_time: int = STORES_AT_A_TIME,
+    stores_per_chunk: int = STORES_PER_CHUNK,
 ) -> Iterator[tuple[StoreIndex, Figures]]:
     """The figures of stores at an instant, so many stores at a time, in their order.
 
@@ -38,8 +38,8 @@ def compute_uptime(
     figures that cannot be.
     """
     max_gap_us = read_max_gap_us(bulk)
-    for some in stores.stretches(at_a_time):
-        yield some, _compute(bulk, some, as_of=as_of, policy=policy, max_gap_us=max_gap_us)
+    for chunk in stores.chunks(stores_per_chunk):
+        yield chunk, _compute(bulk, chunk, as_of=as_of, policy=policy, max_gap_us=max_gap_us)
 
 
 def _compute(

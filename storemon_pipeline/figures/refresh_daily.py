@@ -27,12 +27,12 @@ from storemon_pipeline.uptime.daily import NEVER, Days, make_days
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """The triggers that mark stale stores leave out what is as near to the last refresh."""
 
-_STORES_REFRESHED_AT_A_TIME: Final = 100_000
+_STORES_PER_REFRESHED_CHUNK: Final = 100_000
 """So many stores are in memory with the days of a first refresh: a week takes a gigabyte."""
 
 _CHECKED_STORES: Final = 200
 _CHECKED_DAYS: Final = 9
-_STORES_AT_A_TIME: Final = 1_000
+_STORES_PER_CHUNK: Final = 1_000
 """So many stores are in memory with all of their days."""
 
 
@@ -102,9 +102,9 @@ def compare_all_days(url: str) -> DaysComparison:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
         compared = different = 0
-        for first in range(0, len(stores), _STORES_AT_A_TIME):
-            some = np.arange(first, min(first + _STORES_AT_A_TIME, len(stores)))
-            part = _compare_days(bulk, stores.take(some), ALWAYS, as_of)
+        for first in range(0, len(stores), _STORES_PER_CHUNK):
+            chunk = np.arange(first, min(first + _STORES_PER_CHUNK, len(stores)))
+            part = _compare_days(bulk, stores.take(chunk), ALWAYS, as_of)
             compared += part.compared
             different += part.different
         return DaysComparison(compared, different)
@@ -115,9 +115,9 @@ def _refresh_in_parts(
 ) -> int:
     """As `_refresh_days`, for so many stores at a time as memory is meant for."""
     written = first = 0
-    for some in stores.stretches(_STORES_REFRESHED_AT_A_TIME):
-        end = first + len(some)
-        written += _refresh_days(bulk, some, changed_us[first:end], newest)
+    for chunk in stores.chunks(_STORES_PER_REFRESHED_CHUNK):
+        end = first + len(chunk)
+        written += _refresh_days(bulk, chunk, changed_us[first:end], newest)
         first = end
     return written
 

@@ -34,8 +34,8 @@ def refresh_uptime(
         clear_uptime(bulk)
         rows = 0
         if as_of is not None:
-            for some, figures in compute_uptime(bulk, stores, as_of=as_of, policy=Policy.NEAREST):
-                append_uptime(bulk, some, figures)
+            for chunk, figures in compute_uptime(bulk, stores, as_of=as_of, policy=Policy.NEAREST):
+                append_uptime(bulk, chunk, figures)
                 rows += len(figures.store)
         state = UptimeState(as_of, refreshed_at, rows, len(stores) - rows)
         write_uptime_state(bulk, state)

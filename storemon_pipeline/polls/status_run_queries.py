@@ -31,12 +31,12 @@ def read_status_runs_since(
 
     So of each store the first run here is the last one that began by `since`, if there is one.
     """
-    chosen = stores.choice(parameter=3)
+    chosen = stores.condition(parameter=3)
     touching = _runs(
         bulk.fetch(
             f"""
             SELECT store_key, first_poll_at, last_poll_at, is_active, polls FROM status_runs
-            WHERE last_poll_at > $1 AND first_poll_at <= $2 AND {chosen.condition}
+            WHERE last_poll_at > $1 AND first_poll_at <= $2 AND {chosen.sql}
             """,  # noqa: S608  (conditions are made of names and numbers)
             (since, until, *chosen.parameters),
         ),
@@ -47,12 +47,12 @@ def read_status_runs_since(
     others = stores.take(np.flatnonzero(~is_covered))
     if len(others) == 0:
         return touching
-    chosen = others.choice(parameter=2)
+    chosen = others.condition(parameter=2)
     before = _runs(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
+            FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
             CROSS JOIN LATERAL (
                 SELECT * FROM status_runs r
                 WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
@@ -82,12 +82,12 @@ def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
 
 def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """Of each store whose last run is inactive, that run and all back to the last active one."""
-    chosen = stores.choice()
+    chosen = stores.condition()
     return _runs(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
+            FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
             CROSS JOIN LATERAL (
                 SELECT is_active FROM status_runs r WHERE r.store_key = s.store_key
                 ORDER BY r.first_poll_at DESC LIMIT 1
@@ -137,11 +137,11 @@ def read_first_poll(bulk: Bulk) -> datetime | None:
 
 def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     """The instant of each store's first poll, shape `(stores,)`; `NEVER` without one."""
-    chosen = stores.choice()
+    chosen = stores.condition()
     rows = bulk.fetch(
         f"""
         SELECT s.store_key, r.first_poll_at
-        FROM (SELECT store_key FROM stores WHERE {chosen.condition}) s
+        FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
         CROSS JOIN LATERAL (
             SELECT first_poll_at FROM status_runs r WHERE r.store_key = s.store_key
             ORDER BY r.first_poll_at LIMIT 1
@@ -175,12 +175,12 @@ LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 def read_status_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StatusRuns:
     """The runs with a poll in the look-back before an instant, by position of their store."""
-    chosen = stores.choice(parameter=3)
+    chosen = stores.condition(parameter=3)
     rows = bulk.fetch(
         f"""
         SELECT store_key, first_poll_at, last_poll_at, is_active, polls
         FROM status_runs
-        WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.condition}
+        WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.sql}
         """,  # noqa: S608  (conditions are made of names and numbers)
         (as_of, LOOKBACK, *chosen.parameters),
     )

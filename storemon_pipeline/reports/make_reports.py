@@ -8,7 +8,7 @@ from datetime import datetime
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME, compute_uptime
+from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, compute_uptime
 from storemon_pipeline.figures.figure_rows import report_figures
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.reports.ask_for_report import ask_for_report
@@ -51,22 +51,22 @@ class ReportsMade:
 
 
 def make_waiting_reports(
-    url: str, *, run_id: str, is_asked_by_hand: bool, at_a_time: int = STORES_AT_A_TIME
+    url: str, *, run_id: str, is_asked_by_hand: bool, stores_per_chunk: int = STORES_PER_CHUNK
 ) -> ReportsMade:
     """Every report that waits is complete, or failed for a lasting reason, all in one transaction.
 
     Reports with the same instant and policy share a result. So many stores are in memory
-    `at_a_time`. `is_asked_by_hand` adds a report of
+    `stores_per_chunk`. `is_asked_by_hand` adds a report of
     the newest poll when none waits, for runs that no request has launched. Raises InvariantError.
     """
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
     with bulk_transaction(url) as bulk:
-        made = _make(bulk, run_id, at_a_time)
+        made = _make(bulk, run_id, stores_per_chunk)
     if is_asked_by_hand and not made.made and not made.failed:
         request_by_hand(url)
         with bulk_transaction(url) as bulk:
-            made = _make(bulk, run_id, at_a_time)
+            made = _make(bulk, run_id, stores_per_chunk)
     return made
 
 
@@ -79,7 +79,7 @@ def request_by_hand(url: str) -> None:
         engine.dispose()
 
 
-def _make(bulk: Bulk, run_id: str, at_a_time: int) -> ReportsMade:
+def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
     waiting = take_waiting_reports(bulk)
     if not waiting:
         return ReportsMade((), 0)
@@ -89,7 +89,9 @@ def _make(bulk: Bulk, run_id: str, at_a_time: int) -> ReportsMade:
         return ReportsMade((), len(waiting))
     made = []
     for (as_of, policy), report_ids in by_question(waiting, newest).items():
-        result = write_result(bulk, as_of=as_of, policy=policy, run_id=run_id, at_a_time=at_a_time)
+        result = write_result(
+            bulk, as_of=as_of, policy=policy, run_id=run_id, stores_per_chunk=stores_per_chunk
+        )
         complete_reports(bulk, report_ids, result.result_id)
         faults = count_result_faults(bulk, result.result_id)
         made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
@@ -112,18 +114,18 @@ def write_result(
     as_of: datetime,
     policy: Policy,
     run_id: str,
-    at_a_time: int = STORES_AT_A_TIME,
+    stores_per_chunk: int = STORES_PER_CHUNK,
 ) -> Result:
     """The figures of all stores are a result."""
     stores = read_stores(bulk)
     writer = ResultWriter(bulk)
     lines = header_line()
     rows = 0
-    for some, figures in compute_uptime(
-        bulk, stores, as_of=as_of, policy=policy, at_a_time=at_a_time
+    for chunk, figures in compute_uptime(
+        bulk, stores, as_of=as_of, policy=policy, stores_per_chunk=stores_per_chunk
     ):
-        lines += report_lines(some.store_ids.take(figures.store), report_figures(figures))
-        writer.add(some, figures, lines)
+        lines += report_lines(chunk.store_ids.take(figures.store), report_figures(figures))
+        writer.add(chunk, figures, lines)
         rows += len(figures.store)
         lines = b""
     return writer.finish(

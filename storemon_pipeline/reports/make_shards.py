@@ -57,7 +57,7 @@ from storemon_pipeline.reports.shards import (
     sweep_left_overs,
     take_planned_reports,
 )
-from storemon_pipeline.stores.store_index import read_borders, read_stores, read_stores_from
+from storemon_pipeline.stores.store_index import read_shard_starts, read_stores, read_stores_from
 
 
 def plan_reports(url: str, *, run_id: str, is_asked_by_hand: bool, shards: int) -> int:
@@ -102,7 +102,7 @@ def _plan(
     # A step that is tried again finds what it has planned before.
     planned = {shard.shard for shard in read_shards(bulk, run_id, is_report=is_report)}
     if not planned:
-        ids = read_borders(bulk, shards)
+        ids = read_shard_starts(bulk, shards)
         for plan in plans:
             plan_shards(
                 bulk, next_result_id(bulk), plan, run_id=run_id, is_report=is_report, ids=ids
@@ -137,10 +137,10 @@ def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
         writer.write(header_line())
     rows = 0
     plan = shard.plan
-    for some, figures in compute_uptime(bulk, stores, as_of=plan.as_of, policy=plan.policy):
-        append_rows(bulk, shard.table, shard.result_id, some, figures)
+    for chunk, figures in compute_uptime(bulk, stores, as_of=plan.as_of, policy=plan.policy):
+        append_rows(bulk, shard.table, shard.result_id, chunk, figures)
         if shard.is_report:
-            ids = some.store_ids.take(figures.store)
+            ids = chunk.store_ids.take(figures.store)
             writer.write(report_lines(ids, report_figures(figures)))
         rows += len(figures.store)
     return record_shard(

@@ -50,11 +50,11 @@ def read_report_calendar(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Ca
 
 
 def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVersions]:
-    chosen = stores.choice()
+    chosen = stores.condition()
     rows = bulk.fetch(
         f"""
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, week_id
-        FROM store_weeks WHERE {chosen.condition}
+        FROM store_weeks WHERE {chosen.sql}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
@@ -83,12 +83,12 @@ def _read_hours(bulk: Bulk, stores: StoreIndex) -> tuple[WeekIntervals, HoursVer
 
 
 def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
-    chosen = stores.choice()
+    chosen = stores.condition()
     rows = bulk.fetch(
         f"""
         SELECT store_key, nullif(valid_from, '-infinity') AS valid_from, timezone,
                load_id, row_number
-        FROM store_timezones WHERE {chosen.condition}
+        FROM store_timezones WHERE {chosen.sql}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
@@ -108,11 +108,11 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
 
 
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
-    chosen = stores.choice()
+    chosen = stores.condition()
     rows = bulk.fetch(
         f"""
         SELECT store_key, start_local, end_local FROM closures
-        WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.condition}))
+        WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.sql}))
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )

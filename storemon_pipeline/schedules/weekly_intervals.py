@@ -18,7 +18,7 @@ from storemon_pipeline.database.instants import microseconds_of, timestamps_or_n
 from storemon_pipeline.domain.windows import WEEK_US, IntArray
 from storemon_pipeline.stores.store_index import StoreIndex
 
-_KEYS_AT_A_TIME: Final = 100_000
+_KEYS_PER_CHUNK: Final = 100_000
 
 _BIG_ENDIAN: Final = ">i8"
 """As PostgreSQL sends integers: a digest is the SHA-256 of a pattern's starts and ends in turn."""
@@ -51,8 +51,8 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
                 f"DELETE FROM {table} t USING pg_temp.stale_stores s"  # noqa: S608  (one of two)
                 " WHERE t.store_key = s.store_key"
             )
-        for first in range(stale["first"], stale["last"] + 1, _KEYS_AT_A_TIME):
-            _append_intervals(bulk, first, first + _KEYS_AT_A_TIME - 1)
+        for first in range(stale["first"], stale["last"] + 1, _KEYS_PER_CHUNK):
+            _append_intervals(bulk, first, first + _KEYS_PER_CHUNK - 1)
         bulk.execute(
             """
             INSERT INTO business_hour_intervals

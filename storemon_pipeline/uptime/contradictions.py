@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.business_time.stretches import Stretches
+from storemon_pipeline.business_time.interval_sets import IntervalSet
 from storemon_pipeline.domain.windows import HOUR_US, BoolArray, IntArray
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
@@ -94,8 +94,8 @@ class _Seen:
     stores: int
     start_us: int
     length_us: int
-    active: Stretches
-    inactive: Stretches
+    active: IntervalSet
+    inactive: IntervalSet
     has_rhythm: BoolArray
 
     @classmethod
@@ -111,15 +111,15 @@ class _Seen:
         length = calendar.end_us - calendar.start_us + 1
         key = status_runs.store * length + (start - calendar.start_us)
 
-        def stretches(which: BoolArray) -> Stretches:
-            return Stretches.of(key[which], (end - start)[which])
+        def intervals(which: BoolArray) -> IntervalSet:
+            return IntervalSet.of(key[which], (end - start)[which])
 
         return cls(
             calendar.stores,
             calendar.start_us,
             length,
-            stretches(is_real & status_runs.is_active),
-            stretches(is_real & ~status_runs.is_active),
+            intervals(is_real & status_runs.is_active),
+            intervals(is_real & ~status_runs.is_active),
             has_rhythm,
         )
 

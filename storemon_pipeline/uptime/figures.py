@@ -20,7 +20,7 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
-_STORES_AT_A_TIME: Final = 4_000
+_STORES_PER_CHUNK: Final = 4_000
 """Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""
 
 
@@ -55,14 +55,14 @@ def compute_figures(
     )
     if not counted.all():
         status_runs = status_runs.take(counted)
-    stores = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
+    stores = np.arange(0, calendar.stores + _STORES_PER_CHUNK, _STORES_PER_CHUNK)
     rows = np.searchsorted(status_runs.store, stores)
     none = np.empty((0, len(WINDOW_US)), np.int64)
     parts = [Figures(none[:, 0], none, none, none, none, none, none)]
     parts += [
         _figures_of(
             status_runs.take(slice(*rows)),
-            calendar.part(first, first + _STORES_AT_A_TIME),
+            calendar.part(first, first + _STORES_PER_CHUNK),
             as_of_us=as_of_us,
             policy=policy,
             max_gap_us=max_gap_us,

@@ -14,7 +14,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.windows import LOOKBACK_US, WEEK_US, WINDOW_US, IntArray, Policy
-from storemon_pipeline.figures.compute_uptime import STORES_AT_A_TIME, InvariantError
+from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, InvariantError
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
     read_first_polls,
@@ -98,7 +98,7 @@ Previous = tuple[Amounts | None, Amounts | None, Amounts | None]
 """Amounts of the windows before those of a report, in their order."""
 
 
-def read_fleet(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> Fleet | None:
+def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet | None:
     """The fleet as the database has it now; None while there is no poll.
 
     What it is made of is in memory for so many stores at a time. Raises InvariantError.
@@ -109,11 +109,11 @@ def read_fleet(url: str, *, stores_at_a_time: int = STORES_AT_A_TIME) -> Fleet |
             return None
         stores = read_stores(bulk)
         details = read_details(bulk, stores, as_of=as_of)
-        parts = [_read_part(bulk, some, as_of=as_of) for some in stores.stretches(stores_at_a_time)]
-    figures = _joined([part.figures for part in parts], stores_at_a_time)
+        parts = [_read_part(bulk, chunk, as_of=as_of) for chunk in stores.chunks(stores_per_chunk)]
+    figures = _joined([part.figures for part in parts], stores_per_chunk)
     if not (figures.uptime_us + figures.downtime_us == figures.business_us).all():
         raise InvariantError(f"uptime + downtime = business time does not hold as of {as_of}")
-    incidents = _joined([part.incidents for part in parts], stores_at_a_time)
+    incidents = _joined([part.incidents for part in parts], stores_per_chunk)
     first_poll_us = np.concatenate([part.first_poll_us for part in parts])
     store_ids = stores.store_ids.to_pylist()
     return Fleet(

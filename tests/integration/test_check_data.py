@@ -24,7 +24,7 @@ def test_findings_are_the_same_some_stores_at_a_time(database_url: str, tmp_path
         )
     with bulk_transaction(database_url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
-    whole, parts = check_data(database_url), check_data(database_url, stores_at_a_time=37)
+    whole, parts = check_data(database_url), check_data(database_url, stores_per_chunk=37)
     assert whole is not None
     assert parts is not None
     found = whole.contradictions

@@ -68,7 +68,7 @@ def test_a_fleet_that_is_made_some_stores_at_a_time_is_the_same(
         ingest_source(database_url, tmp_path, source, now=DEFAULT_END, run_id=None)
     with bulk_transaction(database_url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
-    whole, parts = read_fleet(database_url), read_fleet(database_url, stores_at_a_time=7)
+    whole, parts = read_fleet(database_url), read_fleet(database_url, stores_per_chunk=7)
     assert whole is not None
     assert parts is not None
     assert len(whole.incidents) > 2

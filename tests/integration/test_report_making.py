@@ -187,9 +187,9 @@ class TestReports:
             "é",
         ]
 
-    @pytest.mark.parametrize("at_a_time", [1, 2, 7])
+    @pytest.mark.parametrize("stores_per_chunk", [1, 2, 7])
     def test_made_some_stores_at_a_time_a_report_is_the_same(
-        self, engine: sa.Engine, database_url: str, at_a_time: int
+        self, engine: sa.Engine, database_url: str, stores_per_chunk: int
     ) -> None:
         load(database_url, *POLLS)
         # Later stores lie between the earlier ones, with keys behind all of theirs.
@@ -201,7 +201,7 @@ class TestReports:
         make(database_url)
         parts = request(engine)
         make_waiting_reports(
-            database_url, run_id="run", is_asked_by_hand=False, at_a_time=at_a_time
+            database_url, run_id="run", is_asked_by_hand=False, stores_per_chunk=stores_per_chunk
         )
         assert csv_of(engine, parts) == csv_of(engine, whole)
         rows = report_rows(database_url)

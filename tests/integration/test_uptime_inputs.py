@@ -387,16 +387,16 @@ def test_figures_of_what_was_written_are_those_of_the_reference(
         refresh_intervals(bulk)
         stores = read_stores(bulk)
         parts = {
-            at_a_time: list(
+            stores_per_chunk: list(
                 compute_uptime(
                     bulk,
                     stores,
                     as_of=question.as_of,
                     policy=question.policy,
-                    at_a_time=at_a_time,
+                    stores_per_chunk=stores_per_chunk,
                 )
             )
-            for at_a_time in (1, 2, len(stores) + 1)
+            for stores_per_chunk in (1, 2, len(stores) + 1)
         }
     finally:
         connection.rollback()

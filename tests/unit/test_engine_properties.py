@@ -139,7 +139,7 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
 def test_how_many_stores_are_looked_at_together_does_not_matter(
     question: Question, stores: int
 ) -> None:
-    with patch("storemon_pipeline.uptime.figures._STORES_AT_A_TIME", stores):
+    with patch("storemon_pipeline.uptime.figures._STORES_PER_CHUNK", stores):
         few = answer(question)
     assert few == answer(question)
 

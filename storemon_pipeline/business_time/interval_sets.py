@@ -1,4 +1,4 @@
-"""Stretches along an axis that begins at 0, and how much of them lies before a point of it.
+"""IntervalSet along an axis that begins at 0, and how much of them lies before a point of it.
 
 The axis may be time, or time of one kind alone (business time): this module does not know.
 """
@@ -12,8 +12,8 @@ from storemon_pipeline.domain.windows import IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
-    """Stretches `[start, start + length)` that ascend and do not overlap; shape `(n + 1,)`.
+class IntervalSet:
+    """IntervalSet `[start, start + length)` that ascend and do not overlap; shape `(n + 1,)`.
 
     The first one is empty and lies at 0, before all others. Of what is asked of a point, the last
     stretch that began at or before it decides: `point + shift` lies before a point inside of it,
@@ -47,7 +47,7 @@ class Stretches:
     def before(self, point: IntArray) -> IntArray:
         """How much of the stretches lies before each point; any shape.
 
-        >>> some = Stretches.of(np.array([10, 20]), np.array([5, 1]))
+        >>> some = IntervalSet.of(np.array([10, 20]), np.array([5, 1]))
         >>> some.before(np.array([0, 10, 12, 19, 30])).tolist()
         [0, 0, 2, 5, 6]
         """
