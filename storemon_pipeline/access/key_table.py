@@ -1,13 +1,15 @@
 """The table of API keys: creating, listing and revoking keys, and recording their last use."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from storemon_pipeline.access.keys import ApiKey, NewToken, Scope
-from storemon_pipeline.database.tables import api_keys
+from storemon_pipeline.database.tables import api_keys, stores
 
 
 class KeyNameTakenError(Exception):
@@ -45,6 +47,16 @@ def read_keys(connection: sa.Connection) -> list[ApiKey]:
     """All keys, revoked ones included, oldest first."""
     rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at))
     return [_key(row._asdict()) for row in rows]
+
+
+def read_unknown_stores(connection: sa.Connection, store_ids: AbstractSet[str]) -> list[str]:
+    """Those of these store ids that no source has named, in order."""
+    known = connection.scalars(
+        sa.select(stores.c.store_id).where(
+            stores.c.store_id == sa.any_(sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text)))
+        )
+    )
+    return sorted(store_ids - set(known))
 
 
 def mark_revoked(connection: sa.Connection, name_or_id: str) -> ApiKey | None:

@@ -64,5 +64,8 @@ def list_alerts_command(
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.alerts.alert_lines import alert_lines
 
-        for line in alert_lines(url, is_open=True if open_only else None, limit=limit):
+        lines = list(alert_lines(url, is_open=True if open_only else None, limit=limit))
+        if not lines:
+            typer.echo("There are no alerts.")
+        for line in lines:
             typer.echo(line)

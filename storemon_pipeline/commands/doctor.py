@@ -121,7 +121,7 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
             "keys",
             Verdict.BAD,
             f"the API is to listen on {settings.host}, and no key is usable",
-            "Make one: `storemon keys create --name NAME --all-stores`.",
+            "Run `storemon keys create --name admin --all-stores --scope admin`.",
         )
 
 

@@ -47,6 +47,13 @@ def create_key_command(
             show_default="never",
         ),
     ] = None,
+    force: Annotated[  # noqa: FBT002 - typer reads it
+        bool,
+        typer.Option(
+            "--force",
+            help="Create it even if no key could administer, or a store is unknown.",
+        ),
+    ] = False,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
@@ -55,7 +62,12 @@ def create_key_command(
         from storemon_pipeline.commands.key_options import KeyOptions
 
         options = KeyOptions.parse(
-            name=name, stores=store or [], is_all=all_stores, scopes=scope or [], expires=expires
+            name=name,
+            stores=store or [],
+            is_all=all_stores,
+            scopes=scope or [],
+            expires=expires,
+            is_forced=force,
         )
         with open_database(home, database_url) as url:
             token = options.create(url)
@@ -74,7 +86,10 @@ def list_keys_command(home: HomeOption = None, database_url: DatabaseUrlOption =
         from storemon_pipeline.access.key_management import list_keys
         from storemon_pipeline.commands.key_options import describe_key
 
-        for key in list_keys(url):
+        keys = list_keys(url)
+        if not keys:
+            typer.echo("There are no keys yet.")
+        for key in keys:
             typer.echo(describe_key(key, datetime.now(UTC)))
 
 

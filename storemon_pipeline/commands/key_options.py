@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.key_management import NoAdminKeyError, UnknownStoresError, create_key
 from storemon_pipeline.access.key_table import KeyNameTakenError
 from storemon_pipeline.access.keys import ApiKey, Scope
 from storemon_pipeline.host.errors import ServiceError, StartError
@@ -24,6 +24,7 @@ class KeyOptions:
     scopes: frozenset[Scope]
     store_ids: frozenset[str] | None
     expires_at: datetime | None
+    is_forced: bool = False
 
     @classmethod
     def parse(
@@ -34,6 +35,7 @@ class KeyOptions:
         is_all: bool,
         scopes: Sequence[str],
         expires: str | None,
+        is_forced: bool,
     ) -> Self:
         """Parse the options. Raises StartError that names the wrong one and says why."""
         if not _NAME.fullmatch(name):
@@ -46,10 +48,10 @@ class KeyOptions:
             wanted = frozenset(Scope(scope) for scope in scopes) or frozenset({Scope.READ})
         except ValueError as error:
             raise StartError(f"--scope is one of {', '.join(Scope)}.") from error
-        return cls(name, wanted, None if is_all else frozenset(stores), _expiry(expires))
+        return cls(name, wanted, None if is_all else frozenset(stores), _expiry(expires), is_forced)
 
     def create(self, url: str) -> str:
-        """Make the key; return its token. Raises ServiceError when the name is taken."""
+        """Create the key; return its token. Raises ServiceError with what to do instead."""
         try:
             made = create_key(
                 url,
@@ -58,7 +60,19 @@ class KeyOptions:
                 store_ids=self.store_ids,
                 expires_at=self.expires_at,
                 by=system_user(),
+                is_forced=self.is_forced,
             )
+        except NoAdminKeyError as error:
+            raise ServiceError(
+                "From the first key on every request needs a key, and this one could not "
+                "administer the service: first run `storemon keys create --name admin --all-stores "
+                "--scope admin`, or add --force."
+            ) from error
+        except UnknownStoresError as error:
+            raise ServiceError(
+                f"No data names the store {error.store_ids[0]!r}, so the key would show nothing: "
+                "check the id, use --all-stores for every store, or add --force."
+            ) from error
         except KeyNameTakenError as error:
             raise ServiceError(
                 f"A key {self.name} exists: choose another --name, or revoke that one first."

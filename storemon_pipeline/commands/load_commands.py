@@ -27,7 +27,10 @@ def loads(
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.undo_load import list_loads
 
-        for load in list_loads(url, limit=limit):
+        found = list_loads(url, limit=limit)
+        if not found:
+            typer.echo("Nothing was loaded yet.")
+        for load in found:
             what = load.file_path or "pushed"
             if load.undoes_load_id is not None:
                 what = f"undoes load {load.undoes_load_id}, {load.rows_removed:,} polls removed"
@@ -79,7 +82,10 @@ def list_rejected_rows(
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.replay_rejected import list_rejected
 
-        for row in list_rejected(url, load_id=load, limit=limit):
+        rows = list_rejected(url, load_id=load, limit=limit)
+        if not rows:
+            typer.echo("There are no rejected rows.")
+        for row in rows:
             place = f"{row.file_path}:{row.line}" if row.file_path else f"pushed row {row.line}"
             typer.echo(f"load {row.load_id}  {place}  {row.reason}: {row.text}")
 
@@ -96,7 +102,10 @@ def replay_rejected_rows(
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.replay_rejected import replay_rejected
 
-        for replayed in replay_rejected(url, load_id=load, now=datetime.now(UTC)):
+        tried = replay_rejected(url, load_id=load, now=datetime.now(UTC))
+        if not tried:
+            typer.echo("There are no rejected rows.")
+        for replayed in tried:
             result = f"{replayed.taken:,} loaded"
             if replayed.load_id is not None:
                 result += f" by load {replayed.load_id}"

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - what a command needs is imported inside it
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -111,6 +112,8 @@ def report(
         from storemon_pipeline.commands.report_request import ReportRequest
 
         settings = build_settings(host=host, port=port)
+        if output is not None:
+            _check_writable(output)
         with (
             ReportRequest(settings.api_url, key=settings.api_key) as request,
             show_progress("report") as show,
@@ -152,6 +155,18 @@ def refresh(dagster_port: DagsterPortOption = None) -> None:
             accounts = _row_counts(client, run.run_id or "")
         for line in accounts:
             typer.echo(line)
+
+
+def _check_writable(output: Path) -> None:
+    """Raise ServiceError when the file could not be written, before a report is requested."""
+    if output.is_dir():
+        raise ServiceError(f"The CSV cannot be written to {output}: it is a folder.")
+    if not output.absolute().parent.is_dir():
+        raise ServiceError(
+            f"The CSV cannot be written to {output}: there is no folder {output.absolute().parent}."
+        )
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise ServiceError(f"The CSV cannot be written to {output}: its folder is read-only.")
 
 
 def _write_csv(download: Any, report_id: str, output: Path | None) -> None:  # noqa: ANN401 - a method

@@ -702,6 +702,7 @@ def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(site: Site) -> Non
         store_ids=own,
         expires_at=None,
         by="test",
+        is_forced=True,
     ).token
     headers = {"X-API-Key": token}
     eventually(lambda: site.client.get("/stores", headers=headers).status_code == 200)

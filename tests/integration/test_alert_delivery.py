@@ -218,6 +218,7 @@ class TestApi:
             store_ids=frozenset({"B"}),
             expires_at=None,
             by="test",
+            is_forced=True,
         )
         header = {"Authorization": f"Bearer {token.token}"}
         page = client.get("/alerts", headers=header).json()

@@ -63,6 +63,7 @@ def new_key(
         store_ids=None if stores is None else frozenset(stores),
         expires_at=expires_at,
         by="test",
+        is_forced=True,
     )
 
 

@@ -104,6 +104,7 @@ def test_a_key_is_neither_made_nor_revoked_without_its_line(
             store_ids=None,
             expires_at=None,
             by="test",
+            is_forced=True,
         )
 
     create("first")

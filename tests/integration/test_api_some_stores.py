@@ -184,6 +184,7 @@ def key(url: str, *, stores: set[str] | None) -> dict[str, str]:
         store_ids=None if stores is None else frozenset(stores),
         expires_at=None,
         by="test",
+        is_forced=True,
     )
     return {"X-API-Key": token.token}
 

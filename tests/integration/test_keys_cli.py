@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
 from storemon_pipeline.access.key_management import list_keys
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.commands.cli import app
+from storemon_pipeline.database.tables import stores
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.service.preconditions import check_keys, is_loopback
 from storemon_pipeline.settings import Settings
@@ -18,11 +20,16 @@ def run(url: str, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["keys", *arguments, "--database-url", url])
 
 
+def add_store(engine: sa.Engine, store_id: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.insert(stores).values(store_id=store_id))
+
+
 def test_a_key_is_made_listed_and_revoked(database_url: str) -> None:
     made = run(
         database_url,
         *("create", "--name", "till", "--store", "7", "--store", "8"),
-        *("--scope", "ingest", "--scope", "read", "--expires", "30d"),
+        *("--scope", "ingest", "--scope", "read", "--expires", "30d", "--force"),
     )
     assert made.exit_code == 0
     token = made.stdout.strip()
@@ -38,8 +45,51 @@ def test_a_key_is_made_listed_and_revoked(database_url: str) -> None:
     assert run(database_url, "revoke", "till").exit_code == 0
     assert "revoked" in run(database_url, "list").stdout
     assert run(database_url, "revoke", "till").exit_code == 1
-    assert run(database_url, "create", "--name", "till", "--all-stores").exit_code == 0
-    assert run(database_url, "create", "--name", "till", "--all-stores").exit_code == 1
+    admin = ("--all-stores", "--scope", "admin")
+    assert run(database_url, "create", "--name", "till", *admin).exit_code == 0
+    assert run(database_url, "create", "--name", "till", *admin).exit_code == 1
+
+
+def test_an_empty_list_of_keys_says_so(database_url: str) -> None:
+    assert run(database_url, "list").stdout == "There are no keys yet.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["--all-stores"], id="may only read"),
+        pytest.param(["--store", "A", "--scope", "admin"], id="administers one store"),
+    ],
+)
+def test_the_first_key_must_be_able_to_administer(
+    database_url: str, engine: sa.Engine, arguments: list[str]
+) -> None:
+    add_store(engine, "A")
+    refused = run(database_url, "create", "--name", "first", *arguments)
+    assert refused.exit_code == 1
+    assert "storemon keys create --name admin --all-stores --scope admin" in refused.stderr
+    assert list_keys(database_url) == []
+    assert run(database_url, "create", "--name", "first", *arguments, "--force").exit_code == 0
+
+
+def test_a_key_of_a_store_that_no_data_names_is_refused(
+    database_url: str, engine: sa.Engine
+) -> None:
+    add_store(engine, "A")
+    run(database_url, "create", "--name", "admin", "--all-stores", "--scope", "admin")
+    for store_id in ("*", "B"):
+        refused = run(database_url, "create", "--name", "x", "--store", "A", "--store", store_id)
+        assert refused.exit_code == 1
+        assert f"No data names the store '{store_id}'" in refused.stderr
+    assert run(database_url, "create", "--name", "x", "--store", "A").exit_code == 0
+    forced = run(database_url, "create", "--name", "y", "--store", "B", "--force")
+    assert forced.exit_code == 0
+
+
+def test_a_revoked_admin_key_does_not_count(database_url: str) -> None:
+    run(database_url, "create", "--name", "admin", "--all-stores", "--scope", "admin")
+    run(database_url, "revoke", "admin")
+    assert run(database_url, "create", "--name", "x", "--all-stores").exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -86,10 +136,19 @@ def test_the_api_opens_to_others_only_when_a_key_can_be_used(
     settings = Settings(home=tmp_path, host="0.0.0.0")  # noqa: S104 - checked, not bound
     with pytest.raises(StartError, match="storemon keys create --name NAME"):
         check_keys(settings, database_url)
-    run(database_url, "create", "--name", "old", "--all-stores", "--expires", "2020-01-01")
+    run(
+        database_url,
+        "create",
+        "--name",
+        "old",
+        "--all-stores",
+        "--expires",
+        "2020-01-01",
+        "--force",
+    )
     with pytest.raises(StartError):
         check_keys(settings, database_url)
-    run(database_url, "create", "--name", "new", "--all-stores")
+    run(database_url, "create", "--name", "new", "--all-stores", "--scope", "admin")
     check_keys(settings, database_url)
     run(database_url, "revoke", "new")
     with pytest.raises(StartError):
