@@ -46,13 +46,13 @@ def run_database(settings: Settings, display: StatusDisplay, stop: StopRequests)
             server.start()
             url = server.url
         check_database_url(url)
-        make_databases(url)
+        dagster_database_url = make_databases(url)
         bring_to_newest_schema(url)
         prepare_dagster_home(home)
         display.component(
             _PART, ComponentState.READY, f"in {home.postgres}" if server else "as given"
         )
-        display.text(_instructions(settings, url))
+        display.text(_instructions(settings, url, dagster_database_url))
         if server is None:
             return
         display.text(["", "Press Ctrl-C to stop the database."])
@@ -65,11 +65,11 @@ def run_database(settings: Settings, display: StatusDisplay, stop: StopRequests)
         display.component(_PART, ComponentState.STOPPED)
 
 
-def _instructions(settings: Settings, url: str) -> list[str]:
+def _instructions(settings: Settings, url: str, dagster_database_url: str) -> list[str]:
     workspace = packaged_file(WORKSPACE_FILE)
     if workspace == Path.cwd() / WORKSPACE_FILE:
         workspace = Path(WORKSPACE_FILE)
-    variables = shared_environment(settings, url)
+    variables = shared_environment(settings, url, dagster_database_url)
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return [
         "",

@@ -20,6 +20,9 @@ _RETURNED_AT: Final = "storemon returned at"
 _DISK_FULL: Final = "53100"
 """PostgreSQL's code for a file that cannot grow."""
 
+_NO_PRIVILEGE: Final = "42501"
+"""PostgreSQL's code for a missing privilege."""
+
 
 def sqlalchemy_url(url: str) -> URL:
     """The URL with its driver named: SQLAlchemy's own choice differs between its versions."""
@@ -37,34 +40,39 @@ def libpq_url(url: str) -> str:
     return wanted.render_as_string(hide_password=False)
 
 
-def dagster_url(url: str) -> str:
-    """The URL of Dagster's own database on the same server.
+DAGSTER_SCHEMA: Final = "storemon_dagster"
+"""Where Dagster's tables are when it has no database of its own."""
+
+
+def dagster_url(url: str, *, is_schema: bool = False) -> str:
+    """The URL of Dagster's own database on the same server, or of its schema in storemon's.
 
     The driver is psycopg2, because dagster-postgres loses its connections through psycopg 3. Its
     commits do not wait for the disk: a run has some thirty events, and a crash of the server that
     loses the last of them leaves a run that is taken for lost and launched again.
     """
-    storemon = make_url(url)
+    storemon = make_url(url).set(drivername="postgresql+psycopg2")
     options = f"{storemon.query.get('options', '')} -c synchronous_commit=off".strip()
-    return (
-        storemon.set(drivername="postgresql+psycopg2", database=f"{storemon.database}_dagster")
-        .update_query_dict({"options": options})
-        .render_as_string(hide_password=False)
-    )
+    if is_schema:
+        options += f" -c search_path={DAGSTER_SCHEMA}"
+    else:
+        storemon = storemon.set(database=f"{storemon.database}_dagster")
+    return storemon.update_query_dict({"options": options}).render_as_string(hide_password=False)
 
 
 def create_engine(
     url: str, *, application_name: str, pool_size: int = 5, max_overflow: int = 10
 ) -> sa.Engine:
     """An engine whose sessions speak UTC and whose dead connections are replaced unseen."""
+    wanted = sqlalchemy_url(url)
     engine = sa.create_engine(
-        sqlalchemy_url(url),
+        wanted,
         pool_size=pool_size,
         max_overflow=max_overflow,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "application_name": application_name,
-            "options": "-c timezone=UTC",
+            "options": f"{wanted.query.get('options', '')} -c timezone=UTC".strip(),
         },
     )
     sa.event.listen(engine, "checkin", _note_return)
@@ -127,6 +135,26 @@ def ensure_database(url: str) -> None:
             # Which of the two another process's quicker CREATE DATABASE causes is a matter of luck.
             if not _exists(wanted):
                 raise
+
+
+def has_schema(url: str, name: str) -> bool:
+    """Whether the database has this schema. Raises sqlalchemy.exc.OperationalError."""
+    with _unpooled(sqlalchemy_url(url)).connect() as connection:
+        return sa.inspect(connection).has_schema(name)
+
+
+def ensure_schema(url: str, name: str) -> None:
+    """The database has this schema.
+
+    Raises sqlalchemy.exc.ProgrammingError when it is missing and may not be created.
+    """
+    with _unpooled(sqlalchemy_url(url)).begin() as connection:
+        connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether a driver's error says that the role lacks a privilege."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == _NO_PRIVILEGE
 
 
 def is_disk_full(error: BaseException) -> bool:

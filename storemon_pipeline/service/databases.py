@@ -1,13 +1,17 @@
-"""The databases of a service: made and brought to the newest schema, or a clear line why not.
-
-Which statements that takes is the business of `storage`.
-"""
+"""Creates the databases of a service and migrates them, or says in one line what to do."""
 
 import sqlalchemy as sa
 from alembic.util import CommandError
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
-from storemon_pipeline.database.connections import dagster_url, ensure_database
+from storemon_pipeline.database.connections import (
+    DAGSTER_SCHEMA,
+    dagster_url,
+    ensure_database,
+    ensure_schema,
+    has_schema,
+    is_refused,
+)
 from storemon_pipeline.database.migrate import migrate
 from storemon_pipeline.host.errors import StartError
 
@@ -19,19 +23,41 @@ def check_database_url(url: str) -> None:
     _parse(url)
 
 
-def make_databases(url: str) -> None:
-    """Create storemon's and Dagster's databases if they are missing.
+def make_databases(url: str) -> str:
+    """Create storemon's and Dagster's databases if they are missing; return Dagster's URL.
 
-    Raises StartError when the server cannot be reached or refuses.
+    Where the role may not create a database, Dagster gets a schema of its own in storemon's
+    database. Raises StartError when the server cannot be reached or refuses.
     """
-    for wanted in (url, dagster_url(url)):
-        try:
-            ensure_database(wanted)
-        except (sa.exc.OperationalError, sa.exc.ProgrammingError) as error:
+    try:
+        ensure_database(url)
+        return _make_dagster_database(url)
+    except sa.exc.DBAPIError as error:
+        if is_refused(error):
+            name = make_url(url).database
             raise StartError(
-                f"The database {_shown(wanted)} cannot be used ({_reason(error)}): check "
-                "--database-url (STOREMON_DATABASE_URL)."
+                f"The role of {_shown(url)} may not create what is missing ({_reason(error)}): as "
+                f"an administrator of the server run `CREATE DATABASE {name} OWNER role;`, or, if "
+                f"it exists, `GRANT CREATE ON DATABASE {name} TO role;`."
             ) from error
+        raise StartError(
+            f"The database {_shown(url)} cannot be used ({_reason(error)}): check "
+            "--database-url (STOREMON_DATABASE_URL)."
+        ) from error
+
+
+def _make_dagster_database(url: str) -> str:
+    own, schema = dagster_url(url), dagster_url(url, is_schema=True)
+    if not has_schema(url, DAGSTER_SCHEMA):
+        try:
+            ensure_database(own)
+        except sa.exc.ProgrammingError as error:
+            if not is_refused(error):
+                raise
+            ensure_schema(url, DAGSTER_SCHEMA)
+        else:
+            return own
+    return schema
 
 
 def bring_to_newest_schema(url: str) -> None:
@@ -43,9 +69,15 @@ def bring_to_newest_schema(url: str) -> None:
             f"The database {_shown(url)} was written by a newer storemon ({_reason(error)}): "
             "install that one."
         ) from error
-    except sa.exc.OperationalError as error:
+    except sa.exc.DBAPIError as error:
+        if is_refused(error):
+            raise StartError(
+                f"The role of {_shown(url)} may not create tables ({_reason(error)}): as an "
+                "administrator of the database run `GRANT CREATE ON SCHEMA public TO role;`."
+            ) from error
         raise StartError(
-            f"The database {_shown(url)} cannot be migrated ({_reason(error)})."
+            f"The database {_shown(url)} cannot be migrated ({_reason(error)}): run "
+            "`storemon doctor`."
         ) from error
 
 

@@ -21,7 +21,7 @@ from storemon_pipeline.dagster_graphql import (
     DagsterRefusedError,
     DagsterUnavailableError,
 )
-from storemon_pipeline.database.connections import dagster_url, libpq_url
+from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.host.child_process import start_child
 from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres
 from storemon_pipeline.host.home import Home
@@ -80,7 +80,9 @@ class ServiceProcess(Protocol):
         """Return None once it is ready, else what is missing; `launched_at` is in epoch seconds."""
 
 
-def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
+def shared_environment(
+    settings: Settings, database_url: str, dagster_database_url: str
+) -> dict[str, str]:
     """Return the environment variables that every process of the service needs."""
     return {
         "STOREMON_HOME": str(settings.home),
@@ -90,16 +92,18 @@ def shared_environment(settings: Settings, database_url: str) -> dict[str, str]:
         "STOREMON_DAGSTER_PORT": str(settings.dagster_port),
         "STOREMON_DAGSTER_URL": settings.dagster_url,
         "STOREMON_DATABASE_URL": libpq_url(database_url),
-        "STOREMON_DAGSTER_DATABASE_URL": dagster_url(database_url),
+        "STOREMON_DAGSTER_DATABASE_URL": dagster_database_url,
         "DAGSTER_HOME": str(settings.dagster_home),
     }
 
 
-def _child_environment(settings: Settings, database_url: str) -> dict[str, str]:
+def _child_environment(
+    settings: Settings, database_url: str, dagster_database_url: str
+) -> dict[str, str]:
     return {
         # The API key of a person's commands: the service does not need it.
         **{name: value for name, value in os.environ.items() if name != "STOREMON_API_KEY"},
-        **shared_environment(settings, database_url),
+        **shared_environment(settings, database_url, dagster_database_url),
         "PYTHONUNBUFFERED": "1",
         "STOREMON_RUN_STARTER": str(Home(settings.home).run_starter_socket),
         MARK: str(settings.home),
@@ -270,7 +274,11 @@ def ask_readiness(settings: Settings) -> Readiness:
 
 
 def service_processes(
-    settings: Settings, database_url: str, *, definitions_module: str = DEFINITIONS_MODULE
+    settings: Settings,
+    database_url: str,
+    dagster_database_url: str,
+    *,
+    definitions_module: str = DEFINITIONS_MODULE,
 ) -> list[ServiceProcess]:
     """Return the processes except the database: code server, API, webserver, daemon, run starter.
 
@@ -278,7 +286,7 @@ def service_processes(
     they fail and lose seconds until their next try.
     """
     home = Home(settings.home)
-    environment = _child_environment(settings, database_url)
+    environment = _child_environment(settings, database_url, dagster_database_url)
     # Notification addresses are secrets: only the processes that send alerts get them.
     of_others = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
     workspace = str(home.dagster / WORKSPACE_FILE)

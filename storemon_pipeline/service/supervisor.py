@@ -120,7 +120,7 @@ class Supervisor:
                 self._stop_everything()
 
     def _serve(self) -> NoReturn:
-        url = self._start_database()
+        url, dagster_database_url = self._start_database()
         if not is_loopback(self._settings.host):
             self._migrate(url)
             check_keys(self._settings, url)
@@ -129,7 +129,10 @@ class Supervisor:
         code_server, api, *others = (
             _Child(spec)
             for spec in service_processes(
-                self._settings, url, definitions_module=self._definitions_module
+                self._settings,
+                url,
+                dagster_database_url,
+                definitions_module=self._definitions_module,
             )
         )
         self._add(code_server)
@@ -153,14 +156,17 @@ class Supervisor:
         if count:
             self._display.line(f"Ended {count} processes left behind by an earlier storemon.")
 
-    def _start_database(self) -> str:
-        """Return the URL of the database; start the embedded one unless another was given."""
+    def _start_database(self) -> tuple[str, str]:
+        """Return the URLs of storemon's and Dagster's databases.
+
+        The embedded server is started unless another database was given.
+        """
         if self._settings.database_url is not None:
             check_database_url(self._settings.database_url)
             self._display.component("database", ComponentState.STARTING, "given by --database-url")
-            make_databases(self._settings.database_url)
+            dagster_database_url = make_databases(self._settings.database_url)
             self._display.component("database", ComponentState.READY, "given by --database-url")
-            return self._settings.database_url
+            return self._settings.database_url, dagster_database_url
         server = EmbeddedPostgres(self._home.path)
         self._database = _Child(DatabaseProcess(server=server, home=self._home))
         self._launch(self._database)
@@ -172,8 +178,7 @@ class Supervisor:
             self._stop.raise_if_any()
             self._probe(self._database)
             time.sleep(_TICK_SECONDS / 2)
-        make_databases(server.url)
-        return server.url
+        return server.url, make_databases(server.url)
 
     def _migrate(self, url: str) -> None:
         self._display.component(_MIGRATIONS, ComponentState.WORKING, "migrations")

@@ -1,0 +1,83 @@
+"""Databases of a server on which storemon's role has few rights, as at a hosting provider."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from dagster_postgres.storage import DagsterPostgresStorage
+
+from storemon_pipeline.database.connections import dagster_url, sqlalchemy_url
+from storemon_pipeline.host.errors import StartError
+from storemon_pipeline.service.databases import bring_to_newest_schema, make_databases
+
+
+@pytest.fixture
+def limited(server_url: str) -> Iterator[tuple[sa.Engine, str]]:
+    """An administrator's engine on an empty database, and the URL of a role without rights."""
+    name = f"limited_{uuid.uuid4().hex}"
+    server = sa.create_engine(
+        sqlalchemy_url(server_url).set(database="postgres"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.pool.NullPool,
+    )
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        connection.execute(sa.text(f"CREATE ROLE {name}"))
+    url = sqlalchemy_url(server_url).set(database=name)
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    of_role = url.update_query_dict({"options": f"-c role={name}"})
+    yield admin, of_role.set(drivername="postgresql").render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        connection.execute(sa.text(f"DROP ROLE {name}"))
+
+
+def grant(limited: tuple[sa.Engine, str], privilege: str) -> None:
+    admin, _ = limited
+    role = admin.url.database
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"GRANT {privilege.format(database=role)} TO {role}"))
+
+
+def test_a_role_that_may_create_nothing_is_told_which_line_to_run(
+    limited: tuple[sa.Engine, str],
+) -> None:
+    with pytest.raises(StartError) as refused:
+        make_databases(limited[1])
+    message = str(refused.value)
+    assert f"`GRANT CREATE ON DATABASE {limited[0].url.database} TO role;`" in message
+    assert "\n" not in message
+
+
+def test_a_role_that_may_create_no_tables_is_told_which_line_to_run(
+    limited: tuple[sa.Engine, str],
+) -> None:
+    with pytest.raises(StartError, match="`GRANT CREATE ON SCHEMA public TO role;`") as refused:
+        bring_to_newest_schema(limited[1])
+    assert "\n" not in str(refused.value)
+
+
+def test_dagster_gets_a_schema_where_the_role_may_create_no_database(
+    limited: tuple[sa.Engine, str],
+) -> None:
+    grant(limited, "CREATE ON DATABASE {database}")
+    grant(limited, "CREATE ON SCHEMA public")
+    admin, url = limited
+    made = make_databases(url)
+    bring_to_newest_schema(url)
+    assert made == dagster_url(url, is_schema=True)
+    assert make_databases(url) == made
+    storage = DagsterPostgresStorage(made, should_autocreate_tables=True)
+    assert storage.run_storage.get_runs() == []
+    tables = sa.inspect(admin)
+    assert "runs" in tables.get_table_names("storemon_dagster")
+    assert "runs" not in tables.get_table_names("public")
+    assert "reports" in tables.get_table_names("public")
+
+
+def test_dagster_keeps_the_database_that_it_has(server_url: str) -> None:
+    name = f"own_{uuid.uuid4().hex}"
+    url = sqlalchemy_url(server_url).set(database=name).render_as_string(hide_password=False)
+    assert make_databases(url) == dagster_url(url)
+    assert make_databases(url) == dagster_url(url)
