@@ -15,8 +15,8 @@ from storemon_api.fleet import fleet_routes
 from storemon_api.http.middleware import RequestIds, SecurityHeaders
 from storemon_api.http.problems import install_error_handlers
 from storemon_api.http.services import Services
-from storemon_api.http.write_slots import WRITERS
-from storemon_api.live.announcer import Announcer
+from storemon_api.http.write_slots import WRITE_SLOTS
+from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_api.loads import closure_routes, poll_routes, schedule_routes
 from storemon_api.openapi_document import install_openapi
@@ -32,7 +32,7 @@ from storemon_api.reports import (
 )
 from storemon_api.reports.report_dispatcher import Dispatcher
 from storemon_api.security.access_control import AccessControl
-from storemon_api.security.key_cache import KeyRing
+from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
 from storemon_api.stores import history_routes
@@ -71,12 +71,12 @@ def create_app(
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
     dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
     probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS)
-    services = Services(settings, engine, reader, probe, CapacityLimiter(WRITERS))
+    services = Services(settings, engine, reader, probe, CapacityLimiter(WRITE_SLOTS))
     dispatcher = Dispatcher(engine, dagster)
     fleet_cache = FleetCache(database_url, reader)
-    announcer = Announcer(fleet_cache)
+    data_events = DataEvents(fleet_cache)
     metrics = Metrics(reader, lambda: dispatcher.is_leading, probe.are_schedules_run)
-    keys = KeyRing(engine, keys=known_keys)
+    keys = KeyCache(engine, keys=known_keys)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -84,9 +84,9 @@ def create_app(
         current_default_thread_limiter().total_tokens = settings.api_connections
         keys.start()
         dispatcher.start()
-        announcer.start()
+        data_events.start()
         yield
-        await announcer.stop()
+        await data_events.stop()
         dispatcher.stop(_STOP_TIME_LIMIT)
         keys.stop(_STOP_TIME_LIMIT)
         engine.dispose()
@@ -107,7 +107,7 @@ def create_app(
     app.state.services = services
     app.state.dispatcher = dispatcher
     app.state.fleet_cache = fleet_cache
-    app.state.announcer = announcer
+    app.state.data_events = data_events
     app.state.metrics = metrics
     routers = (
         report_routes.router,

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from storemon_api.app import create_app
-from storemon_api.security.client_timeouts import ImpatientProtocol
+from storemon_api.security.client_timeouts import ClientTimeoutProtocol
 from storemon_api.settings import ApiSettings
 from storemon_pipeline.access.keys import ApiKey
 from storemon_pipeline.database.tables import report_csv, report_results, reports
@@ -35,7 +35,7 @@ def serve(
     dagster_url: str = NOWHERE,
     *,
     known_keys: Iterable[ApiKey] | None = None,
-    protocol: type[H11Protocol] = ImpatientProtocol,
+    protocol: type[H11Protocol] = ClientTimeoutProtocol,
     **settings: Any,  # noqa: ANN401 - one type per setting
 ) -> Iterator[httpx.Client]:
     """Yield a client of a running API, with these settings beside the URLs."""

@@ -32,7 +32,7 @@ from storemon_pipeline.domain.windows import DEFAULT_ZONE
 
 router = APIRouter(tags=["fleet"])
 
-_OF_STORES: Final = frozenset({Kind.DOWN, Kind.SILENT})
+_STORE_KINDS: Final = frozenset({Kind.DOWN, Kind.SILENT})
 
 
 class AlertState(StrEnum):
@@ -65,32 +65,34 @@ def get_alerts(
 
     A key of some stores gets the alerts about these, without the messages.
     """
-    some = visible_stores(request)
+    visible = visible_stores(request)
     if store_id is not None and not is_storable(store_id):
         raise invalid_request([FieldError(field="store_id", message="Input is no text")])
-    if some is not None and store_id is not None and store_id not in some:
+    if visible is not None and store_id is not None and store_id not in visible:
         raise ProblemError(FORBIDDEN)
-    wanted = AlertFilter(
+    alert_filter = AlertFilter(
         is_open=None if state is None else state is AlertState.OPEN,
         kind=kind,
-        subjects=some if store_id is None else {store_id},
+        subjects=visible if store_id is None else {store_id},
     )
     with services.reader.connect() as connection:
-        total, alerts = list_alerts(connection, wanted, offset=paging.offset, limit=paging.limit)
-        counts = count_open_alerts(connection) if some is None else None
+        total, alerts = list_alerts(
+            connection, alert_filter, offset=paging.offset, limit=paging.limit
+        )
+        counts = count_open_alerts(connection) if visible is None else None
     page = AlertsPage(
         total=total,
         offset=paging.offset,
         limit=paging.limit,
         next=paging.next_address(total),
         open=counts,
-        alerts=[_answer(alert, has_deliveries=some is None) for alert in alerts],
+        alerts=[_alert_response(alert, has_deliveries=visible is None) for alert in alerts],
     )
     return Response(page.model_dump_json(), media_type="application/json")
 
 
-def _answer(alert: ListedAlert, *, has_deliveries: bool) -> AlertResponse:
-    store_id = alert.subject if alert.kind in _OF_STORES else None
+def _alert_response(alert: ListedAlert, *, has_deliveries: bool) -> AlertResponse:
+    store_id = alert.subject if alert.kind in _STORE_KINDS else None
     store = None if store_id is None else StoreName(store_id, alert.name, DEFAULT_ZONE)
     return AlertResponse(
         alert_id=alert.alert_id,
@@ -108,21 +110,23 @@ def _answer(alert: ListedAlert, *, has_deliveries: bool) -> AlertResponse:
         stores=alert.stores,
         of_stores=alert.of_stores,
         is_told=alert.is_told,
-        deliveries=[_delivery(one) for one in alert.deliveries] if has_deliveries else [],
+        deliveries=[_delivery_response(delivery) for delivery in alert.deliveries]
+        if has_deliveries
+        else [],
     )
 
 
-def _delivery(one: ListedDelivery) -> DeliveryResponse:
+def _delivery_response(delivery: ListedDelivery) -> DeliveryResponse:
     return DeliveryResponse.model_validate(
         {
-            "change": one.change,
-            "target": one.target,
-            "title": one.title,
-            "state": one.state,
-            "is_held": one.is_held,
-            "tries": one.tries,
-            "next_try_at": one.next_try_at if one.state == "waiting" else None,
-            "sent_at": one.sent_at,
-            "error": one.error,
+            "change": delivery.change,
+            "target": delivery.target,
+            "title": delivery.title,
+            "state": delivery.state,
+            "is_held": delivery.is_held,
+            "tries": delivery.tries,
+            "next_try_at": delivery.next_try_at if delivery.state == "waiting" else None,
+            "sent_at": delivery.sent_at,
+            "error": delivery.error,
         }
     )

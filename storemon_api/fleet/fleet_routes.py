@@ -15,8 +15,8 @@ from storemon_api.http.paging import Paging, PagingDep
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_request
 from storemon_api.http.schemas import FieldError, json_response
 from storemon_api.http.services import Services, ServicesDep
-from storemon_api.http.time_params import Border, FromBorder, FromMoment, ToBorder, ToMoment
-from storemon_api.live.announcer import AnnouncerDep
+from storemon_api.http.time_params import FromBound, FromInstant, TimeBound, ToBound, ToInstant
+from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
 from storemon_api.security.access_control import visible_stores
 from storemon_api.stores.store_filters import StoreFilter, StoreFilterDep
@@ -43,9 +43,9 @@ _LONGEST_INCIDENTS: Final = timedelta(days=31)
     summary="All stores at the newest poll, in numbers",
     responses={200: {"model": FleetNow}, **_PROBLEMS},
 )
-def get_fleet_now(fleet_cache: FleetCacheDep, wanted: StoreFilterDep) -> Response:
+def get_fleet_now(fleet_cache: FleetCacheDep, store_filter: StoreFilterDep) -> Response:
     """Answer with totals of the stores that the filters leave, and of their groups and zones."""
-    fleet = fleet_cache.fleet(wanted.only)
+    fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
         empty = FleetNow(
             as_of=None,
@@ -61,7 +61,7 @@ def get_fleet_now(fleet_cache: FleetCacheDep, wanted: StoreFilterDep) -> Respons
         )
         return json_response(empty)
     details = fleet.details
-    kept = wanted.matches(fleet.store_ids, details)
+    kept = store_filter.matches(fleet.store_ids, details)
     zones = [zone or DEFAULT_ZONE for zone in details.timezones]
     return json_response(
         FleetNow(
@@ -85,17 +85,17 @@ def get_incidents(
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
     paging: PagingDep,
-    wanted: StoreFilterDep,
+    store_filter: StoreFilterDep,
     is_open: Annotated[bool | None, Query(alias="open")] = None,
-    begin: FromMoment = None,
-    end: ToMoment = None,
+    begin: FromInstant = None,
+    end: ToInstant = None,
 ) -> Response:
     """Answer with incidents: open ones first and by the time lost, then the newest first.
 
     `open=true`: all that are open. Else those that overlap a period of up to 31 days; without
     `from` the 24 hours up to the newest poll.
     """
-    fleet = fleet_cache.fleet(wanted.only)
+    fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
         return json_response(incidents_page(paging, None, _no_incidents(), [], []))
     if is_open:
@@ -114,9 +114,11 @@ def get_incidents(
         store_ids = found.stores.store_ids.to_pylist()
         if is_open is False:
             incidents = incidents.take(incidents.ending != Ending.OPEN)
-    incidents = incidents.take(wanted.matches(store_ids, details)[incidents.store])
-    still = incidents.ending == Ending.OPEN
-    order = np.lexsort((np.where(still, -incidents.lost_us, -incidents.start_us), ~still))
+    incidents = incidents.take(store_filter.matches(store_ids, details)[incidents.store])
+    is_open_now = incidents.ending == Ending.OPEN
+    order = np.lexsort(
+        (np.where(is_open_now, -incidents.lost_us, -incidents.start_us), ~is_open_now)
+    )
     return json_response(
         incidents_page(paging, fleet.as_of, incidents.take(order), store_ids, details.names)
     )
@@ -132,10 +134,10 @@ def get_fleet_uptime(
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
     paging: PagingDep,
-    wanted: StoreFilterDep,
+    store_filter: StoreFilterDep,
     split: Annotated[Split | None, Query(description="One row for each.")] = None,
-    begin: FromBorder = None,
-    end: ToBorder = None,
+    begin: FromBound = None,
+    end: ToBound = None,
     by: Period = Period.DAY,
 ) -> Response:
     """Answer with sums over stores, the newest period first.
@@ -145,8 +147,8 @@ def get_fleet_uptime(
     48. `timezone` and `q` filter hours only.
     """
     if by is Period.HOUR:
-        return json_response(_hours(services, fleet_cache, paging, wanted, split, begin, end))
-    for name, value in (("timezone", wanted.timezone), ("q", wanted.q)):
+        return json_response(_hours(services, fleet_cache, paging, store_filter, split, begin, end))
+    for name, value in (("timezone", store_filter.timezone), ("q", store_filter.q)):
         if value is not None:
             message = "Input is taken by hour only"
             raise invalid_request([FieldError(field=name, message=message)])
@@ -155,13 +157,13 @@ def get_fleet_uptime(
             connection,
             by=by,
             split=split,
-            group=wanted.group,
-            region=wanted.region,
+            group=store_filter.group,
+            region=store_filter.region,
             start=_date(begin, "from"),
             end=_date(end, "to"),
-            only=wanted.only,
+            only=store_filter.only,
         )
-    fleet = fleet_cache.fleet(wanted.only)
+    fleet = fleet_cache.fleet(store_filter.only)
     return json_response(
         FleetHistory(
             as_of=fleet and fleet.as_of,
@@ -207,13 +209,13 @@ def get_fleet_uptime(
         }
     },
 )
-async def get_events(request: Request, announcer: AnnouncerDep) -> StreamingResponse:
+async def get_events(request: Request, data_events: DataEventsDep) -> StreamingResponse:
     """Answer with a stream that holds no connection to the database and ends after some minutes.
 
     Loads are counted over all stores: a key of some gets `load_id` null.
     """
     return StreamingResponse(
-        announcer.stream(has_load_ids=visible_stores(request) is None),
+        data_events.stream(has_load_ids=visible_stores(request) is None),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -223,13 +225,13 @@ def _hours(
     services: Services,
     fleet_cache: FleetCache,
     paging: Paging,
-    wanted: StoreFilter,
+    store_filter: StoreFilter,
     split: Split | None,
-    begin: Border | None,
-    end: Border | None,
+    begin: TimeBound | None,
+    end: TimeBound | None,
 ) -> FleetHistory:
     """The fleet's history by hours of UTC."""
-    fleet = fleet_cache.fleet(wanted.only)
+    fleet = fleet_cache.fleet(store_filter.only)
     until = _instant(end) or (fleet.as_of if fleet else now_utc())
     since = _instant(begin) or until - timedelta(hours=48)
     if until - since > _LONGEST_HOURS:
@@ -248,7 +250,7 @@ def _hours(
             periods=[],
         )
     details = found.details
-    kept = wanted.matches(found.stores.store_ids.to_pylist(), details)
+    kept = store_filter.matches(found.stores.store_ids.to_pylist(), details)
     names: Sequence[str | None] = [None] * len(kept)
     if split is not None:
         names = details.groups if split is Split.GROUP else details.regions
@@ -286,14 +288,14 @@ def _no_incidents() -> Incidents:
     return Incidents(none, none, none, none, none, none, none, none.astype(np.int8), none, none)
 
 
-def _date(border: Border | None, name: str) -> date | None:
-    if isinstance(border, datetime):
+def _date(bound: TimeBound | None, name: str) -> date | None:
+    if isinstance(bound, datetime):
         message = "Input should be a date unless it is by hour"
         raise invalid_request([FieldError(field=name, message=message)])
-    return border
+    return bound
 
 
-def _instant(border: Border | None) -> datetime | None:
-    if border is None or isinstance(border, datetime):
-        return border
-    return datetime.combine(border, datetime.min.time(), UTC)
+def _instant(bound: TimeBound | None) -> datetime | None:
+    if bound is None or isinstance(bound, datetime):
+        return bound
+    return datetime.combine(bound, datetime.min.time(), UTC)

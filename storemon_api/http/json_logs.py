@@ -12,7 +12,11 @@ from typing import Any, Final
 current_request_id: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 
 # What every record has; anything else was given with `extra` and belongs into the line.
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "color_message",
+}
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,7 +33,9 @@ class JsonFormatter(logging.Formatter):
         request_id = current_request_id.get()
         if request_id is not None:
             line["request_id"] = request_id
-        line |= {name: value for name, value in vars(record).items() if name not in _OWN}
+        line |= {
+            name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS
+        }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

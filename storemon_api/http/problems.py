@@ -26,7 +26,7 @@ from storemon_pipeline.database.bulk import BusyError
 from storemon_pipeline.database.connections import is_disk_full
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
-PLAIN_TYPE: Final = "about:blank"
+ABOUT_BLANK: Final = "about:blank"
 
 _logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ DISK_FULL: Final = ProblemKind(
     "The database's disk is full. Nothing was changed; please send this again when there is space.",
     retry_after_seconds=60,
 )
-OF_A_REPORT: Final = (
+REPORT_PROBLEMS: Final = (
     UNKNOWN_REPORT,
     RUNNING_REPORT,
     FAILED_REPORT,
@@ -205,7 +205,7 @@ def plain_problem(status: int, headers: Mapping[str, str] | None = None) -> Prob
     phrase = HTTPStatus(status).phrase
     detail = _PLAIN_DETAILS.get(HTTPStatus(status), phrase)
     return ProblemError(
-        ProblemKind(HTTPStatus(status), PLAIN_TYPE, phrase, detail), headers=headers
+        ProblemKind(HTTPStatus(status), ABOUT_BLANK, phrase, detail), headers=headers
     )
 
 
@@ -239,11 +239,13 @@ def install_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
         sa.exc.SQLAlchemyError,
         adbc_driver_manager.Error,
     ):
-        app.add_exception_handler(error, partial(_answer, routes=routes))
-    app.add_exception_handler(Exception, _answer_fault)
+        app.add_exception_handler(error, partial(_handle_error, routes=routes))
+    app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
-async def _answer(request: Request, error: Exception, *, routes: Sequence[BaseRoute]) -> Response:
+async def _handle_error(
+    request: Request, error: Exception, *, routes: Sequence[BaseRoute]
+) -> Response:
     """Return the answer to a request that ended with `error`.
 
     An error of the database that is a fault of this program is raised again: like every other
@@ -251,34 +253,30 @@ async def _answer(request: Request, error: Exception, *, routes: Sequence[BaseRo
     """
     match error:
         case ProblemError():
-            answer = error
+            problem_error = error
         case RequestValidationError():
-            answer = invalid_request(field_errors(error))
+            problem_error = invalid_request(field_errors(error))
         case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
             allow = ", ".join(_methods(routes, request.scope))
-            answer = plain_problem(error.status_code, {"Allow": allow})
+            problem_error = plain_problem(error.status_code, {"Allow": allow})
         case HTTPException():
-            answer = plain_problem(error.status_code, error.headers)
+            problem_error = plain_problem(error.status_code, error.headers)
         case ClientDisconnect():
             # Nobody reads this answer; without it the log would speak of a fault.
-            answer = plain_problem(HTTPStatus.BAD_REQUEST)
+            problem_error = plain_problem(HTTPStatus.BAD_REQUEST)
         case BusyError():
-            answer = ProblemError(BUSY)
+            problem_error = ProblemError(BUSY)
         case sa.exc.SQLAlchemyError() | adbc_driver_manager.Error() if is_database_away(error):
             _logger.info("No database for %s: %s", request.scope["path"], error)
-            answer = ProblemError(DISK_FULL if is_disk_full(error) else DATABASE_UNAVAILABLE)
+            problem_error = ProblemError(DISK_FULL if is_disk_full(error) else DATABASE_UNAVAILABLE)
         case _:
             raise error
-    return _response(answer)
+    return problem_response(problem_error)
 
 
-async def _answer_fault(_request: Request, _error: Exception) -> Response:
+async def _handle_unexpected_error(_request: Request, _error: Exception) -> Response:
     """Return an answer without a word of what went wrong."""
-    return _response(plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
-
-
-def _response(answer: ProblemError) -> Response:
-    return problem_response(answer)
+    return problem_response(plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 def problem_response(error: ProblemError) -> Response:

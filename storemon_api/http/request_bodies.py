@@ -79,10 +79,10 @@ def unpack(body: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
     Raises a 413 problem when it has more than `max_bytes` then, and a 422 problem when it is not
     what the header says or the header says something else.
     """
-    wanted = (encoding or "identity").strip().lower()
-    if wanted == "identity":
+    content_encoding = (encoding or "identity").strip().lower()
+    if content_encoding == "identity":
         return body
-    if wanted not in {"gzip", "x-gzip"}:
+    if content_encoding not in {"gzip", "x-gzip"}:
         raise invalid_request(
             [FieldError(field="Content-Encoding", message="Input should be gzip")]
         )

@@ -14,46 +14,46 @@ _YEARS: Final = range(1900, 9901)
 _INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(Instant)
 
 
-def _border(value: object) -> object:
+def _parse_bound(value: object) -> object:
     if isinstance(value, str) and _DATE.fullmatch(value):
         return _in_range(date.fromisoformat(value))
-    return _moment(value)
+    return _parse_instant(value)
 
 
-def _moment(value: object) -> object:
+def _parse_instant(value: object) -> object:
     return _in_range(_INSTANT.validate_python(value)) if isinstance(value, str) else value
 
 
-def _in_range(border: date) -> date:
+def _in_range(bound: date) -> date:
     # Windows and look-backs reach from a border into years that a datetime can still name.
-    if border.year not in _YEARS:
+    if bound.year not in _YEARS:
         message = f"Input should lie in the years {_YEARS[0]} to {_YEARS[-1]}"
         raise ValueError(message)
-    return border
+    return bound
 
 
-Moment = Annotated[
+BoundedInstant = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(_parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """An instant with room before and after it."""
 
-Border = Annotated[
+TimeBound = Annotated[
     datetime | date,
-    BeforeValidator(_border),
+    BeforeValidator(_parse_bound),
     WithJsonSchema({"type": "string", "examples": ["2023-01-24", "2023-01-24T18:00:00Z"]}),
 ]
 """A date means midnight on the clock of the store."""
 
-FromMoment = Annotated[Moment | None, Query(alias="from")]
-ToMoment = Annotated[Moment | None, Query(alias="to", description="Exclusive.")]
-FromBorder = Annotated[
-    Border | None,
+FromInstant = Annotated[BoundedInstant | None, Query(alias="from")]
+ToInstant = Annotated[BoundedInstant | None, Query(alias="to", description="Exclusive.")]
+FromBound = Annotated[
+    TimeBound | None,
     Query(alias="from", description="An instant, or a date: its midnight on the store's clock."),
 ]
-ToBorder = Annotated[
-    Border | None,
+ToBound = Annotated[
+    TimeBound | None,
     Query(alias="to", description="As `from`, exclusive; at most the newest poll, the default."),
 ]
 """The period that a request asks for."""

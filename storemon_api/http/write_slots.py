@@ -15,10 +15,10 @@ from storemon_api.http.problems import BUSY, ProblemError
 from storemon_api.http.services import Services
 from storemon_pipeline.database.bulk import BusyError
 
-WRITERS: Final = 2
+WRITE_SLOTS: Final = 2
 """One writes while another one's body is parsed; more would only wait for the same lock."""
 
-PATIENCE: Final = timedelta(seconds=2)
+WRITE_TIMEOUT: Final = timedelta(seconds=2)
 """So long a request waits for its turn, and then for the load before it to end."""
 
 _P = ParamSpec("_P")
@@ -34,10 +34,10 @@ async def write(
 ) -> _T:
     """Return what the operation returns; its first argument is the database's URL.
 
-    Raises a 503 problem when it is not its turn within PATIENCE, or another load holds the lock.
+    Raises a 503 problem when no slot is free within WRITE_TIMEOUT, or another load holds the lock.
     """
     url = services.settings.database_url.get_secret_value()
-    with anyio.move_on_after(PATIENCE.total_seconds()) as waiting:
+    with anyio.move_on_after(WRITE_TIMEOUT.total_seconds()) as waiting:
         await services.write_slots.acquire_on_behalf_of(waiting)
     if waiting.cancelled_caught:
         raise ProblemError(BUSY)

@@ -16,7 +16,7 @@ from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 _Made = TypeVar("_Made")
 
 
-class _Latest(Generic[_Made]):
+class _Cached(Generic[_Made]):
     """One thing that is made of the data, and the version of the data that it was made of.
 
     An answer is never older than the request that asked for it. Of several threads that find the
@@ -55,8 +55,8 @@ class FleetCache:
 
     def __init__(self, url: str, reader: sa.Engine) -> None:
         self._reader = reader
-        self._fleet = _Latest(lambda: read_fleet(url))
-        self._check = _Latest(lambda: check_data(url))
+        self._fleet = _Cached(lambda: read_fleet(url))
+        self._check = _Cached(lambda: check_data(url))
 
     def version(self) -> FleetVersion:
         """Return the version of the data of now."""

@@ -20,7 +20,7 @@ from storemon_api.http.problems import (
 )
 from storemon_api.http.request_bodies import parse_required_json, read_body
 from storemon_api.http.services import ServicesDep
-from storemon_api.http.write_slots import PATIENCE, write
+from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.security.access_control import audit_event, visible_stores
@@ -73,13 +73,13 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
             push_closure,
             row,
             now=datetime.now(UTC),
-            patience=PATIENCE,
+            patience=WRITE_TIMEOUT,
             audit=audit_event(request),
         )
     except BadRowsError as error:
         raise bad_rows(error, "closures") from error
     return Response(
-        _answer(closure).model_dump_json(exclude_none=True),
+        _closure_response(closure).model_dump_json(exclude_none=True),
         status_code=HTTPStatus.CREATED if is_new else HTTPStatus.OK,
         headers={"Location": f"/closures/{closure.closure_id}"},
         media_type="application/json",
@@ -105,14 +105,14 @@ def get_closures(
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Answer a page of closures, by their ids. Files and pushes are told together."""
-    some = visible_stores(request)
+    visible = visible_stores(request)
     if store_id is not None:
         _check_store(request, store_id)
-        some = frozenset({store_id})
+        visible = frozenset({store_id})
         if "\0" in store_id:
             return _page([], limit)
     url = services.settings.database_url.get_secret_value()
-    closures = list_closures(url, only_stores=some, after=after, limit=limit)
+    closures = list_closures(url, only_stores=visible, after=after, limit=limit)
     return _page(closures, limit)
 
 
@@ -135,8 +135,8 @@ async def delete_closure(
 
     A key of some stores cancels closures of these stores, and is refused (403) everything else.
     """
-    some = visible_stores(request)
-    unknown = UNKNOWN_CLOSURE if some is None else FORBIDDEN
+    visible = visible_stores(request)
+    unknown = UNKNOWN_CLOSURE if visible is None else FORBIDDEN
     number = int(closure_id) if closure_id.isdecimal() and len(closure_id) < 11 else 0  # noqa: PLR2004
     if not 0 < number <= _LARGEST_ID:
         raise ProblemError(unknown)
@@ -146,8 +146,8 @@ async def delete_closure(
             cancel_pushed_closure,
             number,
             now=datetime.now(UTC),
-            patience=PATIENCE,
-            only_stores=some,
+            patience=WRITE_TIMEOUT,
+            only_stores=visible,
             audit=audit_event(request, closure_id),
         )
     except NoClosureError as error:
@@ -157,18 +157,18 @@ async def delete_closure(
 
 def _check_store(request: Request, store_id: str) -> None:
     """Raise a 403 problem unless the request may speak of this store."""
-    some = visible_stores(request)
-    if some is not None and store_id not in some:
+    visible = visible_stores(request)
+    if visible is not None and store_id not in visible:
         raise ProblemError(FORBIDDEN)
 
 
 def _page(closures: list[StoredClosure], limit: int) -> Response:
-    answer = ClosuresResponse(
-        closures=[_answer(closure) for closure in closures],
+    body = ClosuresResponse(
+        closures=[_closure_response(closure) for closure in closures],
         next_after=closures[-1].closure_id if len(closures) == limit else None,
     )
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
 
 
-def _answer(closure: StoredClosure) -> ClosureResponse:
+def _closure_response(closure: StoredClosure) -> ClosureResponse:
     return ClosureResponse(**asdict(closure))

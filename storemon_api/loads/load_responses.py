@@ -7,14 +7,14 @@ from storemon_api.http.schemas import FieldError
 from storemon_api.loads.schemas import LoadResponse, RejectedPushedRow
 from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
 
-SHOWN_ROWS = 1_000
+MAX_NAMED_ROWS = 1_000
 """So many bad rows are named at most."""
 
 
 def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
     """Return the row counts of a load, with its rejected rows when they were asked for."""
     row_counts = load.row_counts
-    answer = LoadResponse(
+    body = LoadResponse(
         load_id=load.load_id,
         rows_read=row_counts.read,
         rows_loaded=row_counts.loaded,
@@ -23,23 +23,23 @@ def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
         rows_rejected=row_counts.rejected,
         rejected=[
             RejectedPushedRow(index=row.line, reason=row.reason.value, text=row.text)
-            for row in load.rejected[:SHOWN_ROWS]
+            for row in load.rejected[:MAX_NAMED_ROWS]
         ]
         if is_rejecting
         else None,
     )
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 def bad_rows(error: BadRowsError, what: str) -> ProblemError:
     """Return the problem that names the bad rows by their index; nothing was loaded."""
-    few = len(error.rejected) <= SHOWN_ROWS
+    are_all_named = len(error.rejected) <= MAX_NAMED_ROWS
     return ProblemError(
         INVALID_REQUEST,
         f"{len(error.rejected)} of {error.rows} {what} cannot be read; nothing was loaded"
-        f"{'.' if few else f'. The first {SHOWN_ROWS} are named.'}",
+        f"{'.' if are_all_named else f'. The first {MAX_NAMED_ROWS} are named.'}",
         errors=[
             FieldError(field=f"{what}[{row.line}]", message=row.reason.value, index=row.line)
-            for row in error.rejected[:SHOWN_ROWS]
+            for row in error.rejected[:MAX_NAMED_ROWS]
         ],
     )

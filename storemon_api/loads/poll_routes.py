@@ -19,7 +19,7 @@ from storemon_api.http.problems import (
 from storemon_api.http.request_bodies import media_type, read_body, unpack
 from storemon_api.http.schemas import FieldError
 from storemon_api.http.services import ServicesDep
-from storemon_api.http.write_slots import PATIENCE, write
+from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.request_body import polls_body
 from storemon_api.loads.schemas import LoadResponse
@@ -86,7 +86,7 @@ async def post_polls(
             body_format,
             now=datetime.now(UTC),
             is_rejecting=on_error is not None,
-            patience=PATIENCE,
+            patience=WRITE_TIMEOUT,
             only_stores=visible_stores(request),
             audit=audit_event(request),
         )

@@ -17,7 +17,7 @@ from storemon_api.http.problems import (
 from storemon_api.http.request_bodies import parse_required_json, read_body
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.http.write_slots import PATIENCE, write
+from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.schemas import HoursBody, LoadResponse, TimezoneBody
 from storemon_api.security.access_control import audit_event
@@ -93,7 +93,7 @@ async def _write(
             source,
             rows,
             now=datetime.now(UTC),
-            patience=PATIENCE,
+            patience=WRITE_TIMEOUT,
             audit=audit_event(request),
         )
     except BadRowsError as error:

@@ -33,8 +33,8 @@ from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 
 router = APIRouter(tags=["fleet"])
 
-_NAMED: Final = 100
-_SHOWN: Final = 500
+_MAX_NAMED_STORES: Final = 100
+_MAX_CONTRADICTIONS: Final = 500
 
 
 @router.head("/data-health", include_in_schema=False)
@@ -47,26 +47,26 @@ def get_data_health(
     request: Request, services: ServicesDep, fleet_cache: FleetCacheDep
 ) -> Response:
     """Answer with what was loaded and rejected, and with the stores whose data is doubtful."""
-    some = visible_stores(request)
+    visible = visible_stores(request)
     with services.reader.connect() as connection:
         only_rejected = read_stores_of_rejected_hours(connection)
-        if some is None:
+        if visible is None:
             sources = read_source_health(connection)
             rejected = read_rejected_reasons(connection)
         else:
-            sources = read_source_health_of(connection, some)
-            rejected = read_rejected_reasons_of(connection, some)
-            only_rejected = [store_id for store_id in only_rejected if store_id in some]
+            sources = read_source_health_of(connection, visible)
+            rejected = read_rejected_reasons_of(connection, visible)
+            only_rejected = [store_id for store_id in only_rejected if store_id in visible]
         state = read_uptime_state(connection)
-    fleet, check = fleet_cache.fleet(some), fleet_cache.data_check(some)
+    fleet, check = fleet_cache.fleet(visible), fleet_cache.data_check(visible)
     store_ids: Sequence[str] = fleet.store_ids if fleet else ()
     names: Sequence[str | None] = fleet.details.names if fleet else ()
     name_of = dict(zip(store_ids, names, strict=True))
     silent = STORE_STATES.index(StoreState.SILENT)
-    answer = DataHealth(
+    health = DataHealth(
         as_of=fleet and fleet.as_of,
         refreshed_at=state and state.refreshed_at,
-        dagster_url=services.settings.dagster_url if some is None else None,
+        dagster_url=services.settings.dagster_url if visible is None else None,
         sources=[
             SourceStatus(
                 source=source.source,
@@ -94,29 +94,29 @@ def get_data_health(
             for kind in rejected
         ],
         stores=len(store_ids),
-        silent=_names(compress(store_ids, fleet.state == silent if fleet else ()), name_of),
-        without_hours=_names(
+        silent=_store_names(compress(store_ids, fleet.state == silent if fleet else ()), name_of),
+        without_hours=_store_names(
             compress(store_ids, ~fleet.details.has_hours if fleet else ()), name_of
         ),
-        without_timezone=_names(
+        without_timezone=_store_names(
             compress(
                 store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ()
             ),
             name_of,
         ),
-        only_rejected_hours=_names(only_rejected, name_of),
+        only_rejected_hours=_store_names(only_rejected, name_of),
         contradictions=_contradictions(check),
         contradictions_total=len(check.contradictions.store) if check else 0,
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(health.model_dump_json(), media_type="application/json")
 
 
-def _names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) -> StoreNames:
+def _store_names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) -> StoreNames:
     """So many stores, the first of them with what they are called."""
-    meant = list(store_ids)
-    first = meant[:_NAMED]
+    all_ids = list(store_ids)
+    first = all_ids[:_MAX_NAMED_STORES]
     return StoreNames(
-        total=len(meant), store_ids=first, names=[name_of.get(store_id) for store_id in first]
+        total=len(all_ids), store_ids=first, names=[name_of.get(store_id) for store_id in first]
     )
 
 
@@ -137,5 +137,5 @@ def _contradictions(check: DataCheck | None) -> list[ContradictionResponse]:
             kind=kind.value,
             hours=by_us / HOUR_US,
         )
-        for store, kind, by_us in rows[:_SHOWN]
+        for store, kind, by_us in rows[:_MAX_CONTRADICTIONS]
     ]

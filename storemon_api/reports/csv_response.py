@@ -13,8 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from storemon_api.http.negotiation import has_entity_tag
+from storemon_api.reports.group_filter import NO_FILTER, GroupFilter
 from storemon_api.reports.report_status import ReportStatus
-from storemon_api.reports.store_scope import EVERY_STORE, Members
 from storemon_pipeline.reports.csv_file import report_csv
 from storemon_pipeline.reports.requests import Report, read_csv_chunk
 from storemon_pipeline.reports.rows import read_report_rows
@@ -30,7 +30,7 @@ def csv_response(
     reader: sa.Engine,
     report: Report,
     headers: Mapping[str, str] | None = None,
-    members: Members = EVERY_STORE,
+    group_filter: GroupFilter = NO_FILTER,
 ) -> Response:
     """Return the CSV of a complete report, 304 for who has it, only its headers for HEAD.
 
@@ -39,30 +39,30 @@ def csv_response(
     those that the run wrote: the first chunk is read before the answer begins; each further one
     when it is its turn, on a connection that is held no longer than that.
     """
-    some = members.visible(request, reader)
-    content = None if some is None else _filtered(reader, report, some)
+    visible = group_filter.visible_stores(request, reader)
+    content = None if visible is None else _filtered(reader, report, visible)
     sha256 = report.csv_sha256 if content is None else hashlib.sha256(content).hexdigest()
     entity_tag = f'"{sha256}"'
-    answer_headers = {
+    response_headers = {
         "ETag": entity_tag,
-        "Cache-Control": CACHE_FOR_EVER if members == EVERY_STORE else "private, no-cache",
+        "Cache-Control": CACHE_FOR_EVER if group_filter == NO_FILTER else "private, no-cache",
         "Link": f'</reports/{report.report_id}.csv>; rel="canonical"',
         "Report-Status": ReportStatus.COMPLETE.value,
         **(headers or {}),
     }
     if has_entity_tag(request.headers.get("If-None-Match"), entity_tag):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=answer_headers)
-    answer_headers["Content-Length"] = str(report.csv_bytes if content is None else len(content))
-    answer_headers["Content-Disposition"] = (
-        f'attachment; filename="{file_name(report, "csv", members)}"'
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=response_headers)
+    response_headers["Content-Length"] = str(report.csv_bytes if content is None else len(content))
+    response_headers["Content-Disposition"] = (
+        f'attachment; filename="{file_name(report, "csv", group_filter)}"'
     )
     if request.method == "HEAD":
-        return Response(headers=answer_headers, media_type=CSV_MEDIA_TYPE)
+        return Response(headers=response_headers, media_type=CSV_MEDIA_TYPE)
     if content is not None:
-        return Response(content, headers=answer_headers, media_type=CSV_MEDIA_TYPE)
+        return Response(content, headers=response_headers, media_type=CSV_MEDIA_TYPE)
     first = _read_chunk(reader, report, 0)
     return StreamingResponse(
-        _chunks(reader, report, first), headers=answer_headers, media_type=CSV_MEDIA_TYPE
+        _chunks(reader, report, first), headers=response_headers, media_type=CSV_MEDIA_TYPE
     )
 
 
@@ -89,13 +89,13 @@ def _result_id(report: Report) -> int:
     return report.result_id
 
 
-def file_name(report: Report, extension: str, members: Members) -> str:
+def file_name(report: Report, extension: str, group_filter: GroupFilter) -> str:
     """Return the name that a browser saves a report under: in plain ASCII, sorted by `as_of`."""
     as_of = "" if report.as_of is None else f"{report.as_of.isoformat(timespec='seconds')[:19]}Z-"
-    whose = "".join(
+    group_words = "".join(
         f"{word}-"
-        for name in (members.group, members.region)
+        for name in (group_filter.group, group_filter.region)
         if name and (word := re.sub("[^a-z0-9]+", "-", name.lower()).strip("-"))
     )
     as_of = as_of.replace(":", "").replace("-", "", 2)
-    return f"report-{as_of}{whose}{report.report_id[:8]}.{extension}"
+    return f"report-{as_of}{group_words}{report.report_id[:8]}.{extension}"

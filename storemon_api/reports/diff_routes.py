@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
-    OF_A_REPORT,
+    REPORT_PROBLEMS,
     invalid_request,
 )
 from storemon_api.http.schemas import FieldError
@@ -27,8 +27,8 @@ from storemon_pipeline.reports.diffs import (
 
 router = APIRouter(tags=["reports"])
 
-_MOST_STORES: Final = 1_000
-_MOST_INPUTS: Final = 1_000
+_MAX_STORES: Final = 1_000
+_MAX_INPUTS: Final = 1_000
 
 
 @router.head("/reports/{report_id}/diff", include_in_schema=False)
@@ -37,7 +37,7 @@ _MOST_INPUTS: Final = 1_000
     summary="What changed since another report on the same instant",
     responses={
         200: {"model": DiffResponse},
-        **problem_responses(*OF_A_REPORT),
+        **problem_responses(*REPORT_PROBLEMS),
     },
 )
 def get_report_diff(
@@ -46,7 +46,7 @@ def get_report_diff(
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
     against: Annotated[str, Query(description="The report to compare with.", examples=[REPORT_ID])],
     after: Annotated[str, Query(description="Stores behind this id, for the next page.")] = "",
-    limit: Annotated[int, Query(ge=1, le=_MOST_STORES)] = 100,
+    limit: Annotated[int, Query(ge=1, le=_MAX_STORES)] = 100,
 ) -> Response:
     """Answer which stores' figures differ, by how much, and what was loaded in between.
 
@@ -54,7 +54,7 @@ def get_report_diff(
     speak of the same instant by the same policy. Of some stores, `inputs` are the loads by which
     something stands that is said of them, without the numbers of their rows.
     """
-    some = visible_stores(request)
+    visible = visible_stores(request)
     report, other = complete_report(services, report_id), complete_report(services, against)
     if (report.as_of, report.policy) != (other.as_of, other.policy):
         message = "Input should be a report on the same as_of and policy"
@@ -65,18 +65,18 @@ def get_report_diff(
         raise ValueError(f"a complete report has a result: {report_id}, {against}")
     with services.reader.connect() as connection:
         results = (other.result_id, report.result_id)
-        counts = count_differences(connection, results=results, stores=some)
+        counts = count_differences(connection, results=results, stores=visible)
         stores = read_differences(
-            connection, results=results, behind=after, limit=limit, stores=some
+            connection, results=results, behind=after, limit=limit, stores=visible
         )
         inputs = read_loads_between(
             connection,
             results=results,
             as_of=report.as_of,
-            limit=_MOST_INPUTS,
-            stores=some,
+            limit=_MAX_INPUTS,
+            stores=visible,
         )
-    answer = DiffResponse(
+    diff = DiffResponse(
         report_id=report.report_id,
         revision=report.revision,
         against=other.report_id,
@@ -86,11 +86,11 @@ def get_report_diff(
         stores_changed=counts.changed,
         stores_appeared=counts.appeared,
         stores_vanished=counts.vanished,
-        inputs=[_input(load, has_numbers=some is None) for load in inputs],
+        inputs=[_input(load, has_numbers=visible is None) for load in inputs],
         stores=[_store(store) for store in stores],
         next_after=stores[-1].store_id if len(stores) == limit else None,
     )
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(diff.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 def _input(load: LoadBetween, *, has_numbers: bool) -> DiffInput:

@@ -12,15 +12,15 @@ from fastapi import APIRouter, Path, Request, Response
 from storemon_api.http.negotiation import has_entity_tag, preferred
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
-    OF_A_REPORT,
+    REPORT_PROBLEMS,
     UNKNOWN_REPORT,
     ProblemError,
 )
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.reports.csv_response import CACHE_FOR_EVER, csv_response, file_name
 from storemon_api.reports.examples import REPORT_ID
+from storemon_api.reports.group_filter import NO_FILTER, GroupFilter, GroupFilterDep
 from storemon_api.reports.report_routes import complete_report
-from storemon_api.reports.store_scope import EVERY_STORE, Members, MembersDep
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.reports.columns import read_report_table
 from storemon_pipeline.reports.formats import (
@@ -35,7 +35,7 @@ router = APIRouter(tags=["reports"])
 
 _CSV: Final = "text/csv"
 _ReportId = Annotated[str, Path(examples=[REPORT_ID])]
-_PROBLEMS: Final = problem_responses(*OF_A_REPORT)
+_PROBLEMS: Final = problem_responses(*REPORT_PROBLEMS)
 _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The report, with exact amounts, bounds and observed time beside figures.",
@@ -57,17 +57,19 @@ def get_report_as(
     services: ServicesDep,
     report_id: _ReportId,
     extension: Annotated[str, Path(description="json, ndjson, parquet or xlsx.")],
-    wanted: MembersDep,
+    group_filter: GroupFilterDep,
 ) -> Response:
     """Answer with the format that the extension names; an unknown one is 404.
 
     With `group` or `region` with the rows of the stores that belong there now.
     """
     try:
-        form = ReportFormat(extension)
+        report_format = ReportFormat(extension)
     except ValueError as error:
         raise ProblemError(UNKNOWN_REPORT) from error
-    return _answer(request, services, complete_report(services, report_id), form, wanted)
+    return _format_response(
+        request, services, complete_report(services, report_id), report_format, group_filter
+    )
 
 
 @router.head("/reports/{report_id}", include_in_schema=False)
@@ -78,48 +80,59 @@ def get_report_as(
     responses={**_CONTENT, **_PROBLEMS},
 )
 def get_report_accepted(
-    request: Request, services: ServicesDep, report_id: _ReportId, wanted: MembersDep
+    request: Request, services: ServicesDep, report_id: _ReportId, group_filter: GroupFilterDep
 ) -> Response:
     """Answer with the CSV, or with the format that `Accept` ranks above it."""
     report = complete_report(services, report_id)
     accept = ", ".join(request.headers.getlist("Accept"))
     media_type = preferred(accept, (_CSV, *MEDIA_TYPES.values()))
     if media_type == _CSV:
-        return csv_response(request, services.reader, report, {"Vary": "Accept"}, wanted)
-    form = next(form for form, name in MEDIA_TYPES.items() if name == media_type)
-    answer = _answer(request, services, report, form, wanted)
-    answer.headers["Vary"] = "Accept"
-    return answer
+        return csv_response(request, services.reader, report, {"Vary": "Accept"}, group_filter)
+    report_format = next(
+        report_format for report_format, name in MEDIA_TYPES.items() if name == media_type
+    )
+    response = _format_response(request, services, report, report_format, group_filter)
+    response.headers["Vary"] = "Accept"
+    return response
 
 
-def _answer(
-    request: Request, services: Services, report: Report, form: ReportFormat, wanted: Members
+def _format_response(
+    request: Request,
+    services: Services,
+    report: Report,
+    report_format: ReportFormat,
+    group_filter: GroupFilter,
 ) -> Response:
     """Return a complete report in a format, 304 for who has it."""
     if report.result_id is None or report.as_of is None:
         raise ValueError(f"the complete report {report.report_id} has no result")
-    some = wanted.visible(request, services.reader)
+    visible = group_filter.visible_stores(request, services.reader)
     # Weak: the same rows may be written in other bytes by another release of a library.
-    told = report.csv_sha256 if some is None else _digest(report, some)
-    tag = f'"{told}-{form.value}"'
+    content_key = report.csv_sha256 if visible is None else _digest(report, visible)
+    tag = f'"{content_key}-{report_format.value}"'
+    name = file_name(report, report_format.value, group_filter)
     headers = {
         "ETag": f"W/{tag}",
-        "Cache-Control": CACHE_FOR_EVER if wanted == EVERY_STORE else "private, no-cache",
-        "Content-Disposition": f'attachment; filename="{file_name(report, form.value, wanted)}"',
+        "Cache-Control": CACHE_FOR_EVER if group_filter == NO_FILTER else "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{name}"',
     }
     if has_entity_tag(request.headers.get("If-None-Match"), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     with bulk_transaction(services.settings.database_url.get_secret_value()) as bulk:
         rows = read_report_table(bulk, report.result_id)
-    if some is not None:
-        rows = rows.filter(pc.is_in(rows["store_id"], pa.array(sorted(some), pa.string())))
+    if visible is not None:
+        rows = rows.filter(pc.is_in(rows["store_id"], pa.array(sorted(visible), pa.string())))
     content = encode_report(
-        extended(rows), form, report_id=report.report_id, as_of=report.as_of, policy=report.policy
+        extended(rows),
+        report_format,
+        report_id=report.report_id,
+        as_of=report.as_of,
+        policy=report.policy,
     )
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[form])
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[report_format])
 
 
 def _digest(report: Report, store_ids: AbstractSet[str]) -> str:
     """What tells apart the rows of these stores from other reports' and other stores' rows."""
-    told = "\0".join([str(report.csv_sha256), *sorted(store_ids)])
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    content_key = "\0".join([str(report.csv_sha256), *sorted(store_ids)])
+    return hashlib.sha256(content_key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -39,12 +39,12 @@ def get_reports(request: Request, services: ServicesDep, paging: PagingDep) -> R
     Reports are made of all stores, whoever asks for them; a key of some stores gets the counts of
     these stores, as they are known now.
     """
-    some = visible_stores(request)
+    visible = visible_stores(request)
     with services.reader.connect() as connection:
         total, reports = list_reports(connection, offset=paging.offset, limit=paging.limit)
-        if some is not None:
+        if visible is not None:
             made = {report.result_id for report in reports if report.result_id is not None}
-            counts = count_stores(connection, made, some)
+            counts = count_stores(connection, made, visible)
             reports = [_counted(report, counts) for report in reports]
     page = ReportsPage(
         total=total,

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 import sqlalchemy as sa
 from fastapi import Depends
 
-from storemon_api.http.log_once import Outage
+from storemon_api.http.log_once import LogOnce
 from storemon_api.http.services import from_state
 from storemon_api.reports.report_status import (
     ReportStatus,
@@ -76,8 +76,8 @@ class Dispatcher:
         self._is_stopping = threading.Event()
         self._has_work = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
-        self._database_outage = Outage(_logger, "The database")
-        self._dagster_outage = Outage(_logger, "Dagster")
+        self._database_log = LogOnce(_logger, "The database")
+        self._dagster_log = LogOnce(_logger, "Dagster")
         self._retry_seconds = 0.0
         self._ask_dagster_from = 0.0
         self._ask_statuses_from = 0.0
@@ -105,7 +105,7 @@ class Dispatcher:
             try:
                 self._lead()
             except sa.exc.SQLAlchemyError as error:
-                self._database_outage.goes_on(error)
+                self._database_log.failed(error)
             except Exception:
                 # Whatever it was, reports must not wait for ever because this thread has died.
                 _logger.exception("The dispatcher failed and goes on")
@@ -120,7 +120,7 @@ class Dispatcher:
             connection.detach()
             with connection.begin():
                 self.is_leading = take_dispatching(connection)
-            self._database_outage.is_over()
+            self._database_log.recovered()
             while self.is_leading and not self._is_stopping.is_set():
                 self._has_work.wait(self._tick(connection))
                 self._has_work.clear()
@@ -196,11 +196,11 @@ class Dispatcher:
                 _logger.warning("Run %s ended as %s: %s", run.run_id, status, words)
 
     def _dagster_answered(self) -> None:
-        self._dagster_outage.is_over()
+        self._dagster_log.recovered()
         self._retry_seconds = 0.0
 
     def _dagster_failed(self, error: Exception) -> None:
-        self._dagster_outage.goes_on(error)
+        self._dagster_log.failed(error)
         self._retry_seconds = min(
             max(2 * self._retry_seconds, _FIRST_RETRY_SECONDS), _LAST_RETRY_SECONDS
         )

@@ -16,7 +16,7 @@ from storemon_api.http.problems import (
     EXPIRED_REPORT,
     FAILED_REPORT,
     INVALID_REQUEST,
-    OF_A_REPORT,
+    REPORT_PROBLEMS,
     RUNNING_REPORT,
     UNKNOWN_REPORT,
     ProblemError,
@@ -26,6 +26,7 @@ from storemon_api.http.schemas import FieldError
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.reports import examples
 from storemon_api.reports.csv_response import CSV_MEDIA_TYPE, csv_response
+from storemon_api.reports.group_filter import GroupFilterDep
 from storemon_api.reports.report_dispatcher import Dispatcher, DispatcherDep
 from storemon_api.reports.report_status import ReportStatus
 from storemon_api.reports.request_body import TriggerRequestDep, trigger_body
@@ -39,7 +40,6 @@ from storemon_api.reports.schemas import (
     TriggerRequest,
     TriggerResponse,
 )
-from storemon_api.reports.store_scope import MembersDep
 from storemon_api.security.access_control import audit_event, request_id, visible_stores
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.reports.ask_for_report import ask_for_report
@@ -113,10 +113,10 @@ _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     openapi_extra=trigger_body(),
 )
 def trigger_report(
-    request: Request, services: ServicesDep, dispatcher: DispatcherDep, wanted: TriggerRequestDep
+    request: Request, services: ServicesDep, dispatcher: DispatcherDep, trigger: TriggerRequestDep
 ) -> Response:
     """Accept the request for a report; the report itself is made after the answer."""
-    return _json(TriggerResponse(report_id=_request_report(request, services, dispatcher, wanted)))
+    return _json(TriggerResponse(report_id=_request_report(request, services, dispatcher, trigger)))
 
 
 @router.head("/get_report", include_in_schema=False)
@@ -179,18 +179,18 @@ def get_report_status(request: Request, services: ServicesDep, report_id: _IdInP
             "headers": _CSV_HEADERS,
         },
         **_NOT_MODIFIED,
-        **problem_responses(*OF_A_REPORT),
+        **problem_responses(*REPORT_PROBLEMS),
     },
 )
 def get_report_csv(
-    request: Request, services: ServicesDep, report_id: _IdInPath, wanted: MembersDep
+    request: Request, services: ServicesDep, report_id: _IdInPath, group_filter: GroupFilterDep
 ) -> Response:
     """Answer with the CSV, or with the problem that there is none.
 
     With `group` or `region` with the lines of the stores that belong there now.
     """
     return csv_response(
-        request, services.reader, complete_report(services, report_id), members=wanted
+        request, services.reader, complete_report(services, report_id), group_filter=group_filter
     )
 
 
@@ -208,11 +208,11 @@ def get_report_csv(
     openapi_extra=trigger_body(),
 )
 def api_trigger_report(
-    request: Request, services: ServicesDep, dispatcher: DispatcherDep, wanted: TriggerRequestDep
+    request: Request, services: ServicesDep, dispatcher: DispatcherDep, trigger: TriggerRequestDep
 ) -> Response:
     """Accept the request for a report; only the words of the answer differ."""
     return _json(
-        MessageTriggerResponse(report_id=_request_report(request, services, dispatcher, wanted))
+        MessageTriggerResponse(report_id=_request_report(request, services, dispatcher, trigger))
     )
 
 
@@ -254,16 +254,16 @@ def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuer
 
 
 def _request_report(
-    request: Request, services: Services, dispatcher: Dispatcher, wanted: TriggerRequest
+    request: Request, services: Services, dispatcher: Dispatcher, trigger: TriggerRequest
 ) -> str:
     """Return the id of a new report that waits to be made."""
-    if wanted.as_of is not None and wanted.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
+    if trigger.as_of is not None and trigger.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
         message = "Input should be at most 5 minutes in the future"
         raise invalid_request([FieldError(field="as_of", message=message)])
     report_id = ask_for_report(
         services.engine,
-        as_of=wanted.as_of,
-        policy=wanted.policy or Policy.NEAREST,
+        as_of=trigger.as_of,
+        policy=trigger.policy or Policy.NEAREST,
         request_id=request_id(request),
         audit=audit_event(request),
     )
@@ -331,11 +331,11 @@ def _status_resource(
 
 def _counts(request: Request, services: Services, report: Report) -> tuple[int | None, int | None]:
     """Return how many stores have a row and how many have none, of those that may be seen."""
-    some = visible_stores(request)
-    if some is None or report.result_id is None:
+    visible = visible_stores(request)
+    if visible is None or report.result_id is None:
         return report.stores, report.silent_stores
     with services.reader.connect() as connection:
-        return count_stores(connection, [report.result_id], some)[report.result_id]
+        return count_stores(connection, [report.result_id], visible)[report.result_id]
 
 
 def _json(body: BaseModel, headers: dict[str, str] | None = None) -> Response:

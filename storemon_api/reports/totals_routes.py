@@ -6,14 +6,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
-    OF_A_REPORT,
+    REPORT_PROBLEMS,
 )
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.reports.examples import REPORT_ID
+from storemon_api.reports.group_filter import GroupFilterDep
 from storemon_api.reports.report_routes import complete_report
 from storemon_api.reports.schemas import ReportTotalsResponse, ReportTotalsRow
-from storemon_api.reports.store_scope import MembersDep
 from storemon_api.stores.store_schemas import WindowFigures
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
@@ -22,7 +22,7 @@ from storemon_pipeline.uptime.percentages import share_percent
 
 router = APIRouter(tags=["reports"])
 
-_PROBLEMS: Final = problem_responses(*OF_A_REPORT)
+_PROBLEMS: Final = problem_responses(*REPORT_PROBLEMS)
 
 
 @router.head("/reports/{report_id}/totals", include_in_schema=False)
@@ -35,7 +35,7 @@ def get_report_totals(
     request: Request,
     services: ServicesDep,
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
-    wanted: MembersDep,
+    group_filter: GroupFilterDep,
     split: Annotated[Split | None, Query(description="One row for each.")] = None,
 ) -> Response:
     """Answer with sums of the report's rows, by where each store belongs now.
@@ -45,9 +45,9 @@ def get_report_totals(
     report = complete_report(services, report_id)
     if report.result_id is None or report.as_of is None:
         raise ValueError(f"the complete report {report.report_id} has no result")
-    some = wanted.visible(request, services.reader)
+    visible = group_filter.visible_stores(request, services.reader)
     with services.reader.connect() as connection:
-        totals = read_report_totals(connection, report.result_id, split=split, store_ids=some)
+        totals = read_report_totals(connection, report.result_id, split=split, store_ids=visible)
     return json_response(
         ReportTotalsResponse(
             report_id=report.report_id,

@@ -33,8 +33,8 @@ from storemon_api.http.problems import (
     ProblemError,
     problem_response,
 )
-from storemon_api.security.access_rules import NO_ADDRESS, RULES, Rule, Stores, rule_of
-from storemon_api.security.key_cache import KeyRing, utc_now
+from storemon_api.security.access_rules import NO_ROUTE, RULES, Rule, Stores, rule_of
+from storemon_api.security.key_cache import KeyCache, utc_now
 from storemon_api.security.rate_limits import RateLimits
 from storemon_pipeline.access.audit_log import AuditEvent
 from storemon_pipeline.access.keys import ApiKey
@@ -110,7 +110,7 @@ class AccessControl:
         app: ASGIApp,
         *,
         routes: Sequence[BaseRoute],
-        keys: KeyRing,
+        keys: KeyCache,
         limits: RateLimits,
         max_body_bytes: int,
         rules: Mapping[tuple[str, str], Rule] = RULES,
@@ -203,7 +203,7 @@ class AccessControl:
                 return rule_of(asked_as, address.path, self._rules), match.groupdict().get(
                     "store_id"
                 )
-        return NO_ADDRESS, None
+        return NO_ROUTE, None
 
     def _marked(self, send: Send) -> Send:
         """Let no answer that a key decides on be stored for those with other keys."""

@@ -40,12 +40,12 @@ class Rule:
 _OPEN: Final = Rule(None, Stores.NOT_CONCERNED, is_open=True)
 _READ_FILTERED: Final = Rule(Scope.READ, Stores.FILTERED)
 _READ_ONE: Final = Rule(Scope.READ, Stores.IN_PATH)
-_FRAME: Final = Rule(Scope.READ, Stores.NOT_CONCERNED)
+_PAGE_FRAME: Final = Rule(Scope.READ, Stores.NOT_CONCERNED)
 # The report is made of all stores, whoever asks; what of it is told is filtered.
 _TRIGGER: Final = Rule(Scope.TRIGGER, Stores.FILTERED, "report.trigger")
 
 UNLISTED: Final = Rule(Scope.ADMIN)
-NO_ADDRESS: Final = Rule(None, Stores.NOT_CONCERNED)
+NO_ROUTE: Final = Rule(None, Stores.NOT_CONCERNED)
 """Of what will be answered with 404 or 405."""
 
 RULES: Final[dict[tuple[str, str], Rule]] = {
@@ -76,11 +76,11 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}/totals"): _READ_FILTERED,
     # Frames without data. A browser that is asked for the key here sends it along with the rest.
-    ("GET", "/"): _FRAME,
-    ("GET", f"/store/{STORE_ID}"): _FRAME,
-    ("GET", "/pages/reports"): _FRAME,
-    ("GET", "/pages/data"): _FRAME,
-    ("GET", "/pages/alerts"): _FRAME,
+    ("GET", "/"): _PAGE_FRAME,
+    ("GET", f"/store/{STORE_ID}"): _PAGE_FRAME,
+    ("GET", "/pages/reports"): _PAGE_FRAME,
+    ("GET", "/pages/data"): _PAGE_FRAME,
+    ("GET", "/pages/alerts"): _PAGE_FRAME,
     ("GET", "/static"): _OPEN,
     ("POST", "/closures"): Rule(Scope.INGEST, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,

@@ -21,7 +21,7 @@ _LEAST_TAKEN_BYTES: Final = 4_096
 _DROP_THE_REST: Final = struct.pack("ii", 1, 0)
 
 
-class ImpatientProtocol(H11Protocol):
+class ClientTimeoutProtocol(H11Protocol):
     """Closes a connection on which the head of a request, or taking an answer, takes too long."""
 
     head_seconds = HEAD_SECONDS

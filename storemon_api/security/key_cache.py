@@ -12,7 +12,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storemon_api.http.log_once import Outage
+from storemon_api.http.log_once import LogOnce
 from storemon_pipeline.access.key_management import record_uses
 from storemon_pipeline.access.key_table import read_keys
 from storemon_pipeline.access.keys import ApiKey, has_secret, split_token
@@ -24,7 +24,7 @@ _USE_RECORDED_EVERY: Final = timedelta(minutes=1)
 _logger = logging.getLogger(__name__)
 
 
-class KeyRing:
+class KeyCache:
     """All keys as the database has them; a revoked one is refused a second later at most.
 
     While the database is away, the keys that were read last go on to hold.
@@ -42,7 +42,7 @@ class KeyRing:
         self._recorded: dict[str, datetime] = {}
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="key ring", daemon=True)
-        self._outage = Outage(_logger, "The table of keys")
+        self._log = LogOnce(_logger, "The table of keys")
 
     def start(self) -> None:
         """Begin to follow the database."""
@@ -107,9 +107,9 @@ class KeyRing:
         try:
             self.load()
             self._record_uses(is_last=is_last)
-            self._outage.is_over()
+            self._log.recovered()
         except sa.exc.SQLAlchemyError as error:
-            self._outage.goes_on(error)
+            self._log.failed(error)
 
     def _record_uses(self, *, is_last: bool) -> None:
         due = {

@@ -20,7 +20,7 @@ from storemon_api.http.problems import (
 from storemon_api.http.schemas import FieldError, json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.http.time_params import FromBorder, Moment, ToBorder
+from storemon_api.http.time_params import BoundedInstant, FromBound, ToBound
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.access_control import visible_stores
 from storemon_api.stores.store_filters import (
@@ -50,7 +50,7 @@ from storemon_api.stores.store_schemas import (
     SegmentKind,
     StoreResponse,
     StoresPage,
-    Tick,
+    TimelinePoll,
     TimelineResponse,
 )
 from storemon_pipeline.business_time.local_periods import Period
@@ -104,7 +104,7 @@ _StoreId = Annotated[str, Path(examples=["7482936150293847561"])]
 def get_stores(
     fleet_cache: FleetCacheDep,
     paging: PagingDep,
-    wanted: StoreFilterDep,
+    store_filter: StoreFilterDep,
     standing: Annotated[list[StoreState] | None, Query()] = None,
     sort: StoreOrder = StoreOrder.STORE_ID,
     order: Direction = Direction.ASCENDING,
@@ -114,13 +114,13 @@ def get_stores(
     Stores of which the sorted value is unknown come last. By standing, stores that are down come
     first, then those that are up, closed and silent.
     """
-    fleet = fleet_cache.fleet(wanted.only)
+    fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
         empty = StoresPage(
             as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
         )
         return json_response(empty)
-    kept = wanted.matches(fleet.store_ids, fleet.details)
+    kept = store_filter.matches(fleet.store_ids, fleet.details)
     if standing:
         kept &= is_in_state(fleet, standing)
     found = ordered(fleet, np.flatnonzero(kept), sort, order)
@@ -146,8 +146,8 @@ def get_store_uptime(
     services: ServicesDep,
     paging: PagingDep,
     store_id: _StoreId,
-    begin: FromBorder = None,
-    end: ToBorder = None,
+    begin: FromBound = None,
+    end: ToBound = None,
     by: Period = Period.DAY,
 ) -> Response:
     """Answer with a row per local period, the oldest first, and the sum of all of them.
@@ -195,8 +195,8 @@ def get_store_incidents(
     services: ServicesDep,
     paging: PagingDep,
     store_id: _StoreId,
-    begin: FromBorder = None,
-    end: ToBorder = None,
+    begin: FromBound = None,
+    end: ToBound = None,
 ) -> Response:
     """Answer with the incidents that overlap the period; without `from` with all of them."""
     with _view(services, store_id) as view:
@@ -219,7 +219,7 @@ def get_store_incidents(
     responses={200: {"model": TimelineResponse}, **_PROBLEMS},
 )
 def get_store_timeline(
-    services: ServicesDep, store_id: _StoreId, begin: FromBorder = None, end: ToBorder = None
+    services: ServicesDep, store_id: _StoreId, begin: FromBound = None, end: ToBound = None
 ) -> Response:
     """Answer with a period of up to 31 days (default: 7) in segments, and its polls."""
     with _view(services, store_id) as view:
@@ -242,7 +242,7 @@ def get_store_timeline(
             ],
             segments=list(_segments(ledger, planned_start, planned_end)),
             polls=[
-                Tick(at=instant(at), is_active=active)
+                TimelinePoll(at=instant(at), is_active=active)
                 for at, active in zip(
                     ticks.polled_at_us.tolist(), ticks.is_active.tolist(), strict=True
                 )
@@ -261,7 +261,7 @@ def explain_store(
     services: ServicesDep,
     store_id: _StoreId,
     window: Window = Window.DAY,
-    as_of: Annotated[Moment | None, Query(description="Default: the newest poll.")] = None,
+    as_of: Annotated[BoundedInstant | None, Query(description="Default: the newest poll.")] = None,
     policy: Policy = Policy.NEAREST,
 ) -> Response:
     """Answer with the ledger of one window: its intervals sum to the figure, to the microsecond.

@@ -61,13 +61,13 @@ class StoreFilter:
         only = self.only
         kept = np.array([only is None or store_id in only for store_id in store_ids], np.bool_)
         zones = [zone or DEFAULT_ZONE for zone in details.timezones]
-        for wanted, values in (
+        for accepted, values in (
             (self.group, details.groups),
             (self.region, details.regions),
             (self.timezone, zones),
         ):
-            if wanted is not None:
-                kept &= np.array([value == wanted for value in values], np.bool_)
+            if accepted is not None:
+                kept &= np.array([value == accepted for value in values], np.bool_)
         if self.q:
             words = self.q.strip().casefold()
             kept &= np.array(
@@ -106,9 +106,9 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-def is_in_state(fleet: Fleet, wanted: list[StoreState]) -> BoolArray:
+def is_in_state(fleet: Fleet, states: list[StoreState]) -> BoolArray:
     """Which stores stand so, shape `(stores,)`."""
-    return np.isin(fleet.state, [STORE_STATES.index(one) for one in wanted])
+    return np.isin(fleet.state, [STORE_STATES.index(state) for state in states])
 
 
 def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:

@@ -191,7 +191,7 @@ class Segment(ResponseBody):
     is_certain: bool = Field(description="The status run's own polls lie on both sides.")
 
 
-class Tick(ResponseBody):
+class TimelinePoll(ResponseBody):
     """One poll."""
 
     at: AwareDatetime
@@ -214,7 +214,7 @@ class TimelineResponse(ResponseBody):
     end: AwareDatetime
     offsets: list[OffsetSpan]
     segments: list[Segment]
-    polls: list[Tick]
+    polls: list[TimelinePoll]
 
 
 class LedgerEntry(ResponseBody):

@@ -33,7 +33,7 @@ from storemon_pipeline.settings import Settings
 DEFINITIONS_MODULE: Final = "storemon_pipeline.definitions"
 RUN_STARTER_MODULE: Final = "storemon_pipeline.launching.run_starter"
 API_FACTORY: Final = "storemon_api.app:create_app"
-API_PROTOCOL: Final = "storemon_api.security.client_timeouts:ImpatientProtocol"
+API_PROTOCOL: Final = "storemon_api.security.client_timeouts:ClientTimeoutProtocol"
 
 RUN_ENVIRONMENT: Final = {
     # A fork has no threads but its own, and NumPy's linear algebra is not used.

@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api_server import complete_report, serve
-from storemon_api.security.client_timeouts import ImpatientProtocol
+from storemon_api.security.client_timeouts import ClientTimeoutProtocol
 from storemon_pipeline.polls.poll_bodies import BodyFormat
 from storemon_pipeline.polls.push_polls import push_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
@@ -232,7 +232,7 @@ def test_deeply_nested_json_is_refused(client: httpx.Client) -> None:
 
 
 def test_who_never_finishes_the_head_of_a_request_is_hung_up_on(database_url: str) -> None:
-    class VeryImpatient(ImpatientProtocol):
+    class VeryImpatient(ClientTimeoutProtocol):
         head_seconds = 0.4
 
     with serve(database_url, protocol=VeryImpatient) as client:
@@ -257,7 +257,7 @@ def test_who_never_finishes_the_head_of_a_request_is_hung_up_on(database_url: st
                 time.sleep(0.2)
 
 
-class QuicklyBored(ImpatientProtocol):
+class QuicklyBored(ClientTimeoutProtocol):
     """Waits less for who does not read."""
 
     stalled_seconds = 0.4

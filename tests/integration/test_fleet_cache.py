@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from stored import at, load
-from storemon_api.live.announcer import Announcer
+from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
@@ -36,13 +36,13 @@ def test_newer_data_is_made_ready_while_nobody_asks_or_listens(
             await asyncio.sleep(0.05)
 
     async def watch() -> None:
-        announcer = Announcer(fleet)
-        announcer.start()
+        data_events = DataEvents(fleet)
+        data_events.start()
         await wait_until_current()
         await asyncio.to_thread(load, database_url, "A 10:00 down")
         assert not fleet.is_current()
         await wait_until_current()
-        await announcer.stop()
+        await data_events.stop()
 
     asyncio.run(watch())
     made = fleet.fleet(None)

@@ -24,7 +24,7 @@ from api_server import NO_DATABASE
 from storemon_api.app import create_app
 from storemon_api.security.access_control import AccessControl
 from storemon_api.security.access_rules import RULES, Rule, Stores
-from storemon_api.security.key_cache import KeyRing
+from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
 from storemon_pipeline.access.keys import ApiKey, NewToken, Scope, make_token
@@ -104,7 +104,7 @@ class Doors:
             )
             for (scope, is_limited), token in self.tokens.items()
         ]
-        self._keys = KeyRing(sa.create_engine("sqlite://"), keys=keys)
+        self._keys = KeyCache(sa.create_engine("sqlite://"), keys=keys)
 
     def status(
         self, rules: Mapping[tuple[str, str], Rule], method: str, path: str, token: str | None

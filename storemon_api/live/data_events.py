@@ -32,7 +32,7 @@ _STREAM_SECONDS: Final = 240.0
 _logger = logging.getLogger(__name__)
 
 
-class Announcer:
+class DataEvents:
     """Looks for newer data, makes what is shared of it, wakes who listens; of one event loop."""
 
     def __init__(self, fleet: FleetCache) -> None:
@@ -47,7 +47,7 @@ class Announcer:
 
     def start(self) -> None:
         """Begin to look, in the running event loop."""
-        self._watch = asyncio.create_task(self._look_for_ever())
+        self._watch = asyncio.create_task(self._poll_forever())
 
     async def stop(self) -> None:
         """End all streams and stop to look."""
@@ -60,31 +60,31 @@ class Announcer:
         """Yield a server-sent event for the data of now, and one whenever there is newer data."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
-        told: FleetVersion | None = None
+        sent: FleetVersion | None = None
         yield b"retry: 2000\n\n"
         while not self._is_stopping and loop.time() < until:
-            if self._version is not None and self._version != told:
-                told = self._version
-                yield _event(told, has_load_ids=has_load_ids)
+            if self._version is not None and self._version != sent:
+                sent = self._version
+                yield _event(sent, has_load_ids=has_load_ids)
             changed = self._changed
             try:
                 await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
             except TimeoutError:
                 yield b": still here\n\n"
 
-    async def _look_for_ever(self) -> None:
+    async def _poll_forever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
                 if loop.time() >= self._rest_until:
-                    await self._look(loop)
+                    await self._poll_database(loop)
             except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
                 _logger.info("No database to look for newer data: %s", error)
             except InvariantError:
                 _logger.exception("Nothing is told of the newest data")
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _poll_database(self, loop: asyncio.AbstractEventLoop) -> None:
         version = await run_in_threadpool(self._fleet.version)
         if version != self._version:
             # Made before it is announced, so that the pages that then ask need not wait.
@@ -93,15 +93,15 @@ class Announcer:
             self._version = version
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
-            self._rest_until = self._rested(loop, began)
+            self._rest_until = self._rest_after(loop, began)
             self._check_after = max(self._check_after, loop.time() + _CHECK_SECONDS)
         if version != self._checked and loop.time() >= self._check_after:
             began = loop.time()
             await run_in_threadpool(self._fleet.data_check, None)
             self._checked = version
-            self._check_after = self._rested(loop, began)
+            self._check_after = self._rest_after(loop, began)
 
-    def _rested(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
+    def _rest_after(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
         """When what began then may be done again."""
         return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
 
@@ -114,4 +114,4 @@ def _event(version: FleetVersion, *, has_load_ids: bool) -> bytes:
     return f"event: data\ndata: {json.dumps(data)}\n\n".encode()
 
 
-AnnouncerDep = Annotated[Announcer, Depends(from_state("announcer"))]
+DataEventsDep = Annotated[DataEvents, Depends(from_state("data_events"))]

@@ -12,31 +12,31 @@ from storemon_pipeline.stores.groups import read_members
 
 
 @dataclass(frozen=True, slots=True)
-class Members:
+class GroupFilter:
     """The stores of a group, of a region, or of both; None leaves it open."""
 
     group: str | None
     region: str | None
 
-    def visible(self, request: Request, reader: sa.Engine) -> frozenset[str] | None:
+    def visible_stores(self, request: Request, reader: sa.Engine) -> frozenset[str] | None:
         """The ids of those that the request may see; None for every store."""
-        some = visible_stores(request)
+        visible = visible_stores(request)
         if self.group is None and self.region is None:
-            return some
+            return visible
         with reader.connect() as connection:
             members = read_members(connection, group=self.group, region=self.region)
-        return members if some is None else members & some
+        return members if visible is None else members & visible
 
 
-EVERY_STORE: Final = Members(None, None)
+NO_FILTER: Final = GroupFilter(None, None)
 
 
-async def _members(
+async def _group_filter(
     group: Annotated[str | None, Query(description="Only stores of this group.")] = None,
     region: Annotated[str | None, Query(description="Only stores of this region.")] = None,
-) -> Members:
+) -> GroupFilter:
     check_texts(group=group, region=region)
-    return Members(group, region)
+    return GroupFilter(group, region)
 
 
-MembersDep = Annotated[Members, Depends(_members)]
+GroupFilterDep = Annotated[GroupFilter, Depends(_group_filter)]
