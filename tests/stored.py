@@ -24,7 +24,7 @@ from storemon_pipeline.schedules.versions import (
     BUSINESS_HOURS,
     STORE_TIMEZONES,
     VersionTable,
-    load_versions,
+    write_versions,
 )
 from storemon_pipeline.schedules.zones_file import read_zones_file
 
@@ -163,7 +163,7 @@ def load_frame(
     load = open_load(
         bulk, Source(table.name), file_path=file_path, run_id=None, loaded_at=loaded_at
     )
-    row_counts = load_versions(bulk, load, table, frame)
+    (row_counts,) = write_versions(bulk, [load], [frame], table=table)
     close_load(bulk, load, row_counts, ())
     return row_counts
 

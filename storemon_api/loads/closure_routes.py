@@ -24,14 +24,14 @@ from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.security.access_control import audit_event, visible_stores
-from storemon_pipeline.loads.pushed_load import BadRowsError
-from storemon_pipeline.schedules.closures import StoredClosure
-from storemon_pipeline.schedules.push_schedules import (
+from storemon_pipeline.ingestion.push_schedules import (
     NoClosureError,
     cancel_pushed_closure,
     list_closures,
     push_closure,
 )
+from storemon_pipeline.loads.pushed_load import BadRowsError
+from storemon_pipeline.schedules.closures import StoredClosure
 
 router = APIRouter(tags=["data"])
 

@@ -2,27 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, assert_never
+from typing import assert_never
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from storemon_pipeline.alerts.conditions import (
     GROUP_PREFIX,
     MANY_SILENT,
-    POLLS,
     ZONE_PREFIX,
     Key,
     Kind,
 )
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US
-
-_SOURCES: Final = {
-    POLLS: "polls",
-    "business_hours": "opening hours",
-    "store_timezones": "time zones",
-    "closures": "closures",
-    "store_details": "names of stores",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +78,6 @@ def amount(amount_us: int) -> str:
     if amount_us < 2 * DAY_US:
         return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     return f"{minutes // 1440} days" + (f" {minutes % 1440 // 60} h" if minutes % 1440 > 59 else "")  # noqa: PLR2004
-
-
-def source_name(source: str) -> str:
-    """What people call a source."""
-    return _SOURCES.get(source, source)
 
 
 def place(subject: str) -> str:
@@ -188,8 +175,8 @@ def source_opened(key: Key, refreshed_at: datetime, now: datetime, pages: str | 
     """A source does not arrive."""
     late_us = (now - refreshed_at) // (now.resolution)
     return Message(
-        f"Not refreshed: {source_name(key.subject)}",
-        f"Nothing has come of the source {source_name(key.subject)} since {_utc(refreshed_at)}, "
+        f"Not refreshed: {Source(key.subject).label}",
+        f"Nothing has come of the source {Source(key.subject).label} since {_utc(refreshed_at)}, "
         f"for {amount(late_us)}.{_root(pages, 'pages/data')}",
     )
 
@@ -197,8 +184,8 @@ def source_opened(key: Key, refreshed_at: datetime, now: datetime, pages: str | 
 def source_closed(key: Key, now: datetime, pages: str | None) -> Message:
     """A source arrives again."""
     return Message(
-        f"Refreshed again: {source_name(key.subject)}",
-        f"As of {_utc(now)} the source {source_name(key.subject)} arrives again."
+        f"Refreshed again: {Source(key.subject).label}",
+        f"As of {_utc(now)} the source {Source(key.subject).label} arrives again."
         f"{_root(pages, 'pages/data')}",
     )
 
@@ -219,7 +206,7 @@ def describe(key: Key, store: StoreName | None) -> str:
         case Kind.PLATFORM:
             return place(key.subject)
         case Kind.SOURCE:
-            return "polls of many stores" if key == MANY_SILENT else source_name(key.subject)
+            return "polls of many stores" if key == MANY_SILENT else Source(key.subject).label
         case _:
             assert_never(key.kind)
 

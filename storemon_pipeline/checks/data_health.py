@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from storemon_pipeline.domain.rejections import named_store
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.loads.snapshot_rows import from_own_rows
 
 _EXAMPLES: Final = 5
 
@@ -22,6 +23,12 @@ _STANDING_LOADS: Final = """
         )
     )
 """
+
+_SNAPSHOT_LOADS: Final = "\n".join(
+    f"UNION ALL SELECT '{source}', load_id {from_own_rows(source)}"
+    for source in Source
+    if source.is_snapshot
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +94,21 @@ def read_source_health_of(
     """
     rows = connection.execute(
         sa.text(
-            """
+            f"""
             WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:store_ids)),
             said AS (
                 SELECT 'store_status' AS source, p.load_id FROM own CROSS JOIN LATERAL (
                     SELECT load_id FROM store_status p WHERE p.store_key = own.store_key
                     ORDER BY polled_at DESC LIMIT 1
                 ) p
-                UNION ALL SELECT 'business_hours', load_id FROM business_hours JOIN own
-                    USING (store_key)
-                UNION ALL SELECT 'store_timezones', load_id FROM store_timezones JOIN own
-                    USING (store_key)
-                UNION ALL SELECT 'store_details', load_id FROM store_details JOIN own
-                    USING (store_key)
-                UNION ALL SELECT 'closures', load_id FROM closures
-                    WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
+                {_SNAPSHOT_LOADS}
             )
             SELECT source, loaded_at, file_path, looked_at
             FROM (SELECT source, max(load_id) AS load_id FROM said GROUP BY source) newest
             JOIN loads USING (source, load_id)
             LEFT JOIN source_looks USING (source)
             ORDER BY source
-            """
+            """  # noqa: S608  (a constant of this module)
         ),
         {"store_ids": sorted(store_ids)},
     )

@@ -5,6 +5,7 @@ from typing import Final
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.tables import metadata
 
 _PREVIEWS: Final = {
     "store_status": """
@@ -55,5 +56,11 @@ _PREVIEWS: Final = {
 
 
 def read_preview(bulk: Bulk, table: str) -> pa.Table:
-    """Up to five rows of a table, with store ids; KeyError for a table that has no preview."""
-    return bulk.fetch(_PREVIEWS[table])
+    """Up to five rows of a table of stores, with store ids in place of keys."""
+    return bulk.fetch(_PREVIEWS.get(table) or _first_rows(table))
+
+
+def _first_rows(table: str) -> str:
+    names = [column.name for column in metadata.tables[table].columns]
+    columns = ", ".join(["store_id", *(name for name in names if name != "store_key")])
+    return f"SELECT {columns} FROM {table} JOIN stores USING (store_key) LIMIT 5"  # noqa: S608

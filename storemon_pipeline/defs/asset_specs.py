@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
+from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import UnusableFilesError
-from storemon_pipeline.ingestion.sources import MissingSourceError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 
 OWNERS: Final = ["team:storemon"]

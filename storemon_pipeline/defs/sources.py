@@ -24,8 +24,8 @@ from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source, note_missing_source
-from storemon_pipeline.ingestion.sources import MissingSourceError
 from storemon_pipeline.loads.load_log import read_first_polled_at
 
 _GROUP = "sources"

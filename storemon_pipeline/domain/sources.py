@@ -1,14 +1,46 @@
-"""The sources of data that storemon reads."""
+"""The sources of data, and what every room may know of them without reading a file.
+
+How a source is found, read, written and undone stands in ingestion/sources.py.
+"""
 
 from enum import StrEnum, unique
+from typing import Final
 
 
 @unique
 class Source(StrEnum):
-    """What a file tells: polls, or one of the snapshots around them."""
+    """The polls, or one of the snapshots around them: small files that are read whole.
+
+    A source's value is the name of its table, its asset and its `source` in the API. The order
+    numbers the refresh locks: a new source comes last.
+    """
 
     STORE_STATUS = "store_status"
     BUSINESS_HOURS = "business_hours"
     STORE_TIMEZONES = "store_timezones"
     CLOSURES = "closures"
     STORE_DETAILS = "store_details"
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it is read whole each time; polls are read on from where the last load ended."""
+        return self is not Source.STORE_STATUS
+
+    @property
+    def changes_figures(self) -> bool:
+        """Whether a report depends on it. Names of stores change no figure."""
+        return self is not Source.STORE_DETAILS
+
+    @property
+    def label(self) -> str:
+        """What alerts call it."""
+        return _LABELS[self]
+
+
+_LABELS: Final = {
+    Source.STORE_STATUS: "polls",
+    Source.BUSINESS_HOURS: "opening hours",
+    Source.STORE_TIMEZONES: "time zones",
+    Source.CLOSURES: "closures",
+    Source.STORE_DETAILS: "names of stores",
+}

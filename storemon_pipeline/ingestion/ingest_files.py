@@ -1,7 +1,6 @@
 """Loading the files of a source: what is new in the data folder is in the database afterwards.
 
-Which files those are, and what of each is new, is decided in ingest/sources.py and
-file_changes.py.
+find_files.py finds them, and file_changes.py tells what is new in each.
 """
 
 from collections import Counter
@@ -9,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, assert_never
-
-import pandas as pd
+from typing import BinaryIO
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
@@ -30,7 +27,8 @@ from storemon_pipeline.ingestion.file_changes import (
     plan_whole,
     portions,
 )
-from storemon_pipeline.ingestion.sources import find_files
+from storemon_pipeline.ingestion.find_files import find_files
+from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.file_states import (
     FileState,
     forget_other_files,
@@ -44,13 +42,6 @@ from storemon_pipeline.loads.source_checks import record_look, renew_look
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
 from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us, take_back_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from_us
-from storemon_pipeline.schedules.closures import load_closure_union
-from storemon_pipeline.schedules.closures_file import read_closures_file
-from storemon_pipeline.schedules.hours_file import read_hours_file
-from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES, load_union
-from storemon_pipeline.schedules.zones_file import read_zones_file
-from storemon_pipeline.stores.details_file import read_store_details_file
-from storemon_pipeline.stores.store_details import load_details_union
 
 
 class UnusableFilesError(Exception):
@@ -146,10 +137,8 @@ def ingest_source(
             kept_from_us = read_polls_kept_from_us(bulk)
         refresh = _Refresh(url, source, now, run_id, on_progress, kept_from_us)
         files = find_files(data, source)
-        if source is Source.STORE_STATUS:
-            load = _ingest_polls(refresh, files, known)
-        else:
-            load = _ingest_snapshot(refresh, files, known)
+        ingest = _ingest_snapshot if source.is_snapshot else _ingest_polls
+        load = ingest(refresh, files, known)
         if not load.unusable:
             with bulk_transaction(url) as bulk:
                 record_look(bulk, source, now)
@@ -300,7 +289,7 @@ def _ingest_snapshot(
         try:
             with open_file(file) as (stream, opened):
                 plan = plan_whole(stream, state)
-                read = _read_snapshot(refresh.source, OpenFile(str(file.path), stream))
+                read = SNAPSHOTS[refresh.source].read(OpenFile(str(file.path), stream))
         except UnusableFileError as error:
             unusable.append(error)
             continue
@@ -320,56 +309,21 @@ def _ingest_snapshot(
     return SourceLoad(len(files), tuple(loads), ())
 
 
-def _read_snapshot(source: Source, file: OpenFile) -> SnapshotRead:
-    match source:
-        case Source.BUSINESS_HOURS:
-            return read_hours_file(file)
-        case Source.STORE_TIMEZONES:
-            return read_zones_file(file)
-        case Source.CLOSURES:
-            return read_closures_file(file)
-        case Source.STORE_DETAILS:
-            return read_store_details_file(file)
-        case Source.STORE_STATUS:
-            raise ValueError(f"{source} is no snapshot")
-        case _:
-            assert_never(source)
-
-
 def _load_snapshot(
     refresh: _Refresh, bulk: Bulk, reads: Sequence[tuple[FoundFile, FileState, SnapshotRead]]
 ) -> list[FileLoad]:
     """Write the union of the files; each of them is a load of its own, in their order."""
     loads = [refresh.open_load(bulk, file.file_path) for file, _, _ in reads]
     frames = [read.frame for _, _, read in reads]
+    counts = SNAPSHOTS[refresh.source].write(bulk, loads, frames)
     made = []
-    for (file, state, read), load, written in zip(
-        reads, loads, _write_union(bulk, refresh.source, loads, frames), strict=True
-    ):
+    for (file, state, read), load, written in zip(reads, loads, counts, strict=True):
         row_counts = written + _rejected_row_counts(read.rejected)
         close_load(bulk, load, row_counts, read.rejected, header=read.header)
         write_file_state(bulk, refresh.source, file.file_path, replace(state, load_id=load.load_id))
         made.append(FileLoad(file.file_path, load.load_id, row_counts, read.rejected))
     forget_other_files(bulk, refresh.source, [load.file_path for load in made])
     return made
-
-
-def _write_union(
-    bulk: Bulk, source: Source, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
-) -> list[RowCounts]:
-    match source:
-        case Source.BUSINESS_HOURS:
-            return load_union(bulk, loads, BUSINESS_HOURS, frames)
-        case Source.STORE_TIMEZONES:
-            return load_union(bulk, loads, STORE_TIMEZONES, frames)
-        case Source.CLOSURES:
-            return load_closure_union(bulk, loads, frames)
-        case Source.STORE_DETAILS:
-            return load_details_union(bulk, loads, frames)
-        case Source.STORE_STATUS:
-            raise ValueError(f"{source} is no snapshot")
-        case _:
-            assert_never(source)
 
 
 def _take_back_tail(bulk: Bulk, load_id: int, *, undone_at: datetime) -> None:

@@ -54,9 +54,9 @@ def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Rep
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return [
-            _replay_polls(bulk, rows, now=now)
-            if rows[0].source is Source.STORE_STATUS
-            else _read_file_again(bulk, rows)
+            _read_file_again(bulk, rows)
+            if rows[0].source.is_snapshot
+            else _replay_polls(bulk, rows, now=now)
             for rows in by_load(read_waiting_rows(bulk, load_id=load_id))
         ]
 

@@ -1,61 +1,121 @@
-"""The sources of storemon, the names of their files in the data folder, and finding them.
+"""The registry of sources: the files, parsing, writing, undoing and asset of each, in one place.
 
-What stands inside a file is the readers' matter, where the folder lies that of locations.py.
+A new snapshot is a member of `Source`, its table, its parser and writer, and an entry here. Polls
+are read and written differently (ingest_files.py): the registry has only the names of their files.
 """
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+import pandas as pd
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.files.folders import Folder, FoundFile, data_folder
+from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
+from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.schedules.closures import take_back_closures, write_closures
+from storemon_pipeline.schedules.closures_file import parse_closures, read_closures_file
+from storemon_pipeline.schedules.hours_file import parse_hours, read_hours_file
+from storemon_pipeline.schedules.versions import (
+    BUSINESS_HOURS,
+    STORE_TIMEZONES,
+    take_back_versions,
+    write_versions,
+)
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.schedules.zones_file import parse_zones, read_zones_file
+from storemon_pipeline.stores.details_file import parse_store_details, read_store_details_file
+from storemon_pipeline.stores.store_details import write_store_details
 
-NAMES: Final[dict[Source, tuple[str, ...]]] = {
-    Source.STORE_STATUS: ("store_status",),
-    Source.BUSINESS_HOURS: ("business_hours", "menu_hours"),
-    Source.STORE_TIMEZONES: ("timezones", "store_timezones"),
-    Source.CLOSURES: ("closures",),
-    Source.STORE_DETAILS: ("stores",),
-}
-"""Names of each source, in the order in which they are looked for: of a folder, or of a file whose
-name goes on with one of SUFFIXES."""
-
-SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
-"""What the names of files end with, in lower case; other files are left alone."""
-
-
-class MissingSourceError(Exception):
-    """A source has neither file nor folder in the data folder."""
-
-    def __init__(self, data: str, source: Source, *, has_folder: bool) -> None:
-        place = f"in {data}" if has_folder else f"in {data}, which is no folder"
-        self.data = data
-        self.source = source
-        self.names = tuple(f"{name}.csv" for name in NAMES[source])
-        folders = " or ".join(f"{name}/" for name in NAMES[source])
-        super().__init__(
-            f"no file for {source} {place}: looked for {' and '.join(self.names)} "
-            f"(or .csv.gz, .csv.zst, .parquet), and for such files in a folder {folders}"
-        )
+POLL_FILES: Final = ("store_status",)
 
 
-def find_files(data: str | Path | Folder, source: Source) -> list[FoundFile]:
-    """The files of a source: single files first, then its folder's, at any depth.
+@dataclass(frozen=True, slots=True)
+class AssetCheckText:
+    """The asset check that warns of rejected rows; with a `reason` only of those."""
 
-    Single files come in the order of SUFFIXES, a folder's in the order of their paths. Of several
-    names of a source the first that has files counts: those of two names are never mixed. An empty
-    folder is a source without files. Raises MissingSourceError, which says what was looked for;
-    LocationError; UnreachableError.
+    name: str
+    description: str
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A source whose files are one snapshot: the union of their rows is what it says now.
+
+    `file_names` are tried in this order; each stands for a folder, and for files with one of the
+    known endings. An optional source may have no file at all. `read` reads a file, `parse` the
+    text columns of pushed rows. `write` writes the frames of several loads as one snapshot, and
+    counts the rows of each load. `undo` takes out what one load wrote; None: a load cannot be
+    undone. `after_change` brings derived tables up to date where no refresh follows, which is after
+    a push and an undo. The asset has the source's name.
     """
-    folder = data_folder(data)
-    has_empty_folder = False
-    for name in NAMES[source]:
-        files = folder.files([name + suffix for suffix in SUFFIXES])
-        below = folder.files_below(name)
-        if below is not None:
-            files += [file for file in below if file.file_path.endswith(SUFFIXES)]
-            has_empty_folder = True
-        if files:
-            return files
-    if has_empty_folder:
-        return []
-    raise MissingSourceError(str(folder), source, has_folder=folder.exists())
+
+    file_names: tuple[str, ...]
+    read: Callable[[OpenFile], SnapshotRead]
+    parse: ParseRows
+    write: Callable[[Bulk, Sequence[Load], Sequence[pd.DataFrame]], list[RowCounts]]
+    undo: Callable[[Bulk, int], None] | None
+    description: str
+    check: AssetCheckText
+    is_optional: bool = False
+    after_change: Callable[[Bulk], object] | None = None
+
+
+SNAPSHOTS: Final[dict[Source, Snapshot]] = {
+    Source.BUSINESS_HOURS: Snapshot(
+        file_names=("business_hours", "menu_hours"),
+        read=read_hours_file,
+        parse=parse_hours,
+        write=partial(write_versions, table=BUSINESS_HOURS),
+        undo=partial(take_back_versions, table=BUSINESS_HOURS),
+        after_change=refresh_intervals,
+        description="Weekly opening hours, with all earlier versions.",
+        check=AssetCheckText(
+            "hours_readable",
+            "No row of the hours' file was rejected: each would change a store's week.",
+        ),
+    ),
+    Source.STORE_TIMEZONES: Snapshot(
+        file_names=("timezones", "store_timezones"),
+        read=read_zones_file,
+        parse=parse_zones,
+        write=partial(write_versions, table=STORE_TIMEZONES),
+        undo=partial(take_back_versions, table=STORE_TIMEZONES),
+        description="The stores' IANA time zones, with all earlier versions.",
+        check=AssetCheckText(
+            "zones_known",
+            "Every time zone is in the IANA data; lists those that are not.",
+            Reason.UNKNOWN_ZONE,
+        ),
+    ),
+    Source.CLOSURES: Snapshot(
+        file_names=("closures",),
+        read=read_closures_file,
+        parse=parse_closures,
+        write=write_closures,
+        undo=take_back_closures,
+        is_optional=True,
+        description="Planned closures from files and pushes. The file is optional.",
+        check=AssetCheckText("closures_readable", "No row of the closures' file was rejected."),
+    ),
+    Source.STORE_DETAILS: Snapshot(
+        file_names=("stores",),
+        read=read_store_details_file,
+        parse=parse_store_details,
+        write=write_store_details,
+        undo=None,
+        is_optional=True,
+        description="Names, groups and regions of stores. The file is optional.",
+        check=AssetCheckText("details_readable", "No row of the stores' file was rejected."),
+    ),
+}
+
+
+def file_names(source: Source) -> tuple[str, ...]:
+    """The names of a source's files and folders, without endings, in the order of search."""
+    return SNAPSHOTS[source].file_names if source.is_snapshot else POLL_FILES

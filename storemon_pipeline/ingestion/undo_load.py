@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.load_undo import (
     StoredLoad,
     forget_file,
@@ -18,9 +17,6 @@ from storemon_pipeline.loads.load_undo import (
 )
 from storemon_pipeline.polls.poll_table import take_back_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from
-from storemon_pipeline.schedules.closures import take_back_closures
-from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES, take_back_versions
-from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 
 class UndoError(Exception):
@@ -49,9 +45,8 @@ def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = Fal
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         load = _find(bulk, load_id)
         removed = _take_back(bulk, load)
-        is_snapshot = load.source is not Source.STORE_STATUS
         is_forgotten = (
-            is_reloading or (is_snapshot and has_later_statement(bulk, load))
+            is_reloading or (load.source.is_snapshot and has_later_statement(bulk, load))
         ) and forget_file(bulk, load)
         undo_load_id = record_undoing(bulk, load, undone_at=now, rows_removed=removed)
     refresh_uptime(url, refreshed_at=now, is_moving_back=True)
@@ -85,22 +80,16 @@ def _find(bulk: Bulk, load_id: int) -> StoredLoad:
 
 
 def _take_back(bulk: Bulk, load: StoredLoad) -> int:
-    """Returns how many polls are gone."""
-    match load.source:
-        case Source.STORE_STATUS:
-            return take_back_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
-        case Source.BUSINESS_HOURS:
-            take_back_versions(bulk, load.load_id, BUSINESS_HOURS)
-            refresh_intervals(bulk)
-        case Source.STORE_TIMEZONES:
-            take_back_versions(bulk, load.load_id, STORE_TIMEZONES)
-        case Source.CLOSURES:
-            take_back_closures(bulk, load.load_id)
-        case Source.STORE_DETAILS:
-            raise UndoError(
-                f"Load {load.load_id} holds names of stores, of which only the newest are kept: "
-                "change the file instead."
-            )
-        case _:
-            assert_never(load.source)
+    """What the load wrote is gone; returns how many polls were removed."""
+    if not load.source.is_snapshot:
+        return take_back_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
+    snapshot = SNAPSHOTS[load.source]
+    if snapshot.undo is None:
+        raise UndoError(
+            f"Load {load.load_id} holds {load.source.label}. Earlier ones are not kept: "
+            "change the file instead."
+        )
+    snapshot.undo(bulk, load.load_id)
+    if snapshot.after_change is not None:
+        snapshot.after_change(bulk)
     return 0

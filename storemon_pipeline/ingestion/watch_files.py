@@ -9,7 +9,7 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder
 from storemon_pipeline.ingestion.file_changes import has_been_read, is_quiet
-from storemon_pipeline.ingestion.sources import MissingSourceError, find_files
+from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
 from storemon_pipeline.loads.file_states import read_file_states
 
 

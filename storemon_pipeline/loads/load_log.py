@@ -99,7 +99,7 @@ def close_load(
             header if rejected else None,
         ),
     )
-    if load.file_path is not None and load.source is not Source.STORE_STATUS:
+    if load.file_path is not None and load.source.is_snapshot:
         bulk.execute(
             """
             UPDATE rejected_rows r SET replayed_by_load_id = $1 FROM loads l

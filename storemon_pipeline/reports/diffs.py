@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from storemon_pipeline.database.tables import uptime_report
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import LOOKBACK_US
+from storemon_pipeline.loads.snapshot_rows import from_own_rows, load_columns
 
 FIGURES: Final = tuple(
     f"{kind}_last_{window}"
@@ -132,18 +133,22 @@ def _figures(row: sa.RowMapping, side: str) -> Figures:
     return {name: row[f"{side}_{name}"] for name in FIGURES}
 
 
-# Loads by which something stands that is said of some stores, or of every store.
-_OF_STORES: Final = """
+_SNAPSHOT_LOADS: Final = "\n".join(
+    f"UNION ALL SELECT {column} {from_own_rows(source)}"
+    for source in Source
+    if source.is_snapshot and source.changes_figures
+    for column in load_columns(source)
+)
+
+# Loads with rows in the tables now about some stores, or about every store.
+_OF_STORES: Final = f"""
     AND load_id IN (
         WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:stores))
         SELECT load_id FROM store_status JOIN own USING (store_key)
         WHERE polled_at <= :as_of AND polled_at > :as_of - :look_back * interval '1 microsecond'
-        UNION ALL SELECT load_id FROM business_hours JOIN own USING (store_key)
-        UNION ALL SELECT load_id FROM store_timezones JOIN own USING (store_key)
-        UNION ALL SELECT unnest(ARRAY[load_id, cancelled_by_load_id]) FROM closures
-        WHERE store_key IS NULL OR store_key IN (SELECT store_key FROM own)
+        {_SNAPSHOT_LOADS}
     )
-"""
+"""  # noqa: S608  (a constant of this module)
 
 
 def read_loads_between(

@@ -45,25 +45,17 @@ class StoredClosure:
     loaded_at: datetime
 
 
-def load_closures(bulk: Bulk, load: Load, frame: pd.DataFrame) -> RowCounts:
-    """Write the closures that are new; from files, cancel those that are no longer said.
-
-    `frame` has the columns `store_id`, `start_local_us`, `end_local_us` (OPEN_END: none), `reason`.
-    From files it holds all that the source says now: a closure that files said and that is not in
-    it is cancelled, and a changed row is another closure. One that files still say stays cancelled
-    when it was cancelled by hand. A push adds to what is there. The row counts have no rejected
-    rows; a closure counts as replaced when one of the same store and start gave way to it.
-    """
-    (row_counts,) = load_closure_union(bulk, [load], [frame])
-    return row_counts
-
-
-def load_closure_union(
+def write_closures(
     bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
 ) -> list[RowCounts]:
-    """As `load_closures`, for closures that lie in several files, one load for each of them.
+    """Write the closures that are new; from files, cancel those that no file holds any more.
 
-    What none of the files says any more is cancelled by the last load.
+    There is one frame and load per file. A frame has the columns `store_id`, `start_local_us`,
+    `end_local_us` (OPEN_END: none), `reason`. Files hold all closures of their source: one that
+    files said before and that is in none of them now is cancelled by the last load, and a changed
+    row is another closure. A closure that was cancelled by hand stays cancelled while files still
+    hold it. A push adds to what is there. No row is counted as rejected; a closure counts as
+    replaced when it takes the place of one with the same store and start.
     """
     rows = _with_keys(bulk, pd.concat(frames, ignore_index=True))
     part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])

@@ -38,27 +38,19 @@ STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), is_one_r
 _VERSION: Final = ["store_key", "valid_from_us", "is_dated"]
 
 
-def load_versions(bulk: Bulk, load: Load, table: VersionTable, frame: pd.DataFrame) -> RowCounts:
-    """Write the versions of a snapshot that say something new.
-
-    `frame` has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
-    none), and those of the table, in file order. Rows without `valid_from` hold always when they
-    are the store's first, else from the load on. From a file, a version whose rows are those that
-    files said last makes no new one; from a push, one whose rows are those that count. The
-    row counts have no rejected rows.
-    """
-    (row_counts,) = load_union(bulk, [load], table, [frame])
-    return row_counts
-
-
-def load_union(
-    bulk: Bulk, loads: Sequence[Load], table: VersionTable, frames: Sequence[pd.DataFrame]
+def write_versions(
+    bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame], *, table: VersionTable
 ) -> list[RowCounts]:
-    """Write the versions of a snapshot that lies in several files, one load for each of them.
+    """Write the versions of a snapshot that are new. The snapshot has one frame and load per file.
 
-    All rows count as those of one file, in the order of the files. A version whose rows come from
-    several files is the last one's; each row is accounted for in its own file's load. The loads
-    are of one instant and origin. Otherwise as `load_versions`.
+    A frame has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
+    none), and those of the table, in file order. Rows without `valid_from` hold always when they
+    are the store's first, else from the load on. From files, a version is new when its rows differ
+    from those that files said last; from a push, when they differ from those that count.
+
+    All frames count as one file, in their order. A version whose rows come from several files
+    belongs to the last one; each row is counted in the load of its own file. The loads have one
+    `loaded_at`, and all or none of them have a file. No row is counted as rejected.
     """
     frame = pd.concat(frames, ignore_index=True)
     part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])

@@ -4,7 +4,7 @@ What holds for a store without a zone is the engine's matter.
 """
 
 import zoneinfo
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ _NO_PLACE: Final = {"Factory", "localtime", "posixrules"}  # keys that say nothi
 
 @cache
 def known_zones() -> frozenset[str]:
-    """Return the IANA keys of which this installation has data."""
+    """Return the IANA keys that this installation has data for."""
     return frozenset(zoneinfo.available_timezones() - _NO_PLACE)
 
 
@@ -42,15 +42,14 @@ def read_zones_file(file: Path | OpenFile) -> SnapshotRead:
     Columns of the frame: store_id (str), timezone (str, a key of known_zones), valid_from_us
     (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
     """
-    return read_snapshot(file, COLUMNS, partial(parse_zones, known=known_zones()))
+    return read_snapshot(file, COLUMNS, parse_zones)
 
 
-def parse_zones(
-    columns: dict[str, pa.Array], verdict: Verdict, *, known: frozenset[str]
-) -> pd.DataFrame:
+def parse_zones(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     """Return the frame of read_zones_file without `line`, for all rows; reject the bad ones."""
     ids, store = distinct_texts(columns["store_id"])
     reject_bad_ids(verdict, ids, store)
+    known = known_zones()
     zones, zone = distinct_texts(columns["timezone_str"])
     is_known = np.array([text in known for text in zones], np.bool_)[zone]
     verdict.reject(~is_known, Reason.UNKNOWN_ZONE)

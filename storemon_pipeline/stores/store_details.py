@@ -43,7 +43,7 @@ class StoreDetails:
         )
 
 
-def load_details_union(
+def write_store_details(
     bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
 ) -> list[RowCounts]:
     """Write names, groups and regions of a snapshot that may lie in several files.

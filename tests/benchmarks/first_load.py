@@ -8,7 +8,7 @@ from benchmarks.goals import Measured, seconds_of
 from benchmarks.loaded import load, make_database
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.sources import find_files
+from storemon_pipeline.ingestion.find_files import find_files
 
 _BLOCK_BYTES = 1 << 20
 

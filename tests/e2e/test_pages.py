@@ -32,8 +32,8 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
-from storemon_pipeline.ingestion.sources import MissingSourceError
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals

@@ -23,8 +23,8 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.reports.make_reports import make_waiting_reports
-from storemon_pipeline.schedules.push_schedules import push_rows
 from waiting import eventually
 
 OWN: Final = {"own-1", "own-2"}

@@ -21,7 +21,7 @@ from storemon_pipeline.definitions import defs
 from storemon_pipeline.defs.asset_specs import told_apart
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.ingestion.sources import find_files
+from storemon_pipeline.ingestion.find_files import find_files
 from storemon_pipeline.reports.requests import (
     Report,
     ReportState,

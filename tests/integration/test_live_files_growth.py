@@ -29,8 +29,8 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files import fingerprints
 from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion import file_changes
+from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source
-from storemon_pipeline.ingestion.sources import MissingSourceError
 from storemon_pipeline.loads.rejected_rows import read_waiting_rows
 
 HEADER: Final = "store_id,timestamp_utc,status\n"

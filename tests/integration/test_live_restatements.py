@@ -12,10 +12,10 @@ from api_server import complete_report, expired_report, failed_report, serve, wa
 from stored import MAX_GAP, at, execute, load
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.requests import request_report
-from storemon_pipeline.schedules.push_schedules import push_rows
 
 NOW = datetime(2023, 2, 2, tzinfo=UTC)
 ZERO = {

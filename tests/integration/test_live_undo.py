@@ -27,11 +27,11 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.push_schedules import cancel_pushed_closure, push_rows
 from storemon_pipeline.ingestion.replay_rejected import list_rejected, replay_rejected
 from storemon_pipeline.ingestion.undo_load import UndoError, list_loads, undo_load
 from storemon_pipeline.polls.poll_bodies import BodyFormat
 from storemon_pipeline.polls.push_polls import push_polls
-from storemon_pipeline.schedules.push_schedules import cancel_pushed_closure, push_rows
 
 NOW = datetime(2023, 2, 2, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

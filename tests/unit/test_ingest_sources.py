@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.sources import MissingSourceError, find_files
+from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from storemon_pipeline.files.folders import (
     data_folder,
     open_file,
 )
-from storemon_pipeline.ingestion.sources import MissingSourceError, find_files
+from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
 from storemon_pipeline.ingestion.watch_files import look_at_files
 
 NOW = datetime(2040, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 
 from storemon_pipeline.business_time.calendar import OPEN_END
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.sources import find_files
+from storemon_pipeline.ingestion.find_files import find_files
 from storemon_pipeline.polls.poll_rows import read_polls_file
 from storemon_pipeline.sample_data import SampleSummary, write_sample_data
 from storemon_pipeline.schedules.closures_file import read_closures_file

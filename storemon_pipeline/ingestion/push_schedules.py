@@ -3,30 +3,25 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from typing import assert_never
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.access.audit_log import AuditEvent, append_event
-from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import Load, RowCounts, close_load, open_load
+from storemon_pipeline.ingestion.sources import SNAPSHOTS
+from storemon_pipeline.loads.load_log import RowCounts, close_load, open_load
 from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
 from storemon_pipeline.schedules.closures import (
     StoredClosure,
     cancel_closure,
     find_closure,
-    load_closures,
     read_closures,
+    write_closures,
 )
-from storemon_pipeline.schedules.closures_file import parse_closures
-from storemon_pipeline.schedules.hours_file import parse_hours
-from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES, load_versions
-from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
-from storemon_pipeline.schedules.zones_file import known_zones, parse_zones
 
 
 class NoClosureError(Exception):
@@ -47,10 +42,13 @@ def push_rows(
     Each row has the columns of the source's file, as text. Raises BadRowsError when one of them
     cannot be read; nothing is loaded then. Raises BusyError as `push_polls` does.
     """
+    snapshot = SNAPSHOTS[source]
     frame = _parse(source, rows)
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, source, file_path=None, run_id=None, loaded_at=now)
-        row_counts = _write(bulk, load, frame)
+        (row_counts,) = snapshot.write(bulk, [load], [frame])
+        if snapshot.after_change is not None:
+            snapshot.after_change(bulk)
         close_load(bulk, load, row_counts, ())
         append_event(bulk, audit)
     return PushedLoad(load.load_id, row_counts, ())
@@ -68,7 +66,7 @@ def push_closure(
     frame = _parse(Source.CLOSURES, [row])
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
-        row_counts = load_closures(bulk, load, frame)
+        (row_counts,) = write_closures(bulk, [load], [frame])
         close_load(bulk, load, row_counts, ())
         closure = find_closure(bulk, frame)
         append_event(bulk, audit)
@@ -99,7 +97,7 @@ def cancel_pushed_closure(
 def list_closures(
     url: str, *, only_stores: AbstractSet[str] | None, after: int, limit: int
 ) -> list[StoredClosure]:
-    """As `storage.closures.read_closures`."""
+    """See `schedules.closures.read_closures`."""
     with bulk_transaction(url) as bulk:
         return read_closures(bulk, only_stores=only_stores, after=after, limit=limit)
 
@@ -110,19 +108,7 @@ def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
         np.array(["\0" in "".join(row.values()) for row in rows], np.bool_), Reason.NUL_BYTE
     )
     columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in rows[0]}
-    match source:
-        case Source.BUSINESS_HOURS:
-            frame = parse_hours(columns, verdict)
-        case Source.STORE_TIMEZONES:
-            frame = parse_zones(columns, verdict, known=known_zones())
-        case Source.CLOSURES:
-            frame = parse_closures(columns, verdict)
-        case Source.STORE_DETAILS:
-            raise ValueError("names of stores are not pushed")
-        case Source.STORE_STATUS:
-            raise ValueError("polls are pushed by push_polls")
-        case _:
-            assert_never(source)
+    frame = SNAPSHOTS[source].parse(columns, verdict)
     if not verdict.is_good.all():
         rejected = tuple(
             RejectedRow.of(index, ",".join(rows[index].values()).encode(), reason)
@@ -130,21 +116,3 @@ def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
         )
         raise BadRowsError(rejected, len(rows))
     return frame
-
-
-def _write(bulk: Bulk, load: Load, frame: pd.DataFrame) -> RowCounts:
-    match load.source:
-        case Source.BUSINESS_HOURS:
-            row_counts = load_versions(bulk, load, BUSINESS_HOURS, frame)
-            refresh_intervals(bulk)
-            return row_counts
-        case Source.STORE_TIMEZONES:
-            return load_versions(bulk, load, STORE_TIMEZONES, frame)
-        case Source.CLOSURES:
-            return load_closures(bulk, load, frame)
-        case Source.STORE_DETAILS:
-            raise ValueError("names of stores are not pushed")
-        case Source.STORE_STATUS:
-            raise ValueError("polls are pushed by push_polls")
-        case _:
-            assert_never(load.source)
