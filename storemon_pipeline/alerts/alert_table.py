@@ -6,7 +6,6 @@ Sending what waits in `alert_deliveries` is `alert_deliveries`' matter, listing 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 import pyarrow as pa
 
@@ -21,9 +20,7 @@ from storemon_pipeline.alerts.messages import Message
 from storemon_pipeline.alerts.transitions import ClosedAt
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import INSTANT, instant, microseconds
-
-_WATCH_LOCK: Final = 7_305_119
-"""The advisory lock of whoever evaluates alerts."""
+from storemon_pipeline.database.locks import AdvisoryLock
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class NewDelivery:
 
 def take_watch_lock(bulk: Bulk) -> bool:
     """Whether this transaction is the only one that evaluates alerts."""
-    return bool(bulk.scalar(f"SELECT pg_try_advisory_xact_lock({_WATCH_LOCK})"))
+    return bool(bulk.scalar(f"SELECT pg_try_advisory_xact_lock({AdvisoryLock.EVALUATE_ALERTS:d})"))
 
 
 def read_watch(bulk: Bulk) -> Watch | None:

@@ -17,9 +17,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from storemon_pipeline.database.connections import libpq_url
-
-_POLL_LOCK: Final = 7_305_111
-"""The advisory lock that everyone holds who writes polls or runs."""
+from storemon_pipeline.database.locks import AdvisoryLock
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -116,7 +114,7 @@ def _lock(bulk: Bulk, patience: timedelta | None) -> None:
         bulk.execute(f"SET LOCAL lock_timeout = {milliseconds}")
     try:
         # Fetched: an error that comes with the result is not seen before.
-        bulk.fetch(f"SELECT 1 FROM pg_advisory_xact_lock({_POLL_LOCK})")  # noqa: S608
+        bulk.fetch(f"SELECT 1 FROM pg_advisory_xact_lock({AdvisoryLock.WRITE_POLLS:d})")  # noqa: S608
     except adbc_driver_manager.Error as error:
         if patience is not None and error.sqlstate == _LOCK_NOT_AVAILABLE:
             raise BusyError(patience) from error

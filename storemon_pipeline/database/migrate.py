@@ -1,7 +1,6 @@
 """The schema's version: bringing a database to the newest one, and asking for it."""
 
 from importlib.resources import files
-from typing import Final
 
 import sqlalchemy as sa
 from alembic import command
@@ -10,8 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from storemon_pipeline.database.connections import create_engine
-
-_MIGRATION_LOCK: Final = 7_305_112
+from storemon_pipeline.database.locks import AdvisoryLock
 
 
 def _config() -> Config:
@@ -31,7 +29,7 @@ def migrate(url: str) -> None:
     config = _config()
     try:
         with engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int(AdvisoryLock.MIGRATE))))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:

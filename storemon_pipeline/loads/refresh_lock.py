@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import sqlalchemy as sa
 
 from storemon_pipeline.database.connections import CONNECT_TIMEOUT_SECONDS, sqlalchemy_url
+from storemon_pipeline.database.locks import AdvisoryLock
 from storemon_pipeline.domain.sources import Source
-
-_REFRESH_LOCK: Final = 7_305_113
 
 
 @contextmanager
@@ -30,6 +28,10 @@ def refresh_lock(url: str, source: Source) -> Iterator[None]:
     )
     with engine.connect() as connection:
         connection.execute(
-            sa.select(sa.func.pg_advisory_lock(_REFRESH_LOCK, list(Source).index(source)))
+            sa.select(
+                sa.func.pg_advisory_lock(
+                    int(AdvisoryLock.REFRESH_SOURCE), list(Source).index(source)
+                )
+            )
         )
         yield

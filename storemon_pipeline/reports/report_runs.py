@@ -7,13 +7,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.locks import AdvisoryLock
 from storemon_pipeline.database.tables import report_runs, reports
 from storemon_pipeline.reports.requests import ReportState
 
 ATTEMPTS: Final = 3
 """So many runs may end without a report that they should have made; then it has failed."""
-
-_DISPATCHING_LOCK: Final = 7_305_113
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class ReportRun:
 def take_dispatching(connection: sa.Connection) -> bool:
     """Whether this session launches report runs from now on, until it ends; one at a time does."""
     is_taken: bool = connection.execute(
-        sa.select(sa.func.pg_try_advisory_lock(_DISPATCHING_LOCK))
+        sa.select(sa.func.pg_try_advisory_lock(int(AdvisoryLock.DISPATCH_REPORTS)))
     ).scalar_one()
     return is_taken
 

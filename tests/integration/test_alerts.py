@@ -14,6 +14,7 @@ from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notice, Watched, watch_alerts
 from storemon_pipeline.contract import ALERT_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.locks import AdvisoryLock
 from storemon_pipeline.defs.alerts import alert_job, alerts
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.domain.sources import Source
@@ -256,7 +257,7 @@ def test_what_was_up_by_night_is_told_when_the_store_opens(database_url: str) ->
 
 def test_two_looks_at_once_are_one(watched_url: str) -> None:
     with bulk_transaction(watched_url) as bulk:
-        bulk.scalar("SELECT pg_try_advisory_xact_lock(7305119)")
+        bulk.scalar(f"SELECT pg_try_advisory_xact_lock({AdvisoryLock.EVALUATE_ALERTS:d})")
         found = watch_alerts(
             watched_url, rules=Rules(), notice=NOTICE, now=at("09:02"), is_loading=False
         )
