@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from storemon_api.http.services import from_state
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_pipeline.figures.compute_uptime import InvariantError
-from storemon_pipeline.views.fleet_version import FleetVersion
+from storemon_pipeline.figures.data_version import DataVersion
 
 _LOOK_SECONDS: Final = 2.0
 _SHARE_OF_TIME: Final = 5
@@ -37,8 +37,8 @@ class DataEvents:
 
     def __init__(self, fleet: FleetCache) -> None:
         self._fleet = fleet
-        self._version: FleetVersion | None = None
-        self._checked: FleetVersion | None = None
+        self._version: DataVersion | None = None
+        self._checked: DataVersion | None = None
         self._rest_until = 0.0
         self._check_after = 0.0
         self._changed = asyncio.Event()
@@ -60,7 +60,7 @@ class DataEvents:
         """Yield a server-sent event for the data of now, and one whenever there is newer data."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
-        sent: FleetVersion | None = None
+        sent: DataVersion | None = None
         yield b"retry: 2000\n\n"
         while not self._is_stopping and loop.time() < until:
             if self._version is not None and self._version != sent:
@@ -106,7 +106,7 @@ class DataEvents:
         return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
 
 
-def _event(version: FleetVersion, *, has_load_ids: bool) -> bytes:
+def _event(version: DataVersion, *, has_load_ids: bool) -> bytes:
     data = {
         "load_id": version.load_id if has_load_ids else None,
         "refreshed_at": version.refreshed_at and version.refreshed_at.isoformat(),

@@ -10,7 +10,7 @@ from fastapi import Depends
 
 from storemon_api.http.services import from_state
 from storemon_pipeline.checks.contradictions import DataCheck, check_data
-from storemon_pipeline.views.fleet_version import FleetVersion, read_fleet_version
+from storemon_pipeline.figures.data_version import DataVersion, data_version
 from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 
 _Made = TypeVar("_Made")
@@ -28,7 +28,7 @@ class _Cached(Generic[_Made]):
         self._lock = threading.Lock()
         self._known: tuple[object, _Made] | None = None
 
-    def at(self, version: FleetVersion) -> _Made:
+    def at(self, version: DataVersion) -> _Made:
         own = version.without_days
         known = self._known
         if known is not None and known[0] == own:
@@ -42,7 +42,7 @@ class _Cached(Generic[_Made]):
             self._known = (own, made)
             return made
 
-    def is_at(self, version: FleetVersion) -> bool:
+    def is_at(self, version: DataVersion) -> bool:
         """Whether the thing is made of this version."""
         return self._known is not None and self._known[0] == version.without_days
 
@@ -58,10 +58,10 @@ class FleetCache:
         self._fleet = _Cached(lambda: read_fleet(url))
         self._check = _Cached(lambda: check_data(url))
 
-    def version(self) -> FleetVersion:
+    def version(self) -> DataVersion:
         """Return the version of the data of now."""
         with self._reader.connect() as connection:
-            return read_fleet_version(connection)
+            return data_version(connection)
 
     def is_current(self) -> bool:
         """Whether whoever asks now need not wait: both are made of the data of now."""

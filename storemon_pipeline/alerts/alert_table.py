@@ -74,17 +74,6 @@ def write_watch(bulk: Bulk, watch: Watch) -> None:
     )
 
 
-def read_data_version(bulk: Bulk) -> str:
-    """What tells apart two states of the data that stores are judged by."""
-    row = bulk.fetch(
-        """
-        SELECT (SELECT max(load_id) FROM loads) AS load_id,
-               (SELECT refreshed_at FROM store_uptime_state) AS refreshed_at
-        """
-    ).to_pylist()[0]
-    return f"{row['load_id']} {row['refreshed_at']}"
-
-
 def read_source_looks(bulk: Bulk) -> list[SourceLook]:
     """Every source of which files were ever looked at; a push refreshes its source as well."""
     rows = bulk.fetch(

@@ -20,7 +20,6 @@ from storemon_pipeline.alerts.alert_table import (
     insert_alerts,
     insert_deliveries,
     read_closed_at,
-    read_data_version,
     read_open_alerts,
     read_pending,
     read_source_looks,
@@ -52,6 +51,7 @@ from storemon_pipeline.alerts.transitions import Changes, judge_sources, judge_s
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import LOOKBACK_US
+from storemon_pipeline.figures.data_version import read_data_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 
 LONGEST_PAUSE: Final = timedelta(minutes=15)
@@ -120,7 +120,8 @@ def _look(look: _Look, rules: Rules, *, is_loading: bool) -> Watched:
     seen = last.seen if last is not None else None
     alerts = read_open_alerts(bulk)
     changes, is_judged = Changes(), False
-    version = f"{read_data_version(bulk)} {rules}"
+    load_id, refreshed_at = read_data_version(bulk).without_days
+    version = f"{load_id} {refreshed_at} {rules}"
     if version != seen and not is_loading:
         fleet = read_store_states(bulk)
         if fleet is not None:

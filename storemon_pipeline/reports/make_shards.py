@@ -12,6 +12,7 @@ from itertools import groupby
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.figures.figure_rows import report_figures
 from storemon_pipeline.figures.uptime_table import (
     UptimeState,
@@ -51,7 +52,6 @@ from storemon_pipeline.reports.shards import (
     join_csv,
     move_staged_uptime,
     plan_shards,
-    read_data_version,
     read_shards,
     record_shard,
     sweep_left_overs,
@@ -227,7 +227,7 @@ def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeSta
 
 def _of_one_state(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
     """The shards, each made of the data that this transaction sees."""
-    version = read_data_version(bulk)
+    version = read_input_version(bulk)
     return [
         shard if shard.data_version == version else _make_shard(bulk, shard) for shard in shards
     ]

@@ -16,6 +16,7 @@ import pyarrow as pa
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.tables import store_uptime
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.reports.results import CHUNK_BYTES, CsvSize, WaitingReport
 
 LEFT_AFTER: Final = timedelta(hours=6)
@@ -68,17 +69,6 @@ class Shard:
     def first_chunk(self) -> int:
         """The number of its first chunk until the result is finished."""
         return (self.shard + 1) * _CHUNKS_PER_SHARD
-
-
-def read_data_version(bulk: Bulk) -> str:
-    """What tells apart two states of everything that figures are made of."""
-    version: str = bulk.scalar(
-        """
-        SELECT concat_ws('/', (SELECT coalesce(max(load_id), 0) FROM loads),
-                         (SELECT coalesce(max(revision), 0) FROM intervals_state)) AS version
-        """
-    )
-    return version
 
 
 def plan_shards(
@@ -146,7 +136,7 @@ def record_shard(
     bulk: Bulk, shard: Shard, *, stores: int, silent_stores: int, csv_chunks: int
 ) -> Shard:
     """The shard is made, out of the data of this transaction. Raises LostShardError."""
-    version = read_data_version(bulk)
+    version = read_input_version(bulk)
     known = bulk.fetch(
         """
         UPDATE result_shards SET data_version = $3, stores = $4, silent_stores = $5, csv_chunks = $6
