@@ -71,12 +71,12 @@ class FleetCache:
     def fleet(self, only: AbstractSet[str] | None) -> Fleet | None:
         """Return the fleet of now, of these stores or of all; None while there is no poll."""
         fleet = self._fleet.at(self.version())
-        return fleet if fleet is None or only is None else fleet.part(only)
+        return fleet if fleet is None or only is None else fleet.subset(only)
 
     def data_check(self, only: AbstractSet[str] | None) -> DataCheck | None:
         """Return what the polls of now contradict, of these stores; None while there is no poll."""
         check = self._check.at(self.version())
-        return check if check is None or only is None else check.part(only)
+        return check if check is None or only is None else check.subset(only)
 
 
 FleetCacheDep = Annotated[FleetCache, Depends(from_state("fleet_cache"))]

@@ -24,9 +24,9 @@ from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.request_body import polls_body
 from storemon_api.loads.schemas import LoadResponse
 from storemon_api.security.access_control import audit_event, visible_stores
-from storemon_pipeline.loads.pushed_load import BadRowsError, ForeignStoreError
+from storemon_pipeline.loads.pushed_load import BadRowsError, ForbiddenStoreError
 from storemon_pipeline.polls.poll_bodies import BodyFormat, TooManyRowsError, UnusableBodyError
-from storemon_pipeline.polls.push_polls import MOST_ROWS, push_polls
+from storemon_pipeline.polls.push_polls import MAX_ROWS, push_polls
 
 router = APIRouter(tags=["data"])
 
@@ -96,13 +96,13 @@ async def post_polls(
         return await write(services, push)
     except TooManyRowsError as error:
         raise ProblemError(
-            BODY_TOO_LARGE, f"A request may hold at most {MOST_ROWS} polls; please send several."
+            BODY_TOO_LARGE, f"A request may hold at most {MAX_ROWS} polls; please send several."
         ) from error
     except UnusableBodyError as error:
         raise invalid_request(
             [FieldError(field="body", message=f"Input cannot be used: {error}")]
         ) from error
-    except ForeignStoreError as error:
+    except ForbiddenStoreError as error:
         raise ProblemError(FORBIDDEN) from error
     except BadRowsError as error:
         raise bad_rows(error, "polls") from error

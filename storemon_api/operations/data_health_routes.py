@@ -73,7 +73,7 @@ def get_data_health(
                 loads=source.loads,
                 last_loaded_at=source.last_loaded_at,
                 last_file=source.last_file_path,
-                last_looked_at=source.last_looked_at,
+                last_looked_at=source.last_checked_at,
                 last_rows_read=source.last_rows_read,
                 last_rows_rejected=source.last_rows_rejected,
                 rows_loaded=source.rows_loaded,

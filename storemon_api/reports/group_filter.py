@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request
 
 from storemon_api.security.access_control import visible_stores
 from storemon_api.stores.store_filters import check_texts
-from storemon_pipeline.stores.groups import read_members
+from storemon_pipeline.stores.groups import read_group_store_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class GroupFilter:
         if self.group is None and self.region is None:
             return visible
         with reader.connect() as connection:
-            members = read_members(connection, group=self.group, region=self.region)
+            members = read_group_store_ids(connection, group=self.group, region=self.region)
         return members if visible is None else members & visible
 
 

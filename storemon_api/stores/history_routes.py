@@ -226,7 +226,7 @@ def get_store_timeline(
         start_us, end_us = view.period(begin, end, WEEK_US)
         _check_length(start_us, end_us, _LONGEST_TIMELINE_US, "the timeline")
         ledger, spans, planned_start, planned_end = view.ledger(start_us, end_us)
-        ticks = view.ticks(start_us, end_us)
+        ticks = view.raw_polls(start_us, end_us)
         name = _zone(view)
     return json_response(
         TimelineResponse(

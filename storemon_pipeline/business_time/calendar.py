@@ -139,7 +139,7 @@ class Calendar:
         amount = self._open.before_ascending(key.ravel())
         return np.ascontiguousarray(amount.reshape(key.shape).T)
 
-    def part(self, first: int, end: int) -> Self:
+    def slice_stores(self, first: int, end: int) -> Self:
         """The same calendar for the stores `first .. end - 1` alone, without copies."""
         key = _store_key(np.array([first, end]), np.array(0), 0, self.end_us - self.start_us)
         return replace(self, _open=self._open.between(*key.tolist()))

@@ -18,7 +18,7 @@ from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.contradictions import Contradictions, find_contradictions
 
-LOOKED_AT: Final = timedelta(days=28)
+CHECKED_PERIOD: Final = timedelta(days=28)
 """So much of the past is looked at: every weekday four times."""
 
 
@@ -31,7 +31,7 @@ class DataCheck:
     details: StoreDetails
     contradictions: Contradictions
 
-    def part(self, store_ids: AbstractSet[str]) -> "DataCheck":
+    def subset(self, store_ids: AbstractSet[str]) -> "DataCheck":
         """The findings of these stores."""
         found = self.contradictions
         kept = [
@@ -74,7 +74,7 @@ def check_data(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> DataChe
 def _find(
     bulk: Bulk, stores: StoreIndex, has_hours: BoolArray, *, as_of: datetime
 ) -> Contradictions:
-    since = as_of - LOOKED_AT
+    since = as_of - CHECKED_PERIOD
     status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
     calendar = read_calendar(
         bulk,

@@ -7,14 +7,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storemon_pipeline.domain.rejections import named_store
+from storemon_pipeline.domain.rejections import store_id_of_row
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.snapshot_rows import from_own_rows
 
 _EXAMPLES: Final = 5
 
 # A snapshot's file is read whole each time: only what its last load turned away still counts.
-_STANDING_LOADS: Final = """
+_CURRENT_LOADS: Final = """
     SELECT load_id, source, file_path, header FROM loads l
     WHERE undone_at IS NULL AND (
         source = 'store_status' OR file_path IS NULL OR load_id = (
@@ -38,7 +38,7 @@ class SourceHealth:
     source: str
     last_loaded_at: datetime
     last_file_path: str | None
-    last_looked_at: datetime | None
+    last_checked_at: datetime | None
     """When its files were last looked at; None: only ever pushed."""
     loads: int | None = None
     last_rows_read: int | None = None
@@ -125,7 +125,7 @@ def read_rejected_reasons(connection: sa.Connection) -> list[RejectedReason]:
                        count(*) OVER reasons AS total,
                        row_number() OVER (PARTITION BY l.source, r.reason
                                           ORDER BY r.rejected_row_id DESC) AS number
-                FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+                FROM rejected_rows r JOIN ({_CURRENT_LOADS}) l USING (load_id)
                 WHERE r.replayed_by_load_id IS NULL
                 WINDOW reasons AS (PARTITION BY l.source, r.reason)
             ) AS numbered
@@ -150,7 +150,7 @@ def read_rejected_reasons_of(
         sa.text(
             f"""
             SELECT l.source, r.reason, l.file_path, r.line, r.row_text, l.header
-            FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+            FROM rejected_rows r JOIN ({_CURRENT_LOADS}) l USING (load_id)
             WHERE r.replayed_by_load_id IS NULL AND l.header IS NOT NULL
             ORDER BY r.rejected_row_id DESC
             """  # noqa: S608  (a constant of this module)
@@ -158,7 +158,7 @@ def read_rejected_reasons_of(
     )
     found: dict[tuple[str, str], list[RejectedExample]] = {}
     for source, reason, file_path, line, row_text, header in rows:
-        if named_store(header, row_text) in store_ids:
+        if store_id_of_row(header, row_text) in store_ids:
             own = found.setdefault((source, reason), [])
             own.append(RejectedExample(file_path, line, row_text))
     return sorted(
@@ -179,13 +179,13 @@ def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
         sa.text(
             f"""
             SELECT l.header, r.row_text
-            FROM rejected_rows r JOIN ({_STANDING_LOADS}) l USING (load_id)
+            FROM rejected_rows r JOIN ({_CURRENT_LOADS}) l USING (load_id)
             WHERE r.replayed_by_load_id IS NULL AND l.source = :source AND l.header IS NOT NULL
             """  # noqa: S608  (a constant of this module)
         ),
         {"source": Source.BUSINESS_HOURS.value},
     )
-    named = {named_store(header, text) for header, text in rows} - {None, ""}
+    named = {store_id_of_row(header, text) for header, text in rows} - {None, ""}
     if not named:
         return []
     with_hours = connection.execute(

@@ -41,7 +41,7 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
     """
     if not load_ids:
         return 0
-    with bulk.by_index():
+    with bulk.prefer_indexes():
         return int(
             bulk.scalar(
                 """
@@ -108,7 +108,7 @@ def compare_status_runs(
     """
     since_us = microseconds(since)
     chosen = (since, store_keys.start, store_keys.stop)
-    with bulk.by_index():
+    with bulk.prefer_indexes():
         polls = bulk.fetch(
             """
             SELECT store_key, polled_at, is_active FROM store_status

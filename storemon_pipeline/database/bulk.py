@@ -55,7 +55,7 @@ class Bulk:
         return value
 
     @contextmanager
-    def by_index(self) -> Iterator[None]:
+    def prefer_indexes(self) -> Iterator[None]:
         """Statements inside read by an index where there is one, and no table as a whole.
 
         For polls by time: those that arrived together lie together, which the planner does not see
@@ -122,7 +122,7 @@ def _lock(bulk: Bulk, patience: timedelta | None) -> None:
     bulk.execute("SET LOCAL lock_timeout = DEFAULT")
 
 
-def know_database(url: str) -> None:
+def load_type_catalogue(url: str) -> None:
     """The driver knows the database, which the first transaction would see to otherwise.
 
     No connection stays open. Raises adbc_driver_manager.Error when it cannot be reached.

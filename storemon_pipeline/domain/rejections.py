@@ -93,7 +93,7 @@ class Verdict:
         return [(index, self._REASONS[self._finding[index]]) for index in indices]
 
 
-def named_store(header: str, row: str) -> str | None:
+def store_id_of_row(header: str, row: str) -> str | None:
     """The store that a row under this header names; None where it cannot be taken apart."""
     try:
         names, cells = (next(csv.reader([line]), []) for line in (header, row))

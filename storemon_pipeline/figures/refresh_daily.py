@@ -22,7 +22,7 @@ from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import read_first_poll, read_status_runs_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
-from storemon_pipeline.uptime.daily import NEVER, Days, make_days
+from storemon_pipeline.uptime.daily import NEVER, Days, compute_days
 
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """The triggers that mark stale stores leave out what is as near to the last refresh."""
@@ -161,7 +161,7 @@ def _make(
     first_poll_us = np.full(len(stores), NEVER)
     # From the last to the first: of the runs of a store the first one stays.
     first_poll_us[status_runs.store[::-1]] = status_runs.first_poll_us[::-1]
-    days, from_day = make_days(
+    days, from_day = compute_days(
         status_runs, calendar, since_us=np.maximum(changed_us, first_poll_us)
     )
     return days, from_day, first_poll_us

@@ -86,7 +86,7 @@ class TextBlock:
     next_line: int
     lines: LineTexts
 
-    def turn_away(self, verdict: Verdict) -> list[RejectedRow]:
+    def collect_rejected(self, verdict: Verdict) -> list[RejectedRow]:
         """Return the block's rejected lines and the rows that `verdict` (n,) rejects, by line."""
         rejected = list(self.rejected)
         for index, reason in verdict.findings():

@@ -12,7 +12,7 @@ MAX_RATIO: Final = 250
 """Beyond that, bytes of text for each byte of the file. Polls as real as they come reach 10."""
 
 
-class Expansion:
+class ExpansionLimit:
     """Counts the text that comes out of one file."""
 
     def __init__(self, name: Path | str, file_bytes: int) -> None:

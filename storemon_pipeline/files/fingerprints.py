@@ -29,7 +29,7 @@ def fingerprint(stream: BinaryIO, size: int) -> str:
     return _SAMPLED + digest.hexdigest()
 
 
-def is_of_every_byte(digest: str) -> bool:
+def covers_every_byte(digest: str) -> bool:
     """Tell whether equal fingerprints prove that nothing has changed."""
     return not digest.startswith(_SAMPLED)
 

@@ -22,7 +22,7 @@ from storemon_pipeline.files.csv_text import (
     read_more_text,
     read_text,
 )
-from storemon_pipeline.files.expansion_limit import Expansion
+from storemon_pipeline.files.expansion_limit import ExpansionLimit
 from storemon_pipeline.files.parquet import read_parquet
 
 
@@ -138,7 +138,7 @@ class _Decompressed:
         self._name = name
         self._codec = codec
         self._text = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), codec)
-        self._expansion = Expansion(name, size)
+        self._expansion = ExpansionLimit(name, size)
 
     def read(self, size: int, /) -> bytes:
         try:

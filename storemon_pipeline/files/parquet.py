@@ -30,7 +30,7 @@ from storemon_pipeline.files.csv_text import (
     TextFile,
     find_columns,
 )
-from storemon_pipeline.files.expansion_limit import Expansion
+from storemon_pipeline.files.expansion_limit import ExpansionLimit
 
 _BATCH_ROWS: Final = 100_000
 _FIRST_LINE: Final = 2
@@ -57,7 +57,7 @@ def read_parquet(
     for column, field in wanted.items():
         _check_type(name, column, file.schema_arrow.field(field).type)
     header = _csv_line(list(wanted.values()))
-    blocks = _read_blocks(name, file, wanted, Expansion(name, bytes_total), bytes_total)
+    blocks = _read_blocks(name, file, wanted, ExpansionLimit(name, bytes_total), bytes_total)
     return TextFile(header, bytes_total, blocks)
 
 
@@ -75,7 +75,7 @@ def _read_blocks(
     name: Path | str,
     file: pq.ParquetFile,
     wanted: dict[str, str],
-    expansion: Expansion,
+    expansion: ExpansionLimit,
     bytes_total: int,
 ) -> Iterator[TextBlock]:
     first_line = _FIRST_LINE

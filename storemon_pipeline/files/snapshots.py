@@ -62,7 +62,7 @@ def read_snapshot(
             verdict = Verdict(len(block.line))
             frame = parse_rows(block.columns, verdict).assign(line=block.line)
             frames.append(frame[verdict.is_good])
-            rejected += block.turn_away(verdict)
+            rejected += block.collect_rejected(verdict)
             rows_read += block.rows_read
             bytes_read = block.bytes_done
     frame = pd.concat(frames, ignore_index=True) if frames else _no_rows(columns, parse_rows)
@@ -95,7 +95,7 @@ def parse_valid_from(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Serie
     return _int64(since_us[number], is_missing=is_missing[number])
 
 
-def texts_of(values: Sequence[str], number: npt.NDArray[np.int32]) -> pd.Series:
+def text_column(values: Sequence[str], number: npt.NDArray[np.int32]) -> pd.Series:
     """Return a text column (n,) of the distinct `values` (k,), by each row's `number`."""
     return pd.Series(np.array(values, dtype=object)[number], dtype="str")
 

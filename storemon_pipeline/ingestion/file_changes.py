@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.files.csv_text import end_of_last_line
-from storemon_pipeline.files.fingerprints import fingerprint, is_of_every_byte
+from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
 from storemon_pipeline.files.folders import FoundFile
 from storemon_pipeline.files.formats import Format, Part, format_of
 from storemon_pipeline.loads.file_states import FileState
@@ -129,7 +129,7 @@ def plan_whole(stream: BinaryIO, known: FileState | None) -> Plan:
     is_same = (
         known is not None
         and (known.bytes_read, known.fingerprint) == (size, digest)
-        and is_of_every_byte(digest)
+        and covers_every_byte(digest)
     )
     return Plan(
         size_bytes=size,
@@ -149,4 +149,4 @@ def _begins_as_known(stream: BinaryIO, size: int, known: FileState) -> bool:
         return False
     # Samples show what was put in or left out, and so vouch for a file that has grown. One of the
     # same size must be proved to be the same.
-    return size > known.bytes_read or is_of_every_byte(known.fingerprint)
+    return size > known.bytes_read or covers_every_byte(known.fingerprint)

@@ -31,16 +31,16 @@ from storemon_pipeline.ingestion.find_files import find_files
 from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.file_states import (
     FileState,
-    forget_other_files,
+    forget_removed_files,
     read_file_states,
     write_file_state,
 )
 from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts, close_load, open_load
-from storemon_pipeline.loads.load_undo import read_load, record_undoing
+from storemon_pipeline.loads.load_undo import read_load, record_undo
 from storemon_pipeline.loads.refresh_lock import refresh_lock
-from storemon_pipeline.loads.source_checks import record_look, renew_look
+from storemon_pipeline.loads.source_checks import record_check, renew_check
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
-from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us, take_back_polls
+from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us, undo_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from_us
 
 
@@ -141,14 +141,14 @@ def ingest_source(
         load = ingest(refresh, files, known)
         if not load.unusable:
             with bulk_transaction(url) as bulk:
-                record_look(bulk, source, now)
+                record_check(bulk, source, now)
         return load
 
 
 def note_missing_source(url: str, source: Source, *, now: datetime) -> None:
     """An optional source without a file was looked for, if it ever had one."""
     with bulk_transaction(url) as bulk:
-        renew_look(bulk, source, now)
+        renew_check(bulk, source, now)
 
 
 def _ingest_polls(
@@ -322,7 +322,7 @@ def _load_snapshot(
         close_load(bulk, load, row_counts, read.rejected, header=read.header)
         write_file_state(bulk, refresh.source, file.file_path, replace(state, load_id=load.load_id))
         made.append(FileLoad(file.file_path, load.load_id, row_counts, read.rejected))
-    forget_other_files(bulk, refresh.source, [load.file_path for load in made])
+    forget_removed_files(bulk, refresh.source, [load.file_path for load in made])
     return made
 
 
@@ -331,8 +331,8 @@ def _take_back_tail(bulk: Bulk, load_id: int, *, undone_at: datetime) -> None:
     load = read_load(bulk, load_id)
     if load is None or load.undone_at is not None:  # undone by hand
         return
-    removed = take_back_polls(bulk, load_id, max_gap_us=read_max_gap_us(bulk))
-    record_undoing(bulk, load, undone_at=undone_at, rows_removed=removed)
+    removed = undo_polls(bulk, load_id, max_gap_us=read_max_gap_us(bulk))
+    record_undo(bulk, load, undone_at=undone_at, rows_removed=removed)
 
 
 def _rejected_row_counts(rejected: Sequence[RejectedRow]) -> RowCounts:

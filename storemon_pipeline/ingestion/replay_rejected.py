@@ -11,10 +11,10 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import close_load, open_load
 from storemon_pipeline.loads.load_undo import forget_file, read_load
 from storemon_pipeline.loads.rejected_rows import (
-    WaitingRow,
-    by_load,
-    read_waiting_rows,
-    settle,
+    PendingRow,
+    group_by_load,
+    mark_replayed,
+    read_pending_rows,
 )
 from storemon_pipeline.polls.poll_bodies import BodyFormat, UnusableBodyError, parse_poll_body
 from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
@@ -39,10 +39,10 @@ class Replayed:
     is_file_forgotten: bool
 
 
-def list_rejected(url: str, *, load_id: int | None, limit: int) -> list[WaitingRow]:
+def list_rejected(url: str, *, load_id: int | None, limit: int) -> list[PendingRow]:
     """Rejected rows that wait, in order of arrival."""
     with bulk_transaction(url) as bulk:
-        return read_waiting_rows(bulk, load_id=load_id, limit=limit)
+        return read_pending_rows(bulk, load_id=load_id, limit=limit)
 
 
 def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Replayed]:
@@ -57,11 +57,11 @@ def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Rep
             _read_file_again(bulk, rows)
             if rows[0].source.is_snapshot
             else _replay_polls(bulk, rows, now=now)
-            for rows in by_load(read_waiting_rows(bulk, load_id=load_id))
+            for rows in group_by_load(read_pending_rows(bulk, load_id=load_id))
         ]
 
 
-def _replay_polls(bulk: Bulk, rows: Sequence[WaitingRow], *, now: datetime) -> Replayed:
+def _replay_polls(bulk: Bulk, rows: Sequence[PendingRow], *, now: datetime) -> Replayed:
     first = rows[0]
     # Of a row with an end of line in it two would be made, of a blank one none.
     lines = [row for row in rows if row.row.strip() and not {*b"\r\n"} & {*row.row}]
@@ -70,7 +70,7 @@ def _replay_polls(bulk: Bulk, rows: Sequence[WaitingRow], *, now: datetime) -> R
         pushed = parse_poll_body(
             body,
             BodyFormat.CSV,
-            most_rows=len(lines),
+            max_rows=len(lines),
             now_us=microseconds(now),
             kept_from_us=read_polls_kept_from_us(bulk),
         )
@@ -82,18 +82,18 @@ def _replay_polls(bulk: Bulk, rows: Sequence[WaitingRow], *, now: datetime) -> R
     load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
     row_counts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
     close_load(bulk, load, row_counts, (), polled_us=polled_bounds_us(pushed.polls))
-    settle(bulk, taken, load.load_id)
+    mark_replayed(bulk, taken, load.load_id)
     return _replayed(rows, len(taken), load.load_id)
 
 
-def _read_file_again(bulk: Bulk, rows: Sequence[WaitingRow]) -> Replayed:
+def _read_file_again(bulk: Bulk, rows: Sequence[PendingRow]) -> Replayed:
     load = read_load(bulk, rows[0].load_id)
     is_forgotten = load is not None and forget_file(bulk, load)
     return _replayed(rows, 0, None, is_file_forgotten=is_forgotten)
 
 
 def _replayed(
-    rows: Sequence[WaitingRow],
+    rows: Sequence[PendingRow],
     taken: int,
     load_id: int | None,
     *,

@@ -17,13 +17,13 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.formats import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
 from storemon_pipeline.loads.load_log import Load, RowCounts
-from storemon_pipeline.schedules.closures import take_back_closures, write_closures
+from storemon_pipeline.schedules.closures import undo_closures, write_closures
 from storemon_pipeline.schedules.closures_file import parse_closures, read_closures_file
 from storemon_pipeline.schedules.hours_file import parse_hours, read_hours_file
 from storemon_pipeline.schedules.versions import (
     BUSINESS_HOURS,
     STORE_TIMEZONES,
-    take_back_versions,
+    undo_versions,
     write_versions,
 )
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -72,7 +72,7 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         read=read_hours_file,
         parse=parse_hours,
         write=partial(write_versions, table=BUSINESS_HOURS),
-        undo=partial(take_back_versions, table=BUSINESS_HOURS),
+        undo=partial(undo_versions, table=BUSINESS_HOURS),
         after_change=refresh_intervals,
         description="Weekly opening hours, with all earlier versions.",
         check=AssetCheckText(
@@ -85,7 +85,7 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         read=read_zones_file,
         parse=parse_zones,
         write=partial(write_versions, table=STORE_TIMEZONES),
-        undo=partial(take_back_versions, table=STORE_TIMEZONES),
+        undo=partial(undo_versions, table=STORE_TIMEZONES),
         description="The stores' IANA time zones, with all earlier versions.",
         check=AssetCheckText(
             "zones_known",
@@ -98,7 +98,7 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         read=read_closures_file,
         parse=parse_closures,
         write=write_closures,
-        undo=take_back_closures,
+        undo=undo_closures,
         is_optional=True,
         description="Planned closures from files and pushes. The file is optional.",
         check=AssetCheckText("closures_readable", "No row of the closures' file was rejected."),

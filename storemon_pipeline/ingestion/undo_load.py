@@ -8,14 +8,14 @@ from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.load_undo import (
-    StoredLoad,
+    LoadRecord,
     forget_file,
-    has_later_statement,
+    has_later_load,
     read_load,
     read_loads,
-    record_undoing,
+    record_undo,
 )
-from storemon_pipeline.polls.poll_table import take_back_polls
+from storemon_pipeline.polls.poll_table import undo_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from
 
 
@@ -27,7 +27,7 @@ class UndoError(Exception):
 class Undone:
     """What an undoing did. `is_file_forgotten`: the next refresh reads the load's file again."""
 
-    load: StoredLoad
+    load: LoadRecord
     undo_load_id: int
     polls_removed: int
     is_file_forgotten: bool
@@ -46,20 +46,20 @@ def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = Fal
         load = _find(bulk, load_id)
         removed = _take_back(bulk, load)
         is_forgotten = (
-            is_reloading or (load.source.is_snapshot and has_later_statement(bulk, load))
+            is_reloading or (load.source.is_snapshot and has_later_load(bulk, load))
         ) and forget_file(bulk, load)
-        undo_load_id = record_undoing(bulk, load, undone_at=now, rows_removed=removed)
+        undo_load_id = record_undo(bulk, load, undone_at=now, rows_removed=removed)
     refresh_uptime(url, refreshed_at=now, is_moving_back=True)
     return Undone(load, undo_load_id, removed, is_forgotten)
 
 
-def list_loads(url: str, *, limit: int) -> list[StoredLoad]:
+def list_loads(url: str, *, limit: int) -> list[LoadRecord]:
     """The newest loads, newest first."""
     with bulk_transaction(url) as bulk:
         return read_loads(bulk, limit=limit)
 
 
-def _find(bulk: Bulk, load_id: int) -> StoredLoad:
+def _find(bulk: Bulk, load_id: int) -> LoadRecord:
     load = read_load(bulk, load_id)
     if load is None:
         raise UndoError(f"There is no load {load_id}: `storemon loads` lists them.")
@@ -79,10 +79,10 @@ def _find(bulk: Bulk, load_id: int) -> StoredLoad:
     return load
 
 
-def _take_back(bulk: Bulk, load: StoredLoad) -> int:
+def _take_back(bulk: Bulk, load: LoadRecord) -> int:
     """What the load wrote is gone; returns how many polls were removed."""
     if not load.source.is_snapshot:
-        return take_back_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
+        return undo_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
     snapshot = SNAPSHOTS[load.source]
     if snapshot.undo is None:
         raise UndoError(

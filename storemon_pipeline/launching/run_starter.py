@@ -29,7 +29,7 @@ from typing import IO, Any, Final, NoReturn
 import adbc_driver_manager
 import dagster as dg
 
-from storemon_pipeline.database.bulk import know_database
+from storemon_pipeline.database.bulk import load_type_catalogue
 from storemon_pipeline.definitions import defs
 from storemon_pipeline.launching.run_requests import RESPONSE_SECONDS, SOCKET_VARIABLE, read_all
 
@@ -89,7 +89,7 @@ def _import_everything() -> None:
     # When the database cannot be reached now, the first run reports it.
     with suppress(adbc_driver_manager.Error):
         # No more than this: the driver's first query would start a thread.
-        know_database(os.environ["STOREMON_DATABASE_URL"])
+        load_type_catalogue(os.environ["STOREMON_DATABASE_URL"])
 
 
 def _respond(server: socket.socket, runs: dict[int, _Run]) -> None:

@@ -53,7 +53,7 @@ def write_file_state(bulk: Bulk, source: Source, file_path: str, state: FileStat
     )
 
 
-def forget_other_files(bulk: Bulk, source: Source, kept: Sequence[str]) -> None:
+def forget_removed_files(bulk: Bulk, source: Source, kept: Sequence[str]) -> None:
     """Files of the source that are not among these are unknown, as if they had never been read."""
     bulk.execute(
         "DELETE FROM ingested_files WHERE source = $1 AND NOT (file_path = ANY ($2))",

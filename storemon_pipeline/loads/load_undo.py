@@ -11,7 +11,7 @@ from storemon_pipeline.domain.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLoad:
+class LoadRecord:
     """A load as it stands in the book; `undoes_load_id` names the load that it took back."""
 
     load_id: int
@@ -29,26 +29,26 @@ class StoredLoad:
     undoes_load_id: int | None
 
 
-_COLUMNS = ", ".join(StoredLoad.__dataclass_fields__)
+_COLUMNS = ", ".join(LoadRecord.__dataclass_fields__)
 
 
-def read_loads(bulk: Bulk, *, limit: int) -> list[StoredLoad]:
+def read_loads(bulk: Bulk, *, limit: int) -> list[LoadRecord]:
     """The newest loads, newest first."""
     return _loads(bulk, "ORDER BY load_id DESC LIMIT $1", limit)
 
 
-def read_load(bulk: Bulk, load_id: int) -> StoredLoad | None:
+def read_load(bulk: Bulk, load_id: int) -> LoadRecord | None:
     """The load of this number, or None."""
     loads = _loads(bulk, "WHERE load_id = $1", load_id)
     return loads[0] if loads else None
 
 
-def _loads(bulk: Bulk, which: str, number: int) -> list[StoredLoad]:
+def _loads(bulk: Bulk, which: str, number: int) -> list[LoadRecord]:
     rows = bulk.fetch(f"SELECT {_COLUMNS} FROM loads {which}", (number,)).to_pylist()  # noqa: S608
-    return [StoredLoad(**row | {"source": Source(row["source"])}) for row in rows]
+    return [LoadRecord(**row | {"source": Source(row["source"])}) for row in rows]
 
 
-def record_undoing(bulk: Bulk, load: StoredLoad, *, undone_at: datetime, rows_removed: int) -> int:
+def record_undo(bulk: Bulk, load: LoadRecord, *, undone_at: datetime, rows_removed: int) -> int:
     """The load is undone; returns the number of its undoing, which is a load as well.
 
     Rows that the load had replayed are rejected rows again.
@@ -75,7 +75,7 @@ def record_undoing(bulk: Bulk, load: StoredLoad, *, undone_at: datetime, rows_re
     )
 
 
-def forget_file(bulk: Bulk, load: StoredLoad) -> bool:
+def forget_file(bulk: Bulk, load: LoadRecord) -> bool:
     """The file of a load will be read as if for the first time; False when it is not known."""
     rows = bulk.fetch(
         "DELETE FROM ingested_files WHERE source = $1 AND file_path = $2 RETURNING file_path",
@@ -84,7 +84,7 @@ def forget_file(bulk: Bulk, load: StoredLoad) -> bool:
     return bool(rows.num_rows)
 
 
-def has_later_statement(bulk: Bulk, load: StoredLoad) -> bool:
+def has_later_load(bulk: Bulk, load: LoadRecord) -> bool:
     """Whether a later load of the same file, not undone, brought anything."""
     return bool(
         bulk.scalar(

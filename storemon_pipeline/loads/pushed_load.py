@@ -15,7 +15,7 @@ class BadRowsError(Exception):
         self.rows = rows
 
 
-class ForeignStoreError(Exception):
+class ForbiddenStoreError(Exception):
     """A poll of a store that the sender may not speak of, so that nothing was loaded."""
 
 

@@ -12,7 +12,7 @@ from storemon_pipeline.domain.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingRow:
+class PendingRow:
     """A rejected row that was not replayed: `row` is the row whole, `text` printable."""
 
     rejected_row_id: int
@@ -27,9 +27,9 @@ class WaitingRow:
     row: bytes
 
 
-def read_waiting_rows(
+def read_pending_rows(
     bulk: Bulk, *, load_id: int | None = None, limit: int | None = None
-) -> list[WaitingRow]:
+) -> list[PendingRow]:
     """The rejected rows of loads that stand and that no load has replayed, in order of arrival."""
     rows = bulk.fetch(
         """
@@ -45,15 +45,15 @@ def read_waiting_rows(
         whole = row.pop("row_bytes")
         row["row"] = row["text"].encode() if whole is None else whole
         row["source"] = Source(row["source"])
-    return [WaitingRow(**row) for row in rows]
+    return [PendingRow(**row) for row in rows]
 
 
-def by_load(rows: Sequence[WaitingRow]) -> list[list[WaitingRow]]:
+def group_by_load(rows: Sequence[PendingRow]) -> list[list[PendingRow]]:
     """The rows of each load by themselves, in order of the loads."""
     return [list(group) for _, group in groupby(rows, lambda row: row.load_id)]
 
 
-def settle(bulk: Bulk, rejected_row_ids: Sequence[int], load_id: int) -> None:
+def mark_replayed(bulk: Bulk, rejected_row_ids: Sequence[int], load_id: int) -> None:
     """These rejected rows were taken by this load."""
     bulk.stage(
         "settled_rows",

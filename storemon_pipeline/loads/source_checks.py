@@ -6,7 +6,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.sources import Source
 
 
-def record_look(bulk: Bulk, source: Source, looked_at: datetime) -> None:
+def record_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
     """The source was looked at then, whether there was anything new or not."""
     bulk.execute(
         """
@@ -18,7 +18,7 @@ def record_look(bulk: Bulk, source: Source, looked_at: datetime) -> None:
     )
 
 
-def renew_look(bulk: Bulk, source: Source, looked_at: datetime) -> None:
+def renew_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
     """A source that may be missing is missing: looked at, if it was ever there."""
     bulk.execute(
         "UPDATE source_looks SET looked_at = greatest(looked_at, $2) WHERE source = $1",

@@ -45,7 +45,7 @@ class TooManyRowsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class PollsPushed:
+class PushedPolls:
     """What a body gave. The `line` of a poll or a rejected row is its index in the body, from 0.
 
     `header` is the line under which the text of a rejected row can be read again.
@@ -62,16 +62,16 @@ class PollsPushed:
 
 
 def parse_poll_body(
-    body: bytes, body_format: BodyFormat, *, most_rows: int, now_us: int, kept_from_us: int | None
-) -> PollsPushed:
+    body: bytes, body_format: BodyFormat, *, max_rows: int, now_us: int, kept_from_us: int | None
+) -> PushedPolls:
     """Read the polls of a body; rules for each are those of a file.
 
-    Raises UnusableBodyError, and TooManyRowsError beyond `most_rows`.
+    Raises UnusableBodyError, and TooManyRowsError beyond `max_rows`.
     """
     if body_format is BodyFormat.CSV:
-        return _parse_csv(body, most_rows=most_rows, now_us=now_us, kept_from_us=kept_from_us)
+        return _parse_csv(body, max_rows=max_rows, now_us=now_us, kept_from_us=kept_from_us)
     rows = _json_lines(body) if body_format is BodyFormat.NDJSON else _json_array(body)
-    if len(rows) > most_rows:
+    if len(rows) > max_rows:
         raise TooManyRowsError
     texts, broken = _texts(rows)
     index = np.array([at for at in range(len(rows)) if at not in broken], np.int64)
@@ -84,7 +84,7 @@ def parse_poll_body(
     rejected = [
         RejectedRow.of(at, _as_bytes(rows[at]), reason) for at, reason in broken.items()
     ] + _turned_away(verdict, index, lambda place: _as_csv(texts[place]))
-    return PollsPushed(polls, tuple(sorted(rejected, key=lambda row: row.line)), HEADER)
+    return PushedPolls(polls, tuple(sorted(rejected, key=lambda row: row.line)), HEADER)
 
 
 def _turned_away(
@@ -96,9 +96,7 @@ def _turned_away(
     ]
 
 
-def _parse_csv(
-    body: bytes, *, most_rows: int, now_us: int, kept_from_us: int | None
-) -> PollsPushed:
+def _parse_csv(body: bytes, *, max_rows: int, now_us: int, kept_from_us: int | None) -> PushedPolls:
     """Read a CSV body by the reader of files, which takes a path."""
     parts: list[Polls] = []
     rejected: list[RejectedRow] = []
@@ -120,15 +118,15 @@ def _parse_csv(
                         kept_from_us=kept_from_us,
                     )
                     parts.append(polls)
-                    rejected += block.turn_away(verdict)
+                    rejected += block.collect_rejected(verdict)
                 header = text.header
         except UnusableFileError as error:
             raise UnusableBodyError(error.reason) from error
     polls = join_polls(parts)
     lines = np.sort(np.concatenate([polls.line, [row.line for row in rejected]])).astype(np.int64)
-    if len(lines) > most_rows:
+    if len(lines) > max_rows:
         raise TooManyRowsError
-    return PollsPushed(
+    return PushedPolls(
         Polls(
             polls.store_ids,
             polls.store,

@@ -151,7 +151,7 @@ def read_polls_file(
                 kept_from_us=kept_from_us,
             )
             parts.append(polls)
-            rejected += block.turn_away(verdict)
+            rejected += block.collect_rejected(verdict)
             rows_read += block.rows_read
             bytes_read, next_line = block.bytes_done, block.next_line
             if on_progress is not None:

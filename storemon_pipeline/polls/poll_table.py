@@ -98,7 +98,7 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
     return repeated + RowCounts(new, changed, len(batch.store) - new - changed, 0)
 
 
-def take_back_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
+def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
     """Every poll of a load says what it would say without it; returns how many polls are gone.
 
     What the load replaced comes back, what later loads replaced stays as they said it, and the

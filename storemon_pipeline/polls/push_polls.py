@@ -7,26 +7,26 @@ from storemon_pipeline.access.audit_log import AuditEvent, append_event
 from storemon_pipeline.database.bulk import BusyError, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.rejections import named_store
+from storemon_pipeline.domain.rejections import store_id_of_row
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import NO_ROWS, RowCounts, close_load, open_load
-from storemon_pipeline.loads.pushed_load import BadRowsError, ForeignStoreError, PushedLoad
+from storemon_pipeline.loads.pushed_load import BadRowsError, ForbiddenStoreError, PushedLoad
 from storemon_pipeline.polls.poll_bodies import (
     BodyFormat,
-    PollsPushed,
+    PushedPolls,
     TooManyRowsError,
     parse_poll_body,
 )
 from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
 from storemon_pipeline.polls.retention import PollsNotKeptError, read_polls_kept_from_us
 
-MOST_ROWS: Final = 50_000
+MAX_ROWS: Final = 50_000
 """So many polls are taken at once."""
 
 __all__ = [
-    "MOST_ROWS",
+    "MAX_ROWS",
     "BadRowsError",
-    "ForeignStoreError",
+    "ForbiddenStoreError",
     "PushedLoad",
     "TooManyRowsError",
     "push_polls",
@@ -57,12 +57,12 @@ def push_polls(
     pushed = parse_poll_body(
         body,
         body_format,
-        most_rows=MOST_ROWS,
+        max_rows=MAX_ROWS,
         now_us=microseconds(now),
         kept_from_us=kept_from_us,
     )
     if only_stores is not None and not only_stores.issuperset(_named_stores(pushed)):
-        raise ForeignStoreError
+        raise ForbiddenStoreError
     if pushed.rejected and not is_rejecting:
         raise BadRowsError(pushed.rejected, pushed.rows)
     if not pushed.rows:
@@ -74,10 +74,10 @@ def push_polls(
         raise BusyError(patience) from error
 
 
-def _named_stores(pushed: PollsPushed) -> set[str]:
+def _named_stores(pushed: PushedPolls) -> set[str]:
     """The ids of all stores that a body names."""
     rejected = {
-        named_store(
+        store_id_of_row(
             pushed.header,
             row.text if row.whole is None else row.whole.decode("utf-8", "replace"),
         )
@@ -88,7 +88,7 @@ def _named_stores(pushed: PollsPushed) -> set[str]:
 
 def _write(
     url: str,
-    pushed: PollsPushed,
+    pushed: PushedPolls,
     *,
     now: datetime,
     patience: timedelta,

@@ -23,7 +23,7 @@ class PollsNotKeptError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedPolls:
     """What a retention run dropped."""
 
     partitions: int
@@ -42,7 +42,7 @@ def read_polls_kept_from_us(bulk: Bulk) -> int | None:
     return None if kept_from is None else microseconds(kept_from)
 
 
-def drop_old_polls(bulk: Bulk, *, newest: datetime, keep: timedelta) -> Dropped:
+def drop_old_polls(bulk: Bulk, *, newest: datetime, keep: timedelta) -> DroppedPolls:
     """Raw polls are gone by the week once they are older than `keep`, counted from the newest.
 
     From now on polls of weeks that began before `newest - keep` are refused. The week before that
@@ -81,4 +81,4 @@ def drop_old_polls(bulk: Bulk, *, newest: datetime, keep: timedelta) -> Dropped:
         """,
         (instant(border_us),),
     )
-    return Dropped(len(partitions), int(superseded))
+    return DroppedPolls(len(partitions), int(superseded))

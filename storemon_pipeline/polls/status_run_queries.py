@@ -17,7 +17,7 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 @dataclass(frozen=True, slots=True)
-class PollTicks:
+class RawPolls:
     """Raw polls of one store, ascending; every array has shape `(n,)`."""
 
     polled_at_us: IntArray
@@ -154,7 +154,7 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     return first
 
 
-def read_ticks(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> PollTicks:
+def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> RawPolls:
     """The raw polls of the only store of an index in `[start, end]`."""
     rows = bulk.fetch(
         """
@@ -163,7 +163,7 @@ def read_ticks(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime
         """,
         (int(stores.store_keys[0]), start, end),
     )
-    return PollTicks(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
+    return RawPolls(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
 
 
 def _runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:

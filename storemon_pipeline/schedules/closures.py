@@ -223,7 +223,7 @@ def _append(bulk: Bulk, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]) -> 
     )
 
 
-def take_back_closures(bulk: Bulk, load_id: int) -> None:
+def undo_closures(bulk: Bulk, load_id: int) -> None:
     """What the load cancelled holds again, and what it brought is gone."""
     bulk.execute(
         "UPDATE closures SET cancelled_by_load_id = NULL WHERE cancelled_by_load_id = $1",

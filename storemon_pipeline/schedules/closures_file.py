@@ -12,7 +12,7 @@ from storemon_pipeline.domain.rejections import Reason, Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.formats import OpenFile
-from storemon_pipeline.files.snapshots import SnapshotRead, read_snapshot, texts_of
+from storemon_pipeline.files.snapshots import SnapshotRead, read_snapshot, text_column
 from storemon_pipeline.files.timestamps import parse_wall_clocks
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
@@ -51,9 +51,9 @@ def parse_closures(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFra
         reasons, reason = [""], np.zeros(len(store), np.int32)
     return pd.DataFrame(
         {
-            "store_id": texts_of(ids, store),
+            "store_id": text_column(ids, store),
             "start_local_us": start_us,
             "end_local_us": end_us[end],
-            "reason": texts_of(reasons, reason),
+            "reason": text_column(reasons, reason),
         }
     )

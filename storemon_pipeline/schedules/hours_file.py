@@ -21,7 +21,7 @@ from storemon_pipeline.files.snapshots import (
     SnapshotRead,
     parse_valid_from,
     read_snapshot,
-    texts_of,
+    text_column,
 )
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
@@ -66,7 +66,7 @@ def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     verdict.reject((start_us >= _DAY_US) | (end_us > _DAY_US), Reason.TIME_RANGE)
     return pd.DataFrame(
         {
-            "store_id": texts_of(ids, store),
+            "store_id": text_column(ids, store),
             "day_of_week": day_of_week,
             "start_us": start_us,
             "end_us": end_us,

@@ -200,7 +200,7 @@ def _append_versions(
     )
 
 
-def take_back_versions(bulk: Bulk, load_id: int, table: VersionTable) -> None:
+def undo_versions(bulk: Bulk, load_id: int, table: VersionTable) -> None:
     """The table is as if this load had never written a version.
 
     A store whose first version goes has another first one, which then holds always where its source

@@ -21,7 +21,7 @@ from storemon_pipeline.files.snapshots import (
     SnapshotRead,
     parse_valid_from,
     read_snapshot,
-    texts_of,
+    text_column,
 )
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
@@ -55,8 +55,8 @@ def parse_zones(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     verdict.reject(~is_known, Reason.UNKNOWN_ZONE)
     return pd.DataFrame(
         {
-            "store_id": texts_of(ids, store),
-            "timezone": texts_of(zones, zone),
+            "store_id": text_column(ids, store),
+            "timezone": text_column(zones, zone),
             "valid_from_us": parse_valid_from(columns, verdict),
         }
     )

@@ -11,7 +11,7 @@ from storemon_pipeline.domain.rejections import Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.formats import OpenFile
-from storemon_pipeline.files.snapshots import SnapshotRead, read_snapshot, texts_of
+from storemon_pipeline.files.snapshots import SnapshotRead, read_snapshot, text_column
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 COLUMNS: Final = (
@@ -35,10 +35,10 @@ def parse_store_details(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Da
     """Return the frame of read_store_details_file without `line`, for all rows; reject bad ones."""
     ids, store = distinct_texts(columns["store_id"])
     reject_bad_ids(verdict, ids, store)
-    frame = pd.DataFrame({"store_id": texts_of(ids, store)})
+    frame = pd.DataFrame({"store_id": text_column(ids, store)})
     for column in COLUMNS[1:]:
         texts, number = [""], np.zeros(len(store), np.int32)
         if column.name in columns:
             texts, number = distinct_texts(columns[column.name])
-        frame[column.name] = texts_of(texts, number)
+        frame[column.name] = text_column(texts, number)
     return frame

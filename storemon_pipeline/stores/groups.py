@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from storemon_pipeline.database.tables import store_details, stores
 
 
-def read_members(
+def read_group_store_ids(
     connection: sa.Connection, *, group: str | None, region: str | None
 ) -> frozenset[str]:
     """The ids of the stores that belong to the group and the region now; None leaves it open."""

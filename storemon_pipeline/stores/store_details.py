@@ -31,7 +31,7 @@ class StoreDetails:
     timezones: list[str | None]
     has_hours: BoolArray
 
-    def part(self, positions: IntArray) -> "StoreDetails":
+    def take(self, positions: IntArray) -> "StoreDetails":
         """The details of the stores at these positions."""
         at = positions.tolist()
         return StoreDetails(

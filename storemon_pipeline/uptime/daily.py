@@ -29,7 +29,7 @@ class Days:
     incidents: IntArray
 
 
-def make_days(
+def compute_days(
     status_runs: StatusRuns, calendar: Calendar, *, since_us: IntArray
 ) -> tuple[Days, IntArray]:
     """The local days that hold an instant since `since_us`, and the first of them of each store.

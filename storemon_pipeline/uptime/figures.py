@@ -62,7 +62,7 @@ def compute_figures(
     parts += [
         _figures_of(
             status_runs.take(slice(*rows)),
-            calendar.part(first, first + _STORES_PER_CHUNK),
+            calendar.slice_stores(first, first + _STORES_PER_CHUNK),
             as_of_us=as_of_us,
             policy=policy,
             max_gap_us=max_gap_us,

@@ -20,7 +20,7 @@ class Ending(IntEnum):
 
     OPEN = 0
     ENDED = 1
-    LOST_SIGHT = 2
+    NO_LONGER_POLLED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,9 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
         first[begins],
         last[ends],
         np.where(is_ended, after, NO_POLL),
-        np.where(is_ended, Ending.ENDED, np.where(is_lost, Ending.LOST_SIGHT, Ending.OPEN)).astype(
-            np.int8
-        ),
+        np.where(
+            is_ended, Ending.ENDED, np.where(is_lost, Ending.NO_LONGER_POLLED, Ending.OPEN)
+        ).astype(np.int8),
         calendar.business_us(store, end) - calendar.business_us(store, start),
         polls[ends] - polls[begins] + status_runs.polls[begins],
     )

@@ -31,7 +31,7 @@ class Ledger:
         return len(self.start_us)
 
 
-def keep_ledger(estimates: Estimates, calendar: Calendar, *, store: int) -> Ledger:
+def build_ledger(estimates: Estimates, calendar: Calendar, *, store: int) -> Ledger:
     """The ledger of one store over the period that its estimates fill."""
     mine = estimates.store == store
     starts, ends = estimates.start_us[mine], estimates.end_us[mine]
@@ -73,4 +73,4 @@ def explain(
         end_us=as_of_us,
         policy=policy,
     )
-    return keep_ledger(estimates, calendar, store=0), counted
+    return build_ledger(estimates, calendar, store=0), counted

@@ -30,7 +30,7 @@ from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import last_status_runs, states_at
 
-_BEFORE_US: Final = 2 * WEEK_US
+_HISTORY_US: Final = 2 * WEEK_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Fleet:
     incidents: Incidents
     incident_row: IntArray
 
-    def part(self, store_ids: AbstractSet[str]) -> "Fleet":
+    def subset(self, store_ids: AbstractSet[str]) -> "Fleet":
         """These of its stores, at the same instant, as if there were no others."""
         kept = np.array(
             sorted(self.position[one] for one in store_ids & self.position.keys()), np.int64
@@ -77,7 +77,7 @@ class Fleet:
             stores=StoreIndex(self.stores.store_ids.take(kept), self.stores.store_keys[kept]),
             store_ids=own_ids,
             position={store_id: position for position, store_id in enumerate(own_ids)},
-            details=self.details.part(kept),
+            details=self.details.take(kept),
             state=self.state[kept],
             last_poll_us=self.last_poll_us[kept],
             has_poll=self.has_poll[kept],
@@ -156,9 +156,9 @@ class _Part:
 
 def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
     as_of_us = microseconds(as_of)
-    since = as_of - timedelta(microseconds=_BEFORE_US)
+    since = as_of - timedelta(microseconds=_HISTORY_US)
     status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
-    calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
+    calendar = read_calendar(bulk, stores, start_us=as_of_us - _HISTORY_US, end_us=as_of_us + 1)
     figures = compute_figures(
         status_runs,
         calendar,

@@ -15,21 +15,21 @@ from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
-    PollTicks,
+    RawPolls,
+    read_raw_polls,
     read_status_runs_of_store,
-    read_ticks,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.weekly_intervals import read_week
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store
-from storemon_pipeline.uptime.daily import Days, make_days
+from storemon_pipeline.uptime.daily import Days, compute_days
 from storemon_pipeline.uptime.history import PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
-from storemon_pipeline.uptime.ledger import Ledger, explain, keep_ledger
+from storemon_pipeline.uptime.ledger import Ledger, build_ledger, explain
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
-Border = date | datetime
+PeriodBound = date | datetime
 """Where a period begins or ends: an instant, or midnight of a date on the store's clock."""
 
 _LOCAL_REACH_US: Final = 2 * DAY_US
@@ -64,13 +64,15 @@ class StoreView:
         """The store's first poll; the newest poll of all when it has none."""
         return int(self.status_runs.first_poll_us[0]) if len(self.status_runs) else self.as_of_us
 
-    def period(self, begin: Border | None, end: Border | None, default_us: int) -> tuple[int, int]:
+    def period(
+        self, begin: PeriodBound | None, end: PeriodBound | None, default_us: int
+    ) -> tuple[int, int]:
         """The period `[start, end)` that is asked for, cut off at the newest poll.
 
         Without `begin` it is as long as `default_us`. It may be empty.
         """
-        until_us = min(self._border(end, self.as_of_us), self.as_of_us)
-        return min(self._border(begin, until_us - default_us), until_us), until_us
+        until_us = min(self._bound_us(end, self.as_of_us), self.as_of_us)
+        return min(self._bound_us(begin, until_us - default_us), until_us), until_us
 
     def history(self, start_us: int, end_us: int, period: Period) -> PeriodAmounts:
         """Amounts by local period."""
@@ -80,7 +82,7 @@ class StoreView:
     def days(self, start_us: int, end_us: int) -> Days:
         """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""
         calendar = self.calendar(start_us - _LOCAL_REACH_US, end_us)
-        return make_days(self.status_runs, calendar, since_us=np.array([start_us]))[0]
+        return compute_days(self.status_runs, calendar, since_us=np.array([start_us]))[0]
 
     def incidents(self) -> Incidents:
         """All incidents, from the first poll to the newest."""
@@ -91,13 +93,15 @@ class StoreView:
     def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:
         """What history knows of a period, its clock, and starts and ends of what closures took."""
         calendar = self.calendar(start_us, end_us)
-        ledger = keep_ledger(build_history(self.status_runs, calendar).estimates, calendar, store=0)
+        ledger = build_ledger(
+            build_history(self.status_runs, calendar).estimates, calendar, store=0
+        )
         planned = self.calendar(start_us, end_us, has_closures=False)
         return ledger, calendar.local_spans(), *planned.open_intervals(0)
 
-    def ticks(self, start_us: int, end_us: int) -> PollTicks:
+    def raw_polls(self, start_us: int, end_us: int) -> RawPolls:
         """The raw polls of a period."""
-        return read_ticks(self._bulk, self.stores, start=instant(start_us), end=instant(end_us))
+        return read_raw_polls(self._bulk, self.stores, start=instant(start_us), end=instant(end_us))
 
     def explain(
         self, as_of: datetime, *, window_us: int, policy: Policy
@@ -126,14 +130,14 @@ class StoreView:
         """Starts and ends of the weekly intervals of now, in microseconds since Monday 00:00."""
         return read_week(self._bulk, self.stores, as_of=self.as_of)
 
-    def _border(self, border: Border | None, default_us: int) -> int:
-        match border:
+    def _bound_us(self, bound: PeriodBound | None, default_us: int) -> int:
+        match bound:
             case None:
                 return default_us
             case datetime():
-                return microseconds(border)
+                return microseconds(bound)
             case date():
-                local_us = (border - date(1970, 1, 1)).days * DAY_US
+                local_us = (bound - date(1970, 1, 1)).days * DAY_US
                 near = self.calendar(local_us - _LOCAL_REACH_US, local_us + _LOCAL_REACH_US)
                 return first_instant_at(near.local_spans(), local_us)
 

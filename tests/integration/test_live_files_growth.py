@@ -31,7 +31,7 @@ from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion import file_changes
 from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source
-from storemon_pipeline.loads.rejected_rows import read_waiting_rows
+from storemon_pipeline.loads.rejected_rows import read_pending_rows
 
 HEADER: Final = "store_id,timestamp_utc,status\n"
 NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
@@ -382,7 +382,7 @@ def test_half_a_line_that_was_taken_for_a_whole_one_is_taken_back(folder: Folder
     assert row_counts(folder.refresh()) == (1, 0, 0, 0)
     assert [run["polls"] for run in tables(folder.url)["runs"]] == [1, 2]
     with bulk_transaction(folder.url) as bulk:
-        assert read_waiting_rows(bulk) == []
+        assert read_pending_rows(bulk) == []
 
 
 def test_half_a_line_that_goes_on_slowly_is_taken_back_each_time(folder: Folder) -> None:

@@ -9,7 +9,7 @@ from stored import MIDNIGHT, at, execute, fetch, load, load_rows
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.poll_table import take_back_polls
+from storemon_pipeline.polls.poll_table import undo_polls
 
 MIDNIGHT_US = int(MIDNIGHT.timestamp()) * 1_000_000
 MINUTE_US = 60_000_000
@@ -22,7 +22,7 @@ def newest(url: str) -> datetime | None:
 
 def take_back(url: str, load_id: int) -> None:
     with bulk_transaction(url, is_writing_polls=True) as bulk:
-        take_back_polls(bulk, load_id, max_gap_us=read_max_gap_us(bulk))
+        undo_polls(bulk, load_id, max_gap_us=read_max_gap_us(bulk))
 
 
 def test_without_polls_there_is_none(database_url: str) -> None:

@@ -18,7 +18,7 @@ from storemon_pipeline.uptime.estimates import Status
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
-from storemon_pipeline.uptime.ledger import explain, keep_ledger
+from storemon_pipeline.uptime.ledger import build_ledger, explain
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from strategies import Question, questions
 
@@ -27,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDINGS: Final = {
     Ending.OPEN: "open",
     Ending.ENDED: "ended",
-    Ending.LOST_SIGHT: "lost sight",
+    Ending.NO_LONGER_POLLED: "lost sight",
 }
 
 days_before = st.integers(0, 30).map(lambda days: timedelta(days=days))
@@ -362,6 +362,6 @@ def test_a_store_without_polls_is_unknown_throughout() -> None:
         calendar(inputs, as_of - timedelta(hours=24), as_of),
     )
     assert made.estimates.status.tolist() == [Status.UNKNOWN]
-    assert len(keep_ledger(made.estimates, made.calendar, store=0)) >= 2
+    assert len(build_ledger(made.estimates, made.calendar, store=0)) >= 2
     day = made.by_period(Period.DAY)
     assert day.amounts.unknown_us.sum() == day.amounts.business_us.sum() == 8 * HOUR_US

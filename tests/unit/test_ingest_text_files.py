@@ -283,7 +283,7 @@ def test_rows_that_a_reader_turns_away_stand_among_the_rejected_lines(tmp_path: 
     verdict = Verdict(3)
     verdict.reject(np.array([True, False, True]), Reason.NO_STORE_ID)
     verdict.reject(np.array([True, False, False]), Reason.UNKNOWN_STATUS)
-    assert block.turn_away(verdict) == [
+    assert block.collect_rejected(verdict) == [
         RejectedRow(2, "1,x", Reason.NO_STORE_ID),
         RejectedRow(3, "bad", Reason.FIELD_COUNT),
         RejectedRow(5, "3,z", Reason.NO_STORE_ID),

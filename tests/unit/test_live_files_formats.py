@@ -14,7 +14,7 @@ import pytest
 from storemon_pipeline.domain.rejections import Reason, UnusableFileError
 from storemon_pipeline.files import expansion_limit as expansion
 from storemon_pipeline.files.csv_text import end_of_last_line
-from storemon_pipeline.files.fingerprints import fingerprint, is_of_every_byte
+from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
 from storemon_pipeline.files.formats import OpenFile, Part
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
 from storemon_pipeline.schedules.hours_file import read_hours_file
@@ -229,7 +229,7 @@ def test_a_part_is_read_under_the_header_from_before() -> None:
 @pytest.mark.parametrize("size", [0, 1, 16 << 20], ids=["nothing", "a byte", "the most"])
 def test_every_byte_of_a_file_of_moderate_size_counts(size: int) -> None:
     digest = fingerprint(BytesIO(bytes(size) + b"behind"), size)
-    assert is_of_every_byte(digest)
+    assert covers_every_byte(digest)
     assert digest == fingerprint(BytesIO(bytes(size)), size)
     if size:
         assert digest != fingerprint(BytesIO(bytes(size - 1) + b"x"), size)
@@ -240,5 +240,5 @@ def test_samples_of_a_large_file_show_what_was_put_in(place: int) -> None:
     size = 20 << 20
     text = bytes(range(251)) * (size // 251 + 1)
     digest = fingerprint(BytesIO(text), size)
-    assert not is_of_every_byte(digest)
+    assert not covers_every_byte(digest)
     assert digest != fingerprint(BytesIO(text[:place] + b"\xff" + text[place:]), size)
