@@ -315,6 +315,9 @@ def service_processes(
             *("dagster_webserver", "--workspace", workspace),
             # Only this machine: anybody who reaches it can run code.
             *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
+            # A connection of before a crash of the database fails a launch halfway, and the run then
+            # waits for its start timeout. Connecting anew takes some milliseconds.
+            *("--db-pool-recycle", "1"),
             *dagster_format,
         ],
     )
