@@ -151,6 +151,14 @@ class EmbeddedPostgres:
             return False
         return True
 
+    def is_responding(self) -> bool:
+        """Whether the server answers at all, if only that it takes no connection now."""
+        try:
+            psycopg.connect(self._url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            return "FATAL:" in str(error)
+        return True
+
     def stop(self) -> None:
         """End the server: open transactions are rolled back, everything committed is on disk.
 

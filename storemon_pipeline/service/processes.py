@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,10 @@ RUN_ENVIRONMENT: Final = {
 
 _PROBE_SECONDS = 3.0
 _DAGSTER_PROBE_SECONDS = 5.0
+# Each daemon sends a heartbeat every 30 s, later when the machine is busy.
+_HEARTBEAT_SECONDS = 120.0
+# The client's connection preface and an empty SETTINGS frame (RFC 9113, sections 3.4 and 6.5).
+_HTTP2_BEGIN: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _START_SECONDS = 120.0
 _DATABASE_START_SECONDS = 300.0  # a recovery after a crash replays up to max_wal_size
 _API_GRACE_SECONDS = 5
@@ -78,6 +83,9 @@ class ServiceProcess(Protocol):
 
     def why_not_ready(self, launched_at: float) -> str | None:
         """Return None once it is ready, else what is missing; `launched_at` is in epoch seconds."""
+
+    def is_responding(self) -> bool:
+        """Whether it answers at all; False means that it hangs, or is not there."""
 
 
 def shared_environment(
@@ -139,6 +147,10 @@ class DatabaseProcess:
         """Ask for a connection."""
         return None if self.server.accepts_connections() else "not accepting connections yet"
 
+    def is_responding(self) -> bool:
+        """Ask for a connection; a refusal is an answer."""
+        return self.server.is_responding()
+
 
 @dataclass(frozen=True, slots=True)
 class _PythonProcess:
@@ -181,6 +193,10 @@ class CodeServerProcess(_PythonProcess):
         """Try to connect: it listens once it has loaded the definitions."""
         return _why_not_listening(self._home.code_server_socket)
 
+    def is_responding(self) -> bool:
+        """Begin HTTP/2, as gRPC does, and wait for the server's first frame."""
+        return _responds(self._home.code_server_socket, _HTTP2_BEGIN)
+
 
 class RunStarterProcess(_PythonProcess):
     """The process that forks the processes of runs."""
@@ -188,6 +204,10 @@ class RunStarterProcess(_PythonProcess):
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - as above
         """Try to connect: it listens once it has imported everything."""
         return _why_not_listening(self._home.run_starter_socket)
+
+    def is_responding(self) -> bool:
+        """Send an empty request, and wait until it hangs up."""
+        return _responds(self._home.run_starter_socket, b"")
 
 
 def _why_not_listening(path: Path) -> str | None:
@@ -198,6 +218,21 @@ def _why_not_listening(path: Path) -> str | None:
         except OSError:
             return "loading the definitions"
     return None
+
+
+def _responds(path: Path, request: bytes) -> bool:
+    """Whether a server sends something, or hangs up, after this request and nothing more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(str(path))
+            probe.sendall(request)
+            if not request:
+                probe.shutdown(socket.SHUT_WR)
+            probe.recv(1)
+        except OSError:
+            return False
+    return True
 
 
 class WebserverProcess(_PythonProcess):
@@ -213,6 +248,10 @@ class WebserverProcess(_PythonProcess):
             except DagsterRefusedError as error:
                 return str(error)
 
+    def is_responding(self) -> bool:
+        """Ask for its version, which needs no database."""
+        return _is_answered(f"{self.settings.dagster_url}/server_info")
+
 
 class DaemonProcess(_PythonProcess):
     """Dagster's daemon: schedules, sensors, monitoring of runs."""
@@ -225,6 +264,14 @@ class DaemonProcess(_PythonProcess):
             except (DagsterUnavailableError, DagsterRefusedError):
                 return "waiting for the webserver"
         return None if has_beaten else "no heartbeat yet"
+
+    def is_responding(self) -> bool:
+        """Ask the webserver for recent heartbeats; while it cannot tell, suppose that there are."""
+        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+            try:
+                return client.have_daemons_beaten_since(time.time() - _HEARTBEAT_SECONDS)
+            except (DagsterUnavailableError, DagsterRefusedError):
+                return True
 
 
 class ApiProcess(_PythonProcess):
@@ -239,6 +286,18 @@ class ApiProcess(_PythonProcess):
         except httpx.HTTPError:
             return "not answering yet"
         return None if answer.is_success else f"answers {answer.status_code}"
+
+    def is_responding(self) -> bool:
+        """Ask `/healthz`."""
+        return _is_answered(f"{self.settings.api_url}/healthz")
+
+
+def _is_answered(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=_PROBE_SECONDS, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,8 +374,8 @@ def service_processes(
             *("dagster_webserver", "--workspace", workspace),
             # Only this machine: anybody who reaches it can run code.
             *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
-            # A connection of before a crash of the database fails a launch halfway, and the run then
-            # waits for its start timeout. Connecting anew takes some milliseconds.
+            # A connection from before a crash of the database fails a launch halfway, and the run
+            # then waits for its start timeout. Connecting anew takes some milliseconds.
             *("--db-pool-recycle", "1"),
             *dagster_format,
         ],

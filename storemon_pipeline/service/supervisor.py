@@ -52,6 +52,9 @@ from storemon_pipeline.settings import Settings
 
 _TICK_SECONDS = 0.1
 _PROBE_INTERVAL_SECONDS = 0.3
+_CHECK_INTERVAL_SECONDS = 5.0
+# A ready process that answers nothing for so long hangs, and is restarted.
+_HANG_SECONDS = 15.0
 _REFRESH_INTERVAL_SECONDS = 0.5
 _READINESS_SECONDS = 30.0
 _LOG_INTERVAL_SECONDS = 60.0
@@ -73,6 +76,7 @@ class _Child:
     launched_tick: float = 0.0
     ready_tick: float | None = None
     next_probe_tick: float = 0.0
+    silent_since_tick: float | None = None
     restart_tick: float | None = None
     policy: RestartPolicy = field(default_factory=RestartPolicy)
 
@@ -275,6 +279,32 @@ class Supervisor:
                 end_processes([psutil.Process(child.process.pid)], _CHILD_STOP_STEPS)
                 child.process.wait(timeout=5)
                 self._on_death(child, f"not ready within {child.spec.start_seconds:.0f} s")
+        elif child.is_ready and now >= child.next_probe_tick:
+            self._check_for_hang(child)
+
+    def _check_for_hang(self, child: _Child) -> None:
+        """Kill a process that has not answered for a while; it is then restarted like a dead one.
+
+        While the database does not answer, only the database is checked: the others wait for it.
+        """
+        child.next_probe_tick = time.monotonic() + _CHECK_INTERVAL_SECONDS
+        database = self._database
+        is_waiting = (
+            database is not None
+            and child is not database
+            and (not database.is_ready or database.silent_since_tick is not None)
+        )
+        if is_waiting or child.spec.is_responding():
+            child.silent_since_tick = None
+            return
+        now = time.monotonic()
+        child.silent_since_tick = child.silent_since_tick or now
+        silent_seconds = now - child.silent_since_tick
+        if silent_seconds > _HANG_SECONDS and child.process is not None:
+            # A stopped process takes no other signal.
+            child.process.kill()
+            child.process.wait(timeout=5)
+            self._on_death(child, f"no answer for {silent_seconds:.0f} s")
 
     def _add(self, child: _Child) -> None:
         self._children.append(child)
@@ -283,6 +313,7 @@ class Supervisor:
     def _launch(self, child: _Child) -> None:
         child.restart_tick = None
         child.ready_tick = None
+        child.silent_since_tick = None
         child.launched_at = time.time()
         child.launched_tick = time.monotonic()
         self._display.component(child.spec.name, ComponentState.STARTING)

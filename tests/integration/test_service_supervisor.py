@@ -1,5 +1,6 @@
 """`storemon up` with real processes: what dies comes back, what is stopped is gone."""
 
+import io
 import os
 import re
 import signal
@@ -7,14 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.console import Console
 
 from service import Service, free_port, running_service
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.host.orphans import MARK, find_orphans
+from storemon_pipeline.host.signals import StopRequests
+from storemon_pipeline.service import supervisor
+from storemon_pipeline.service.status_display import StatusDisplay
+from storemon_pipeline.settings import Settings
 
 SAMPLE = Path(__file__).parents[2] / "data"
 COMMAND = [sys.executable, "-c", "from storemon_pipeline.commands.cli import main; main()"]
@@ -26,6 +33,7 @@ CHILDREN = {
     "webserver": "dagster_webserver",
     "daemon": "dagster._daemon",
     "API": "uvicorn",
+    "run starter": "storemon_pipeline.launching.run_starter",
 }
 
 
@@ -36,8 +44,8 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> N
         time.sleep(0.1)
 
 
-def child(supervisor: int, words: str) -> psutil.Process | None:
-    for process in psutil.Process(supervisor).children():
+def child(parent: int, words: str) -> psutil.Process | None:
+    for process in psutil.Process(parent).children():
         try:
             if words in " ".join(process.cmdline()):
                 return process
@@ -131,6 +139,73 @@ def test_a_service_serves_its_commands_and_outlives_each_of_its_children(tmp_pat
     said = (tmp_path / "home.log").read_text()
     assert [part for part in CHILDREN if f"{part}: restarting (ended by SIGKILL" not in said] == []
     assert service.process.returncode == 0
+
+
+@pytest.mark.slow
+def test_processes_that_hang_are_restarted_and_reports_are_made_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running_service(home, SAMPLE) as service:
+        for part in ("run starter", "API", "webserver", "code location", "database"):
+            process = child(service.process.pid, CHILDREN[part])
+            assert process is not None, part
+            process.suspend()
+
+            def is_back(part: str = part, before: psutil.Process = process) -> bool:
+                now = child(service.process.pid, CHILDREN[part])
+                return now is not None and now.pid != before.pid
+
+            wait_for(is_back, f"a new {part}", 90)
+            wait_for(lambda: is_ready(service), "ready again", 120)
+            assert service.finish_report()["status"] == "Complete"
+    log = (tmp_path / "home.log").read_text()
+    assert log.count("restarting (no answer for") == 5
+
+
+@dataclass
+class Hanging:
+    """A process of the service that runs, and answers only when it is told to."""
+
+    log: Path
+    is_answering: bool = True
+    name: str = "stand-in"
+    start_seconds: float = 60
+    ready_note: str = ""
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["/bin/sleep", "60"])
+
+    def why_not_ready(self, launched_at: float) -> str | None:
+        del launched_at
+        return None
+
+    def is_responding(self) -> bool:
+        return self.is_answering
+
+
+def test_a_process_that_stays_silent_is_killed_and_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_CHECK_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(supervisor, "_HANG_SECONDS", 0)
+    out = io.StringIO()
+    with StatusDisplay(Console(file=out, width=200)) as display:
+        service = supervisor.Supervisor(Settings(home=tmp_path), display, StopRequests())
+        spec = Hanging(tmp_path / "log")
+        service._add(supervisor._Child(spec))
+        (running,) = service._children
+        service._pause(0.5)
+        first = running.process
+        assert first is not None
+        assert first.poll() is None, "a process that answers is left alone"
+        spec.is_answering = False
+        service._pause(0.5)
+        assert first.poll() == -signal.SIGKILL
+        spec.is_answering = True
+        service._pause(1.5)
+        assert running.process is not None
+        assert running.process.poll() is None
+        service._stop_everything()
+    assert "stand-in: restarting (no answer for 0 s" in out.getvalue()
 
 
 def test_what_a_killed_supervisor_leaves_is_ended_and_its_runs_too(tmp_path: Path) -> None:
