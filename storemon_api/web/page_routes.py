@@ -4,34 +4,14 @@ from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from storemon_api.http.store_paths import STORE_ID
+from storemon_api.web.page_templates import page_response
 
 router = APIRouter(include_in_schema=False)
 
 STATIC_PATH: Final = "/static"
-
-_PAGES: Final = (
-    ("/", "Now"),
-    ("/pages/alerts", "Alerts"),
-    ("/pages/reports", "Reports"),
-    ("/pages/data", "Data health"),
-    ("/docs", "API"),
-)
-_TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(str(files("storemon_api.web") / "templates")),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-# Everything comes from this server; nothing runs that is not a file of it.
-_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
 
 
 def static_files() -> StaticFiles:
@@ -84,16 +64,6 @@ async def alerts_page(request: Request) -> Response:
 
 
 def _page(request: Request, name: str, title: str, *, here: str, store_id: str = "") -> Response:
-    text = _TEMPLATES.get_template(f"{name}.html").render(
-        root=request.scope.get("root_path", "").rstrip("/"),
-        title=title,
-        script=f"{name}.js",
-        pages=_PAGES,
-        here=here,
-        store_id=store_id,
-    )
-    return Response(
-        text.encode("utf-8", "replace"),
-        media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"},
+    return page_response(
+        request, f"{name}.html", title, here=here, script=f"{name}.js", store_id=store_id
     )

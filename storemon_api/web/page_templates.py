@@ -1,0 +1,46 @@
+"""The frame that all pages share: its bar, its templates, its headers. No routes."""
+
+from importlib.resources import files
+from typing import Final
+
+from fastapi import Request, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_PAGES: Final = (
+    ("/", "Now"),
+    ("/pages/alerts", "Alerts"),
+    ("/pages/reports", "Reports"),
+    ("/pages/data", "Data health"),
+    ("/docs", "API"),
+)
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(str(files("storemon_api.web") / "templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+# Everything comes from this server; nothing runs that is not a file of it.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+def root_of(request: Request) -> str:
+    """Return the path below which the service answers, without a slash at its end."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def page_response(
+    request: Request, template: str, title: str, *, here: str, **content: object
+) -> Response:
+    """Answer with a page; `here` is the address of its entry in the bar, `content` its own."""
+    text = _TEMPLATES.get_template(template).render(
+        root=root_of(request), title=title, pages=_PAGES, here=here, **content
+    )
+    return Response(
+        text.encode("utf-8", "replace"),
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"},
+    )
