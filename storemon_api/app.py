@@ -36,7 +36,7 @@ from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
 from storemon_api.stores import history_routes
-from storemon_api.web import page_routes
+from storemon_api.web import manual_routes, page_routes
 from storemon_pipeline.access.keys import ApiKey
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.database.connections import create_engine
@@ -122,6 +122,7 @@ def create_app(
         format_routes.router,
         totals_routes.router,
         page_routes.router,
+        manual_routes.router,
         closure_routes.router,
         health_routes.router,
         metrics_routes.router,

@@ -81,6 +81,8 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/pages/reports"): _PAGE_FRAME,
     ("GET", "/pages/data"): _PAGE_FRAME,
     ("GET", "/pages/alerts"): _PAGE_FRAME,
+    ("GET", "/manual"): _PAGE_FRAME,
+    ("GET", "/manual/{page}"): _PAGE_FRAME,
     ("GET", "/static"): _OPEN,
     ("POST", "/closures"): Rule(Scope.INGEST, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,

@@ -11,6 +11,7 @@ _PAGES: Final = (
     ("/pages/alerts", "Alerts"),
     ("/pages/reports", "Reports"),
     ("/pages/data", "Data health"),
+    ("/manual", "Manual"),
     ("/docs", "API"),
 )
 _TEMPLATES: Final = Environment(

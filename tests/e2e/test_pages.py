@@ -609,6 +609,7 @@ def test_pages_fit_the_screen_and_are_accessible(
     for path in (
         *("", "?standing=", f"store/{store}"),
         *("pages/alerts", "pages/reports", "pages/data"),
+        *("manual", "manual/settings", "manual/figures", "manual?q=load"),
     ):
         with visit(site.browser, f"{site.url}/{path}", size=size, scheme=scheme) as page:
             width = page.evaluate("() => document.documentElement.scrollWidth")

@@ -67,6 +67,8 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/pages/reports"): (READERS, "all"),
     ("GET", "/pages/data"): (READERS, "all"),
     ("GET", "/pages/alerts"): (READERS, "all"),
+    ("GET", "/manual"): (READERS, "all"),
+    ("GET", "/manual/{page}"): (READERS, "all"),
     ("POST", "/closures"): (INGESTERS, "all"),
     ("GET", "/closures"): (READERS, "all"),
     ("DELETE", "/closures/{closure_id}"): (INGESTERS, "all"),
