@@ -160,8 +160,8 @@ class Engine:
             figures.business_us,
             figures.uptime_us,
             figures.downtime_us,
-            figures.lowest_us,
-            figures.highest_us,
+            figures.lowest_uptime_us,
+            figures.highest_uptime_us,
             figures.observed_us,
         )
         return {

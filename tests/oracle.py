@@ -115,8 +115,8 @@ class Row:
     business_us: PerWindow
     uptime_us: PerWindow
     downtime_us: PerWindow
-    lowest_us: PerWindow
-    highest_us: PerWindow
+    lowest_uptime_us: PerWindow
+    highest_uptime_us: PerWindow
     observed_us: PerWindow
 
     @property

@@ -183,8 +183,8 @@ def get_fleet_uptime(
                     downtime_us=row.downtime_us,
                     unknown_us=row.unknown_us,
                     uncertain_us=row.uncertain_us,
-                    lowest_uptime_us=row.lowest_us,
-                    highest_uptime_us=row.lowest_us + row.uncertain_us,
+                    lowest_uptime_us=row.lowest_uptime_us,
+                    highest_uptime_us=row.lowest_uptime_us + row.uncertain_us,
                     uptime_percent=share_percent(row.uptime_us, row.uptime_us + row.downtime_us),
                 )
                 for row in periods[paging.rows]

@@ -75,8 +75,8 @@ def window_figures(fleet: Fleet, position: int) -> dict[Window, WindowFigures] |
             business_us=business,
             uptime_us=uptime,
             downtime_us=int(figures.downtime_us[row, column]),
-            lowest_uptime_us=int(figures.lowest_us[row, column]),
-            highest_uptime_us=int(figures.highest_us[row, column]),
+            lowest_uptime_us=int(figures.lowest_uptime_us[row, column]),
+            highest_uptime_us=int(figures.highest_uptime_us[row, column]),
             observed_us=observed,
             uptime_percent=share_percent(uptime, business),
             observed_percent=share_percent(observed, business),
@@ -129,7 +129,7 @@ def history_amounts(amounts: Amounts, rows: IntArray | BoolArray | slice) -> His
             amounts.downtime_us,
             amounts.unknown_us,
             amounts.uncertain_us,
-            amounts.lowest_us,
+            amounts.lowest_uptime_us,
         )
     )
     return HistoryAmounts(

@@ -56,8 +56,8 @@ def _compute(
     for rule, is_kept in {
         "uptime + downtime = business time": figures.uptime_us + figures.downtime_us
         == figures.business_us,
-        "lowest <= uptime <= highest": (figures.lowest_us <= figures.uptime_us)
-        & (figures.uptime_us <= figures.highest_us),
+        "lowest <= uptime <= highest": (figures.lowest_uptime_us <= figures.uptime_us)
+        & (figures.uptime_us <= figures.highest_uptime_us),
         "observed <= business time": figures.observed_us <= figures.business_us,
     }.items():
         broken = np.flatnonzero(~is_kept.all(axis=1))

@@ -31,7 +31,7 @@ class FleetPeriod:
     downtime_us: int
     unknown_us: int
     uncertain_us: int
-    lowest_us: int
+    lowest_uptime_us: int
     incidents: int
 
 

@@ -18,7 +18,7 @@ _COLUMNS = {
     "downtime_us": "downtime_us",
     "unknown_us": "unknown_us",
     "uncertain_us": "uncertain_us",
-    "lowest_uptime_us": "lowest_us",
+    "lowest_uptime_us": "lowest_uptime_us",
 }
 """Columns of amounts, and what they are called in the engine."""
 

@@ -42,8 +42,8 @@ def figure_rows(store_keys: IntArray, figures: Figures) -> pa.Table:
         "business": figures.business_us,
         "uptime": figures.uptime_us,
         "downtime": figures.downtime_us,
-        "lowest_uptime": figures.lowest_us,
-        "highest_uptime": figures.highest_us,
+        "lowest_uptime": figures.lowest_uptime_us,
+        "highest_uptime": figures.highest_uptime_us,
         "observed": figures.observed_us,
     }
     return pa.table(

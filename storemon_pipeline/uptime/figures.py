@@ -29,7 +29,7 @@ class Figures:
     """What is known of each store that has a poll within the look-back, ascending by store.
 
     `store` has shape `(n,)`; the others have shape `(n, 3)`, whole microseconds, their columns in
-    the order of `Window`. `uptime_us + downtime_us == business_us`. `lowest_us` and `highest_us`
+    the order of `Window`. `uptime_us + downtime_us == business_us`. `lowest_uptime_us` and `highest_uptime_us`
     bound the uptime; `observed_us` is the business time near a run.
     """
 
@@ -37,8 +37,8 @@ class Figures:
     business_us: IntArray
     uptime_us: IntArray
     downtime_us: IntArray
-    lowest_us: IntArray
-    highest_us: IntArray
+    lowest_uptime_us: IntArray
+    highest_uptime_us: IntArray
     observed_us: IntArray
 
 
@@ -137,8 +137,8 @@ def _figures_of(
         business_us=business,
         uptime_us=uptime,
         downtime_us=downtime,
-        lowest_us=certain_up,
-        highest_us=business - certain_down,
+        lowest_uptime_us=certain_up,
+        highest_uptime_us=business - certain_down,
         observed_us=of_status_runs.sum(seen_from, seen_until),
     )
 

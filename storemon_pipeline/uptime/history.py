@@ -20,7 +20,7 @@ class Amounts:
     """Business time and its parts, whole microseconds; every array has the same shape.
 
     `business_us == uptime_us + downtime_us + unknown_us`. Uncertain is what is estimated up or
-    down outside of any run. Known uptime lies between `lowest_us` and `lowest_us + uncertain_us`.
+    down outside of any run. Known uptime lies between `lowest_uptime_us` and `lowest_uptime_us + uncertain_us`.
     """
 
     business_us: IntArray
@@ -28,12 +28,12 @@ class Amounts:
     downtime_us: IntArray
     unknown_us: IntArray
     uncertain_us: IntArray
-    lowest_us: IntArray
+    lowest_uptime_us: IntArray
 
     @property
-    def highest_us(self) -> IntArray:
+    def highest_uptime_us(self) -> IntArray:
         """The greatest uptime that the polls allow of the known time."""
-        return self.lowest_us + self.uncertain_us
+        return self.lowest_uptime_us + self.uncertain_us
 
     def take(self, which: IntArray | BoolArray) -> Self:
         """The amounts at these positions, or where this mask is true."""

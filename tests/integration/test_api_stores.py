@@ -58,15 +58,15 @@ def test_every_number_of_stores_and_fleet_is_the_reference_s(served: Served) -> 
             assert figures["business_us"] == row.business_us[column]
             assert figures["uptime_us"] == row.uptime_us[column]
             assert figures["downtime_us"] == row.downtime_us[column]
-            assert figures["lowest_uptime_us"] == row.lowest_us[column]
-            assert figures["highest_uptime_us"] == row.highest_us[column]
+            assert figures["lowest_uptime_us"] == row.lowest_uptime_us[column]
+            assert figures["highest_uptime_us"] == row.highest_uptime_us[column]
             assert figures["observed_us"] == row.observed_us[column]
             sums[column] += row.uptime_us[column]
             ledger = served.get(f"/stores/{store['store_id']}/explain", window=window)
             up = [entry["counted_us"] for entry in ledger["entries"] if entry["kind"] == "up"]
             assert sum(up) == ledger["uptime_us"] == row.uptime_us[column]
-            assert ledger["lowest_uptime_us"] == row.lowest_us[column]
-            assert ledger["highest_uptime_us"] == row.highest_us[column]
+            assert ledger["lowest_uptime_us"] == row.lowest_uptime_us[column]
+            assert ledger["highest_uptime_us"] == row.highest_uptime_us[column]
     now = served.get("/fleet/now")
     assert [now["windows"][window]["uptime_us"] for window in ("hour", "day", "week")] == sums
     assert sum(now["standing"].values()) == 3
@@ -131,8 +131,8 @@ def test_totals_of_now_are_the_reference_s_sums_and_so_is_the_period_before(
             )
             assert (share["uptime_us"], share["business_us"]) == (up, business)
             assert share["observed_us"] == sum(row.observed_us[column] for row in rows)
-            assert share["lowest_uptime_us"] == sum(row.lowest_us[column] for row in rows)
-            assert share["highest_uptime_us"] == sum(row.highest_us[column] for row in rows)
+            assert share["lowest_uptime_us"] == sum(row.lowest_uptime_us[column] for row in rows)
+            assert share["highest_uptime_us"] == sum(row.highest_uptime_us[column] for row in rows)
             assert share["uptime_percent"] == floored(up, business)
             end = served.as_of - timedelta(hours=hours)
             before = [expected_sum(served, s, end - timedelta(hours=hours), end) for s in members]

@@ -331,8 +331,8 @@ class TestSample:
                 *row.business_us,
                 *row.uptime_us,
                 *row.downtime_us,
-                *row.lowest_us,
-                *row.highest_us,
+                *row.lowest_uptime_us,
+                *row.highest_uptime_us,
                 *row.observed_us,
             )
             for store_id, row in oracle.make_report(inputs, as_of=AS_OF).rows.items()

@@ -200,8 +200,8 @@ def some_figures() -> Figures:
         business_us=up + down,
         uptime_us=up,
         downtime_us=down,
-        lowest_us=up // 2,
-        highest_us=up + down // 2,
+        lowest_uptime_us=up // 2,
+        highest_uptime_us=up + down // 2,
         observed_us=up + 1,
     )
 

@@ -411,8 +411,8 @@ def test_figures_of_what_was_written_are_those_of_the_reference(
             row.business_us,
             row.uptime_us,
             row.downtime_us,
-            row.lowest_us,
-            row.highest_us,
+            row.lowest_uptime_us,
+            row.highest_uptime_us,
             row.observed_us,
         )
         for store_id, row in report.rows.items()
@@ -430,8 +430,8 @@ def rows_of(stores: StoreIndex, figures: Figures) -> Iterator[tuple[str, tuple[o
         figures.business_us,
         figures.uptime_us,
         figures.downtime_us,
-        figures.lowest_us,
-        figures.highest_us,
+        figures.lowest_uptime_us,
+        figures.highest_uptime_us,
         figures.observed_us,
     )
     for row, store in enumerate(figures.store.tolist()):

@@ -78,8 +78,8 @@ def test_bounds_contain_the_value_and_observed_time_is_business_time(question: Q
     for row in answer(question).values():
         for window in range(3):
             uptime = row.uptime_us[window]
-            assert 0 <= row.lowest_us[window] <= uptime <= row.highest_us[window]
-            assert row.highest_us[window] <= row.business_us[window]
+            assert 0 <= row.lowest_uptime_us[window] <= uptime <= row.highest_uptime_us[window]
+            assert row.highest_uptime_us[window] <= row.business_us[window]
             assert 0 <= row.observed_us[window] <= row.business_us[window]
 
 
@@ -101,7 +101,7 @@ def test_bounds_contain_the_truth_if_status_changes_once_between_unlike_polls(
     for store_id, row in answer(question).items():
         for window in range(3):
             uptime = lived[store_id].uptime_us[window]
-            assert row.lowest_us[window] <= uptime <= row.highest_us[window]
+            assert row.lowest_uptime_us[window] <= uptime <= row.highest_uptime_us[window]
 
 
 @often

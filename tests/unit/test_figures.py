@@ -574,8 +574,8 @@ def test_bounds_leave_open_what_no_run_covers(
     highest: Sequence[str],
 ) -> None:
     row = report(reckoner, poll_texts, policy=policy)[STORE]
-    assert row.lowest_us == spans(lowest)
-    assert row.highest_us == spans(highest)
+    assert row.lowest_uptime_us == spans(lowest)
+    assert row.highest_uptime_us == spans(highest)
 
 
 @both_reckoners
@@ -586,8 +586,8 @@ def test_bounds_count_business_time_only(reckoner: Reckoner) -> None:
         ["up 7h", "up 5h", "down 1h", "down 0h"],
         open_hours=["daily 12:00-17:30"],
     )[STORE]
-    assert row.lowest_us == spans(["0h", "1h", "1h"])
-    assert row.highest_us == spans(["0h", "5h", "38h"])
+    assert row.lowest_uptime_us == spans(["0h", "1h", "1h"])
+    assert row.highest_uptime_us == spans(["0h", "5h", "38h"])
 
 
 @both_reckoners
@@ -656,7 +656,7 @@ def test_the_greatest_gap_is_a_setting(
     reckoner: Reckoner, max_gap: str, lowest_day: str, observed_day: str
 ) -> None:
     row = report(reckoner, ["up 12h", "up 10h"], max_gap=span(max_gap))[STORE]
-    assert row.lowest_us[1] == span(lowest_day)
+    assert row.lowest_uptime_us[1] == span(lowest_day)
     assert row.observed_us[1] == span(observed_day)
     assert row.uptime_us == spans(["1h", "24h", "168h"])
 

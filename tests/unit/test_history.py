@@ -56,7 +56,7 @@ def six(amounts: Amounts, row: int) -> tuple[int, ...]:
         int(amounts.downtime_us[row]),
         int(amounts.unknown_us[row]),
         int(amounts.uncertain_us[row]),
-        int(amounts.lowest_us[row]),
+        int(amounts.lowest_uptime_us[row]),
     )
 
 
@@ -186,7 +186,7 @@ def test_a_ledger_sums_to_the_report_s_figures_to_the_microsecond(question: Ques
         is_down = ledger.is_business & (ledger.status == Status.DOWN)
         assert length[is_up].sum() == figures.uptime_us[0, column]
         assert length[is_down].sum() == figures.downtime_us[0, column]
-        assert length[is_up & ledger.is_certain].sum() == figures.lowest_us[0, column]
+        assert length[is_up & ledger.is_certain].sum() == figures.lowest_uptime_us[0, column]
         assert length[ledger.is_business].sum() == figures.business_us[0, column]
 
 
