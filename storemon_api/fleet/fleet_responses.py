@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storemon_api.fleet.fleet_schemas import GroupTotals, ShareOfWindow, Totals
+from storemon_pipeline.domain.amounts import AMOUNTS, BUSINESS, UPTIME
 from storemon_pipeline.domain.windows import BoolArray, IntArray, Window
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import STORE_STATES
@@ -56,30 +57,21 @@ def _window_shares(
     figures = fleet.figures
     of_figures = _GroupSums(code[figures.store], sums.groups)
     counts = of_figures.of(np.ones(len(figures.store), np.bool_))
-    business, uptime, downtime, lowest, highest, observed = (
-        of_figures.of(values[:, column])
-        for values in (
-            figures.business_us,
-            figures.uptime_us,
-            figures.downtime_us,
-            figures.lowest_uptime_us,
-            figures.highest_uptime_us,
-            figures.observed_us,
-        )
-    )
+    summed = {
+        amount.field: of_figures.of(getattr(figures, amount.field)[:, column]).tolist()
+        for amount in AMOUNTS
+        if amount.is_additive
+    }
     before = fleet.previous[column]
     up_before = None if before is None else sums.of(before.uptime_us)
     down_before = None if before is None else sums.of(before.downtime_us)
     return [
         ShareOfWindow(
             stores=int(counts[group]),
-            business_us=int(business[group]),
-            uptime_us=int(uptime[group]),
-            downtime_us=int(downtime[group]),
-            lowest_uptime_us=int(lowest[group]),
-            highest_uptime_us=int(highest[group]),
-            observed_us=int(observed[group]),
-            uptime_percent=share_percent(int(uptime[group]), int(business[group])),
+            **{field: sums_of_field[group] for field, sums_of_field in summed.items()},
+            uptime_percent=share_percent(
+                summed[UPTIME.field][group], summed[BUSINESS.field][group]
+            ),
             previous_percent=None
             if up_before is None or down_before is None
             else share_percent(

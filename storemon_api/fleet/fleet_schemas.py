@@ -3,23 +3,20 @@
 from pydantic import AwareDatetime, Field
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
-from storemon_api.stores.store_schemas import _PERCENT, HistoryAmounts
+from storemon_api.stores.store_schemas import PERCENT, HistoryAmounts, with_amounts
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.uptime.store_state import StoreState
 
 
-class ShareOfWindow(ResponseBody):
+class _StoreCount(ResponseBody):
+    stores: int
+
+
+class ShareOfWindow(with_amounts(_StoreCount)):  # type: ignore[misc] # by the list
     """Summed business time of many stores in one window."""
 
-    stores: int
-    business_us: int
-    uptime_us: int
-    downtime_us: int
-    lowest_uptime_us: int
-    highest_uptime_us: int
-    observed_us: int
-    uptime_percent: float | None = Field(description=_PERCENT)
+    uptime_percent: float | None = Field(description=PERCENT)
     previous_percent: float | None = Field(
         description="Of the window before; null where polls do not reach back to its beginning."
     )

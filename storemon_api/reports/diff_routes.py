@@ -16,8 +16,8 @@ from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.report_routes import complete_report
 from storemon_api.reports.schemas import DiffInput, DiffResponse, StoreDiff
 from storemon_api.security.access_control import visible_stores
+from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.reports.diffs import (
-    FIGURES,
     LoadBetween,
     StoreDifference,
     count_differences,
@@ -110,11 +110,11 @@ def _store(store: StoreDifference) -> StoreDiff:
         change, difference = "appeared" if before is None else "vanished", None
     else:
         change = "changed"
-        difference = {name: float(after[name] - before[name]) for name in FIGURES}
+        difference = {name: float(after[name] - before[name]) for name in ROUNDED_COLUMNS}
     return StoreDiff(
         store_id=store.store_id,
         change=change,
-        before=before and {name: float(before[name]) for name in FIGURES},
-        after=after and {name: float(after[name]) for name in FIGURES},
+        before=before and {name: float(before[name]) for name in ROUNDED_COLUMNS},
+        after=after and {name: float(after[name]) for name in ROUNDED_COLUMNS},
         difference=difference,
     )

@@ -13,14 +13,10 @@ from storemon_api.reports.schemas import (
     TriggerResponse,
 )
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.csv_file import HEADER
 
 REPORT_ID: Final = "0b9f4c1e-6a53-4c3b-9d0e-2f5a1c7e8d41"
-CSV: Final = (
-    "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),"
-    "uptime_last_week(in hours),downtime_last_hour(in minutes),"
-    "downtime_last_day(in hours),downtime_last_week(in hours)\n"
-    "7482936150293847561,42.5000,11.2500,80.0000,17.5000,0.7500,4.0000\n"
-)
+CSV: Final = f"{HEADER}\n7482936150293847561,42.5000,11.2500,80.0000,17.5000,0.7500,4.0000\n"
 _AS_OF: Final = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)
 _REQUESTED_AT: Final = datetime(2023, 1, 25, 18, 20, tzinfo=UTC)
 _ERROR: Final = "No poll has been loaded yet, so there is nothing to report on."

@@ -14,11 +14,12 @@ from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.group_filter import GroupFilterDep
 from storemon_api.reports.report_routes import complete_report
 from storemon_api.reports.schemas import ReportTotalsResponse, ReportTotalsRow
+from storemon_api.stores.store_responses import figures_of_window
 from storemon_api.stores.store_schemas import WindowFigures
+from storemon_pipeline.domain.amounts import AMOUNTS
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
 from storemon_pipeline.reports.totals import ReportTotal, read_report_totals
-from storemon_pipeline.uptime.percentages import share_percent
 
 router = APIRouter(tags=["reports"])
 
@@ -67,20 +68,6 @@ def get_report_totals(
 
 
 def _figures(total: ReportTotal, window: Window) -> WindowFigures:
-    business, uptime, downtime, lowest, highest, observed = (
-        total.amounts[f"{amount}_last_{window}_us"]
-        for amount in (
-            *("business", "uptime", "downtime"),
-            *("lowest_uptime", "highest_uptime", "observed"),
-        )
-    )
-    return WindowFigures(
-        business_us=business,
-        uptime_us=uptime,
-        downtime_us=downtime,
-        lowest_uptime_us=lowest,
-        highest_uptime_us=highest,
-        observed_us=observed,
-        uptime_percent=share_percent(uptime, business),
-        observed_percent=share_percent(observed, business),
+    return figures_of_window(
+        {amount: total.amounts[amount.column(window)] for amount in AMOUNTS if amount.is_additive}
     )

@@ -1,6 +1,6 @@
 """Turning the engine's arrays into the bodies of answers about stores. Asks nobody anything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +14,7 @@ from storemon_api.stores.store_schemas import (
     WindowFigures,
 )
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.amounts import AMOUNTS, BUSINESS, WITH_PERCENT, Amount
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray, Window
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents
@@ -63,25 +64,24 @@ def window_figures(fleet: Fleet, position: int) -> dict[Window, WindowFigures] |
     row = int(fleet.figure_row[position])
     if row < 0:
         return None
-    figures = fleet.figures
-    made = {}
-    for column, window in enumerate(Window):
-        business, uptime = (
-            int(figures.business_us[row, column]),
-            int(figures.uptime_us[row, column]),
+    return {
+        window: figures_of_window(
+            {amount: int(getattr(fleet.figures, amount.field)[row, column]) for amount in AMOUNTS}
         )
-        observed = int(figures.observed_us[row, column])
-        made[window] = WindowFigures(
-            business_us=business,
-            uptime_us=uptime,
-            downtime_us=int(figures.downtime_us[row, column]),
-            lowest_uptime_us=int(figures.lowest_uptime_us[row, column]),
-            highest_uptime_us=int(figures.highest_uptime_us[row, column]),
-            observed_us=observed,
-            uptime_percent=share_percent(uptime, business),
-            observed_percent=share_percent(observed, business),
+        for column, window in enumerate(Window)
+    }
+
+
+def figures_of_window(amounts: Mapping[Amount, int | None]) -> WindowFigures:
+    """The amounts of one window, with their percentages."""
+    business = amounts[BUSINESS]
+    percents = {}
+    for amount in WITH_PERCENT:
+        part = amounts.get(amount)
+        percents[amount.percent_field] = (
+            None if part is None or business is None else share_percent(part, business)
         )
-    return made
+    return WindowFigures(**{amount.field: value for amount, value in amounts.items()}, **percents)
 
 
 def incident_response(

@@ -1,30 +1,45 @@
 """The bodies of answers about stores, their history and their incidents, with examples."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, create_model
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.domain.amounts import AMOUNTS, WITH_PERCENT
 from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.uptime.store_state import StoreState
 
 _STORE_ID = "7482936150293847561"
-_PERCENT = "Rounded down to two decimals; null where there is nothing to divide by."
+PERCENT = "Rounded down to two decimals; null where there is nothing to divide by."
 
 
-class WindowFigures(ResponseBody):
+def with_amounts(base: type[ResponseBody]) -> type[ResponseBody]:
+    """A body with the fields of `base`, then a field for each amount of a report.
+
+    An amount is null where it is not known: in older reports, and in sums of what has no sum.
+    """
+    fields: dict[str, Any] = {}
+    for amount in AMOUNTS:
+        if amount.is_additive and not amount.is_optional:
+            fields[amount.field] = (int, Field(description=amount.description))
+        else:
+            fields[amount.field] = (int | None, Field(default=None, description=amount.description))
+    return create_model(f"{base.__name__}WithAmounts", __base__=base, **fields)
+
+
+def with_percents(base: type[ResponseBody]) -> type[ResponseBody]:
+    """A body with the fields of `base`, then each amount that has one as a percentage."""
+    fields: dict[str, Any] = {
+        amount.percent_field: (float | None, Field(description=PERCENT, examples=[99.12]))
+        for amount in WITH_PERCENT
+    }
+    return create_model(f"{base.__name__}WithPercents", __base__=base, **fields)
+
+
+class WindowFigures(with_percents(with_amounts(ResponseBody))):  # type: ignore[misc] # by the list
     """One window of the newest figures, in microseconds of business time."""
-
-    business_us: int
-    uptime_us: int
-    downtime_us: int
-    lowest_uptime_us: int
-    highest_uptime_us: int
-    observed_us: int
-    uptime_percent: float | None = Field(description=_PERCENT, examples=[99.12])
-    observed_percent: float | None = Field(description=_PERCENT, examples=[97.5])
 
 
 class StoreSummary(ResponseBody):
@@ -138,7 +153,7 @@ class HistoryAmounts(ResponseBody):
     lowest_uptime_us: int
     highest_uptime_us: int
     uptime_percent: float | None = Field(
-        description=f"Of the time that is up or down. {_PERCENT}", examples=[98.43]
+        description=f"Of the time that is up or down. {PERCENT}", examples=[98.43]
     )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.domain.amounts import BUSINESS, DOWNTIME, UPTIME
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.polls.retention import PARTITION_US, read_polls_kept_from
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.uptime.status_runs import compress
@@ -174,16 +176,17 @@ def count_interval_faults(bulk: Bulk) -> int:
     )
 
 
+_DOES_NOT_ADD_UP: Final = " OR ".join(
+    f"{UPTIME.column(window)} + {DOWNTIME.column(window)} <> {BUSINESS.column(window)}"
+    for window in Window
+)
+
+
 def count_uptime_faults(bulk: Bulk) -> int:
     """Rows of `store_uptime` whose uptime and downtime are not their business time."""
     return int(
         bulk.scalar(
-            """
-            SELECT count(*) FROM store_uptime
-            WHERE uptime_last_hour_us + downtime_last_hour_us <> business_last_hour_us
-               OR uptime_last_day_us + downtime_last_day_us <> business_last_day_us
-               OR uptime_last_week_us + downtime_last_week_us <> business_last_week_us
-            """
+            f"SELECT count(*) FROM store_uptime WHERE {_DOES_NOT_ADD_UP}"  # noqa: S608
         )
     )
 

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.tables import metadata
+from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 
 _PREVIEWS: Final = {
     "store_status": """
@@ -39,12 +40,11 @@ _PREVIEWS: Final = {
                end_us_of_week / 3600e6 AS end_hour_of_week
         FROM business_hour_intervals JOIN stores USING (store_key) LIMIT 5
     """,
-    "store_uptime": """
-        SELECT store_id, uptime_last_hour_minutes, uptime_last_day_hours, uptime_last_week_hours,
-               downtime_last_hour_minutes, downtime_last_day_hours, downtime_last_week_hours
+    "store_uptime": f"""
+        SELECT store_id, {", ".join(ROUNDED_COLUMNS)}
         FROM store_uptime JOIN stores USING (store_key)
         ORDER BY downtime_last_week_us DESC, store_id LIMIT 5
-    """,
+    """,  # noqa: S608  (names of columns are constants)
     "store_uptime_daily": """
         SELECT store_id, local_date, business_us / 3600e6 AS business_hours,
                uptime_us / 3600e6 AS uptime_hours, downtime_us / 3600e6 AS downtime_hours,

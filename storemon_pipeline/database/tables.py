@@ -10,6 +10,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from storemon_pipeline.domain.amounts import AMOUNTS, ROUNDED_COLUMNS
+from storemon_pipeline.domain.windows import Window
+
 NAMING_CONVENTION: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -288,24 +291,15 @@ intervals_state: Final = sa.Table(
 
 def _figure_columns() -> "list[sa.Column[object]]":
     """The columns of one store's figures: rounded as in the report, then exact."""
-    columns: list[sa.Column[object]] = [
-        sa.Column(f"{kind}_last_{window}", sa.Numeric(12, 4), nullable=False)
-        for kind in ("uptime", "downtime")
-        for window in ("hour_minutes", "day_hours", "week_hours")
+    rounded: list[sa.Column[object]] = [
+        sa.Column(name, sa.Numeric(12, 4), nullable=False) for name in ROUNDED_COLUMNS
     ]
-    columns.extend(
-        sa.Column(f"{amount}_last_{window}_us", sa.BigInteger, nullable=False)
-        for amount in (
-            "business",
-            "uptime",
-            "downtime",
-            "lowest_uptime",
-            "highest_uptime",
-            "observed",
-        )
-        for window in ("hour", "day", "week")
-    )
-    return columns
+    exact: list[sa.Column[object]] = [
+        sa.Column(amount.column(window), sa.BigInteger, nullable=amount.is_optional)
+        for amount in AMOUNTS
+        for window in Window
+    ]
+    return rounded + exact
 
 
 store_uptime: Final = sa.Table(

@@ -9,7 +9,8 @@ import numpy as np
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.domain.amounts import AMOUNTS
+from storemon_pipeline.domain.windows import BoolArray, Policy
 from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules.calendars import read_report_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -53,13 +54,7 @@ def _compute(
         policy=policy,
         max_gap_us=max_gap_us,
     )
-    for rule, is_kept in {
-        "uptime + downtime = business time": figures.uptime_us + figures.downtime_us
-        == figures.business_us,
-        "lowest <= uptime <= highest": (figures.lowest_uptime_us <= figures.uptime_us)
-        & (figures.uptime_us <= figures.highest_uptime_us),
-        "observed <= business time": figures.observed_us <= figures.business_us,
-    }.items():
+    for rule, is_kept in _rules(figures):
         broken = np.flatnonzero(~is_kept.all(axis=1))
         if len(broken):
             store_id = stores.store_ids[int(figures.store[broken[0]])]
@@ -67,3 +62,15 @@ def _compute(
                 f"{rule} does not hold for {len(broken)} stores as of {as_of}, first for {store_id}"
             )
     return figures
+
+
+def _rules(figures: Figures) -> Iterator[tuple[str, BoolArray]]:
+    """What must hold for the figures, and where it does; shape `(n, 3)`."""
+    yield (
+        "uptime + downtime = business time",
+        figures.uptime_us + figures.downtime_us == figures.business_us,
+    )
+    for amount in AMOUNTS:
+        if amount.at_most is not None:
+            upper = getattr(figures, f"{amount.at_most}_us")
+            yield f"{amount.name} <= {amount.at_most}", getattr(figures, amount.field) <= upper

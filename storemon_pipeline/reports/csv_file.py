@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.domain.amounts import ROUNDED
+from storemon_pipeline.domain.windows import IntArray, Window
 from storemon_pipeline.uptime.rounding import DECIMALS
 
-HEADER: Final = (
-    "store_id,uptime_last_hour(in minutes),uptime_last_day(in hours),uptime_last_week(in hours),"
-    "downtime_last_hour(in minutes),downtime_last_day(in hours),downtime_last_week(in hours)"
+HEADER: Final = ",".join(
+    ["store_id", *(amount.csv_column(window) for amount in ROUNDED for window in Window)]
 )
 
 _RUNNABLE: Final = r"^[=+\-@\t\r]"
@@ -26,7 +26,7 @@ _WHOLE: Final = 1_000
 def report_csv(store_ids: pa.Array, figures: dict[str, pa.Array]) -> bytes:
     """The report's bytes: the header, then one line per store, each ended by a line feed.
 
-    `store_ids` (strings) and the six `figures` (decimals with four places, in the header's order)
+    `store_ids` (strings) and the `figures` (decimals with four places, in the header's order)
     have shape `(n,)`, in the report's order.
     """
     return header_line() + report_lines(store_ids, figures)

@@ -9,16 +9,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from storemon_pipeline.database.tables import uptime_report
+from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import LOOKBACK_US
 from storemon_pipeline.loads.snapshot_rows import from_own_rows, load_columns
-
-FIGURES: Final = tuple(
-    f"{kind}_last_{window}"
-    for kind in ("uptime", "downtime")
-    for window in ("hour_minutes", "day_hours", "week_hours")
-)
-"""The report's figures by column, in its order."""
 
 Figures = dict[str, Decimal]
 
@@ -57,9 +51,11 @@ class LoadBetween:
 
 def _differences(stores: AbstractSet[str] | None) -> str:
     """The stores whose rows differ, as a common table expression."""
-    columns = ", ".join(f"b.{name} AS before_{name}, a.{name} AS after_{name}" for name in FIGURES)
+    columns = ", ".join(
+        f"b.{name} AS before_{name}, a.{name} AS after_{name}" for name in ROUNDED_COLUMNS
+    )
     is_seen = "" if stores is None else " AND s.store_id = ANY (:stores)"
-    both = [", ".join(f"{side}.{name}" for name in FIGURES) for side in "ba"]
+    both = [", ".join(f"{side}.{name}" for name in ROUNDED_COLUMNS) for side in "ba"]
     return f"""
         WITH differences AS (
             SELECT s.store_id, b.store_key IS NOT NULL AS is_before,
@@ -70,7 +66,7 @@ def _differences(stores: AbstractSet[str] | None) -> str:
             JOIN stores s USING (store_key)
             WHERE ({both[0]}) IS DISTINCT FROM ({both[1]}){is_seen}
         )
-    """  # noqa: S608  (names of columns are constants of this module)
+    """  # noqa: S608  (names of columns are constants)
 
 
 def count_differences(
@@ -130,7 +126,7 @@ def read_differences(
 
 
 def _figures(row: sa.RowMapping, side: str) -> Figures:
-    return {name: row[f"{side}_{name}"] for name in FIGURES}
+    return {name: row[f"{side}_{name}"] for name in ROUNDED_COLUMNS}
 
 
 _SNAPSHOT_LOADS: Final = "\n".join(

@@ -16,10 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xlsxwriter
 
+from storemon_pipeline.domain.amounts import BUSINESS, WITH_PERCENT
 from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.reports.csv_file import spreadsheet_safe
-
-_PERCENT: Final = {"uptime_percent": "uptime", "observed_percent": "observed"}
 
 
 class ReportFormat(StrEnum):
@@ -44,13 +43,14 @@ def extended(rows: pa.Table) -> pa.Table:
 
     They are rounded down to two decimals, and null without business time.
     """
-    for name, amount in _PERCENT.items():
+    for amount in WITH_PERCENT:
         for window in Window:
-            part = rows[f"{amount}_last_{window}_us"].to_numpy()
-            whole = rows[f"business_last_{window}_us"].to_numpy()
-            percent = part * 10_000 // np.maximum(whole, 1) / 100
+            part = rows[amount.column(window)]
+            whole = rows[BUSINESS.column(window)].to_numpy()
+            percent = part.fill_null(0).to_numpy() * 10_000 // np.maximum(whole, 1) / 100
+            is_unknown = (whole == 0) | part.is_null().to_numpy()
             rows = rows.append_column(
-                f"{name}_last_{window}", pa.array(percent, pa.float64(), mask=whole == 0)
+                amount.percent_column(window), pa.array(percent, pa.float64(), mask=is_unknown)
             )
     return rows
 

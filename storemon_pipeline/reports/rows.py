@@ -8,22 +8,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from storemon_pipeline.database.tables import stores, uptime_report
+from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.figures.figure_rows import FIGURE_TYPE
 from storemon_pipeline.stores.store_keys import keys_of
-
-_FIGURES = (
-    "uptime_last_hour_minutes",
-    "uptime_last_day_hours",
-    "uptime_last_week_hours",
-    "downtime_last_hour_minutes",
-    "downtime_last_day_hours",
-    "downtime_last_week_hours",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRows:
-    """Ids and the six figures by name, shape `(n,)`, in the report's order."""
+    """Ids and the rounded figures by column, shape `(n,)`, in the report's order."""
 
     store_ids: pa.Array
     figures: dict[str, pa.Array]
@@ -34,7 +26,7 @@ def read_report_rows(
 ) -> ReportRows:
     """The rows of these stores, as far as the result has them."""
     rows = connection.execute(
-        sa.select(stores.c.store_id, *(uptime_report.c[name] for name in _FIGURES))
+        sa.select(stores.c.store_id, *(uptime_report.c[name] for name in ROUNDED_COLUMNS))
         .select_from(uptime_report.join(stores, stores.c.store_key == uptime_report.c.store_key))
         .where(
             uptime_report.c.result_id == result_id,
@@ -42,13 +34,13 @@ def read_report_rows(
         )
         .order_by(stores.c.store_id)
     ).all()
-    columns = list(zip(*rows, strict=True)) or [()] * (1 + len(_FIGURES))
+    columns = list(zip(*rows, strict=True)) or [()] * (1 + len(ROUNDED_COLUMNS))
     ids, *figures = columns
     return ReportRows(
         pa.array(ids, pa.string()),
         {
             name: pa.array(values, FIGURE_TYPE)
-            for name, values in zip(_FIGURES, figures, strict=True)
+            for name, values in zip(ROUNDED_COLUMNS, figures, strict=True)
         },
     )
 

@@ -2,17 +2,26 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 
 from storemon_pipeline.database.tables import store_details, stores, uptime_report
+from storemon_pipeline.domain.amounts import AMOUNTS
+from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
-from storemon_pipeline.reports.columns import EXACT
+
+_SUMMED: Final = tuple(
+    amount.column(window) for amount in AMOUNTS if amount.is_additive for window in Window
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTotal:
-    """The sums of the report's rows of one group or region; `amounts` are by name of the column."""
+    """The sums of the report's rows of one group or region; `amounts` are by name of the column.
+
+    Amounts that cannot be summed are left out.
+    """
 
     name: str | None
     stores: int
@@ -34,7 +43,7 @@ def read_report_totals(
         sa.select(
             name.label("name"),
             sa.func.count(),
-            *(sa.cast(sa.func.sum(uptime_report.c[column]), sa.BigInteger) for column in EXACT),
+            *(sa.cast(sa.func.sum(uptime_report.c[column]), sa.BigInteger) for column in _SUMMED),
         )
         .select_from(
             uptime_report.outerjoin(
@@ -51,6 +60,6 @@ def read_report_totals(
         )
         query = query.where(uptime_report.c.store_key.in_(named))
     return [
-        ReportTotal(row[0], row[1], dict(zip(EXACT, row[2:], strict=True)))
+        ReportTotal(row[0], row[1], dict(zip(_SUMMED, row[2:], strict=True)))
         for row in connection.execute(query)
     ]

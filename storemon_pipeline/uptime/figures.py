@@ -10,6 +10,7 @@ from typing import Final, Self, assert_never
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.amounts import AMOUNTS
 from storemon_pipeline.domain.windows import (
     LOOKBACK_US,
     WEEK_US,
@@ -26,11 +27,11 @@ _STORES_PER_CHUNK: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known of each store that has a poll within the look-back, ascending by store.
+    """The AMOUNTS of each store that has a poll within the look-back, ascending by store.
 
     `store` has shape `(n,)`; the others have shape `(n, 3)`, whole microseconds, their columns in
-    the order of `Window`. `uptime_us + downtime_us == business_us`. `lowest_uptime_us` and `highest_uptime_us`
-    bound the uptime; `observed_us` is the business time near a run.
+    the order of `Window`. `uptime_us + downtime_us == business_us`. `lowest_uptime_us` and
+    `highest_uptime_us` bound the uptime; `observed_us` is the business time near a status run.
     """
 
     store: IntArray
@@ -58,7 +59,7 @@ def compute_figures(
     stores = np.arange(0, calendar.stores + _STORES_PER_CHUNK, _STORES_PER_CHUNK)
     rows = np.searchsorted(status_runs.store, stores)
     none = np.empty((0, len(WINDOW_US)), np.int64)
-    parts = [Figures(none[:, 0], none, none, none, none, none, none)]
+    parts = [Figures(none[:, 0], *[none] * len(AMOUNTS))]
     parts += [
         _figures_of(
             status_runs.take(slice(*rows)),

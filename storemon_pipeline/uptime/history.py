@@ -20,7 +20,8 @@ class Amounts:
     """Business time and its parts, whole microseconds; every array has the same shape.
 
     `business_us == uptime_us + downtime_us + unknown_us`. Uncertain is what is estimated up or
-    down outside of any run. Known uptime lies between `lowest_uptime_us` and `lowest_uptime_us + uncertain_us`.
+    down outside of any status run. Known uptime lies between `lowest_uptime_us` and
+    `lowest_uptime_us + uncertain_us`.
     """
 
     business_us: IntArray

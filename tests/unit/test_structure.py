@@ -140,6 +140,7 @@ PURE = {
 """What the engine may import beside itself: nothing that knows a clock, an environment or files."""
 
 PURE_MODULES = (
+    "storemon_pipeline.domain.amounts",
     "storemon_pipeline.domain.windows",
     "storemon_pipeline.domain.sources",
     "storemon_pipeline.business_time",
