@@ -1,1 +1,1 @@
-"""The HTTP facade: triggers report runs, maps their status, serves their results."""
+"""The HTTP API: reports, stores, fleet, loads, alerts, and the web pages."""

@@ -1,4 +1,4 @@
-"""The application: its parts put together. What they do is in their own modules."""
+"""Build the FastAPI application: services, routers, middleware."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ _STOP_TIME_LIMIT: Final = timedelta(seconds=5)
 _DESCRIPTION: Final = (
     "Trigger a report, poll until it is complete, download it as CSV. "
     "Every error is `application/problem+json` (RFC 9457). "
-    "What can be fetched with GET also answers HEAD."
+    "Every address with GET also supports HEAD."
 )
 
 
@@ -56,9 +56,9 @@ def create_app(
 ) -> FastAPI:
     """Return the application; without `settings` they come from the environment.
 
-    `known_keys` hold until the database can be asked for the keys; without them nobody but those
-    who need none is let in before.
-    Nothing is connected before it starts, and it starts without its database and without Dagster.
+    `known_keys` are valid until the keys have been read from the database. Without them every
+    request that needs a key is refused until then.
+    No connection is opened before startup, and startup needs neither the database nor Dagster.
     """
     settings = settings or ApiSettings()
     database_url = settings.database_url.get_secret_value()
@@ -80,7 +80,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        # A thread more than connections would wait in the pool, behind answers that need none.
+        # More threads than connections would wait for the pool and delay requests without SQL.
         current_default_thread_limiter().total_tokens = settings.api_connections
         keys.start()
         dispatcher.start()

@@ -1,7 +1,7 @@
-"""The document at `/openapi.json`.
+"""The OpenAPI document at `/openapi.json`.
 
-FastAPI derives most of it from the handlers; this module adds the bodies that handlers read by
-themselves and the key that each operation needs.
+FastAPI derives most of it from the handlers. This module adds the request bodies that handlers
+parse themselves and the security requirement of each operation.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ from storemon_api.loads.schemas import ClosureBody, HoursBody, PollBody, Timezon
 from storemon_api.reports.schemas import TriggerRequest
 from storemon_api.security.access_rules import rule_of
 
-# FastAPI does not see the bodies that handlers read by themselves.
+# Request bodies that handlers parse themselves, so FastAPI does not declare them.
 _MODELS = (Problem, TriggerRequest, PollBody, HoursBody, TimezoneBody, ClosureBody)
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Let `app` describe itself by what its handlers declare, problems included."""
+    """Make `app.openapi` return the document with problems, bodies and security."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -35,7 +35,7 @@ def install_openapi(app: FastAPI) -> None:
             )
             for model in _MODELS:
                 _declare_model(description["components"]["schemas"], model)
-            _forget_validation_errors(description)
+            _remove_validation_errors(description)
             _declare_access(description)
             app.openapi_schema = description
         return app.openapi_schema
@@ -44,16 +44,17 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def _declare_model(schemas: dict[str, Any], model: type[BaseModel]) -> None:
-    """`schemas` has a model that FastAPI does not see, with the models that it refers to."""
+    """Add a model and the models that it refers to."""
     schema = model.model_json_schema(ref_template=_MODEL_REF)
     schemas |= schema.pop("$defs", {})
     schemas[model.__name__] = schema
 
 
-def _forget_validation_errors(description: dict[str, Any]) -> None:
-    """No operation has the 422 that FastAPI adds to each one with a parameter.
+def _remove_validation_errors(description: dict[str, Any]) -> None:
+    """Remove the 422 response that FastAPI adds to every operation with a parameter.
 
-    Those that can answer 422 declare their problem; a parameter of text in the path cannot fail.
+    Operations that can return 422 declare it as a problem; a text parameter in the path cannot
+    fail.
     """
     for operations in description["paths"].values():
         for operation in operations.values():
@@ -64,7 +65,7 @@ def _forget_validation_errors(description: dict[str, Any]) -> None:
 
 
 def _declare_access(description: dict[str, Any]) -> None:
-    """Every operation says which key it asks for, and what is answered to who has none."""
+    """Declare the security requirement of every operation, and its 401, 403 and 429."""
     description["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -75,7 +76,7 @@ def _declare_access(description: dict[str, Any]) -> None:
             rule = rule_of(method.upper(), path)
             if rule.is_open:
                 continue
-            # Without any key while none was made.
+            # {}: no key is needed while none has been created.
             operation["security"] = [{"bearer": []}, {"key": []}, {}]
             for status, response in refused.items():
                 operation["responses"].setdefault(str(status), response)

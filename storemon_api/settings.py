@@ -1,4 +1,4 @@
-"""What the API reads from its environment. Nothing here is read at import."""
+"""Settings of the API, read from environment variables when `ApiSettings` is created."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -15,30 +15,30 @@ class ApiSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STOREMON_", extra="ignore", frozen=True)
 
     database_url: SecretStr
-    """Where the tables are: `postgresql://user:password@host:port/name`."""
+    """The database: `postgresql://user:password@host:port/name`."""
 
     dagster_url: str = "http://127.0.0.1:3000"
-    """Root of Dagster's webserver."""
+    """Root URL of Dagster's webserver."""
 
     api_connections: PositiveInt = 12
-    """Handlers that may use the database at once, each on a connection of its own."""
+    """Database connections in the pool: requests that can use the database at the same time."""
 
     api_body_timeout_seconds: PositiveSeconds = 10.0
     """How long a client may take to send the body of a request."""
 
     api_dagster_timeout_seconds: PositiveSeconds = 30.0
-    """How long one call of Dagster may take before it counts as unreachable."""
+    """Timeout of one request to Dagster."""
 
     api_requests_per_second: PositiveSeconds = 2_000.0
-    """How many requests of one key, or of one address without a key, are answered for ever."""
+    """Sustained rate limit for each key, or for each client address without a key."""
 
     api_request_burst: PositiveInt = 10_000
-    """How many of them are answered at once."""
+    """How many requests may come at once before the rate limit applies."""
 
     api_max_body_bytes: PositiveInt = 16 * 1024 * 1024
-    """The largest body that any address takes; most take less."""
+    """The largest request body that any address accepts; most accept less."""
 
     @property
     def body_timeout(self) -> timedelta:
-        """The time that a client has for sending a body."""
+        """How long a client may take to send the body of a request."""
         return timedelta(seconds=self.api_body_timeout_seconds)

@@ -1,4 +1,4 @@
-"""The list of alerts with the messages about them."""
+"""The list of alerts with their notifications."""
 
 from enum import StrEnum
 from typing import Annotated, Final
@@ -13,9 +13,8 @@ from storemon_api.http.problems import (
     FORBIDDEN,
     INVALID_REQUEST,
     ProblemError,
-    invalid_request,
+    invalid_field,
 )
-from storemon_api.http.schemas import FieldError
 from storemon_api.http.services import ServicesDep
 from storemon_api.security.access_control import visible_stores
 from storemon_api.stores.store_filters import is_storable
@@ -36,7 +35,7 @@ _STORE_KINDS: Final = frozenset({Kind.DOWN, Kind.SILENT})
 
 
 class AlertState(StrEnum):
-    """Whether what is wrong still is."""
+    """Whether an alert is open or closed."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -45,7 +44,7 @@ class AlertState(StrEnum):
 @router.head("/alerts", include_in_schema=False)
 @router.get(
     "/alerts",
-    summary="Alerts, and what became of the messages about them",
+    summary="Alerts and their notifications",
     responses={
         200: {"model": AlertsPage},
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
@@ -58,16 +57,17 @@ def get_alerts(
     state: AlertState | None = None,
     kind: Kind | None = None,
     store_id: Annotated[
-        str | None, Query(description="About this store.", examples=["7482936150293847561"])
+        str | None,
+        Query(description="Only alerts about this store.", examples=["7482936150293847561"]),
     ] = None,
 ) -> Response:
-    """Answer with a page of alerts: open ones first, then the newest first.
+    """Return a page of alerts: open ones first, then the newest first.
 
-    A key of some stores gets the alerts about these, without the messages.
+    A key that is limited to some stores gets the alerts about these, without notifications.
     """
     visible = visible_stores(request)
     if store_id is not None and not is_storable(store_id):
-        raise invalid_request([FieldError(field="store_id", message="Input is no text")])
+        raise invalid_field("store_id", "`store_id` holds a character that no id can have.")
     if visible is not None and store_id is not None and store_id not in visible:
         raise ProblemError(FORBIDDEN)
     alert_filter = AlertFilter(

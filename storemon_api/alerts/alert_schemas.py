@@ -1,4 +1,4 @@
-"""The bodies of answers about alerts, with examples."""
+"""Response models about alerts."""
 
 from typing import Literal
 
@@ -9,27 +9,27 @@ from storemon_pipeline.alerts.conditions import Kind
 
 
 class DeliveryResponse(ResponseBody):
-    """A message about an alert to one address."""
+    """A notification about an alert to one target."""
 
-    change: Literal["opened", "closed"] = Field(description="What it tells of.")
+    change: Literal["opened", "closed"] = Field(description="The change that it reports.")
     target: str = Field(
-        description="The service, and its host where that is no secret; never the address.",
+        description="The service, and its host where that is no secret; never the full URL.",
         examples=["json://hooks.example.com"],
     )
     title: str = Field(examples=["Down: Market Street (7482936150293847561)"])
     state: Literal["waiting", "sending", "sent", "failed"]
-    is_held: bool = Field(description="It waits for the store's business time.")
+    is_held: bool = Field(description="Held back until the store's business time.")
     tries: int
-    next_try_at: AwareDatetime | None = Field(description="Null unless it waits.")
+    next_try_at: AwareDatetime | None = Field(description="Null unless it is waiting.")
     sent_at: AwareDatetime | None
     error: str | None = Field(
-        description="Of the last try.",
+        description="Error of the last try.",
         examples=["Failed to send JSON POST notification: error=503."],
     )
 
 
 class AlertResponse(ResponseBody):
-    """Something that was wrong, from when to when."""
+    """An alert with its start and end."""
 
     alert_id: int
     kind: Kind
@@ -42,42 +42,43 @@ class AlertResponse(ResponseBody):
         examples=["7482936150293847561"],
     )
     store_id: str | None = Field(
-        description="Null unless it is about one store.", examples=["7482936150293847561"]
+        description="Null unless the alert is about one store.", examples=["7482936150293847561"]
     )
-    name: str | None = Field(description="Of the store.", examples=["Market Street"])
+    name: str | None = Field(description="Name of the store.", examples=["Market Street"])
     what: str = Field(
-        description="What it is about, in words.", examples=["Market Street (7482936150293847561)"]
+        description="Subject of the alert in words.",
+        examples=["Market Street (7482936150293847561)"],
     )
     since: AwareDatetime = Field(
         description=(
-            "When that began which it tells of: the estimated start of the incident, the last "
-            "poll, the last look at the source."
+            "When the condition began: the estimated start of the incident, the last poll, or "
+            "the last check of the source."
         )
     )
     opened_at: AwareDatetime = Field(
-        description="The newest poll when it was opened; of a source the clock."
+        description="The newest poll when the alert opened; for a source, the server's time."
     )
-    closed_at: AwareDatetime | None = Field(description="As `opened_at`; null while it is open.")
-    ending: str | None = Field(description="Null while it is open.", examples=["up again"])
-    lost_us: int = Field(
-        description="Business time that the store was down, or not polled, so far; microseconds."
+    closed_at: AwareDatetime | None = Field(
+        description="Like `opened_at`; null while the alert is open."
     )
-    stores: int | None = Field(description="Stores that are down, or silent, at once.")
-    of_stores: int | None = Field(description="Of so many open ones.")
-    is_told: bool = Field(description="False: recorded without any message.")
+    ending: str | None = Field(description="Null while the alert is open.", examples=["up again"])
+    lost_us: int = Field(description="Business time down or without polls so far, in microseconds.")
+    stores: int | None = Field(description="Number of stores down or silent at the same time.")
+    of_stores: int | None = Field(description="Number of open stores that `stores` is a part of.")
+    is_told: bool = Field(description="False: recorded without any notification.")
     deliveries: list[DeliveryResponse] = Field(
-        description="The messages about it. Not told to keys of some stores."
+        description="Notifications. Empty for keys that are limited to some stores."
     )
 
 
 class AlertsPage(ResponseBody):
     """A page of alerts: open ones first, then the newest first."""
 
-    total: int = Field(description="Alerts that the filters leave, on all pages.")
+    total: int = Field(description="Alerts that match the filters, on all pages.")
     offset: int
     limit: int
-    next: str | None = Field(description="The address of the next page; null on the last one.")
+    next: str | None = Field(description="Path of the next page; null on the last page.")
     open: dict[Kind, int] | None = Field(
-        description="Open alerts of each kind, whatever the filters. Null for keys of some stores."
+        description="Open alerts by kind, ignoring filters. Null for keys limited to some stores."
     )
     alerts: list[AlertResponse]

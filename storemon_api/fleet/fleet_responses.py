@@ -15,13 +15,16 @@ from storemon_pipeline.views.fleet_view import Fleet
 
 
 def totals_of(fleet: Fleet, kept: BoolArray) -> Totals:
-    """Totals of the stores that are kept."""
+    """Return totals of the kept stores."""
     code = np.where(kept, 0, -1)
     return _totals(fleet, code, 1)[0]
 
 
 def group_totals(fleet: Fleet, names: Sequence[str | None], kept: BoolArray) -> list[GroupTotals]:
-    """Totals of the kept stores of each name, those without one last; `names` are by position."""
+    """Return totals of the kept stores by name, those without a name last.
+
+    `names` is indexed by store position.
+    """
     order = sorted(set(compress(names, kept)), key=lambda name: (name is None, name or ""))
     number = {name: code for code, name in enumerate(order)}
     code = np.array([number.get(name, -1) for name in names], np.int64)
@@ -30,7 +33,7 @@ def group_totals(fleet: Fleet, names: Sequence[str | None], kept: BoolArray) -> 
 
 
 def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
-    """Totals of groups; `code` is the group of each store, or -1."""
+    """Return totals of each group; `code` is the group number of each store, or -1."""
     sums = _GroupSums(code, groups)
     standing = np.stack([sums.of(fleet.state == n) for n in range(len(STORE_STATES))], axis=1)
     down = fleet.incident_row >= 0
@@ -53,7 +56,7 @@ def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
 def _window_shares(
     fleet: Fleet, code: IntArray, sums: "_GroupSums", column: int
 ) -> list[ShareOfWindow]:
-    """The summed figures of each group in one window, and the share in the window before."""
+    """Return the figures of each group in one window, and the uptime of the window before."""
     figures = fleet.figures
     of_figures = _GroupSums(code[figures.store], sums.groups)
     counts = of_figures.of(np.ones(len(figures.store), np.bool_))
@@ -83,7 +86,7 @@ def _window_shares(
 
 
 class _GroupSums:
-    """Exact sums over the members of each group; who has the code -1 belongs to none."""
+    """Exact sums over the stores of each group; the code -1 means no group."""
 
     def __init__(self, code: IntArray, groups: int) -> None:
         self.groups = groups
@@ -92,7 +95,7 @@ class _GroupSums:
         self._ends = np.searchsorted(code[self._order], np.arange(groups + 1))
 
     def of(self, values: npt.NDArray[np.bool_] | IntArray) -> IntArray:
-        """The sum of each group, shape `(groups,)`."""
+        """Return the sum of each group, shape `(groups,)`."""
         until = np.append(0, np.cumsum(values[self._order], dtype=np.int64))
         sums: IntArray = until[self._ends[1:]] - until[self._ends[:-1]]
         return sums

@@ -1,4 +1,4 @@
-"""All stores together as JSON: now, their history, their incidents; and news of new data."""
+"""Routes about all stores: current totals, history, incidents, events about new data."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -12,8 +12,8 @@ from storemon_api.fleet.fleet_responses import group_totals, totals_of
 from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import Paging, PagingDep
-from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_request
-from storemon_api.http.schemas import FieldError, json_response
+from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_field
+from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.time_params import FromBound, FromInstant, TimeBound, ToBound, ToInstant
 from storemon_api.live.data_events import DataEventsDep
@@ -40,11 +40,11 @@ _LONGEST_INCIDENTS: Final = timedelta(days=31)
 @router.head("/fleet/now", include_in_schema=False)
 @router.get(
     "/fleet/now",
-    summary="All stores at the newest poll, in numbers",
+    summary="Totals of all stores at the newest poll",
     responses={200: {"model": FleetNow}, **_PROBLEMS},
 )
 def get_fleet_now(fleet_cache: FleetCacheDep, store_filter: StoreFilterDep) -> Response:
-    """Answer with totals of the stores that the filters leave, and of their groups and zones."""
+    """Return totals of the stores that match the filters, also by group, region and zone."""
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
         empty = FleetNow(
@@ -90,10 +90,10 @@ def get_incidents(
     begin: FromInstant = None,
     end: ToInstant = None,
 ) -> Response:
-    """Answer with incidents: open ones first and by the time lost, then the newest first.
+    """Return incidents: open ones first, by the time lost, then the others, newest first.
 
-    `open=true`: all that are open. Else those that overlap a period of up to 31 days; without
-    `from` the 24 hours up to the newest poll.
+    With `open=true`, all open incidents. Otherwise the incidents that overlap a period of up to
+    31 days; without `from`, the 24 hours up to the newest poll.
     """
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
@@ -104,8 +104,7 @@ def get_incidents(
         until = min(end or fleet.as_of, fleet.as_of)
         since = begin or until - timedelta(hours=24)
         if until - since > _LONGEST_INCIDENTS:
-            message = "Input should be at most 31 days before the end"
-            raise invalid_request([FieldError(field="from", message=message)])
+            raise invalid_field("from", "Pick a period of at most 31 days.")
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
@@ -127,7 +126,7 @@ def get_incidents(
 @router.head("/fleet/uptime", include_in_schema=False)
 @router.get(
     "/fleet/uptime",
-    summary="The history of all stores, or of a group's",
+    summary="The history of all stores, or of a group",
     responses={200: {"model": FleetHistory}, **_PROBLEMS},
 )
 def get_fleet_uptime(
@@ -135,23 +134,22 @@ def get_fleet_uptime(
     fleet_cache: FleetCacheDep,
     paging: PagingDep,
     store_filter: StoreFilterDep,
-    split: Annotated[Split | None, Query(description="One row for each.")] = None,
+    split: Annotated[Split | None, Query(description="One row per group or region.")] = None,
     begin: FromBound = None,
     end: ToBound = None,
     by: Period = Period.DAY,
 ) -> Response:
-    """Answer with sums over stores, the newest period first.
+    """Return sums over stores, newest period first.
 
-    By day, week and month each store counts by its own clock, as the table of days has it; `from`
-    and `to` are dates. By hour the hours are UTC, at most 8 days of them; without `from` the last
-    48. `timezone` and `q` filter hours only.
+    Days, weeks and months follow each store's own clock; `from` and `to` are dates. Hours are in
+    UTC, at most 8 days of them; without `from`, the last 48. `timezone` and `q` can only be used
+    by hour.
     """
     if by is Period.HOUR:
         return json_response(_hours(services, fleet_cache, paging, store_filter, split, begin, end))
     for name, value in (("timezone", store_filter.timezone), ("q", store_filter.q)):
         if value is not None:
-            message = "Input is taken by hour only"
-            raise invalid_request([FieldError(field=name, message=message)])
+            raise invalid_field(name, f"`{name}` can only be used with `by=hour`.")
     with services.reader.connect() as connection:
         periods = read_fleet_periods(
             connection,
@@ -195,11 +193,11 @@ def get_fleet_uptime(
 
 @router.get(
     "/events",
-    summary="News of new data, as server-sent events",
+    summary="Server-sent events about new data",
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "An event `data` at once, and whenever something newer was loaded.",
+            "description": "An event `data` at once, and another whenever newer data is loaded.",
             "content": {
                 "text/event-stream": {
                     "schema": {"type": "string"},
@@ -210,9 +208,9 @@ def get_fleet_uptime(
     },
 )
 async def get_events(request: Request, data_events: DataEventsDep) -> StreamingResponse:
-    """Answer with a stream that holds no connection to the database and ends after some minutes.
+    """Stream events for some minutes; the stream holds no database connection.
 
-    Loads are counted over all stores: a key of some gets `load_id` null.
+    `load_id` counts the loads of all stores, so it is null for a key that is limited to some.
     """
     return StreamingResponse(
         data_events.stream(has_load_ids=visible_stores(request) is None),
@@ -230,13 +228,12 @@ def _hours(
     begin: TimeBound | None,
     end: TimeBound | None,
 ) -> FleetHistory:
-    """The fleet's history by hours of UTC."""
+    """Return the fleet's history by hours in UTC."""
     fleet = fleet_cache.fleet(store_filter.only)
     until = _instant(end) or (fleet.as_of if fleet else now_utc())
     since = _instant(begin) or until - timedelta(hours=48)
     if until - since > _LONGEST_HOURS:
-        message = "Input should be at most 8 days before the end by hour"
-        raise invalid_request([FieldError(field="from", message=message)])
+        raise invalid_field("from", "Pick a period of at most 8 days by hour.")
     url = services.settings.database_url.get_secret_value()
     found = read_fleet_hours(url, start=since, end=until)
     if found is None:
@@ -290,8 +287,7 @@ def _no_incidents() -> Incidents:
 
 def _date(bound: TimeBound | None, name: str) -> date | None:
     if isinstance(bound, datetime):
-        message = "Input should be a date unless it is by hour"
-        raise invalid_request([FieldError(field=name, message=message)])
+        raise invalid_field(name, f"`{name}` must be a date, except with `by=hour`.")
     return bound
 
 

@@ -1,4 +1,4 @@
-"""Bodies of responses about all stores together, with examples."""
+"""Response models about all stores together."""
 
 from pydantic import AwareDatetime, Field
 
@@ -14,32 +14,32 @@ class _StoreCount(ResponseBody):
 
 
 class ShareOfWindow(with_amounts(_StoreCount)):  # type: ignore[misc] # by the list
-    """Summed business time of many stores in one window."""
+    """Business time of several stores in one window, summed."""
 
     uptime_percent: float | None = Field(description=PERCENT)
     previous_percent: float | None = Field(
-        description="Of the window before; null where polls do not reach back to its beginning."
+        description="Uptime of the window before; null when polls do not cover all of it."
     )
 
 
 class Totals(ResponseBody):
-    """Many stores in numbers: sums, never means of percentages."""
+    """Totals of several stores. Percentages are computed from sums."""
 
     stores: int
     standing: dict[StoreState, int]
     open_incidents: int
-    lost_us: int = Field(description="By the open incidents, so far.")
+    lost_us: int = Field(description="Business time lost in open incidents so far.")
     windows: dict[Window, ShareOfWindow]
 
 
 class GroupTotals(Totals):
-    """The stores of a group, region or zone in numbers."""
+    """Totals of a group, region or time zone."""
 
-    name: str | None = Field(description="Null: the stores without one.")
+    name: str | None = Field(description="Null for the stores without one.")
 
 
 class FleetNow(Totals):
-    """The stores that were asked for, at the newest poll."""
+    """Totals of the matching stores at the newest poll."""
 
     as_of: AwareDatetime | None
     computed_at: AwareDatetime
@@ -49,16 +49,16 @@ class FleetNow(Totals):
 
 
 class FleetHistoryRow(HistoryAmounts):
-    """One period of all stores, or of those of one group."""
+    """One period of all stores, or of one group or region."""
 
-    begin_local: LocalInstant = Field(description="On the clock of each store; by hour: in UTC.")
+    begin_local: LocalInstant = Field(description="On each store's clock; by hour, in UTC.")
     group: str | None
     stores: int
-    incidents: int | None = Field(default=None, description="Not by hour.")
+    incidents: int | None = Field(default=None, description="Null by hour.")
 
 
 class FleetHistory(ResponseBody):
-    """The fleet's history; sums over stores, each by its own clock."""
+    """The fleet's history: sums over stores by period."""
 
     as_of: AwareDatetime | None
     by: Period

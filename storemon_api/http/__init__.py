@@ -1,1 +1,1 @@
-"""HTTP plumbing that all routes share: errors, bodies, paging, headers, dependencies."""
+"""Shared by all routes: problems, request bodies, paging, headers, dependencies."""

@@ -1,7 +1,4 @@
-"""What happens around every request: it gets an id, is measured, its answer the security headers.
-
-Plain ASGI: nothing here touches a body.
-"""
+"""ASGI middleware for request ids and security headers. Bodies pass through untouched."""
 
 import re
 import uuid
@@ -12,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storemon_api.http.json_logs import current_request_id
 
-# For answers that say nothing else of themselves: not to be stored, sniffed, framed or run.
+# Set on every response that does not set them itself.
 _DEFAULT_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -23,18 +20,18 @@ _DEFAULT_HEADERS: Final = {
 }
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
-# Goes into logs, tags and tables: nothing that could break a line or a query there.
+# The id goes into logs, run tags and tables, so only harmless characters are accepted.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class SecurityHeaders:
-    """Gives every answer the headers that it does not set itself."""
+    """Adds the default security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request."""
+        """Handle the request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,13 +47,13 @@ class SecurityHeaders:
 
 
 class RequestIds:
-    """Gives every request an id, the one that the client sent or a new one, and says it."""
+    """Gives every request an id, the client's or a new one, and returns it in a header."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request."""
+        """Handle the request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

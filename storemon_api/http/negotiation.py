@@ -1,4 +1,4 @@
-"""Choosing a representation from the request's conditional headers. Knows no report."""
+"""Content negotiation: `Accept` and `If-None-Match` headers."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,25 +20,25 @@ _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 def prefers_json(accept: str | None) -> bool:
     """Return whether an `Accept` header ranks JSON above CSV.
 
-    The higher weight wins; at equal weights the one that the header names more specifically, so
-    that `application/json, */*` asks for JSON and `*/*` for the CSV. A missing header, an element
-    that cannot be read, or a header that allows neither leaves the CSV.
+    The higher weight wins. At equal weights the more specific range wins, so that
+    `application/json, */*` means JSON and `*/*` means CSV. A missing header, a malformed element,
+    or a header that accepts neither means CSV.
     """
     ranges = list(_media_ranges(accept or ""))
     return _rank(ranges, JSON) > _rank(ranges, CSV)
 
 
 def preferred(accept: str | None, media_types: Sequence[str]) -> str:
-    """Return which of the media types an `Accept` header ranks highest; the first one of equals.
+    """Return the media type that an `Accept` header ranks highest, the first one of equals.
 
-    The first one too when the header is missing or allows none.
+    The first one too when the header is missing or accepts none of them.
     """
     ranges = list(_media_ranges(accept or ""))
     return max(media_types, key=lambda media_type: _rank(ranges, media_type))
 
 
 def has_entity_tag(if_none_match: str | None, entity_tag: str) -> bool:
-    """Return whether an `If-None-Match` header names `entity_tag`, by weak comparison."""
+    """Return whether `If-None-Match` contains `entity_tag`, by weak comparison."""
     if if_none_match is None:
         return False
     if if_none_match.strip() == "*":
@@ -47,7 +47,7 @@ def has_entity_tag(if_none_match: str | None, entity_tag: str) -> bool:
 
 
 def _media_ranges(accept: str) -> Iterator[tuple[str, str, float]]:
-    """Yield type, subtype and weight of every readable element."""
+    """Yield type, subtype and weight of every well-formed element."""
     for element in _ELEMENT.findall(accept):
         media_range, *parameters = _PARAMETER.findall(element) or [""]
         names = _MEDIA_RANGE.fullmatch(media_range.strip().lower())
@@ -57,7 +57,7 @@ def _media_ranges(accept: str) -> Iterator[tuple[str, str, float]]:
 
 
 def _weight(parameters: list[str]) -> float | None:
-    """Return the weight among an element's parameters, 1 without one, None for a broken one."""
+    """Return the `q` parameter: 1 without one, None for a malformed one."""
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "q":
@@ -67,9 +67,9 @@ def _weight(parameters: list[str]) -> float | None:
 
 
 def _rank(ranges: list[tuple[str, str, float]], media_type: str) -> tuple[float, int]:
-    """Return the weight that the most specific matching range gives, then how specific it is.
+    """Return the weight of the most specific matching range, then its specificity.
 
-    A weight of 0 ranks like no match: the client takes neither.
+    A weight of 0 ranks like no match: the client accepts neither.
     """
     type_, _, subtype = media_type.partition("/")
     matching = [

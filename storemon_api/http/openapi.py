@@ -1,4 +1,4 @@
-"""What `/openapi.json` says beside what FastAPI derives from the handlers."""
+"""OpenAPI declarations that routes share: problems, JSON bodies, links."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ _MODEL_REF = "#/components/schemas/{model}"
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the declaration of a body that has to be JSON of this model."""
+    """Return the declaration of a required JSON body of this model."""
     schema = {"$ref": _MODEL_REF.format(model=model.__name__)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def report_links(*operation_ids: str) -> dict[str, Any]:
-    """Return the declaration that these operations take the `report_id` of an answer."""
+    """Return links to the operations that take the `report_id` of this response."""
     return {
         operation_id: {
             "operationId": operation_id,
@@ -35,7 +35,7 @@ def report_links(*operation_ids: str) -> dict[str, Any]:
 
 
 def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI declaration of these kinds, by status, with an example of each."""
+    """Return the declaration of these problems by status, with an example of each."""
     responses: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         response = responses.setdefault(
@@ -57,7 +57,7 @@ def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
         if kind.retry_after_seconds is not None:
             response["headers"] = {
                 "Retry-After": {
-                    "description": "Seconds to wait before asking again.",
+                    "description": "Seconds to wait before the next request.",
                     "schema": {"type": "integer"},
                 }
             }
@@ -65,7 +65,7 @@ def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
 
 
 def _example(kind: ProblemKind) -> Problem:
-    """Return a typical problem of this kind."""
+    """Return an example of this kind."""
     if kind is INVALID_REQUEST:
         return invalid_request([FieldError(field="report_id", message="Field required")]).problem
     if kind is NOT_READY:
@@ -75,7 +75,7 @@ def _example(kind: ProblemKind) -> Problem:
 
 
 def json_content(**examples: BaseModel) -> dict[str, Any]:
-    """Return the OpenAPI declaration of a JSON answer with these examples, by name."""
+    """Return the declaration of a JSON response with these examples by name."""
     return {
         "application/json": {
             "examples": {

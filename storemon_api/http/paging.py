@@ -1,16 +1,16 @@
-"""Pages of lists: how much of them is asked for, and the address of the next page."""
+"""Pagination by `offset` and `limit`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
 
-_MOST: Final = 1_000
+_MAX_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """`limit` rows from number `offset` on."""
+    """One page: `limit` rows after the first `offset` ones."""
 
     offset: int
     limit: int
@@ -22,7 +22,7 @@ class Paging:
         return slice(self.offset, self.offset + self.limit)
 
     def next_address(self, total: int) -> str | None:
-        """The address of the next page of `total` rows, relative to the server; None at the end."""
+        """Return path and query of the next page of `total` rows; None on the last page."""
         if self.offset + self.limit >= total:
             return None
         url = self._request.url.include_query_params(
@@ -33,8 +33,8 @@ class Paging:
 
 async def _paging(
     request: Request,
-    offset: Annotated[int, Query(ge=0, le=10**9, description="Rows before the page.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=_MOST, description="Rows of the page at most.")] = 100,
+    offset: Annotated[int, Query(ge=0, le=10**9, description="Rows to skip.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MAX_LIMIT, description="Rows per page.")] = 100,
 ) -> Paging:
     return Paging(offset, limit, request)
 

@@ -1,7 +1,4 @@
-"""Errors as clients see them: which kinds there are, how each becomes problem+json (RFC 9457).
-
-Handlers raise `ProblemError`; everything else that can go wrong is turned into one here.
-"""
+"""Problems (RFC 9457): every kind that the API returns, and the exception that carries one."""
 
 import json
 import logging
@@ -30,16 +27,16 @@ ABOUT_BLANK: Final = "about:blank"
 
 _logger = logging.getLogger(__name__)
 
-# PostgreSQL's codes for a table, a column or a schema that is not there: migrations have not run.
+# SQLSTATEs for a missing table, column or schema: migrations have not run.
 _SCHEMA_MISSING: Final = frozenset({"42P01", "42703", "3F000"})
 
-# PostgreSQL's classes of codes for lost connections, exhausted resources, a server that ends.
+# SQLSTATE classes for lost connections, exhausted resources and a server that shuts down.
 _SERVER_AWAY: Final = frozenset({"08", "53", "57"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """One kind of error: its status, the URI that names it, its title, a typical detail."""
+    """One kind of problem: status, type URI, title and default detail."""
 
     status: HTTPStatus
     type: str
@@ -52,19 +49,19 @@ UNKNOWN_REPORT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-report",
     "Unknown report",
-    "No report has this id.",
+    "There is no report with this id.",
 )
 EXPIRED_REPORT: Final = ProblemKind(
     HTTPStatus.GONE,
     "urn:problem-type:storemon:expired-report",
     "Expired report",
-    "This report is older than reports are kept. Please trigger a new one.",
+    "This report has been deleted, because reports are kept for a limited time. Request a new one.",
 )
 RUNNING_REPORT: Final = ProblemKind(
     HTTPStatus.CONFLICT,
     "urn:problem-type:storemon:running-report",
     "Report not ready",
-    "The report is still being made. Please ask again.",
+    "The report is not ready yet. Ask again in a moment.",
     retry_after_seconds=1,
 )
 FAILED_REPORT: Final = ProblemKind(
@@ -83,7 +80,7 @@ BODY_TOO_LARGE: Final = ProblemKind(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "urn:problem-type:storemon:body-too-large",
     "Body too large",
-    "The body of this request may have at most 16384 bytes.",
+    "The body of this request may be at most 16384 bytes long.",
 )
 BODY_TOO_SLOW: Final = ProblemKind(
     HTTPStatus.REQUEST_TIMEOUT,
@@ -95,14 +92,14 @@ DATABASE_UNAVAILABLE: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:database-unavailable",
     "Database unavailable",
-    "The database cannot be used at the moment. Please try again.",
+    "The database is not available at the moment. Try again in a few seconds.",
     retry_after_seconds=5,
 )
 DISK_FULL: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:disk-full",
     "Disk full",
-    "The database's disk is full. Nothing was changed; please send this again when there is space.",
+    "The database's disk is full. Nothing was changed. Try again once there is space.",
     retry_after_seconds=60,
 )
 REPORT_PROBLEMS: Final = (
@@ -113,7 +110,7 @@ REPORT_PROBLEMS: Final = (
     INVALID_REQUEST,
     DATABASE_UNAVAILABLE,
 )
-"""What may be in the way of anything that is made of a complete report."""
+"""The problems of every request that needs a complete report."""
 NOT_READY: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:not-ready",
@@ -126,56 +123,56 @@ UNKNOWN_STORE: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-store",
     "Unknown store",
-    "No source has named a store of this id.",
+    "There is no store with this id.",
 )
 NO_POLLS: Final = ProblemKind(
     HTTPStatus.CONFLICT,
     "urn:problem-type:storemon:no-polls",
     "No polls",
-    "No poll has been loaded yet, so there is no history.",
+    "No polls have been loaded yet, so there is no history.",
 )
 UNAUTHORIZED: Final = ProblemKind(
     HTTPStatus.UNAUTHORIZED,
     "urn:problem-type:storemon:unauthorized",
     "Key needed",
-    "Send a key that holds, as `Authorization: Bearer …` or `X-API-Key`.",
+    "Send a valid API key as `Authorization: Bearer …` or `X-API-Key`.",
 )
 FORBIDDEN: Final = ProblemKind(
     HTTPStatus.FORBIDDEN,
     "urn:problem-type:storemon:forbidden",
     "Not allowed",
-    "This key does not give the right to this.",
+    "This API key does not allow this request.",
 )
 TOO_MANY_REQUESTS: Final = ProblemKind(
     HTTPStatus.TOO_MANY_REQUESTS,
     "urn:problem-type:storemon:too-many-requests",
     "Too many requests",
-    "More requests came than are answered. Please wait.",
+    "Too many requests. Wait before sending more.",
     retry_after_seconds=1,
 )
 UNKNOWN_CLOSURE: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-closure",
     "Unknown closure",
-    "No closure of this id holds.",
+    "There is no planned closure with this id.",
 )
 BUSY: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:busy",
     "Busy",
-    "Another load is being written. Nothing was changed; please send this again.",
+    "Another load is being written. Nothing was changed. Try again in a few seconds.",
     retry_after_seconds=2,
 )
 
 _PLAIN_DETAILS: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; `Allow` says which.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed to answer; its log says why.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not support this method; see `Allow`.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal error. The server's log has the details.",
 }
 
 
 class ProblemError(Exception):
-    """A request that ends with a problem of this kind."""
+    """Ends a request with a problem response of this kind."""
 
     def __init__(
         self,
@@ -201,7 +198,7 @@ class ProblemError(Exception):
 
 
 def plain_problem(status: int, headers: Mapping[str, str] | None = None) -> ProblemError:
-    """Return the problem whose status says all there is to say."""
+    """Return the problem of a plain HTTP status, of type `about:blank`."""
     phrase = HTTPStatus(status).phrase
     detail = _PLAIN_DETAILS.get(HTTPStatus(status), phrase)
     return ProblemError(
@@ -210,14 +207,19 @@ def plain_problem(status: int, headers: Mapping[str, str] | None = None) -> Prob
 
 
 def invalid_request(errors: list[FieldError]) -> ProblemError:
-    """Return the problem of a request whose named fields are wrong."""
+    """Return the 422 problem that names these fields."""
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     return ProblemError(INVALID_REQUEST, detail, errors=errors)
 
 
+def invalid_field(field: str, message: str) -> ProblemError:
+    """Return the 422 problem of one field; `message` is a sentence that people read."""
+    return ProblemError(INVALID_REQUEST, message, errors=[FieldError(field=field, message=message)])
+
+
 def field_errors(error: ValidationError | RequestValidationError) -> list[FieldError]:
-    """Return what a validation found, by field. The values that were sent are not repeated."""
-    # FastAPI puts in front of a field where it stands: `query`, `path`, `header`.
+    """Return the errors of a validation by field, without the values that were sent."""
+    # FastAPI prefixes the field with its place: `query`, `path`, `header`.
     first = 1 if isinstance(error, RequestValidationError) else 0
     return [
         FieldError(
@@ -229,7 +231,7 @@ def field_errors(error: ValidationError | RequestValidationError) -> list[FieldE
 
 
 def install_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Let every error of `app`, whose routes are `routes`, end as a problem."""
+    """Return every error of `app` as a problem. `routes` are all its routes."""
     for error in (
         ProblemError,
         HTTPException,
@@ -246,10 +248,10 @@ def install_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 async def _handle_error(
     request: Request, error: Exception, *, routes: Sequence[BaseRoute]
 ) -> Response:
-    """Return the answer to a request that ended with `error`.
+    """Return the problem response for `error`.
 
-    An error of the database that is a fault of this program is raised again: like every other
-    fault it is then logged by the server with its traceback, and answered by `_answer_fault`.
+    A database error that is a bug of this program is raised again: the server logs it with its
+    traceback, and `_handle_unexpected_error` answers.
     """
     match error:
         case ProblemError():
@@ -262,12 +264,12 @@ async def _handle_error(
         case HTTPException():
             problem_error = plain_problem(error.status_code, error.headers)
         case ClientDisconnect():
-            # Nobody reads this answer; without it the log would speak of a fault.
+            # Nobody reads this response; without it the log would show an internal error.
             problem_error = plain_problem(HTTPStatus.BAD_REQUEST)
         case BusyError():
             problem_error = ProblemError(BUSY)
         case sa.exc.SQLAlchemyError() | adbc_driver_manager.Error() if is_database_away(error):
-            _logger.info("No database for %s: %s", request.scope["path"], error)
+            _logger.info("The database is not available for %s: %s", request.scope["path"], error)
             problem_error = ProblemError(DISK_FULL if is_disk_full(error) else DATABASE_UNAVAILABLE)
         case _:
             raise error
@@ -275,14 +277,14 @@ async def _handle_error(
 
 
 async def _handle_unexpected_error(_request: Request, _error: Exception) -> Response:
-    """Return an answer without a word of what went wrong."""
+    """Return a 500 that reveals nothing about the error."""
     return problem_response(plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 def problem_response(error: ProblemError) -> Response:
-    """Return the answer that tells of this problem."""
+    """Return the response for this problem."""
     return Response(
-        # ASCII, because what a client sent need not be encodable.
+        # ASCII, because text that a client sent may not be encodable as UTF-8.
         json.dumps(error.problem.model_dump(mode="json", exclude_none=True)),
         status_code=error.problem.status,
         headers={"Cache-Control": "no-store", **error.headers},
@@ -291,14 +293,14 @@ def problem_response(error: ProblemError) -> Response:
 
 
 def is_database_away(error: sa.exc.SQLAlchemyError | adbc_driver_manager.Error) -> bool:
-    """Return whether `error` says that the database cannot be used now, not that it was misused."""
+    """Whether `error` means that the database is unavailable, not that a statement was wrong."""
     match error:
         case sa.exc.TimeoutError() | sa.exc.OperationalError() | sa.exc.InterfaceError():
             return True
-        case sa.exc.InternalError():  # such as a server that takes no writes while it recovers
+        case sa.exc.InternalError():  # such as a server in recovery that accepts no writes
             return True
         case adbc_driver_manager.Error():
-            # What the server says has a code; without one there was no server.
+            # Errors of the server have a SQLSTATE; without one there was no connection.
             state = error.sqlstate or ""
             return not state or state[:2] in _SERVER_AWAY or state in _SCHEMA_MISSING
         case sa.exc.DBAPIError():
@@ -309,7 +311,7 @@ def is_database_away(error: sa.exc.SQLAlchemyError | adbc_driver_manager.Error) 
 
 
 def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
-    """Return the methods that the requested path has, over all routes, in order of the alphabet."""
+    """Return the methods of the requested path over all routes, sorted."""
     path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
     return sorted(
         {

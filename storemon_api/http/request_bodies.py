@@ -1,4 +1,4 @@
-"""Reading the bodies of requests: within a size, within a time, as JSON of one model."""
+"""Read request bodies with size and time limits, decompress them, validate them as JSON."""
 
 import zlib
 from datetime import timedelta
@@ -13,9 +13,9 @@ from storemon_api.http.problems import (
     BODY_TOO_SLOW,
     ProblemError,
     field_errors,
+    invalid_field,
     invalid_request,
 )
-from storemon_api.http.schemas import FieldError
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -25,11 +25,11 @@ _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS  # 16: with gzip's header and trailer
 async def read_body(request: Request, *, max_bytes: int, time_limit: timedelta) -> bytes:
     """Return the whole body.
 
-    Raises a 413 problem as soon as more than `max_bytes` are announced or have come, and a 408
+    Raises a 413 problem as soon as more than `max_bytes` are announced or received, and a 408
     problem when the body is not complete after `time_limit`.
     """
     too_large = ProblemError(
-        BODY_TOO_LARGE, f"The body of this request may have at most {max_bytes} bytes."
+        BODY_TOO_LARGE, f"The body of this request may be at most {max_bytes} bytes long."
     )
     announced = request.headers.get("Content-Length", "0")
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
@@ -50,10 +50,10 @@ async def read_body(request: Request, *, max_bytes: int, time_limit: timedelta) 
 
 
 def parse_json(body: bytes, content_type: str | None, model: type[_Model]) -> _Model:
-    """Return a JSON body as `model`; an empty body or `null` is the model's defaults.
+    """Return a JSON body as `model`; an empty body or `null` gives the model's defaults.
 
-    Raises a 422 problem that names the fields. A body of another content type is not looked at;
-    without a content type it is taken for JSON.
+    Raises a 422 problem that names the fields, or the content type when it is not JSON. Without a
+    content type the body is read as JSON.
     """
     body = body.strip()
     if body in {b"", b"null"}:
@@ -62,54 +62,50 @@ def parse_json(body: bytes, content_type: str | None, model: type[_Model]) -> _M
 
 
 def parse_required_json(body: bytes, content_type: str | None, model: type[_Model]) -> _Model:
-    """As `parse_json`, for a body that has no defaults."""
+    """As `parse_json`, for a body that is required."""
     if content_type is not None and not _is_json(content_type):
-        raise invalid_request(
-            [FieldError(field="Content-Type", message="Input should be application/json")]
-        )
+        raise invalid_field("Content-Type", "Content-Type must be application/json.")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid_request(field_errors(error)) from error
 
 
-def unpack(body: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
-    """Return a body without its content encoding, which is gzip or none.
+def decompress(body: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
+    """Return the body without its content encoding, which is gzip or none.
 
-    Raises a 413 problem when it has more than `max_bytes` then, and a 422 problem when it is not
-    what the header says or the header says something else.
+    Raises a 413 problem when the decompressed body exceeds `max_bytes`, and a 422 problem for
+    another encoding or invalid gzip data.
     """
     content_encoding = (encoding or "identity").strip().lower()
     if content_encoding == "identity":
         return body
     if content_encoding not in {"gzip", "x-gzip"}:
-        raise invalid_request(
-            [FieldError(field="Content-Encoding", message="Input should be gzip")]
-        )
-    unpacked = bytearray()
+        raise invalid_field("Content-Encoding", "Content-Encoding must be gzip.")
+    decompressed = bytearray()
     rest = body
     try:
-        while rest:  # a gzip file may be several, one after the other
+        while rest:  # gzip data may consist of several members
             member = zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
-            unpacked += member.decompress(rest, max_bytes + 1 - len(unpacked))
-            if len(unpacked) > max_bytes:
+            decompressed += member.decompress(rest, max_bytes + 1 - len(decompressed))
+            if len(decompressed) > max_bytes:
                 raise ProblemError(
-                    BODY_TOO_LARGE, f"The unpacked body may have at most {max_bytes} bytes."
+                    BODY_TOO_LARGE, f"The decompressed body may be at most {max_bytes} bytes."
                 )
             if not member.eof:
-                raise _not_gzip("it ends before its end mark")
+                raise _not_gzip("it is truncated")
             rest = member.unused_data.lstrip(b"\0")
     except zlib.error as error:
-        raise _not_gzip("it cannot be unpacked") from error
-    return bytes(unpacked)
+        raise _not_gzip("it cannot be decompressed") from error
+    return bytes(decompressed)
 
 
 def _not_gzip(why: str) -> ProblemError:
-    return invalid_request([FieldError(field="body", message=f"Input should be gzip: {why}")])
+    return invalid_field("body", f"The body is not valid gzip data: {why}.")
 
 
 def media_type(content_type: str | None) -> str:
-    """Return the type and subtype of a `Content-Type` header in lower case, without parameters."""
+    """Return the media type of a `Content-Type` header in lower case, without parameters."""
     return (content_type or "").partition(";")[0].strip().lower()
 
 

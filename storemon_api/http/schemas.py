@@ -1,4 +1,4 @@
-"""The bodies that clients send or get, as Pydantic models with examples. No handler logic."""
+"""Pydantic types and models that several rooms use: instants, problems, the response base."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -15,10 +15,10 @@ from pydantic import (
 
 
 def _iso_text(value: object) -> object:
-    # Pydantic would take a number in a string for seconds since 1970, and not the suffix ` UTC`
-    # that the poll files carry.
+    # Pydantic reads a number in a string as seconds since 1970, and rejects the suffix ` UTC`
+    # of the poll files.
     if not isinstance(value, str) or value[4:5] != "-":
-        message = "Input should be an ISO 8601 date and time, such as 2023-01-25T18:13:22Z"
+        message = "Give an ISO 8601 date and time, such as 2023-01-25T18:13:22Z"
         raise ValueError(message)
     return f"{value.removesuffix(' UTC')}Z" if value.endswith(" UTC") else value
 
@@ -29,7 +29,7 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("Input should lie in the years 1 to 9999 of UTC") from error
+        raise ValueError("Pick a time between the years 1 and 9999 in UTC") from error
 
 
 Instant = Annotated[
@@ -42,43 +42,45 @@ Instant = Annotated[
 
 LocalInstant = Annotated[
     datetime,
-    # Without an offset, which the format date-time asks for.
+    # The format `date-time` would require an offset.
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+$"}),
 ]
 
 
 class ResponseBody(BaseModel):
-    """The base of every response body: its fields never change once it is made."""
+    """Base of response bodies: immutable."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with a request."""
+    """One invalid field of a request."""
 
     field: str = Field(examples=["as_of"])
     message: str
     index: int | None = Field(
-        default=None, description="Which row of the body, from 0; only for rows.", examples=[17]
+        default=None,
+        description="Index of the row in the body, from 0; only for rows.",
+        examples=[17],
     )
 
 
 class Problem(BaseModel):
-    """An error as RFC 9457 describes it."""
+    """An error in the form of RFC 9457."""
 
     type: str
     title: str
     status: int
     detail: str
     errors: list[FieldError] | None = Field(
-        default=None, description="What is wrong, by field; only with status 422."
+        default=None, description="Invalid fields; only with status 422."
     )
     checks: dict[str, str] | None = Field(
-        default=None, description="What was looked at, by name; only from `/readyz`."
+        default=None, description="Results of the checks by name; only from `/readyz`."
     )
 
 
 def json_response(body: BaseModel) -> Response:
-    """The body as JSON, nulls included."""
-    # FastAPI would validate and serialise a returned model in two more trips to a thread.
+    """Return the body as JSON, nulls included."""
+    # FastAPI would validate and serialise a returned model in two more thread hops.
     return Response(body.model_dump_json(), media_type="application/json")

@@ -1,7 +1,7 @@
-"""What handlers share: settings, database engines, the Dagster client, write slots.
+"""Services that handlers get as dependencies: settings, database engines, Dagster client.
 
-Dependencies are `async`, because FastAPI sends plain ones through the thread pool one by one.
-A room with a service of its own (the dispatcher, the fleet cache) declares its dependency itself.
+Dependencies are `async`, because FastAPI runs each plain one in the thread pool.
+A room with its own service (the dispatcher, the fleet cache) declares that dependency itself.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,20 +18,20 @@ from storemon_pipeline.dagster_graphql import DagsterGraphQL
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services that most handlers use, made by `create_app`."""
+    """Services that most handlers use, created by `create_app`."""
 
     settings: ApiSettings
     engine: sa.Engine
     reader: sa.Engine
-    """The same connections without a transaction around each statement."""
+    """The same pool in autocommit mode, for reading."""
     dagster_probe: DagsterGraphQL
-    """A client with a timeout short enough for a readiness check."""
+    """A Dagster client with a short timeout, for readiness checks."""
     write_slots: CapacityLimiter
-    """Limits how many requests write at the same time."""
+    """Limits the number of concurrent writes."""
 
 
 def from_state(name: str) -> Callable[[Request], Awaitable[Any]]:
-    """Return a dependency that gives handlers the application's `state.<name>`."""
+    """Return a dependency that provides the application's `state.<name>`."""
 
     async def read(request: Request) -> Any:  # noqa: ANN401 - each alias names its type
         return getattr(request.app.state, name)

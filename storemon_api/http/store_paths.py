@@ -1,4 +1,4 @@
-"""How a store's id stands in a path: as any text at all, slashes and ends of lines included."""
+"""Path parameter for store ids: any text, including slashes and line breaks."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ STORE_ID: Final = "{store_id:text}"
 
 
 class _TextConvertor(PathConvertor):
-    """As Starlette's `path`, whose dot stops at the end of a line."""
+    """Starlette's `path` convertor, but matching line breaks too."""
 
     regex = "(?s:.*)"
 

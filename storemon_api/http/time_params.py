@@ -1,4 +1,4 @@
-"""Reading where a period of history begins or ends: an instant, or a date of the local clock."""
+"""Query parameters `from` and `to`: an instant, or a date on the store's clock."""
 
 import re
 from datetime import date, datetime
@@ -25,9 +25,9 @@ def _parse_instant(value: object) -> object:
 
 
 def _in_range(bound: date) -> date:
-    # Windows and look-backs reach from a border into years that a datetime can still name.
+    # Leaves room for windows and look-backs within the range of datetime.
     if bound.year not in _YEARS:
-        message = f"Input should lie in the years {_YEARS[0]} to {_YEARS[-1]}"
+        message = f"Pick a time between the years {_YEARS[0]} and {_YEARS[-1]}"
         raise ValueError(message)
     return bound
 
@@ -37,23 +37,22 @@ BoundedInstant = Annotated[
     BeforeValidator(_parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""An instant with room before and after it."""
+"""An instant in the years 1900 to 9900."""
 
 TimeBound = Annotated[
     datetime | date,
     BeforeValidator(_parse_bound),
     WithJsonSchema({"type": "string", "examples": ["2023-01-24", "2023-01-24T18:00:00Z"]}),
 ]
-"""A date means midnight on the clock of the store."""
+"""An instant, or a date: midnight on the store's clock."""
 
 FromInstant = Annotated[BoundedInstant | None, Query(alias="from")]
 ToInstant = Annotated[BoundedInstant | None, Query(alias="to", description="Exclusive.")]
 FromBound = Annotated[
     TimeBound | None,
-    Query(alias="from", description="An instant, or a date: its midnight on the store's clock."),
+    Query(alias="from", description="An instant, or a date: midnight on the store's clock."),
 ]
 ToBound = Annotated[
     TimeBound | None,
-    Query(alias="to", description="As `from`, exclusive; at most the newest poll, the default."),
+    Query(alias="to", description="Like `from`, exclusive. Default and maximum: the newest poll."),
 ]
-"""The period that a request asks for."""

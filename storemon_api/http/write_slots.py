@@ -1,7 +1,4 @@
-"""Running what writes to the database beside the handlers that read: few at a time, never for long.
-
-What is written is the pipeline's matter.
-"""
+"""Run writing operations in threads, with a limit on concurrency and waiting time."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,10 +13,10 @@ from storemon_api.http.services import Services
 from storemon_pipeline.database.bulk import BusyError
 
 WRITE_SLOTS: Final = 2
-"""One writes while another one's body is parsed; more would only wait for the same lock."""
+"""One request writes while the next one's body is parsed; more would wait for the same lock."""
 
 WRITE_TIMEOUT: Final = timedelta(seconds=2)
-"""So long a request waits for its turn, and then for the load before it to end."""
+"""How long a request waits for a slot, and then for the lock of the load before it."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -32,7 +29,7 @@ async def write(
     *args: _P.args,
     **kwargs: _P.kwargs,
 ) -> _T:
-    """Return what the operation returns; its first argument is the database's URL.
+    """Run an operation in a thread and return its result; its first argument is the database URL.
 
     Raises a 503 problem when no slot is free within WRITE_TIMEOUT, or another load holds the lock.
     """

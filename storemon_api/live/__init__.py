@@ -1,1 +1,1 @@
-"""The snapshot of all stores that requests share, and the event stream about new data."""
+"""The cached fleet that requests share, and server-sent events about new data."""

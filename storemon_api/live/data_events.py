@@ -1,6 +1,6 @@
-"""Telling open pages that there is new data: one look at the database for all of them.
+"""Server-sent events about new data. One database poll serves all streams.
 
-The same look makes what all requests share of newer data, before the first of them asks.
+The same poll refreshes the fleet cache before the first request needs it.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from storemon_api.live.fleet_cache import FleetCache
 from storemon_pipeline.figures.compute_uptime import InvariantError
 from storemon_pipeline.figures.data_version import DataVersion
 
-_LOOK_SECONDS: Final = 2.0
-_SHARE_OF_TIME: Final = 5
-"""While data keep coming, at most one part in so many of the time is spent on making things anew;
-the news waits for that."""
+_POLL_SECONDS: Final = 2.0
+_REST_FACTOR: Final = 5
+"""After a refresh that took t seconds, the next one waits 5 t: at most a sixth of the time is spent
+on refreshing while data keeps arriving."""
 _CHECK_SECONDS: Final = 5.0
-"""The check of the data waits so long after the news: open pages ask for everything else first."""
+"""Delay of the data check after an event, so that open pages get everything else first."""
 _KEEP_ALIVE_SECONDS: Final = 15.0
 _STREAM_SECONDS: Final = 240.0
-"""A stream ends by itself, and the browser opens the next: none is forgotten for ever."""
+"""A stream ends after this time and the browser reconnects, so abandoned streams go away."""
 
 _logger = logging.getLogger(__name__)
 
 
 class DataEvents:
-    """Looks for newer data, makes what is shared of it, wakes who listens; of one event loop."""
+    """Polls the version of the data and wakes the streams. Belongs to one event loop."""
 
     def __init__(self, fleet: FleetCache) -> None:
         self._fleet = fleet
@@ -46,18 +46,18 @@ class DataEvents:
         self._is_stopping = False
 
     def start(self) -> None:
-        """Begin to look, in the running event loop."""
+        """Start polling in the running event loop."""
         self._watch = asyncio.create_task(self._poll_forever())
 
     async def stop(self) -> None:
-        """End all streams and stop to look."""
+        """End all streams and stop polling."""
         self._is_stopping = True
         self._changed.set()
         if self._watch is not None:
             self._watch.cancel()
 
     async def stream(self, *, has_load_ids: bool) -> AsyncIterator[bytes]:
-        """Yield a server-sent event for the data of now, and one whenever there is newer data."""
+        """Yield an event for the current data, and one whenever newer data arrives."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
         sent: DataVersion | None = None
@@ -79,15 +79,15 @@ class DataEvents:
                 if loop.time() >= self._rest_until:
                     await self._poll_database(loop)
             except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
-                _logger.info("No database to look for newer data: %s", error)
+                _logger.info("The database is not available to poll for new data: %s", error)
             except InvariantError:
-                _logger.exception("Nothing is told of the newest data")
-            await asyncio.sleep(_LOOK_SECONDS)
+                _logger.exception("The fleet cache could not be refreshed; no event is sent")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _poll_database(self, loop: asyncio.AbstractEventLoop) -> None:
         version = await run_in_threadpool(self._fleet.version)
         if version != self._version:
-            # Made before it is announced, so that the pages that then ask need not wait.
+            # Refreshed before the event, so that the requests it causes need not wait.
             began = loop.time()
             await run_in_threadpool(self._fleet.fleet, None)
             self._version = version
@@ -102,8 +102,8 @@ class DataEvents:
             self._check_after = self._rest_after(loop, began)
 
     def _rest_after(self, loop: asyncio.AbstractEventLoop, began: float) -> float:
-        """When what began then may be done again."""
-        return loop.time() + _SHARE_OF_TIME * (loop.time() - began)
+        """Return when work that began then may be repeated."""
+        return loop.time() + _REST_FACTOR * (loop.time() - began)
 
 
 def _event(version: DataVersion, *, has_load_ids: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""What all requests share: made again when the database holds something newer."""
+"""Cache of the fleet and the data check, refreshed when the database has newer data."""
 
 import threading
 from collections.abc import Callable
@@ -13,44 +13,44 @@ from storemon_pipeline.checks.contradictions import DataCheck, check_data
 from storemon_pipeline.figures.data_version import DataVersion, data_version
 from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 
-_Made = TypeVar("_Made")
+_Value = TypeVar("_Value")
 
 
-class _Cached(Generic[_Made]):
-    """One thing that is made of the data, and the version of the data that it was made of.
+class _Cached(Generic[_Value]):
+    """A value computed from the data, with the version of the data that it was computed from.
 
-    An answer is never older than the request that asked for it. Of several threads that find the
-    version changed one makes the thing anew.
+    A returned value is never older than the request. When several threads find the version
+    changed, one of them computes the value.
     """
 
-    def __init__(self, make: Callable[[], _Made]) -> None:
+    def __init__(self, make: Callable[[], _Value]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._known: tuple[object, _Made] | None = None
+        self._cached: tuple[object, _Value] | None = None
 
-    def at(self, version: DataVersion) -> _Made:
-        own = version.without_days
-        known = self._known
-        if known is not None and known[0] == own:
-            return known[1]
+    def at(self, version: DataVersion) -> _Value:
+        key = version.without_days
+        cached = self._cached
+        if cached is not None and cached[0] == key:
+            return cached[1]
         with self._lock:
-            known = self._known
-            if known is not None and known[0] == own:
-                return known[1]
-            # What is read now is at least as new as `version`; if newer, the next request looks.
-            made = self._make()
-            self._known = (own, made)
-            return made
+            cached = self._cached
+            if cached is not None and cached[0] == key:
+                return cached[1]
+            # The data read now may be newer than `version`; the next request then reads again.
+            value = self._make()
+            self._cached = (key, value)
+            return value
 
     def is_at(self, version: DataVersion) -> bool:
-        """Whether the thing is made of this version."""
-        return self._known is not None and self._known[0] == version.without_days
+        """Whether the value was computed from this version."""
+        return self._cached is not None and self._cached[0] == version.without_days
 
 
 class FleetCache:
-    """The fleet and what was found wrong with its data; used by all threads.
+    """The fleet and the check of its data. Thread-safe.
 
-    The version of the data is looked up each time, which is one small query.
+    Each call queries the version of the data, which is one small statement.
     """
 
     def __init__(self, url: str, reader: sa.Engine) -> None:
@@ -59,22 +59,22 @@ class FleetCache:
         self._check = _Cached(lambda: check_data(url))
 
     def version(self) -> DataVersion:
-        """Return the version of the data of now."""
+        """Return the current version of the data."""
         with self._reader.connect() as connection:
             return data_version(connection)
 
     def is_current(self) -> bool:
-        """Whether whoever asks now need not wait: both are made of the data of now."""
+        """Whether both values are up to date, so that a request need not wait."""
         version = self.version()
         return self._fleet.is_at(version) and self._check.is_at(version)
 
     def fleet(self, only: AbstractSet[str] | None) -> Fleet | None:
-        """Return the fleet of now, of these stores or of all; None while there is no poll."""
+        """Return the fleet, of these stores or of all; None while there are no polls."""
         fleet = self._fleet.at(self.version())
         return fleet if fleet is None or only is None else fleet.subset(only)
 
     def data_check(self, only: AbstractSet[str] | None) -> DataCheck | None:
-        """Return what the polls of now contradict, of these stores; None while there is no poll."""
+        """Return the data check, of these stores or of all; None while there are no polls."""
         check = self._check.at(self.version())
         return check if check is None or only is None else check.subset(only)
 

@@ -1,4 +1,4 @@
-"""Planned closures: adding, listing, cancelling."""
+"""Routes to add, list and cancel planned closures."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -45,8 +45,8 @@ _LARGEST_ID: Final = 2**31 - 1
     summary="Add a planned closure",
     status_code=HTTPStatus.CREATED,
     responses={
-        200: {"model": ClosureResponse, "description": "It held already."},
-        201: {"model": ClosureResponse, "description": "It holds from now on."},
+        200: {"model": ClosureResponse, "description": "It existed already."},
+        201: {"model": ClosureResponse, "description": "It was added."},
         **problem_responses(
             BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE
         ),
@@ -54,7 +54,7 @@ _LARGEST_ID: Final = 2**31 - 1
     openapi_extra=json_body(ClosureBody),
 )
 async def post_closure(request: Request, services: ServicesDep) -> Response:
-    """Take a stretch of local time out of business time, for one store or every store."""
+    """Exclude a period of local time from business time, for one store or for every store."""
     body = parse_required_json(
         await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
         request.headers.get("Content-Type"),
@@ -89,7 +89,7 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
 @router.head("/closures", include_in_schema=False)
 @router.get(
     "/closures",
-    summary="List the closures that hold",
+    summary="List planned closures",
     responses={
         200: {"model": ClosuresResponse},
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
@@ -99,12 +99,14 @@ def get_closures(
     request: Request,
     services: ServicesDep,
     store_id: Annotated[
-        str | None, Query(description="Of this store, those of every store included.")
+        str | None, Query(description="Only closures of this store and of every store.")
     ] = None,
-    after: Annotated[int, Query(ge=0, le=_LARGEST_ID, description="For the next page.")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=_LARGEST_ID, description="Value of `next_after` of the page before.")
+    ] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
-    """Answer a page of closures, by their ids. Files and pushes are told together."""
+    """Return a page of closures sorted by id, from files and from pushes."""
     visible = visible_stores(request)
     if store_id is not None:
         _check_store(request, store_id)
@@ -122,18 +124,18 @@ def get_closures(
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
     responses={
-        204: {"description": "It holds no more."},
+        204: {"description": "It was cancelled."},
         **problem_responses(UNKNOWN_CLOSURE, BUSY, DATABASE_UNAVAILABLE),
     },
 )
 async def delete_closure(
     request: Request,
     services: ServicesDep,
-    closure_id: Annotated[str, Path(description="As listed.", examples=["7"])],
+    closure_id: Annotated[str, Path(description="The id as listed.", examples=["7"])],
 ) -> Response:
-    """Let the closure's time count as business time again, also in the past.
+    """Count the closure's period as business time again, in the past too.
 
-    A key of some stores cancels closures of these stores, and is refused (403) everything else.
+    A key that is limited to some stores can cancel closures of these; all others are 403.
     """
     visible = visible_stores(request)
     unknown = UNKNOWN_CLOSURE if visible is None else FORBIDDEN
@@ -156,7 +158,7 @@ async def delete_closure(
 
 
 def _check_store(request: Request, store_id: str) -> None:
-    """Raise a 403 problem unless the request may speak of this store."""
+    """Raise a 403 problem unless the request may see this store."""
     visible = visible_stores(request)
     if visible is not None and store_id not in visible:
         raise ProblemError(FORBIDDEN)

@@ -1,4 +1,4 @@
-"""Answers about loads: what became of pushed rows, and the problem that names the bad ones."""
+"""Responses about pushed loads: row counts, or the problem that names invalid rows."""
 
 from fastapi import Response
 
@@ -8,11 +8,11 @@ from storemon_api.loads.schemas import LoadResponse, RejectedPushedRow
 from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
 
 MAX_NAMED_ROWS = 1_000
-"""So many bad rows are named at most."""
+"""At most this many invalid rows are named."""
 
 
 def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
-    """Return the row counts of a load, with its rejected rows when they were asked for."""
+    """Return the row counts of a load, with the rejected rows when requested."""
     row_counts = load.row_counts
     body = LoadResponse(
         load_id=load.load_id,
@@ -32,12 +32,12 @@ def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
 
 
 def bad_rows(error: BadRowsError, what: str) -> ProblemError:
-    """Return the problem that names the bad rows by their index; nothing was loaded."""
+    """Return the problem that names the invalid rows by index; nothing was loaded."""
     are_all_named = len(error.rejected) <= MAX_NAMED_ROWS
     return ProblemError(
         INVALID_REQUEST,
-        f"{len(error.rejected)} of {error.rows} {what} cannot be read; nothing was loaded"
-        f"{'.' if are_all_named else f'. The first {MAX_NAMED_ROWS} are named.'}",
+        f"{len(error.rejected)} of {error.rows} {what} are invalid; nothing was loaded"
+        f"{'.' if are_all_named else f'. The first {MAX_NAMED_ROWS} are listed.'}",
         errors=[
             FieldError(field=f"{what}[{row.line}]", message=row.reason.value, index=row.line)
             for row in error.rejected[:MAX_NAMED_ROWS]

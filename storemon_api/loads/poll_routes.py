@@ -1,4 +1,4 @@
-"""Pushing polls."""
+"""Route to push polls."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
@@ -14,10 +14,9 @@ from storemon_api.http.problems import (
     FORBIDDEN,
     INVALID_REQUEST,
     ProblemError,
-    invalid_request,
+    invalid_field,
 )
-from storemon_api.http.request_bodies import media_type, read_body, unpack
-from storemon_api.http.schemas import FieldError
+from storemon_api.http.request_bodies import decompress, media_type, read_body
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows, load_response
@@ -31,7 +30,7 @@ from storemon_pipeline.polls.push_polls import MAX_ROWS, push_polls
 router = APIRouter(tags=["data"])
 
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Of a body, as it comes and unpacked: 50,000 polls in JSON have about 6 MiB."""
+"""Limit of a body, compressed and decompressed: 50,000 polls in JSON take about 6 MiB."""
 
 _FORMATS: Final = {
     "": BodyFormat.JSON,
@@ -46,8 +45,8 @@ _OnError = Annotated[
     Literal["reject"] | None,
     Query(
         description=(
-            "With `reject` the good rows are loaded and the bad ones kept as rejected rows; "
-            "without it one bad row refuses the whole body."
+            "With `reject`, valid rows are loaded and invalid ones kept as rejected rows. "
+            "Without it, one invalid row rejects the whole body."
         )
     ),
 ]
@@ -67,13 +66,11 @@ _OnError = Annotated[
 async def post_polls(
     request: Request, services: ServicesDep, on_error: _OnError = None
 ) -> Response:
-    """Load polls, all or nothing; the same body twice changes nothing."""
+    """Load polls, all or nothing. Sending the same body again changes nothing."""
     body_format = _FORMATS.get(media_type(request.headers.get("Content-Type")))
     if body_format is None:
         known = ", ".join(name for name in _FORMATS if name)
-        raise invalid_request(
-            [FieldError(field="Content-Type", message=f"Input should be one of {known}")]
-        )
+        raise invalid_field("Content-Type", f"Content-Type must be one of {known}.")
     packed = await read_body(
         request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
@@ -82,7 +79,7 @@ async def post_polls(
     def push(url: str) -> Response:
         load = push_polls(
             url,
-            unpack(packed, encoding, max_bytes=MAX_BYTES),
+            decompress(packed, encoding, max_bytes=MAX_BYTES),
             body_format,
             now=datetime.now(UTC),
             is_rejecting=on_error is not None,
@@ -96,12 +93,10 @@ async def post_polls(
         return await write(services, push)
     except TooManyRowsError as error:
         raise ProblemError(
-            BODY_TOO_LARGE, f"A request may hold at most {MAX_ROWS} polls; please send several."
+            BODY_TOO_LARGE, f"A request may hold at most {MAX_ROWS} polls. Send several requests."
         ) from error
     except UnusableBodyError as error:
-        raise invalid_request(
-            [FieldError(field="body", message=f"Input cannot be used: {error}")]
-        ) from error
+        raise invalid_field("body", f"The body cannot be read: {error}") from error
     except ForbiddenStoreError as error:
         raise ProblemError(FORBIDDEN) from error
     except BadRowsError as error:

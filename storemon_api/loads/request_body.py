@@ -1,4 +1,4 @@
-"""The declaration of a body of polls in the API description."""
+"""OpenAPI declaration of a body of polls."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from storemon_api.loads.schemas import PollBody
 
 
 def polls_body() -> dict[str, Any]:
-    """Return the declaration of a body of polls, in any of its forms."""
+    """Return the declaration of a body of polls in its three formats."""
     poll = {"$ref": _MODEL_REF.format(model=PollBody.__name__)}
     first, second = (
         {"store_id": "7482936150293847561", "timestamp_utc": at, "status": status}
@@ -22,8 +22,8 @@ def polls_body() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "description": (
-                "One poll or up to 50,000. `Content-Encoding: gzip` is understood; unpacked, a "
-                "body may have 16 MiB."
+                "One poll, or up to 50,000. `Content-Encoding: gzip` is supported. The "
+                "decompressed body may be up to 16 MiB long."
             ),
             "content": {
                 "application/json": {

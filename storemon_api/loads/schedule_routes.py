@@ -1,4 +1,4 @@
-"""Setting the hours and the time zone of one store."""
+"""Routes to set the weekly hours and the time zone of a store."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
@@ -33,9 +33,7 @@ MAX_BYTES: Final = 256 * 1024
 
 _StoreId = Annotated[
     str,
-    Path(
-        description="A store that is not known yet becomes known.", examples=["7482936150293847561"]
-    ),
+    Path(description="An unknown store is created.", examples=["7482936150293847561"]),
 ]
 _RESPONSES: Final = {
     200: {"model": LoadResponse},
@@ -50,7 +48,7 @@ _RESPONSES: Final = {
     openapi_extra=json_body(HoursBody),
 )
 async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
-    """Let these hours hold, from `valid_from` on; the same body twice changes nothing."""
+    """Set the hours from `valid_from` on. Sending the same body again changes nothing."""
     body = await _read(request, services, HoursBody)
     rows = [
         {
@@ -72,7 +70,7 @@ async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId)
     openapi_extra=json_body(TimezoneBody),
 )
 async def put_timezone(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
-    """Let this zone hold, from `valid_from` on; the same body twice changes nothing."""
+    """Set the zone from `valid_from` on. Sending the same body again changes nothing."""
     body = await _read(request, services, TimezoneBody)
     row = {"store_id": store_id, "timezone_str": body.timezone, "valid_from": body.valid_from}
     return await _write(request, services, Source.STORE_TIMEZONES, [row], "timezone")

@@ -1,4 +1,4 @@
-"""Bodies of requests and responses about pushed rows, with examples."""
+"""Request and response models about pushed rows."""
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -6,35 +6,35 @@ from storemon_api.http.schemas import LocalInstant
 
 
 class RejectedPushedRow(BaseModel):
-    """One row of a pushed body that was not loaded."""
+    """A row of a pushed body that was rejected."""
 
-    index: int = Field(description="Which row of the body, from 0.", examples=[17])
+    index: int = Field(description="Index of the row in the body, from 0.", examples=[17])
     reason: str = Field(examples=["unknown status: 'up'"])
     text: str = Field(examples=["7482936150293847561,2023-01-25T18:13:22Z,up"])
 
 
 class LoadResponse(BaseModel):
-    """What became of what was pushed: read = loaded + replaced + unchanged + rejected."""
+    """Row counts of a pushed load: read = loaded + replaced + unchanged + rejected."""
 
     model_config = ConfigDict(frozen=True)
 
     load_id: int | None = Field(
         default=None,
-        description="By which the load can be undone; none when the body was empty.",
+        description="Id to undo the load with; none when the body was empty.",
         examples=[42],
     )
     rows_read: int = Field(examples=[14092])
     rows_loaded: int = Field(description="New rows.", examples=[14080])
-    rows_replaced: int = Field(description="Rows that changed what was known.", examples=[10])
-    rows_unchanged: int = Field(description="Rows that said what was known.", examples=[2])
-    rows_rejected: int = Field(description="Rows in quarantine.", examples=[0])
+    rows_replaced: int = Field(description="Rows that replaced existing ones.", examples=[10])
+    rows_unchanged: int = Field(description="Rows that were loaded before.", examples=[2])
+    rows_rejected: int = Field(description="Rejected rows.", examples=[0])
     rejected: list[RejectedPushedRow] | None = Field(
-        default=None, description="The first thousand rejected rows; only with `on_error=reject`."
+        default=None, description="The first 1,000 rejected rows; only with `on_error=reject`."
     )
 
 
 class PollBody(BaseModel):
-    """A poll as it is pushed."""
+    """A pushed poll."""
 
     store_id: str = Field(examples=["7482936150293847561"])
     timestamp_utc: str = Field(examples=["2023-01-25 18:13:22.479220 UTC"])
@@ -44,15 +44,15 @@ class PollBody(BaseModel):
 _VALID_FROM = Field(
     default="",
     description=(
-        "The instant from which this holds, or `always`. Default: always for what is the first of "
-        "its store, else from now on."
+        "The instant from which this applies, or `always`. Default: `always` for the first value "
+        "of a store, otherwise now."
     ),
     examples=["2023-01-25T18:00:00Z"],
 )
 
 
 class OpeningHours(BaseModel):
-    """One weekly interval on the store's clock."""
+    """A weekly interval on the store's clock."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,7 +62,7 @@ class OpeningHours(BaseModel):
 
 
 class HoursBody(BaseModel):
-    """All weekly hours of a store; a weekday without an interval is closed."""
+    """All weekly hours of a store; it is closed on weekdays without an interval."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +75,7 @@ class TimezoneBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    timezone: str = Field(description="IANA key.", examples=["America/New_York"])
+    timezone: str = Field(description="IANA time zone name.", examples=["America/New_York"])
     valid_from: str = _VALID_FROM
 
 
@@ -88,16 +88,16 @@ class ClosureBody(BaseModel):
         description="The store, or `*` for every store.", examples=["7482936150293847561"]
     )
     start_local: str = Field(
-        description="On the wall clock of each store.", examples=["2023-12-24 18:00:00"]
+        description="On the clock of each store.", examples=["2023-12-24 18:00:00"]
     )
     end_local: str | None = Field(
-        default=None, description="Default: open.", examples=["2023-12-26 09:00:00"]
+        default=None, description="Default: no end.", examples=["2023-12-26 09:00:00"]
     )
     reason: str = Field(default="", max_length=2_000, examples=["Christmas"])
 
 
 class ClosureResponse(BaseModel):
-    """A closure that holds."""
+    """A planned closure."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -110,11 +110,13 @@ class ClosureResponse(BaseModel):
 
 
 class ClosuresResponse(BaseModel):
-    """Closures that hold, by their ids."""
+    """A page of planned closures, sorted by id."""
 
     model_config = ConfigDict(frozen=True)
 
     closures: list[ClosureResponse]
     next_after: int | None = Field(
-        default=None, description="Ask again with this as `after`; none at the end.", examples=[7]
+        default=None,
+        description="Value of `after` for the next page; none on the last page.",
+        examples=[7],
     )

@@ -1,4 +1,4 @@
-"""Whether the figures can be believed: sources, rejected rows, stores that lack something."""
+"""Data quality: sources, rejected rows, stores with missing or doubtful data."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
@@ -40,13 +40,13 @@ _MAX_CONTRADICTIONS: Final = 500
 @router.head("/data-health", include_in_schema=False)
 @router.get(
     "/data-health",
-    summary="Whether the figures can be believed",
+    summary="Data quality: sources, rejected rows, doubtful stores",
     responses={200: {"model": DataHealth}, **problem_responses(DATABASE_UNAVAILABLE)},
 )
 def get_data_health(
     request: Request, services: ServicesDep, fleet_cache: FleetCacheDep
 ) -> Response:
-    """Answer with what was loaded and rejected, and with the stores whose data is doubtful."""
+    """Return loads, rejected rows and the stores whose data is missing or doubtful."""
     visible = visible_stores(request)
     with services.reader.connect() as connection:
         only_rejected = read_stores_of_rejected_hours(connection)
@@ -112,7 +112,7 @@ def get_data_health(
 
 
 def _store_names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) -> StoreNames:
-    """So many stores, the first of them with what they are called."""
+    """Return the number of stores, and ids and names of the first ones."""
     all_ids = list(store_ids)
     first = all_ids[:_MAX_NAMED_STORES]
     return StoreNames(
@@ -121,7 +121,7 @@ def _store_names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) ->
 
 
 def _contradictions(check: DataCheck | None) -> list[ContradictionResponse]:
-    """The findings, likely wrong zones first, then the greatest differences."""
+    """Return the contradictions: likely wrong time zones first, then by size."""
     if check is None:
         return []
     found = check.contradictions

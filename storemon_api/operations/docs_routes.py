@@ -1,4 +1,4 @@
-"""The page that shows `/openapi.json`, made of files that come with a package: no CDN is asked."""
+"""Swagger UI at `/docs`, served from installed files instead of a CDN."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ def docs_assets() -> StaticFiles:
 @router.head("/docs")
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """Answer with Swagger UI; its own start-up script is the only one allowed inline."""
+    """Return Swagger UI. Its start-up script is the only inline script allowed."""
     root = request.scope.get("root_path", "").rstrip("/")
     page = get_swagger_ui_html(
         openapi_url=f"{root}{request.app.openapi_url}",

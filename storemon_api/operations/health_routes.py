@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can serve reports."""
+"""Liveness and readiness checks."""
 
 from typing import Final
 
@@ -23,26 +23,26 @@ _HEALTH: Final = Health().model_dump_json()
 
 
 @router.head("/healthz", include_in_schema=False)
-@router.get("/healthz", summary="The process lives", responses={200: {"model": Health}})
+@router.get("/healthz", summary="Liveness", responses={200: {"model": Health}})
 async def healthz() -> Response:
-    """Answer, and ask nobody: a process that is waiting for its database is not to be killed."""
+    """Return ok without any check: a process that waits for its database must not be killed."""
     return Response(_HEALTH, media_type="application/json")
 
 
 @router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
-    summary="Reports can be made and served",
+    summary="Readiness",
     responses={
         200: {"model": Readiness, "content": json_content(ready=_READY)},
         **problem_responses(NOT_READY),
     },
 )
 def readyz(services: ServicesDep) -> Response:
-    """Look at all that a report needs, and name what is missing.
+    """Check everything that a report needs; 503 names what is missing.
 
-    Reports are made and served while no schedule is run, from data that gets old: that is a
-    warning, because sending the requests elsewhere would not mend it.
+    While Dagster's schedules do not run, reports still work but the data gets old. That is a
+    warning: another instance would not help.
     """
     checks = _database_checks(services.reader) | {"dagster": _dagster_check(services)}
     missing = [name for name, found in checks.items() if found != _OK]
@@ -53,7 +53,7 @@ def readyz(services: ServicesDep) -> Response:
 
 
 def _database_checks(reader: sa.Engine) -> dict[str, str]:
-    """Return what is found of the database, of its schema, of the first refresh."""
+    """Return the state of the database, its schema and the first refresh."""
     checks = dict.fromkeys(("database", "schema", "first_refresh"), "unknown")
     try:
         with reader.connect() as connection:

@@ -1,4 +1,4 @@
-"""The figures that Prometheus gets: those of the requests, and those read from the database."""
+"""Prometheus metrics: counters of requests, and values read from the database and Dagster."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -26,12 +26,12 @@ from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavai
 from storemon_pipeline.figures.uptime_table import UptimeState, newest_poll, read_uptime_state
 from storemon_pipeline.reports.requests import ReportState, count_by_state
 
-# From an answer out of memory to the slowest that a client waits for.
+# From responses out of memory to the slowest that a client waits for.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """The metrics of one application, in a registry of their own."""
+    """The metrics of one application, in their own registry."""
 
     def __init__(
         self,
@@ -39,48 +39,49 @@ class Metrics:
         is_dispatching: Callable[[], bool],
         are_schedules_run: Callable[[], bool],
     ) -> None:
-        """Measure this process; `is_dispatching` says whether it launches the report runs.
+        """Register the metrics.
 
-        `are_schedules_run` asks Dagster, and may raise that there was no answer.
+        `is_dispatching` says whether this process launches report runs; `are_schedules_run` asks
+        Dagster and may raise DagsterUnavailableError or DagsterRefusedError.
         """
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "storemon_http_requests",
-            "Requests answered.",
+            "Number of responses.",
             ("method", "route", "status"),
             registry=self._registry,
         )
         self._latency = Histogram(
             "storemon_http_request_duration_seconds",
-            "Seconds from a request's headers to its answer's last byte.",
+            "Seconds from the request's headers to the last byte of the response.",
             ("method", "route"),
             buckets=_SECONDS,
             registry=self._registry,
         )
-        build = Info("storemon_build", "What runs here.", registry=self._registry)
+        build = Info("storemon_build", "Version of storemon.", registry=self._registry)
         build.info({"version": version("storemon")})
         ProcessCollector(registry=self._registry)
         self._registry.register(_DatabaseFigures(reader, is_dispatching))
         self._registry.register(_Schedules(are_schedules_run))
 
     def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """One more request has been answered."""
+        """Count a response."""
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(method, route).observe(seconds)
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus's text format, those of the database read now."""
+        """Return all metrics in Prometheus's text format; database values are read now."""
         return generate_latest(self._registry)
 
 
 class _Schedules(Collector):
-    """What Dagster says at the moment of a scrape."""
+    """Metrics of Dagster, read at each scrape."""
 
     def __init__(self, are_schedules_run: Callable[[], bool]) -> None:
         self._are_schedules_run = are_schedules_run
 
     def describe(self) -> list[Metric]:
-        # As below: nobody is asked when the registry is built.
+        # As below: no collection at registration.
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -90,26 +91,26 @@ class _Schedules(Collector):
             is_run = False
         yield GaugeMetricFamily(
             "storemon_schedules_running",
-            "Whether Dagster answers and its daemon, which runs the schedules, is alive.",
+            "Whether Dagster is reachable and its daemon, which runs the schedules, is alive.",
             float(is_run),
         )
 
 
 class _DatabaseFigures(Collector):
-    """What the database says at the moment of a scrape; without it only that it is away."""
+    """Metrics of the database, read at each scrape; `storemon_database_up` is 0 without it."""
 
     def __init__(self, reader: sa.Engine, is_dispatching: Callable[[], bool]) -> None:
         self._reader = reader
         self._is_dispatching = is_dispatching
 
     def describe(self) -> list[Metric]:
-        # Without this the registry would collect, and so ask the database, when it is built.
+        # Without this the registry would collect, and query the database, at registration.
         return []
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "storemon_dispatching",
-            "Whether this process launches the report runs: of several, one does.",
+            "Whether this process launches report runs; one of several does.",
             float(self._is_dispatching()),
         )
         try:
@@ -122,9 +123,11 @@ class _DatabaseFigures(Collector):
         except sa.exc.SQLAlchemyError as error:
             if not is_database_away(error):
                 raise
-            yield GaugeMetricFamily("storemon_database_up", "Whether the database answers.", 0.0)
+            yield GaugeMetricFamily(
+                "storemon_database_up", "Whether the database is reachable.", 0.0
+            )
             return
-        yield GaugeMetricFamily("storemon_database_up", "Whether the database answers.", 1.0)
+        yield GaugeMetricFamily("storemon_database_up", "Whether the database is reachable.", 1.0)
         yield from _report_figures(counts)
         yield from _data_figures(state, polled_at, datetime.now(UTC))
         yield from _alert_figures(alerts, unsent)
@@ -137,7 +140,7 @@ def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
     yield reports
     yield GaugeMetricFamily(
         "storemon_waiting_reports",
-        "Reports that were asked for and are not made yet.",
+        "Requested reports that are not complete yet.",
         counts[ReportState.WAITING],
     )
 
@@ -149,7 +152,7 @@ def _alert_figures(alerts: dict[Kind, int], unsent: dict[str, int]) -> Iterator[
     yield is_open
     messages = GaugeMetricFamily(
         "storemon_unsent_alert_messages",
-        "Messages about alerts that were not sent, by state.",
+        "Notifications that were not sent, by state.",
         labels=["state"],
     )
     for state, count in unsent.items():
@@ -160,7 +163,7 @@ def _alert_figures(alerts: dict[Kind, int], unsent: dict[str, int]) -> Iterator[
 def _data_figures(
     state: UptimeState | None, polled_at: datetime | None, now: datetime
 ) -> Iterator[Metric]:
-    """Yield the figures of the data; what was never loaded has none."""
+    """Yield the metrics of the data that exists."""
     if polled_at is not None:
         yield GaugeMetricFamily(
             "storemon_newest_poll_age_seconds",

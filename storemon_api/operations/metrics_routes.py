@@ -1,4 +1,4 @@
-"""The metrics, for Prometheus to fetch."""
+"""The metrics endpoint."""
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -26,5 +26,5 @@ router = APIRouter(tags=["operation"])
     },
 )
 def metrics(metrics: MetricsDep) -> Response:
-    """Answer also while the database is away: `storemon_database_up` says so."""
+    """Return all metrics. Without the database, `storemon_database_up` is 0."""
     return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Bodies of responses for operators: health, readiness, data health."""
+"""Response models: liveness, readiness, data quality."""
 
 from typing import Literal
 
@@ -8,40 +8,42 @@ from storemon_api.http.schemas import ResponseBody
 
 
 class Health(BaseModel):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
-    """Everything that a report needs is there."""
+    """Everything that a report needs is available."""
 
     status: Literal["ready"] = "ready"
-    checks: dict[str, str] = Field(description="What was looked at, by name.")
+    checks: dict[str, str] = Field(description="Results of the checks by name.")
     warnings: dict[str, str] = Field(
         default_factory=dict,
-        description="What is wrong and does not keep a report from being made.",
+        description="Problems that do not prevent reports.",
     )
 
 
 class SourceStatus(ResponseBody):
-    """One source of data."""
+    """A source of data."""
 
     source: str = Field(examples=["store_status"])
-    last_loaded_at: AwareDatetime = Field(description="When its last change was loaded.")
+    last_loaded_at: AwareDatetime = Field(description="Time of the last load.")
     last_looked_at: AwareDatetime | None = Field(
-        description="When its files were last looked at, changed or not; null: only ever pushed."
+        description="When its files were last checked; null if rows are only pushed."
     )
-    last_file: str | None = Field(description="Null: the rows were pushed.")
-    loads: int | None = Field(description="Null, as all numbers, for a key of some stores.")
+    last_file: str | None = Field(description="Null if the rows were pushed.")
+    loads: int | None = Field(
+        description="Null, like all counts, for a key that is limited to some stores."
+    )
     last_rows_read: int | None
     last_rows_rejected: int | None
-    rows_loaded: int | None = Field(description="In all loads.")
+    rows_loaded: int | None = Field(description="Sum over all loads.")
     rows_replaced: int | None
 
 
 class RejectedRowExample(ResponseBody):
-    """A rejected row as it stood in its file."""
+    """A rejected row as it is in its file."""
 
     file: str | None
     line: int
@@ -49,7 +51,7 @@ class RejectedRowExample(ResponseBody):
 
 
 class RejectedRows(ResponseBody):
-    """Rows of a source that were rejected for one reason and still wait."""
+    """Rows of a source that were rejected for the same reason and are not corrected yet."""
 
     source: str
     reason: str = Field(examples=["unknown time zone"])
@@ -58,39 +60,41 @@ class RejectedRows(ResponseBody):
 
 
 class StoreNames(ResponseBody):
-    """So many stores, the first of them by name."""
+    """Number of stores, with ids and names of the first ones."""
 
     total: int
     store_ids: list[str]
-    names: list[str | None] = Field(description="What they are called, in the same order.")
+    names: list[str | None] = Field(description="Their names in the same order.")
 
 
 class ContradictionResponse(ResponseBody):
-    """Listed hours that the polls contradict."""
+    """Opening hours that the polls contradict."""
 
     store_id: str
     name: str | None
     timezone: str
     kind: Literal["shifted", "opens later", "closes earlier", "opens earlier", "closes later"] = (
-        Field(description="`shifted`: likely a wrong time zone.")
+        Field(description="`shifted` is likely a wrong time zone.")
     )
-    hours: float = Field(description="By how much; shifted: positive when listed too early.")
+    hours: float = Field(
+        description="Size of the difference; for `shifted`, positive when listed too early."
+    )
 
 
 class DataHealth(ResponseBody):
-    """Can the figures be believed."""
+    """Data quality."""
 
     as_of: AwareDatetime | None
-    refreshed_at: AwareDatetime | None = Field(description="The last refresh that succeeded.")
-    dagster_url: str | None = Field(description="Null for a key of some stores.")
+    refreshed_at: AwareDatetime | None = Field(description="Time of the last successful refresh.")
+    dagster_url: str | None = Field(description="Null for a key that is limited to some stores.")
     sources: list[SourceStatus]
     rejected: list[RejectedRows]
     stores: int
     silent: StoreNames
-    without_hours: StoreNames = Field(description="They count as always open.")
-    without_timezone: StoreNames = Field(description="The default zone counts for them.")
+    without_hours: StoreNames = Field(description="Stores that count as always open.")
+    without_timezone: StoreNames = Field(description="Stores that use the default time zone.")
     only_rejected_hours: StoreNames = Field(
-        description="Without hours because each of their rows was rejected."
+        description="Stores without hours because all their rows were rejected."
     )
     contradictions: list[ContradictionResponse]
     contradictions_total: int

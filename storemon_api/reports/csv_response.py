@@ -1,4 +1,4 @@
-"""The answer that carries a complete report's CSV: its headers, its bytes. Decides no status."""
+"""The response with a complete report's CSV: headers, caching, streamed content."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ from storemon_pipeline.reports.rows import read_report_rows
 
 CSV_MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
-# A complete report never changes. `access` makes it private where keys decide on the bytes.
+# A complete report never changes. AccessControl replaces `public` by `private` once keys exist.
 CACHE_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -32,12 +32,12 @@ def csv_response(
     headers: Mapping[str, str] | None = None,
     group_filter: GroupFilter = NO_FILTER,
 ) -> Response:
-    """Return the CSV of a complete report, 304 for who has it, only its headers for HEAD.
+    """Return the CSV of a complete report: 304 if `If-None-Match` has it, headers only for HEAD.
 
-    Who asks for a group, or may see some stores only, gets their lines, made of the report's rows:
-    who belongs to a group may change, so that they are not kept for ever. Else the bytes are
-    those that the run wrote: the first chunk is read before the answer begins; each further one
-    when it is its turn, on a connection that is held no longer than that.
+    For a group, or a key that is limited to some stores, the CSV is made from the report's rows.
+    A group's stores may change, so that response is not cached for ever. Otherwise the stored
+    bytes are streamed. The first chunk is read before the response starts, so that a failure is
+    still a 503; each chunk is read on a connection that is returned at once.
     """
     visible = group_filter.visible_stores(request, reader)
     content = None if visible is None else _filtered(reader, report, visible)
@@ -90,7 +90,7 @@ def _result_id(report: Report) -> int:
 
 
 def file_name(report: Report, extension: str, group_filter: GroupFilter) -> str:
-    """Return the name that a browser saves a report under: in plain ASCII, sorted by `as_of`."""
+    """Return the download's file name, in ASCII; names sort by `as_of`."""
     as_of = "" if report.as_of is None else f"{report.as_of.isoformat(timespec='seconds')[:19]}Z-"
     group_words = "".join(
         f"{word}-"

@@ -1,4 +1,4 @@
-"""What a restated report says otherwise than another one on the same instant."""
+"""The difference between two reports of the same `as_of` and policy."""
 
 from dataclasses import asdict
 from typing import Annotated, Final
@@ -8,9 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     REPORT_PROBLEMS,
-    invalid_request,
+    invalid_field,
 )
-from storemon_api.http.schemas import FieldError
 from storemon_api.http.services import ServicesDep
 from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.report_routes import complete_report
@@ -34,7 +33,7 @@ _MAX_INPUTS: Final = 1_000
 @router.head("/reports/{report_id}/diff", include_in_schema=False)
 @router.get(
     "/reports/{report_id}/diff",
-    summary="What changed since another report on the same instant",
+    summary="Difference from another report of the same instant",
     responses={
         200: {"model": DiffResponse},
         **problem_responses(*REPORT_PROBLEMS),
@@ -45,22 +44,21 @@ def get_report_diff(
     services: ServicesDep,
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
     against: Annotated[str, Query(description="The report to compare with.", examples=[REPORT_ID])],
-    after: Annotated[str, Query(description="Stores behind this id, for the next page.")] = "",
+    after: Annotated[str, Query(description="Value of `next_after` of the page before.")] = "",
     limit: Annotated[int, Query(ge=1, le=_MAX_STORES)] = 100,
 ) -> Response:
-    """Answer which stores' figures differ, by how much, and what was loaded in between.
+    """Return the stores whose figures differ, by how much, and the loads in between.
 
-    A difference is what `report_id` says minus what `against` says. Both reports are complete and
-    speak of the same instant by the same policy. Of some stores, `inputs` are the loads by which
-    something stands that is said of them, without the numbers of their rows.
+    A difference is the figure of `report_id` minus the figure of `against`. Both reports must be
+    complete, with the same `as_of` and policy. For a key that is limited to some stores, `inputs`
+    are the loads that affect these, without row counts.
     """
     visible = visible_stores(request)
     report, other = complete_report(services, report_id), complete_report(services, against)
     if (report.as_of, report.policy) != (other.as_of, other.policy):
-        message = "Input should be a report on the same as_of and policy"
-        raise invalid_request([FieldError(field="against", message=message)])
+        raise invalid_field("against", "Pick two reports of the same time and policy.")
     if "\0" in after:
-        raise invalid_request([FieldError(field="after", message="Input should be a store id")])
+        raise invalid_field("after", "`after` must be a store id.")
     if report.result_id is None or other.result_id is None or report.as_of is None:
         raise ValueError(f"a complete report has a result: {report_id}, {against}")
     with services.reader.connect() as connection:

@@ -1,4 +1,4 @@
-"""Example answers for the OpenAPI description; all speak of one report."""
+"""Example responses for the OpenAPI document, all of one report."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

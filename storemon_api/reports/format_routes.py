@@ -1,4 +1,4 @@
-"""A complete report in other formats than CSV, with the extended columns."""
+"""A complete report as JSON, NDJSON, Parquet or XLSX, with the extended columns."""
 
 import hashlib
 from collections.abc import Set as AbstractSet
@@ -38,10 +38,10 @@ _ReportId = Annotated[str, Path(examples=[REPORT_ID])]
 _PROBLEMS: Final = problem_responses(*REPORT_PROBLEMS)
 _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "The report, with exact amounts, bounds and observed time beside figures.",
+        "description": "The report with exact amounts, bounds and observed time as extra columns.",
         "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
     },
-    304: {"description": "The client has it: `If-None-Match` names its `ETag`."},
+    304: {"description": "Not modified: `If-None-Match` contains the `ETag`."},
 }
 
 
@@ -59,9 +59,9 @@ def get_report_as(
     extension: Annotated[str, Path(description="json, ndjson, parquet or xlsx.")],
     group_filter: GroupFilterDep,
 ) -> Response:
-    """Answer with the format that the extension names; an unknown one is 404.
+    """Return the report in the format of the extension; an unknown extension is 404.
 
-    With `group` or `region` with the rows of the stores that belong there now.
+    `group` and `region` select the stores that belong there now.
     """
     try:
         report_format = ReportFormat(extension)
@@ -82,7 +82,7 @@ def get_report_as(
 def get_report_accepted(
     request: Request, services: ServicesDep, report_id: _ReportId, group_filter: GroupFilterDep
 ) -> Response:
-    """Answer with the CSV, or with the format that `Accept` ranks above it."""
+    """Return the CSV, or the format that `Accept` ranks above it."""
     report = complete_report(services, report_id)
     accept = ", ".join(request.headers.getlist("Accept"))
     media_type = preferred(accept, (_CSV, *MEDIA_TYPES.values()))
@@ -103,11 +103,11 @@ def _format_response(
     report_format: ReportFormat,
     group_filter: GroupFilter,
 ) -> Response:
-    """Return a complete report in a format, 304 for who has it."""
+    """Return a complete report in this format, or 304 if `If-None-Match` has it."""
     if report.result_id is None or report.as_of is None:
         raise ValueError(f"the complete report {report.report_id} has no result")
     visible = group_filter.visible_stores(request, services.reader)
-    # Weak: the same rows may be written in other bytes by another release of a library.
+    # Weak: another version of a library may encode the same rows as other bytes.
     content_key = report.csv_sha256 if visible is None else _digest(report, visible)
     tag = f'"{content_key}-{report_format.value}"'
     name = file_name(report, report_format.value, group_filter)
@@ -133,6 +133,6 @@ def _format_response(
 
 
 def _digest(report: Report, store_ids: AbstractSet[str]) -> str:
-    """What tells apart the rows of these stores from other reports' and other stores' rows."""
+    """Return a digest that identifies these stores' rows of this report."""
     content_key = "\0".join([str(report.csv_sha256), *sorted(store_ids)])
     return hashlib.sha256(content_key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Of which group or region a report is asked for, and who belongs there."""
+"""Query parameters that limit a report to a group or region."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -13,13 +13,13 @@ from storemon_pipeline.stores.groups import read_group_store_ids
 
 @dataclass(frozen=True, slots=True)
 class GroupFilter:
-    """The stores of a group, of a region, or of both; None leaves it open."""
+    """Limits a report to a group and a region; None means any."""
 
     group: str | None
     region: str | None
 
     def visible_stores(self, request: Request, reader: sa.Engine) -> frozenset[str] | None:
-        """The ids of those that the request may see; None for every store."""
+        """Return the ids of the matching stores that the request may see; None for all."""
         visible = visible_stores(request)
         if self.group is None and self.region is None:
             return visible

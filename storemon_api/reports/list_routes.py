@@ -1,4 +1,4 @@
-"""The list of all reports that were asked for."""
+"""The list of requested reports."""
 
 from dataclasses import replace
 from typing import Final
@@ -27,17 +27,16 @@ _STATUS: Final = {
 @router.head("/reports", include_in_schema=False)
 @router.get(
     "/reports",
-    summary="All reports that were asked for",
+    summary="All requested reports",
     responses={
         200: {"model": ReportsPage},
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_reports(request: Request, services: ServicesDep, paging: PagingDep) -> Response:
-    """Answer with a page of them, the newest request first.
+    """Return a page of reports, newest request first.
 
-    Reports are made of all stores, whoever asks for them; a key of some stores gets the counts of
-    these stores, as they are known now.
+    Every report covers all stores. A key that is limited to some stores gets the counts of these.
     """
     visible = visible_stores(request)
     with services.reader.connect() as connection:

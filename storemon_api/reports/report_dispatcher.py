@@ -1,9 +1,8 @@
-"""Launching the runs that make the requested reports, and noticing those that died.
+"""Launch report runs in Dagster and record the ones that ended.
 
-A report's request is a row of the database, and the run that makes it completes or fails it there.
-What is left to do beside is this module's: that there is a run for every waiting request, and that
-a run that ended without its reports is recorded as such. Handlers only say that there is something
-to do; they never wait for Dagster.
+A request for a report is a row in the database; the run completes or fails it there. The
+dispatcher makes sure that there is a run for every waiting request and records runs that ended
+without their reports. Handlers only wake it; they never wait for Dagster.
 """
 
 import logging
@@ -56,10 +55,10 @@ _logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """A thread that launches report runs; of several processes' dispatchers one works at a time.
+    """A thread that launches report runs. Of several processes' dispatchers, one leads.
 
-    The one that works holds a lock of its database session and does everything on that session,
-    so that with the session it loses the right to go on.
+    The leader holds an advisory lock of its database session and does all its work on that
+    session, so that losing the session ends its leadership.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class Dispatcher:
         *,
         lost_after: timedelta = _LOST_AFTER,
     ) -> None:
-        """Prepare; `lost_after` is how old a run must be to count as lost when unknown."""
+        """Prepare; a run that Dagster does not know counts as lost once it is `lost_after` old."""
         self._engine = engine
         self._dagster = dagster
         self._lost_after = lost_after
@@ -81,12 +80,12 @@ class Dispatcher:
         self._retry_seconds = 0.0
         self._ask_dagster_from = 0.0
         self._ask_statuses_from = 0.0
-        # Set while it is not known whether a launch succeeded.
+        # Set while it is unknown whether a launch succeeded.
         self._launch_id: str | None = None
         self.is_leading = False
 
     def start(self) -> None:
-        """Begin to work in the background."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -94,7 +93,7 @@ class Dispatcher:
         self._has_work.set()
 
     def stop(self, time_limit: timedelta) -> None:
-        """End the work; a call of Dagster that is under way is waited for at most `time_limit`."""
+        """Stop the thread; wait at most `time_limit` for a Dagster call in progress."""
         self._is_stopping.set()
         self._has_work.set()
         self._thread.join(time_limit.total_seconds())
@@ -107,16 +106,16 @@ class Dispatcher:
             except sa.exc.SQLAlchemyError as error:
                 self._database_log.failed(error)
             except Exception:
-                # Whatever it was, reports must not wait for ever because this thread has died.
-                _logger.exception("The dispatcher failed and goes on")
+                # Without this thread, reports would wait for ever.
+                _logger.exception("The dispatcher failed and continues")
             self.is_leading = False
-            # Not to be woken: a trigger here is the business of the dispatcher that works.
+            # Not `_has_work`: new requests are the leader's work.
             self._is_stopping.wait(_IDLE_SECONDS)
 
     def _lead(self) -> None:
-        """Work until told to stop; return at once when another dispatcher works."""
+        """Work until stopped; return at once if another dispatcher leads."""
         with self._engine.connect() as connection:
-            # The lock is the session's: this connection must end and not go back to the pool.
+            # The lock belongs to the session: the connection must not return to the pool.
             connection.detach()
             with connection.begin():
                 self.is_leading = take_dispatching(connection)
@@ -126,7 +125,7 @@ class Dispatcher:
                 self._has_work.clear()
 
     def _tick(self, connection: sa.Connection) -> float:
-        """Do what there is to do; return the seconds until the next look."""
+        """Launch a run or record ended runs; return the seconds until the next tick."""
         with connection.begin():
             runs = open_runs(connection)
             has_uncovered = has_uncovered_request(connection)
@@ -145,8 +144,8 @@ class Dispatcher:
         return _BUSY_SECONDS if runs or has_uncovered else _IDLE_SECONDS
 
     def _launch(self, connection: sa.Connection) -> None:
-        """A run that has not begun to read exists, and is recorded."""
-        run_id = self._launched_unseen()
+        """Launch and record a run that covers all waiting requests."""
+        run_id = self._unrecorded_launch()
         if run_id is None:
             self._launch_id = str(uuid.uuid4())
             with connection.begin():
@@ -159,8 +158,8 @@ class Dispatcher:
             record_launch(connection, run_id)
         self._launch_id = None
 
-    def _launched_unseen(self) -> str | None:
-        """Return the run of a launch whose answer was lost, if it was launched and goes on."""
+    def _unrecorded_launch(self) -> str | None:
+        """Return the run of a launch whose response was lost, if it was launched and is running."""
         if self._launch_id is None:
             return None
         for run_id, name in self._dagster.runs_with_tag(LAUNCH_TAG, self._launch_id).items():
@@ -170,14 +169,14 @@ class Dispatcher:
         return None
 
     def _record_ends(self, connection: sa.Connection, runs: list[ReportRun]) -> None:
-        """Every one of `runs` that has ended, or is lost, is recorded as ended."""
+        """Record each of `runs` that has ended or is lost."""
         names = self._dagster.run_statuses(run.run_id for run in runs)
         for run in runs:
             name = names.get(run.run_id)
             if name is None:
                 if datetime.now(UTC) - run.launched_at < self._lost_after:
                     continue
-                _logger.warning("Dagster does not know run %s; it counts as lost", run.run_id)
+                _logger.warning("Dagster does not know run %s; it is recorded as lost", run.run_id)
                 status = None
             else:
                 status = run_status(name)
@@ -191,7 +190,7 @@ class Dispatcher:
                     error=failure_sentence(status, run.run_id),
                 )
             if status is not None and status is not RunStatus.SUCCESS:
-                # Asked for last: if Dagster cannot say, the end is recorded all the same.
+                # Asked for last: the end is recorded even if this request fails.
                 words = self._dagster.run_failure(run.run_id)
                 _logger.warning("Run %s ended as %s: %s", run.run_id, status, words)
 

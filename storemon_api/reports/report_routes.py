@@ -1,4 +1,4 @@
-"""Triggering reports, asking for them, downloading them: one row of the database, five shapes."""
+"""Routes to request a report, poll its status and download its CSV."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,8 @@ from storemon_api.http.problems import (
     RUNNING_REPORT,
     UNKNOWN_REPORT,
     ProblemError,
-    invalid_request,
+    invalid_field,
 )
-from storemon_api.http.schemas import FieldError
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.reports import examples
 from storemon_api.reports.csv_response import CSV_MEDIA_TYPE, csv_response
@@ -48,15 +47,15 @@ from storemon_pipeline.reports.rows import count_stores
 
 router = APIRouter(tags=["reports"])
 
-# The difference between two clocks that a request may show.
+# Allowed difference between the client's clock and the server's.
 _CLOCK_TOLERANCE: Final = timedelta(minutes=5)
-# The text form of a UUID, as the trigger gives it.
+# A UUID as `trigger_report` returns it.
 _REPORT_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _IdInQuery = Annotated[
     str,
     Query(
-        description="The id that the trigger gave.",
+        description="The id that `trigger_report` returned.",
         examples=[examples.REPORT_ID],
         json_schema_extra={"format": "uuid"},
     ),
@@ -64,7 +63,7 @@ _IdInQuery = Annotated[
 _IdInPath = Annotated[
     str,
     Path(
-        description="The id that the trigger gave.",
+        description="The id that `trigger_report` returned.",
         examples=[examples.REPORT_ID],
         json_schema_extra={"format": "uuid"},
     ),
@@ -84,24 +83,24 @@ _STATUS_CONTENT: Final = json_content(
 )
 _CSV_HEADERS: Final[dict[str, Any]] = {
     "ETag": {
-        "description": "The SHA-256 of the bytes; with the CSV only.",
+        "description": "The SHA-256 of the bytes; only with the CSV.",
         "schema": {"type": "string"},
     },
     "Link": {
-        "description": "The report's lasting address; with the CSV only.",
+        "description": "The report's permanent address; only with the CSV.",
         "schema": {"type": "string"},
         "example": f'</reports/{examples.REPORT_ID}.csv>; rel="canonical"',
     },
     "Report-Status": {"schema": {"type": "string", "enum": list(ReportStatus)}},
 }
 _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
-    304: {"description": "The client has these bytes: `If-None-Match` names their `ETag`."}
+    304: {"description": "Not modified: `If-None-Match` contains the `ETag`."}
 }
 
 
 @router.post(
     "/trigger_report",
-    summary="Ask for a report",
+    summary="Request a report",
     responses={
         200: {
             "model": TriggerResponse,
@@ -115,19 +114,19 @@ _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
 def trigger_report(
     request: Request, services: ServicesDep, dispatcher: DispatcherDep, trigger: TriggerRequestDep
 ) -> Response:
-    """Accept the request for a report; the report itself is made after the answer."""
+    """Accept the request and return the report's id; the report is computed afterwards."""
     return _json(TriggerResponse(report_id=_request_report(request, services, dispatcher, trigger)))
 
 
 @router.head("/get_report", include_in_schema=False)
 @router.get(
     "/get_report",
-    summary="The report's CSV, or where it stands",
+    summary="The report's CSV, or its status",
     responses={
         200: {
             "description": (
                 "The CSV once the report is complete, unless `Accept` ranks JSON above CSV; "
-                "else the status."
+                "otherwise the status."
             ),
             "model": RunningResponse | RunningReport | CompleteReport | FailedReport,
             "content": _CSV_CONTENT | _STATUS_CONTENT,
@@ -138,7 +137,7 @@ def trigger_report(
     },
 )
 def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
-    """Answer the clients that poll this address until a CSV comes."""
+    """Return the status until the report is complete, then the CSV."""
     report = find_report(services, report_id)
     vary = {"Vary": "Accept"}
     if prefers_json(", ".join(request.headers.getlist("Accept"))):
@@ -153,7 +152,7 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
 @router.head("/get_report/{report_id}", include_in_schema=False)
 @router.get(
     "/get_report/{report_id}",
-    summary="Where the report stands",
+    summary="The report's status",
     responses={
         200: {
             "model": RunningReport | CompleteReport | FailedReport,
@@ -163,7 +162,7 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
     },
 )
 def get_report_status(request: Request, services: ServicesDep, report_id: _IdInPath) -> Response:
-    """Answer with the status resource, whatever the report's state and the `Accept` header."""
+    """Return the status as JSON, whatever the report's state and the `Accept` header."""
     return _json(_status_resource(request, services, find_report(services, report_id)))
 
 
@@ -185,9 +184,9 @@ def get_report_status(request: Request, services: ServicesDep, report_id: _IdInP
 def get_report_csv(
     request: Request, services: ServicesDep, report_id: _IdInPath, group_filter: GroupFilterDep
 ) -> Response:
-    """Answer with the CSV, or with the problem that there is none.
+    """Return the CSV, or a problem while there is none.
 
-    With `group` or `region` with the lines of the stores that belong there now.
+    `group` and `region` select the stores that belong there now.
     """
     return csv_response(
         request, services.reader, complete_report(services, report_id), group_filter=group_filter
@@ -196,7 +195,7 @@ def get_report_csv(
 
 @router.post(
     "/api/trigger_report",
-    summary="Ask for a report, for the clients of /api",
+    summary="Request a report, in the format of /api clients",
     responses={
         200: {
             "model": MessageTriggerResponse,
@@ -210,7 +209,7 @@ def get_report_csv(
 def api_trigger_report(
     request: Request, services: ServicesDep, dispatcher: DispatcherDep, trigger: TriggerRequestDep
 ) -> Response:
-    """Accept the request for a report; only the words of the answer differ."""
+    """Like `/trigger_report`; only the response body differs."""
     return _json(
         MessageTriggerResponse(report_id=_request_report(request, services, dispatcher, trigger))
     )
@@ -219,10 +218,10 @@ def api_trigger_report(
 @router.head("/api/get_report", include_in_schema=False)
 @router.get(
     "/api/get_report",
-    summary="The report's CSV, or where it stands, for the clients of /api",
+    summary="The report's CSV or status, in the format of /api clients",
     responses={
         200: {
-            "description": "The CSV once the report is complete, else the status.",
+            "description": "The CSV once the report is complete, otherwise the status.",
             "model": MessageStatusResponse,
             "content": _CSV_CONTENT
             | json_content(running=examples.API_RUNNING, failed=examples.API_FAILED),
@@ -233,7 +232,7 @@ def api_trigger_report(
     },
 )
 def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -> Response:
-    """Answer the clients that look for `message`; `Accept` changes nothing."""
+    """Return the status with `message`, or the CSV; the `Accept` header is ignored."""
     report = find_report(services, report_id)
     match report.state:
         case ReportState.COMPLETE:
@@ -256,10 +255,9 @@ def api_get_report(request: Request, services: ServicesDep, report_id: _IdInQuer
 def _request_report(
     request: Request, services: Services, dispatcher: Dispatcher, trigger: TriggerRequest
 ) -> str:
-    """Return the id of a new report that waits to be made."""
+    """Record a request for a report, wake the dispatcher and return the report's id."""
     if trigger.as_of is not None and trigger.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
-        message = "Input should be at most 5 minutes in the future"
-        raise invalid_request([FieldError(field="as_of", message=message)])
+        raise invalid_field("as_of", "Pick a time that is not in the future.")
     report_id = ask_for_report(
         services.engine,
         as_of=trigger.as_of,
@@ -272,7 +270,7 @@ def _request_report(
 
 
 def find_report(services: Services, report_id: str) -> Report:
-    """Return the report. Raises a 404 problem; no database is asked for what cannot be an id."""
+    """Return the report. Raises a 404 problem, without a query for a malformed id."""
     if _REPORT_ID.fullmatch(report_id):
         with services.reader.connect() as connection:
             report = read_report(connection, report_id)
@@ -282,7 +280,7 @@ def find_report(services: Services, report_id: str) -> Report:
 
 
 def complete_report(services: Services, report_id: str) -> Report:
-    """Return a complete report. Raises the problem that there is none."""
+    """Return a complete report. Raises a 404, 409 or 410 problem."""
     report = find_report(services, report_id)
     match report.state:
         case ReportState.COMPLETE:
@@ -300,7 +298,7 @@ def complete_report(services: Services, report_id: str) -> Report:
 def _status_resource(
     request: Request, services: Services, report: Report
 ) -> RunningReport | CompleteReport | FailedReport:
-    """Return what is told of a report to who asks for its status. Raises a 410 problem."""
+    """Return the status of a report. Raises a 410 problem."""
     match report.state:
         case ReportState.WAITING:
             return RunningReport(report_id=report.report_id, requested_at=report.requested_at)
@@ -330,7 +328,7 @@ def _status_resource(
 
 
 def _counts(request: Request, services: Services, report: Report) -> tuple[int | None, int | None]:
-    """Return how many stores have a row and how many have none, of those that may be seen."""
+    """Return how many visible stores have a row and how many have none."""
     visible = visible_stores(request)
     if visible is None or report.result_id is None:
         return report.stores, report.silent_stores
@@ -339,7 +337,7 @@ def _counts(request: Request, services: Services, report: Report) -> tuple[int |
 
 
 def _json(body: BaseModel, headers: dict[str, str] | None = None) -> Response:
-    # FastAPI would validate and serialise a returned model in two more trips to a thread.
+    # FastAPI would validate and serialise a returned model in two more thread hops.
     return Response(
         body.model_dump_json(exclude_none=True), headers=headers, media_type="application/json"
     )

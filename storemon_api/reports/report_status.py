@@ -1,11 +1,11 @@
-"""What Dagster's run statuses mean for a report. Asks Dagster nothing and stores nothing."""
+"""Map Dagster's run statuses to report statuses. No I/O."""
 
 from enum import StrEnum
 from typing import assert_never
 
 
 class ReportStatus(StrEnum):
-    """The only three words that a client reads as `status`."""
+    """Values of `status` in responses."""
 
     RUNNING = "Running"
     COMPLETE = "Complete"
@@ -13,7 +13,7 @@ class ReportStatus(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """Every status that Dagster gives a run, by Dagster's own names."""
+    """Every run status of Dagster, by Dagster's names."""
 
     QUEUED = "QUEUED"
     NOT_STARTED = "NOT_STARTED"
@@ -28,9 +28,9 @@ class RunStatus(StrEnum):
 
 
 def run_status(name: str) -> RunStatus | None:
-    """Return the status that Dagster calls `name`; None for one that came after this map.
+    """Return the status named `name`; None for one that a newer Dagster added.
 
-    A run in such a status has not ended as far as anyone here can tell.
+    A run with an unknown status counts as not ended.
     """
     try:
         return RunStatus(name)
@@ -39,7 +39,7 @@ def run_status(name: str) -> RunStatus | None:
 
 
 def report_status(run: RunStatus) -> ReportStatus:
-    """Return what a run in this status says to a client that waits for its report."""
+    """Return the report status of a run status."""
     match run:
         case (
             RunStatus.QUEUED
@@ -60,20 +60,20 @@ def report_status(run: RunStatus) -> ReportStatus:
 
 
 def failure_sentence(run: RunStatus | None, run_id: str) -> str:
-    """Return why a report was not made, for its owner, when its run ended in this status.
+    """Return the error message of a report whose run ended with this status.
 
-    `None` stands for a run that Dagster does not know. A run that succeeded and still left a
-    report waiting gets a sentence too: the caller decides whether it is ever shown.
+    `None` is a run that Dagster does not know. A successful run that left a report waiting has a
+    message too; the caller decides whether to use it.
     """
     if run is None:
-        reason = "the run that computes it was lost before it was done"
+        reason = "its run was lost before it finished"
     elif run is RunStatus.CANCELED:
-        reason = "the run that computes it was cancelled"
+        reason = "its run was cancelled"
     elif report_status(run) is ReportStatus.COMPLETE:
-        reason = "the run that computes it ended without it"
+        reason = "its run ended without creating it"
     else:
-        reason = "the run that computes it failed"
+        reason = "its run failed"
     return (
-        f"The report was not made: {reason}, at the last of several attempts. "
-        f"Please trigger a new one; the operator finds the cause in Dagster under run {run_id}."
+        f"The report could not be created: {reason}, after several attempts. "
+        f"Request a new report. Operators find the cause in Dagster, run {run_id}."
     )

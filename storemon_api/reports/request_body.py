@@ -1,4 +1,4 @@
-"""The body of a trigger: how it is read, and its declaration in the API description."""
+"""The body of `trigger_report`: its dependency and its OpenAPI declaration."""
 
 from typing import Annotated, Any, Final
 
@@ -13,7 +13,7 @@ TRIGGER_MAX_BYTES: Final = 16 * 1024
 
 
 def trigger_body() -> dict[str, Any]:
-    """Return the declaration of the optional body that both triggers take."""
+    """Return the declaration of the optional body of both trigger routes."""
     return {
         "requestBody": {
             "required": False,

@@ -1,4 +1,4 @@
-"""Bodies of requests and responses about reports, with examples."""
+"""Request and response models about reports."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from storemon_pipeline.domain.windows import Policy, Window
 
 
 class TriggerRequest(BaseModel):
-    """What a report is asked to speak of; every field may be left out or null."""
+    """Parameters of a report; every field may be omitted or null."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -24,8 +24,8 @@ class TriggerRequest(BaseModel):
     as_of: Instant | None = Field(
         default=None,
         description=(
-            "The instant that the report speaks of; without an offset it is UTC. "
-            "Default: the newest poll in the database. At most 5 minutes in the future."
+            "The instant of the report; UTC unless it has an offset. Default: the newest poll. "
+            "At most 5 minutes in the future."
         ),
     )
     policy: Policy | None = Field(
@@ -39,7 +39,7 @@ class _ReportBody(ResponseBody):
 
 
 class TriggerResponse(_ReportBody):
-    """The report was accepted; ask for it by its id."""
+    """The request was accepted; the id identifies the report."""
 
     status: Literal[ReportStatus.RUNNING] = ReportStatus.RUNNING
 
@@ -51,31 +51,31 @@ class RunningResponse(_ReportBody):
 
 
 class RunningReport(RunningResponse):
-    """The status resource of a report that is waiting or being computed."""
+    """The status of a report that is waiting or being computed."""
 
     requested_at: AwareDatetime
 
 
 class CompleteReport(_ReportBody):
-    """The status resource of a report that can be downloaded."""
+    """The status of a report that can be downloaded."""
 
     status: Literal[ReportStatus.COMPLETE] = ReportStatus.COMPLETE
     requested_at: AwareDatetime
     report_url: str
     as_of: AwareDatetime
     policy: Policy
-    stores: int = Field(description="Rows of the report.")
+    stores: int = Field(description="Number of rows.")
     silent_stores: int = Field(
-        description="Stores without a poll in the 192 hours before `as_of`: they have no row.",
+        description="Stores without a poll in the 192 hours before `as_of`, which have no row.",
     )
     completed_at: AwareDatetime
     revision: int = Field(
-        description="Which result on this `as_of` and policy it is, from 1: data may come late."
+        description="Number of this result for its `as_of` and policy, from 1; late data adds more."
     )
 
 
 class FailedReport(_ReportBody):
-    """The status resource of a report that will never be made."""
+    """The status of a report that failed."""
 
     status: Literal[ReportStatus.FAILED] = ReportStatus.FAILED
     requested_at: AwareDatetime
@@ -83,7 +83,7 @@ class FailedReport(_ReportBody):
 
 
 class MessageTriggerResponse(BaseModel):
-    """The report was accepted, in the words of the `/api` clients."""
+    """The request was accepted, in the format of `/api` clients."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -93,7 +93,7 @@ class MessageTriggerResponse(BaseModel):
 
 
 class MessageStatusResponse(BaseModel):
-    """Where a report stands that gives no CSV, in the words of the `/api` clients."""
+    """The status of a report without a CSV, in the format of `/api` clients."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -105,26 +105,26 @@ class MessageStatusResponse(BaseModel):
 
 
 class DiffInput(BaseModel):
-    """A load between two reports: late polls, hours, zones, closures, or the undoing of a load."""
+    """A load between two reports: late polls, hours, zones, closures, or an undone load."""
 
     load_id: int = Field(examples=[43])
     source: str = Field(examples=["store_status"])
     file_path: str | None = Field(
-        default=None, description="None: it was pushed.", examples=["store_status.csv"]
+        default=None, description="None if it was pushed.", examples=["store_status.csv"]
     )
     loaded_at: AwareDatetime = Field(examples=["2023-01-26T07:00:00Z"])
     rows_loaded: int | None = Field(
-        default=None, description="No numbers for a key of some stores.", examples=[12]
+        default=None, description="None for a key that is limited to some stores.", examples=[12]
     )
     rows_replaced: int | None = Field(default=None, examples=[0])
     rows_removed: int | None = Field(
-        default=None, description="Polls that an undoing took away.", examples=[0]
+        default=None, description="Polls that undoing a load removed.", examples=[0]
     )
     undoes_load_id: int | None = Field(default=None, examples=[41])
 
 
 class StoreDiff(BaseModel):
-    """What two reports say of a store, by figure; `difference` is after minus before."""
+    """A store's figures in two reports; `difference` is after minus before."""
 
     store_id: str = Field(examples=["7482936150293847561"])
     change: Literal["changed", "appeared", "vanished"]
@@ -140,7 +140,7 @@ class StoreDiff(BaseModel):
 
 
 class DiffResponse(BaseModel):
-    """How a report differs from another one on the same instant."""
+    """The difference of a report from another one of the same instant."""
 
     report_id: str
     revision: int = Field(examples=[2])
@@ -151,23 +151,23 @@ class DiffResponse(BaseModel):
     stores_changed: int = Field(examples=[1])
     stores_appeared: int = Field(examples=[0])
     stores_vanished: int = Field(examples=[0])
-    inputs: list[DiffInput] = Field(description="The first thousand loads in between.")
-    stores: list[StoreDiff] = Field(description="A page of stores, in the report's order.")
+    inputs: list[DiffInput] = Field(description="The first 1,000 loads in between.")
+    stores: list[StoreDiff] = Field(description="A page of stores in the report's order.")
     next_after: str | None = Field(
-        default=None, description="Ask again with this as `after`; none at the end."
+        default=None, description="Value of `after` for the next page; none on the last page."
     )
 
 
 class ReportTotalsRow(ResponseBody):
-    """The sums of a report's rows of one group or region, or of all."""
+    """Sums of a report's rows of one group or region, or of all."""
 
-    name: str | None = Field(description="Null: those without one, or all without `split`.")
-    stores: int = Field(description="With a row in the report.")
+    name: str | None = Field(description="Null for the stores without one, and without `split`.")
+    stores: int = Field(description="Stores with a row in the report.")
     windows: dict[Window, WindowFigures]
 
 
 class ReportTotalsResponse(ResponseBody):
-    """What a report's rows sum to."""
+    """Sums of a report's rows."""
 
     report_id: str
     as_of: AwareDatetime
@@ -177,7 +177,7 @@ class ReportTotalsResponse(ResponseBody):
 
 
 class ReportEntry(ResponseBody):
-    """A report that was asked for."""
+    """A requested report."""
 
     report_id: str
     status: Literal["Running", "Complete", "Failed", "Expired"]
@@ -187,12 +187,12 @@ class ReportEntry(ResponseBody):
     stores: int | None
     silent_stores: int | None
     completed_at: AwareDatetime | None
-    seconds: float | None = Field(description="From the request to the result.")
+    seconds: float | None = Field(description="Seconds from the request to the result.")
     error: str | None
 
 
 class ReportsPage(ResponseBody):
-    """A page of reports, the newest request first."""
+    """A page of reports, newest request first."""
 
     total: int
     offset: int

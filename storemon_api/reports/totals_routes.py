@@ -1,4 +1,4 @@
-"""What a complete report's rows sum to: of all stores, of each group or region."""
+"""Sums of a complete report's rows, of all stores or by group or region."""
 
 from typing import Annotated, Final
 
@@ -29,7 +29,7 @@ _PROBLEMS: Final = problem_responses(*REPORT_PROBLEMS)
 @router.head("/reports/{report_id}/totals", include_in_schema=False)
 @router.get(
     "/reports/{report_id}/totals",
-    summary="A report's sums, by group or region",
+    summary="Sums of a report, by group or region",
     responses={200: {"model": ReportTotalsResponse}, **_PROBLEMS},
 )
 def get_report_totals(
@@ -37,11 +37,11 @@ def get_report_totals(
     services: ServicesDep,
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
     group_filter: GroupFilterDep,
-    split: Annotated[Split | None, Query(description="One row for each.")] = None,
+    split: Annotated[Split | None, Query(description="One row per group or region.")] = None,
 ) -> Response:
-    """Answer with sums of the report's rows, by where each store belongs now.
+    """Return sums of the report's rows, by each store's current group or region.
 
-    A percentage is a sum divided by a sum. The stores without a group or region come last.
+    Percentages are computed from sums. Stores without a group or region come last.
     """
     report = complete_report(services, report_id)
     if report.result_id is None or report.as_of is None:

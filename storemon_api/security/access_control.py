@@ -1,7 +1,6 @@
-"""Who may do what: the one place that every request passes before any handler sees it.
+"""ASGI middleware for authentication, authorisation and rate limits.
 
-What each address asks for stands in `access_rules`, the keys in `key_ring`. Plain ASGI: a body is
-counted here, never read.
+The rule of each address is in `access_rules`, the keys are in `key_cache`. Bodies are not read.
 """
 
 import asyncio
@@ -51,7 +50,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What was found out of who sends a request."""
+    """The authenticated sender of a request."""
 
     key: ApiKey | None
     client: str
@@ -66,13 +65,13 @@ def visible_stores(request: Request) -> frozenset[str] | None:
 
 
 def audit_event(request: Request, subject: str | None = None) -> AuditEvent:
-    """Return what the audit table is to say of this request, to be written with what it does.
+    """Return the audit event of this request, to be written in the transaction of its change.
 
-    `subject` is what it is done to, where the path names no store.
+    `subject` is the changed object where the path has no store id.
     """
     access: Access = getattr(request.state, _STATE)
     if access.action is None:
-        raise ValueError(f"no audited address: {request.url.path}")
+        raise ValueError(f"{request.url.path} has no audit action")
     return AuditEvent(
         action=access.action,
         key_id=None if access.key is None else access.key.key_id,
@@ -83,13 +82,13 @@ def audit_event(request: Request, subject: str | None = None) -> AuditEvent:
 
 
 def request_id(request: Request) -> str | None:
-    """Return the id that the request was given."""
+    """Return the request's id."""
     return getattr(request.state, "request_id", None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """A route's pattern and methods, and its rule by method."""
+    """A route's pattern, path template and methods."""
 
     pattern: re.Pattern[str]
     path: str
@@ -98,11 +97,11 @@ class _Address:
 
 
 class AccessControl:
-    """Lets a request pass when its sender may do what it asks for.
+    """Passes on the requests that their sender is allowed to make.
 
-    While no key was ever made, everyone on this machine may do everything, and nobody else
-    anything; a browser there must not do it for a page of another site. From the first key on each
-    request needs one, wherever it comes from.
+    Until the first key is created, only clients on this machine are allowed, with all rights, and
+    only from pages of this service. Once a key exists, every request needs one, wherever it comes
+    from.
     """
 
     def __init__(
@@ -123,7 +122,7 @@ class AccessControl:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request, or let it pass."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -145,7 +144,7 @@ class AccessControl:
     async def _admit(
         self, scope: Scope, headers: Headers, rule: Rule, store_id: str | None
     ) -> Access:
-        """Return who it is. Raises the 401, 403, 429 or 503 problem that keeps the request out."""
+        """Authenticate and authorise the request. Raises a 401, 403, 429 or 503 problem."""
         client = str((scope.get("client") or ("", 0))[0])
         token = None if rule.is_open else _token(headers)
         key = None if token is None else self._keys.find(token, utc_now())
@@ -167,21 +166,21 @@ class AccessControl:
         return Access(key=key, client=client)
 
     async def _key(self, token: str | None) -> ApiKey | None:
-        """Return the key that was sent. Raises a 503 problem while keys cannot be known."""
+        """Return the key that was sent. Raises a 503 problem while the keys cannot be read."""
         keys = self._keys
         if not keys.is_loaded or (token is not None and not keys.knows(token)):
-            # A key may have been made after they were last read: nobody is refused by old ones.
+            # The key may have been created since the last read, so read again before refusing.
             await asyncio.sleep(keys.seconds_to_load())
             try:
                 await run_in_threadpool(keys.load)
             except sa.exc.SQLAlchemyError as error:
-                _logger.info("No keys could be read: %s", error)
+                _logger.info("The keys could not be read: %s", error)
         if not keys.is_loaded:
             raise ProblemError(DATABASE_UNAVAILABLE)
         return None if token is None else keys.find(token, utc_now())
 
-    def _check_rate(self, who: str) -> None:
-        seconds = self._limits.seconds_to_wait(who, time.monotonic())
+    def _check_rate(self, sender: str) -> None:
+        seconds = self._limits.seconds_to_wait(sender, time.monotonic())
         if seconds > 0:
             wait = str(max(1, math.ceil(seconds)))
             raise ProblemError(TOO_MANY_REQUESTS, headers={"Retry-After": wait})
@@ -191,11 +190,11 @@ class AccessControl:
         if announced.isdecimal() and int(announced[:20]) > self._max_body_bytes:
             raise ProblemError(
                 BODY_TOO_LARGE,
-                f"The body of a request may have at most {self._max_body_bytes} bytes.",
+                f"The body of a request may be at most {self._max_body_bytes} bytes long.",
             )
 
     def _rule(self, method: str, path: str) -> tuple[Rule, str | None]:
-        """Return the rule of what the request will reach, and the store in its path if one is."""
+        """Return the rule of the route that the request matches, and the store id in its path."""
         for address in self._addresses:
             match = address.pattern.match(path)
             if match is not None and (address.is_mount or method in address.methods):
@@ -206,7 +205,7 @@ class AccessControl:
         return NO_ROUTE, None
 
     def _marked(self, send: Send) -> Send:
-        """Let no answer that a key decides on be stored for those with other keys."""
+        """Keep shared caches from serving a response to clients with another key."""
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start" and not self._keys.is_empty:
@@ -228,7 +227,7 @@ def _address(route: Route | Mount) -> _Address:
 
 
 def _check_right(key: ApiKey, rule: Rule, store_id: str | None) -> None:
-    """Raise the same 403 problem for whatever is not allowed, whether it exists or not."""
+    """Raise a 403 problem unless the key allows it, the same whether the object exists or not."""
     if rule.scope is not None and not key.allows(rule.scope):
         raise ProblemError(FORBIDDEN)
     if key.store_ids is None:
@@ -239,27 +238,28 @@ def _check_right(key: ApiKey, rule: Rule, store_id: str | None) -> None:
 
 
 def _check_is_local(headers: Headers, client: str) -> None:
-    """Raise a problem unless a program of this machine asked for this machine by its own name.
+    """Raise a problem unless the client is on this machine and uses a local host name.
 
-    The name matters: a page of another site may have let its own name lead to this address.
+    The host name is checked against DNS rebinding: a foreign site's name may resolve to this
+    machine.
     """
     if not _is_loopback(client) or any(name in headers for name in _FORWARDING):
         raise ProblemError(
             UNAUTHORIZED,
-            "No key exists yet, so only this machine is answered. Make a key with "
-            "`storemon keys create`.",
+            "No API key exists yet, so only requests from this machine are allowed. Create a key "
+            "with `storemon keys create`.",
             headers=_challenge(headers),
         )
     host = _host_name(headers.get("Host", ""))
     if host != "localhost" and not _is_loopback(host):
         raise ProblemError(
             FORBIDDEN,
-            "While no key exists this machine is to be addressed as localhost or 127.0.0.1.",
+            "Use localhost or 127.0.0.1 as the host name until an API key exists.",
         )
 
 
 def _check_is_own_page(headers: Headers, method: str) -> None:
-    """Raise a 403 problem when a browser asks for a page of another site."""
+    """Raise a 403 problem for a browser's request from another site."""
     origin = headers.get("Origin")
     is_foreign = origin is not None and origin.partition("://")[2] != headers.get("Host")
     site = headers.get("Sec-Fetch-Site", "none")
@@ -269,11 +269,11 @@ def _check_is_own_page(headers: Headers, method: str) -> None:
         and headers.get("Sec-Fetch-Dest") == "document"
     )
     if is_foreign or (site not in _OWN_SITES and not is_link):
-        raise ProblemError(FORBIDDEN, "Pages of other sites may not use this service.")
+        raise ProblemError(FORBIDDEN, "Requests from pages of other sites are not allowed.")
 
 
 def _host_name(host: str) -> str:
-    """Return a `Host` header without its port; "" for one that cannot be read."""
+    """Return a `Host` header without its port; "" for a malformed one."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -290,7 +290,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _token(headers: Headers) -> str | None:
-    """Return the token that was sent, in any of its three places; "" for one that is none."""
+    """Return the token of `X-API-Key` or `Authorization`; "" for a malformed one, None without."""
     if "X-API-Key" in headers:
         return headers["X-API-Key"].strip()
     if "Authorization" not in headers:
@@ -300,7 +300,7 @@ def _token(headers: Headers) -> str | None:
     match scheme.lower():
         case "bearer":
             return credentials
-        case "basic":  # a browser asks its user for it: any name, and the token as password
+        case "basic":  # browsers: any user name, the token as password
             try:
                 decoded = base64.b64decode(credentials, validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
@@ -316,10 +316,10 @@ def _is_basic(headers: Headers) -> bool:
 
 
 def _challenge(headers: Headers) -> dict[str, str]:
-    """Return the header that says how a key is sent; a browser's user is asked for one.
+    """Return the `WWW-Authenticate` header: Basic for browsers, which then ask the user.
 
-    Its scripts are told the same: a browser sends what it knows by itself only to addresses below
-    that of the first page.
+    Requests of scripts (`X-Requested-With`) get Basic too: by itself, a browser sends known
+    credentials only to paths below that of the first page.
     """
     is_page = "text/html" in headers.get("Accept", "") or "X-Requested-With" in headers
     return {"WWW-Authenticate": f'{"Basic" if is_page else "Bearer"} realm="storemon"'}

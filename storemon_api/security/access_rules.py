@@ -1,6 +1,6 @@
-"""What each address asks of a key. The one list of it: an address that is missing is for admins.
+"""The access rule of each address. An address without a rule is for admins only.
 
-A test holds the list against the routes of the application. Checking is `access`'s.
+A test compares the list with the application's routes. AccessControl enforces it.
 """
 
 from collections.abc import Mapping
@@ -13,40 +13,40 @@ from storemon_pipeline.access.keys import Scope
 
 
 class Stores(StrEnum):
-    """What a key that is limited to some stores may do at an address."""
+    """How an address treats a key that is limited to some stores."""
 
     NONE = "none"
-    """Nothing: what the address tells cannot be taken apart by stores."""
+    """Refused: the content cannot be divided by store."""
     FILTERED = "filtered"
-    """Use it: the handler tells and takes only what concerns them (`access.visible_stores`)."""
+    """Allowed: the handler filters by `visible_stores`."""
     IN_PATH = "in path"
-    """Use it when the path's `store_id` is one of the key's."""
+    """Allowed when the `store_id` in the path is one of the key's stores."""
     NOT_CONCERNED = "not concerned"
-    """Use it: nothing of a store is told or changed."""
+    """Allowed: the address neither reads nor changes data of stores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an address asks for; with `scope` None any key will do."""
+    """What an address requires; with `scope` None, any key."""
 
     scope: Scope | None
     stores: Stores = Stores.NONE
     action: str | None = None
-    """The word for it in the audit table, whose line the handler writes with what it does."""
+    """The action in the audit log; the handler writes the event with its change."""
     is_open: bool = False
-    """Whether it is answered to everyone, with no key at all."""
+    """Whether the address needs no key."""
 
 
 _OPEN: Final = Rule(None, Stores.NOT_CONCERNED, is_open=True)
 _READ_FILTERED: Final = Rule(Scope.READ, Stores.FILTERED)
 _READ_ONE: Final = Rule(Scope.READ, Stores.IN_PATH)
 _PAGE_FRAME: Final = Rule(Scope.READ, Stores.NOT_CONCERNED)
-# The report is made of all stores, whoever asks; what of it is told is filtered.
+# A report covers all stores, whoever requests it; responses are filtered.
 _TRIGGER: Final = Rule(Scope.TRIGGER, Stores.FILTERED, "report.trigger")
 
 UNLISTED: Final = Rule(Scope.ADMIN)
 NO_ROUTE: Final = Rule(None, Stores.NOT_CONCERNED)
-"""Of what will be answered with 404 or 405."""
+"""The rule of requests that will be 404 or 405."""
 
 RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/trigger_report"): _TRIGGER,
@@ -75,7 +75,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports/{report_id}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}/totals"): _READ_FILTERED,
-    # Frames without data. A browser that is asked for the key here sends it along with the rest.
+    # Pages without data. A browser that asks its user for a key here sends it with later requests.
     ("GET", "/"): _PAGE_FRAME,
     ("GET", f"/store/{STORE_ID}"): _PAGE_FRAME,
     ("GET", "/pages/reports"): _PAGE_FRAME,
@@ -87,12 +87,12 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/closures"): Rule(Scope.INGEST, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,
     ("DELETE", "/closures/{closure_id}"): Rule(Scope.INGEST, Stores.FILTERED, "closure.cancel"),
-    # A load balancer and the supervisor ask them; they tell no name, number or address.
+    # For load balancers and the supervisor; they reveal no data.
     ("GET", "/healthz"): _OPEN,
     ("GET", "/readyz"): _OPEN,
-    # Counters of the process: requests, queues, all stores' data. They are not kept by store.
+    # Counters over all stores, which cannot be divided by store.
     ("GET", "/metrics"): Rule(Scope.READ),
-    # What the interface looks like is no secret, and says how a key is sent.
+    # The documentation is no secret, and explains how to send a key.
     ("GET", "/docs"): _OPEN,
     ("GET", "/docs/assets"): _OPEN,
     ("GET", "/openapi.json"): _OPEN,
@@ -100,5 +100,5 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
 
 
 def rule_of(method: str, path: str, rules: Mapping[tuple[str, str], Rule] = RULES) -> Rule:
-    """Return the rule of a route by its path template; HEAD is asked as GET."""
+    """Return the rule of a route by method and path template; HEAD has the rule of GET."""
     return rules.get(("GET" if method == "HEAD" else method, path), UNLISTED)

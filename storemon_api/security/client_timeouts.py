@@ -1,6 +1,6 @@
-"""The server's side of a connection, without patience for who never finishes asking or reading.
+"""Time limits for slow clients: request heads and stalled reads.
 
-uvicorn waits for the head of a request for ever; bodies have their own time limit (`bodies`).
+uvicorn itself has no limit for either. Request bodies have their own (`request_bodies`).
 """
 
 import asyncio
@@ -11,18 +11,17 @@ from typing import Final
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS: Final = 10.0
-"""So long a client has for the head of a request: from connecting, or from its first byte."""
-
+"""Time limit for the head of a request, from connecting or from its first byte."""
 
 STALLED_SECONDS: Final = 30.0
-"""So long a client has for taking the next few kilobytes of an answer that waits for it."""
+"""Time limit for reading the next few kilobytes of a response that is waiting to be sent."""
 
-_LEAST_TAKEN_BYTES: Final = 4_096
-_DROP_THE_REST: Final = struct.pack("ii", 1, 0)
+_MIN_PROGRESS_BYTES: Final = 4_096
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
 class ClientTimeoutProtocol(H11Protocol):
-    """Closes a connection on which the head of a request, or taking an answer, takes too long."""
+    """Closes connections whose client is too slow to send a head or to read a response."""
 
     head_seconds = HEAD_SECONDS
     stalled_seconds = STALLED_SECONDS
@@ -30,64 +29,64 @@ class ClientTimeoutProtocol(H11Protocol):
     _stalled_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timer for the first head."""
         super().connection_made(transport)
-        self._wait_for_head()
+        self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Go on to wait, unless a whole head has come."""
+        """Stop the timer once the head is complete."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._wait_for_head()
+            self._start_head_timer()
         else:
-            self._stop_waiting()
+            self._cancel_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._stop_waiting()
-        self._stop_watching()
+        """Stop all timers."""
+        self._cancel_head_timer()
+        self._cancel_stalled_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Begin to watch whether what waits to be sent gets less."""
+        """Start to check whether the unsent data shrinks."""
         super().pause_writing()
-        self._watch(self.transport.get_write_buffer_size())
+        self._start_stalled_timer(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """Watch no more."""
-        self._stop_watching()
+        """Stop checking."""
+        self._cancel_stalled_timer()
         super().resume_writing()
 
-    def _watch(self, unsent_bytes: int) -> None:
+    def _start_stalled_timer(self, unsent_bytes: int) -> None:
         self._stalled_timer = self.loop.call_later(
-            self.stalled_seconds, self._look_at_progress, unsent_bytes
+            self.stalled_seconds, self._check_progress, unsent_bytes
         )
 
-    def _look_at_progress(self, unsent_bytes: int) -> None:
+    def _check_progress(self, unsent_bytes: int) -> None:
         left = self.transport.get_write_buffer_size()
-        if left > unsent_bytes - _LEAST_TAKEN_BYTES:
-            # Else the kernel would keep the rest for the client, for a quarter of an hour.
+        if left > unsent_bytes - _MIN_PROGRESS_BYTES:
+            # Without SO_LINGER 0 the kernel would keep the unsent data for 15 minutes.
             connection = self.transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_THE_REST)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
             self.transport.abort()
         else:
-            self._watch(left)
+            self._start_stalled_timer(left)
 
-    def _stop_watching(self) -> None:
+    def _cancel_stalled_timer(self) -> None:
         if self._stalled_timer is not None:
             self._stalled_timer.cancel()
             self._stalled_timer = None
 
-    def _wait_for_head(self) -> None:
+    def _start_head_timer(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
+            self._head_timer = self.loop.call_later(self.head_seconds, self._close_idle)
 
-    def _stop_waiting(self) -> None:
+    def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _give_up(self) -> None:
+    def _close_idle(self) -> None:
         self._head_timer = None
         if self.cycle is None or self.cycle.response_complete:
             self.timeout_keep_alive_handler()

@@ -1,6 +1,6 @@
-"""The API keys that hold now, in memory: read again every second, last uses written once a minute.
+"""In-memory cache of the API keys: read every second, last uses written once a minute.
 
-What a key may do at which address is not known here.
+What a key may do is in `access_rules`.
 """
 
 import logging
@@ -18,20 +18,20 @@ from storemon_pipeline.access.key_table import read_keys
 from storemon_pipeline.access.keys import ApiKey, has_secret, split_token
 
 _RELOAD_SECONDS: Final = 1.0
-_LEAST_SECONDS_BETWEEN_LOADS: Final = 0.25
-_USE_RECORDED_EVERY: Final = timedelta(minutes=1)
+_MIN_SECONDS_BETWEEN_LOADS: Final = 0.25
+_RECORD_USE_EVERY: Final = timedelta(minutes=1)
 
 _logger = logging.getLogger(__name__)
 
 
 class KeyCache:
-    """All keys as the database has them; a revoked one is refused a second later at most.
+    """All keys of the database; a revoked key is refused after a second at most.
 
-    While the database is away, the keys that were read last go on to hold.
+    While the database is unavailable, the keys that were read last stay valid.
     """
 
     def __init__(self, engine: sa.Engine, *, keys: Iterable[ApiKey] | None = None) -> None:
-        """Prepare; with `keys` these are known from the start."""
+        """Prepare; `keys` are known from the start."""
         self._engine = engine
         self._keys: dict[str, ApiKey] | None = None
         if keys is not None:
@@ -41,40 +41,40 @@ class KeyCache:
         self._used: dict[str, datetime] = {}
         self._recorded: dict[str, datetime] = {}
         self._is_stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="key ring", daemon=True)
-        self._log = LogOnce(_logger, "The table of keys")
+        self._thread = threading.Thread(target=self._run, name="key cache", daemon=True)
+        self._log = LogOnce(_logger, "The table of API keys")
 
     def start(self) -> None:
-        """Begin to follow the database."""
+        """Start the thread that reads the keys."""
         self._thread.start()
 
     def stop(self, time_limit: timedelta) -> None:
-        """End that, with the last uses written."""
+        """Stop the thread and write the last uses."""
         self._is_stopping.set()
         self._thread.join(time_limit.total_seconds())
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the keys have ever been read."""
+        """Whether the keys have been read."""
         return self._keys is not None
 
     @property
     def is_empty(self) -> bool:
-        """Whether no key was ever made.
+        """Whether no key was ever created.
 
-        Revoked and expired ones count, so that the end of the last key opens nothing.
+        Revoked and expired keys count, so that losing the last key does not open the API.
         """
         return not self._keys
 
     def seconds_to_load(self) -> float:
-        """Return how long to wait until `load` reads the keys again."""
+        """Return the time until `load` reads the keys again."""
         passed = time.monotonic() - self._loaded_tick
-        return max(0.0, _LEAST_SECONDS_BETWEEN_LOADS - passed)
+        return max(0.0, _MIN_SECONDS_BETWEEN_LOADS - passed)
 
     def load(self) -> None:
-        """Read the keys, unless that was tried just now. Raises sqlalchemy.exc.SQLAlchemyError."""
+        """Read the keys, at most 4 times a second. Raises sqlalchemy.exc.SQLAlchemyError."""
         with self._load_lock:
-            if time.monotonic() - self._loaded_tick < _LEAST_SECONDS_BETWEEN_LOADS:
+            if time.monotonic() - self._loaded_tick < _MIN_SECONDS_BETWEEN_LOADS:
                 return
             self._loaded_tick = time.monotonic()
             with self._engine.connect() as connection:
@@ -82,12 +82,12 @@ class KeyCache:
             self._keys = {key.key_id: key for key in keys}
 
     def knows(self, token: str) -> bool:
-        """Whether there is a key of the token's id, whatever its secret."""
+        """Whether the token's key id is known, whatever its secret."""
         parts = split_token(token)
         return parts is not None and parts[0] in (self._keys or {})
 
     def find(self, token: str, now: datetime) -> ApiKey | None:
-        """Return the key whose token this is, if it may be used, and note the use."""
+        """Return the token's key if it is valid, and note its use."""
         id_and_secret = split_token(token)
         if id_and_secret is None:
             return None
@@ -100,10 +100,10 @@ class KeyCache:
 
     def _run(self) -> None:
         while not self._is_stopping.wait(_RELOAD_SECONDS):
-            self._follow()
-        self._follow(is_last=True)
+            self._refresh()
+        self._refresh(is_last=True)
 
-    def _follow(self, *, is_last: bool = False) -> None:
+    def _refresh(self, *, is_last: bool = False) -> None:
         try:
             self.load()
             self._record_uses(is_last=is_last)
@@ -116,7 +116,7 @@ class KeyCache:
             key_id: used
             for key_id, used in self._used.copy().items()
             if (recorded := self._recorded.get(key_id)) is None
-            or used - recorded >= _USE_RECORDED_EVERY
+            or used - recorded >= _RECORD_USE_EVERY
             or (is_last and used > recorded)
         }
         if due:
@@ -125,5 +125,5 @@ class KeyCache:
 
 
 def utc_now() -> datetime:
-    """Return the instant by which keys expire."""
+    """Return the time that expiry is compared with."""
     return datetime.now(UTC)

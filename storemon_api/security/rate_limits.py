@@ -1,10 +1,10 @@
-"""Token buckets, one for each key or client address. Knows no HTTP and no clock."""
+"""Token buckets, one per key or client address. The caller passes the time."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-_MOST_BUCKETS: Final = 10_000
+_MAX_BUCKETS: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -14,9 +14,9 @@ class _Bucket:
 
 
 class RateLimits:
-    """Lets everyone have `burst` requests at once and `per_second` of them for ever.
+    """Allows each sender `burst` requests at once and `per_second` sustained.
 
-    The buckets that were used longest ago are forgotten, which is to say full.
+    The least recently used buckets are dropped, which makes them full again.
     """
 
     def __init__(self, *, per_second: float, burst: float) -> None:
@@ -24,18 +24,18 @@ class RateLimits:
         self._burst = burst
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def seconds_to_wait(self, who: str, now: float) -> float:
-        """Take a token and return 0, or return after how many seconds there is one.
+    def seconds_to_wait(self, sender: str, now: float) -> float:
+        """Take a token and return 0, or return the seconds until the next token.
 
-        `now` is in seconds of any clock that only goes forward.
+        `now` is in seconds of a monotonic clock.
         """
-        bucket = self._buckets.get(who)
+        bucket = self._buckets.get(sender)
         if bucket is None:
-            bucket = self._buckets[who] = _Bucket(self._burst, now)
-            if len(self._buckets) > _MOST_BUCKETS:
+            bucket = self._buckets[sender] = _Bucket(self._burst, now)
+            if len(self._buckets) > _MAX_BUCKETS:
                 self._buckets.popitem(last=False)
         else:
-            self._buckets.move_to_end(who)
+            self._buckets.move_to_end(sender)
         gained = (now - bucket.at) * self._per_second
         bucket.tokens = min(self._burst, bucket.tokens + gained)
         bucket.at = now

@@ -1,4 +1,4 @@
-"""Stores as JSON: all of them at the newest poll, and each with its history."""
+"""Routes about stores: the list, one store, its history, incidents, timeline and ledger."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +15,9 @@ from storemon_api.http.problems import (
     NO_POLLS,
     UNKNOWN_STORE,
     ProblemError,
-    invalid_request,
+    invalid_field,
 )
-from storemon_api.http.schemas import FieldError, json_response
+from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.http.time_params import BoundedInstant, FromBound, ToBound
@@ -109,9 +109,9 @@ def get_stores(
     sort: StoreOrder = StoreOrder.STORE_ID,
     order: Direction = Direction.ASCENDING,
 ) -> Response:
-    """Answer with the stores that the filters leave, with their figures and open incidents.
+    """Return the stores that match the filters, with their figures and open incidents.
 
-    Stores of which the sorted value is unknown come last. By standing, stores that are down come
+    Stores whose sort value is unknown come last. By standing, stores that are down come
     first, then those that are up, closed and silent.
     """
     fleet = fleet_cache.fleet(store_filter.only)
@@ -150,19 +150,18 @@ def get_store_uptime(
     end: ToBound = None,
     by: Period = Period.DAY,
 ) -> Response:
-    """Answer with a row per local period, the oldest first, and the sum of all of them.
+    """Return a row per local period, oldest first, and their sum.
 
-    Periods at the ends are cut off where `from` and `to` cut them. History uses all polls up to
-    the newest, so a past day may differ from what a report said of it. Without `from` it begins
-    with the day of the first poll, at most 90 days before its end (hours: 7, weeks: 364, months:
-    731).
+    The first and the last period are clipped to `from` and `to`. History uses all polls up to the
+    newest, so a past day may differ from an earlier report. Without `from`, history begins with
+    the day of the first poll, at most 90 days before its end (hours: 7, weeks: 364, months: 731).
     """
     with _view(services, store_id) as view:
         start_us, end_us = view.period(begin, end, _DEFAULT_LENGTH_US[by])
         if begin is None:
             start_us = _first_day(view, start_us, end_us)
         longest_us = _LONGEST_HOURS_US if by is Period.HOUR else _LONGEST_HISTORY_US
-        _check_length(start_us, end_us, longest_us, by)
+        _check_length(start_us, end_us, longest_us, f"by {by}")
         history = view.history(start_us, end_us, by) if start_us < end_us else None
         days = view.days(start_us, end_us) if by is Period.DAY and history else None
         name = _zone(view)
@@ -179,7 +178,7 @@ def get_store_uptime(
             offset=paging.offset,
             limit=paging.limit,
             next=paging.next_address(total),
-            sum=history_amounts(history.amounts if history else _NOTHING, slice(None)),
+            sum=history_amounts(history.amounts if history else _ZERO_AMOUNTS, slice(None)),
             periods=rows,
         )
     )
@@ -198,7 +197,7 @@ def get_store_incidents(
     begin: FromBound = None,
     end: ToBound = None,
 ) -> Response:
-    """Answer with the incidents that overlap the period; without `from` with all of them."""
+    """Return the incidents that overlap the period; without `from` and `to`, all of them."""
     with _view(services, store_id) as view:
         incidents = view.incidents()
         if begin is not None or end is not None:
@@ -221,10 +220,10 @@ def get_store_incidents(
 def get_store_timeline(
     services: ServicesDep, store_id: _StoreId, begin: FromBound = None, end: ToBound = None
 ) -> Response:
-    """Answer with a period of up to 31 days (default: 7) in segments, and its polls."""
+    """Return the segments and polls of a period of up to 31 days (default: the last 7)."""
     with _view(services, store_id) as view:
         start_us, end_us = view.period(begin, end, WEEK_US)
-        _check_length(start_us, end_us, _LONGEST_TIMELINE_US, "the timeline")
+        _check_length(start_us, end_us, _LONGEST_TIMELINE_US, "for the timeline")
         ledger, spans, planned_start, planned_end = view.ledger(start_us, end_us)
         ticks = view.raw_polls(start_us, end_us)
         name = _zone(view)
@@ -264,9 +263,9 @@ def explain_store(
     as_of: Annotated[BoundedInstant | None, Query(description="Default: the newest poll.")] = None,
     policy: Policy = Policy.NEAREST,
 ) -> Response:
-    """Answer with the ledger of one window: its intervals sum to the figure, to the microsecond.
+    """Return the ledger of one window: intervals that sum to the figure to the microsecond.
 
-    A store without a poll in the 192 hours before `as_of` has no figure, and no entries.
+    A store without a poll in the 192 hours before `as_of` has no figure and no entries.
     """
     with _view(services, store_id) as view:
         instant_of = view.as_of if as_of is None else as_of
@@ -274,7 +273,7 @@ def explain_store(
         name = _zone(view)
     length = ledger.end_us - ledger.start_us
     if len(runs) == 0:
-        ledger, length = _none(ledger), length[:0]
+        ledger, length = _empty_ledger(ledger), length[:0]
     is_up = ledger.is_business & (ledger.status == Status.UP)
     is_sure = ledger.is_business & ledger.is_certain
     business = int(length[ledger.is_business].sum())
@@ -306,7 +305,7 @@ def explain_store(
 def get_store(
     request: Request, services: ServicesDep, fleet_cache: FleetCacheDep, store_id: _StoreId
 ) -> Response:
-    """Answer with the store's figures, week and open incident."""
+    """Return the store's figures, weekly hours and open incident."""
     fleet = fleet_cache.fleet(visible_stores(request))
     if fleet is None or store_id not in fleet.position:
         raise ProblemError(UNKNOWN_STORE)
@@ -334,7 +333,7 @@ def get_store(
 
 @contextmanager
 def _view(services: Services, store_id: str) -> Iterator[StoreView]:
-    """The store, or the problem that there is none."""
+    """Open a view of the store. Raises a 404 or 409 problem."""
     url = services.settings.database_url.get_secret_value()
     if not is_storable(store_id):
         raise ProblemError(UNKNOWN_STORE)
@@ -352,7 +351,7 @@ def _zone(view: StoreView) -> str:
 
 
 def _first_day(view: StoreView, start_us: int, end_us: int) -> int:
-    """The local midnight before the first poll, when that is later than `start_us`."""
+    """Return the local midnight before the first poll, but at least `start_us`."""
     spans = view.calendar(view.first_poll_us, view.first_poll_us + 1).local_spans()
     local_us = view.first_poll_us + int(spans.offset_us[0])
     midnight_us = local_us // DAY_US * DAY_US - int(spans.offset_us[0])
@@ -361,12 +360,12 @@ def _first_day(view: StoreView, start_us: int, end_us: int) -> int:
 
 def _check_length(start_us: int, end_us: int, longest_us: int, what: str) -> None:
     if end_us - start_us > longest_us:
-        message = f"Input should be at most {longest_us // DAY_US} days before the end for {what}"
-        raise invalid_request([FieldError(field="from", message=message)])
+        days = longest_us // DAY_US
+        raise invalid_field("from", f"Pick a period of at most {days} days {what}.")
 
 
 def _history_rows(history: PeriodAmounts, rows: slice, days: Days | None) -> list[HistoryRow]:
-    """The rows of a page."""
+    """Return the rows of one page."""
     incidents: dict[int, int] = {}
     if days is not None:
         incidents = dict(zip(days.begin_local_us.tolist(), days.incidents.tolist(), strict=True))
@@ -385,11 +384,11 @@ def _history_rows(history: PeriodAmounts, rows: slice, days: Days | None) -> lis
 
 
 _ZERO: Final = np.zeros(1, np.int64)
-_NOTHING: Final = Amounts(_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO)
+_ZERO_AMOUNTS: Final = Amounts(_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO)
 
 
 def _segments(ledger: Ledger, planned_start: IntArray, planned_end: IntArray) -> Iterator[Segment]:
-    """The ledger as segments, with closures cut out of what is closed; equal neighbours joined."""
+    """Yield the ledger as segments, with planned closures marked and equal neighbours merged."""
     edges = np.unique(np.concatenate([ledger.start_us, ledger.end_us, planned_start, planned_end]))
     if len(ledger) == 0:
         return
@@ -429,7 +428,7 @@ _STATUS_KINDS: Final = {
 
 
 def _ledger_entries(ledger: Ledger, runs: StatusRuns, policy: Policy) -> Iterator[LedgerEntry]:
-    """The ledger's entries; what lies outside of business time in one piece is one of them."""
+    """Yield the ledger's entries, with adjacent closed intervals merged."""
     closed: LedgerEntry | None = None
     for row in range(len(ledger)):
         entry = _ledger_entry(ledger, row, runs, policy)
@@ -461,12 +460,12 @@ def _ledger_entry(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) ->
         run_first_poll=instant(int(runs.first_poll_us[run])) if has_run else None,
         run_last_poll=instant(int(runs.last_poll_us[run])) if has_run else None,
         run_polls=int(runs.polls[run]) if has_run else None,
-        reason=_reason(ledger, row, runs, policy) if is_business else "outside of business time",
+        reason=_reason(ledger, row, runs, policy) if is_business else "outside opening hours",
     )
 
 
 def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> str:
-    """Why an interval of business time counts as it does, in a few words."""
+    """Return in a few words why an interval of business time counts as up or down."""
     run = int(ledger.status_run[row])
     if run == NO_STATUS_RUN:
         return "no poll within 192 hours"
@@ -483,7 +482,7 @@ def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> str:
     )
 
 
-def _none(ledger: Ledger) -> Ledger:
+def _empty_ledger(ledger: Ledger) -> Ledger:
     return Ledger(*(getattr(ledger, name)[:0] for name in Ledger.__dataclass_fields__))
 
 

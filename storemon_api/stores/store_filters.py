@@ -1,4 +1,4 @@
-"""Which stores a request asks for, and in what order."""
+"""Query parameters that filter and sort lists of stores."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import Depends, Query, Request
 
-from storemon_api.http.problems import invalid_request
-from storemon_api.http.schemas import FieldError
+from storemon_api.http.problems import invalid_field
 from storemon_api.security.access_control import visible_stores
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray
 from storemon_pipeline.stores.store_details import StoreDetails
@@ -18,7 +17,7 @@ from storemon_pipeline.views.fleet_view import Fleet
 
 
 class StoreOrder(StrEnum):
-    """What a list of stores is sorted by."""
+    """Sort key of a list of stores."""
 
     STORE_ID = "store_id"
     NAME = "name"
@@ -35,7 +34,7 @@ class StoreOrder(StrEnum):
 
 
 class Direction(StrEnum):
-    """Which end of an order comes first."""
+    """Sort direction."""
 
     ASCENDING = "asc"
     DESCENDING = "desc"
@@ -47,17 +46,17 @@ _LOSSES = (StoreOrder.DOWNTIME_HOUR, StoreOrder.DOWNTIME_DAY, StoreOrder.DOWNTIM
 
 @dataclass(frozen=True, slots=True)
 class StoreFilter:
-    """What a store must be to be listed; None leaves it open."""
+    """Conditions on the listed stores; None means any."""
 
     q: str | None
     group: str | None
     region: str | None
     timezone: str | None
     only: AbstractSet[str] | None
-    """What of all stores the request may see."""
+    """Ids of the stores that the request may see; None means all."""
 
     def matches(self, store_ids: list[str], details: StoreDetails) -> BoolArray:
-        """Which stores are asked for, shape `(stores,)`."""
+        """Return which stores match, shape `(stores,)`."""
         only = self.only
         kept = np.array([only is None or store_id in only for store_id in store_ids], np.bool_)
         zones = [zone or DEFAULT_ZONE for zone in details.timezones]
@@ -95,14 +94,14 @@ StoreFilterDep = Annotated[StoreFilter, Depends(_store_filter)]
 
 
 def check_texts(**values: str | None) -> None:
-    """Raise the problem that a field holds no text."""
+    """Raise a 422 problem for a parameter that the database cannot store as text."""
     for name, value in values.items():
         if value is not None and not is_storable(value):
-            raise invalid_request([FieldError(field=name, message="Input is no text")])
+            raise invalid_field(name, f"`{name}` holds a character that no name can have.")
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold this text: no NUL, no half of a surrogate pair."""
+    """Whether PostgreSQL can store this text: no NUL, no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
@@ -112,14 +111,14 @@ def is_in_state(fleet: Fleet, states: list[StoreState]) -> BoolArray:
 
 
 def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
-    """The positions in the asked order; of equals the smaller id, those without a value last."""
+    """Return the positions sorted by `sort`, ties by id, stores without a value last."""
     value, is_known = _values(fleet, found, sort)
     sign = -1 if order is Direction.DESCENDING else 1
     return found[np.lexsort((found, sign * value, ~is_known))]
 
 
 def _values(fleet: Fleet, found: IntArray, sort: StoreOrder) -> tuple[IntArray, BoolArray]:
-    """What stores are sorted by, and of which it is known."""
+    """Return the sort values and which of them are known."""
     value, known = found, np.ones(len(found), np.bool_)
     if sort is StoreOrder.NAME:
         names = [fleet.details.names[position] for position in found.tolist()]

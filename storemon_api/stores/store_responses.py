@@ -1,4 +1,4 @@
-"""Turning the engine's arrays into the bodies of answers about stores. Asks nobody anything."""
+"""Serialise engine arrays to response models about stores. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,12 +31,12 @@ _ENDINGS: Final = {
 
 
 def wall_clock(local_us: int) -> datetime:
-    """Microseconds on a wall clock as a datetime without a zone."""
+    """Return microseconds on a local clock as a naive datetime."""
     return _WALL_EPOCH + timedelta(microseconds=local_us)
 
 
 def store_summary(fleet: Fleet, position: int) -> StoreSummary:
-    """One store at the newest poll."""
+    """Return one store at the newest poll."""
     details, row = fleet.details, int(fleet.incident_row[position])
     timezone = details.timezones[position]
     return StoreSummary(
@@ -60,7 +60,7 @@ def store_summary(fleet: Fleet, position: int) -> StoreSummary:
 
 
 def window_figures(fleet: Fleet, position: int) -> dict[Window, WindowFigures] | None:
-    """The store's newest figures; None when it has none."""
+    """Return the store's newest figures; None for a silent store."""
     row = int(fleet.figure_row[position])
     if row < 0:
         return None
@@ -87,7 +87,7 @@ def figures_of_window(amounts: Mapping[Amount, int | None]) -> WindowFigures:
 def incident_response(
     incidents: Incidents, row: int, *, store_id: str, name: str | None
 ) -> IncidentResponse:
-    """One incident."""
+    """Return one incident."""
     return IncidentResponse(
         store_id=store_id,
         name=name,
@@ -108,7 +108,7 @@ def _poll(at_us: int) -> datetime | None:
 
 
 def incidents_summary(incidents: Incidents) -> IncidentsSummary:
-    """Incidents in numbers."""
+    """Return count, sum and mean of the incidents."""
     ended = incidents.lost_us[incidents.ending == Ending.ENDED]
     return IncidentsSummary(
         count=len(incidents),
@@ -120,7 +120,7 @@ def incidents_summary(incidents: Incidents) -> IncidentsSummary:
 
 
 def history_amounts(amounts: Amounts, rows: IntArray | BoolArray | slice) -> HistoryAmounts:
-    """The sum of some rows of amounts."""
+    """Return the sum of some rows of amounts."""
     business, uptime, downtime, unknown, uncertain, lowest = (
         int(values[rows].sum())
         for values in (
@@ -151,7 +151,7 @@ def incidents_page(
     store_ids: Sequence[str],
     names: Sequence[str | None],
 ) -> IncidentsPage:
-    """A page of incidents that are in order; ids and names are by the position of the store."""
+    """Return a page of sorted incidents; `store_ids` and `names` are indexed by store position."""
     stores = incidents.store.tolist()
     return IncidentsPage(
         as_of=as_of,
@@ -170,5 +170,5 @@ def incidents_page(
 
 
 def now_utc() -> datetime:
-    """The clock of the server."""
+    """Return the server's time."""
     return datetime.now(UTC)

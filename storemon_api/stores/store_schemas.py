@@ -1,4 +1,4 @@
-"""The bodies of answers about stores, their history and their incidents, with examples."""
+"""Response models about stores, their history and incidents."""
 
 from enum import StrEnum
 from typing import Any, Literal
@@ -12,13 +12,13 @@ from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.uptime.store_state import StoreState
 
 _STORE_ID = "7482936150293847561"
-PERCENT = "Rounded down to two decimals; null where there is nothing to divide by."
+PERCENT = "Rounded down to two decimals; null when the divisor is zero."
 
 
 def with_amounts(base: type[ResponseBody]) -> type[ResponseBody]:
-    """A body with the fields of `base`, then a field for each amount of a report.
+    """Return `base` with more fields: one for each amount of a report.
 
-    An amount is null where it is not known: in older reports, and in sums of what has no sum.
+    An amount is null where it is unknown: in older reports, and in sums of what has no sum.
     """
     fields: dict[str, Any] = {}
     for amount in AMOUNTS:
@@ -30,7 +30,7 @@ def with_amounts(base: type[ResponseBody]) -> type[ResponseBody]:
 
 
 def with_percents(base: type[ResponseBody]) -> type[ResponseBody]:
-    """A body with the fields of `base`, then each amount that has one as a percentage."""
+    """Return `base` with more fields: the percentage of each amount that has one."""
     fields: dict[str, Any] = {
         amount.percent_field: (float | None, Field(description=PERCENT, examples=[99.12]))
         for amount in WITH_PERCENT
@@ -39,33 +39,37 @@ def with_percents(base: type[ResponseBody]) -> type[ResponseBody]:
 
 
 class WindowFigures(with_percents(with_amounts(ResponseBody))):  # type: ignore[misc] # by the list
-    """One window of the newest figures, in microseconds of business time."""
+    """Figures of one window, in microseconds of business time."""
 
 
 class StoreSummary(ResponseBody):
-    """A store at the newest poll. What is unknown is null."""
+    """A store at the newest poll. Unknown values are null."""
 
     store_id: str = Field(examples=[_STORE_ID])
     name: str | None = Field(examples=["Market Street"])
     group: str | None = Field(examples=["Bay Area"])
     region: str | None = Field(examples=["West"])
     timezone: str = Field(examples=["America/Los_Angeles"])
-    has_timezone: bool = Field(description="False: none was loaded, the default zone counts.")
-    has_hours: bool = Field(description="False: no hours were loaded, the store is always open.")
+    has_timezone: bool = Field(
+        description="False: no time zone was loaded; the default zone applies."
+    )
+    has_hours: bool = Field(
+        description="False: no hours were loaded; the store counts as always open."
+    )
     standing: StoreState
     last_poll_at: AwareDatetime | None
     down_since: AwareDatetime | None = Field(
-        description="When the open incident is estimated to have begun; null without one."
+        description="Estimated start of the open incident; null without one."
     )
     last_active_poll_at: AwareDatetime | None = Field(
-        description="The active poll before the open incident; null when it began before any."
+        description="The last active poll before the open incident; null without one."
     )
     first_inactive_poll_at: AwareDatetime | None = Field(
         description="The first inactive poll of the open incident."
     )
-    lost_us: int = Field(description="Business time that the open incident has cost so far.")
+    lost_us: int = Field(description="Business time lost in the open incident so far.")
     figures: dict[Window, WindowFigures] | None = Field(
-        description="Null for a silent store: no poll in 192 hours."
+        description="Null for a silent store (no poll in 192 hours)."
     )
 
 
@@ -73,15 +77,15 @@ class StoresPage(ResponseBody):
     """A page of stores."""
 
     as_of: AwareDatetime | None = Field(description="The newest poll; null while there is none.")
-    total: int = Field(description="Stores that the filters leave, on all pages.")
+    total: int = Field(description="Stores that match the filters, on all pages.")
     offset: int
     limit: int
-    next: str | None = Field(description="The address of the next page; null on the last one.")
+    next: str | None = Field(description="Path of the next page; null on the last page.")
     stores: list[StoreSummary]
 
 
 class OpenInterval(ResponseBody):
-    """A weekly open interval; it may end at 24:00, or lie behind midnight of its day."""
+    """A weekly opening interval. It may end at 24:00 or lie after midnight of its day."""
 
     day_of_week: int = Field(description="0 is Monday.")
     start: str = Field(examples=["09:00:00"])
@@ -89,34 +93,34 @@ class OpenInterval(ResponseBody):
 
 
 class IncidentResponse(ResponseBody):
-    """A stretch of estimated downtime that cost business time.
+    """A period of estimated downtime that includes business time.
 
     It began between the last active and the first inactive poll, and ended between the last
-    inactive and the next active one; a missing side of a bracket is null.
+    inactive and the next active one; a missing poll is null.
     """
 
     store_id: str = Field(examples=[_STORE_ID])
     name: str | None
     ending: Literal["open", "ended", "lost sight of"]
     start: AwareDatetime = Field(description="Estimated.")
-    end: AwareDatetime = Field(description="Estimated; of an open incident the newest poll.")
+    end: AwareDatetime = Field(description="Estimated; for an open incident the newest poll.")
     last_active_poll: AwareDatetime | None
     first_inactive_poll: AwareDatetime
     last_inactive_poll: AwareDatetime
     next_active_poll: AwareDatetime | None
-    polls: int = Field(description="Inactive polls.")
+    polls: int = Field(description="Number of inactive polls.")
     lost_us: int = Field(description="Business time lost.")
 
 
 class IncidentsSummary(ResponseBody):
-    """Incidents in numbers; times are business time."""
+    """Counts and sums of incidents; durations are business time."""
 
     count: int
     open: int
     lost_us: int
     longest_us: int
     mean_to_recovery_us: int | None = Field(
-        description="Lost by an incident that ended, on average (MTTR); null without one."
+        description="Mean business time lost per ended incident (MTTR); null without one."
     )
 
 
@@ -133,7 +137,7 @@ class IncidentsPage(ResponseBody):
 
 
 class StoreResponse(StoreSummary):
-    """A store with its week and its polls in numbers."""
+    """A store with its weekly hours and number of polls."""
 
     as_of: AwareDatetime
     hours: list[OpenInterval]
@@ -148,12 +152,14 @@ class HistoryAmounts(ResponseBody):
     business_us: int
     uptime_us: int
     downtime_us: int
-    unknown_us: int = Field(description="More than 192 hours from any poll.")
-    uncertain_us: int = Field(description="Estimated up or down outside of any status run.")
+    unknown_us: int = Field(description="Business time more than 192 hours from any poll.")
+    uncertain_us: int = Field(
+        description="Business time between status runs, where up or down is an estimate."
+    )
     lowest_uptime_us: int
     highest_uptime_us: int
     uptime_percent: float | None = Field(
-        description=f"Of the time that is up or down. {PERCENT}", examples=[98.43]
+        description=f"Uptime as a share of uptime plus downtime. {PERCENT}", examples=[98.43]
     )
 
 
@@ -161,18 +167,18 @@ class HistoryRow(HistoryAmounts):
     """One local hour, day, week or month of a store."""
 
     begin_local: LocalInstant = Field(
-        description="Where the period begins on the store's clock.",
+        description="Start of the period on the store's clock.",
         examples=["2023-01-24T00:00:00"],
     )
     start: AwareDatetime
     end: AwareDatetime
     incidents: int | None = Field(
-        default=None, description="That cost time on this day; only by day."
+        default=None, description="Incidents that lost business time on this day; only by day."
     )
 
 
 class HistoryPage(ResponseBody):
-    """A store's history by local periods; ends with the newest poll."""
+    """A store's history by local periods, up to the newest poll."""
 
     store_id: str
     timezone: str
@@ -188,7 +194,7 @@ class HistoryPage(ResponseBody):
 
 
 class SegmentKind(StrEnum):
-    """What a stretch of a timeline is."""
+    """State of the store in a segment of the timeline."""
 
     UP = "up"
     DOWN = "down"
@@ -198,12 +204,12 @@ class SegmentKind(StrEnum):
 
 
 class Segment(ResponseBody):
-    """A stretch of a timeline; those of an answer lie end to end."""
+    """A segment of a timeline. Segments are contiguous."""
 
     start: AwareDatetime
     end: AwareDatetime
     kind: SegmentKind
-    is_certain: bool = Field(description="The status run's own polls lie on both sides.")
+    is_certain: bool = Field(description="True between two polls of the same status run.")
 
 
 class TimelinePoll(ResponseBody):
@@ -214,14 +220,14 @@ class TimelinePoll(ResponseBody):
 
 
 class OffsetSpan(ResponseBody):
-    """From when on the store's clock is so far from UTC."""
+    """The store's offset from UTC from this instant on."""
 
     start: AwareDatetime
     offset_seconds: int
 
 
 class TimelineResponse(ResponseBody):
-    """What happened at a store, minute by minute."""
+    """A store's segments and polls in a period."""
 
     store_id: str
     timezone: str
@@ -233,17 +239,19 @@ class TimelineResponse(ResponseBody):
 
 
 class LedgerEntry(ResponseBody):
-    """One interval of a window. What is not business time counts nothing."""
+    """One interval of a window. Only business time is counted."""
 
     start: AwareDatetime
     end: AwareDatetime
     kind: SegmentKind
     is_certain: bool
     counted_us: int
-    run_first_poll: AwareDatetime | None = Field(description="Of the status run that decides.")
+    run_first_poll: AwareDatetime | None = Field(
+        description="First poll of the status run that decides the state."
+    )
     run_last_poll: AwareDatetime | None
     run_polls: int | None
-    reason: str = Field(examples=["between two active polls"])
+    reason: str = Field(examples=["between active polls"])
 
 
 class LedgerResponse(ResponseBody):

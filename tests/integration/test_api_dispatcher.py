@@ -115,8 +115,8 @@ def test_a_report_whose_run_fails_three_times_has_failed_with_a_sentence(
             dagster.end(run_id, "FAILURE")
         eventually(lambda: read(engine, report_id).state is ReportState.FAILED)
     assert read(engine, report_id).error == (
-        "The report was not made: the run that computes it failed, at the last of several "
-        "attempts. Please trigger a new one; the operator finds the cause in Dagster under run "
+        "The report could not be created: its run failed, after several attempts. "
+        "Request a new report. Operators find the cause in Dagster, run "
         f"{run_id}."
     )
     assert "secret.py" in caplog.text
@@ -130,12 +130,12 @@ def test_a_report_is_made_when_dagster_comes_back_and_its_outage_is_logged_once(
     with dispatching(engine, dagster) as dispatcher:
         waiting_report(engine)
         dispatcher.wake()
-        eventually(lambda: "Dagster cannot be used" in caplog.text)
+        eventually(lambda: "Dagster is not available" in caplog.text)
         dispatcher.wake()
         dagster.is_down = False
         eventually(lambda: count_open_runs(engine) == 1)
-    assert caplog.text.count("Dagster cannot be used") == 1
-    assert caplog.text.count("Dagster can be used again") == 1
+    assert caplog.text.count("Dagster is not available") == 1
+    assert caplog.text.count("Dagster is available again") == 1
 
 
 def test_a_refused_launch_is_tried_again(engine: sa.Engine, dagster: DagsterStandIn) -> None:

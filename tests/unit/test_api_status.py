@@ -46,11 +46,11 @@ def test_a_status_that_is_not_known_is_none() -> None:
     [
         (RunStatus.FAILURE, "failed"),
         (RunStatus.CANCELED, "was cancelled"),
-        (RunStatus.SUCCESS, "ended without it"),
-        (None, "was lost before it was done"),
+        (RunStatus.SUCCESS, "ended without creating it"),
+        (None, "was lost before it finished"),
     ],
 )
 def test_a_failure_is_told_in_a_sentence_with_the_run(run: RunStatus | None, words: str) -> None:
     sentence = failure_sentence(run, "4711")
-    assert f"the run that computes it {words}" in sentence
+    assert f"its run {words}" in sentence
     assert "4711" in sentence
