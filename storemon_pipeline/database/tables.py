@@ -1,8 +1,8 @@
-"""The tables, as SQLAlchemy knows them. Statements over them belong to their own modules.
+"""Definitions of all tables. Queries belong to the rooms that own the tables.
 
-Every store has a small integer key (`stores`); each larger table carries it and begins its primary
-key with it, so that all of them can be distributed by store. Instants are `timestamptz`, amounts of
-time are whole microseconds (`_us`) unless a column's name says otherwise.
+Every store has a small integer key (`stores`), which begins the primary key of each larger table,
+so that all of them can be distributed by store. Instants are `timestamptz`. Amounts of time are
+whole microseconds (`_us`) unless the column's name says otherwise.
 """
 
 from typing import Any, Final
@@ -26,8 +26,8 @@ metadata: Final = sa.MetaData(naming_convention=NAMING_CONVENTION)
 _INSTANT: Final = sa.DateTime(timezone=True)
 _NOW: Final = sa.func.now()
 _BY_TIME: Final[dict[str, Any]] = {
-    # Rows come about in the order of time: a range of pages is known by its bounds, and a change of
-    # last_poll_at touches no index.
+    # Rows are written in order of time, so the bounds of page ranges make a small index. An update
+    # of last_poll_at changes no other index.
     "postgresql_using": "brin",
     "postgresql_with": {"autosummarize": "on", "pages_per_range": 16},
 }
@@ -44,7 +44,7 @@ database_parameters: Final = sa.Table(
     sa.Column("max_gap_us", sa.BigInteger, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     sa.CheckConstraint("max_gap_us > 0 AND max_gap_us < 86400000000", name="max_gap_us"),
-    comment="What is fixed for the life of this database: every status run was made with it.",
+    comment="Settings that never change in a database, because all status runs depend on them.",
 )
 
 stores: Final = sa.Table(
@@ -52,7 +52,7 @@ stores: Final = sa.Table(
     metadata,
     sa.Column("store_key", sa.Integer, sa.Identity(always=True), primary_key=True),
     sa.Column("store_id", sa.Text(collation="C"), nullable=False, unique=True),
-    comment="Every store that any source has named; ids sort by their bytes.",
+    comment="Every store that any source has mentioned; ids sort by their bytes.",
 )
 
 store_details: Final = sa.Table(
@@ -63,7 +63,7 @@ store_details: Final = sa.Table(
     sa.Column("group_name", sa.Text),
     sa.Column("region", sa.Text),
     sa.Column("load_id", sa.Integer, nullable=False),
-    comment="What people call a store, and the group and region that it is counted with.",
+    comment="Name, group and region of stores.",
 )
 
 loads: Final = sa.Table(
@@ -71,8 +71,8 @@ loads: Final = sa.Table(
     metadata,
     sa.Column("load_id", sa.Integer, sa.Identity(always=True), primary_key=True),
     sa.Column("source", sa.Text, nullable=False),
-    sa.Column("file_path", sa.Text, comment="NULL: the rows were pushed"),
-    sa.Column("run_id", sa.Text, comment="the Dagster run that made the load"),
+    sa.Column("file_path", sa.Text, comment="NULL: pushed rows"),
+    sa.Column("run_id", sa.Text, comment="Dagster run that made the load"),
     sa.Column("loaded_at", _INSTANT, nullable=False),
     sa.Column("rows_read", sa.BigInteger, nullable=False),
     sa.Column("rows_loaded", sa.BigInteger, nullable=False),
@@ -82,21 +82,21 @@ loads: Final = sa.Table(
     sa.Column("first_polled_at", _INSTANT),
     sa.Column("last_polled_at", _INSTANT),
     sa.Column("undone_at", _INSTANT),
-    sa.Column("undoes_load_id", sa.Integer, comment="this load is the undoing of that one"),
+    sa.Column("undoes_load_id", sa.Integer, comment="load that this load undoes"),
     sa.Column(
         "rows_removed",
         sa.BigInteger,
         nullable=False,
         server_default=sa.text("0"),
-        comment="polls that an undoing took out of the table",
+        comment="polls that an undo deleted",
     ),
-    sa.Column("header", sa.Text, comment="the columns under which rejected rows can be read again"),
+    sa.Column("header", sa.Text, comment="CSV header for reading the rejected rows again"),
     sa.CheckConstraint(
         "rows_read = rows_loaded + rows_replaced + rows_unchanged + rows_rejected",
         name="rows_balance",
     ),
     sa.Index("ix_loads_source_file_path", "source", "file_path"),
-    comment="One row per file read or batch pushed; the order of load_id is the order of arrival.",
+    comment="One row per file read or batch pushed; load_id ascends in order of arrival.",
 )
 
 ingested_files: Final = sa.Table(
@@ -104,7 +104,7 @@ ingested_files: Final = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("file_path", sa.Text, primary_key=True),
-    sa.Column("load_id", sa.Integer, comment="the last load of this file"),
+    sa.Column("load_id", sa.Integer, comment="last load of this file"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("modified_ns", sa.BigInteger, nullable=False),
     sa.Column("etag", sa.Text, nullable=False, server_default=sa.text("''")),
@@ -114,20 +114,22 @@ ingested_files: Final = sa.Table(
         sa.BigInteger,
         nullable=False,
         server_default=sa.text("0"),
-        comment="in the first bytes_read bytes",
+        comment="lines in the first bytes_read bytes",
     ),
-    sa.Column("fingerprint", sa.Text, nullable=False, comment="of the first bytes_read bytes"),
+    sa.Column(
+        "fingerprint", sa.Text, nullable=False, comment="digest of the first bytes_read bytes"
+    ),
     sa.Column(
         "header",
         sa.Text,
-        comment="under which more lines can be read; NULL: read whole or not at all",
+        comment="CSV header for reading appended lines; NULL: the file is always read whole",
     ),
     sa.Column(
         "tail_load_id",
         sa.Integer,
-        comment="the load of a last line without an end, behind bytes_read",
+        comment="load of a last line without a line end, after bytes_read",
     ),
-    comment="What was read of each file, so that an unchanged one is not read again.",
+    comment="How far each file was read, so that unchanged files are not read again.",
 )
 
 rejected_rows: Final = sa.Table(
@@ -140,9 +142,9 @@ rejected_rows: Final = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("replayed_by_load_id", sa.Integer),
     sa.Column(
-        "row_bytes", sa.LargeBinary, comment="the row, where row_text does not show it whole"
+        "row_bytes", sa.LargeBinary, comment="original bytes, where row_text differs from them"
     ),
-    comment="Rows that could not be read, whole, with the reason.",
+    comment="Rows that could not be read, with the reason.",
 )
 
 store_status: Final = sa.Table(
@@ -151,10 +153,10 @@ store_status: Final = sa.Table(
     _key(),
     sa.Column("polled_at", _INSTANT, primary_key=True),
     sa.Column("is_active", sa.Boolean, nullable=False),
-    sa.Column("load_id", sa.Integer, nullable=False, comment="whose statement this is"),
+    sa.Column("load_id", sa.Integer, nullable=False, comment="load that wrote this row"),
     sa.Index("ix_store_status_polled_at", "polled_at", **_BY_TIME),
     postgresql_partition_by="RANGE (polled_at)",
-    comment="The polls, one row per (store, instant): what the last arrival said.",
+    comment="Polls, one row per store and instant; the last arrival counts.",
 )
 
 retention_state: Final = sa.Table(
@@ -163,7 +165,7 @@ retention_state: Final = sa.Table(
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("polls_kept_from", _INSTANT, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
-    comment="Polls before polls_kept_from are refused: what they would change is gone.",
+    comment="Polls before polls_kept_from are rejected, because older polls were dropped.",
 )
 
 superseded_polls: Final = sa.Table(
@@ -173,7 +175,7 @@ superseded_polls: Final = sa.Table(
     sa.Column("polled_at", _INSTANT, primary_key=True),
     sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("is_active", sa.Boolean, nullable=False),
-    comment="What earlier loads said of polls whose row a later arrival took.",
+    comment="Polls of earlier loads that a later load replaced.",
 )
 
 status_runs: Final = sa.Table(
@@ -188,8 +190,8 @@ status_runs: Final = sa.Table(
     sa.Index(
         "ix_status_runs_first_poll_at_last_poll_at", "first_poll_at", "last_poll_at", **_BY_TIME
     ),
-    comment="Maximal sequences of polls with one status; written in the polls' transaction.",
-    # The hourly refresh only moves last_poll_at: with room in the page no index is touched.
+    comment="Status runs: maximal sequences of polls with equal status; written with the polls.",
+    # The hourly refresh only updates last_poll_at; with free space in the page, no index changes.
     postgresql_with={"fillfactor": 70},
 )
 
@@ -199,7 +201,7 @@ newest_poll: Final = sa.Table(
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("polled_at", _INSTANT, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
-    comment="The newest poll in the database; no row without polls. Written by triggers.",
+    comment="Instant of the newest poll; empty without polls. Maintained by triggers.",
 )
 
 business_hours: Final = sa.Table(
@@ -212,8 +214,8 @@ business_hours: Final = sa.Table(
     sa.Column("day_of_week", sa.SmallInteger, nullable=False, comment="0: Monday"),
     sa.Column("start_us", sa.BigInteger, nullable=False, comment="since local midnight"),
     sa.Column("end_us", sa.BigInteger, nullable=False, comment="since local midnight"),
-    sa.Column("is_dated", sa.Boolean, nullable=False, comment="the source gave valid_from"),
-    comment="Weekly hours as read; rows of one store, valid_from and load are one version.",
+    sa.Column("is_dated", sa.Boolean, nullable=False, comment="whether the source gave valid_from"),
+    comment="Weekly hours as read; the rows of one store, valid_from and load are one version.",
 )
 
 store_timezones: Final = sa.Table(
@@ -224,8 +226,8 @@ store_timezones: Final = sa.Table(
     sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("row_number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("timezone", sa.Text, nullable=False, comment="IANA key"),
-    sa.Column("is_dated", sa.Boolean, nullable=False, comment="the source gave valid_from"),
-    comment="Zones as read; the greatest valid_from, then load_id, then row_number counts.",
+    sa.Column("is_dated", sa.Boolean, nullable=False, comment="whether the source gave valid_from"),
+    comment="Zones as read; the row with the greatest valid_from, load_id and row_number counts.",
 )
 
 closures: Final = sa.Table(
@@ -233,13 +235,13 @@ closures: Final = sa.Table(
     metadata,
     sa.Column("closure_id", sa.Integer, sa.Identity(always=True), primary_key=True),
     sa.Column("store_key", sa.Integer, comment="NULL: every store"),
-    sa.Column("start_local", sa.DateTime, nullable=False, comment="wall clock of each store"),
-    sa.Column("end_local", sa.DateTime, comment="NULL: open"),
+    sa.Column("start_local", sa.DateTime, nullable=False, comment="local time of each store"),
+    sa.Column("end_local", sa.DateTime, comment="NULL: open end"),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("load_id", sa.Integer, nullable=False),
     sa.Column("cancelled_by_load_id", sa.Integer),
     sa.CheckConstraint("end_local > start_local", name="end_after_start"),
-    comment="Planned time off: taken out of business time.",
+    comment="Planned closures, which do not count as business time.",
 )
 
 business_hour_intervals: Final = sa.Table(
@@ -255,7 +257,7 @@ business_hour_intervals: Final = sa.Table(
         " AND end_us_of_week <= 604800000000",
         name="inside_week",
     ),
-    comment="The normalised local week of each store and version: merged, from Monday 00:00.",
+    comment="Normalised local week of each store and version: merged intervals since Monday 00:00.",
 )
 
 
@@ -266,7 +268,7 @@ week_patterns: Final = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("start_us_of_week", postgresql.ARRAY(sa.BigInteger), nullable=False),
     sa.Column("end_us_of_week", postgresql.ARRAY(sa.BigInteger), nullable=False),
-    comment="Distinct weeks among business_hour_intervals; one that nobody has any more stays.",
+    comment="Distinct weeks of business_hour_intervals; unused ones stay.",
 )
 
 store_weeks: Final = sa.Table(
@@ -275,7 +277,7 @@ store_weeks: Final = sa.Table(
     _key(),
     sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
     sa.Column("week_id", sa.Integer, nullable=False),
-    comment="The pattern of each week of business_hour_intervals that hours were loaded for.",
+    comment="Week pattern of each store and version; stores without loaded hours have none.",
 )
 
 
@@ -285,7 +287,7 @@ intervals_state: Final = sa.Table(
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
-    comment="How often business_hour_intervals have changed.",
+    comment="Number of changes of business_hour_intervals.",
 )
 
 
@@ -307,26 +309,26 @@ store_uptime: Final = sa.Table(
     metadata,
     _key(),
     *_figure_columns(),
-    comment="The newest figures of every store with a poll in 192 hours.",
+    comment="Current figures of every store with a poll in the last 192 hours.",
 )
 
 store_uptime_state: Final = sa.Table(
     "store_uptime_state",
     metadata,
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
-    sa.Column("as_of", _INSTANT, comment="NULL: no poll was ever loaded"),
+    sa.Column("as_of", _INSTANT, comment="NULL: no polls were loaded"),
     sa.Column("refreshed_at", _INSTANT, nullable=False),
     sa.Column("stores", sa.Integer, nullable=False),
     sa.Column("silent_stores", sa.Integer, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
-    comment="What store_uptime speaks of.",
+    comment="As-of instant and number of stores of store_uptime.",
 )
 
 store_uptime_daily: Final = sa.Table(
     "store_uptime_daily",
     metadata,
     _key(),
-    sa.Column("local_date", sa.Date, primary_key=True, comment="on the wall clock of the store"),
+    sa.Column("local_date", sa.Date, primary_key=True, comment="in local time of the store"),
     sa.Column("business_us", sa.BigInteger, nullable=False),
     sa.Column("uptime_us", sa.BigInteger, nullable=False),
     sa.Column("downtime_us", sa.BigInteger, nullable=False),
@@ -337,10 +339,10 @@ store_uptime_daily: Final = sa.Table(
         "incidents",
         sa.Integer,
         nullable=False,
-        comment="that cost business time on this day; one over midnight counts on both",
+        comment="that cost business time on this day; one across midnight counts on both days",
     ),
     sa.CheckConstraint("business_us = uptime_us + downtime_us + unknown_us", name="adds_up"),
-    comment="History by local day, from the day of a store's first poll to the newest poll.",
+    comment="Uptime history by local day, from a store's first poll to the newest poll.",
 )
 
 store_uptime_daily_state: Final = sa.Table(
@@ -350,15 +352,15 @@ store_uptime_daily_state: Final = sa.Table(
     sa.Column("as_of", _INSTANT, nullable=False),
     sa.Column("refreshed_at", _INSTANT, nullable=False),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
-    comment="Up to which poll store_uptime_daily is made.",
+    comment="Newest poll that store_uptime_daily includes.",
 )
 
 store_uptime_daily_stale: Final = sa.Table(
     "store_uptime_daily_stale",
     metadata,
     _key(),
-    sa.Column("since", _INSTANT, nullable=False, comment="-infinity: all of the store's days"),
-    comment="Stores whose days must be made again; written by triggers on what days are made of.",
+    sa.Column("since", _INSTANT, nullable=False, comment="-infinity: all days of the store"),
+    comment="Stores whose days must be computed again; written by triggers on the input tables.",
 )
 
 reports: Final = sa.Table(
@@ -367,13 +369,15 @@ reports: Final = sa.Table(
     sa.Column("report_id", postgresql.UUID(as_uuid=False), primary_key=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("requested_at", _INSTANT, nullable=False, server_default=_NOW),
-    sa.Column("requested_as_of", _INSTANT, comment="NULL: the newest poll when it is made"),
+    sa.Column(
+        "requested_as_of", _INSTANT, comment="NULL: the newest poll when the report is computed"
+    ),
     sa.Column("policy", sa.Text, nullable=False),
     sa.Column("attempts", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("result_id", sa.BigInteger, index=True),
     sa.Column("completed_at", _INSTANT),
     sa.Column("error", sa.Text),
-    sa.Column("request_id", sa.Text, comment="of the HTTP request that asked for it"),
+    sa.Column("request_id", sa.Text, comment="id of the HTTP request"),
     sa.CheckConstraint(
         "state IN ('waiting', 'complete', 'failed', 'expired')",
         name="state",
@@ -385,7 +389,7 @@ reports: Final = sa.Table(
         "requested_at",
         postgresql_where=sa.text("state = 'waiting'"),
     ),
-    comment="What was asked for; the row exists before any run is launched.",
+    comment="Requested reports; a row is written before any run is launched.",
 )
 
 report_results: Final = sa.Table(
@@ -398,13 +402,13 @@ report_results: Final = sa.Table(
     sa.Column("silent_stores", sa.Integer, nullable=False),
     sa.Column("computed_at", _INSTANT, nullable=False, server_default=_NOW),
     sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("last_load_id", sa.Integer, comment="the newest load that it knew of"),
-    sa.Column("newest_poll_at", _INSTANT, comment="the newest poll when it was computed"),
+    sa.Column("last_load_id", sa.Integer, comment="newest load when the result was computed"),
+    sa.Column("newest_poll_at", _INSTANT, comment="newest poll when the result was computed"),
     sa.Column("csv_bytes", sa.BigInteger, nullable=False),
     sa.Column("csv_chunks", sa.Integer, nullable=False),
     sa.Column("csv_sha256", sa.Text, nullable=False),
     sa.Index("ix_report_results_as_of_policy", "as_of", "policy"),
-    comment="What was computed; requests with one as_of and policy that wait together share it.",
+    comment="Computed results; waiting requests with equal as_of and policy share one.",
 )
 
 report_csv: Final = sa.Table(
@@ -413,7 +417,7 @@ report_csv: Final = sa.Table(
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
-    comment="The bytes of each result's CSV, cut into chunks.",
+    comment="CSV file of each result, in chunks of bytes.",
 )
 
 uptime_report: Final = sa.Table(
@@ -422,7 +426,7 @@ uptime_report: Final = sa.Table(
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     _key(),
     *_figure_columns(),
-    comment="The rows of each result; never changed.",
+    comment="Rows of each result; never changed.",
 )
 
 staged_uptime: Final = sa.Table(
@@ -432,7 +436,7 @@ staged_uptime: Final = sa.Table(
     _key(),
     *_figure_columns(),
     prefixes=["UNLOGGED"],
-    comment="Rows that are to become those of store_uptime, while their shards are made.",
+    comment="Rows for store_uptime while their shards are computed.",
 )
 
 result_shards: Final = sa.Table(
@@ -441,18 +445,18 @@ result_shards: Final = sa.Table(
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("run_id", sa.Text, nullable=False, index=True),
-    sa.Column("is_report", sa.Boolean, nullable=False, comment="false: store_uptime"),
+    sa.Column("is_report", sa.Boolean, nullable=False, comment="false: for store_uptime"),
     sa.Column("as_of", _INSTANT, nullable=False),
-    sa.Column("is_newest", sa.Boolean, nullable=False, comment="as_of is the newest poll"),
+    sa.Column("is_newest", sa.Boolean, nullable=False, comment="whether as_of is the newest poll"),
     sa.Column("policy", sa.Text, nullable=False),
     sa.Column("first_store_id", sa.Text(collation="C"), nullable=False),
-    sa.Column("before_store_id", sa.Text(collation="C"), comment="NULL: the end of all"),
+    sa.Column("before_store_id", sa.Text(collation="C"), comment="exclusive; NULL: no upper bound"),
     sa.Column("planned_at", _INSTANT, nullable=False, server_default=_NOW),
-    sa.Column("data_version", sa.Text, comment="what it was made of; NULL: not made yet"),
+    sa.Column("data_version", sa.Text, comment="version of the input data; NULL: not computed yet"),
     sa.Column("stores", sa.Integer),
     sa.Column("silent_stores", sa.Integer),
     sa.Column("csv_chunks", sa.Integer),
-    comment="Results that are made in shards, until they are finished.",
+    comment="Shards of results that are being computed.",
 )
 
 report_runs: Final = sa.Table(
@@ -460,17 +464,19 @@ report_runs: Final = sa.Table(
     metadata,
     sa.Column("run_id", sa.Text, primary_key=True),
     sa.Column("launched_at", _INSTANT, nullable=False, server_default=_NOW),
-    sa.Column("reading_at", _INSTANT, comment="when it began to take waiting reports"),
+    sa.Column("reading_at", _INSTANT, comment="when the run began to take waiting reports"),
     sa.Column("ended_at", _INSTANT),
     sa.Column("is_success", sa.Boolean),
     sa.Index("ix_report_runs_open", "launched_at", postgresql_where=sa.text("ended_at IS NULL")),
-    comment="The Dagster runs that make reports.",
+    comment="Dagster runs that compute reports.",
 )
 
 api_keys: Final = sa.Table(
     "api_keys",
     metadata,
-    sa.Column("key_id", sa.Text(collation="C"), primary_key=True, comment="the token's open part"),
+    sa.Column(
+        "key_id", sa.Text(collation="C"), primary_key=True, comment="public part of the token"
+    ),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("secret_sha256", sa.LargeBinary, nullable=False),
     sa.Column("scopes", postgresql.ARRAY(sa.Text), nullable=False),
@@ -478,7 +484,7 @@ api_keys: Final = sa.Table(
     sa.Column("created_at", _INSTANT, nullable=False, server_default=_NOW),
     sa.Column("expires_at", _INSTANT),
     sa.Column("revoked_at", _INSTANT),
-    sa.Column("last_used_at", _INSTANT, comment="to the minute"),
+    sa.Column("last_used_at", _INSTANT, comment="accurate to the minute"),
     sa.CheckConstraint("length(secret_sha256) = 32", name="secret_sha256"),
     sa.CheckConstraint(
         "scopes <@ ARRAY['read', 'trigger', 'ingest', 'admin'] AND scopes <> '{}'", name="scopes"
@@ -486,7 +492,7 @@ api_keys: Final = sa.Table(
     sa.Index(
         "uq_api_keys_name", "name", unique=True, postgresql_where=sa.text("revoked_at IS NULL")
     ),
-    comment="Who may use the API, and for what; never holds a token.",
+    comment="API keys and their scopes; never holds a token.",
 )
 
 audit_events: Final = sa.Table(
@@ -495,24 +501,27 @@ audit_events: Final = sa.Table(
     sa.Column("event_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("at", _INSTANT, nullable=False, server_default=_NOW, index=True),
     sa.Column("action", sa.Text, nullable=False),
-    sa.Column("key_id", sa.Text, comment="NULL: no key was needed, or the command line"),
-    sa.Column("client", sa.Text, comment="address of the client, or the user of the command line"),
+    sa.Column("key_id", sa.Text, comment="NULL: no key needed, or the command line"),
+    sa.Column("client", sa.Text, comment="address of the client, or user of the command line"),
     sa.Column("request_id", sa.Text),
-    sa.Column("subject", sa.Text, comment="what it was done to"),
-    comment="Who triggered, pushed, changed keys, and when; only ever appended to.",
+    sa.Column("subject", sa.Text, comment="object of the action"),
+    comment="Audit log of triggers, pushes and key changes; append-only.",
 )
 
 alert_watch: Final = sa.Table(
     "alert_watch",
     metadata,
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
-    sa.Column("looked_at", _INSTANT, nullable=False, comment="by the clock"),
+    sa.Column("looked_at", _INSTANT, nullable=False, comment="time of the last evaluation"),
     sa.Column(
-        "watching_since", _INSTANT, nullable=False, comment="without a long pause between looks"
+        "watching_since",
+        _INSTANT,
+        nullable=False,
+        comment="start of the evaluations without a long pause in between",
     ),
-    sa.Column("seen", sa.Text, comment="the version of the data that stores were judged by"),
+    sa.Column("seen", sa.Text, comment="version of the data when stores were last evaluated"),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
-    comment="The last look for alerts.",
+    comment="State of the alert evaluation.",
 )
 
 source_looks: Final = sa.Table(
@@ -520,7 +529,7 @@ source_looks: Final = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("looked_at", _INSTANT, nullable=False),
-    comment="When the files of each source were last looked at, and all of them could be used.",
+    comment="Last successful check of the files of each source.",
 )
 
 alerts: Final = sa.Table(
@@ -528,18 +537,25 @@ alerts: Final = sa.Table(
     metadata,
     sa.Column("alert_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text(collation="C"), nullable=False, comment="the id of a store, …"),
-    sa.Column("store_key", sa.Integer, comment="NULL: it is not about one store"),
-    sa.Column("opened_at", _INSTANT, nullable=False, comment="newest poll; of a source the clock"),
-    sa.Column("since", _INSTANT, nullable=False, comment="when that began which it tells of"),
-    sa.Column("closed_at", _INSTANT, comment="as opened_at; NULL: open"),
-    sa.Column("ending", sa.Text, comment="in words, once it is closed"),
     sa.Column(
-        "lost_us", sa.BigInteger, nullable=False, comment="business time down, or without a poll"
+        "subject",
+        sa.Text(collation="C"),
+        nullable=False,
+        comment="id of the store, or name of the zone, group or source",
     ),
-    sa.Column("stores", sa.Integer, comment="so many were meant when it was last looked at"),
-    sa.Column("of_stores", sa.Integer, comment="of so many open ones"),
-    sa.Column("is_told", sa.Boolean, nullable=False, comment="there were messages about it"),
+    sa.Column("store_key", sa.Integer, comment="NULL: not about one store"),
+    sa.Column(
+        "opened_at", _INSTANT, nullable=False, comment="newest poll; for a source the clock time"
+    ),
+    sa.Column("since", _INSTANT, nullable=False, comment="when the condition began"),
+    sa.Column("closed_at", _INSTANT, comment="like opened_at; NULL: still firing"),
+    sa.Column("ending", sa.Text, comment="reason in words, once resolved"),
+    sa.Column(
+        "lost_us", sa.BigInteger, nullable=False, comment="business time down, or without polls"
+    ),
+    sa.Column("stores", sa.Integer, comment="stores affected at the last evaluation"),
+    sa.Column("of_stores", sa.Integer, comment="open stores at the last evaluation"),
+    sa.Column("is_told", sa.Boolean, nullable=False, comment="whether there were notifications"),
     sa.Column("recorded_at", _INSTANT, nullable=False, server_default=_NOW),
     sa.CheckConstraint("kind IN ('down', 'silent', 'source', 'platform')", name="kind"),
     sa.CheckConstraint("(kind IN ('down', 'silent')) = (store_key IS NOT NULL)", name="store_key"),
@@ -559,7 +575,7 @@ alerts: Final = sa.Table(
         sa.text("opened_at DESC"),
         "alert_id",
     ),
-    comment="What was wrong from when to when; at most one open alert of a kind and subject.",
+    comment="Alerts with start and end; at most one is open for a kind and subject.",
 )
 
 alert_deliveries: Final = sa.Table(
@@ -568,23 +584,27 @@ alert_deliveries: Final = sa.Table(
     sa.Column("delivery_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("alert_id", sa.BigInteger, nullable=False, index=True),
     sa.Column("change", sa.Text, nullable=False),
-    sa.Column("target", sa.Text, nullable=False, comment="label of an address; never the address"),
+    sa.Column(
+        "target", sa.Text, nullable=False, comment="label of the address; never the address itself"
+    ),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default=sa.text("'waiting'")),
-    sa.Column("is_held", sa.Boolean, nullable=False, comment="until its store's business time"),
+    sa.Column(
+        "is_held", sa.Boolean, nullable=False, comment="held until the store's business time"
+    ),
     sa.Column("tries", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("next_try_at", _INSTANT, nullable=False),
-    sa.Column("claimed_at", _INSTANT, comment="when the last try began"),
+    sa.Column("claimed_at", _INSTANT, comment="start of the last try"),
     sa.Column(
         "is_repeated",
         sa.Boolean,
         nullable=False,
         server_default=sa.text("false"),
-        comment="a try was interrupted, so that this one may be the second to arrive",
+        comment="whether a try was interrupted, so that the message may arrive twice",
     ),
     sa.Column("sent_at", _INSTANT),
-    sa.Column("error", sa.Text, comment="of the last try; without any part of the address"),
+    sa.Column("error", sa.Text, comment="error of the last try, without any part of the address"),
     sa.Column("created_at", _INSTANT, nullable=False, server_default=_NOW),
     sa.CheckConstraint("change IN ('opened', 'closed')", name="change"),
     sa.CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="state"),
@@ -594,5 +614,5 @@ alert_deliveries: Final = sa.Table(
         "next_try_at",
         postgresql_where=sa.text("state <> 'sent'"),
     ),
-    comment="The messages about each alert, one for each address: those that wait and those sent.",
+    comment="Notifications of alerts, one per alert, change and address: waiting, sent or failed.",
 )

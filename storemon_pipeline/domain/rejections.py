@@ -1,6 +1,6 @@
-"""Rows and files that are turned away: the reasons, and the record of each.
+"""Rejected rows and unusable files: the reasons, and how each rejection is recorded.
 
-Where a rule is checked is no matter of this module: the readers decide, and say it here.
+The checks themselves belong to the readers of each source.
 """
 
 import csv
@@ -13,25 +13,25 @@ import numpy as np
 import numpy.typing as npt
 
 TEXT_LIMIT = 4_000
-"""Characters of a rejected line that are kept; a longer text is cut and ends in an ellipsis."""
+"""Characters kept of a rejected line; a longer text is cut and ends in an ellipsis."""
 
 
 @unique
 class Reason(StrEnum):
-    """Why a row was rejected. A closed set: the offending value stands in the row's text."""
+    """Why a row was rejected. The offending value is in the row's text."""
 
     FIELD_COUNT = "wrong number of fields"
     QUOTES = "quotes do not match"
     NOT_UTF8 = "not UTF-8"
-    NUL_BYTE = "holds a NUL byte"
+    NUL_BYTE = "contains a NUL byte"
     NOT_JSON = "not a JSON object"
     LINE_TOO_LONG = "line is too long"
     NO_STORE_ID = "no store id"
     LONG_STORE_ID = "store id is too long"
     UNKNOWN_STATUS = "unknown status"
     UNREADABLE_TIMESTAMP = "timestamp cannot be read"
-    FUTURE_POLL = "poll lies in the future"
-    POLL_NOT_KEPT = "poll is older than polls are kept"
+    FUTURE_POLL = "poll is in the future"
+    POLL_NOT_KEPT = "poll is older than the retention period"
     WEEKDAY = "weekday is not 0 to 6"
     UNREADABLE_TIME = "time cannot be read"
     TIME_RANGE = "time is after the end of the day"
@@ -42,11 +42,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One line that gave no row.
+    """A line that was rejected.
 
-    `line` is the physical line number in the file (the first line is 1), `text` the line with
-    every unprintable character written as an escape. `whole` is the line as it stands where `text`
-    does not say it whole, so that it can be read again.
+    `line` is the line number in the file, from 1. `text` is the line with unprintable characters
+    escaped. `whole` holds the original bytes where `text` differs from them, so that the row can be
+    replayed.
     """
 
     line: int
@@ -56,13 +56,13 @@ class RejectedRow:
 
     @classmethod
     def of(cls, line: int, row: bytes, reason: Reason) -> "RejectedRow":
-        """The record of a row, given as it stands."""
+        """Reject a row, given as its original bytes."""
         text = printable(row)
         return cls(line, text, reason, None if text.encode() == row else row)
 
 
 class UnusableFileError(Exception):
-    """A file of which no row can be used. Trying again does not help until the file changes."""
+    """A file that cannot be read at all. A retry does not help until the file changes."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path} cannot be used: {reason}")
@@ -71,7 +71,7 @@ class UnusableFileError(Exception):
 
 
 class Verdict:
-    """What was found wrong with each of n rows. Of several findings the first one stands."""
+    """The first reason to reject each of n rows, if there is one."""
 
     _REASONS = tuple(Reason)
 
@@ -79,12 +79,12 @@ class Verdict:
         self._finding = np.full(rows, -1, np.int8)
 
     def reject(self, where: npt.NDArray[np.bool_], reason: Reason) -> None:
-        """Reject the rows under the mask `where` (n,) that had no finding so far."""
+        """Reject the rows of the mask `where`, shape `(n,)`, that have no finding yet."""
         self._finding[where & (self._finding < 0)] = self._REASONS.index(reason)
 
     @property
     def is_good(self) -> npt.NDArray[np.bool_]:
-        """(n,) true for rows without a finding."""
+        """A mask of the rows without a finding, shape `(n,)`."""
         return self._finding < 0
 
     def findings(self) -> list[tuple[int, Reason]]:
@@ -94,19 +94,19 @@ class Verdict:
 
 
 def store_id_of_row(header: str, row: str) -> str | None:
-    """The store that a row under this header names; None where it cannot be taken apart."""
+    """The store id in a CSV row under this header; None where the row cannot be parsed."""
     try:
         names, cells = (next(csv.reader([line]), []) for line in (header, row))
     except csv.Error:
         return None
-    places = [name.strip().lower() for name in names]
-    if "store_id" not in places or len(cells) <= places.index("store_id"):
+    columns = [name.strip().lower() for name in names]
+    if "store_id" not in columns or len(cells) <= columns.index("store_id"):
         return None
-    return cells[places.index("store_id")].strip()
+    return cells[columns.index("store_id")].strip()
 
 
 def printable(text: bytes | str) -> str:
-    """Return the text as one printable line of at most TEXT_LIMIT characters and an ellipsis."""
+    """The text as one printable line, cut after TEXT_LIMIT characters."""
     if isinstance(text, bytes):
         # No character of UTF-8 takes more than four bytes.
         is_cut = len(text) > 4 * TEXT_LIMIT

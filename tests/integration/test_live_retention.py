@@ -110,7 +110,7 @@ def test_a_poll_before_the_border_is_rejected_and_changes_nothing(
     loads = ingest_source(loaded, tmp_path, Source.STORE_STATUS, now=NOW, run_id=None)
     assert (loads.row_counts.rejected, loads.row_counts.read) == (2, 2)
     reasons = fetch(loaded, "SELECT DISTINCT reason FROM rejected_rows")
-    assert reasons == [{"reason": "poll is older than polls are kept"}]
+    assert reasons == [{"reason": "poll is older than the retention period"}]
     assert (stored_polls(loaded), stored_runs(loaded)) == (polls, runs)
     with serve(loaded) as client:
         row = {"store_id": "A", "timestamp_utc": "2023-02-05 23:00:00", "status": "active"}

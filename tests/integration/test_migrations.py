@@ -26,6 +26,7 @@ from storemon_pipeline.database.connections import (
 )
 from storemon_pipeline.database.migrate import is_current, migrate
 from storemon_pipeline.database.tables import metadata
+from storemon_pipeline.domain.rejections import Reason
 
 REVISIONS = [
     script.revision
@@ -68,6 +69,14 @@ def run(url: str, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
+
+
+def migrate_to(url: str, revision: str) -> None:
+    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
+    config = migrate_module._config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def is_newest(url: str) -> bool:
@@ -172,11 +181,7 @@ def test_every_older_schema_is_brought_forward_with_its_rows(
     new_database: NewDatabase, revision: str
 ) -> None:
     url = new_database()
-    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
-    config = migrate_module._config()
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    migrate_to(url, revision)
     run(url, *ROWS_OF_THE_FIRST_RELEASE.split(";")[:-1])
     migrate(url)
     assert is_newest(url)
@@ -201,6 +206,24 @@ ROWS_OF_THE_FIRST_RELEASE = """
     INSERT INTO reports (report_id, state, policy, error)
     VALUES (gen_random_uuid(), 'failed', 'nearest', 'No polls.');
 """
+
+
+def test_rejected_rows_of_older_databases_get_the_reasons_of_today(
+    new_database: NewDatabase,
+) -> None:
+    url = new_database()
+    migrate_to(url, "0010")
+    run(
+        url,
+        *ROWS_OF_THE_FIRST_RELEASE.split(";")[:-1],
+        """
+        INSERT INTO rejected_rows (load_id, line, row_text, reason)
+        VALUES (1, 2, 'A,up,2999', 'poll lies in the future'), (1, 3, ',up,', 'no store id')
+        """,
+    )
+    migrate(url)
+    reasons = ask(url, "SELECT reason FROM rejected_rows ORDER BY line")
+    assert reasons == [(Reason.FUTURE_POLL.value,), (Reason.NO_STORE_ID.value,)]
 
 
 def test_a_migration_that_fails_leaves_nothing(new_database: NewDatabase) -> None:

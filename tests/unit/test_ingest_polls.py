@@ -115,8 +115,8 @@ def test_a_status_ignores_case_and_blanks(tmp_path: Path, status: str, *, is_act
         pytest.param("1,active,2023-01-25", "timestamp cannot be read", id="date alone"),
         pytest.param("1,active,2023-02-30 12:00:00", "timestamp cannot be read", id="no such day"),
         pytest.param("1,active", "wrong number of fields", id="two fields"),
-        pytest.param("1,active,2023-01-25 12:05:00.000001", "poll lies in the future", id="future"),
-        pytest.param("1,active,9999-12-31 23:59:59", "poll lies in the future", id="year 9999"),
+        pytest.param("1,active,2023-01-25 12:05:00.000001", "poll is in the future", id="future"),
+        pytest.param("1,active,9999-12-31 23:59:59", "poll is in the future", id="year 9999"),
         pytest.param(",up,never", "no store id", id="the first of several reasons"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_line_becomes_its_fields(tmp_path: Path, line: bytes, a: str, b: str) 
         pytest.param(b'1,"', '1,"', "quotes do not match", id="a quote alone"),
         pytest.param(b"1\xff,x", "1\\xff,x", "not UTF-8", id="not UTF-8"),
         pytest.param(b"K\xf6ln,x", "K\\xf6ln,x", "not UTF-8", id="Latin-1"),
-        pytest.param(b"1\0,x", "1\\x00,x", "holds a NUL byte", id="NUL byte"),
+        pytest.param(b"1\0,x", "1\\x00,x", "contains a NUL byte", id="NUL byte"),
         pytest.param(b"1\0\xff,x", "1\\x00\\xff,x", "not UTF-8", id="NUL byte and not UTF-8"),
         pytest.param(b"1\t\x1b,", "1\\t\\x1b,", "", id="control characters are no reason"),
     ],
