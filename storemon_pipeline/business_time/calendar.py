@@ -1,6 +1,6 @@
 """Business time of stores: weekly hours, zones and closures as one cumulative function.
 
-How hours are normalised is `weeks`' matter; what is up and down is `figures`'.
+Weekly hours are normalised in `weeks`. Status does not belong here.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from storemon_pipeline.business_time.zones import offset_changes, zone_of
 from storemon_pipeline.domain.windows import DAY_US, DEFAULT_ZONE, WEEK_US, BoolArray, IntArray
 
 ALWAYS: Final = -(2**62)
-"""`valid_from_us` of a version that has always held."""
+"""`valid_from_us` of a version that holds for all time before, too."""
 
 OPEN_END: Final = 2**62
 """`end_local_us` of a closure without an end."""
@@ -23,16 +23,16 @@ EVERY_STORE: Final = -1
 """`store` of a closure that holds for all stores."""
 
 _MONDAY_SHIFT_US: Final = 3 * DAY_US
-"""1970-01-01 was a Thursday: so much later than its week's Monday 00:00."""
+"""1970-01-01 was a Thursday: the time since that week's Monday 00:00."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoursVersions:
-    """Which week pattern a store has from when on; every array has shape `(n,)`.
+    """The week pattern of stores, and the instant from which it holds; shape `(n,)` each.
 
-    `week` numbers a pattern of `WeekIntervals`; a pattern without intervals is never open. Rows
-    are in order of loading: of two with the same store and start the later one counts. Before its
-    first version, and without any, a store is always open.
+    `week` is the number of a pattern in `WeekIntervals`; a pattern without intervals is never open.
+    Rows are in order of loading: for the same store and start the later row counts. A store is
+    always open before its first version, and when it has none.
     """
 
     store: IntArray
@@ -42,10 +42,10 @@ class HoursVersions:
 
 @dataclass(frozen=True, slots=True)
 class ZoneVersions:
-    """Which zone a store has from when on; every array has shape `(n,)`.
+    """The zone of stores, and the instant from which it holds; shape `(n,)` each.
 
-    `zone` is an index into `names` (IANA keys). Rows are in order of loading. Before its first
-    version a store has that version's zone; without any it has `DEFAULT_ZONE`.
+    `zone` is an index into `names` (IANA keys). Rows are in order of loading. A store has the zone
+    of its first version before that version as well, and `DEFAULT_ZONE` when it has none.
     """
 
     store: IntArray
@@ -56,10 +56,10 @@ class ZoneVersions:
 
 @dataclass(frozen=True, slots=True)
 class Closures:
-    """Time taken out of business time; every array has shape `(n,)`.
+    """Closures, which do not count as business time; every array has shape `(n,)`.
 
-    `[start_local_us, end_local_us)` lies on the wall clock of each store, counted in microseconds
-    since 1970-01-01T00:00 on that clock. `store` is `EVERY_STORE` or one store.
+    `[start_local_us, end_local_us)` is local time of each store, in microseconds since local
+    1970-01-01T00:00. `store` is one store or `EVERY_STORE`.
     """
 
     store: IntArray
@@ -69,7 +69,7 @@ class Closures:
 
 @dataclass(frozen=True, slots=True)
 class LocalSpans:
-    """Intervals with one UTC offset, which together fill a calendar; every array has shape `(n,)`.
+    """Intervals of constant UTC offset that fill a calendar; every array has shape `(n,)`.
 
     Sorted by store and time. `[start_us, end_us)` is UTC; local time is UTC plus `offset_us`.
     """
@@ -82,13 +82,16 @@ class LocalSpans:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """Values that hold from an instant on, per store; sorted by `key`, which joins the two."""
+    """A step function per store: each value holds from an instant on.
+
+    `key` combines store and instant, ascending.
+    """
 
     key: IntArray
     value: IntArray
 
     def at(self, key: IntArray) -> IntArray:
-        """The value in force at each key; every store has a step at its beginning."""
+        """The value at each key; every store has a step at the calendar's start."""
         if np.array_equal(key, self.key):
             return self.value
         return self.value[np.searchsorted(self.key, key, side="right") - 1]
@@ -96,10 +99,10 @@ class _Steps:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Business time of `stores` stores within `[start_us, end_us]`, UTC.
+    """Business time of stores `0 .. stores - 1` within `[start_us, end_us]`, UTC.
 
-    All stores lie one after the other on one axis of instants, and their business time on one axis
-    of amounts: store 1 begins on both where store 0 has ended.
+    The stores share one axis of instants and one axis of business time, one store after the other:
+    on both, store 1 begins where store 0 ends.
     """
 
     stores: int
@@ -110,10 +113,10 @@ class Calendar:
     _span_offset_us: IntArray
 
     def business_us(self, store: IntArray, at_us: IntArray) -> IntArray:
-        """Business time of each store from the calendar's start to each instant, microseconds.
+        """Business time of each store from the calendar's start to each instant, in microseconds.
 
-        Both arrays have the same shape. Instants outside the calendar count as its ends. The
-        function never falls, so that business time in `[a, b)` is a difference of two calls.
+        Both arrays have the same shape. Instants outside the calendar are clipped to it. Business
+        time in `[a, b)` is the difference of two calls.
         """
         begin = np.full(self.stores, self.start_us)
         return (
@@ -121,31 +124,31 @@ class Calendar:
         )
 
     def position_us(self, store: IntArray, at_us: IntArray) -> IntArray:
-        """As `business_us`, on the axis that has the business time of the stores before it first.
+        """The position of each instant on the axis of business time of all stores.
 
-        The arrays may have any shapes that fit each other. Positions never fall from one store to
-        the next, nor within a store.
+        The two arrays broadcast against each other. Positions never decrease from one store to the
+        next, nor within a store.
         """
         at = np.clip(at_us, self.start_us, self.end_us)
         return self._open.before(_store_key(store, at, self.start_us, self.end_us))
 
     def ascending_positions_us(self, store: IntArray, at_us: IntArray) -> IntArray:
-        """As `position_us`, but fast, of instants inside the calendar that ascend.
+        """As `position_us`, but faster: for ascending instants inside the calendar.
 
-        `store` has shape `(n,)`, `at_us` and what is returned `(k, n)`: the instants ascend by
-        store, then column, then row.
+        `store` has shape `(n,)`; `at_us` and the result have shape `(k, n)`. The instants ascend
+        by store, then column, then row.
         """
         key = _store_key(store, at_us, self.start_us, self.end_us).T
         amount = self._open.before_ascending(key.ravel())
         return np.ascontiguousarray(amount.reshape(key.shape).T)
 
     def slice_stores(self, first: int, end: int) -> Self:
-        """The same calendar for the stores `first .. end - 1` alone, without copies."""
+        """The calendar of the stores `first .. end - 1` only, without copies."""
         key = _store_key(np.array([first, end]), np.array(0), 0, self.end_us - self.start_us)
         return replace(self, _open=self._open.between(*key.tolist()))
 
     def local_spans(self) -> LocalSpans:
-        """Which UTC offset each store has when; neighbours of one store differ in it."""
+        """The UTC offsets of each store over time; adjacent intervals of a store differ."""
         store, begin, finish = self._bounds()
         is_first = np.ones(len(store), np.bool_)
         is_first[1:] = (store[1:] != store[:-1]) | (
@@ -157,7 +160,10 @@ class Calendar:
         )
 
     def open_intervals(self, store: int) -> tuple[IntArray, IntArray]:
-        """Starts and ends (UTC, each `(n,)`) of one store's business time, apart and ascending."""
+        """Starts and ends (UTC, each `(n,)`) of one store's business time, ascending.
+
+        Intervals that touch are joined.
+        """
         origin = _store_key(np.array(store), np.array(0), self.start_us, self.end_us)
         bounds = origin + np.array([self.start_us, self.end_us + 1])
         opened, length = self._open.start[1:], self._open.length[1:]
@@ -172,14 +178,14 @@ class Calendar:
     def all_open_intervals(self) -> tuple[IntArray, IntArray, IntArray]:
         """Store, start and end (UTC) of every open interval, each `(n,)`, by store and time.
 
-        Intervals of a store may touch, at the end of a week for one.
+        Intervals of a store may touch, for example at the end of a week.
         """
         store, since = np.divmod(self._open.start[1:], self.end_us - self.start_us + 1)
         start = self.start_us + since
         return store, start, start + self._open.length[1:]
 
     def _bounds(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Store, start and end of every span."""
+        """Store, start and end of every interval of constant offset."""
         length = self.end_us - self.start_us + 1
         store, since = np.divmod(self._span_key, length)
         begin = self.start_us + since
@@ -198,10 +204,10 @@ def build_calendar(
     zones: ZoneVersions,
     closures: Closures | None = None,
 ) -> Calendar:
-    """The calendar of stores `0 .. stores - 1` for `[start_us, end_us]`.
+    """Build the calendar of stores `0 .. stores - 1` for `[start_us, end_us]`.
 
-    Raises ValueError when stores times length cannot be told apart in 64 bits (beyond about
-    290,000 store-years): take fewer stores at a time.
+    Raises ValueError when stores times length exceeds 64 bits (about 290,000 store-years): use
+    smaller chunks of stores.
     """
     if (end_us - start_us + 1) * (stores + 1) >= 2**63:
         raise ValueError(
@@ -236,16 +242,16 @@ def build_calendar(
 
 
 def _union(keys: list[IntArray]) -> IntArray:
-    """Every number of some ascending arrays once, ascending."""
+    """The distinct values of several ascending arrays, ascending."""
     if all(np.array_equal(keys[0], others) for others in keys[1:]):
         return keys[0]
     merged = np.concatenate(keys)
-    merged.sort(kind="stable")  # joins what ascends already
+    merged.sort(kind="stable")  # fast: timsort merges ascending runs
     return merged[_ends_group(merged)]
 
 
 def _by_store_and_time(store: IntArray, at_us: IntArray) -> IntArray:
-    """The positions sorted by store and instant, those of equals as they come."""
+    """The order of rows by store and instant; equal rows keep their order."""
     place = np.full(int(store.max(initial=-1)) + 1, -1)
     place[store] = np.arange(len(store))
     order: IntArray = place[place >= 0]
@@ -268,16 +274,17 @@ def _open_intervals(
     start_us: int,
     end_us: int,
 ) -> tuple[IntArray, IntArray]:
-    """Where each open stretch begins, as a key of store and instant, and how long it is.
+    """The start of each open interval, as a key of store and instant, and its length.
 
-    A span begins at each `key`: up to the next one, or the end of the calendar, its store has that
-    UTC offset and week pattern. Each week that a span touches is laid out and cut to the span.
+    A span begins at each `key` and ends at the next one or at the end of the calendar. Within a
+    span the UTC offset and the week pattern are constant. Each week that a span touches is expanded
+    and clipped to the span.
     """
     length = end_us - start_us + 1
     same_store = key[1:] // length == key[:-1] // length
     last_key = key // length * length + (end_us - start_us)
     until_key = np.append(np.where(same_store, key[1:], last_key[:-1]), last_key[-1:])
-    # The key of the Monday 00:00 at or before the span's beginning, on the clock of its store.
+    # The key of the last local Monday 00:00 at or before the span's start.
     since_monday_us = (start_us + key % length + offset_us + _MONDAY_SHIFT_US) % WEEK_US
     monday_key = key - since_monday_us
     weeks_touched = (until_key - monday_key + WEEK_US - 1) // WEEK_US
@@ -297,7 +304,7 @@ def _open_intervals(
 
 
 def _ranges(first: IntArray, count: IntArray) -> IntArray:
-    """`first, first + 1, …` of each, `count` numbers long, one after the other."""
+    """Concatenate the ranges `first, first + 1, …` of `count` numbers each."""
     return np.arange(int(count.sum())) + np.repeat(first - np.cumsum(count) + count, count)
 
 
@@ -306,26 +313,26 @@ def _largest(values: IntArray) -> int:
 
 
 def _ends_group(values: IntArray) -> BoolArray:
-    """Whether each of the sorted values, shape `(n,)`, is the last of its equals."""
+    """Whether each of the sorted values, shape `(n,)`, is the last of a group of equal ones."""
     is_last = np.ones(len(values), np.bool_)
     is_last[:-1] = values[1:] != values[:-1]
     return is_last
 
 
 def _store_key(store: IntArray, at_us: IntArray, start_us: int, end_us: int) -> IntArray:
-    """One sortable number for (store, instant inside the calendar)."""
+    """One sortable integer for a store and an instant inside the calendar."""
     return (store * (end_us - start_us + 1) - start_us) + at_us
 
 
 def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) -> _Steps:
-    """UTC offsets of every store: zone versions and the clock changes of their zones."""
+    """UTC offsets of every store, from zone versions and the clock changes of their zones."""
     names = (*zones.names, DEFAULT_ZONE)
-    # A zone holds backwards from a store's first version, so that version is made to hold always.
+    # A store's first zone holds for all time before it, too: its start becomes ALWAYS.
     order = _by_store_and_time(zones.store, zones.valid_from_us)
     store, valid_from = zones.store[order], zones.valid_from_us[order]
     is_first = np.ones(len(store), np.bool_)
     is_first[1:] = store[1:] != store[:-1]
-    # Of versions that start together the last one loaded counts, also for the time before them.
+    # Of versions with the same start the last one loaded counts, also for the time before.
     rank = np.cumsum(is_first) - 1
     first_from = valid_from[is_first][rank] if len(store) else valid_from
     steps = _version_steps(
@@ -350,7 +357,7 @@ def _offset_steps(stores: int, start_us: int, end_us: int, zones: ZoneVersions) 
 def _clock_changes(
     steps: _Steps, changes: dict[int, list[tuple[int, int]]], start_us: int, end_us: int
 ) -> _Steps:
-    """Zones in force as UTC offsets in force, with a step at each change of clocks."""
+    """Turn steps of zones into steps of UTC offsets, with a step at each clock change."""
     length = end_us - start_us + 1
     store, since = np.divmod(steps.key, length)
     same_store = ~_ends_group(store)
@@ -382,13 +389,13 @@ def _version_steps(
     value: IntArray,
     default: int,
 ) -> _Steps:
-    """The value in force per store; versions that start before the calendar hold at its start."""
+    """The value of each store over time; earlier versions count at the calendar's start."""
     counts = valid_from_us <= end_us
     every = np.arange(stores)
     all_store = np.concatenate([every, store[counts]])
     exact = np.concatenate([np.full(stores, ALWAYS - 1), valid_from_us[counts]])
     all_value = np.concatenate([np.full(stores, default), value[counts]])
-    order = np.lexsort((exact, all_store))  # stable: the later row of equals comes last
+    order = np.lexsort((exact, all_store))  # stable: of equal rows the later one comes last
     key = _store_key(all_store[order], np.maximum(exact[order], start_us), start_us, end_us)
     last = np.flatnonzero(_ends_group(key))
     return _Steps(key[last], all_value[order[last]].astype(np.int64, copy=False))
@@ -397,7 +404,7 @@ def _version_steps(
 def _closed_steps(
     stores: int, start_us: int, end_us: int, offsets: _Steps, closures: Closures | None
 ) -> _Steps | None:
-    """How many closures hold per store and instant; None when there is none in the calendar."""
+    """The number of closures in force per store and instant; None without any."""
     if closures is None:
         return None
     near = (closures.start_local_us < end_us + 2 * DAY_US) & (
@@ -437,7 +444,7 @@ def _closed_steps(
     change = np.zeros(len(key), np.int64)
     np.add.at(change, edge_of, np.concatenate(deltas))
     count = np.cumsum(change)
-    # An edge beyond the calendar was left out, so each store begins from its own zero.
+    # Ends beyond the calendar were left out, so each store's count starts from zero again.
     first = np.searchsorted(key, np.arange(stores) * length)
     carried = count[first] - change[first]
     return _Steps(key, count - carried[key // length])

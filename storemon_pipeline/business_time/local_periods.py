@@ -1,4 +1,4 @@
-"""Hours, days, weeks and months on the wall clocks of stores. Holds no status."""
+"""Hours, days, weeks and months in the local time of stores. Status does not belong here."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ _MONDAY_SHIFT_US = 3 * DAY_US
 
 
 class Period(StrEnum):
-    """What history is divided into, by the local clock of each store."""
+    """The local periods that history is divided into."""
 
     HOUR = "hour"
     DAY = "day"
@@ -24,10 +24,10 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LocalPieces:
-    """Parts `[start_us, end_us)` (UTC) of local periods; every array has shape `(n,)`.
+    """Pieces `[start_us, end_us)` (UTC) of local periods; every array has shape `(n,)`.
 
-    `begin_local_us` is the wall clock at which the period begins. Sorted by store and time. A
-    period may have several parts: around a change of the clock or of the store's zone.
+    `begin_local_us` is the local time at which the period begins. Sorted by store and time. A
+    period has several pieces when the clock or the store's zone changes within it.
     """
 
     store: IntArray
@@ -37,7 +37,7 @@ class LocalPieces:
 
 
 def divide(spans: LocalSpans, period: Period) -> LocalPieces:
-    """All spans, cut where a local period begins.
+    """Cut the spans at the start of each local period.
 
     >>> berlin = LocalSpans(*(np.array([value]) for value in (0, 0, 30 * HOUR_US, HOUR_US)))
     >>> days = divide(berlin, Period.DAY)
@@ -62,9 +62,9 @@ def divide(spans: LocalSpans, period: Period) -> LocalPieces:
 
 
 def first_instant_at(spans: LocalSpans, local_us: int) -> int:
-    """The first instant at which the clock shows `local_us` or later; `spans` are of one store.
+    """The first instant at which the local time is `local_us` or later; `spans` are of one store.
 
-    The spans' end when the clock never gets there.
+    Returns the end of the spans when the local time never gets there.
 
     >>> spans = LocalSpans(*(np.array([value]) for value in (0, 0, 30 * HOUR_US, HOUR_US)))
     >>> first_instant_at(spans, DAY_US) // HOUR_US
@@ -76,7 +76,7 @@ def first_instant_at(spans: LocalSpans, local_us: int) -> int:
 
 
 def _number(local_us: IntArray, period: Period) -> IntArray:
-    """The number of the period that holds each local instant."""
+    """The number of the period that contains each local time."""
     match period:
         case Period.HOUR:
             return local_us // HOUR_US
@@ -94,7 +94,7 @@ def _number(local_us: IntArray, period: Period) -> IntArray:
 
 
 def _begin(number: IntArray, period: Period) -> IntArray:
-    """The wall clock at which the period of each number begins."""
+    """The local time at which the period of each number begins."""
     match period:
         case Period.HOUR:
             return number * HOUR_US

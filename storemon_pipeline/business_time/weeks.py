@@ -1,6 +1,6 @@
 """Weekly business hours as normalised intervals of a local week.
 
-Dates, zones and clock changes do not belong here; they are `calendar`'s.
+Dates, zones and clock changes belong to `calendar`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LAST_MINUTE_US: Final = 23 * HOUR_US + 59 * MINUTE_US
 class WeekIntervals:
     """Open intervals `[start_us, end_us)` of week patterns; every array has shape `(n,)`.
 
-    `week` numbers the pattern. The bounds are microseconds since local Monday 00:00, inside
+    `week` is the number of the pattern. Bounds are microseconds since local Monday 00:00, inside
     `[0, WEEK_US]`. Rows are sorted by pattern and start; intervals of a pattern neither overlap
     nor touch.
     """
@@ -35,7 +35,7 @@ def normalise_weeks(
     The arrays have shape `(n,)`, in any order: the number of the pattern, the weekday (0 is
     Monday), and the start and end in microseconds since local midnight, `0 <= start_us < DAY_US`
     and `0 <= end_us <= DAY_US`. An end in the day's last minute means midnight. Then an end at or
-    before its start lies on the next day. What runs past Sunday goes on at the week's beginning.
+    before its start is on the next day. Time past Sunday wraps around to Monday.
 
     >>> friday = normalise_weeks(
     ...     np.array([0]), np.array([4]), np.array([22 * HOUR_US]), np.array([2 * HOUR_US])
@@ -61,7 +61,7 @@ def _merge(week: IntArray, start: IntArray, end: IntArray) -> WeekIntervals:
         return WeekIntervals(week, start, end)
     order = np.lexsort((start, week))
     week, start, end = week[order], start[order], end[order]
-    # Patterns are laid two weeks apart on one axis, so that a running maximum stays inside each.
+    # Patterns are placed two weeks apart on one axis, so that a running maximum stays inside each.
     origin = week * (2 * WEEK_US)
     reach = np.maximum.accumulate(origin + end)
     is_first = np.empty(len(week), np.bool_)

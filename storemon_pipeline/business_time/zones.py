@@ -14,17 +14,17 @@ _FIRST_US: Final = (datetime(1, 1, 3, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST_US: Final = (datetime(9999, 12, 29, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 _STEP_US: Final = 6 * HOUR_US
-"""No zone has changed its offset twice within this time; a test holds it for all of them."""
+"""No zone has ever changed its offset twice within this time; a test checks all zones."""
 
 
 zone_of: Final = cache(ZoneInfo)
-"""The zone of an IANA key, read once: `ZoneInfo` itself remembers the last eight."""
+"""The zone of an IANA key, cached: `ZoneInfo` itself caches only the last eight."""
 
 
 def utc_offset_us(zone: ZoneInfo, at_us: int) -> int:
-    """Local wall clock minus UTC at an instant, in microseconds.
+    """Local time minus UTC at an instant, in microseconds.
 
-    Instants outside the years 1 to 9999 have the offset of the nearest instant inside.
+    Instants outside the years 1 to 9999 get the offset of the nearest instant inside.
     """
     # Offsets change on whole seconds.
     inside = min(max(at_us, _FIRST_US), _LAST_US) // SECOND_US
@@ -34,9 +34,9 @@ def utc_offset_us(zone: ZoneInfo, at_us: int) -> int:
 
 
 def offset_changes(zone: ZoneInfo, start_us: int, end_us: int) -> list[tuple[int, int]]:
-    """The UTC offsets in force in `[start_us, end_us]`, as (since, offset) in microseconds.
+    """The UTC offsets in `[start_us, end_us]`, as (since, offset) in microseconds.
 
-    The first entry is for `start_us` itself; each later one is the exact instant of a change.
+    The first entry is for `start_us`; each later one is at the exact instant of a change.
     """
     changes = [(start_us, utc_offset_us(zone, start_us))]
     at_us = start_us
@@ -50,7 +50,7 @@ def offset_changes(zone: ZoneInfo, start_us: int, end_us: int) -> list[tuple[int
 
 
 def _change_between(zone: ZoneInfo, low_us: int, high_us: int) -> int:
-    """The first instant after `low_us` that has no longer its offset; `high_us` has another."""
+    """The first instant after `low_us` with another offset than `low_us`; `high_us` has one."""
     before = utc_offset_us(zone, low_us)
     instants = range(low_us, high_us + 1)
     return instants[

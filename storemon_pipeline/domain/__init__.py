@@ -1,1 +1,1 @@
-"""Types and constants that several rooms share: units and windows, sources, rejected rows."""
+"""Types and constants that several rooms share: units, windows, sources, rejected rows."""

@@ -1,4 +1,4 @@
-"""The units, windows and policies in which uptime is asked for. Holds no computation."""
+"""Units of time, report windows and policies, as constants and enums."""
 
 from enum import StrEnum
 from typing import Final
@@ -22,7 +22,7 @@ DEFAULT_MAX_GAP_US: Final = 3 * HOUR_US
 """Neighbouring polls further apart than this never share a status run."""
 
 DEFAULT_ZONE: Final = "America/Chicago"
-"""The zone of a store for which no valid zone was ever loaded."""
+"""The zone of stores for which no valid zone was ever loaded."""
 
 
 class Policy(StrEnum):
@@ -45,4 +45,4 @@ WINDOW_US: Final[dict[Window, int]] = {
     Window.DAY: DAY_US,
     Window.WEEK: WEEK_US,
 }
-"""Elapsed length of each window, which ends at `as_of`."""
+"""Elapsed length of each window; each ends at `as_of`."""

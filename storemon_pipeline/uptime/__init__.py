@@ -1,1 +1,1 @@
-"""The uptime engine as pure functions: arrays in, arrays out."""
+"""The uptime engine: pure functions over arrays."""

@@ -1,7 +1,7 @@
-"""Listed hours that the polls contradict: wrong hours, and whole patterns shifted by a wrong zone.
+"""Listed hours that the polls contradict: wrong hours, or a whole week shifted by a wrong zone.
 
-Only stores whose polls follow a rhythm can contradict anything: one that is active around the
-clock, or never, says nothing about its hours. What is certain inside status runs is looked at.
+Only stores that are active at some times and inactive at others can contradict their hours. Only
+certain time, inside status runs, is counted.
 """
 
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ FloatArray = npt.NDArray[np.float64]
 
 _STEP_US: Final = HOUR_US // 2
 _SHIFTS: Final = range(-28, 29)
-"""Shifts of the clock that are tried, in half hours: up to 14 hours either way."""
+"""The clock shifts to try, in half hours: up to 14 hours either way."""
 
 _GAIN: Final = 0.015
-"""So much more of the time must agree with a shifted clock than with the listed one."""
+"""By how much the shifted clock must agree better than the listed one, as a share of the time."""
 _AGREEMENT: Final = 0.8
-"""So much of the time agrees with the shifted clock of a store that keeps its hours."""
+"""The share of the time that must agree with the shifted clock."""
 _EDGE_HOURS: Final = 5
 _SURE: Final = 0.9
 _MOSTLY: Final = 0.7
 _RARELY: Final = 0.3
 _EVIDENCE_US: Final = 2 * HOUR_US
-"""So much certain time in an hour next to opening or closing, on all days together."""
+"""Certain time required in an hour next to opening or closing, over all days."""
 
 
 class Contradiction(StrEnum):
-    """How polls contradict listed hours."""
+    """The ways in which polls can contradict listed hours."""
 
     SHIFTED = "shifted"
     OPENS_LATER = "opens later"
@@ -46,10 +46,10 @@ class Contradiction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Contradictions:
-    """Findings, at most one per store, ascending; the arrays have shape `(n,)`.
+    """At most one finding per store, ascending by store; the arrays have shape `(n,)`.
 
-    `by_us` is how far the clock is shifted (positive: what is listed comes too early), or by how
-    much opening or closing differ.
+    `by_us` is the shift of the clock (positive: the listed hours are too early), or the difference
+    at opening or closing.
     """
 
     store: IntArray
@@ -60,9 +60,9 @@ class Contradictions:
 def find_contradictions(
     status_runs: StatusRuns, calendar: Calendar, has_hours: BoolArray
 ) -> Contradictions:
-    """What the runs of some weeks contradict of a calendar over the same time.
+    """Find where status runs contradict the calendar of the same period, some weeks long.
 
-    `has_hours`, shape `(stores,)`, tells which stores have listed hours at all.
+    `has_hours`, shape `(stores,)`, marks the stores with listed hours.
     """
     seen = _Seen.of(status_runs, calendar, has_hours)
     openings = _openings(calendar, seen.has_rhythm)
@@ -85,10 +85,10 @@ def find_contradictions(
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Certain time on one axis on which all stores lie one after the other.
+    """Certain active and inactive time, with all stores one after the other on one axis.
 
-    `has_rhythm`, shape `(stores,)`, tells which stores have hours to contradict and were certainly
-    active for some time and inactive for some; of others nothing is kept.
+    `has_rhythm`, shape `(stores,)`, marks the stores that have listed hours and were certainly
+    active at some times and inactive at others. Other stores are left out.
     """
 
     stores: int
@@ -105,8 +105,8 @@ class _Seen:
         is_real = start < end
         has_rhythm = has_hours.copy()
         for is_active in (True, False):
-            some = status_runs.store[is_real & (status_runs.is_active == is_active)]
-            has_rhythm &= np.bincount(some, minlength=calendar.stores) > 0
+            stores = status_runs.store[is_real & (status_runs.is_active == is_active)]
+            has_rhythm &= np.bincount(stores, minlength=calendar.stores) > 0
         is_real &= has_rhythm[status_runs.store]
         length = calendar.end_us - calendar.start_us + 1
         key = status_runs.store * length + (start - calendar.start_us)
@@ -126,7 +126,7 @@ class _Seen:
     def within(
         self, store: IntArray, start_us: IntArray, end_us: IntArray
     ) -> tuple[IntArray, IntArray]:
-        """Certain active and inactive time in each `[start_us, end_us)`, cut to the calendar."""
+        """Certain active and inactive time in each `[start_us, end_us)` of the calendar."""
         origin = store * self.length_us - self.start_us
         low = origin + np.clip(start_us, self.start_us, self.start_us + self.length_us - 1)
         high = origin + np.clip(end_us, self.start_us, self.start_us + self.length_us - 1)
@@ -137,14 +137,14 @@ class _Seen:
 
 
 def _openings(calendar: Calendar, which: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Store, start and end of the open intervals of some stores, whole inside the calendar."""
+    """Store, start and end of open intervals of these stores that lie within the calendar."""
     store, start, end = calendar.all_open_intervals()
     whole = (start > calendar.start_us) & (end < calendar.end_us) & which[store]
     return store[whole], start[whole], end[whole]
 
 
 def _shifts(seen: _Seen, store: IntArray, start: IntArray, end: IntArray) -> IntArray:
-    """By how much each store's listed clock seems to be wrong, shape `(stores,)`; 0: not at all."""
+    """The estimated error of each store's clock, shape `(stores,)`; 0 for none."""
     every = np.arange(seen.stores)
     begin = np.full(seen.stores, seen.start_us)
     active, inactive = seen.within(every, begin, begin + seen.length_us)
@@ -166,7 +166,7 @@ def _shifts(seen: _Seen, store: IntArray, start: IntArray, end: IntArray) -> Int
         best[is_better] = other[is_better]
         best_at[is_better] = number * _STEP_US
     is_shifted = (best >= _AGREEMENT) & (best - plain >= _GAIN) & (np.abs(best_at) >= HOUR_US)
-    # A pattern that is only cut short or prolonged on one side is not a shifted one.
+    # A week that is only shorter or longer at one end is not shifted.
     both_sides = _moved_at_both_ends(seen, store, start, end, best_at)
     return np.where(is_shifted & both_sides, best_at, 0)
 
@@ -174,18 +174,18 @@ def _shifts(seen: _Seen, store: IntArray, start: IntArray, end: IntArray) -> Int
 def _moved_at_both_ends(
     seen: _Seen, store: IntArray, start: IntArray, end: IntArray, shift_us: IntArray
 ) -> BoolArray:
-    """Whether what a shift adds to the open time is active, and what it takes away is not."""
+    """Whether the time that a shift adds is active and the time that it removes is not."""
     by = shift_us[store]
     later = by > 0
     added = seen.within(store, np.where(later, end, start + by), np.where(later, end + by, start))
-    taken = seen.within(store, np.where(later, start, end + by), np.where(later, start + by, end))
+    removed = seen.within(store, np.where(later, start, end + by), np.where(later, start + by, end))
     return (_share(store, seen.stores, *added) > _MOSTLY) & (
-        _share(store, seen.stores, *taken) < _RARELY
+        _share(store, seen.stores, *removed) < _RARELY
     )
 
 
 def _share(store: IntArray, stores: int, active: IntArray, inactive: IntArray) -> FloatArray:
-    """The active share of certain time, by store; a half where there is none."""
+    """The active share of certain time per store; 0.5 without certain time."""
     up = np.bincount(store, active, minlength=stores)
     down = np.bincount(store, inactive, minlength=stores)
     return np.where(up + down > 0, up / np.maximum(up + down, 1), 0.5)
@@ -194,10 +194,10 @@ def _share(store: IntArray, stores: int, active: IntArray, inactive: IntArray) -
 def _edges(
     seen: _Seen, store: IntArray, start: IntArray, end: IntArray
 ) -> dict[Contradiction, IntArray]:
-    """By how many whole hours opening or closing differ from what is listed, shape `(stores,)`."""
+    """The difference at opening or closing in whole hours, shape `(stores,)`."""
     stores = seen.stores
     middle = _share(store, stores, *seen.within(store, start, end)) > 1 - _MOSTLY
-    # Far from any open hour a store that keeps hours is inactive.
+    # A store that keeps hours is inactive in the middle half of each closed interval.
     next_start = np.append(start[1:], 0)[: len(start)]
     has_next = np.append(store[1:] == store[:-1], False)[: len(start)]
     closed_from, closed_to = end[has_next], next_start[has_next]
@@ -206,7 +206,7 @@ def _edges(
     quiet = _share(store[has_next], stores, *night) < _RARELY
 
     def hours_from_edge(edge: IntArray, step_us: int, *, is_active: bool) -> IntArray:
-        """For how many hours from an edge the store surely is or is not active."""
+        """The number of hours from an edge in which the store is surely active (or inactive)."""
         going, hours = np.ones(stores, np.bool_), np.zeros(stores, np.int64)
         for number in range(_EDGE_HOURS):
             near, far = edge + number * step_us, edge + (number + 1) * step_us
@@ -219,7 +219,7 @@ def _edges(
         return hours
 
     def usable(hours: IntArray, allowed: BoolArray) -> IntArray:
-        # All hours alike: there is no edge to be seen.
+        # All hours are alike: there is no edge.
         return np.where(allowed & (hours < _EDGE_HOURS), hours, 0)
 
     return {

@@ -1,4 +1,4 @@
-"""History by local day with the day's incidents, of the part of the days that is asked for."""
+"""Uptime history by local day, with the number of incidents of each day."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,14 +13,14 @@ from storemon_pipeline.uptime.incidents import find_incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 NEVER: Final = 2**62
-"""An instant, or a day, that does not come."""
+"""An instant or a day later than any real one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
     """Local days of stores, sorted by store and day; every array has shape `(n,)`.
 
-    `incidents` counts those that cost business time on the day; one over midnight counts twice.
+    `incidents` counts those that cost business time on the day; one across midnight counts on both.
     """
 
     store: IntArray
@@ -32,12 +32,12 @@ class Days:
 def compute_days(
     status_runs: StatusRuns, calendar: Calendar, *, since_us: IntArray
 ) -> tuple[Days, IntArray]:
-    """The local days that hold an instant since `since_us`, and the first of them of each store.
+    """Compute the local days from `since_us` on, and the first computed day of each store.
 
-    `since_us` has shape `(stores,)`; `NEVER` asks for no day. The first day is a number of days
-    since 1970. The calendar begins two days before the earliest instant, so that the first days are
-    whole, and ends at the newest poll. `status_runs` are all that touch its period, with the last
-    one before it of each store.
+    `since_us` has shape `(stores,)`; use `NEVER` for no days. The first day is a number of days
+    since 1970. The calendar starts two days before the earliest instant, so that the first days are
+    complete, and ends at the newest poll. `status_runs` holds all that touch the calendar's period,
+    and the last one before it of each store.
     """
     pieces = divide(calendar.local_spans(), Period.DAY)
     day = pieces.begin_local_us // DAY_US
@@ -60,7 +60,7 @@ def compute_days(
 def _count_incidents(
     status_runs: StatusRuns, history: History, pieces: LocalPieces, store: IntArray, begin: IntArray
 ) -> IntArray:
-    """How many incidents cost business time on each of the days `(store, begin)`."""
+    """The number of incidents that cost business time on each of the days `(store, begin)`."""
     calendar = history.calendar
     count = np.zeros(len(store), np.int64)
     incidents = find_incidents(status_runs, calendar, as_of_us=calendar.end_us)
@@ -91,7 +91,7 @@ def _count_incidents(
     pair = np.unique(
         np.stack([incident[costs], of_store[costs], pieces.begin_local_us[piece][costs]]), axis=1
     )
-    # Days are sorted by store and beginning: one number tells both.
+    # Days are sorted by store and start: combine both in one sortable number.
     base = int(begin.min())
     width = int(begin.max()) - base + 1
     day = np.searchsorted(store * width + (begin - base), pair[1] * width + (pair[2] - base))

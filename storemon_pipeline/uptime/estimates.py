@@ -1,6 +1,6 @@
-"""The estimated status of stores over time: intervals without a gap, made of status runs.
+"""The estimated status of stores over time, as intervals without gaps, from status runs.
 
-Business time does not belong here; `history` and `ledger` bring the two together.
+Business time does not belong here; `history` and `ledger` combine the two.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 class Status(IntEnum):
-    """What is estimated of an instant; the values stand in `Estimates.status`."""
+    """The estimated status at an instant; the values of `Estimates.status`."""
 
     UNKNOWN = -1
     DOWN = 0
@@ -23,16 +23,16 @@ class Status(IntEnum):
 
 
 NO_STATUS_RUN: Final = -1
-"""`status_run` of an interval that no run decides."""
+"""`status_run` of an interval whose status is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """Intervals `[start_us, end_us)` of one status; every array has shape `(n,)`.
 
-    Sorted by store and time; those of a store fill the asked period without gap or overlap.
-    `is_certain` tells that a run's own polls lie on both sides. `status_run` is the row of the run
-    that decides, or `NO_STATUS_RUN`.
+    Sorted by store and time; the intervals of a store fill the period without gaps or overlaps.
+    `is_certain` marks the inside of a status run. `status_run` is the row of the status run that
+    determines the status, or `NO_STATUS_RUN`.
     """
 
     store: IntArray
@@ -47,10 +47,9 @@ class Estimates:
 
 
 def counted_status_runs(status_runs: StatusRuns, *, as_of_us: int) -> StatusRuns:
-    """The runs that count for a report at an instant, cut off there.
+    """The status runs that count for a report at an instant, cut off there.
 
-    A run may begin before the look-back; a report's windows are shorter, so that it makes no
-    difference to them.
+    A status run may begin before the look-back. That does not matter: the windows are shorter.
     """
     counted = status_runs.take(
         (status_runs.first_poll_us <= as_of_us)
@@ -73,11 +72,11 @@ def estimate_status(
     end_us: int,
     policy: Policy = Policy.NEAREST,
 ) -> Estimates:
-    """The status of stores `0 .. stores - 1` in every instant of `[start_us, end_us)`.
+    """Estimate the status of stores `0 .. stores - 1` over `[start_us, end_us)`.
 
-    An instant further than `LOOKBACK_US` from any poll is unknown. `status_runs` hold at least the
-    last run before the period and the first after it, sorted; those of one store do not overlap.
-    Stores times length of the period is less than 2**63 microseconds, as in a calendar.
+    The status is unknown further than `LOOKBACK_US` from any poll. `status_runs` is sorted, without
+    overlaps within a store, and includes the last status run before the period and the first after
+    it. Stores times the length of the period is less than 2**63 microseconds, as in a calendar.
 
     >>> hour = 3_600_000_000
     >>> status_runs = StatusRuns(
@@ -97,38 +96,41 @@ def estimate_status(
     has_next[:-1] = status_runs.store[1:] == status_runs.store[:-1]
     has_previous = np.zeros(count, np.bool_)
     has_previous[1:] = has_next[:-1]
-    # Beyond the last run there is nobody to take over before sight of the store is lost.
+    # After the last status run the status becomes unknown before another poll could decide it.
     next_first = np.where(has_next, np.append(first[1:], 0)[:count], last + 2 * LOOKBACK_US + 1)
     is_lost = next_first - last > 2 * LOOKBACK_US
     match policy:
         case Policy.NEAREST:
-            turn = (last + next_first + 1) // 2
+            switch = (last + next_first + 1) // 2
         case Policy.PREVIOUS:
-            turn = next_first
+            switch = next_first
         case _:
             assert_never(policy)
-    tail_end = np.where(is_lost, last + LOOKBACK_US, turn)
-    found_again = np.where(is_lost & has_next, next_first - LOOKBACK_US, tail_end)
-    lead_start = np.where(has_previous, np.append(0, found_again[:-1])[:count], first - LOOKBACK_US)
+    tail_end = np.where(is_lost, last + LOOKBACK_US, switch)
+    known_again = np.where(is_lost & has_next, next_first - LOOKBACK_US, tail_end)
+    lead_start = np.where(has_previous, np.append(0, known_again[:-1])[:count], first - LOOKBACK_US)
     leading_status_run = (
         np.where(has_previous, index - 1, index) if policy is Policy.PREVIOUS else index
     )
-    unseen_until = np.where(has_next, found_again, np.maximum(end_us, tail_end))
+    unknown_until = np.where(has_next, known_again, np.maximum(end_us, tail_end))
 
-    begin_of_sight = np.full(stores, max(start_us, end_us), np.int64)
-    begin_of_sight[status_runs.store[~has_previous]] = lead_start[~has_previous]
+    known_from = np.full(stores, max(start_us, end_us), np.int64)
+    known_from[status_runs.store[~has_previous]] = lead_start[~has_previous]
     is_active = status_runs.is_active.astype(np.int8)
-    unseen = np.full(stores, Status.UNKNOWN, np.int8)
-    lost = np.full(count, Status.UNKNOWN, np.int8)
-    nobody = np.full(count, NO_STATUS_RUN)
-    # Of each store the time before it was seen; of each run what leads to it, the run itself, what
-    # follows it, and the time in which sight is lost after it.
+    unknown_before = np.full(stores, Status.UNKNOWN, np.int8)
+    unknown_after = np.full(count, Status.UNKNOWN, np.int8)
+    none = np.full(count, NO_STATUS_RUN)
+    # For each store: the time before its first known instant. For each status run: the time that
+    # leads to it, its own time, the time that follows it, and the unknown time after that.
     store = np.append(np.arange(stores), np.repeat(status_runs.store, 4))
-    start = np.append(np.full(stores, start_us), _in_turn(lead_start, first, last, tail_end))
-    end = np.append(begin_of_sight, _in_turn(first, last, tail_end, unseen_until))
-    status = np.append(unseen, _in_turn(is_active[leading_status_run], is_active, is_active, lost))
+    start = np.append(np.full(stores, start_us), _interleave(lead_start, first, last, tail_end))
+    end = np.append(known_from, _interleave(first, last, tail_end, unknown_until))
+    status = np.append(
+        unknown_before,
+        _interleave(is_active[leading_status_run], is_active, is_active, unknown_after),
+    )
     status_run = np.append(
-        np.full(stores, NO_STATUS_RUN), _in_turn(leading_status_run, index, index, nobody)
+        np.full(stores, NO_STATUS_RUN), _interleave(leading_status_run, index, index, none)
     )
     is_certain = np.zeros(len(store), np.bool_)
     is_certain[stores + 1 :: 4] = True
@@ -136,12 +138,12 @@ def estimate_status(
     start, end = np.maximum(start, start_us), np.minimum(end, end_us)
     kept = np.flatnonzero(start < end)
     key = store[kept] * (end_us - start_us + 1) + (start[kept] - start_us)
-    kept = kept[np.argsort(key, kind="stable")]  # joins what ascends already
+    kept = kept[np.argsort(key, kind="stable")]  # fast: timsort merges ascending runs
     return Estimates(
         store[kept], start[kept], end[kept], status[kept], is_certain[kept], status_run[kept]
     )
 
 
-def _in_turn(*columns: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
-    """The first of each, then the second of each, and so on."""
+def _interleave(*columns: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """The first element of each column, then the second of each, and so on."""
     return np.stack(columns, axis=1).ravel()

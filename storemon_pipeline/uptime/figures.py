@@ -1,6 +1,6 @@
-"""Uptime and downtime of stores at an instant, out of status runs and business time.
+"""Uptime and downtime of stores in a report's windows, from status runs and business time.
 
-Where runs and business hours come from, and how figures are rounded or written, is not known here.
+Reading the inputs, rounding and writing do not belong here.
 """
 
 from dataclasses import dataclass, fields
@@ -22,14 +22,14 @@ from storemon_pipeline.domain.windows import (
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _STORES_PER_CHUNK: Final = 4_000
-"""Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""
+"""Arrays of this size reuse memory; larger ones get new pages each time, which is slower."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The AMOUNTS of each store that has a poll within the look-back, ascending by store.
+    """The AMOUNTS of each store with a poll within the look-back, ascending by store.
 
-    `store` has shape `(n,)`; the others have shape `(n, 3)`, whole microseconds, their columns in
+    `store` has shape `(n,)`; the others have shape `(n, 3)`, in whole microseconds, with columns in
     the order of `Window`. `uptime_us + downtime_us == business_us`. `lowest_uptime_us` and
     `highest_uptime_us` bound the uptime; `observed_us` is the business time near a status run.
     """
@@ -46,10 +46,10 @@ class Figures:
 def compute_figures(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
 ) -> Figures:
-    """The figures of every store with a poll in `(as_of_us - LOOKBACK_US, as_of_us]`.
+    """Compute the figures of every store with a poll in `(as_of_us - LOOKBACK_US, as_of_us]`.
 
-    `status_runs` may hold earlier and later ones, and runs that reach past `as_of_us`. `calendar`
-    covers the longest window.
+    `status_runs` may include earlier and later ones, and ones that extend past `as_of_us`.
+    `calendar` covers the longest window.
     """
     counted = (status_runs.first_poll_us <= as_of_us) & (
         status_runs.last_poll_us > as_of_us - LOOKBACK_US
@@ -79,11 +79,11 @@ def compute_figures(
 def _figures_of(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
 ) -> Figures:
-    """As `compute_figures`, of one run or more that all count.
+    """As `compute_figures`, for at least one status run, all within the look-back.
 
-    Instants, cut to the longest window, become positions on the calendar's axis of business time.
-    What was up, down, certain or observed are stretches there. Every instant is looked up once;
-    the other windows cut the positions.
+    Instants are clipped to the longest window and mapped to the calendar's axis of business time.
+    Up, down, certain and observed time are intervals on that axis. Each instant is looked up once;
+    for the shorter windows the positions are clipped.
     """
     begin_us = as_of_us - WEEK_US
     first_us, last_us = status_runs.first_poll_us, status_runs.last_poll_us
@@ -93,11 +93,11 @@ def _figures_of(
     first_status_run = np.flatnonzero(is_first_of_store)
     store = status_runs.store[first_status_run]
 
-    # The windows' beginnings, the longest one's first, and their common end.
+    # The starts of the windows, the longest window first, and their common end.
     edges_us = as_of_us - np.array([*reversed(WINDOW_US.values()), 0])
     edges = calendar.position_us(store[:, np.newaxis], edges_us)
 
-    # The estimate: one stretch from each change of status to the next, or the window's end.
+    # The estimate: one interval from each change of status to the next, or to the window's end.
     is_change = is_first_of_store.copy()
     is_change[1:] |= status_runs.is_active[1:] != status_runs.is_active[:-1]
     change = np.flatnonzero(is_change)
@@ -117,7 +117,8 @@ def _figures_of(
     until[last_change] = edges[:, -1]
     is_up, is_active = status_runs.is_active[change], status_runs.is_active
 
-    # Observed is a reach on either side of a run; runs closer than two reaches are seen as one.
+    # Observed time extends by `reach_us` on either side of a status run. Where two of these would
+    # overlap they are joined.
     reach_us = max_gap_us // 2
     is_apart = is_first_of_store.copy()
     is_apart[1:] |= first_us[1:] - last_us[:-1] > 2 * reach_us
@@ -146,12 +147,13 @@ def _figures_of(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows of stretches on the axis of positions, sorted, some of every store.
+    """Sorted rows of intervals on the axis of positions, at least one for each store.
 
-    Those of a store lie at `[first_row, first_row of the next)`; shape `(stores + 1,)`. `edge` has
-    the beginnings of the windows but the longest, the shortest one's first, and `row` the last of
-    all rows that begins at or before each, or row 0; shape `(2, stores)`. Whichever store that row
-    is of, whole rows before it and its own part before the edge are all that lies before the edge.
+    The rows of a store are `[first_row, first_row of the next)`; `first_row` has shape
+    `(stores + 1,)`. `edge` holds the starts of the windows except the longest, the shortest window
+    first; `row` is the last row that begins at or before each edge, or row 0; both have shape
+    `(2, stores)`. The length before an edge is that of all earlier rows and of the part of `row`
+    before the edge, even if `row` belongs to another store.
     """
 
     first_row: IntArray
@@ -160,25 +162,28 @@ class _Rows:
 
     @classmethod
     def of(cls, first_row: IntArray, begin: IntArray, edges: IntArray) -> Self:
-        """The stores' first rows, and where rows begin, shape `(n,)`; `edges` is `(stores, 4)`."""
+        """Index rows by the stores' first rows and the rows' starts, shape `(n,)`.
+
+        `edges` has shape `(stores, 4)`.
+        """
         edge = np.ascontiguousarray(edges.T[-2:0:-1])
         row = np.maximum(np.searchsorted(begin, edge, side="right") - 1, 0)
         return cls(np.append(first_row, len(begin)), edge, row)
 
     def sum(self, begin: IntArray, end: IntArray) -> IntArray:
-        """How much of the stretches lies in each window, shape `(stores, 3)`."""
+        """The length of the intervals within each window, shape `(stores, 3)`."""
         return self._sum(end - begin, self._before_edge(begin, end))
 
     def divide(
         self, begin: IntArray, end: IntArray, is_of_first: BoolArray
     ) -> tuple[IntArray, IntArray]:
-        """As `sum`, of two parts: the stretches for which this holds, and the others."""
+        """As `sum`, separately for the intervals marked by `is_of_first` and for the others."""
         length, before = end - begin, self._before_edge(begin, end)
         first = self._sum(length * is_of_first, before * is_of_first[self.row])
         return first, self._sum(length, before) - first
 
     def _before_edge(self, begin: IntArray, end: IntArray) -> IntArray:
-        """How much of each edge's row lies before it, shape `(2, stores)`."""
+        """The length of each edge's row before the edge, shape `(2, stores)`."""
         from_us = begin[self.row]
         return np.clip(self.edge, from_us, end[self.row]) - from_us
 

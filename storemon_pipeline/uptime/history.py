@@ -1,6 +1,6 @@
-"""Business time of any period, divided into up, down and unknown, out of runs and a calendar.
+"""Business time of any period, divided into up, down and unknown time.
 
-Reports do not come from here: `figures` looks at polls up to its instant only, history at all.
+Reports use `figures` instead, which counts polls up to an instant only; history counts all polls.
 """
 
 from dataclasses import dataclass, fields
@@ -17,11 +17,11 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Business time and its parts, whole microseconds; every array has the same shape.
+    """Business time and its parts, in whole microseconds; every array has the same shape.
 
-    `business_us == uptime_us + downtime_us + unknown_us`. Uncertain is what is estimated up or
-    down outside of any status run. Known uptime lies between `lowest_uptime_us` and
-    `lowest_uptime_us + uncertain_us`.
+    `business_us == uptime_us + downtime_us + unknown_us`. Uncertain time is up or down time outside
+    of any status run. The uptime is between `lowest_uptime_us` and `lowest_uptime_us +
+    uncertain_us`.
     """
 
     business_us: IntArray
@@ -33,19 +33,19 @@ class Amounts:
 
     @property
     def highest_uptime_us(self) -> IntArray:
-        """The greatest uptime that the polls allow of the known time."""
+        """The highest uptime that the polls allow."""
         return self.lowest_uptime_us + self.uncertain_us
 
     def take(self, which: IntArray | BoolArray) -> Self:
-        """The amounts at these positions, or where this mask is true."""
+        """The amounts at these positions, or of this mask."""
         return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodAmounts:
-    """Amounts of local periods, sorted by store and beginning; every array has shape `(n,)`.
+    """Amounts of local periods, sorted by store and start; every array has shape `(n,)`.
 
-    `[start_us, end_us)` (UTC) runs from the first instant to the last that is counted.
+    `[start_us, end_us)` (UTC) is the part of the period that is counted.
     """
 
     store: IntArray
@@ -57,7 +57,7 @@ class PeriodAmounts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of stores in the calendar's period; made by `build_history`."""
+    """Cumulative amounts of all stores over the calendar's period; see `build_history`."""
 
     calendar: Calendar
     estimates: Estimates
@@ -69,7 +69,7 @@ class History:
     def amounts(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> Amounts:
         """Business time of each store in each `[start_us, end_us)`; the arrays share a shape.
 
-        Time outside of the calendar counts nothing.
+        Time outside of the calendar does not count.
         """
         parts = self._until(store, end_us) - self._until(store, start_us)
         business, uptime, unknown, certain, lowest = parts
@@ -79,12 +79,12 @@ class History:
     def by_period(self, period: Period) -> PeriodAmounts:
         """The whole history by local hour, day, week or month of each store.
 
-        An hour that the clock shows twice is two rows; a day is one row whatever the clock does.
+        A repeated hour gives two rows; a longer period is always one row.
         """
         return self.by_pieces(divide(self.calendar.local_spans(), period), period)
 
     def by_pieces(self, pieces: LocalPieces, period: Period) -> PeriodAmounts:
-        """As `by_period`, of these parts of periods only."""
+        """As `by_period`, for these pieces of periods only."""
         amounts = self.amounts(pieces.store, pieces.start_us, pieces.end_us)
         if period is Period.HOUR or len(pieces.store) == 0:
             return PeriodAmounts(
@@ -108,7 +108,7 @@ class History:
         )
 
     def _until(self, store: IntArray, at_us: IntArray) -> IntArray:
-        """Cumulative business time and its parts up to each instant: shape (5, n)."""
+        """Cumulative business time and its parts up to each instant, shape `(5, n)`."""
         calendar = self.calendar
         at = np.clip(at_us, calendar.start_us, calendar.end_us)
         key = store * (calendar.end_us - calendar.start_us + 1) + (at - calendar.start_us)
@@ -119,10 +119,10 @@ class History:
 
 
 def build_history(status_runs: StatusRuns, calendar: Calendar) -> History:
-    """The history of all stores of a calendar over its whole period.
+    """Build the history of all stores of a calendar over its period.
 
-    `status_runs` hold at least those that touch the period, and of each store the last run before
-    it and the first after it.
+    `status_runs` includes those that touch the period, and for each store the last one before it
+    and the first one after it.
     """
     estimates = estimate_status(
         status_runs, stores=calendar.stores, start_us=calendar.start_us, end_us=calendar.end_us

@@ -1,4 +1,4 @@
-"""Incidents: stretches of estimated downtime that cost business time, with their brackets."""
+"""Incidents: intervals of estimated downtime that cost business time, with bounds of their ends."""
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -12,11 +12,11 @@ from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 NO_POLL: Final = -(2**62)
-"""A bracket's side on which there is no poll."""
+"""Stands for a bound without a poll."""
 
 
 class Ending(IntEnum):
-    """How an incident ended; the values stand in `Incidents.ending`."""
+    """How an incident ended; the values of `Incidents.ending`."""
 
     OPEN = 0
     ENDED = 1
@@ -28,9 +28,9 @@ class Incidents:
     """Incidents, sorted by store and time; every array has shape `(n,)`.
 
     `[start_us, end_us)` is the estimated downtime. It began between `last_active_us` and
-    `first_inactive_us`; it ended between `last_inactive_us` and `next_active_us`. `NO_POLL` stands
-    for a poll that does not exist, or of which the store was lost sight in between. `lost_us` is
-    business time, at least a microsecond.
+    `first_inactive_us`; it ended between `last_inactive_us` and `next_active_us`. `NO_POLL` means
+    that there is no such poll, or that the status was unknown in between. `lost_us` is the business
+    time lost, at least one microsecond.
     """
 
     store: IntArray
@@ -53,11 +53,11 @@ class Incidents:
 
 
 def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int) -> Incidents:
-    """The incidents of all stores up to the newest poll of the database, `as_of_us`.
+    """Find the incidents of all stores up to the newest poll of the database, `as_of_us`.
 
-    `status_runs` reach from before the first incident to the stores' last polls, and `calendar`
-    covers the incidents (time outside of it costs nothing). Inactive runs with no active one
-    between them are one incident, unless sight of the store was lost between them.
+    `status_runs` begins before the first incident and includes the stores' last polls. `calendar`
+    covers the incidents; time outside of it does not count. Consecutive inactive status runs are
+    one incident, unless the status was unknown between them.
 
     >>> from storemon_pipeline.business_time.calendar import HoursVersions, ZoneVersions
     >>> from storemon_pipeline.business_time.calendar import build_calendar
@@ -79,18 +79,18 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
     first, last = status_runs.first_poll_us, np.minimum(status_runs.last_poll_us, as_of_us)
     has_next = np.zeros(count, np.bool_)
     has_next[:-1] = status_runs.store[1:] == status_runs.store[:-1]
-    in_sight = has_next.copy()
-    in_sight[:-1] &= first[1:] - last[:-1] <= 2 * LOOKBACK_US
+    stays_known = has_next.copy()
+    stays_known[:-1] &= first[1:] - last[:-1] <= 2 * LOOKBACK_US
     is_joined = np.zeros(count, np.bool_)
-    is_joined[1:] = in_sight[:-1] & ~status_runs.is_active[:-1] & ~status_runs.is_active[1:]
+    is_joined[1:] = stays_known[:-1] & ~status_runs.is_active[:-1] & ~status_runs.is_active[1:]
     begins = np.flatnonzero(~status_runs.is_active & ~is_joined)
-    goes_on = np.append(is_joined[1:], False)[:count]
-    ends = np.flatnonzero(~status_runs.is_active & ~goes_on)
+    continues = np.append(is_joined[1:], False)[:count]
+    ends = np.flatnonzero(~status_runs.is_active & ~continues)
 
-    was_in_sight = np.append(False, in_sight[:-1])[:count][begins]
+    was_known = np.append(False, stays_known[:-1])[:count][begins]
     before = last[begins - 1] if len(begins) else begins
-    start = np.where(was_in_sight, (before + first[begins] + 1) // 2, first[begins] - LOOKBACK_US)
-    is_ended = in_sight[ends]
+    start = np.where(was_known, (before + first[begins] + 1) // 2, first[begins] - LOOKBACK_US)
+    is_ended = stays_known[ends]
     after = first[np.minimum(ends + 1, count - 1)] if len(ends) else ends
     is_lost = ~is_ended & (has_next[ends] | (last[ends] + LOOKBACK_US <= as_of_us))
     end = np.where(is_ended, (last[ends] + after + 1) // 2, as_of_us)
@@ -101,7 +101,7 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
         store,
         start,
         end,
-        np.where(was_in_sight, before, NO_POLL),
+        np.where(was_known, before, NO_POLL),
         first[begins],
         last[ends],
         np.where(is_ended, after, NO_POLL),

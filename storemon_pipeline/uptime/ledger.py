@@ -1,4 +1,4 @@
-"""One store's period as a list of intervals, each with what decided it: the figures' ledger."""
+"""The ledger of a figure: one store's period as intervals, each with the status run behind it."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Intervals that fill a period without gap or overlap; every array has shape `(n,)`.
+    """Intervals that fill a period without gaps or overlaps; every array has shape `(n,)`.
 
-    `is_business` intervals of status up sum to the period's uptime, those of status down to its
-    downtime, to the microsecond. `status_run` is the row of the deciding run in the runs that were
-    given (`NO_STATUS_RUN` without one).
+    The `is_business` intervals with status up add up to the period's uptime, those with status down
+    to its downtime, exactly. `status_run` is the row of the status run that determines the status,
+    or `NO_STATUS_RUN`.
     """
 
     start_us: IntArray
@@ -32,7 +32,7 @@ class Ledger:
 
 
 def build_ledger(estimates: Estimates, calendar: Calendar, *, store: int) -> Ledger:
-    """The ledger of one store over the period that its estimates fill."""
+    """Build the ledger of one store over the period of its estimates."""
     mine = estimates.store == store
     starts, ends = estimates.start_us[mine], estimates.end_us[mine]
     if len(starts) == 0:
@@ -61,9 +61,9 @@ def build_ledger(estimates: Estimates, calendar: Calendar, *, store: int) -> Led
 def explain(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, window_us: int, policy: Policy
 ) -> tuple[Ledger, StatusRuns]:
-    """The ledger of a report's window of the only store of a calendar, and the runs it counted.
+    """The ledger of a report's window for a calendar's only store, and the status runs counted.
 
-    The intervals sum to what `compute_figures` gives for the same runs, instant and policy.
+    The intervals add up to the result of `compute_figures` for the same arguments.
     """
     counted = counted_status_runs(status_runs, as_of_us=as_of_us)
     estimates = estimate_status(

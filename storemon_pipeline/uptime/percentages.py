@@ -1,10 +1,10 @@
-"""Time as a percentage of time."""
+"""Percentages of time."""
 
 
 def share_percent(part_us: int, whole_us: int) -> float | None:
-    """A part of an amount in percent, rounded down to two decimals; None of nothing.
+    """A part of an amount in percent, rounded down to two decimals; None when the amount is 0.
 
-    Only the whole is 100.
+    The result is 100 only when the part is the whole.
 
     >>> share_percent(999_999, 1_000_000), share_percent(1, 1), share_percent(0, 0)
     (99.99, 100.0, None)

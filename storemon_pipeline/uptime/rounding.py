@@ -1,4 +1,4 @@
-"""The one place where an amount of time is rounded."""
+"""Rounding of amounts of time. Nothing else rounds them."""
 
 from typing import Final
 
@@ -9,11 +9,11 @@ _SCALE: Final = 10**DECIMALS
 
 
 def round_half_even(amount_us: IntArray, unit_us: int) -> IntArray:
-    """Round amounts of time to ten-thousandths of a unit, ties to the even digit.
+    """Round amounts of time to ten-thousandths of a unit, half to even.
 
-    `amount_us` holds microseconds, at least 0, of any shape; the answer has the same shape. The
-    quotient is taken between integers, so that no binary fraction can turn a tie. Raises ValueError
-    for a unit that is no multiple of ten thousand microseconds.
+    `amount_us` holds microseconds, at least 0, in any shape; the result has the same shape. The
+    division is between integers, so that binary fractions cannot break ties. Raises ValueError
+    for a unit that is not a multiple of ten thousand microseconds.
 
     >>> import numpy as np
     >>> round_half_even(np.array([3_600_000_000, 180_000, 540_000]), 3_600_000_000)

@@ -1,6 +1,6 @@
-"""Status runs: what polls of one store compress into, and how runs change as polls arrive.
+"""Status runs: compressing the polls of a store, and extending the result with new polls.
 
-Estimates of uptime do not belong here; they are made from runs in `figures`.
+Uptime is estimated from status runs in `figures`.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from storemon_pipeline.domain.windows import BoolArray, IntArray
 
 @dataclass(frozen=True, slots=True)
 class StatusRuns:
-    """Status runs, sorted by store and time unless said otherwise; every array has shape `(n,)`.
+    """Status runs, by default sorted by store and time; every array has shape `(n,)`.
 
-    `store` is an integer that stands for the store, below 2**32. `first_poll_us` and `last_poll_us`
-    are microseconds since 1970 (UTC) of the run's outermost polls, both inclusive. `polls` counts
-    the polls of the run.
+    `store` is an integer below 2**32 that identifies the store. `first_poll_us` and `last_poll_us`
+    are the instants of the first and last poll, in microseconds since 1970 (UTC). `polls` is the
+    number of polls.
     """
 
     store: IntArray
@@ -30,9 +30,9 @@ class StatusRuns:
         return len(self.store)
 
     def take(self, which: IntArray | BoolArray | slice) -> Self:
-        """The runs at these positions, or where this mask is true; a slice copies nothing."""
+        """The status runs at these positions, or of this mask; a slice makes no copies."""
         if not isinstance(which, slice) and which.dtype == np.bool_:
-            # A mask is dear to apply: it is turned into positions once, not once an array.
+            # Applying a mask is slow, so turn it into positions once for all arrays.
             which = np.flatnonzero(which)
         return type(self)(
             self.store[which],
@@ -43,7 +43,7 @@ class StatusRuns:
         )
 
     def merge(self, others: Self) -> Self:
-        """These runs and others, sorted by store and time."""
+        """These status runs and others, sorted by store and time."""
         return type(self)(
             np.concatenate([self.store, others.store]),
             np.concatenate([self.first_poll_us, others.first_poll_us]),
@@ -53,22 +53,22 @@ class StatusRuns:
         ).in_order()
 
     def in_order(self) -> Self:
-        """The runs sorted by store and time; no copies when they are so already."""
+        """The status runs sorted by store and time, without copies if they already are."""
         is_behind = (self.store[1:] > self.store[:-1]) | (
             (self.store[1:] == self.store[:-1]) & (self.first_poll_us[1:] > self.first_poll_us[:-1])
         )
         if is_behind.all():
             return self
-        # Often they come in order of time: then only the second sort has anything to do.
+        # Often they are in order of time already: then the first sort is fast.
         by_time = np.argsort(self.first_poll_us, kind="stable")
         return self.take(by_time[_ascending(self.store[by_time])])
 
 
 def _ascending(store: IntArray) -> IntArray:
-    """The positions that sort stores, below 2**32, and leave those of equals as they come.
+    """A stable sort order of stores below 2**32.
 
-    NumPy sorts numbers of 16 bits digit by digit, many times faster than larger ones: two of these
-    make one of 32.
+    NumPy uses radix sort for 16-bit integers, many times faster than for larger ones. Two of these
+    sorts order 32-bit integers.
     """
     order = np.argsort(store.astype(np.uint16), kind="stable")
     high = store >> 16
@@ -82,8 +82,8 @@ def compress(
 ) -> StatusRuns:
     """Compress polls into status runs.
 
-    The arrays have shape `(n,)`, sorted by store and instant, one row per (store, instant). A run
-    ends where the status changes or the next poll is more than `max_gap_us` away.
+    The arrays have shape `(n,)`, sorted by store and instant, one row per (store, instant). A
+    status run ends where the status changes or the next poll is more than `max_gap_us` later.
 
     >>> hour = 3_600_000_000
     >>> status_runs = compress(
@@ -104,10 +104,9 @@ def compress(
 
 
 def join(status_runs: StatusRuns, *, max_gap_us: int) -> StatusRuns:
-    """Join neighbouring runs of one status that are at most `max_gap_us` apart.
+    """Join adjacent status runs of equal status that are at most `max_gap_us` apart.
 
-    `status_runs` are sorted by store and time and do not overlap; a single poll is a run of one
-    poll.
+    They are sorted by store and time and do not overlap. A single poll is a status run of one poll.
     """
     if len(status_runs) == 0:
         return status_runs
@@ -137,11 +136,11 @@ def extend(
     *,
     max_gap_us: int,
 ) -> StatusRuns:
-    """Continue runs with later polls: the runs that all these polls make together.
+    """Extend status runs with later polls.
 
-    `anchors` holds at most one run per store, which ends before the store's first poll here. The
-    polls are as for `compress`. What stood before the anchors stays as it is, because an anchor
-    keeps its beginning.
+    `anchors` holds at most one status run per store, which ends before the store's first poll here.
+    The polls are as for `compress`. Status runs before the anchors do not change, because an anchor
+    keeps its first poll.
     """
     polls = StatusRuns(store, polled_at_us, polled_at_us, is_active, np.ones(len(store), np.int64))
     return join(anchors.merge(polls), max_gap_us=max_gap_us)

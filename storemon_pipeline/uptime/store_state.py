@@ -1,4 +1,4 @@
-"""What can be said of every store at the newest poll: up, down, closed or silent."""
+"""The state of every store at the newest poll: up, down, closed or silent."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 class StoreState(StrEnum):
-    """Where a store stands; in the order of the numbers that `states_at` gives."""
+    """The state of a store. The order matches the numbers that `states_at` returns."""
 
     DOWN = "down"
     UP = "up"
@@ -23,7 +23,7 @@ STORE_STATES = tuple(StoreState)
 
 
 def last_status_runs(status_runs: StatusRuns, stores: int) -> tuple[IntArray, BoolArray]:
-    """The row of each store's last run, shape `(stores,)`, and which stores have one at all."""
+    """The row of each store's last status run, and whether it has one; both `(stores,)`."""
     row = np.zeros(stores, np.int64)
     has_status_run = np.zeros(stores, np.bool_)
     is_last = np.append(status_runs.store[1:] != status_runs.store[:-1], True)[: len(status_runs)]
@@ -35,11 +35,11 @@ def last_status_runs(status_runs: StatusRuns, stores: int) -> tuple[IntArray, Bo
 def states_at(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
 ) -> npt.NDArray[np.int8]:
-    """Where each store stands at `as_of_us`, shape `(stores,)`, as an index into `STORE_STATES`.
+    """The state of each store at `as_of_us`, shape `(stores,)`, as an index into `STORE_STATES`.
 
-    `status_runs` hold the stores' last ones; no poll is newer than `as_of_us`. The calendar covers
-    the microsecond from there. Silent is a store without a poll in the look-back, closed one
-    without business time now, whatever its polls say.
+    `status_runs` includes the last one of each store; no poll is newer than `as_of_us`. The
+    calendar covers the microsecond from there. A store without a poll in the look-back is silent; a
+    store outside of business time is closed, whatever its polls say.
     """
     every = np.arange(calendar.stores)
     row, has_status_run = last_status_runs(status_runs, calendar.stores)
