@@ -1,1 +1,1 @@
-"""Checks of the tables and of the data that people sent."""
+"""Checks of the tables and of the loaded data."""

@@ -1,1 +1,1 @@
-"""What the pages and the JSON API show of one store or of all stores."""
+"""What the pages and the JSON API show: one store, or all stores."""
