@@ -4,12 +4,13 @@ CODE_LOCATION = "storemon"
 REPOSITORY = "__repository__"
 REFRESH_JOB = "refresh_job"
 REPORT_JOB = "report_job"
+REBUILD_DAY_JOB = "rebuild_day_job"
 ALERT_JOB = "alert_job"
 RETENTION_JOB = "retention_job"
 
 REQUESTED_TAG = "storemon/requested"
-"""On report runs that were launched for waiting requests; without it a run makes a report of its
-own when none waits."""
+"""On report runs that were launched for waiting requests. A run without this tag makes a report of
+its own when none waits."""
 
 REQUEST_IDS_TAG = "storemon/request_ids"
-"""On report runs: the HTTP requests that waited when it was launched, the oldest first."""
+"""On report runs: the HTTP requests that waited when the run was launched, the oldest first."""

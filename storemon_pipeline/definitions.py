@@ -1,47 +1,69 @@
-"""The code location's only entry: everything that Dagster is to know of storemon."""
+"""The code location's only entry: all definitions of storemon's Dagster."""
+
+from datetime import timedelta
+from typing import Final
 
 import dagster as dg
 
 from storemon_pipeline.defs.alerts import alert_job, alerts
+from storemon_pipeline.defs.checks import table_checks
 from storemon_pipeline.defs.executors import build_executor
-from storemon_pipeline.defs.jobs import hourly_refresh, refresh_job, report_job
-from storemon_pipeline.defs.resources import Database, DataFolder
+from storemon_pipeline.defs.jobs import (
+    hourly_refresh,
+    rebuild_day_job,
+    refresh_job,
+    report_job,
+)
+from storemon_pipeline.defs.reports import report_assets
+from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, Retention
 from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
-from storemon_pipeline.defs.sources import (
-    business_hours,
-    closures,
-    polls_and_runs,
-    store_details,
-    store_timezones,
-)
-from storemon_pipeline.defs.uptime import (
-    business_hour_intervals,
-    figure_assets,
-    store_uptime_daily,
-)
+from storemon_pipeline.defs.sources import SOURCE_ASSETS
+from storemon_pipeline.defs.uptime import uptime_assets
 from storemon_pipeline.settings import Settings
+
+_GROUPS: Final = {
+    "business_hour_intervals": "normalised",
+    "store_uptime": "uptime",
+    "store_uptime_daily": "uptime",
+    "report_inputs": "reports",
+    "uptime_report": "reports",
+}
+"""The groups of assets in the Dagster UI; all others are sources."""
+
+_FRESHNESS: Final = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=1, minutes=30), fail_window=timedelta(hours=3)
+)
+"""Polls arrive hourly: one hour without new data is a warning, two are a failure."""
+
+
+def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """Add what all assets have in common. Reports are made on request, and do not grow stale."""
+    group = _GROUPS.get(spec.key.to_user_string(), "sources")
+    return spec.replace_attributes(
+        owners=["team:storemon"],
+        group_name=group,
+        freshness_policy=None if group == "reports" else _FRESHNESS,
+    )
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
-    """The definitions with the executor and the number of shards that the settings ask for."""
+    """The definitions with the executor, the shards and the resources of these settings."""
+    assets = [*SOURCE_ASSETS, *uptime_assets(settings), *report_assets(settings)]
     return dg.Definitions(
-        assets=[
-            polls_and_runs,
-            business_hours,
-            store_timezones,
-            closures,
-            store_details,
-            business_hour_intervals,
-            store_uptime_daily,
-            *figure_assets(settings),
-        ],
-        jobs=[refresh_job, report_job, retention_job, alert_job],
+        assets=dg.map_asset_specs(_complete, assets),
+        asset_checks=[table_checks],
+        jobs=[refresh_job, report_job, rebuild_day_job, retention_job, alert_job],
         schedules=[hourly_refresh, daily_retention],
         sensors=[new_files, alerts],
         resources={
             "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
             "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
+            "retention": Retention(
+                keep_polls_days=settings.keep_polls_days,
+                keep_reports_days=settings.keep_reports_days,
+            ),
+            "alerting": Alerting.from_settings(settings),
         },
         executor=build_executor(settings),
     )

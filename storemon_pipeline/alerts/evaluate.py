@@ -54,6 +54,9 @@ from storemon_pipeline.domain.windows import LOOKBACK_US
 from storemon_pipeline.figures.data_version import read_data_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 
+LONGEST_QUIET: Final = timedelta(minutes=10)
+"""An evaluation is due after this long, even when nothing has changed: before LONGEST_PAUSE."""
+
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 """After a longer pause between two looks nobody was watching: the machine was off, for one."""
 
@@ -112,6 +115,29 @@ def watch_alerts(
         raise
 
 
+def is_evaluation_due(url: str, *, rules: Rules, now: datetime, is_loading: bool) -> bool:
+    """Whether `watch_alerts` would change anything, or has not been called for a while.
+
+    Reads, and writes nothing.
+    """
+    with bulk_transaction(url) as bulk:
+        last = read_watch(bulk)
+        if last is None or now - last.looked_at >= LONGEST_QUIET:
+            return True
+        is_changed = _version(bulk, rules) != last.seen
+        if is_changed and not is_loading and read_newest_poll(bulk) is not None:
+            return True
+        alerts = read_open_alerts(bulk)
+        judged = _judge_sources(bulk, rules, alerts, now=now, watching_since=last.watching_since)
+        return bool(judged.changes.opened or judged.changes.closed or judged.has_turned)
+
+
+def _version(bulk: Bulk, rules: Rules) -> str:
+    """The state of everything that alerts about stores depend on."""
+    load_id, refreshed_at = read_data_version(bulk).without_days
+    return f"{load_id} {refreshed_at} {rules}"
+
+
 def _look(look: _Look, rules: Rules, *, is_loading: bool) -> Watched:
     bulk, now = look.bulk, look.now
     last = read_watch(bulk)
@@ -120,15 +146,16 @@ def _look(look: _Look, rules: Rules, *, is_loading: bool) -> Watched:
     seen = last.seen if last is not None else None
     alerts = read_open_alerts(bulk)
     changes, is_judged = Changes(), False
-    load_id, refreshed_at = read_data_version(bulk).without_days
-    version = f"{load_id} {refreshed_at} {rules}"
+    version = _version(bulk, rules)
     if version != seen and not is_loading:
         fleet = read_store_states(bulk)
         if fleet is not None:
             is_judged = True
             changes += _judge_stores(look, rules, alerts, fleet, is_first=seen is None)
             seen = version
-    changes += _judge_sources(look, rules, alerts, watching_since)
+    judged = _judge_sources(bulk, rules, alerts, now=now, watching_since=watching_since)
+    _write_sources(look, judged)
+    changes += judged.changes
     insert_deliveries(bulk, look.deliveries, look.notice.targets, now=now)
     write_watch(bulk, Watch(now, watching_since, seen))
     return Watched(
@@ -194,15 +221,28 @@ def _close_stores(look: _Look, fleet: FleetStates, closed: Sequence[OpenAlert]) 
             look.deliveries.append(NewDelivery(alert.alert_id, False, message, is_held=is_held))
 
 
+@dataclass(frozen=True, slots=True)
+class _SourceJudgement:
+    """What the clock changes in alerts about sources and in their messages that wait."""
+
+    changes: Changes
+    pending: Sequence[PendingDelivery]
+    is_business_now: bool
+
+    @property
+    def has_turned(self) -> bool:
+        """Whether a message that waits is to be held back, or let go."""
+        return any(one.is_held is self.is_business_now for one in self.pending)
+
+
 def _judge_sources(
-    look: _Look, rules: Rules, alerts: OpenAlerts, watching_since: datetime
-) -> Changes:
-    """Open and close what is about sources."""
-    bulk, now = look.bulk, look.now
+    bulk: Bulk, rules: Rules, alerts: OpenAlerts, *, now: datetime, watching_since: datetime
+) -> _SourceJudgement:
+    """Decide on alerts about sources. Writes nothing."""
     now_us = microseconds(now)
     looks = read_source_looks(bulk)
     pending = [one for one in read_pending(bulk) if _is_of_source(one.key)]
-    feed = _feed(look, rules, looks, alerts, is_needed=bool(pending))
+    feed = _feed(bulk, rules, looks, alerts, now=now, is_needed=bool(pending))
     conditions = source_conditions(
         looks,
         feed,
@@ -214,6 +254,12 @@ def _judge_sources(
     damp = timedelta(microseconds=rules.damp_us)
     closed_at = read_closed_at(bulk, since=now - damp)
     changes = judge_sources(conditions, alerts, closed_at, rules, now_us=now_us)
+    return _SourceJudgement(changes, pending, feed.is_business_now)
+
+
+def _write_sources(look: _Look, judged: _SourceJudgement) -> None:
+    """Open and close alerts about sources, with their messages."""
+    bulk, now, changes = look.bulk, look.now, judged.changes
     is_told = bool(look.notice.targets)
     none: list[int | None] = [None] * len(changes.opened)
     ids = insert_alerts(bulk, changes.opened, none, opened_at=now, is_told=is_told)
@@ -232,31 +278,31 @@ def _judge_sources(
     for alert in changes.closed:
         if alert.is_told:
             message = messages.source_closed(alert.key, now, pages)
-            is_held = not feed.is_business_now
+            is_held = not judged.is_business_now
             look.deliveries.append(NewDelivery(alert.alert_id, False, message, is_held=is_held))
-    _hold(bulk, pending, lambda _: not feed.is_business_now)
-    return changes
+    _hold(bulk, judged.pending, lambda _: not judged.is_business_now)
 
 
 def _feed(
-    look: _Look,
+    bulk: Bulk,
     rules: Rules,
     looks: Sequence[SourceLook],
     alerts: OpenAlerts,
     *,
+    now: datetime,
     is_needed: bool,
 ) -> Feed:
     """The feed, read only where it can make a difference: it costs a calendar of all stores."""
-    now_us, late_us = microseconds(look.now), rules.source_us
+    now_us, late_us = microseconds(now), rules.source_us
     if not is_needed:
         is_needed = any(_is_of_source(key) for key in alerts) or any(
             now_us - one.refreshed_us > late_us for one in looks
         )
     if not is_needed:
-        newest = read_newest_poll(look.bulk)
+        newest = read_newest_poll(bulk)
         is_needed = newest is not None and late_us < now_us - microseconds(newest) < LOOKBACK_US
     if is_needed:
-        return read_feed(look.bulk, now=look.now)
+        return read_feed(bulk, now=now)
     return Feed(None, None, is_business_now=False)
 
 

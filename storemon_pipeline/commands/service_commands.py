@@ -201,4 +201,5 @@ def _row_counts(client: "DagsterGraphQL", run_id: str) -> list[str]:
         parts = " + ".join(f"{made.numbers.get(f'rows_{name}', 0):,} {name}" for name in _COUNTS)
         file = made.words.get("file", "")
         lines.append(f"{made.asset}: {made.numbers['rows_read']:,} rows read = {parts}  {file}")
-    return lines
+    # A refresh without new data materializes nothing.
+    return lines or ["Nothing new: all figures are up to date."]

@@ -1,4 +1,4 @@
-"""How the assets tell in the Dagster UI what they did."""
+"""Metadata of assets and checks, as the Dagster UI shows it."""
 
 from datetime import datetime
 from typing import Any
@@ -10,14 +10,14 @@ from storemon_pipeline.files.csv_text import Progress
 from storemon_pipeline.ingestion.ingest_files import FileLoad, SourceLoad
 
 Metadata = dict[str, Any]
-"""Dagster does not export the type of a metadata value."""
+"""Dagster does not export the type of metadata values."""
 
 _MEGABYTE = 1_000_000
 _MOST_LOADS = 100
 
 
 def log_progress(context: dg.AssetExecutionContext) -> Progress:
-    """A callback that writes how far the reading is to the run's log."""
+    """A callback that logs the progress of reading a file."""
 
     def on_progress(bytes_done: int, bytes_total: int, rows: int) -> None:
         context.log.info(
@@ -71,12 +71,12 @@ def _load_record(load: FileLoad) -> dg.TableRecord:
 
 
 def as_of_metadata(as_of: datetime | None) -> Metadata:
-    """The instant that a table speaks of, when there is one."""
+    """The instant of a table's figures, when there is one."""
     return {} if as_of is None else {"as_of": dg.MetadataValue.timestamp(as_of)}
 
 
 def preview(rows: pa.Table) -> dg.TableMetadataValue:
-    """The rows as a small table."""
+    """Rows as a table."""
     return dg.MetadataValue.table(
         records=[
             dg.TableRecord({name: str(value) for name, value in row.items()})
@@ -84,3 +84,22 @@ def preview(rows: pa.Table) -> dg.TableMetadataValue:
         ],
         schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in rows.column_names]),
     )
+
+
+_COMPUTED = ("business_hour_intervals", "store_uptime", "store_uptime_daily")
+"""The assets whose materializations hold a `load_version`; the first is made before the others."""
+
+
+def was_made_of(instance: dg.DagsterInstance, version: str) -> bool:
+    """Whether all computed assets were last materialized from this version of the data."""
+    events = [instance.get_latest_materialization_event(dg.AssetKey(name)) for name in _COMPUTED]
+    made = [event for event in events if event is not None]
+    if len(made) < len(_COMPUTED):
+        return False
+    versions = {
+        event.asset_materialization.metadata.get("load_version")
+        for event in made
+        if event.asset_materialization is not None
+    }
+    is_in_order = all(made[0].timestamp <= event.timestamp for event in made[1:])
+    return is_in_order and versions == {dg.MetadataValue.text(version)}

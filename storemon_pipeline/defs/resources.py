@@ -1,15 +1,93 @@
-"""What the assets are given from outside: the database and the data folder."""
+"""The resources of assets and jobs: everything that the settings decide."""
+
+from datetime import timedelta
+from typing import Self
 
 import dagster as dg
+from pydantic import Field
+
+from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.evaluate import Notice
+from storemon_pipeline.alerts.targets import labelled, split_urls
+from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
+from storemon_pipeline.settings import Settings
 
 
 class Database(dg.ConfigurableResource[None]):
-    """The storemon database, by its URL."""
+    """The storemon database."""
 
-    url: str
+    url: str = Field(description="A URL that libpq understands.")
 
 
 class DataFolder(dg.ConfigurableResource[None]):
-    """The folder in which the sources' files lie: a local path, or a URL that fsspec reads."""
+    """The folder that holds the sources' files."""
 
-    path: str
+    path: str = Field(description="A local path, or a URL that fsspec reads.")
+
+
+class Retention(dg.ConfigurableResource[None]):
+    """How long data is kept, counted back from the newest poll."""
+
+    keep_polls_days: int
+    keep_reports_days: int
+
+    @property
+    def keep_polls(self) -> timedelta:
+        """How long raw polls are kept."""
+        return timedelta(days=self.keep_polls_days)
+
+    @property
+    def keep_reports(self) -> timedelta:
+        """How long reports are kept."""
+        return timedelta(days=self.keep_reports_days)
+
+
+class Alerting(dg.ConfigurableResource[None]):
+    """When there is an alert, and where its messages go."""
+
+    down_minutes: float
+    silent_hours: float
+    source_hours: float
+    share_percent: float
+    min_stores: int
+    damp_minutes: float
+    public_url: str | None = None
+    urls: str | None = Field(
+        default=None, description="Apprise URLs. Secret: given as an environment variable."
+    )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The resource with the values of the settings; secrets stay in the environment."""
+        return cls(
+            down_minutes=settings.alert_down_minutes,
+            silent_hours=settings.alert_silent_hours,
+            source_hours=settings.alert_source_hours,
+            share_percent=settings.alert_share_percent,
+            min_stores=settings.alert_min_stores,
+            damp_minutes=settings.alert_damp_minutes,
+            public_url=settings.public_url,
+            urls=dg.EnvVar("STOREMON_ALERT_URLS") if settings.alert_urls else None,
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """From when on something is an alert."""
+        return Rules(
+            down_us=round(self.down_minutes * MINUTE_US),
+            silent_us=round(self.silent_hours * HOUR_US),
+            source_us=round(self.source_hours * HOUR_US),
+            share_percent=self.share_percent,
+            min_stores=self.min_stores,
+            damp_us=round(self.damp_minutes * MINUTE_US),
+        )
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """The addresses of messages, by their labels."""
+        return {} if not self.urls else labelled(split_urls(self.urls))
+
+    @property
+    def notice(self) -> Notice:
+        """The labels of the addresses, and the root of links in messages."""
+        return Notice(tuple(self.targets), self.public_url)

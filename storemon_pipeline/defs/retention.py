@@ -1,4 +1,4 @@
-"""The daily job that drops what is too old, and checks all that stays."""
+"""The daily job that enforces retention, and compares everything that stays with the polls."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,14 +7,13 @@ from typing import Final
 import dagster as dg
 
 from storemon_pipeline.contract import RETENTION_JOB
-from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.resources import Database, Retention
 from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.retention.enforce import check_all_status_runs, drop_old_data
-from storemon_pipeline.settings import Settings
 
 KEEP_DAGSTER_RUNS: Final = timedelta(days=7)
 MOST_RUNS_PURGED: Final = 5_000
-"""So many at a time; a run is deleted in some hundredths of a second."""
+"""Per day; deleting a run takes some hundredths of a second."""
 
 _ENDED: Final = [
     dg.DagsterRunStatus.SUCCESS,
@@ -23,18 +22,17 @@ _ENDED: Final = [
 ]
 _PAGE: Final = 500
 
-# A reader that holds the polls for long, or a server that is away, is gone after a while.
+# A long reader of the polls, or a server that is down, usually passes within a minute.
 _RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=30)
 
 
 @dg.op(retry_policy=_RETRIES, out=dg.Out(dg.Nothing))
-def drop_what_is_old(context: dg.OpExecutionContext, database: Database) -> None:
-    """Raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS are gone."""
-    settings = Settings()
+def drop_what_is_old(
+    context: dg.OpExecutionContext, database: Database, retention: Retention
+) -> None:
+    """Drop raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS."""
     dropped = drop_old_data(
-        database.url,
-        keep_polls=timedelta(days=settings.keep_polls_days),
-        keep_reports=timedelta(days=settings.keep_reports_days),
+        database.url, keep_polls=retention.keep_polls, keep_reports=retention.keep_reports
     )
     context.log.info(
         "dropped %d weeks of polls and %d superseded ones, expired %d reports, dropped %d "
@@ -49,9 +47,9 @@ def drop_what_is_old(context: dg.OpExecutionContext, database: Database) -> None
 
 @dg.op(retry_policy=_RETRIES, ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def purge_dagster_runs(context: dg.OpExecutionContext) -> None:
-    """Dagster's ended runs of more than a week ago are gone, with their events.
+    """Delete ended runs of more than a week ago, with their events.
 
-    The newest run of each job stays, so that its assets keep what they say of themselves.
+    The newest run of each job and the newest materialization of each asset stay.
     """
     before = datetime.now(UTC) - KEEP_DAGSTER_RUNS
     purged = 0
@@ -62,14 +60,17 @@ def purge_dagster_runs(context: dg.OpExecutionContext) -> None:
 
 
 def old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
-    """The ids of ended runs that were created before an instant, without each job's newest."""
+    """The ids of ended runs that were created before an instant and that nothing still needs."""
     seen: set[str] = set()
+    materializations = map(instance.get_latest_materialization_event, instance.all_asset_keys())
+    kept = {event.run_id for event in materializations if event is not None}
     cursor: str | None = None
     filters = dg.RunsFilter(statuses=_ENDED)
     while records := instance.get_run_records(filters, limit=_PAGE, cursor=cursor):
         for record in records:
             run = record.dagster_run
-            if run.job_name in seen and record.create_timestamp < before:
+            is_old = record.create_timestamp < before
+            if is_old and run.job_name in seen and run.run_id not in kept:
                 yield run.run_id
             seen.add(run.job_name)
         cursor = records[-1].dagster_run.run_id
@@ -77,34 +78,37 @@ def old_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[str]:
 
 @dg.op(retry_policy=_RETRIES, ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def compare_every_run(context: dg.OpExecutionContext, database: Database) -> None:
-    """Every status run is what the polls make. Fails where one is not."""
+    """Compute every status run again from the polls, and fail when one differs."""
     runs = check_all_status_runs(database.url)
     if runs.different:
         raise dg.Failure(
-            f"{runs.different} of {runs.compared} status runs are not what their polls make",
+            f"{runs.different} of {runs.compared} status runs differ from their polls",
             allow_retries=False,
         )
-    context.log.info("%d status runs are what their polls make", runs.compared)
+    context.log.info("%d status runs agree with their polls", runs.compared)
 
 
 @dg.op(retry_policy=_RETRIES, ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def compare_every_day(context: dg.OpExecutionContext, database: Database) -> None:
-    """Every day of every store is what the runs make. Fails where one is not."""
+    """Compute every day of every store again from the status runs, and fail when one differs."""
     days = compare_all_days(database.url)
     if days.different:
         raise dg.Failure(
-            f"{days.different} of {days.compared} days are not what their status runs make",
+            f"{days.different} of {days.compared} days differ from their status runs",
             allow_retries=False,
         )
-    context.log.info("%d days are what their status runs make", days.compared)
+    context.log.info("%d days agree with their status runs", days.compared)
 
 
 @dg.job(
     name=RETENTION_JOB,
-    description="Drops polls, reports and Dagster's runs that are too old; checks all that stays.",
+    description=(
+        "Drops polls, reports, closed alerts and Dagster runs that are past their retention; then "
+        "computes all status runs and days again and compares them."
+    ),
 )
 def retention_job() -> None:
-    """Drop first, then purge and check what is left."""
+    """Drop first, then purge runs and compare the rest."""
     dropped = drop_what_is_old()
     purge_dagster_runs(start=dropped)
     compare_every_run(start=dropped)
@@ -116,4 +120,5 @@ daily_retention = dg.ScheduleDefinition(
     cron_schedule="30 3 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Enforces retention once a day, at a quiet hour.",
 )

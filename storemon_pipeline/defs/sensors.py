@@ -1,36 +1,36 @@
-"""What starts a job when something outside has happened."""
+"""The sensor that starts a refresh when files in the data folder change."""
 
 import json
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from storemon_pipeline.defs.jobs import is_refresh_under_way, refresh_job
+from storemon_pipeline.defs.jobs import is_refresh_active, refresh_job
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.ingestion.watch_files import is_all_read, look_at_files
 
-_SECONDS_BETWEEN_LOOKS = 15
+_SECONDS_BETWEEN_CHECKS = 15
 
 
 @dg.sensor(
     job=refresh_job,
-    minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS,
+    minimum_interval_seconds=_SECONDS_BETWEEN_CHECKS,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts a refresh when a file in the data folder is new or has changed.",
 )
 def new_files(
     context: dg.SensorEvaluationContext, database: Database, data: DataFolder
 ) -> dg.SensorResult | dg.SkipReason:
-    """Start a refresh when files have changed and nobody has read them yet.
+    """Start a refresh when files have changed that no refresh has read yet.
 
-    The cursor holds the digest of what was last seen and counts the changes. A change that comes
-    while a refresh is under way is seen after it. Dagster never starts two runs with one key, so
-    the key is made of both: files that are again as they were some time ago are a change like any
-    other.
+    The cursor holds the digest of the files at the last check and the number of changes so far. A
+    change during a refresh is found after it. Dagster never starts two runs with one run key, so
+    the key holds both: when files return to an earlier state, that is a change as well.
     """
-    if is_refresh_under_way(context.instance):
-        return dg.SkipReason("a refresh is under way")
+    if is_refresh_active(context.instance):
+        return dg.SkipReason("a refresh is running")
     if not context.cursor:
-        # Whoever has just started the daemon may be about to ask for a first refresh.
+        # The first refresh of a new installation is started by `storemon up`.
         first = json.dumps({"digest": "", "changes": 0})
         return dg.SensorResult(skip_reason="watching from now on", cursor=first)
     sighting = look_at_files(data.path, now=datetime.now(UTC))
@@ -40,6 +40,6 @@ def new_files(
     changes = seen["changes"] + 1
     cursor = json.dumps({"digest": sighting.digest, "changes": changes})
     if is_all_read(database.url, sighting):
-        return dg.SensorResult(skip_reason="everything has been read", cursor=cursor)
+        return dg.SensorResult(skip_reason="every file has been read", cursor=cursor)
     request = dg.RunRequest(run_key=f"{changes}-{sighting.digest}")
     return dg.SensorResult(run_requests=[request], cursor=cursor)

@@ -1,151 +1,156 @@
-"""The assets that fan out over shards of the stores, when there is more than one shard.
+"""Assets that fan out over shards of the stores, when there is more than one shard.
 
-They are graphs: one step plans, one step for each shard computes, one finishes. What a step does is
-the operations' matter; between steps nothing is handed on but that they are done.
+They are graphs: one step plans, one step for each shard computes, one finishes. The steps hand on
+nothing but that they are done; what they share is in the database.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from typing import Any
 
 import dagster as dg
 
-from storemon_pipeline.defs.asset_specs import OWNERS, told_apart
+from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.executors import FANS_OUT_WHILE_RUNNING
-from storemon_pipeline.defs.metadata import Metadata
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.reports.make_shards import make_shards
 from storemon_pipeline.settings import Settings
 
 Plan = Callable[[dg.OpExecutionContext, Database, int], int]
-"""Plans so many shards; returns how many there are."""
-
-Finish = Callable[[dg.OpExecutionContext, Database], tuple[Metadata, dg.AssetCheckResult]]
-"""Puts the shards together; returns what the asset and its check have to say."""
+"""Plans this many shards; returns how many there are."""
 
 Results = Iterator[dg.Output[None] | dg.AssetCheckResult]
 
-_UPSTREAM: Final = ("status_runs", "business_hour_intervals", "store_timezones", "closures")
+Finish = Callable[[dg.OpExecutionContext, Database], Results]
+"""Puts the shards together; yields the output `result` of the asset, and its checks."""
 
 
-def fan_out(
-    settings: Settings,
-    *,
-    name: str,
-    description: str,
-    kinds: set[str],
-    check: dg.AssetCheckSpec,
-    is_report: bool,
-    plan: Plan,
-    finish: Finish,
-) -> dg.AssetsDefinition:
-    """An asset that is made in `settings.shards` steps beside the first and the last.
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What distinguishes one fanned-out asset from another. `config` is that of the first step."""
 
-    The steps come about while the run goes on, or stand in the definition where the executor wants
-    to know them beforehand; in that case those that are not needed do nothing.
+    name: str
+    description: str
+    kinds: set[str]
+    inputs: Sequence[str]
+    plan: Plan
+    finish: Finish
+    check: dg.AssetCheckSpec | None = None
+    config: type[dg.Config] | None = None
+    is_report: bool = False
+
+
+def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
+    """An asset that is made in `settings.shards` steps, with one before and one after them.
+
+    The steps are created while the run goes on. Where the executor needs to know them beforehand,
+    they are part of the definition, and those that are not needed do nothing.
     """
-    check_out = f"{name}_{check.name}"
+    check_outs = [] if graph.check is None else [f"{graph.name}_{graph.check.name}"]
 
     def make(context: dg.OpExecutionContext, database: Database, number: int) -> None:
-        with told_apart():
+        with map_failures():
             stores = make_shards(
-                database.url, run_id=context.run_id, number=number, is_report=is_report
+                database.url, run_id=context.run_id, number=number, is_report=graph.is_report
             )
         context.log.info("shard %d has %d stores", number, stores)
 
     @dg.op(
-        name=f"finish_{name}",
+        name=f"finish_{graph.name}",
         ins={"made": dg.In(dg.Nothing)},
-        out={"result": dg.Out(dg.Nothing), check_out: dg.Out(dg.Nothing)},
+        out={name: dg.Out(dg.Nothing) for name in ("result", *check_outs)},
     )
     def finish_op(context: dg.OpExecutionContext, database: Database) -> Results:
-        """All shards are put together, in one transaction."""
-        with told_apart():
-            metadata, checked = finish(context, database)
-        yield dg.Output(None, "result", metadata=metadata)
-        yield checked
+        """Put all shards together, in one transaction."""
+        with map_failures():
+            yield from graph.finish(context, database)
 
     steps = _while_running if settings.executor in FANS_OUT_WHILE_RUNNING else _beforehand
-    plan_op, fan = steps(name, settings.shards, plan, make)
+    plan_op, fan = steps(graph, settings.shards, make)
 
-    def compose(
-        status_runs: object,
-        business_hour_intervals: object,
-        store_timezones: object,
-        closures: object,
-    ) -> dict[str, object]:
-        planned = plan_op(
-            status_runs=status_runs,
-            business_hour_intervals=business_hour_intervals,
-            store_timezones=store_timezones,
-            closures=closures,
-        )
-        return dict(finish_op(made=fan(planned))._asdict())
+    def compose(**inputs: object) -> object:
+        finished = finish_op(made=fan(plan_op(**inputs)))
+        return dict(finished._asdict()) if check_outs else finished
 
-    compose.__name__ = name
+    # Dagster reads the graph's inputs from the signature.
+    compose.__signature__ = Signature(  # type: ignore[attr-defined]
+        [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in graph.inputs]
+    )
     return dg.graph_asset(
-        name=name,
-        description=description,
-        ins={upstream: dg.AssetIn(dagster_type=dg.Nothing) for upstream in _UPSTREAM},
-        group_name="uptime",
-        kinds=kinds,
-        owners=OWNERS,
-        check_specs=[check],
+        name=graph.name,
+        description=graph.description,
+        ins={name: dg.AssetIn(dagster_type=dg.Nothing) for name in graph.inputs},
+        kinds=graph.kinds,
+        check_specs=None if graph.check is None else [graph.check],
+        config=None if graph.config is None else _config_of_plan(graph.name, graph.config),
     )(compose)
+
+
+def _config_of_plan(name: str, config: type[dg.Config]) -> dg.ConfigMapping:
+    """The graph's config is that of its first step."""
+
+    def configure_plan(values: dict[str, Any]) -> dict[str, Any]:
+        return {f"plan_{name}": {"config": values}}
+
+    return dg.ConfigMapping(config_fn=configure_plan, config_schema=config.to_config_schema())
 
 
 Make = Callable[[dg.OpExecutionContext, Database, int], None]
 """Makes the shard of this number."""
 
 Fan = Callable[[Any], object]
-"""What the plan's step gives becomes what the steps of all shards give."""
+"""From the output of the plan's step to the outputs of the steps of all shards."""
 
 
-def _while_running(name: str, shards: int, plan: Plan, make: Make) -> tuple[dg.OpDefinition, Fan]:
-    """The plan's step, which makes a step come about for each shard that it has planned."""
+def _plan_arguments(graph: Graph) -> dict[str, Any]:
+    return {
+        "name": f"plan_{graph.name}",
+        "ins": {name: dg.In(dg.Nothing) for name in graph.inputs},
+        "config_schema": None if graph.config is None else graph.config.to_config_schema(),
+    }
 
-    @dg.op(
-        name=f"plan_{name}",
-        ins={upstream: dg.In(dg.Nothing) for upstream in _UPSTREAM},
-        out=dg.DynamicOut(dg.Nothing),
-    )
+
+def _while_running(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefinition, Fan]:
+    """The plan's step, which creates a step for each shard that it has planned."""
+
+    @dg.op(out=dg.DynamicOut(dg.Nothing), **_plan_arguments(graph))
     def plan_op(
         context: dg.OpExecutionContext, database: Database
     ) -> Iterator[dg.DynamicOutput[None]]:
-        """What is to be made is known, and in how many shards."""
-        with told_apart():
-            planned = plan(context, database, shards)
+        """Decide what to make, and in how many shards."""
+        with map_failures():
+            planned = graph.plan(context, database, shards)
         for number in range(planned):
             yield dg.DynamicOutput(None, mapping_key=str(number))
 
-    @dg.op(name=f"shard_of_{name}", ins={"planned": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
+    @dg.op(
+        name=f"shard_of_{graph.name}", ins={"planned": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing)
+    )
     def make_op(context: dg.OpExecutionContext, database: Database) -> None:
-        """The figures of one shard are in the database."""
+        """Compute the figures of one shard."""
         make(context, database, int(context.get_mapping_key() or 0))
 
     return plan_op, lambda planned: planned.map(lambda done: make_op(planned=done)).collect()
 
 
-def _beforehand(name: str, shards: int, plan: Plan, make: Make) -> tuple[dg.OpDefinition, Fan]:
-    """The plan's step; every shard that there may be has a step of its own."""
+def _beforehand(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefinition, Fan]:
+    """The plan's step; every possible shard has a step of its own."""
 
-    @dg.op(
-        name=f"plan_{name}",
-        ins={upstream: dg.In(dg.Nothing) for upstream in _UPSTREAM},
-        out=dg.Out(dg.Nothing),
-    )
+    @dg.op(out=dg.Out(dg.Nothing), **_plan_arguments(graph))
     def plan_op(context: dg.OpExecutionContext, database: Database) -> None:
-        """What is to be made is known, and in how many shards."""
-        with told_apart():
-            plan(context, database, shards)
+        """Decide what to make, and in how many shards."""
+        with map_failures():
+            graph.plan(context, database, shards)
 
     def make_op(number: int) -> dg.OpDefinition:
         @dg.op(
-            name=f"shard_{number}_of_{name}",
+            name=f"shard_{number}_of_{graph.name}",
             ins={"planned": dg.In(dg.Nothing)},
             out=dg.Out(dg.Nothing),
         )
         def make_one(context: dg.OpExecutionContext, database: Database) -> None:
-            """The figures of one shard are in the database."""
+            """Compute the figures of one shard."""
             make(context, database, number)
 
         return make_one

@@ -1,7 +1,8 @@
-"""The assets that load files: polls with their status runs, hours, zones, closures, names."""
+"""The assets that load files: polls with their status runs, and the sources that are snapshots."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import dagster as dg
 
@@ -13,22 +14,70 @@ from storemon_pipeline.checks.table_checks import (
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.database.previews import read_preview
-from storemon_pipeline.defs.asset_specs import FRESHNESS, OWNERS, told_apart
+from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import (
     Metadata,
     load_metadata,
     log_progress,
     preview,
+    was_made_of,
 )
 from storemon_pipeline.defs.resources import Database, DataFolder
-from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source, note_missing_source
+from storemon_pipeline.ingestion.sources import SNAPSHOTS, Snapshot
+from storemon_pipeline.ingestion.watch_files import is_all_read, look_at_files, record_unchanged
 from storemon_pipeline.loads.load_log import read_first_polled_at
 
-_GROUP = "sources"
+Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
+
+_FILES: Final = {"csv", "postgres"}
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "new_data",
+            # Without new data it is skipped, and so is everything after it.
+            skippable=True,
+            description=(
+                "Whether anything came since the last refresh: unread files, pushed rows, undone "
+                "loads. When nothing did, the refresh ends here and adds no materialization."
+            ),
+        )
+    ]
+)
+def new_data(
+    context: dg.AssetExecutionContext, database: Database, data: DataFolder
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Continue the refresh only when there is something to do."""
+    now = datetime.now(UTC)
+    with map_failures():
+        sighting = look_at_files(data.path, now=now)
+        with bulk_transaction(database.url) as bulk:
+            version = read_load_version(bulk)
+        unread = not is_all_read(database.url, sighting)
+        is_missing = any(
+            not files and not _is_optional(source) for source, files in sighting.files.items()
+        )
+        if not unread and not is_missing and was_made_of(context.instance, version):
+            record_unchanged(database.url, sighting, now=now)
+            context.log.info("nothing new: all figures are up to date")
+            return
+    yield dg.MaterializeResult(
+        metadata={
+            "files": sum(map(len, sighting.files.values())),
+            "has_unread_files": unread,
+            "load_version": version,
+        }
+    )
+
+
+def _is_optional(source: Source) -> bool:
+    return source in SNAPSHOTS and SNAPSHOTS[source].is_optional
 
 
 @dg.multi_asset(
@@ -36,40 +85,38 @@ _GROUP = "sources"
     specs=[
         dg.AssetSpec(
             "store_status",
-            group_name=_GROUP,
-            kinds={"csv", "postgres"},
-            owners=OWNERS,
-            freshness_policy=FRESHNESS,
-            description="The polls: at this instant this store was active or inactive.",
+            deps=["new_data"],
+            kinds=_FILES,
+            description="Polls: whether a store was active or inactive at an instant.",
         ),
         dg.AssetSpec(
             "status_runs",
             deps=["store_status"],
-            group_name=_GROUP,
             kinds={"postgres"},
-            owners=OWNERS,
-            freshness_policy=FRESHNESS,
-            description="Polls of one store and status as runs, mended in the polls' transaction.",
+            description=(
+                "Status runs: consecutive equal polls of a store, compressed into one row. Written "
+                "in the same transaction as the polls."
+            ),
         ),
     ],
     check_specs=[
         dg.AssetCheckSpec(
             "no_poll_lost",
             asset="store_status",
-            description="Every poll that a load of this run has counted as new is in the table.",
+            description="Every poll that this run's loads counted as new is in the table.",
         ),
         dg.AssetCheckSpec(
             "runs_match_polls",
             asset="status_runs",
-            description="Made again from the polls around what arrived, the runs are the same.",
+            description="Status runs around the new polls, computed again from them, are the same.",
         ),
     ],
 )
 def polls_and_runs(
     context: dg.AssetExecutionContext, database: Database, data: DataFolder
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """New polls are in the database, and the status runs are what they compress into."""
-    with told_apart():
+) -> Results:
+    """Load new polls, and update the status runs with them."""
+    with map_failures():
         load = ingest_source(
             database.url,
             data.path,
@@ -78,7 +125,7 @@ def polls_and_runs(
             run_id=context.run.run_id,
             on_progress=log_progress(context),
         )
-    with told_apart(), bulk_transaction(database.url) as bulk:
+    with map_failures(), bulk_transaction(database.url) as bulk:
         newest = read_newest_poll(bulk)
         since = read_first_polled_at(bulk, load.load_ids)
         lost = count_lost_polls(bulk, load.load_ids)
@@ -113,134 +160,38 @@ def polls_and_runs(
         passed=runs.different == 0,
         metadata={"compared": runs.compared, "different": runs.different},
     )
-    with told_apart():
+    with map_failures():
         load.raise_unusable()
 
 
-@dg.asset(
-    group_name=_GROUP,
-    kinds={"csv", "postgres"},
-    owners=OWNERS,
-    freshness_policy=FRESHNESS,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "hours_readable",
-            asset="business_hours",
-            description="No row of the hours' file was rejected: each would change a store's week.",
-        )
-    ],
-)
-def business_hours(
-    context: dg.AssetExecutionContext, database: Database, data: DataFolder
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Weekly opening hours as their source gives them, with the versions that came before."""
-    yield from _load_snapshot(context, database, data, Source.BUSINESS_HOURS, "hours_readable")
+def _snapshot_asset(source: Source, snapshot: Snapshot) -> dg.AssetsDefinition:
+    @dg.asset(name=source.value, deps=["new_data"], kinds=_FILES, description=snapshot.description)
+    def load_snapshot(
+        context: dg.AssetExecutionContext, database: Database, data: DataFolder
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Load the source's files when one of them has changed."""
+        now = datetime.now(UTC)
+        with map_failures():
+            try:
+                load = ingest_source(
+                    database.url, data.path, source, now=now, run_id=context.run.run_id
+                )
+            except MissingSourceError:
+                if not snapshot.is_optional:
+                    raise
+                load = SourceLoad(files=0, loads=(), unusable=())
+                note_missing_source(database.url, source, now=now)
+        with map_failures(), bulk_transaction(database.url) as bulk:
+            rows = preview(read_preview(bulk, source.value))
+        yield dg.MaterializeResult(metadata=load_metadata(load) | {"preview": rows})
+        with map_failures():
+            load.raise_unusable()
+
+    return load_snapshot
 
 
-@dg.asset(
-    group_name=_GROUP,
-    kinds={"csv", "postgres"},
-    owners=OWNERS,
-    freshness_policy=FRESHNESS,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "zones_known",
-            asset="store_timezones",
-            description="Every time zone is in the IANA data; lists those that are not.",
-        )
-    ],
-)
-def store_timezones(
-    context: dg.AssetExecutionContext, database: Database, data: DataFolder
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """The stores' IANA time zones, with the versions that came before."""
-    yield from _load_snapshot(
-        context, database, data, Source.STORE_TIMEZONES, "zones_known", Reason.UNKNOWN_ZONE
-    )
-
-
-@dg.asset(
-    group_name=_GROUP,
-    kinds={"csv", "postgres"},
-    owners=OWNERS,
-    freshness_policy=FRESHNESS,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "closures_readable",
-            asset="closures",
-            description="No row of the closures' file was rejected.",
-        )
-    ],
-)
-def closures(
-    context: dg.AssetExecutionContext, database: Database, data: DataFolder
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Planned closures; without a file those that were pushed, and those that a file said last."""
-    yield from _load_snapshot(
-        context, database, data, Source.CLOSURES, "closures_readable", is_optional=True
-    )
-
-
-@dg.asset(
-    group_name=_GROUP,
-    kinds={"csv", "postgres"},
-    owners=OWNERS,
-    freshness_policy=FRESHNESS,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "details_readable",
-            asset="store_details",
-            description="No row of the stores' file was rejected.",
-        )
-    ],
-)
-def store_details(
-    context: dg.AssetExecutionContext, database: Database, data: DataFolder
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Names, groups and regions of stores; without a file what it said last."""
-    yield from _load_snapshot(
-        context, database, data, Source.STORE_DETAILS, "details_readable", is_optional=True
-    )
-
-
-def _load_snapshot(
-    context: dg.AssetExecutionContext,
-    database: Database,
-    data: DataFolder,
-    source: Source,
-    check_name: str,
-    reason: Reason | None = None,
-    *,
-    is_optional: bool = False,
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Load a snapshot's file, and warn of rows that the last one rejected."""
-    with told_apart():
-        try:
-            load = ingest_source(
-                database.url, data.path, source, now=datetime.now(UTC), run_id=context.run.run_id
-            )
-        except MissingSourceError:
-            if not is_optional:
-                raise
-            load = SourceLoad(files=0, loads=(), unusable=())
-            note_missing_source(database.url, source, now=datetime.now(UTC))
-    with told_apart(), bulk_transaction(database.url) as bulk:
-        rejected, examples = read_rejected(bulk, source, reason=reason)
-        rows = preview(read_preview(bulk, source.value))
-    yield dg.MaterializeResult(
-        asset_key=source.value, metadata=load_metadata(load) | {"preview": rows}
-    )
-    yield dg.AssetCheckResult(
-        asset_key=source.value,
-        check_name=check_name,
-        passed=rejected == 0,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "rejected": rejected,
-            "rows": dg.MetadataValue.json(
-                [f"line {example.line}: {example.row_text}" for example in examples]
-            ),
-        },
-    )
-    with told_apart():
-        load.raise_unusable()
+SOURCE_ASSETS: Final = [
+    new_data,
+    polls_and_runs,
+    *(_snapshot_asset(source, snapshot) for source, snapshot in SNAPSHOTS.items()),
+]

@@ -1,7 +1,7 @@
 """The table `store_uptime_daily`: which of its days must be made again, and writing them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +76,17 @@ def write_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray
         WHERE d.store_key = b.store_key AND d.local_date >= b.from_date
         """
     )
+    append_days(bulk, stores, days)
+
+
+def append_days(bulk: Bulk, stores: StoreIndex, days: Days) -> None:
+    """These days, which have no rows yet, are in the table."""
     bulk.append("store_uptime_daily", _rows(stores.store_keys, days))
+
+
+def delete_day(bulk: Bulk, day: date) -> None:
+    """No store has a row for this local date."""
+    bulk.execute("DELETE FROM store_uptime_daily WHERE local_date = $1", (day,))
 
 
 def write_daily_as_of(bulk: Bulk, as_of: datetime) -> None:

@@ -57,3 +57,17 @@ def read_input_version(bulk: Bulk) -> str:
         """
     )
     return version
+
+
+def read_load_version(bulk: Bulk) -> str:
+    """The version of what was loaded, to be stored with what a refresh makes of it.
+
+    It changes with each load and each undo, and with the schema: new columns need new figures.
+    """
+    version: str = bulk.scalar(
+        """
+        SELECT concat_ws('/', (SELECT max(version_num) FROM alembic_version),
+                         (SELECT coalesce(max(load_id), 0) FROM loads)) AS version
+        """
+    )
+    return version

@@ -27,7 +27,7 @@ from storemon_pipeline.uptime.daily import NEVER, Days, compute_days
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """The triggers that mark stale stores leave out what is as near to the last refresh."""
 
-_STORES_PER_REFRESHED_CHUNK: Final = 100_000
+STORES_PER_REFRESHED_CHUNK: Final = 100_000
 """So many stores are in memory with the days of a first refresh: a week takes a gigabyte."""
 
 _CHECKED_STORES: Final = 200
@@ -71,7 +71,7 @@ def refresh_daily(url: str) -> DailyRefresh:
         stale = read_stale_stores(bulk)
         mended = stores.positions(stale.store_keys)
         changed_us[mended] = np.minimum(always_us, stale.since_us)
-        changed_us = np.maximum(changed_us, _kept_from_us(bulk))
+        changed_us = np.maximum(changed_us, read_computable_from_us(bulk))
         # All stores, whose rows are read without naming them; then the mended ones from further on.
         begin_us = np.maximum(changed_us, always_us)
         written = _refresh_in_parts(bulk, stores, begin_us, newest)
@@ -115,7 +115,7 @@ def _refresh_in_parts(
 ) -> int:
     """As `_refresh_days`, for so many stores at a time as memory is meant for."""
     written = first = 0
-    for chunk in stores.chunks(_STORES_PER_REFRESHED_CHUNK):
+    for chunk in stores.chunks(STORES_PER_REFRESHED_CHUNK):
         end = first + len(chunk)
         written += _refresh_days(bulk, chunk, changed_us[first:end], newest)
         first = end
@@ -124,7 +124,7 @@ def _refresh_in_parts(
 
 def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime) -> int:
     """The days of these stores since an instant each are made again; returns how many."""
-    days, from_day, first_poll_us = _make(bulk, stores, changed_us, newest)
+    days, from_day, first_poll_us = compute_stored_days(bulk, stores, changed_us, newest)
     # What was made of polls that are gone goes too: there are no days before the first poll.
     border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
     write_days(bulk, stores, days, from_day=np.minimum(border, from_day))
@@ -132,19 +132,19 @@ def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: 
 
 
 def _compare_days(bulk: Bulk, stores: StoreIndex, since_us: int, as_of: datetime) -> DaysComparison:
-    since = np.full(len(stores), max(since_us, _kept_from_us(bulk)))
-    days, from_day, _ = _make(bulk, stores, since, as_of)
+    since = np.full(len(stores), max(since_us, read_computable_from_us(bulk)))
+    days, from_day, _ = compute_stored_days(bulk, stores, since, as_of)
     different = count_different_days(bulk, stores, days, from_day=from_day)
     return DaysComparison(len(days.store), different)
 
 
-def _kept_from_us(bulk: Bulk) -> int:
+def read_computable_from_us(bulk: Bulk) -> int:
     """Since when days can be made again: two days after the oldest poll that is surely kept."""
     kept_from = read_kept_from(bulk)
     return ALWAYS if kept_from is None else microseconds(kept_from) + 2 * DAY_US
 
 
-def _make(
+def compute_stored_days(
     bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
 ) -> tuple[Days, IntArray, IntArray]:
     """The days of each store since the day of an instant, but none before its first poll.

@@ -75,3 +75,8 @@ def write_uptime_state(bulk: Bulk, state: UptimeState) -> None:
         """,
         (state.as_of, state.refreshed_at, state.stores, state.silent_stores),
     )
+
+
+def touch_uptime_state(bulk: Bulk, *, refreshed_at: datetime) -> None:
+    """`store_uptime` was still up to date at this instant."""
+    bulk.execute("UPDATE store_uptime_state SET refreshed_at = $1", (refreshed_at,))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.uptime_table import touch_uptime_state
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder
 from storemon_pipeline.ingestion.file_changes import has_been_read, is_quiet
 from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
 from storemon_pipeline.loads.file_states import read_file_states
+from storemon_pipeline.loads.source_checks import record_check, renew_check
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,14 @@ def is_all_read(url: str, sighting: Sighting) -> bool:
         for source, files in sighting.files.items()
         for file in files
     )
+
+
+def record_unchanged(url: str, sighting: Sighting, *, now: datetime) -> None:
+    """A refresh found nothing new: sources and figures count as refreshed `now`."""
+    with bulk_transaction(url) as bulk:
+        for source, files in sighting.files.items():
+            if files:
+                record_check(bulk, source, now)
+            else:
+                renew_check(bulk, source, now)
+        touch_uptime_state(bulk, refreshed_at=now)

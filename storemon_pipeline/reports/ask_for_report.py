@@ -1,4 +1,4 @@
-"""Asking for a report: one transaction writes the request and its line in the audit log."""
+"""Requesting a report: one transaction writes the request and its line in the audit log."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,8 +7,9 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from storemon_pipeline.access.audit_log import AuditEvent, record_event
+from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.reports.requests import request_report
+from storemon_pipeline.reports.requests import read_report, request_report
 
 
 def ask_for_report(
@@ -31,3 +32,18 @@ def ask_for_report(
         if audit is not None:
             record_event(connection, replace(audit, subject=report_id))
     return report_id
+
+
+def request_for_run(url: str, run_id: str, *, as_of: datetime | None, policy: Policy) -> str:
+    """A report that a Dagster run was configured to make is requested; returns its id.
+
+    The report has the run's id. A step that is retried finds its first request.
+    """
+    engine = create_engine(url, application_name="storemon report", pool_size=1)
+    try:
+        with engine.begin() as connection:
+            if read_report(connection, run_id) is None:
+                request_report(connection, report_id=run_id, as_of=as_of, policy=policy)
+    finally:
+        engine.dispose()
+    return run_id

@@ -7,7 +7,7 @@ import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.business_time.local_periods import LocalPieces, Period, divide
-from storemon_pipeline.domain.windows import DAY_US, IntArray
+from storemon_pipeline.domain.windows import DAY_US, BoolArray, IntArray
 from storemon_pipeline.uptime.history import Amounts, History, build_history
 from storemon_pipeline.uptime.incidents import find_incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -27,6 +27,15 @@ class Days:
     begin_local_us: IntArray
     amounts: Amounts
     incidents: IntArray
+
+    def take(self, which: BoolArray) -> "Days":
+        """The days for which this mask is true."""
+        return Days(
+            self.store[which],
+            self.begin_local_us[which],
+            self.amounts.take(which),
+            self.incidents[which],
+        )
 
 
 def compute_days(

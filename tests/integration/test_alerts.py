@@ -11,20 +11,27 @@ import pytest
 from receiver import Receiver, receiving
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
 from storemon_pipeline.alerts.conditions import Rules
-from storemon_pipeline.alerts.evaluate import Notice, Watched, watch_alerts
-from storemon_pipeline.contract import ALERT_JOB
+from storemon_pipeline.alerts.evaluate import (
+    Notice,
+    Watched,
+    is_evaluation_due,
+    watch_alerts,
+)
+from storemon_pipeline.contract import ALERT_JOB, REFRESH_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.locks import AdvisoryLock
 from storemon_pipeline.defs.alerts import alert_job, alerts
-from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.resources import Alerting, Database
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.settings import Settings
 
 NOTICE: Final = Notice(("json://receiver",), "https://storemon.example/")
 SILENT_NOTICE: Final = Notice()
+ALERTING: Final = Alerting.from_settings(Settings(alert_urls=None))
 
 
 def look(
@@ -349,7 +356,7 @@ def test_closed_alerts_go_with_the_reports_and_open_ones_stay(watched_url: str) 
 
 
 class TestSensor:
-    """The sensor and the job, on a real instance of Dagster."""
+    """The sensor and the job, on a real instance of Dagster, with settings from the environment."""
 
     @pytest.fixture
     def instance(self) -> Iterator[dg.DagsterInstance]:
@@ -363,37 +370,78 @@ class TestSensor:
             yield receiver
 
     def tick(self, instance: dg.DagsterInstance, url: str) -> str:
-        """Evaluate the sensor, and run what it asks for as the daemon would."""
-        resources = {"database": Database(url=url)}
+        """Evaluate the sensor, and run the job when it asks for it, as the daemon would."""
+        resources = {"database": Database(url=url), "alerting": Alerting.from_settings(Settings())}
         context = dg.build_sensor_context(instance=instance, resources=resources)
         result = alerts.evaluate_tick(context)
         if not result.run_requests:
             return str(result.skip_message)
+        assert [request.run_key for request in result.run_requests] == [None]
         assert alert_job.execute_in_process(instance=instance, resources=resources).success
-        return "sends"
+        return "ran"
 
-    def test_it_opens_alerts_and_has_their_messages_sent(
+    def watch(self, instance: dg.DagsterInstance, url: str) -> None:
+        """Evaluate once, so that the next alert is not the first."""
+        load(url, "A 08:00 up")
+        assert self.tick(instance, url) == "ran"
+
+    def test_the_job_evaluates_alerts_and_sends_their_messages(
         self, instance: dg.DagsterInstance, receiver: Receiver, database_url: str
     ) -> None:
-        load(database_url, "A 08:00 up")
-        assert self.tick(instance, database_url).startswith("0 alerts opened, 0 closed")
+        self.watch(instance, database_url)
         load(database_url, "A 09:00 down", "A 11:00 down")
-        assert self.tick(instance, database_url) == "sends"
+        assert self.tick(instance, database_url) == "ran"
         assert receiver.titles == ["Down: store A"]
-        assert self.tick(instance, database_url).startswith("0 alerts opened, 0 closed")
         load(database_url, "A 12:00 up")
-        assert self.tick(instance, database_url) == "sends"
+        assert self.tick(instance, database_url) == "ran"
         assert receiver.titles == ["Down: store A", "Up again: store A"]
 
-    def test_a_message_that_is_being_sent_starts_no_second_run(
+    def test_the_sensor_itself_opens_and_sends_nothing(
         self, instance: dg.DagsterInstance, receiver: Receiver, database_url: str
     ) -> None:
+        self.watch(instance, database_url)
+        load(database_url, "A 09:00 down", "A 11:00 down")
+        resources = {"database": Database(url=database_url), "alerting": ALERTING}
+        context = dg.build_sensor_context(instance=instance, resources=resources)
+        assert alerts.evaluate_tick(context).run_requests
+        assert recorded(database_url) == []
+        assert receiver.requests == 0
+
+    @pytest.mark.usefixtures("receiver")
+    def test_no_run_is_started_while_nothing_changes(
+        self, instance: dg.DagsterInstance, database_url: str
+    ) -> None:
+        assert self.tick(instance, database_url) == "ran"
+        assert self.tick(instance, database_url).startswith("nothing has changed")
         load(database_url, "A 08:00 up")
-        self.tick(instance, database_url)
+        assert self.tick(instance, database_url) == "ran"
+        assert self.tick(instance, database_url).startswith("nothing has changed")
+        execute(
+            database_url, "UPDATE alert_watch SET looked_at = looked_at - interval '10 minutes'"
+        )
+        assert self.tick(instance, database_url) == "ran"
+
+    def test_no_run_is_started_while_one_is_active(
+        self, instance: dg.DagsterInstance, receiver: Receiver, database_url: str
+    ) -> None:
+        self.watch(instance, database_url)
         load(database_url, "A 09:00 down", "A 11:00 down")
         instance.add_run(dg.DagsterRun(job_name=ALERT_JOB, status=dg.DagsterRunStatus.STARTED))
-        assert self.tick(instance, database_url).startswith("1 alerts opened")
+        assert self.tick(instance, database_url) == "the alert job is running"
         assert receiver.requests == 0
+
+    def test_no_run_is_started_for_what_a_refresh_is_still_loading(
+        self, instance: dg.DagsterInstance, receiver: Receiver, database_url: str
+    ) -> None:
+        self.watch(instance, database_url)
+        load(database_url, "A 09:00 down", "A 11:00 down")
+        run = instance.add_run(
+            dg.DagsterRun(job_name=REFRESH_JOB, status=dg.DagsterRunStatus.STARTED)
+        )
+        assert self.tick(instance, database_url).startswith("nothing has changed")
+        instance.delete_run(run.run_id)
+        assert self.tick(instance, database_url) == "ran"
+        assert receiver.titles == ["Down: store A"]
 
     def test_the_settings_are_its_rules(
         self,
@@ -403,13 +451,30 @@ class TestSensor:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setenv("STOREMON_ALERT_DOWN_MINUTES", "500")
-        load(database_url, "A 08:00 up")
-        self.tick(instance, database_url)
+        self.watch(instance, database_url)
         load(database_url, "A 09:00 down", "A 12:00 down")
-        assert self.tick(instance, database_url).startswith("0 alerts opened")
+        assert self.tick(instance, database_url) == "ran"
+        assert receiver.requests == 0
         monkeypatch.setenv("STOREMON_ALERT_DOWN_MINUTES", "30")
-        assert self.tick(instance, database_url) == "sends"
+        assert self.tick(instance, database_url) == "ran"
         assert receiver.requests == 1
+
+
+def test_an_evaluation_is_due_once_a_source_is_late(database_url: str) -> None:
+    load(database_url, "A 08:00 up")
+    execute(database_url, "INSERT INTO source_looks VALUES ('business_hours', '2023-01-23 09:00Z')")
+    # A pause between two evaluations would mean that nobody watched the source.
+    for minute in range(9 * 60, 11 * 60, 5):
+        look(database_url, f"{minute // 60:02}:{minute % 60:02}")
+
+    def is_due(clock: str) -> bool:
+        return is_evaluation_due(database_url, rules=Rules(), now=at(clock), is_loading=False)
+
+    assert not is_due("10:59")
+    assert is_due("11:01")
+    look(database_url, "11:01")
+    assert "source business_hours open" in recorded(database_url)
+    assert not is_due("11:02")
 
 
 def test_now_is_told_in_utc_whatever_the_server_s_zone(watched_url: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,16 @@ import sqlalchemy as sa
 
 import oracle
 from stored import execute, fetch
-from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB, REQUESTED_TAG
+from storemon_pipeline.contract import (
+    REBUILD_DAY_JOB,
+    REFRESH_JOB,
+    REPORT_JOB,
+    REQUESTED_TAG,
+)
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.definitions import defs
-from storemon_pipeline.defs.asset_specs import told_apart
+from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.ingestion.find_files import find_files
@@ -51,18 +57,43 @@ class Shell:
     database_url: str
     data: Path
 
-    def run(
-        self, job: str, tags: dict[str, str] | None = None, *, assets: Sequence[str] | None = None
-    ) -> dg.ExecuteInProcessResult:
-        """Execute a job, or some of its assets, with the environment that a run's process has."""
+    def check(self, key: dg.AssetCheckKey) -> dg.ExecuteInProcessResult:
+        """Execute a check alone."""
+        job = dg.define_asset_job("one_check", selection=dg.AssetSelection.checks(key))
+        with self._environment():
+            return (
+                dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+                .resolve_job_def("one_check")
+                .execute_in_process(instance=self.instance, raise_on_error=False)
+            )
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("STOREMON_DATABASE_URL", self.database_url)
             environment.setenv("STOREMON_DATA", os.fspath(self.data))
+            yield
+
+    def run(
+        self,
+        job: str,
+        tags: dict[str, str] | None = None,
+        *,
+        assets: Sequence[str] | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Execute a job, or some of its assets, with the environment that a run's process has.
+
+        `config` is that of the job's only op.
+        """
+        with self._environment():
+            (op,) = [*defs.resolve_job_def(job).graph.node_dict] if config else [""]
             return defs.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
                 raise_on_error=False,
                 tags=tags,
                 asset_selection=None if assets is None else [dg.AssetKey(name) for name in assets],
+                run_config={"ops": {op: {"config": config}}} if config else None,
             )
 
     def tables(self) -> dict[str, list[str]]:
@@ -254,6 +285,7 @@ class TestSample:
     ) -> None:
         said = metadata(refreshed)
         assert set(said) == {
+            "new_data",
             "store_status",
             "status_runs",
             "business_hours",
@@ -271,8 +303,9 @@ class TestSample:
         assert said["store_uptime"]["silent_stores"] == 2
         assert said["business_hour_intervals"]["stores_rebuilt"] == 60
         assert said["business_hour_intervals"]["stores_without_hours"] == 5
-        previewed = {name: len(values["preview"].records) for name, values in said.items()}
-        assert previewed == {name: 2 if name == "closures" else 5 for name in said}
+        tables = set(said) - {"new_data"}
+        previewed = {name: len(said[name]["preview"].records) for name in tables}
+        assert previewed == {name: 2 if name == "closures" else 5 for name in tables}
 
     def test_checks_pass_and_warn_of_what_was_rejected(
         self, refreshed: dg.ExecuteInProcessResult
@@ -354,18 +387,46 @@ class TestSample:
             assert report.silent_stores == expected.silent_stores
 
     @pytest.mark.usefixtures("refreshed")
-    def test_a_second_refresh_changes_nothing(self, sample: Shell) -> None:
+    def test_a_second_refresh_finds_nothing_new_and_materializes_nothing(
+        self, sample: Shell
+    ) -> None:
         before = sample.tables()
+        looked_at = "SELECT source, looked_at FROM source_looks ORDER BY source"
+        looks = fetch(sample.database_url, looked_at)
         result = sample.run(REFRESH_JOB)
         assert result.success
+        assert metadata(result) == {}
+        assert checks(result) == {}
+        # The time of the refresh is all that changes.
         assert sample.tables() == before
-        said = metadata(result)
+        assert [look["looked_at"] for look in fetch(sample.database_url, looked_at)] > [
+            look["looked_at"] for look in looks
+        ]
+
+    @pytest.mark.usefixtures("refreshed")
+    def test_figures_that_were_not_made_of_the_newest_load_are_made_again(
+        self, sample: Shell
+    ) -> None:
+        execute(
+            sample.database_url,
+            "INSERT INTO loads (load_id, source, file_path, loaded_at, rows_read, rows_loaded,"
+            " rows_replaced, rows_unchanged, rows_rejected)"
+            " OVERRIDING SYSTEM VALUE VALUES (1000000, 'store_status', NULL, now(), 0, 0, 0, 0, 0)",
+        )
+        said = metadata(sample.run(REFRESH_JOB))
+        execute(sample.database_url, "DELETE FROM loads WHERE load_id = 1000000")
         sources = ("store_status", "business_hours", "store_timezones")
         assert [said[source]["is_read"] for source in sources] == [False] * 3
         assert [said[source]["rows_read"] for source in sources] == [0] * 3
         assert said["business_hour_intervals"]["stores_rebuilt"] == 0
-        # What the last load rejected is still wrong.
-        assert checks(result)["zones_known"] is False
+        assert said["store_uptime"]["load_version"].endswith("/1000000")
+
+    @pytest.mark.usefixtures("refreshed")
+    def test_a_check_that_only_reads_the_database_is_executed_alone(self, sample: Shell) -> None:
+        key = dg.AssetCheckKey(dg.AssetKey("store_timezones"), "zones_known")
+        result = sample.check(key)
+        assert checks(result) == {"zones_known": False}
+        assert metadata(result) == {}
 
 
 def test_files_that_were_touched_change_nothing(copied: Shell) -> None:
@@ -449,6 +510,40 @@ class TestReports:
         assert said["as_of"] == AS_OF.timestamp()
         assert checks(result) == {"report_complete": True}
 
+    def test_run_config_asks_for_a_report_of_an_instant_and_policy(
+        self, fileless: Shell, inputs: oracle.Inputs
+    ) -> None:
+        waiting = request(fileless.database_url, 1, policy=Policy.NEAREST)
+        config = {"as_of": "2023-01-20T21:30:00-06:00", "policy": "previous"}
+        result = fileless.run(REPORT_JOB, config=config)
+        assert result.success
+        assert metadata(result)["uptime_report"]["reports"] == 2
+        report, csv = read(fileless.database_url, result.run_id)
+        past = datetime(2023, 1, 21, 3, 30, tzinfo=UTC)
+        assert (report.as_of, report.policy) == (past, Policy.PREVIOUS)
+        expected = oracle.make_report(inputs, as_of=past, policy="previous")
+        assert csv == oracle.report_csv(expected)
+        assert read(fileless.database_url, waiting)[0].state is ReportState.COMPLETE
+
+    @pytest.mark.parametrize(
+        ("as_of", "words"),
+        [
+            ("yesterday", "as_of is 'yesterday', which is no instant: write an instant"),
+            ("2023-01-25", "which has no offset"),
+            ("2023-01-25T18:13:22", "such as 2023-01-25T18:13:22Z"),
+            ("0001-01-01T00:00:00+14:00", "which is no instant"),
+            ("2999-01-01T00:00:00Z", "must be at most 5 minutes in the future"),
+        ],
+    )
+    def test_a_bad_instant_fails_the_run_and_requests_nothing(
+        self, fileless: Shell, as_of: str, words: str
+    ) -> None:
+        result = fileless.run(REPORT_JOB, config={"as_of": as_of})
+        assert not result.success
+        assert words in failure(result, "uptime_report")
+        assert [event for event in result.all_events if event.is_step_up_for_retry] == []
+        assert fetch(fileless.database_url, "SELECT * FROM reports") == []
+
     def test_a_run_for_requests_makes_no_report_of_its_own(self, fileless: Shell) -> None:
         result = fileless.run(REPORT_JOB, {REQUESTED_TAG: "true"})
         assert result.success
@@ -496,6 +591,49 @@ class TestReports:
         assert report.state is ReportState.WAITING
 
 
+class TestOneDay:
+    """A local day is computed again from the UI."""
+
+    DAY = (
+        "SELECT d::text AS row FROM store_uptime_daily d WHERE local_date = '2023-01-20' ORDER BY 1"
+    )
+
+    def test_a_day_is_made_again_and_no_other(self, fileless: Shell) -> None:
+        everything = "SELECT d::text AS row FROM store_uptime_daily d ORDER BY 1"
+        before = fetch(fileless.database_url, everything)
+        execute(
+            fileless.database_url,
+            "UPDATE store_uptime_daily SET uptime_us = 0, downtime_us = business_us"
+            " WHERE local_date = '2023-01-20'",
+            "DELETE FROM store_uptime_daily WHERE local_date = '2023-01-20' AND store_key < 5",
+        )
+        assert fetch(fileless.database_url, everything) != before
+        result = fileless.run(REBUILD_DAY_JOB, config={"day": "2023-01-20"})
+        assert result.success
+        assert fetch(fileless.database_url, everything) == before
+        (observed,) = result.get_asset_observation_events()
+        values = observed.asset_observation_data.asset_observation.metadata
+        assert values["rows"].value == len(fetch(fileless.database_url, self.DAY)) > 50
+
+    @pytest.mark.parametrize(
+        ("day", "words"),
+        [
+            ("20 January", "which is no date: write it as YYYY-MM-DD"),
+            ("2023-02-20", "2023-02-20 has not begun anywhere"),
+        ],
+    )
+    def test_a_day_that_cannot_be_made_fails_in_words(
+        self, fileless: Shell, day: str, words: str
+    ) -> None:
+        result = fileless.run(REBUILD_DAY_JOB, config={"day": day})
+        assert not result.success
+        assert words in failure(result, "rebuild_day_of_all_stores")
+
+    def test_no_day_is_made_before_the_first_refresh(self, empty: Shell) -> None:
+        result = empty.run(REBUILD_DAY_JOB, config={"day": "2023-01-20"})
+        assert "refresh first" in failure(result, "rebuild_day_of_all_stores")
+
+
 def lose_bulk_connection(url: str) -> None:
     with bulk_transaction(url) as bulk:
         bulk.execute("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -536,13 +674,13 @@ def meet_a_conflict(url: str) -> None:
     ids=lambda fault: fault.__name__,
 )
 def test_what_may_pass_is_tried_again(database_url: str, fault: Callable[[str], None]) -> None:
-    with pytest.raises(dg.RetryRequested) as caught, told_apart():
+    with pytest.raises(dg.RetryRequested) as caught, map_failures():
         fault(database_url)
     assert caught.value.max_retries == 2
 
 
 def test_a_missing_file_is_not_tried_again(tmp_path: Path) -> None:
-    with pytest.raises(dg.Failure, match=r"store_status\.csv") as caught, told_apart():
+    with pytest.raises(dg.Failure, match=r"store_status\.csv") as caught, map_failures():
         find_files(tmp_path, Source.STORE_STATUS)
     assert not caught.value.allow_retries
 
@@ -550,7 +688,7 @@ def test_a_missing_file_is_not_tried_again(tmp_path: Path) -> None:
 def test_a_fault_of_the_program_is_neither(database_url: str) -> None:
     with (
         pytest.raises(Exception, match="does not exist") as caught,
-        told_apart(),
+        map_failures(),
         bulk_transaction(database_url) as bulk,
     ):
         bulk.execute("SELECT * FROM nothing")

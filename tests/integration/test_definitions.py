@@ -1,4 +1,4 @@
-"""What Dagster is told of storemon: assets and their lineage, checks, jobs, what starts them."""
+"""Dagster's definitions: assets and their lineage, checks, jobs, schedules and sensors."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,53 +10,33 @@ from storemon_pipeline import definitions
 from storemon_pipeline.contract import (
     ALERT_JOB,
     CODE_LOCATION,
+    REBUILD_DAY_JOB,
     REFRESH_JOB,
     REPORT_JOB,
     REPOSITORY,
     RETENTION_JOB,
 )
-from storemon_pipeline.defs.jobs import hourly_refresh, is_refresh_under_way
+from storemon_pipeline.defs.jobs import hourly_refresh, is_refresh_active
 
 defs = definitions.defs
 
 FIGURES_NEED = "business_hour_intervals closures status_runs store_timezones"
 ASSETS = {
-    # asset: (group, kinds, what it is made of)
-    "store_status": ("sources", "csv postgres", ""),
+    # asset: (group, kinds, upstream assets)
+    "new_data": ("sources", "", ""),
+    "store_status": ("sources", "csv postgres", "new_data"),
     "status_runs": ("sources", "postgres", "store_status"),
-    "business_hours": ("sources", "csv postgres", ""),
-    "store_timezones": ("sources", "csv postgres", ""),
-    "closures": ("sources", "csv postgres", ""),
-    "store_details": ("sources", "csv postgres", ""),
+    "business_hours": ("sources", "csv postgres", "new_data"),
+    "store_timezones": ("sources", "csv postgres", "new_data"),
+    "closures": ("sources", "csv postgres", "new_data"),
+    "store_details": ("sources", "csv postgres", "new_data"),
     "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
     "store_uptime": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime_daily": ("uptime", "postgres", FIGURES_NEED),
-    "uptime_report": ("uptime", "csv postgres", FIGURES_NEED),
+    "report_inputs": ("reports", "postgres", FIGURES_NEED),
+    "uptime_report": ("reports", "csv postgres", "report_inputs"),
 }
-DESCRIPTIONS = {
-    "store_status": "The polls: at this instant this store was active or inactive.",
-    "status_runs": "Polls of one store and status as runs, mended in the polls' transaction.",
-    "business_hours": (
-        "Weekly opening hours as their source gives them, with the versions that came before."
-    ),
-    "store_timezones": "The stores' IANA time zones, with the versions that came before.",
-    "closures": (
-        "Planned closures; without a file those that were pushed, and those that a file said last."
-    ),
-    "store_details": "Names, groups and regions of stores; without a file what it said last.",
-    "business_hour_intervals": (
-        "The local week of each store: merged intervals from Monday 00:00, overnight ones split."
-    ),
-    "store_uptime": (
-        "The newest figures of every store, with their bounds and what was observed of them."
-    ),
-    "store_uptime_daily": (
-        "History, one row per store and local day: business time up, down, unknown, uncertain."
-    ),
-    "uptime_report": (
-        "Reports as they were asked for: their rows never change. Makes all that wait."
-    ),
-}
+REPORTS = {"report_inputs", "uptime_report"}
 CHECKS = {
     "store_status": "no_poll_lost",
     "status_runs": "runs_match_polls",
@@ -92,42 +72,59 @@ def test_the_lineage_is_that_of_the_design() -> None:
     } == ASSETS
 
 
-def test_every_asset_says_what_it_is_and_whose() -> None:
-    assert {name: spec.description for name, spec in specs().items()} == DESCRIPTIONS
+def test_every_asset_has_a_description_and_an_owner() -> None:
+    assert [name for name, spec in specs().items() if not spec.description] == []
     assert {tuple(spec.owners) for spec in specs().values()} == {("team:storemon",)}
 
 
-def test_every_asset_has_a_check_that_says_what_it_proves() -> None:
-    checks = [
-        check
-        for assets in defs.assets or ()
-        if isinstance(assets, dg.AssetsDefinition)
-        for check in assets.check_specs
-    ]
-    assert {check.asset_key.to_user_string(): check.name for check in checks} == CHECKS
-    assert len(checks) == len(CHECKS)
-    assert [check.name for check in checks if not check.description] == []
+def checks() -> dict[str, dg.AssetCheckSpec]:
+    graph = defs.resolve_asset_graph()
+    return {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys}
 
 
-def test_what_the_refresh_makes_turns_stale_when_the_refresh_does_not_run() -> None:
+def test_every_table_has_a_check_with_a_description() -> None:
+    found = {check.asset_key.to_user_string(): check.name for check in checks().values()}
+    assert found == CHECKS
+    assert len(checks()) == len(CHECKS)
+    assert [name for name, check in checks().items() if not check.description] == []
+
+
+def test_checks_that_only_read_the_database_can_be_executed_alone() -> None:
+    alone = {
+        key.name
+        for check in defs.asset_checks or ()
+        if isinstance(check, dg.AssetsDefinition)
+        for key in check.check_keys
+    }
+    # These compare what one run has loaded or made.
+    assert set(checks()) - alone == {"no_poll_lost", "runs_match_polls", "report_complete"}
+
+
+def test_what_the_refresh_makes_is_overdue_without_new_data() -> None:
     hourly = dg.FreshnessPolicy.time_window(
         warn_window=timedelta(minutes=90), fail_window=timedelta(hours=3)
     )
     policies = {name: spec.freshness_policy for name, spec in specs().items()}
-    assert policies == {name: None if name == "uptime_report" else hourly for name in ASSETS}
+    assert policies == {name: None if name in REPORTS else hourly for name in ASSETS}
+
+
+def test_a_report_is_not_out_of_sync_when_its_inputs_change() -> None:
+    # Dagster compares versions with those of upstream assets that it materializes.
+    graph = defs.resolve_asset_graph()
+    (upstream,) = graph.get(dg.AssetKey("uptime_report")).parent_keys
+    assert graph.get(upstream).is_external
 
 
 @pytest.mark.parametrize(
     ("job", "assets"),
-    [(REFRESH_JOB, set(ASSETS) - {"uptime_report"}), (REPORT_JOB, {"uptime_report"})],
+    [(REFRESH_JOB, set(ASSETS) - REPORTS), (REPORT_JOB, {"uptime_report"})],
 )
 def test_a_job_makes_its_assets_and_runs_their_checks(job: str, assets: set[str]) -> None:
     layer = defs.resolve_job_def(job).asset_layer
     assert {key.to_user_string() for key in layer.selected_asset_keys} == assets
-    checks = {
-        key.asset_key.to_user_string(): key.name for key in layer.asset_graph.asset_check_keys
-    }
-    assert {asset: checks[asset] for asset in assets} == {asset: CHECKS[asset] for asset in assets}
+    found = {key.asset_key.to_user_string(): key.name for key in layer.asset_graph.asset_check_keys}
+    checked = assets & set(CHECKS)
+    assert {asset: found[asset] for asset in checked} == {asset: CHECKS[asset] for asset in checked}
 
 
 def test_a_refresh_whose_process_died_is_tried_again_and_a_failed_one_is_not() -> None:
@@ -138,18 +135,30 @@ def test_a_refresh_whose_process_died_is_tried_again_and_a_failed_one_is_not() -
 
 
 def test_a_report_run_is_not_tried_again_by_dagster() -> None:
-    # Whoever launched it knows which reports still wait, and launches the next.
+    # The API knows which reports still wait, and launches the next run.
     assert defs.resolve_job_def(REPORT_JOB).run_tags == {}
 
 
-@pytest.mark.parametrize("job", [REFRESH_JOB, REPORT_JOB, RETENTION_JOB, ALERT_JOB])
+@pytest.mark.parametrize(
+    "job", [REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, ALERT_JOB]
+)
 def test_runs_are_executed_in_their_own_process(job: str) -> None:
     assert defs.resolve_job_def(job).executor_def is dg.in_process_executor
 
 
-@pytest.mark.parametrize("job", [REFRESH_JOB, REPORT_JOB, RETENTION_JOB, ALERT_JOB])
-def test_every_job_says_what_it_does(job: str) -> None:
+@pytest.mark.parametrize(
+    "job", [REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, ALERT_JOB]
+)
+def test_every_job_has_a_description(job: str) -> None:
     assert defs.resolve_job_def(job).description
+
+
+def test_every_schedule_and_sensor_has_a_description() -> None:
+    repository = defs.get_repository_def()
+    described = {one.name: one.description for one in repository.schedule_defs}
+    described |= {one.name: one.description for one in repository.sensor_defs}
+    assert len(described) == 4
+    assert all(described.values())
 
 
 def test_the_location_has_the_names_of_the_contract() -> None:
@@ -190,24 +199,24 @@ def test_the_sensor_of_alerts_is_on_from_the_start() -> None:
     assert found.minimum_interval_seconds == 30
 
 
-def test_a_refresh_is_under_way_until_it_has_ended() -> None:
+def test_a_refresh_is_active_until_it_has_ended() -> None:
     statuses: dict[bool, set[str]] = {True: set(), False: set()}
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_run(dg.DagsterRun(job_name=REPORT_JOB, status=dg.DagsterRunStatus.STARTED))
-        assert not is_refresh_under_way(instance)
-        # A queued run needs a remote origin, which there is none of here.
+        assert not is_refresh_active(instance)
+        # A queued run needs a remote origin, and there is none here.
         for status in set(dg.DagsterRunStatus) - {dg.DagsterRunStatus.QUEUED}:
             run = instance.add_run(dg.DagsterRun(job_name=REFRESH_JOB, status=status))
-            statuses[is_refresh_under_way(instance)].add(status.value)
+            statuses[is_refresh_active(instance)].add(status.value)
             instance.delete_run(run.run_id)
     assert statuses == {
         True: {"NOT_STARTED", "STARTING", "STARTED", "CANCELING"},
-        # The last two are no states that anything of ours leaves a run in.
+        # No run of storemon ever has the last two.
         False: {"SUCCESS", "FAILURE", "CANCELED", "MANAGED", "SUSPENDED"},
     }
 
 
-def test_the_schedule_starts_a_refresh_unless_one_is_under_way() -> None:
+def test_the_schedule_starts_a_refresh_unless_one_is_active() -> None:
     # The context enters an instance of its own, which would stay behind as the current one.
     with (
         dg.instance_for_test() as instance,

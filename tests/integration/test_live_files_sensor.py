@@ -89,7 +89,7 @@ def test_files_that_nobody_has_read_start_a_refresh_once(watch: Watch) -> None:
 
 def test_files_that_another_refresh_has_read_start_none(watch: Watch) -> None:
     assert watch.refreshes()
-    assert watch.looks() == "everything has been read"
+    assert watch.looks() == "every file has been read"
     assert watch.looks() == "no file has changed"
 
 
@@ -122,7 +122,7 @@ def test_a_vanished_file_starts_none(watch: Watch, data: Path) -> None:
     watch.refreshes()
     watch.looks()
     (data / "store_status.csv").unlink()
-    assert watch.looks() == "everything has been read"
+    assert watch.looks() == "every file has been read"
 
 
 def test_nothing_is_started_while_a_refresh_is_under_way(
@@ -136,7 +136,7 @@ def test_nothing_is_started_while_a_refresh_is_under_way(
     monkeypatch.setenv("STOREMON_DATA", str(data))
     job = defs.resolve_job_def(REFRESH_JOB)
     run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-    assert watch.looks() == "a refresh is under way"
+    assert watch.looks() == "a refresh is running"
     instance.delete_run(run.run_id)
     assert watch.looks() == "starts"
 

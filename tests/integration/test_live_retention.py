@@ -30,7 +30,7 @@ from stored import (
 from storemon_pipeline.checks.table_checks import count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.tables import metadata
-from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.resources import Database, Retention
 from storemon_pipeline.defs.retention import old_runs, retention_job
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
@@ -282,11 +282,15 @@ def test_reports_on_the_dropped_weeks_are_still_what_they_were(
 # The job.
 
 
-def test_the_job_drops_checks_and_purges(loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STOREMON_KEEP_POLLS_DAYS", "7")
+def resources(url: str, *, keep_polls_days: int) -> dict[str, object]:
+    retention = Retention(keep_polls_days=keep_polls_days, keep_reports_days=365)
+    return {"database": Database(url=url), "retention": retention}
+
+
+def test_the_job_drops_compares_and_purges(loaded: str) -> None:
     with dg.instance_for_test() as instance:
         result = retention_job.execute_in_process(
-            instance=instance, resources={"database": Database(url=loaded)}
+            instance=instance, resources=resources(loaded, keep_polls_days=7)
         )
         assert result.success
     assert partitions(loaded) == ["2023_01_30", "2023_02_06", "2023_02_13"]
@@ -298,7 +302,7 @@ def test_the_job_fails_where_a_run_is_not_what_its_polls_make(loaded: str) -> No
     with dg.instance_for_test() as instance:
         result = retention_job.execute_in_process(
             instance=instance,
-            resources={"database": Database(url=loaded)},
+            resources=resources(loaded, keep_polls_days=90),
             raise_on_error=False,
         )
     assert [event.step_key for event in result.get_step_failure_events()] == ["compare_every_run"]
@@ -323,3 +327,21 @@ def test_old_runs_of_dagster_are_purged_but_the_newest_of_each_job() -> None:
         later = datetime.now(UTC) + DAYS
         assert list(old_runs(instance, later)) == [run_ids[2], run_ids[0]]
         assert list(old_runs(instance, later - 2 * DAYS)) == []
+
+
+def test_a_run_with_the_newest_materialization_of_an_asset_is_kept() -> None:
+    has_news = True
+
+    @dg.multi_asset(specs=[dg.AssetSpec("table", skippable=True)])
+    def refresh() -> Iterator[dg.MaterializeResult[None]]:
+        if has_news:
+            yield dg.MaterializeResult()
+
+    job = dg.Definitions(assets=[refresh], jobs=[dg.define_asset_job("job")]).resolve_job_def("job")
+    with dg.instance_for_test() as instance:
+        older = job.execute_in_process(instance=instance).run_id
+        job.execute_in_process(instance=instance)
+        has_news = False
+        skipped = job.execute_in_process(instance=instance).run_id
+        job.execute_in_process(instance=instance)
+        assert list(old_runs(instance, datetime.now(UTC) + DAYS)) == [skipped, older]

@@ -1,0 +1,67 @@
+"""Computing one local day of `store_uptime_daily` again, for all stores."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US
+from storemon_pipeline.figures.daily_table import (
+    append_days,
+    delete_day,
+    read_daily_as_of,
+)
+from storemon_pipeline.figures.refresh_daily import (
+    STORES_PER_REFRESHED_CHUNK,
+    compute_stored_days,
+    read_computable_from_us,
+)
+from storemon_pipeline.stores.store_index import read_stores
+
+_EARLIEST_OFFSET_US: Final = 14 * HOUR_US
+"""Local midnight is at most this long before midnight UTC."""
+
+_REACH_US: Final = 3 * DAY_US + 2 * LOOKBACK_US
+"""From a day's first midnight anywhere: the day, and the later polls that estimates look at.
+
+Polls further apart than twice the look-back never bound the same outage.
+"""
+
+
+class DayNotRebuiltError(Exception):
+    """This day cannot be computed; `str()` says why, and which days can."""
+
+
+def rebuild_day(url: str, day: date) -> int:
+    """The rows of this local date are what the status runs of now make; returns how many.
+
+    All other days stay as they are. Polls that came after the last refresh do not count: the next
+    refresh adds them. Raises DayNotRebuiltError.
+    """
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        as_of = read_daily_as_of(bulk)
+        if as_of is None:
+            raise DayNotRebuiltError("No day has been computed yet: refresh first.")
+        midnight_us = microseconds(datetime.combine(day, time(), UTC))
+        since_us = midnight_us - _EARLIEST_OFFSET_US
+        if since_us < read_computable_from_us(bulk):
+            first = instant(read_computable_from_us(bulk) + _EARLIEST_OFFSET_US)
+            raise DayNotRebuiltError(
+                f"The polls of {day} are no longer kept. The first day that can be computed is "
+                f"{first.date() + timedelta(days=1)}."
+            )
+        if since_us >= microseconds(as_of):
+            raise DayNotRebuiltError(
+                f"{day} has not begun anywhere: the days reach to the newest poll, {as_of}."
+            )
+        until = min(as_of, instant(since_us + _REACH_US))
+        delete_day(bulk, day)
+        rows = 0
+        for chunk in read_stores(bulk).chunks(STORES_PER_REFRESHED_CHUNK):
+            days, _, _ = compute_stored_days(bulk, chunk, np.full(len(chunk), since_us), until)
+            wanted = days.take(days.begin_local_us == midnight_us)
+            append_days(bulk, chunk, wanted)
+            rows += len(wanted.store)
+        return rows
