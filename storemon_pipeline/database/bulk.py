@@ -1,7 +1,7 @@
 """Transactions that move many rows, as Arrow tables in PostgreSQL's binary COPY format.
 
-What the rows mean is not known here. A transaction lives on one driver: what belongs together
-with bulk rows is sent through the same `Bulk`.
+A transaction uses one driver: statements that belong together with bulk rows go through the same
+`Bulk`. The meaning of the rows does not belong here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,12 +23,10 @@ _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 class BusyError(Exception):
-    """Another writer held the lock for longer than the caller was ready to wait."""
+    """Another writer held the lock for longer than `patience`."""
 
     def __init__(self, patience: timedelta) -> None:
-        super().__init__(
-            f"another load is being written, and did not end within {patience.total_seconds():g} s"
-        )
+        super().__init__(f"another load was not finished within {patience.total_seconds():g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Bulk:
     _connection: adbc.Connection
 
     def execute(self, statement: str, parameters: Sequence[object] | None = None) -> None:
-        """Run a statement for its effect."""
+        """Execute a statement that returns no rows."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters)
 
@@ -49,32 +47,33 @@ class Bulk:
             return cursor.fetch_arrow_table()
 
     def scalar(self, query: str, parameters: Sequence[object] | None = None) -> Any:  # noqa: ANN401
-        """The only value of a query's only row."""
+        """The value of a query that returns one row with one column."""
         (row,) = self.fetch(query, parameters).to_pylist()
         (value,) = row.values()
         return value
 
     @contextmanager
     def prefer_indexes(self) -> Iterator[None]:
-        """Statements inside read by an index where there is one, and no table as a whole.
+        """Within the block the planner avoids sequential scans where there is an index.
 
-        For polls by time: those that arrived together lie together, which the planner does not see
-        in a table whose first load was sorted by store.
+        For queries of polls by time: polls of one load are stored together, but the planner cannot
+        know that, because the first load was sorted by store.
         """
         self.execute("SET LOCAL enable_seqscan = off")
         yield
         self.execute("SET LOCAL enable_seqscan = DEFAULT")
 
     def append(self, table: str, rows: pa.Table) -> None:
-        """Copy rows into columns of the same names."""
+        """Copy rows into a table; column names match."""
         if rows.num_rows:
             with self._connection.cursor() as cursor:
                 cursor.adbc_ingest(table, rows, mode="append")
 
     def stage(self, name: str, rows: pa.Table) -> None:
-        """A temporary table of this transaction that holds the rows, with statistics.
+        """Copy rows into a temporary table and analyze it.
 
-        Without the statistics the planner takes it for large and reads whole tables beside it.
+        Without statistics the planner assumes that it is large, and scans the tables it is joined
+        to.
         """
         with self._connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
@@ -86,11 +85,11 @@ class Bulk:
 def bulk_transaction(
     url: str, *, is_writing_polls: bool = False, patience: timedelta | None = None
 ) -> Iterator[Bulk]:
-    """One transaction on a connection of its own: committed at the end, rolled back by an error.
+    """One transaction on its own connection: committed at the end, rolled back after an error.
 
-    Readers see one snapshot (REPEATABLE READ). A writer of polls waits for the one before it and
-    then sees all of its rows (READ COMMITTED under the advisory lock); it raises BusyError when it
-    has waited for longer than `patience`.
+    Readers see one snapshot (REPEATABLE READ). Writers of polls take turns: each waits for the
+    advisory lock and then sees the rows of the writer before (READ COMMITTED). Raises BusyError
+    after waiting for longer than `patience`.
     """
     database = _database(libpq_url(url))
     with adbc.Connection(database, adbc_driver_manager.AdbcConnection(database)) as connection:
@@ -101,19 +100,19 @@ def bulk_transaction(
         else:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         bulk.execute("SET LOCAL TIME ZONE 'UTC'")
-        # Recent rows lie in memory: few of them by key cost less than a whole history in order.
+        # Recent rows are usually cached: looking up a few by key is cheaper than a sequential scan.
         bulk.execute("SET LOCAL random_page_cost = 1.1")
         yield bulk
         connection.commit()
 
 
 def _lock(bulk: Bulk, patience: timedelta | None) -> None:
-    """This transaction is the only one that writes polls or runs."""
+    """Take the lock of writers of polls for this transaction."""
     if patience is not None:
         milliseconds = max(1, round(patience / timedelta(milliseconds=1)))
         bulk.execute(f"SET LOCAL lock_timeout = {milliseconds}")
     try:
-        # Fetched: an error that comes with the result is not seen before.
+        # `fetch`, because an error that arrives with the result is raised only when it is read.
         bulk.fetch(f"SELECT 1 FROM pg_advisory_xact_lock({AdvisoryLock.WRITE_POLLS:d})")  # noqa: S608
     except adbc_driver_manager.Error as error:
         if patience is not None and error.sqlstate == _LOCK_NOT_AVAILABLE:
@@ -123,22 +122,22 @@ def _lock(bulk: Bulk, patience: timedelta | None) -> None:
 
 
 def load_type_catalogue(url: str) -> None:
-    """The driver knows the database, which the first transaction would see to otherwise.
+    """Load and cache the database's types, so that the first transaction need not.
 
-    No connection stays open. Raises adbc_driver_manager.Error when it cannot be reached.
+    No connection stays open. Raises adbc_driver_manager.Error when the database is unreachable.
     """
     _database(libpq_url(url))
 
 
 class _LastingDatabase(adbc_driver_manager.AdbcDatabase):
-    """A database that outlives its connections, each of which would close it."""
+    """A driver's database that stays open when a connection closes."""
 
     def close(self) -> None:
-        """Stay open. It holds no connection of its own, so that forked processes may share it."""
+        """Do nothing. The object holds no connection, so forked processes may share it."""
 
 
 @lru_cache(maxsize=8)
 def _database(url: str) -> _LastingDatabase:
-    """The driver's view of a database: to read its catalogue of types takes 40 ms, once."""
-    driver = adbc_driver_postgresql._driver_path()  # noqa: SLF001 - told by nothing else
+    """The driver's database, cached: loading the catalogue of types takes 40 ms."""
+    driver = adbc_driver_postgresql._driver_path()  # noqa: SLF001 - there is no public function
     return _LastingDatabase(driver=driver, uri=url)

@@ -1,6 +1,6 @@
-"""Connections: SQLAlchemy engines for small statements, and the databases themselves.
+"""SQLAlchemy engines for small statements, database URLs, and creating databases.
 
-Bulk rows do not pass through here; they are `bulk`'s.
+Bulk rows belong to `bulk`.
 """
 
 import select
@@ -18,21 +18,21 @@ _IDLE_SECONDS: Final = 15.0
 _RETURNED_AT: Final = "storemon returned at"
 
 _DISK_FULL: Final = "53100"
-"""PostgreSQL's code for a file that cannot grow."""
+"""SQLSTATE of PostgreSQL for a full disk."""
 
 _NO_PRIVILEGE: Final = "42501"
 """PostgreSQL's code for a missing privilege."""
 
 
 def sqlalchemy_url(url: str) -> URL:
-    """The URL with its driver named: SQLAlchemy's own choice differs between its versions."""
+    """The URL with an explicit driver: SQLAlchemy's default differs between versions."""
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
 def libpq_url(url: str) -> str:
-    """The URL as libpq reads it, for ADBC and the command-line tools of PostgreSQL.
+    """The URL for libpq, which ADBC and PostgreSQL's command-line tools use.
 
-    It says how long connecting may take, unless the URL itself does.
+    Adds a connect timeout if the URL has none.
     """
     wanted = make_url(url).set(drivername="postgresql")
     if "connect_timeout" not in wanted.query:
@@ -63,7 +63,7 @@ def dagster_url(url: str, *, is_schema: bool = False) -> str:
 def create_engine(
     url: str, *, application_name: str, pool_size: int = 5, max_overflow: int = 10
 ) -> sa.Engine:
-    """An engine whose sessions speak UTC and whose dead connections are replaced unseen."""
+    """An engine with sessions in UTC, which replaces dead connections on checkout."""
     wanted = sqlalchemy_url(url)
     engine = sa.create_engine(
         wanted,
@@ -87,34 +87,34 @@ def _note_return(_connection: object, record: sa.pool.ConnectionPoolEntry) -> No
 def _refuse_dead(
     connection: psycopg.Connection, record: sa.pool.ConnectionPoolEntry, _proxy: object
 ) -> None:
-    """Raise when the server has hung up, so that the pool connects anew.
+    """Raise DisconnectionError for a dead connection, so that the pool reconnects.
 
-    When it has there is something to read, though nothing was asked; when a network in between
-    forgot the connection, it was idle. So the round trip of a ping (`pool_pre_ping`) is made in
-    these cases alone.
+    A connection closed by the server is readable; one dropped by the network was idle for some
+    time. Only in these two cases is it pinged, so most checkouts need no round trip, unlike with
+    `pool_pre_ping`.
     """
     now = time.monotonic()
     is_idle = now - record.info.get(_RETURNED_AT, now) > _IDLE_SECONDS
     try:
-        if is_idle or _has_come(connection.fileno()):
+        if is_idle or _is_readable(connection.fileno()):
             connection.execute("")
             connection.rollback()
     except psycopg.Error as error:
         raise sa.exc.DisconnectionError from error
 
 
-def _has_come(descriptor: int) -> bool:
-    """Whether bytes, or the end, can be read at once."""
-    looked_at = select.poll()
-    looked_at.register(descriptor, select.POLLIN)
-    return bool(looked_at.poll(0))
+def _is_readable(descriptor: int) -> bool:
+    """Whether bytes or end of file can be read without waiting."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def ensure_database(url: str) -> None:
-    """The database of the URL exists; it is created on its server when it did not.
+    """Create the database of the URL if it does not exist.
 
-    Raises sqlalchemy.exc.OperationalError when the server cannot be reached, and
-    sqlalchemy.exc.ProgrammingError when the database is missing and may not be created.
+    Raises sqlalchemy.exc.OperationalError when the server is unreachable, and
+    sqlalchemy.exc.ProgrammingError when the role may not create databases.
     """
     wanted = sqlalchemy_url(url)
     if _exists(wanted):
@@ -132,7 +132,7 @@ def ensure_database(url: str) -> None:
         try:
             connection.execute(sa.text(statement))
         except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
-            # Which of the two another process's quicker CREATE DATABASE causes is a matter of luck.
+            # Another process may have created it meanwhile, which raises one error or the other.
             if not _exists(wanted):
                 raise
 
@@ -158,7 +158,7 @@ def is_refused(error: BaseException) -> bool:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether a driver's error says that the server found no space on its disk."""
+    """Whether a driver's error says that the server's disk is full."""
     state = getattr(error, "sqlstate", None) or getattr(
         getattr(error, "orig", None), "sqlstate", None
     )
@@ -166,7 +166,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def read_clock(connection: sa.Connection) -> datetime:
-    """The server's own clock, now."""
+    """The current time of the server's clock."""
     now: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return now
 
@@ -190,7 +190,7 @@ def _exists(url: URL) -> bool:
         with _unpooled(url).connect():
             return True
     except sa.exc.OperationalError as error:
-        # psycopg gives no SQLSTATE for a connection that failed; 3D000 stands in no other field.
+        # psycopg gives no SQLSTATE (3D000) for a failed connection, only the message.
         if f'database "{url.database}" does not exist' in str(error.orig):
             return False
         raise

@@ -1,4 +1,4 @@
-"""Instants on their way between Python, Arrow arrays and PostgreSQL's `timestamptz`."""
+"""Conversion of instants between Python, Arrow arrays and PostgreSQL's `timestamptz`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -28,15 +28,15 @@ def microseconds(at: datetime) -> int:
 
 
 def timestamps(at_us: IntArray) -> pa.Array:
-    """Microseconds since 1970, shape `(n,)`, as a column for `timestamptz`."""
+    """Microseconds since 1970, shape `(n,)`, as a `timestamptz` column."""
     return pa.array(at_us, pa.int64()).cast(INSTANT)
 
 
 def timestamps_or_null(since_us: IntArray) -> pa.Array:
-    """As `timestamps`, with null for `ALWAYS`: Arrow has no word for PostgreSQL's -infinity."""
+    """As `timestamps`, with null for `ALWAYS`: Arrow cannot express PostgreSQL's -infinity."""
     return pa.array(since_us, pa.int64(), mask=since_us == ALWAYS).cast(INSTANT)
 
 
 def microseconds_of(column: pa.ChunkedArray) -> IntArray:
-    """A fetched `timestamptz` column as microseconds since 1970, with `ALWAYS` for null."""
+    """A fetched `timestamptz` column as microseconds since 1970; null becomes `ALWAYS`."""
     return np.asarray(pc.fill_null(column.cast(pa.int64()), ALWAYS), np.int64)

@@ -1,4 +1,4 @@
-"""The schema's version: bringing a database to the newest one, and asking for it."""
+"""Migrating a database to the newest schema, and checking its schema version."""
 
 from importlib.resources import files
 
@@ -21,9 +21,9 @@ def _config() -> Config:
 
 
 def migrate(url: str) -> None:
-    """The database has the newest schema; only one process migrates at a time.
+    """Migrate the database to the newest schema; one process at a time.
 
-    All steps are one transaction: a step that fails leaves the schema as it was.
+    All steps run in one transaction: a step that fails leaves the schema unchanged.
     """
     engine = create_engine(url, application_name="storemon migrate", pool_size=1)
     config = _config()

@@ -1,13 +1,13 @@
-"""What is fixed for the life of a database."""
+"""Parameters that never change in a database."""
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import DEFAULT_MAX_GAP_US
 
 
 def read_max_gap_us(bulk: Bulk) -> int:
-    """The greatest distance between neighbouring polls of one status run, in microseconds.
+    """The largest gap between adjacent polls of one status run, in microseconds.
 
-    The first call fixes it.
+    The first call stores the default.
     """
     rows = bulk.fetch("SELECT max_gap_us FROM database_parameters").to_pylist()
     if not rows:

@@ -1,4 +1,4 @@
-"""A few rows of each table, for people to look at."""
+"""A few rows of each table, to show in the Dagster UI."""
 
 from typing import Final
 

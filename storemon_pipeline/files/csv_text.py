@@ -1,11 +1,11 @@
-"""Bytes of a CSV file become blocks of text columns: every quirk of CSV is dealt with here.
+"""Parsing CSV into blocks of text columns, with all quirks of CSV.
 
-What a field means (a status, a timestamp, a zone) is the matter of the readers of each source;
-fields arrive there unquoted and otherwise as they stand in the file.
+The meaning of a field (a status, a timestamp, a zone) belongs to the reader of each source, which
+gets the fields unquoted and otherwise unchanged.
 
-A block is parsed with quoting switched off, so that one stray quote cannot swallow the lines
-after it. A line is therefore always one row. Fields that are wrapped in quotes as a whole are
-unquoted afterwards; a line in which quotes do anything else is read again by itself.
+A block is parsed without quoting, so that a stray quote cannot swallow the lines after it. So each
+line is one row. Fields that are quoted as a whole are unquoted afterwards; lines with other quotes
+are parsed again one by one.
 """
 
 import csv
@@ -31,20 +31,20 @@ from storemon_pipeline.domain.rejections import (
 )
 
 BLOCK_BYTES: Final = 8 << 20
-"""Bytes of text in memory at a time, and of the longest line. Larger blocks are no faster."""
+"""Bytes of a block, and the limit for one line. Larger blocks are no faster."""
 
 MAX_COLUMNS: Final = 1_000
 
 
 class ByteStream(Protocol):
-    """What bytes are read from, once, in order."""
+    """A stream of bytes, read once from start to end."""
 
     def read(self, size: int, /) -> bytes:
-        """Give at most `size` bytes; none at the end alone."""
+        """Return at most `size` bytes; none only at the end."""
 
 
 Progress = Callable[[int, int, int], None]
-"""Called after each block with the bytes done, the bytes in all, and the rows read so far."""
+"""Called after each block with the bytes read, the total bytes, and the rows read so far."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SEEK_BYTES: Final = 1 << 16
@@ -54,7 +54,7 @@ _WRAPPED: Final = r'^"(?:[^"]|"")*"$'
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that a source needs (or takes where it is there), by its names in lower case."""
+    """A required or optional column of a source, with its names in lower case."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -62,20 +62,20 @@ class Column:
 
 
 class LineTexts(Protocol):
-    """The lines of a block as they stand in the file."""
+    """The original lines of a block."""
 
     def text(self, line: int) -> bytes:
-        """Give the line of this number, without its end."""
+        """Return the line with this number, without its line end."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
     """Consecutive lines of a file, as rows.
 
-    `columns` holds one string array (n,) for each column that the file has, `line` (n,) the
-    ascending physical line numbers, `rejected` the lines that are no rows of this file, and
-    `rows_read` counts both. `bytes_done` of the file have been read after this block, and
-    `next_line` is the number of the line that follows.
+    `columns` holds a string array (n,) for each wanted column of the file, `line` (n,) the
+    ascending line numbers, and `rejected` the lines that could not be parsed; `rows_read` counts
+    both. `bytes_done` is the number of bytes read up to the end of this block, and `next_line` the
+    number of the following line.
     """
 
     columns: dict[str, pa.Array]
@@ -87,7 +87,7 @@ class TextBlock:
     lines: LineTexts
 
     def collect_rejected(self, verdict: Verdict) -> list[RejectedRow]:
-        """Return the block's rejected lines and the rows that `verdict` (n,) rejects, by line."""
+        """Return the lines rejected here and the rows that `verdict` (n,) rejects, by line."""
         rejected = list(self.rejected)
         for index, reason in verdict.findings():
             number = int(self.line[index])
@@ -97,7 +97,7 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file whose header has been read: the header line as it stands, and the rows' blocks."""
+    """A file whose header was read: the original header line, and the blocks of rows."""
 
     header: str
     bytes_total: int
@@ -108,9 +108,9 @@ class TextFile:
 def open_text_file(
     path: Path, columns: Sequence[Column], *, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[TextFile]:
-    """Open a CSV file in UTF-8 for reading the given columns.
+    """Open a CSV file in UTF-8 and read the given columns.
 
-    Raises UnusableFileError when it is empty, no text, or lacks a needed column.
+    Raises UnusableFileError when it is empty, is not text, or lacks a required column.
     """
     try:
         stream = path.open("rb")
@@ -129,9 +129,9 @@ def read_text(
     bytes_total: int,
     block_bytes: int = BLOCK_BYTES,
 ) -> TextFile:
-    """Read CSV in UTF-8 from its first byte on; `name` is what errors call the file.
+    """Read CSV in UTF-8 from the start; `name` is the file's name in errors.
 
-    Raises UnusableFileError, now or while the blocks are read.
+    Raises UnusableFileError, immediately or while the blocks are read.
     """
     header, blocks = _read_rows(name, _read_raw(stream, block_bytes), columns)
     return TextFile(header, bytes_total, blocks)
@@ -147,16 +147,16 @@ def read_more_text(
     bytes_total: int,
     block_bytes: int = BLOCK_BYTES,
 ) -> TextFile:
-    """Read CSV from the beginning of line `first_line` on, below a header that was read before."""
+    """Read CSV from line `first_line` on, with a header that was read before."""
     _, layout = _read_header(name, header.encode(), columns)
     raw_blocks = _read_raw(stream, block_bytes, first_line=first_line)
     return TextFile(header, bytes_total, _read_blocks(raw_blocks, layout))
 
 
 def end_of_last_line(stream: BinaryIO, size: int) -> int:
-    """How many of the first `size` bytes are whole lines, by their ends.
+    """How many of the first `size` bytes are complete lines.
 
-    A CR that is the very last byte does not count: a LF may follow it.
+    A CR as the very last byte does not count: an LF may follow it.
     """
     end = size
     while end > 0:
@@ -173,9 +173,9 @@ def end_of_last_line(stream: BinaryIO, size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _RawBlock:
-    """Whole lines, each ended by a line feed (the file's last one perhaps by nothing).
+    """Complete lines, each with a line feed, except perhaps the file's last line.
 
-    `is_cut`: the text is but the beginning of one line that is longer than a block.
+    With `is_cut` the text is only the beginning of a line that is longer than a block.
     """
 
     text: bytes
@@ -186,7 +186,7 @@ class _RawBlock:
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Where each line of a raw block begins and ends (k,), without its line feed."""
+    """Start and end of each line of a raw block, shape `(k,)`, without the line feed."""
 
     block: bytes
     first_line: int
@@ -206,20 +206,20 @@ class _Lines:
         return self.block[self.start[index] : self.end[index]]
 
     def holding(self, position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the indices of the lines with any of these ascending byte positions in them."""
+        """Return the indices of the lines that contain any of these ascending byte positions."""
         return np.unique(np.searchsorted(self.start, position, side="right") - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A header: how many fields a row has, and which of them are wanted under which name."""
+    """The layout of rows: the number of fields, and the index of each wanted column by name."""
 
     fields: int
     wanted: dict[str, int]
 
 
 def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> Iterator[_RawBlock]:
-    """Cut a stream into blocks at ends of lines; LF, CR LF and a lone CR each end a line."""
+    """Split a stream into blocks at line ends; LF, CR LF and a lone CR each end a line."""
     pending = stream.read(len(_BOM))
     bytes_done = len(pending)
     line = first_line
@@ -260,7 +260,7 @@ def _with_line_feeds(text: bytes) -> bytes:
 
 
 def _skip_line(stream: ByteStream, chunk_bytes: int) -> tuple[bytes, int]:
-    """Read past the next end of a line. Return what was read beyond it, and the bytes read."""
+    """Skip the rest of a line. Return the bytes read beyond its end, and how many were read."""
     bytes_read = 0
     while data := stream.read(chunk_bytes):
         bytes_read += len(data)
@@ -280,10 +280,10 @@ def _skip_line(stream: ByteStream, chunk_bytes: int) -> tuple[bytes, int]:
 def _read_rows(
     path: Path | str, raw_blocks: Iterator[_RawBlock], columns: Sequence[Column]
 ) -> tuple[str, Iterator[TextBlock]]:
-    """Read the header, which is the first line that is not blank, and offer the rows after it."""
+    """Read the header, which is the first non-blank line, and return it with the rows after it."""
     for raw in raw_blocks:
         if raw.is_cut:
-            raise UnusableFileError(path, "its first line is too long for a CSV file")
+            raise UnusableFileError(path, "the first line is too long for a CSV file")
         start, line = 0, raw.first_line
         while start < len(raw.text):
             end = raw.text.find(b"\n", start)
@@ -301,12 +301,12 @@ def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tu
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnusableFileError(path, "its first line is not text in UTF-8") from error
+        raise UnusableFileError(path, "the first line is not UTF-8 text") from error
     if "\0" in text:
-        raise UnusableFileError(path, "its first line is not text in UTF-8 (it holds NUL bytes)")
+        raise UnusableFileError(path, "the first line is not UTF-8 text (it contains NUL bytes)")
     fields = _split(text)
     if isinstance(fields, Reason):
-        raise UnusableFileError(path, f"its first line cannot be read as CSV: {fields}")
+        raise UnusableFileError(path, f"the first line cannot be read as CSV: {fields}")
     if len(fields) > MAX_COLUMNS:
         raise UnusableFileError(path, f"it has {len(fields):,} columns; at most {MAX_COLUMNS:,}")
     return text, _Layout(len(fields), find_columns(path, fields, columns))
@@ -315,9 +315,9 @@ def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tu
 def find_columns(
     path: Path | str, fields: Sequence[str], columns: Sequence[Column]
 ) -> dict[str, int]:
-    """Return the place in the header of each wanted column that is there.
+    """Return the index in the header of each wanted column that is present.
 
-    Raises UnusableFileError when a needed one is missing, or one is there twice.
+    Raises UnusableFileError when a required column is missing or a column occurs twice.
     """
     names = [field.strip().lower() for field in fields]
     found = printable(", ".join(field.strip() for field in fields))
@@ -327,12 +327,12 @@ def find_columns(
     missing: list[str] = []
     for column in columns:
         accepted = (column.name, *column.aliases)
-        places = [place for place, name in enumerate(names) if name in accepted]
-        if len(places) > 1:
-            shown = " and ".join(dict.fromkeys(names[place] for place in places))
+        positions = [position for position, name in enumerate(names) if name in accepted]
+        if len(positions) > 1:
+            shown = " and ".join(dict.fromkeys(names[position] for position in positions))
             raise UnusableFileError(path, f"more than one column {shown}; found: {found}")
-        if places:
-            wanted[column.name] = places[0]
+        if positions:
+            wanted[column.name] = positions[0]
         elif column.is_needed:
             missing.append(" or ".join(accepted))
     if missing:
@@ -359,56 +359,59 @@ def _reject_cut(raw: _RawBlock, layout: _Layout) -> TextBlock:
 
 
 def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
-    """Split the lines of a block into fields. Blank lines are no rows."""
+    """Split the lines of a block into fields. Blank lines are skipped."""
     lines = _Lines.of(raw)
-    turned_away = _find_unreadable(lines)
+    rejected_lines = _find_unreadable(lines)
     text = raw.text
-    if turned_away:
-        text = _without(lines, list(turned_away))
+    if rejected_lines:
+        text = _without(lines, list(rejected_lines))
     is_row = lines.end > lines.start
-    is_row[list(turned_away)] = False
-    row = np.flatnonzero(is_row)  # the line index of each row that the parser is given
+    is_row[list(rejected_lines)] = False
+    row = np.flatnonzero(is_row)  # the line index of each row that the parser gets
 
     has_quotes = b'"' in text
-    places = range(layout.fields) if has_quotes else sorted(layout.wanted.values())
+    positions = range(layout.fields) if has_quotes else sorted(layout.wanted.values())
     if len(row):
-        table, misfits = _split_lines(text, layout, places)
+        table, wrong_lengths = _split_lines(text, layout, positions)
     else:
-        table, misfits = {str(place): pa.array([], pa.string()) for place in places}, []
-    is_fit = np.ones(len(row), np.bool_)
-    is_fit[misfits] = False
-    by_itself = row[misfits].tolist()
-    columns = {name: table[str(place)] for name, place in layout.wanted.items()}
-    row = row[is_fit]
+        table, wrong_lengths = (
+            {str(position): pa.array([], pa.string()) for position in positions},
+            [],
+        )
+    is_complete = np.ones(len(row), np.bool_)
+    is_complete[wrong_lengths] = False
+    single_lines = row[wrong_lengths].tolist()
+    columns = {name: table[str(position)] for name, position in layout.wanted.items()}
+    row = row[is_complete]
     if has_quotes:
         is_odd = _find_odd_quotes(table)
-        by_itself += row[is_odd].tolist()
+        single_lines += row[is_odd].tolist()
         row = row[~is_odd]
-        is_even = pa.array(~is_odd)
-        columns = {name: _unquote(column.filter(is_even)) for name, column in columns.items()}
+        is_regular = pa.array(~is_odd)
+        columns = {name: _unquote(column.filter(is_regular)) for name, column in columns.items()}
 
-    reread: list[tuple[int, list[str]]] = []
-    for index in by_itself:
+    reparsed: list[tuple[int, list[str]]] = []
+    for index in single_lines:
         line_text = lines.text(lines.first_line + index).decode("utf-8")
         if not line_text.strip():
             continue
         fields = _split(line_text)
         if isinstance(fields, Reason):
-            turned_away[index] = fields
+            rejected_lines[index] = fields
         elif len(fields) != layout.fields:
-            turned_away[index] = Reason.FIELD_COUNT
+            rejected_lines[index] = Reason.FIELD_COUNT
         else:
-            reread.append((index, fields))
-    if reread:
-        row = np.concatenate([row, [index for index, _ in reread]])
+            reparsed.append((index, fields))
+    if reparsed:
+        row = np.concatenate([row, [index for index, _ in reparsed]])
         order = np.argsort(row)
         row = row[order]
-        for name, place in layout.wanted.items():
-            late = pa.array([fields[place] for _, fields in reread], pa.string())
-            columns[name] = pa.concat_arrays([columns[name], late]).take(pa.array(order))
+        for name, position in layout.wanted.items():
+            texts = pa.array([fields[position] for _, fields in reparsed], pa.string())
+            columns[name] = pa.concat_arrays([columns[name], texts]).take(pa.array(order))
     rejected = tuple(
-        RejectedRow.of(number, lines.text(number), turned_away[index])
-        for index in sorted(turned_away)
+        RejectedRow.of(number, lines.text(number), rejected_lines[index])
+        for index in sorted(rejected_lines)
         for number in (lines.first_line + index,)
     )
     return TextBlock(
@@ -423,7 +426,7 @@ def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
 
 
 def _find_unreadable(lines: _Lines) -> dict[int, Reason]:
-    """Return the indices of the lines that are not text, each with its reason."""
+    """Return the indices of the lines that are not text, with the reason for each."""
     found: dict[int, Reason] = {}
     as_bytes = np.frombuffer(lines.block, np.uint8)
     if not _is_utf8(lines.block):
@@ -447,7 +450,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _without(lines: _Lines, indices: list[int]) -> bytes:
-    """Return the block's text without these lines."""
+    """Return the text of the block without these lines."""
     is_kept = np.ones(len(lines.start), np.bool_)
     is_kept[indices] = False
     with_line_feed = np.repeat(is_kept, lines.end - lines.start + 1)
@@ -456,44 +459,46 @@ def _without(lines: _Lines, indices: list[int]) -> bytes:
 
 
 def _split_lines(
-    text: bytes, layout: _Layout, places: Sequence[int]
+    text: bytes, layout: _Layout, positions: Sequence[int]
 ) -> tuple[dict[str, pa.Array], list[int]]:
-    """Split lines at every comma. Empty lines are skipped; one line at least is not.
+    """Split lines at every comma, skipping empty lines. At least one line is not empty.
 
-    Returns the columns at these places of the header, without the lines that do not have as many
-    fields as the header; and the indices of those among the lines that are not empty.
+    Returns the columns at these indices of the header, without the lines whose number of fields
+    differs from the header's, and the indices of those lines among the non-empty ones.
     """
     if text.startswith(_BOM):
-        text = b"\n" + text  # the parser would drop a mark at the beginning of a block
-    misfits: list[int] = []
+        text = b"\n" + text  # the parser would drop a BOM at the beginning of a block
+    wrong_lengths: list[int] = []
 
     def skip(row: pa_csv.InvalidRow) -> str:
-        misfits.append(row.number - 1)
+        wrong_lengths.append(row.number - 1)
         return "skip"
 
     table = pa_csv.read_csv(
         pa.py_buffer(text),
         read_options=pa_csv.ReadOptions(
-            use_threads=False,  # rows are numbered by one thread only
+            use_threads=False,  # only a single thread numbers the rows
             block_size=len(text) + 1,
-            column_names=[str(place) for place in range(layout.fields)],
+            column_names=[str(position) for position in range(layout.fields)],
         ),
         parse_options=pa_csv.ParseOptions(
             quote_char=False, double_quote=False, escape_char=False, invalid_row_handler=skip
         ),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=[str(place) for place in places],
-            column_types={str(place): pa.string() for place in places},
-            check_utf8=False,  # checked before
+            include_columns=[str(position) for position in positions],
+            column_types={str(position): pa.string() for position in positions},
+            check_utf8=False,  # checked already
             null_values=[],
             strings_can_be_null=False,
         ),
     )
-    return {str(place): table[str(place)].combine_chunks() for place in places}, misfits
+    return {
+        str(position): table[str(position)].combine_chunks() for position in positions
+    }, wrong_lengths
 
 
 def _find_odd_quotes(table: dict[str, pa.Array]) -> npt.NDArray[np.bool_]:
-    """Return which rows have a quote in any field other than quotes around the whole field."""
+    """Return which rows have quotes other than quotes around a whole field."""
     odd = [
         pc.and_not(pc.match_substring(column, '"'), pc.match_substring_regex(column, _WRAPPED))
         for column in table.values()
@@ -505,7 +510,7 @@ def _find_odd_quotes(table: dict[str, pa.Array]) -> npt.NDArray[np.bool_]:
 
 
 def _unquote(column: pa.Array) -> pa.Array:
-    """Return the fields without the quotes around them; doubled quotes inside become single."""
+    """Return the fields without surrounding quotes; doubled quotes inside become single."""
     is_wrapped = pc.starts_with(column, '"')
     if not pc.any(is_wrapped).as_py():
         return column
@@ -514,7 +519,7 @@ def _unquote(column: pa.Array) -> pa.Array:
 
 
 def _split(text: str) -> list[str] | Reason:
-    """Split one line into its fields, or say why it cannot be done."""
+    """Split one line into fields, or return the reason why that fails."""
     if '"' not in text:
         return text.split(",")
     try:

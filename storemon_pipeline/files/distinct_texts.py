@@ -1,4 +1,4 @@
-"""Text columns as their distinct values: what few texts say is worked out once per text."""
+"""Text columns as distinct values, so that each distinct text is parsed only once."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,9 +7,9 @@ import pyarrow.compute as pc
 
 
 def distinct_texts(text: pa.Array) -> tuple[list[str], npt.NDArray[np.int32]]:
-    """Return the distinct trimmed texts (k,) of a string array (n,), and each row's number (n,).
+    """Return the distinct trimmed texts (k,) of a string array (n,), and each row's index (n,).
 
-    A null counts as the empty text.
+    Null counts as empty text.
     """
     encoded = pc.fill_null(text, "").dictionary_encode()
     trimmed = pc.utf8_trim_whitespace(encoded.dictionary).dictionary_encode()

@@ -1,10 +1,10 @@
-"""Knowing the beginning of a file again, at a cost that does not grow with the file."""
+"""Fingerprints of the beginning of a file, at a cost that does not grow with the file."""
 
 import hashlib
 from typing import BinaryIO, Final
 
 WHOLE_BYTES: Final = 16 << 20
-"""Up to this size every byte counts."""
+"""Up to this size every byte is hashed."""
 
 _SAMPLES: Final = 64
 _SAMPLE_BYTES: Final = WHOLE_BYTES // _SAMPLES
@@ -15,9 +15,9 @@ _SAMPLED: Final = "sampled:"
 def fingerprint(stream: BinaryIO, size: int) -> str:
     """A digest of the first `size` bytes of a seekable stream.
 
-    Beyond WHOLE_BYTES it is made of as many bytes in evenly spread samples, the first and the last
-    bytes among them. Bytes that were put in, left out or appended change it; a change of some
-    bytes that leaves all others in their place may not.
+    Above WHOLE_BYTES that many bytes are hashed in evenly spread samples, including the first and
+    the last bytes. Inserted, deleted or appended bytes change the digest; overwritten bytes may go
+    undetected.
     """
     digest = hashlib.sha256()
     if size <= WHOLE_BYTES:
@@ -30,7 +30,7 @@ def fingerprint(stream: BinaryIO, size: int) -> str:
 
 
 def covers_every_byte(digest: str) -> bool:
-    """Tell whether equal fingerprints prove that nothing has changed."""
+    """Whether equal fingerprints prove that nothing has changed."""
     return not digest.startswith(_SAMPLED)
 
 

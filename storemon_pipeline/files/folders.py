@@ -1,6 +1,6 @@
-"""Where files lie: a local folder, or any URL that fsspec reads. Listing and opening them.
+"""Listing and opening files in a local folder, or at any URL that fsspec supports.
 
-Which files make a source is the matter of sources.py, what their bytes mean that of the readers.
+Which files belong to a source, and what they contain, does not belong here.
 """
 
 import os
@@ -46,19 +46,19 @@ _COPY_BYTES: Final = 1 << 20
 
 
 class LocationError(Exception):
-    """A URL that this installation cannot read from, whatever lies there. Lasts until changed."""
+    """A URL that this installation cannot read. A retry does not help."""
 
 
 class UnreachableError(Exception):
-    """Files elsewhere that could not be listed or read this time; trying again may help."""
+    """Remote files that could not be listed or read. A retry may help."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file as its folder tells of it.
+    """A file in the listing of its folder.
 
-    `file_path` is relative to the data folder. `size_bytes` is -1, `modified_ns` (since 1970) 0
-    and `etag` empty where the place does not say.
+    `file_path` is relative to the data folder. Unknown values: `size_bytes` is -1, `modified_ns`
+    (since 1970) is 0, `etag` is empty.
     """
 
     path: Path | UPath
@@ -69,32 +69,32 @@ class FoundFile:
 
 
 class Folder(Protocol):
-    """The data folder, wherever it lies."""
+    """The data folder, local or remote."""
 
     def __str__(self) -> str:
-        """Give the path or URL, for people."""
+        """Return the path or URL, for messages."""
 
     def exists(self) -> bool:
-        """Tell whether there is such a folder."""
+        """Whether the folder exists."""
 
     def files(self, names: Sequence[str]) -> list[FoundFile]:
-        """Those of the named files that are there, in the order of the names."""
+        """The files with these names that exist, in the order of the names."""
 
     def files_below(self, name: str) -> list[FoundFile] | None:
-        """All files below a folder in it, at any depth; None when there is no such folder.
+        """All files below a subfolder, at any depth, by `file_path`; None without that subfolder.
 
-        Files and folders whose names begin with a dot or an underscore are left out: they are
-        what programs keep for themselves beside their data. In the order of `file_path`.
+        Files and folders whose names begin with a dot or an underscore are left out: programs keep
+        their own files there.
         """
 
 
 def is_url(text: str) -> bool:
-    """Tell a URL from a local path."""
+    """Whether the text is a URL, not a local path."""
     return _URL.match(text) is not None
 
 
 def data_folder(place: str | Path | Folder) -> Folder:
-    """The folder at a local path or URL; LocationError when nothing here can read such a URL."""
+    """The folder at a local path or URL. Raises LocationError for an unsupported URL."""
     if not isinstance(place, str | Path):
         return place
     if isinstance(place, Path) or not is_url(place):
@@ -124,12 +124,12 @@ def _missing_package(place: str, why: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LocalFolder:
-    """A folder of this machine."""
+    """A local folder."""
 
     path: Path
 
     def __str__(self) -> str:
-        """Give the path."""
+        """Return the path."""
         return str(self.path)
 
     def exists(self) -> bool:
@@ -142,7 +142,7 @@ class LocalFolder:
         return [file for file in found if file is not None]
 
     def files_below(self, name: str) -> list[FoundFile] | None:
-        """See Folder. Folders that are links are not followed, files that are links are."""
+        """See Folder. Links to files are followed, links to folders are not."""
         top = self.path / name
         if not top.is_dir():
             return None
@@ -178,16 +178,16 @@ def _is_private(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFolder:
-    """A folder that fsspec reads."""
+    """A folder that is read through fsspec."""
 
     path: UPath
 
     def __str__(self) -> str:
-        """Give the URL."""
+        """Return the URL."""
         return str(self.path)
 
     def exists(self) -> bool:
-        """Tell whether anything is there. Stores of objects have no empty folders."""
+        """Whether anything exists there. Object stores have no empty folders."""
         with _reaching(self.path):
             return bool(self.path.fs.exists(self.path.path))
 
@@ -198,7 +198,7 @@ class RemoteFolder:
         with _reaching(self.path):
             fs.invalidate_cache()
             if self.path.protocol in _WEB_PROTOCOLS:
-                # A web server need not list its files: each name is asked for.
+                # A web server may not list its files, so each name is requested.
                 listed = {name: _info(fs, f"{root}/{name}") for name in names}
             else:
                 listed = {
@@ -228,16 +228,16 @@ class RemoteFolder:
                 file_path = re.sub("/+", "/", entry.removeprefix(root)).lstrip("/")
                 inner = file_path.removeprefix(f"{name}/")
                 if inner == file_path or any(_is_private(part) for part in inner.split("/")):
-                    continue  # the file of the same name itself, or no data
-                is_told = listed.get("size") is not None
-                info = listed if is_told else top.fs.info(entry)
+                    continue  # a file with the folder's own name, or a private file
+                has_size = listed.get("size") is not None
+                info = listed if has_size else top.fs.info(entry)
                 found.append(_remote_file(self.path / file_path, file_path, info))
         return sorted(found, key=lambda file: file.file_path)
 
 
 @contextmanager
 def _reaching(path: UPath) -> Iterator[None]:
-    """Whatever a file system elsewhere raises says which place could not be reached."""
+    """Turn any error of a remote file system into UnreachableError with the URL."""
     try:
         yield
     except UnreachableError:
@@ -255,7 +255,7 @@ def _list(fs: AbstractFileSystem, path: str) -> list[dict[str, Any]]:
 
 
 def _info(fs: AbstractFileSystem, path: str) -> dict[str, Any] | None:
-    """Ask for one file; a page in its place, such as a sign that there is none, is no file."""
+    """Request one file. An HTML page in its place, such as an error page, is not a file."""
     try:
         info: dict[str, Any] = fs.info(path)
     except FileNotFoundError:
@@ -273,7 +273,7 @@ def _remote_file(path: UPath, file_path: str, info: dict[str, Any]) -> FoundFile
 
 
 def _nanoseconds(modified: object) -> int:
-    """Read a time of change as any file system writes it; 0 for what is no time."""
+    """A modification time in any form that file systems use, in nanoseconds; 0 if unknown."""
     match modified:
         case int() | float():
             return int(modified * 1_000_000_000)
@@ -290,10 +290,10 @@ def _nanoseconds(modified: object) -> int:
 
 @contextmanager
 def open_file(file: FoundFile) -> Iterator[tuple[BinaryIO, FoundFile]]:
-    """The file's bytes, seekable, and what the file was when it was opened.
+    """Open the file, seekable, with its size and modification time as of opening.
 
-    A file elsewhere is copied first, onto disk. Raises FileNotFoundError when it has vanished,
-    UnusableFileError when it may not be read, and UnreachableError.
+    A remote file is first copied to disk. Raises FileNotFoundError when it no longer exists,
+    UnusableFileError when reading is not permitted, and UnreachableError.
     """
     if isinstance(file.path, Path):
         try:

@@ -1,7 +1,6 @@
-"""The forms in which a source's file may come: CSV plain or compressed, and Parquet.
+"""The formats of a source's file: CSV, plain or compressed, and Parquet.
 
-Every form gives the same blocks of text columns. How CSV is cut into rows is the matter of
-text_files.py, how Parquet becomes text that of parquet_files.py.
+Each format is read into the same blocks of text columns: CSV by `csv_text`, Parquet by `parquet`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from storemon_pipeline.files.parquet import read_parquet
 
 @unique
 class Format(StrEnum):
-    """A form, by the end of a file's name."""
+    """A format, by the end of a file's name."""
 
     CSV = ".csv"
     GZIP = ".csv.gz"
@@ -40,17 +39,17 @@ _CODECS: Final = {Format.GZIP: "gzip", Format.ZSTD: "zstd"}
 
 
 def format_of(name: Path | str) -> Format:
-    """The form that a name tells of; what tells of none is read as CSV."""
+    """The format of a file by its name; CSV for any other name."""
     text = str(name)
-    return next((form for form in Format if text.endswith(form.value)), Format.CSV)
+    return next((each for each in Format if text.endswith(each.value)), Format.CSV)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The bytes `[start, end)` of a CSV file, from the beginning of a line on.
+    """The bytes `[start, end)` of a CSV file; `start` is the beginning of a line.
 
-    `header` is None for the part that begins with it; else the header that was read before, and
-    `first_line` the number of the line with which the part begins.
+    `first_line` is the number of that line. `header` is the header that was read before, or None
+    when the part begins with it.
     """
 
     start: int
@@ -61,9 +60,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file that is open for reading, seekable, under the name by which errors speak of it.
+    """An open, seekable file; `name` is its name in errors.
 
-    Only a plain CSV file has a `part`; without one the file is read whole.
+    Only a plain CSV file can have a `part`; without one the whole file is read.
     """
 
     name: Path | str
@@ -75,9 +74,9 @@ class OpenFile:
 def open_rows(
     file: Path | OpenFile, columns: Sequence[Column], *, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[TextFile]:
-    """Read the header of a file of any form, and offer its rows in blocks.
+    """Read the header of a file of any format, and its rows in blocks.
 
-    Raises UnusableFileError, now or while the blocks are read.
+    Raises UnusableFileError, immediately or while the blocks are read.
     """
     if isinstance(file, OpenFile):
         yield _read(file, columns, block_bytes)
@@ -93,10 +92,10 @@ def open_rows(
 def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFile:
     size = file.stream.seek(0, 2)
     file.stream.seek(0)
-    form = format_of(file.name)
-    if form is Format.PARQUET:
+    file_format = format_of(file.name)
+    if file_format is Format.PARQUET:
         return read_parquet(file.name, file.stream, columns, bytes_total=size)
-    if codec := _CODECS.get(form):
+    if codec := _CODECS.get(file_format):
         text = _Decompressed(file.name, file.stream, codec, size)
         rows = read_text(file.name, text, columns, bytes_total=size, block_bytes=block_bytes)
         return replace(rows, blocks=_count_compressed(rows.blocks, file.stream))
@@ -118,7 +117,7 @@ def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFi
 
 
 class _Span:
-    """The bytes `[start, end)` of a stream, as a stream that ends there."""
+    """The bytes `[start, end)` of a stream, as a stream."""
 
     def __init__(self, stream: BinaryIO, start: int, end: int) -> None:
         stream.seek(start)
@@ -132,7 +131,7 @@ class _Span:
 
 
 class _Decompressed:
-    """The text in a compressed stream; compressed parts one after the other are one text."""
+    """The text of a compressed stream; concatenated compressed parts give one text."""
 
     def __init__(self, name: Path | str, stream: BinaryIO, codec: str, size: int) -> None:
         self._name = name
@@ -144,13 +143,13 @@ class _Decompressed:
         try:
             data: bytes = self._text.read(size)
         except OSError as error:
-            reason = f"its {self._codec} data is damaged or not complete ({error})"
+            reason = f"the {self._codec} data is damaged or incomplete ({error})"
             raise UnusableFileError(self._name, reason) from error
         self._expansion.add(len(data))
         return data
 
 
 def _count_compressed(blocks: Iterator[TextBlock], stream: BinaryIO) -> Iterator[TextBlock]:
-    """Blocks of decompressed text, with the bytes of the file that have been read for them."""
+    """The same blocks, with `bytes_done` in bytes of the compressed file."""
     for block in blocks:
         yield replace(block, bytes_done=stream.tell())

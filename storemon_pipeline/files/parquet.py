@@ -1,7 +1,7 @@
-"""Parquet files become the same blocks of text columns that CSV gives.
+"""Reading Parquet files into the same blocks of text columns as CSV.
 
-A row is numbered as in a CSV file that holds the same rows below one header line. What a field
-means is the matter of the readers of each source.
+Rows are numbered as in a CSV file with the same rows below a header line. The meaning of a field
+belongs to the reader of each source.
 """
 
 import csv
@@ -41,9 +41,9 @@ _UNFIT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 def read_parquet(
     name: Path | str, stream: BinaryIO, columns: Sequence[Column], *, bytes_total: int
 ) -> TextFile:
-    """Read the wanted columns of a Parquet file; its header line names them alone.
+    """Read the wanted columns of a Parquet file; the header line names only these.
 
-    Raises UnusableFileError, now or while the blocks are read.
+    Raises UnusableFileError, immediately or while the blocks are read.
     """
     try:
         file = pq.ParquetFile(stream)
@@ -52,8 +52,8 @@ def read_parquet(
         raise UnusableFileError(name, f"it cannot be read as Parquet: {error}") from error
     if len(names) > MAX_COLUMNS:
         raise UnusableFileError(name, f"it has {len(names):,} columns; at most {MAX_COLUMNS:,}")
-    places = find_columns(name, names, columns)
-    wanted = {column: names[place] for column, place in places.items()}
+    positions = find_columns(name, names, columns)
+    wanted = {column: names[position] for column, position in positions.items()}
     for column, field in wanted.items():
         _check_type(name, column, file.schema_arrow.field(field).type)
     header = _csv_line(list(wanted.values()))
@@ -62,12 +62,14 @@ def read_parquet(
 
 
 def _check_type(name: Path | str, column: str, kind: pa.DataType) -> None:
-    """Raise UnusableFileError for a column that is no plain value, or ids that lost digits."""
+    """Raise UnusableFileError for nested values, or for ids stored as floating-point numbers."""
     if pa.types.is_nested(kind):
-        raise UnusableFileError(name, f"its column {column} holds {kind}, which is no plain value")
+        raise UnusableFileError(
+            name, f"column {column} has type {kind}, which is not a plain value"
+        )
     if column == "store_id" and pa.types.is_floating(kind):
         raise UnusableFileError(
-            name, f"its column store_id holds {kind}: long ids have lost digits in such numbers"
+            name, f"column store_id has type {kind}, in which long ids have lost digits"
         )
 
 
@@ -93,7 +95,7 @@ def _read_blocks(
 
 
 def _block(columns: dict[str, pa.Array], first_line: int, *, bytes_done: int) -> TextBlock:
-    """Make a block of the rows; as in CSV, one with a NUL in it is none."""
+    """Make a block of the rows; as in CSV, a row with a NUL character is rejected."""
     rows = _Rows(columns, first_line)
     line = np.arange(first_line, first_line + len(next(iter(columns.values()))), dtype=np.int64)
     rejected: tuple[RejectedRow, ...] = ()
@@ -136,10 +138,10 @@ def _csv_line(fields: list[str]) -> str:
 
 
 def _text(column: pa.Array) -> pa.Array:
-    """Return the column as text, the empty one for null.
+    """Return the column as text; null becomes empty text.
 
-    An instant with a zone is written in UTC. Whole numbers that are kept as floating-point ones,
-    as pandas does beside a null, are written as whole numbers.
+    Timestamps with a zone are written in UTC. Whole numbers stored as floating-point numbers, as
+    pandas does in columns with nulls, are written as whole numbers.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -150,5 +152,5 @@ def _text(column: pa.Array) -> pa.Array:
         with suppress(*_UNFIT):
             column = column.cast(pa.int64())
     text = pc.fill_null(column.cast(pa.string()), "")
-    text.validate(full=True)  # that it is UTF-8
+    text.validate(full=True)  # checks for UTF-8
     return text

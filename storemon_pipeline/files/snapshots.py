@@ -1,7 +1,7 @@
-"""Reading a snapshot source: a small file, whole, into one frame.
+"""Reading the whole file of a snapshot source into a data frame.
 
-Which rows are good is decided by the reader of each source (hours, zones, closures); which
-version they make is the matter of storage.
+Rows are checked by the reader of each source (hours, zones, closures, names). Versions belong to
+`schedules`.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,9 +27,9 @@ VALID_FROM: Final = Column("valid_from", is_needed=False)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRead:
-    """What a snapshot file gave: rows_read = len(frame) + len(rejected).
+    """The rows of a snapshot file: rows_read = len(frame) + len(rejected).
 
-    `header` is the file's header line, under which a rejected row's text can be read again.
+    `header` is the file's header line, which is needed to replay rejected rows.
     """
 
     frame: pd.DataFrame
@@ -40,7 +40,7 @@ class SnapshotRead:
 
 
 ParseRows = Callable[[dict[str, pa.Array], Verdict], pd.DataFrame]
-"""Takes string arrays (n,) by column, rejects bad rows, returns a frame of all n rows."""
+"""Takes string arrays (n,) by column, rejects bad rows, and returns a frame of all n rows."""
 
 
 def read_snapshot(
@@ -50,7 +50,7 @@ def read_snapshot(
     *,
     block_bytes: int = BLOCK_BYTES,
 ) -> SnapshotRead:
-    """Read a whole snapshot file. The frame has the good rows and their `line`, in file order.
+    """Read a whole snapshot file. The frame has the good rows with their `line`, in file order.
 
     Raises UnusableFileError.
     """
@@ -70,16 +70,16 @@ def read_snapshot(
 
 
 def _no_rows(columns: Sequence[Column], parse_rows: ParseRows) -> pd.DataFrame:
-    """Return the frame of a file without rows, which may have no block at all."""
+    """Return the frame of a file without rows, which may give no block at all."""
     nothing = {column.name: pa.array([], pa.string()) for column in columns}
     return parse_rows(nothing, Verdict(0)).assign(line=np.zeros(0, np.int64))
 
 
 def parse_valid_from(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Series:
-    """Return the instants from which rows hold (n,), as Int64 microseconds.
+    """Return `valid_from` of each row (n,), as Int64 microseconds.
 
-    ALWAYS where the text says `always`; missing where it is empty or the file has no such column.
-    An unreadable one rejects its row.
+    ALWAYS for the text `always`; missing where it is empty or the file has no such column. Rows
+    with an unreadable value are rejected.
     """
     if VALID_FROM.name not in columns:
         missing = np.ones(len(verdict.is_good), np.bool_)
@@ -90,13 +90,13 @@ def parse_valid_from(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Serie
     is_always = np.array([word == "always" for word in words], np.bool_)
     is_missing = np.array([word == "" for word in words], np.bool_)
     verdict.reject(~(is_read | is_always | is_missing)[number], Reason.UNREADABLE_VALID_FROM)
-    # A new array: that of the instants may be Arrow's own, which nobody may write to.
+    # A new array, because `at_us` may be Arrow's own read-only memory.
     since_us = np.where(is_always, ALWAYS, at_us)
     return _int64(since_us[number], is_missing=is_missing[number])
 
 
 def text_column(values: Sequence[str], number: npt.NDArray[np.int32]) -> pd.Series:
-    """Return a text column (n,) of the distinct `values` (k,), by each row's `number`."""
+    """Return a text column (n,) from distinct `values` (k,) and each row's index `number`."""
     return pd.Series(np.array(values, dtype=object)[number], dtype="str")
 
 

@@ -1,6 +1,6 @@
-"""Timestamps as text become microseconds, a whole column at a time.
+"""Parsing columns of timestamps into microseconds.
 
-Times of day are no timestamps (see hours.py).
+Times of day belong to `schedules.hours_file`.
 """
 
 from typing import Final
@@ -32,11 +32,11 @@ _MICROSECONDS: Final = pa.timestamp("us")
 
 
 def parse_instants(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Return microseconds since 1970-01-01T00:00Z (n,), and which of them could be read (n,).
+    """Return microseconds since 1970-01-01T00:00Z (n,), and which of them could be parsed (n,).
 
-    Read is `YYYY-MM-DD`, a blank or `T`, `HH:MM[:SS[.f]]` and nothing (which is UTC), `UTC`, `Z`
-    or an offset such as `+05:30`, `+0530`, `+05`. Digits below the microsecond are cut off.
-    What could not be read is 0.
+    The format is `YYYY-MM-DD`, a space or `T`, `HH:MM[:SS[.f]]`, then nothing (which means UTC),
+    `UTC`, `Z` or an offset such as `+05:30`, `+0530`, `+05`. Digits below the microsecond are cut
+    off. Values that could not be parsed are 0.
     """
     text = pc.utf8_trim_whitespace(pc.fill_null(text, ""))
     at_us = _cast(text)
@@ -56,15 +56,15 @@ def parse_instants(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
 
 
 def parse_wall_clocks(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Return microseconds since 1970-01-01T00:00 on the same clock (n,), and which were read (n,).
+    """Return local microseconds since 1970-01-01T00:00 (n,), and which could be parsed (n,).
 
-    The forms are those of parse_instants without a zone.
+    The format is that of parse_instants without a zone.
     """
     return _read_fields(pc.utf8_trim_whitespace(pc.fill_null(text, "")), _CLOCK + "$")
 
 
 def _cast(text: pa.Array) -> npt.NDArray[np.int64] | None:
-    """Return the microseconds of plain timestamps that all end alike; None where any is not so."""
+    """Parse plain timestamps that all have the same suffix; None if any has another format."""
     for suffix in (" UTC", "Z"):
         if pc.all(pc.ends_with(text, suffix)).as_py():
             text = pc.utf8_slice_codeunits(text, 0, -len(suffix))
@@ -72,20 +72,20 @@ def _cast(text: pa.Array) -> npt.NDArray[np.int64] | None:
     length = pc.min_max(pc.binary_length(text)).as_py()
     if length["min"] is None:
         return np.zeros(0, np.int64)
-    # Arrow also reads a date without a time, or with the hour alone: both are shorter.
+    # Arrow also accepts a date without a time, or with the hour only: both are shorter.
     if length["min"] < _SHORTEST or length["max"] > _LONGEST:
         return None
     try:
         at_us: npt.NDArray[np.int64] = text.cast(_MICROSECONDS).cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
         return None
-    return at_us if at_us.min() >= _FIRST_US else None  # Arrow reads the year 0
+    return at_us if at_us.min() >= _FIRST_US else None  # Arrow accepts the year 0
 
 
 def _read_fields(
     text: pa.Array, pattern: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Return what parse_instants returns, field by field: slower, and no odd form stops it."""
+    """As parse_instants, field by field: slower, but it handles every format."""
     found = pc.extract_regex(text, pattern)
     is_read: npt.NDArray[np.bool_] = found.is_valid().to_numpy(zero_copy_only=False)
     at_us = np.zeros(len(text), np.int64)

@@ -1,4 +1,4 @@
-"""The table `ingested_files`: what was read of each file, so that nothing is read twice."""
+"""The table `ingested_files`: how far each file was read, so that nothing is read twice."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,11 +9,11 @@ from storemon_pipeline.domain.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What a file was when it was last looked into: enough to know it again, and to read on.
+    """The state of a file when it was last read: used to detect changes and to read appended lines.
 
-    `bytes_read` and `lines_read` are whole lines, of a CSV file under `header`; a file in another
-    form is read whole or not at all, and has no header here. `tail_load_id` is the load of a last
-    line that had no end, which lies behind `bytes_read`.
+    `bytes_read` and `lines_read` count the complete lines of a CSV file with this `header`. Other
+    formats are always read whole, and have no header here. `tail_load_id` is the load of a last
+    line without a line end, which `bytes_read` does not include.
     """
 
     load_id: int | None
@@ -31,7 +31,7 @@ _COLUMNS = tuple(FileState.__dataclass_fields__)
 
 
 def read_file_states(bulk: Bulk, source: Source) -> dict[str, FileState]:
-    """The files of a source that were ever read, by their path in the data folder."""
+    """The files of a source that were read before, by path in the data folder."""
     rows = bulk.fetch(
         f"SELECT file_path, {', '.join(_COLUMNS)} FROM ingested_files WHERE source = $1",  # noqa: S608
         (source.value,),
@@ -40,7 +40,7 @@ def read_file_states(bulk: Bulk, source: Source) -> dict[str, FileState]:
 
 
 def write_file_state(bulk: Bulk, source: Source, file_path: str, state: FileState) -> None:
-    """The file is known as it was read."""
+    """Store the state of a file."""
     places = ", ".join(f"${number}" for number in range(3, 3 + len(_COLUMNS)))
     changes = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
     bulk.execute(
@@ -54,7 +54,7 @@ def write_file_state(bulk: Bulk, source: Source, file_path: str, state: FileStat
 
 
 def forget_removed_files(bulk: Bulk, source: Source, kept: Sequence[str]) -> None:
-    """Files of the source that are not among these are unknown, as if they had never been read."""
+    """Delete the states of all files of the source except these."""
     bulk.execute(
         "DELETE FROM ingested_files WHERE source = $1 AND NOT (file_path = ANY ($2))",
         (source.value, list(kept)),

@@ -1,4 +1,4 @@
-"""The book of what arrived: loads, and the rows they rejected."""
+"""The table `loads` and the rejected rows of each load."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from storemon_pipeline.domain.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """What became of the rows of a load: each read row is counted in exactly one of the others."""
+    """The rows of a load by outcome: each row is counted once."""
 
     loaded: int
     replaced: int
@@ -24,7 +24,7 @@ class RowCounts:
 
     @property
     def read(self) -> int:
-        """All rows that the source held."""
+        """All rows of the load."""
         return self.loaded + self.replaced + self.unchanged + self.rejected
 
     def __add__(self, other: "RowCounts") -> "RowCounts":
@@ -41,7 +41,7 @@ NO_ROWS: Final = RowCounts(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load under way. `file_path` is None for rows that were pushed."""
+    """A load in progress. `file_path` is None for pushed rows."""
 
     load_id: int
     source: Source
@@ -52,7 +52,7 @@ class Load:
 def open_load(
     bulk: Bulk, source: Source, *, file_path: str | None, run_id: str | None, loaded_at: datetime
 ) -> Load:
-    """A new load, the newest of all; its row counts stay at zero until it is closed."""
+    """Insert a new load; its row counts are zero until it is closed."""
     load_id = bulk.scalar(
         """
         INSERT INTO loads (source, file_path, run_id, loaded_at,
@@ -73,11 +73,10 @@ def close_load(
     polled_us: tuple[int, int] | None = None,
     header: str | None = None,
 ) -> None:
-    """The load's row counts and rejected rows are written; `polled_us` bounds its polls.
+    """Write the load's row counts and rejected rows; `polled_us` are the bounds of its polls.
 
-    `header` is the line under which a rejected row's text can be read again. A snapshot file that
-    is read again has tried its rejected rows again: earlier records of them are settled by this
-    load.
+    `header` is the CSV header for replaying the rejected rows. Reading a snapshot file again also
+    reads its rejected rows again, so older records of them are marked as replayed by this load.
     """
     first, last = polled_us or (None, None)
     bulk.execute(
@@ -123,9 +122,9 @@ def close_load(
 
 
 def read_first_polled_at(bulk: Bulk, load_ids: Sequence[int]) -> datetime | None:
-    """The earliest poll that these loads have brought; None when they have brought none."""
+    """The earliest poll of these loads; None without any."""
     if not load_ids:
-        return None  # an empty list has no type that the driver could tell the server
+        return None  # the driver cannot infer a type for an empty list
     first: datetime | None = bulk.scalar(
         "SELECT min(first_polled_at) FROM loads WHERE load_id = ANY ($1)", (list(load_ids),)
     )

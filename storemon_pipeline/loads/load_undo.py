@@ -1,6 +1,6 @@
-"""The list of loads, and what becomes of one that is undone, whatever its source.
+"""Listing loads, and recording that a load was undone.
 
-What its polls leave behind is the matter of `polls`.
+Undoing its rows belongs to the rooms that own them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from storemon_pipeline.domain.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
-    """A load as it stands in the book; `undoes_load_id` names the load that it took back."""
+    """A row of `loads`; `undoes_load_id` is the load that this load undid."""
 
     load_id: int
     source: Source
@@ -38,7 +38,7 @@ def read_loads(bulk: Bulk, *, limit: int) -> list[LoadRecord]:
 
 
 def read_load(bulk: Bulk, load_id: int) -> LoadRecord | None:
-    """The load of this number, or None."""
+    """The load with this id, or None."""
     loads = _loads(bulk, "WHERE load_id = $1", load_id)
     return loads[0] if loads else None
 
@@ -49,9 +49,9 @@ def _loads(bulk: Bulk, which: str, number: int) -> list[LoadRecord]:
 
 
 def record_undo(bulk: Bulk, load: LoadRecord, *, undone_at: datetime, rows_removed: int) -> int:
-    """The load is undone; returns the number of its undoing, which is a load as well.
+    """Mark the load as undone; return the id of the undo, which is a load, too.
 
-    Rows that the load had replayed are rejected rows again.
+    Rejected rows that the load had replayed are pending again.
     """
     bulk.execute("UPDATE loads SET undone_at = $2 WHERE load_id = $1", (load.load_id, undone_at))
     bulk.execute(
@@ -76,7 +76,7 @@ def record_undo(bulk: Bulk, load: LoadRecord, *, undone_at: datetime, rows_remov
 
 
 def forget_file(bulk: Bulk, load: LoadRecord) -> bool:
-    """The file of a load will be read as if for the first time; False when it is not known."""
+    """Delete the state of the load's file, so that it is read again; False when there is none."""
     rows = bulk.fetch(
         "DELETE FROM ingested_files WHERE source = $1 AND file_path = $2 RETURNING file_path",
         (load.source.value, load.file_path or ""),
@@ -85,7 +85,7 @@ def forget_file(bulk: Bulk, load: LoadRecord) -> bool:
 
 
 def has_later_load(bulk: Bulk, load: LoadRecord) -> bool:
-    """Whether a later load of the same file, not undone, brought anything."""
+    """Whether a later load of the same file wrote rows and is not undone."""
     return bool(
         bulk.scalar(
             """

@@ -1,4 +1,4 @@
-"""What a pushed batch leads to: a load, or an error that names the bad rows."""
+"""The result of a push: a load, or an error with the bad rows."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from storemon_pipeline.loads.load_log import RowCounts
 
 
 class BadRowsError(Exception):
-    """Rows of a body that cannot be read, so that nothing of it was loaded."""
+    """Some rows of a body cannot be read, so nothing was loaded."""
 
     def __init__(self, rejected: tuple[RejectedRow, ...], rows: int) -> None:
         super().__init__(f"{len(rejected)} of {rows} polls cannot be read")
@@ -16,12 +16,12 @@ class BadRowsError(Exception):
 
 
 class ForbiddenStoreError(Exception):
-    """A poll of a store that the sender may not speak of, so that nothing was loaded."""
+    """A row is of a store that the client may not write, so nothing was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushedLoad:
-    """What became of a pushed batch; an empty one makes no load. `line` is the index from 0."""
+    """The load of a pushed batch. An empty batch makes none. `line` is the row's index, from 0."""
 
     load_id: int | None
     row_counts: RowCounts

@@ -1,4 +1,4 @@
-"""One refresh of a source at a time, whoever has started it."""
+"""A lock, so that only one process at a time refreshes a source."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from storemon_pipeline.domain.sources import Source
 
 @contextmanager
 def refresh_lock(url: str, source: Source) -> Iterator[None]:
-    """No other process holds this while the block runs: a second one waits, and then starts.
+    """Hold the lock of a source during the block; other processes wait.
 
-    The lock belongs to a connection of its own, outside of any transaction, so that it holds back
-    no cleaning of tables, and goes with its process.
+    The lock is on its own connection, outside of any transaction. So it does not hold back VACUUM,
+    and is released when the process dies.
     """
     engine = sa.create_engine(
         sqlalchemy_url(url),

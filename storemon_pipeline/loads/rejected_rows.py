@@ -1,4 +1,4 @@
-"""The rejected rows that wait for a cause to be removed: listing them, marking them as settled."""
+"""Rejected rows that are pending: listing them, and marking them as replayed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from storemon_pipeline.domain.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """A rejected row that was not replayed: `row` is the row whole, `text` printable."""
+    """A rejected row that was not replayed: `row` is the original, `text` is printable."""
 
     rejected_row_id: int
     load_id: int
@@ -30,7 +30,7 @@ class PendingRow:
 def read_pending_rows(
     bulk: Bulk, *, load_id: int | None = None, limit: int | None = None
 ) -> list[PendingRow]:
-    """The rejected rows of loads that stand and that no load has replayed, in order of arrival."""
+    """Rejected rows that were not replayed, of loads that are not undone, in order of arrival."""
     rows = bulk.fetch(
         """
         SELECT r.rejected_row_id, r.load_id, l.source, l.file_path, l.header, l.loaded_at, r.line,
@@ -49,20 +49,20 @@ def read_pending_rows(
 
 
 def group_by_load(rows: Sequence[PendingRow]) -> list[list[PendingRow]]:
-    """The rows of each load by themselves, in order of the loads."""
+    """The rows of each load, in order of the loads."""
     return [list(group) for _, group in groupby(rows, lambda row: row.load_id)]
 
 
 def mark_replayed(bulk: Bulk, rejected_row_ids: Sequence[int], load_id: int) -> None:
-    """These rejected rows were taken by this load."""
+    """Mark these rejected rows as replayed by this load."""
     bulk.stage(
-        "settled_rows",
+        "replayed_rows",
         pa.table({"rejected_row_id": pa.array(rejected_row_ids, pa.int64())}),
     )
     bulk.execute(
         """
         UPDATE rejected_rows r SET replayed_by_load_id = $1
-        FROM pg_temp.settled_rows s WHERE s.rejected_row_id = r.rejected_row_id
+        FROM pg_temp.replayed_rows s WHERE s.rejected_row_id = r.rejected_row_id
         """,
         (load_id,),
     )

@@ -1,4 +1,4 @@
-"""When the files of each source were last looked at, and all of them could be used."""
+"""The table `source_looks`: the last successful check of the files of each source."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from storemon_pipeline.domain.sources import Source
 
 
 def record_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
-    """The source was looked at then, whether there was anything new or not."""
+    """Record a check of a source, whether its files had changed or not."""
     bulk.execute(
         """
         INSERT INTO source_looks (source, looked_at) VALUES ($1, $2)
@@ -19,7 +19,7 @@ def record_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
 
 
 def renew_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
-    """A source that may be missing is missing: looked at, if it was ever there."""
+    """Record a check of an optional source without files, if it was ever checked before."""
     bulk.execute(
         "UPDATE source_looks SET looked_at = greatest(looked_at, $2) WHERE source = $1",
         (source.value, looked_at),

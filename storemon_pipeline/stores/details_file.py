@@ -1,4 +1,4 @@
-"""Rows of stores' names, groups and regions: what people know stores by."""
+"""Reading files of stores' names, groups and regions."""
 
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ COLUMNS: Final = (
 def read_store_details_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of details.
 
-    Columns of the frame: store_id, name, group, region (str; empty where the file says nothing),
+    Columns of the frame: store_id, name, group, region (str; empty where the file has no value),
     line (int64). Raises UnusableFileError.
     """
     return read_snapshot(file, COLUMNS, parse_store_details)

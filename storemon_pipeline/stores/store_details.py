@@ -1,4 +1,4 @@
-"""What stores are called and counted with, and the zone and hours that they have."""
+"""Details of stores: name, group, region, zone, and whether they have hours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import store_keys
 
-_SAID = {"name": "name", "group": "group_name", "region": "region"}
-"""Columns of the source, and what they are called in the table."""
+_COLUMNS = {"name": "name", "group": "group_name", "region": "region"}
+"""Columns of the source, with their names in the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreDetails:
     """Details by position of the store; each list has one entry per store.
 
-    `timezones` is None where no valid zone was ever loaded; `has_hours` false where no hours were.
+    `timezones` is None for stores without a valid zone, `has_hours` is false for those without
+    hours.
     """
 
     names: list[str | None]
@@ -46,11 +47,11 @@ class StoreDetails:
 def write_store_details(
     bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
 ) -> list[RowCounts]:
-    """Write names, groups and regions of a snapshot that may lie in several files.
+    """Write names, groups and regions of a snapshot of one or several files, one load per file.
 
-    Each frame has the columns `store_id`, `name`, `group`, `region`; an empty text is none. Of
-    several rows for one store the last one counts. A store that no file names keeps what it had.
-    The row counts are one for each load, without rejected rows.
+    Each frame has the columns `store_id`, `name`, `group`, `region`; empty text means no value. Of
+    several rows for one store the last one counts. A store that is in no file keeps its details.
+    Returns the row counts of each load, without rejected rows.
     """
     rows = pd.concat(frames, ignore_index=True)
     part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
@@ -61,7 +62,7 @@ def write_store_details(
     is_last = ~pd.Series(keys).duplicated(keep="last").to_numpy()
     load_ids = np.array([load.load_id for load in loads], np.int32)
     bulk.stage(
-        "said_details",
+        "new_details",
         pa.table(
             {
                 "part": pa.array(part[is_last], pa.int32()),
@@ -72,7 +73,7 @@ def write_store_details(
                 column: pa.array(
                     [text or None for text in rows[name][is_last].tolist()], pa.string()
                 )
-                for name, column in _SAID.items()
+                for name, column in _COLUMNS.items()
             }
         ),
     )
@@ -80,13 +81,13 @@ def write_store_details(
         """
         SELECT n.part, d.store_key IS NULL AS is_new, (d.name, d.group_name, d.region)
                IS DISTINCT FROM (n.name, n.group_name, n.region) AS is_changed
-        FROM pg_temp.said_details n LEFT JOIN store_details d USING (store_key)
+        FROM pg_temp.new_details n LEFT JOIN store_details d USING (store_key)
         """
     )
     bulk.execute(
         """
         INSERT INTO store_details (store_key, name, group_name, region, load_id)
-        SELECT store_key, name, group_name, region, load_id FROM pg_temp.said_details
+        SELECT store_key, name, group_name, region, load_id FROM pg_temp.new_details
         ON CONFLICT (store_key) DO UPDATE SET name = excluded.name,
                group_name = excluded.group_name, region = excluded.region,
                load_id = excluded.load_id
@@ -107,7 +108,7 @@ def write_store_details(
 
 
 def read_details(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StoreDetails:
-    """The details of the stores, with the zone that counts at an instant."""
+    """The details of the stores, with the zone in force at an instant."""
     rows = bulk.fetch(
         """
         SELECT s.store_key, d.name, d.group_name, d.region, z.timezone,

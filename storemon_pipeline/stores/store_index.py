@@ -1,4 +1,4 @@
-"""Stores in the order of their ids, and the SQL condition that selects some of them."""
+"""Stores in order of their ids, and the SQL condition that selects their rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import IntArray
 
-_MOST_RANGES: Final = 32
-"""Up to so many ranges of keys are looked up each; else the stores are looked up by their ids."""
+_MAX_RANGES: Final = 32
+"""The most ranges of keys in one SQL condition; above that, stores are selected by id."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreCondition:
-    """A condition on `store_key`, and the parameters that it names."""
+    """An SQL condition on `store_key`, and its parameters."""
 
     sql: str
     parameters: tuple[object, ...]
@@ -25,9 +25,9 @@ class StoreCondition:
 
 @dataclass(frozen=True, slots=True)
 class StoreIndex:
-    """Stores in the order of their ids' bytes; the engine knows a store by its position.
+    """Stores in byte order of their ids; the engine identifies a store by its position here.
 
-    All that are known (`is_whole`), a stretch of them (`is_range`), or any others.
+    These are all known stores (`is_whole`), a contiguous range of ids (`is_range`), or any others.
     """
 
     store_ids: pa.Array
@@ -39,11 +39,11 @@ class StoreIndex:
         return len(self.store_keys)
 
     def take(self, positions: IntArray) -> "StoreIndex":
-        """The stores at these positions alone, which ascend."""
+        """The stores at these ascending positions."""
         return StoreIndex(self.store_ids.take(pa.array(positions)), self.store_keys[positions])
 
     def chunks(self, stores_per_chunk: int) -> Iterator["StoreIndex"]:
-        """The same stores, at most so many at a time; without stores one empty part."""
+        """The same stores in chunks; one empty chunk if there are no stores."""
         if len(self) <= stores_per_chunk:
             yield self
             return
@@ -55,10 +55,10 @@ class StoreIndex:
             )
 
     def condition(self, *, parameter: int = 1) -> StoreCondition:
-        """What chooses these stores' rows of a table; `$parameter` and on are its parameters.
+        """The condition for these stores' rows; its parameters are numbered from `$parameter`.
 
-        The keys that one load gives rise with the ids, and tables are in the order of keys: a
-        stretch has as many ranges of keys as loads have brought stores of it.
+        Within one load, keys ascend with ids, and tables are in order of keys. So a chunk has about
+        one range of keys for each load that added stores to it.
         """
         if self.is_whole:
             return StoreCondition("true", ())
@@ -67,7 +67,7 @@ class StoreIndex:
         keys = np.sort(self.store_keys)
         bounds = np.flatnonzero(np.diff(keys, prepend=-1, append=-1) != 1)
         first, last = keys[bounds[:-1]].tolist(), keys[bounds[1:] - 1].tolist()
-        if len(first) <= _MOST_RANGES:
+        if len(first) <= _MAX_RANGES:
             ranges = [
                 f"store_key BETWEEN ${number} AND ${number + 1}"
                 for number in range(parameter, parameter + 2 * len(first), 2)
@@ -75,7 +75,7 @@ class StoreIndex:
             parameters = tuple(key for pair in zip(first, last, strict=True) for key in pair)
             return StoreCondition(f"({' OR '.join(ranges)})", parameters)
         if not self.is_range:
-            # As a constant: the planner knows how many there are, and rows are looked up in a hash.
+            # As a constant, so that the planner knows their number and uses a hash lookup.
             known = ",".join(map(str, keys.tolist()))
             return StoreCondition(f"store_key = ANY ('{{{known}}}'::int[])", ())
         ids = f"${parameter + 2} AND ${parameter + 3}"
@@ -87,23 +87,23 @@ class StoreIndex:
 
     @property
     def only_key(self) -> int:
-        """The key of a store that is alone here, else 0: no store has it."""
+        """The key if there is exactly one store, else 0, which is no store's key."""
         return int(self.store_keys[0]) if len(self) == 1 else 0
 
     def positions(self, keys: IntArray) -> IntArray:
-        """The position of each key, shape `(n,)`; every key is known."""
+        """The position of each key, shape `(n,)`; all keys are of these stores."""
         position = np.empty(int(self.store_keys.max(initial=0)) + 1, np.int64)
         position[self.store_keys] = np.arange(len(self))
         return position[keys]
 
 
 def read_stores(bulk: Bulk) -> StoreIndex:
-    """Every known store."""
+    """All known stores."""
     return _in_order(bulk.fetch("SELECT store_key, store_id FROM stores"), is_whole=True)
 
 
 def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreIndex:
-    """The stores whose ids lie in `[first_id, before_id)`; None is the end of all."""
+    """The stores with ids in `[first_id, before_id)`; None means no upper bound."""
     return _in_order(
         bulk.fetch(
             """
@@ -117,7 +117,7 @@ def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreI
 
 
 def read_shard_starts(bulk: Bulk, shards: int) -> list[str]:
-    """The first id of each of so many stretches (or fewer) of about as many stores each."""
+    """The first store id of each shard, for at most this many shards of about equal size."""
     rows = bulk.fetch(
         """
         SELECT min(store_id) AS first_id
@@ -133,7 +133,7 @@ def read_shard_starts(bulk: Bulk, shards: int) -> list[str]:
 
 
 def _in_order(rows: pa.Table, *, is_whole: bool = False, is_range: bool = False) -> StoreIndex:
-    # Arrow compares strings by their bytes, as the contract orders a report.
+    # Arrow compares strings by bytes, which is the order of rows in a report.
     store_ids = rows["store_id"].combine_chunks()
     order = pc.sort_indices(store_ids)
     keys = rows["store_key"].combine_chunks().take(order).to_numpy().astype(np.int64)
@@ -141,6 +141,6 @@ def _in_order(rows: pa.Table, *, is_whole: bool = False, is_range: bool = False)
 
 
 def read_store(bulk: Bulk, store_id: str) -> StoreIndex | None:
-    """One store alone, or None when nothing has named it."""
+    """One store, or None when it is unknown."""
     rows = bulk.fetch("SELECT store_key, store_id FROM stores WHERE store_id = $1", (store_id,))
     return _in_order(rows) if rows.num_rows else None

@@ -1,4 +1,4 @@
-"""Store ids and the small integer keys that stand for them in every other table."""
+"""Store ids, and the integer keys that identify them in all other tables."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -14,9 +14,9 @@ from storemon_pipeline.domain.windows import IntArray
 
 
 def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
-    """The key of each store id, shape `(n,)`; stores that are new get one.
+    """The key of each store id, shape `(n,)`; new stores are inserted.
 
-    `store_ids` are distinct. New keys rise with the ids' bytes.
+    `store_ids` are distinct. New keys ascend in byte order of the ids.
     """
     bulk.stage(
         "named_stores",
@@ -45,6 +45,6 @@ def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
 
 
 def keys_of(store_ids: AbstractSet[str]) -> sa.Select[tuple[int]]:
-    """The keys of those of these stores that are known."""
+    """A query for the keys of these stores, without unknown ones."""
     ids = sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text))
     return sa.select(stores.c.store_key).where(stores.c.store_id == sa.any_(ids))

@@ -64,7 +64,7 @@ def test_damaged_compressed_data_is_refused(tmp_path: Path, suffix: str, damage:
     path.write_bytes(
         {"cut": whole[:-4], "junk behind": whole + b"junk", "no such data": b"A,B\n"}[damage]
     )
-    with pytest.raises(UnusableFileError, match="data is damaged or not complete"):
+    with pytest.raises(UnusableFileError, match="data is damaged or incomplete"):
         read(path)
 
 
@@ -129,7 +129,7 @@ def test_weekdays_that_lie_beside_a_null_are_whole_numbers(tmp_path: Path) -> No
     ("store_id", "reason"),
     [
         (pa.array([1.0]), "long ids have lost digits"),
-        (pa.array([["A"]]), "no plain value"),
+        (pa.array([["A"]]), "not a plain value"),
         (pa.array([b"\xff"], pa.binary()), "cannot be read as Parquet"),
     ],
     ids=["floating point", "list", "no UTF-8"],

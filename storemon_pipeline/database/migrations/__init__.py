@@ -1,1 +1,1 @@
-"""Alembic's scripts, one per released change of the schema."""
+"""Alembic's migration scripts, one per release of the schema."""

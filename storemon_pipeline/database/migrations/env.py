@@ -1,4 +1,4 @@
-"""How Alembic runs the scripts: on the connection that `migrate` hands over."""
+"""Alembic's environment: runs the scripts on the connection that `migrate` passes."""
 
 from alembic import context
 
