@@ -69,8 +69,12 @@ def create_app(
         max_overflow=0,
     )
     reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-    dagster = DagsterGraphQL(settings.dagster_url, timeout=settings.api_dagster_timeout_seconds)
-    probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS)
+    secret = settings.dagster_token
+    token = None if secret is None else secret.get_secret_value()
+    dagster = DagsterGraphQL(
+        settings.dagster_url, timeout=settings.api_dagster_timeout_seconds, token=token
+    )
+    probe = DagsterGraphQL(settings.dagster_url, timeout=_PROBE_TIMEOUT_SECONDS, token=token)
     services = Services(settings, engine, reader, probe, CapacityLimiter(WRITE_SLOTS))
     dispatcher = Dispatcher(engine, dagster)
     fleet_cache = FleetCache(database_url, reader)

@@ -20,6 +20,9 @@ class ApiSettings(BaseSettings):
     dagster_url: str = "http://127.0.0.1:3000"
     """Root URL of Dagster's webserver."""
 
+    dagster_token: SecretStr | None = None
+    """The token that a guarded Dagster webserver expects; `storemon up` sets it."""
+
     api_connections: PositiveInt = 12
     """Database connections in the pool: requests that can use the database at the same time."""
 

@@ -8,6 +8,9 @@ REBUILD_DAY_JOB = "rebuild_day_job"
 ALERT_JOB = "alert_job"
 RETENTION_JOB = "retention_job"
 
+DAGSTER_TOKEN_VARIABLE = "STOREMON_DAGSTER_TOKEN"  # noqa: S105 - a name, not a token
+"""The environment variable with the token by which the service's processes reach Dagster's UI."""
+
 REQUESTED_TAG = "storemon/requested"
 """On report runs that were launched for waiting requests. A run without this tag makes a report of
 its own when none waits."""

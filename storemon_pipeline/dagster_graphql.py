@@ -223,13 +223,19 @@ _STEP_STATES = {
 class DagsterGraphQL:
     """A client of one webserver. May be shared by threads; close it, or use it in a `with`."""
 
-    def __init__(self, base_url: str, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
-        """Take the webserver's address, such as http://127.0.0.1:3000, and seconds per answer."""
+    def __init__(
+        self, base_url: str, timeout: float = DEFAULT_TIMEOUT_SECONDS, *, token: str | None = None
+    ) -> None:
+        """Take the webserver's address, such as http://127.0.0.1:3000, and seconds per answer.
+
+        `token` is the one that the guarded webserver of the same home expects.
+        """
         self.base_url = base_url.rstrip("/")
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_SECONDS)),
             # The webserver is on this machine: a proxy in the environment is for other hosts.
             trust_env=False,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
         )
 
     def __enter__(self) -> Self:

@@ -1,5 +1,6 @@
 """Liveness and readiness checks."""
 
+from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,10 +13,13 @@ from storemon_api.operations.schemas import Health, Readiness
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
 from storemon_pipeline.database.migrate import is_current
 from storemon_pipeline.figures.uptime_table import read_uptime_state
+from storemon_pipeline.reports.requests import read_longest_wait
 
 router = APIRouter(tags=["operation"])
 
 _OK: Final = "ok"
+# Even a report of a large chain takes less.
+_LONG_WAIT: Final = timedelta(seconds=60)
 _READY: Final = Readiness(
     checks=dict.fromkeys(("database", "schema", "first_refresh", "dagster"), _OK)
 )
@@ -75,7 +79,12 @@ def _warnings(services: Services) -> dict[str, str]:
         is_run = services.dagster_probe.are_schedules_run()
     except (DagsterUnavailableError, DagsterRefusedError):
         is_run = False
-    return {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
+    warnings = {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
+    with services.reader.connect() as connection:
+        wait = read_longest_wait(connection)
+    if wait is not None and wait > _LONG_WAIT:
+        warnings["reports"] = f"the oldest request has waited for {wait.total_seconds():.0f} s"
+    return warnings
 
 
 def _dagster_check(services: Services) -> str:

@@ -34,6 +34,7 @@ from storemon_api.http.problems import (
 )
 from storemon_api.security.access_rules import NO_ROUTE, RULES, Rule, Stores, rule_of
 from storemon_api.security.key_cache import KeyCache, utc_now
+from storemon_api.security.local_clients import PeerUsers, is_passed_on
 from storemon_api.security.rate_limits import RateLimits
 from storemon_pipeline.access.audit_log import AuditEvent
 from storemon_pipeline.access.keys import ApiKey
@@ -41,7 +42,6 @@ from storemon_pipeline.access.keys import ApiKey
 KEY_HEADERS: Final = ("Authorization", "X-API-Key")
 _STATE: Final = "storemon_access"
 _HEALTH: Final = "/healthz"
-_FORWARDING: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 
@@ -120,9 +120,13 @@ class AccessControl:
         self._keys = keys
         self._limits = limits
         self._max_body_bytes = max_body_bytes
+        self._peers = PeerUsers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
+        if scope["type"] == "websocket":
+            await self._open_websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -139,6 +143,21 @@ class AccessControl:
         scope.setdefault("state", {})[_STATE] = replace(
             access, action=rule.action, subject=store_id
         )
+        await self._app(scope, receive, send)
+
+    async def _open_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open the connection as a GET of its address would be answered, and for own pages only.
+
+        A browser sends no other header of ours with it, so a key is checked however it is sent.
+        """
+        headers = Headers(scope=scope)
+        rule, store_id = self._rule("GET", scope["path"])
+        try:
+            await self._admit({**scope, "method": "GET"}, headers, rule, store_id)
+            _check_is_own_page(headers, "POST")
+        except ProblemError:
+            await send({"type": "websocket.close", "code": 1008})
+            return
         await self._app(scope, receive, send)
 
     async def _admit(
@@ -162,8 +181,23 @@ class AccessControl:
             raise ProblemError(UNAUTHORIZED, headers=_challenge(headers))
         else:
             _check_is_local(headers, client)
+            self._check_is_no_proxy(scope, headers)
             _check_is_own_page(headers, scope["method"])
         return Access(key=key, client=client)
+
+    def _check_is_no_proxy(self, scope: Scope, headers: Headers) -> None:
+        """Raise a 401 problem when a proxy of this machine passes on somebody else's request."""
+        client = (str(scope["client"][0]), int(scope["client"][1]))
+        if is_passed_on(headers.keys(), scope["http_version"]) or self._peers.is_service_account(
+            client
+        ):
+            raise ProblemError(
+                UNAUTHORIZED,
+                "This request came through a proxy. No key exists yet, so only people on this "
+                "machine are served. First run `storemon keys create --name admin --all-stores "
+                "--scope admin`.",
+                headers=_challenge(headers),
+            )
 
     async def _key(self, token: str | None) -> ApiKey | None:
         """Return the key that was sent. Raises a 503 problem while the keys cannot be read."""
@@ -243,7 +277,7 @@ def _check_is_local(headers: Headers, client: str) -> None:
     The host name is checked against DNS rebinding: a foreign site's name may resolve to this
     machine.
     """
-    if not _is_loopback(client) or any(name in headers for name in _FORWARDING):
+    if not _is_loopback(client):
         raise ProblemError(
             UNAUTHORIZED,
             "No API key exists yet, so only requests from this machine are allowed. Create a key "

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from storemon_pipeline.database.connections import has_tables, libpq_url
+from storemon_pipeline.database.connections import DAGSTER_SCHEMA, has_tables, libpq_url
 from storemon_pipeline.host.embedded_postgres import find_binaries
 from storemon_pipeline.host.errors import ServiceError
 from storemon_pipeline.service.databases import bring_to_newest_schema, make_databases
@@ -25,7 +25,14 @@ def back_up(url: str, file: Path) -> int:
     try:
         # Only the owner may read it: it holds everything that keys protect.
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        _run("pg_dump", url, "--format=custom", "--no-owner", f"--file={unfinished}")
+        _run(
+            "pg_dump",
+            url,
+            "--format=custom",
+            "--no-owner",
+            f"--exclude-schema={DAGSTER_SCHEMA}",
+            f"--file={unfinished}",
+        )
         unfinished.replace(file)
         return file.stat().st_size
     except OSError as error:

@@ -25,7 +25,8 @@ from storemon_pipeline.figures.uptime_table import newest_poll, read_uptime_stat
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.host.home import Home
 from storemon_pipeline.reports.report_runs import open_runs
-from storemon_pipeline.reports.requests import ReportState, count_by_state
+from storemon_pipeline.reports.requests import ReportState, count_by_state, read_longest_wait
+from storemon_pipeline.service.dagster_home import read_dagster_token
 from storemon_pipeline.service.preconditions import check_data_folder, is_loopback
 from storemon_pipeline.settings import Settings
 
@@ -35,6 +36,7 @@ _FEW_FREE_BYTES: Final = 10 * 1024**3
 _DAGSTER_SECONDS: Final = 5.0
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _REFRESH_IS_LATE: Final = timedelta(hours=2)
+_REPORT_IS_LATE: Final = timedelta(minutes=1)
 _RUN_IS_STUCK: Final = timedelta(minutes=10)
 # Its clock has changed in a way that no rule of before 2022 tells.
 _NEWER_RULE: Final = ("America/Mexico_City", datetime(2023, 7, 1, tzinfo=UTC), timedelta(hours=-6))
@@ -128,7 +130,8 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
 def examine_schedules(settings: Settings) -> Finding:
     """Look whether Dagster's daemon, which runs the schedules and sensors, is alive."""
     try:
-        with DagsterGraphQL(settings.dagster_url, timeout=_DAGSTER_SECONDS) as client:
+        token = read_dagster_token(Home(settings.home))
+        with DagsterGraphQL(settings.dagster_url, timeout=_DAGSTER_SECONDS, token=token) as client:
             is_run = client.are_schedules_run()
     except (DagsterUnavailableError, DagsterRefusedError):
         return Finding(
@@ -202,6 +205,14 @@ def _refresh(connection: sa.Connection) -> Finding:
 def _reports(connection: sa.Connection) -> Finding:
     counts = count_by_state(connection)
     what = ", ".join(f"{count} {state}" for state, count in counts.items())
+    wait = read_longest_wait(connection)
+    if wait is not None and wait > _REPORT_IS_LATE:
+        return Finding(
+            "reports",
+            Verdict.BAD,
+            f"{what}; the oldest request has waited for {wait.total_seconds():.0f} s",
+            "Is `storemon up` running? See runs.log and api.log in the home's logs.",
+        )
     return Finding("reports", Verdict.GOOD, what or f"0 {ReportState.WAITING}")
 
 

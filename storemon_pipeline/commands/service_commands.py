@@ -131,14 +131,20 @@ def report(
         )
 
 
-def refresh(dagster_port: DagsterPortOption = None) -> None:
+def refresh(home: HomeOption = None, dagster_port: DagsterPortOption = None) -> None:
     """Tell the running service to load new files now."""
     with one_line_errors():
         from storemon_pipeline.dagster_graphql import DagsterGraphQL
+        from storemon_pipeline.host.home import Home
+        from storemon_pipeline.service.dagster_home import read_dagster_token
         from storemon_pipeline.service.refresh_run import RefreshFollower
 
-        settings = build_settings(dagster_port=dagster_port)
-        with DagsterGraphQL(settings.dagster_url) as client, show_progress("refresh") as show:
+        settings = build_settings(home=home, dagster_port=dagster_port)
+        token = read_dagster_token(Home(settings.home))
+        with (
+            DagsterGraphQL(settings.dagster_url, token=token) as client,
+            show_progress("refresh") as show,
+        ):
             run = RefreshFollower(client)
             run.check()
             if run.run_id is None and not run.is_ended:

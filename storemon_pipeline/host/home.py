@@ -68,6 +68,11 @@ class Home:
         return self.code_server_socket.with_name("runs.sock")
 
     @property
+    def dagster_token(self) -> Path:
+        """The file with the token by which the service's processes reach the Dagster UI."""
+        return self.path / "dagster.token"
+
+    @property
     def postgres_socket_folder(self) -> Path:
         """The folder of the embedded PostgreSQL's socket."""
         return self._socket(self.path / "socket" / ".s.PGSQL.5432").parent

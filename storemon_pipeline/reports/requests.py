@@ -1,7 +1,7 @@
 """Requests for reports and their results, as those who ask see them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -149,6 +149,17 @@ def read_csv_chunk(connection: sa.Connection, result_id: int, chunk: int) -> byt
         )
     ).scalar_one()
     return bytes(content)
+
+
+def read_longest_wait(connection: sa.Connection) -> timedelta | None:
+    """How long the oldest waiting report has waited by the database's clock; None without one."""
+    oldest = sa.select(sa.func.min(reports.c.requested_at)).where(
+        reports.c.state == ReportState.WAITING.value
+    )
+    wait: timedelta | None = connection.scalar(
+        sa.select(sa.func.clock_timestamp() - oldest.scalar_subquery())
+    )
+    return wait
 
 
 def count_by_state(connection: sa.Connection) -> dict[ReportState, int]:

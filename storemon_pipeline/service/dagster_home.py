@@ -4,6 +4,8 @@ The configuration itself is in `dagster.yaml` and `workspace.yaml` at the top of
 """
 
 import json
+import os
+import secrets
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,6 +28,27 @@ def packaged_file(name: str) -> Path:
         if path.is_file():
             return path
     raise HomeError(f"{name} is missing from this installation of storemon: install it again.")
+
+
+def renew_dagster_token(home: Home) -> str:
+    """Write a new token into the home, for its owner's eyes only; return it."""
+    token = secrets.token_urlsafe(32)
+    try:
+        home.dagster_token.unlink(missing_ok=True)
+        descriptor = os.open(home.dagster_token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token)
+    except OSError as error:
+        raise HomeError(f"{home.dagster_token} cannot be written ({error.strerror}).") from error
+    return token
+
+
+def read_dagster_token(home: Home) -> str | None:
+    """Return the token of the running service, or None where there is none to be read."""
+    try:
+        return home.dagster_token.read_text()
+    except OSError:
+        return None
 
 
 def prepare_dagster_home(home: Home) -> None:

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 import httpx
 
-from storemon_pipeline.contract import CODE_LOCATION
+from storemon_pipeline.contract import CODE_LOCATION, DAGSTER_TOKEN_VARIABLE
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -172,6 +172,13 @@ class _PythonProcess:
     def log(self) -> Path:
         return self._home.logs / f"{self.log_name}.log"
 
+    def _dagster(self) -> DagsterGraphQL:
+        return DagsterGraphQL(
+            self.settings.dagster_url,
+            _DAGSTER_PROBE_SECONDS,
+            token=self.environment[DAGSTER_TOKEN_VARIABLE],
+        )
+
     def launch(self) -> subprocess.Popen[bytes]:
         with self._home.open_log(self.log_name) as log:
             return start_child(
@@ -240,7 +247,7 @@ class WebserverProcess(_PythonProcess):
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one refuses
         """Ask it whether the code location is loaded."""
-        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+        with self._dagster() as client:
             try:
                 return None if client.is_location_loaded() else "loading the code location"
             except DagsterUnavailableError:
@@ -258,7 +265,7 @@ class DaemonProcess(_PythonProcess):
 
     def why_not_ready(self, launched_at: float) -> str | None:
         """Ask the webserver whether each daemon has sent a heartbeat since."""
-        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+        with self._dagster() as client:
             try:
                 has_beaten = client.have_daemons_beaten_since(launched_at)
             except (DagsterUnavailableError, DagsterRefusedError):
@@ -267,7 +274,7 @@ class DaemonProcess(_PythonProcess):
 
     def is_responding(self) -> bool:
         """Ask the webserver for recent heartbeats; while it cannot tell, suppose that there are."""
-        with DagsterGraphQL(self.settings.dagster_url, _DAGSTER_PROBE_SECONDS) as client:
+        with self._dagster() as client:
             try:
                 return client.have_daemons_beaten_since(time.time() - _HEARTBEAT_SECONDS)
             except (DagsterUnavailableError, DagsterRefusedError):
@@ -337,6 +344,7 @@ def service_processes(
     database_url: str,
     dagster_database_url: str,
     *,
+    dagster_token: str,
     definitions_module: str = DEFINITIONS_MODULE,
 ) -> list[ServiceProcess]:
     """Return the processes except the database: code server, API, webserver, daemon, run starter.
@@ -346,6 +354,7 @@ def service_processes(
     """
     home = Home(settings.home)
     environment = _child_environment(settings, database_url, dagster_database_url)
+    environment[DAGSTER_TOKEN_VARIABLE] = dagster_token
     # Notification addresses are secrets: only the processes that send alerts get them.
     of_others = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
     workspace = str(home.dagster / WORKSPACE_FILE)
@@ -371,8 +380,8 @@ def service_processes(
         log_name="webserver",
         ready_note=settings.dagster_url,
         arguments=[
-            *("dagster_webserver", "--workspace", workspace),
-            # Only this machine: anybody who reaches it can run code.
+            *("storemon_api.dagster_ui.server", "--workspace", workspace),
+            # Only this machine: an admin key passes here unencrypted.
             *("--host", "127.0.0.1", "--port", str(settings.dagster_port)),
             # A connection from before a crash of the database fails a launch halfway, and the run
             # then waits for its start timeout. Connecting anew takes some milliseconds.

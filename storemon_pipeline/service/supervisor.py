@@ -25,7 +25,11 @@ from storemon_pipeline.host.orphans import (
 )
 from storemon_pipeline.host.signals import StopRequestedError, StopRequests
 from storemon_pipeline.service.api_logging import write_api_log_config
-from storemon_pipeline.service.dagster_home import prepare_dagster_home
+from storemon_pipeline.service.dagster_home import (
+    prepare_dagster_home,
+    read_dagster_token,
+    renew_dagster_token,
+)
 from storemon_pipeline.service.databases import (
     bring_to_newest_schema,
     check_database_url,
@@ -129,6 +133,7 @@ class Supervisor:
             self._migrate(url)
             check_keys(self._settings, url)
         prepare_dagster_home(self._home)
+        token = renew_dagster_token(self._home)
         write_api_log_config(self._home)
         code_server, api, *others = (
             _Child(spec)
@@ -136,6 +141,7 @@ class Supervisor:
                 self._settings,
                 url,
                 dagster_database_url,
+                dagster_token=token,
                 definitions_module=self._definitions_module,
             )
         )
@@ -192,7 +198,8 @@ class Supervisor:
 
     def _refresh_once(self) -> None:
         """Run the first refresh and show its progress. The service goes on when it fails."""
-        with DagsterGraphQL(self._settings.dagster_url) as client:
+        token = read_dagster_token(self._home)
+        with DagsterGraphQL(self._settings.dagster_url, token=token) as client:
             run = RefreshFollower(client)
             while not run.is_ended:
                 self._display.component(_REFRESH, ComponentState.WORKING, run.note)

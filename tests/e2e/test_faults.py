@@ -58,7 +58,7 @@ class Victim(StrEnum):
 _COMMANDS = {
     Victim.RUN_STARTER: "storemon_pipeline.launching.run_starter",
     Victim.DAEMON: "dagster._daemon",
-    Victim.WEBSERVER: "dagster_webserver",
+    Victim.WEBSERVER: "storemon_api.dagster_ui",
     Victim.CODE_SERVER: "dagster api grpc",
     Victim.API: "uvicorn",
     Victim.DATABASE: "bin/postgres",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from api_server import complete_report, serve, waiting_report
 from dagster_stand_in import dagster_stand_in
-from storemon_pipeline.commands.doctor import Verdict, examine_schedules
+from storemon_pipeline.commands.doctor import Verdict, examine_database, examine_schedules
 from storemon_pipeline.database.connections import ensure_database
 from storemon_pipeline.database.migrate import migrate
 from storemon_pipeline.database.tables import report_csv, reports
@@ -114,6 +114,30 @@ def test_schedules_that_are_not_run_are_told_of_and_keep_nothing_from_being_serv
         assert figure in client.get("/metrics").text
         finding = examine_schedules(Settings(dagster_port=int(dagster.url.rpartition(":")[2])))
         assert finding.verdict is (Verdict.GOOD if is_run else Verdict.BAD)
+
+
+@pytest.mark.parametrize(("seconds", "is_late"), [(30, False), (90, True)])
+def test_a_report_that_waits_for_long_is_a_warning(
+    database_url: str, engine: sa.Engine, seconds: int, *, is_late: bool
+) -> None:
+    refresh(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO reports (report_id, state, policy, requested_at) "
+                "VALUES (gen_random_uuid(), 'waiting', 'nearest', "
+                "now() - make_interval(secs => :seconds))"
+            ),
+            {"seconds": seconds},
+        )
+    findings = {
+        finding.name: finding
+        for finding in examine_database(Settings(database_url=database_url), database_url)
+    }
+    assert findings["reports"].verdict is (Verdict.BAD if is_late else Verdict.GOOD)
+    with dagster_stand_in() as dagster, serve(database_url, dagster.url) as client:
+        warnings = client.get("/readyz").json()["warnings"]
+    assert ("the oldest request has waited for" in warnings.get("reports", "")) is is_late
 
 
 def test_without_dagster_it_is_not_known_that_schedules_are_run(client: httpx.Client) -> None:

@@ -30,7 +30,7 @@ COMMAND = [sys.executable, "-c", "from storemon_pipeline.commands.cli import mai
 CHILDREN = {
     "database": "postgres",
     "code location": "dagster api grpc",
-    "webserver": "dagster_webserver",
+    "webserver": "storemon_api.dagster_ui",
     "daemon": "dagster._daemon",
     "API": "uvicorn",
     "run starter": "storemon_pipeline.launching.run_starter",

@@ -61,6 +61,7 @@ API_ROOMS = (
     "web",
     "openapi_document",
     "app",
+    "dagster_ui",
 )
 """The rooms of the API. A room imports only rooms that stand before it, and the pipeline's."""
 
@@ -91,7 +92,7 @@ ONLY_IN = {
     ),
     "dagster_graphql": (),
     "dagster_postgres": (),
-    "dagster_webserver": (),
+    "dagster_webserver": ("storemon_api.dagster_ui",),
     "fastapi": ("storemon_api",),
     "starlette": ("storemon_api",),
     "adbc_driver_postgresql": ("storemon_pipeline.database",),
