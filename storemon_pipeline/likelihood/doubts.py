@@ -1,0 +1,110 @@
+"""Signs in the polls that the model does not fit a store, so that its range is not to be trusted."""
+
+from enum import IntFlag
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.likelihood.bridges import FloatArray
+from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps
+from storemon_pipeline.uptime.status_runs import Runs
+
+_DEVIATIONS: Final = 3.0
+"""What by chance alone happens to hardly any store."""
+
+_LEAST_EDGES: Final = 3
+_HABIT: Final = 2.0
+"""A fleet in which edges lie in changes so many times as often as by chance is switched off."""
+
+_LEAST_POLLS: Final = 30
+_LONGER_GAPS: Final = 1.08
+"""Gaps between down polls over those between up polls; 1 or less where polls are missing evenly."""
+
+_GAP_SPREAD: Final = 0.45
+"""The standard deviation of a gap over its mean, when a third of the polls is missing at random."""
+
+
+class Doubt(IntFlag):
+    """Why a store's likely range is not to be trusted; reasons add up."""
+
+    NONE = 0
+    SWITCHED_OFF = 1
+    """Its status changes around opening and closing more often than by chance."""
+    MISSED_WHEN_DOWN = 2
+    """Polls are missing more often while it is down."""
+    FEW_POLLS = 4
+    """It was polled too seldom for parameters of its own."""
+
+
+def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
+    """The doubts about every store of the calendar, `(stores,)`, from runs, one at least."""
+    gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
+    doubt = np.where(_is_switched_off(gaps, calendar), int(Doubt.SWITCHED_OFF), 0)
+    doubt |= np.where(_is_missed_when_down(runs, calendar.stores), int(Doubt.MISSED_WHEN_DOWN), 0)
+    polls = np.bincount(runs.store, runs.polls, calendar.stores)
+    doubt |= np.where(polls < _LEAST_POLLS, int(Doubt.FEW_POLLS), 0)
+    return doubt
+
+
+def _is_switched_off(gaps: Gaps, calendar: Calendar) -> BoolArray:
+    """Whether openings and closings lie in gaps with a change more often than other instants."""
+    change = np.flatnonzero(gaps.kind <= Kind.CHANGE)
+    store, low, high = gaps.store[change], gaps.low_us[change], gaps.high_us[change]
+    opened, start, end = calendar.all_open_intervals()
+    width = calendar.end_us - calendar.start_us + 1
+    at = np.concatenate([start, end])
+    of_store = np.concatenate([opened, opened])
+    inside = (at > calendar.start_us) & (at < calendar.end_us)
+    key = np.sort((of_store * width + (at - calendar.start_us))[inside])
+    # An end that is the next beginning opens and closes nothing.
+    is_twin = np.zeros(len(key), np.bool_)
+    is_twin[1:] |= key[1:] == key[:-1]
+    is_twin[:-1] |= key[1:] == key[:-1]
+    key = key[~is_twin]
+    origin = store * width - calendar.start_us
+    hits = np.searchsorted(key, origin + high, side="left") - np.searchsorted(
+        key, origin + low, side="right"
+    )
+    seen = np.bincount(store, np.minimum(hits, 1), calendar.stores)
+    edges = np.bincount(key // width, minlength=calendar.stores)
+    share = np.bincount(store, high - low, calendar.stores) / width
+    expected = edges * share
+    is_sure = (seen >= _LEAST_EDGES) & (
+        seen > expected + _DEVIATIONS * np.sqrt(expected * (1 - share)) + 0.5
+    )
+    # Where it is a habit of the fleet, one time is enough.
+    is_habit = seen.sum() > max(_HABIT * expected.sum(), _LEAST_EDGES)
+    return is_sure | (is_habit & (seen > expected))
+
+
+def _is_missed_when_down(runs: Runs, stores: int) -> BoolArray:
+    """Whether gaps between down polls are longer than between up polls: of the store, or of all."""
+    gaps, length = (
+        np.stack([np.bincount(runs.store[of], amount[of], stores) for of in _sides(runs)])
+        for amount in (runs.polls - 1, runs.last_poll_us - runs.first_poll_us)
+    )
+    has_both = (gaps > 0).all(axis=0)
+    # By the store's own gaps while up, so that stores polled seldom do not count as missed.
+    expected = np.zeros(stores)
+    expected[has_both] = gaps[1, has_both] * length[0, has_both] / gaps[0, has_both]
+    is_down = np.bincount(runs.store, ~runs.is_active, stores) > 0
+    of_all = _is_longer(
+        length[1, has_both].sum(), expected.sum(), gaps[1, has_both].sum()
+    )
+    own = _is_longer(length[1], expected, gaps[1]) & has_both
+    return own | (is_down & bool(of_all))
+
+
+def _sides(runs: Runs) -> tuple[BoolArray, BoolArray]:
+    return runs.is_active, ~runs.is_active
+
+
+def _is_longer(length: FloatArray, expected: FloatArray, gaps: FloatArray) -> BoolArray:
+    ratio = length / np.maximum(expected, 1)
+    error = _GAP_SPREAD / np.sqrt(np.maximum(gaps, 1))
+    is_longer: BoolArray = (expected > 0) & (
+        ratio > np.maximum(_LONGER_GAPS, 1 + (_DEVIATIONS + 1) * error)
+    )
+    return is_longer

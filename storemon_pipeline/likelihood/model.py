@@ -1,0 +1,73 @@
+"""The status model as data: parameters of a fleet and of its stores, written down and read again.
+
+How they are fitted is in `fit`; what they make of a report's windows is in `ranges`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.likelihood.bridges import FloatArray
+from storemon_pipeline.likelihood.doubts import Doubt
+from storemon_pipeline.likelihood.gaps import Kind
+from storemon_pipeline.likelihood.tables import COLUMNS, NODES
+
+FLEET: Final = 0
+"""The class of a store that no poll has told apart from the fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusModel:
+    """Parameters of a fleet, all that ranges need beside those of its stores.
+
+    `tables` has shape `(classes, kinds, nodes, COLUMNS)`; see `tables`. `gap_factor` is how much
+    longer a gap is in which an instant lies than the mean gap. `widening` multiplies standard
+    deviations, `total_widening` those of totals. `weights` says how common each chain of the grid
+    is in the fleet.
+    """
+
+    tables: FloatArray
+    weights: FloatArray
+    gap_factor: float
+    widening: float
+    total_widening: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as lists and numbers for JSON, from which `from_dict` makes the same again."""
+        return {
+            "tables": self.tables.tolist(),
+            "weights": self.weights.tolist(),
+            "gap_factor": self.gap_factor,
+            "widening": self.widening,
+            "total_widening": self.total_widening,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The model that `to_dict` wrote; raises ValueError when it is of another shape."""
+        tables = np.array(content["tables"], np.float64)
+        if tables.shape[1:] != (len(Kind), len(NODES), COLUMNS):
+            raise ValueError(f"a model's tables have the shape {tables.shape}, which no longer fits")
+        return cls(
+            tables,
+            np.array(content["weights"], np.float64),
+            float(content["gap_factor"]),
+            float(content["widening"]),
+            float(content["total_widening"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreParameters:
+    """Of each store `0 .. n - 1` its class in the model's tables and the doubts; shape `(n,)`."""
+
+    of_class: IntArray
+    doubt: IntArray
+
+    @classmethod
+    def unknown(cls, stores: int) -> Self:
+        """Parameters of stores that the fit had not seen."""
+        return cls(np.full(stores, FLEET), np.full(stores, int(Doubt.FEW_POLLS)))
