@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.likelihood.bridges import FloatArray
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, BoolArray, IntArray
 from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps
 from storemon_pipeline.uptime.status_runs import Runs
 
@@ -19,8 +18,10 @@ _HABIT: Final = 2.0
 """A fleet in which edges lie in changes so many times as often as by chance is switched off."""
 
 _LEAST_POLLS: Final = 30
-_LONGER_GAPS: Final = 1.08
-"""Gaps between down polls over those between up polls; 1 or less where polls are missing evenly."""
+_LEAST_STORES: Final = 5
+_SAME_TIME_US: Final = 3 * HOUR_US // 4
+_MOST_OUTAGES: Final = 60
+"""So many outages of a store, at most, are held against each other."""
 
 _GAP_SPREAD: Final = 0.45
 """The standard deviation of a gap over its mean, when a third of the polls is missing at random."""
@@ -36,6 +37,8 @@ class Doubt(IntFlag):
     """Polls are missing more often while it is down."""
     FEW_POLLS = 4
     """It was polled too seldom for parameters of its own."""
+    SAME_TIME = 8
+    """Its outages come at the same time of day, and its polls always before or after them."""
 
 
 def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
@@ -43,6 +46,7 @@ def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
     gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
     doubt = np.where(_is_switched_off(gaps, calendar), int(Doubt.SWITCHED_OFF), 0)
     doubt |= np.where(_is_missed_when_down(runs, calendar.stores), int(Doubt.MISSED_WHEN_DOWN), 0)
+    doubt |= np.where(_is_at_the_same_time(runs, calendar.stores), int(Doubt.SAME_TIME), 0)
     polls = np.bincount(runs.store, runs.polls, calendar.stores)
     doubt |= np.where(polls < _LEAST_POLLS, int(Doubt.FEW_POLLS), 0)
     return doubt
@@ -80,31 +84,60 @@ def _is_switched_off(gaps: Gaps, calendar: Calendar) -> BoolArray:
 
 
 def _is_missed_when_down(runs: Runs, stores: int) -> BoolArray:
-    """Whether gaps between down polls are longer than between up polls: of the store, or of all."""
+    """Whether gaps between down polls are longer than between up polls.
+
+    Of a store by itself; else of the fleet, which every store with a down poll then shares: either
+    within stores that are up and down by turns, or between stores up and stores down.
+    """
     gaps, length = (
         np.stack([np.bincount(runs.store[of], amount[of], stores) for of in _sides(runs)])
         for amount in (runs.polls - 1, runs.last_poll_us - runs.first_poll_us)
     )
-    has_both = (gaps > 0).all(axis=0)
     # By the store's own gaps while up, so that stores polled seldom do not count as missed.
-    expected = np.zeros(stores)
-    expected[has_both] = gaps[1, has_both] * length[0, has_both] / gaps[0, has_both]
+    has_both = (gaps > 0).all(axis=0)
+    expected = np.where(has_both, gaps[1] * length[0] / np.maximum(gaps[0], 1), 0.0)
     is_down = np.bincount(runs.store, ~runs.is_active, stores) > 0
-    of_all = _is_longer(
-        length[1, has_both].sum(), expected.sum(), gaps[1, has_both].sum()
+    up, down = gaps.sum(axis=1)
+    polled = np.flatnonzero(gaps[1] >= _LEAST_POLLS)
+    of_fleet = _is_longer(
+        length[1, has_both].sum(), expected.sum(), gaps[1, has_both].sum(), 1.04, 2.5
+    ) or (
+        len(polled) >= _LEAST_STORES
+        and _is_longer(length[1].sum(), down * length[0].sum() / max(up, 1), down, 1.1, 5.0)
     )
-    own = _is_longer(length[1], expected, gaps[1]) & has_both
-    return own | (is_down & bool(of_all))
+    own = [_is_longer(*row, 1.08, 4.0) for row in zip(length[1], expected, gaps[1], strict=True)]
+    return np.array(own) | (is_down & of_fleet)
 
 
 def _sides(runs: Runs) -> tuple[BoolArray, BoolArray]:
     return runs.is_active, ~runs.is_active
 
 
-def _is_longer(length: FloatArray, expected: FloatArray, gaps: FloatArray) -> BoolArray:
-    ratio = length / np.maximum(expected, 1)
-    error = _GAP_SPREAD / np.sqrt(np.maximum(gaps, 1))
-    is_longer: BoolArray = (expected > 0) & (
-        ratio > np.maximum(_LONGER_GAPS, 1 + (_DEVIATIONS + 1) * error)
-    )
-    return is_longer
+def _is_longer(
+    length: float, expected: float, gaps: float, ratio: float, deviations: float
+) -> bool:
+    """Whether gaps are together longer than expected by this ratio and so many deviations."""
+    least = max(ratio, 1 + deviations * _GAP_SPREAD / max(gaps, 1) ** 0.5)
+    return bool(expected > 0 and length > least * expected)
+
+
+def _is_at_the_same_time(runs: Runs, stores: int) -> BoolArray:
+    """Whether outages of different days begin at the same time of day more often than by chance."""
+    is_begin = ~runs.is_active
+    is_begin[1:] &= (runs.store[1:] != runs.store[:-1]) | runs.is_active[:-1]
+    begin = np.flatnonzero(is_begin)
+    store, at = runs.store[begin], runs.first_poll_us[begin]
+    alike = np.zeros(stores, np.int64)
+    pairs = np.zeros(stores, np.int64)
+    for apart in range(1, _MOST_OUTAGES):
+        earlier = np.flatnonzero(store[apart:] == store[:-apart])
+        if len(earlier) == 0:
+            break
+        length = at[earlier + apart] - at[earlier]
+        earlier, length = earlier[length > DAY_US // 2], length[length > DAY_US // 2]
+        from_days = np.abs((length + DAY_US // 2) % DAY_US - DAY_US // 2)
+        pairs += np.bincount(store[earlier], minlength=stores)
+        alike += np.bincount(store[earlier[from_days <= _SAME_TIME_US]], minlength=stores)
+    expected = pairs * (2 * _SAME_TIME_US / DAY_US)
+    is_alike: BoolArray = (alike >= _LEAST_EDGES) & (alike > 2 * expected + _DEVIATIONS)
+    return is_alike

@@ -4,27 +4,29 @@ The fleet is fitted twice: with all of its polls, and with every second one left
 estimated of the same days can be compared: it must differ by as much as the model expects.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.domain.windows import DAY_US, DEFAULT_MAX_GAP_US, HOUR_US, WEEK_US, IntArray
+from storemon_pipeline.domain.windows import (
+    DAY_US,
+    DEFAULT_MAX_GAP_US,
+    WEEK_US,
+    BoolArray,
+    IntArray,
+)
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt, find_doubts
 from storemon_pipeline.likelihood.fleet import gap_factor, grid, log_likelihood, posterior, weigh
-from storemon_pipeline.likelihood.gaps import Kind, first_runs
-from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
+from storemon_pipeline.likelihood.gaps import first_runs
+from storemon_pipeline.likelihood.model import MILLION, StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import DEVIATIONS, LikelyRanges, OpenTime
 from storemon_pipeline.likelihood.tables import features_of, group_alike, tabulate
-from storemon_pipeline.uptime.estimates import counted_runs
-from storemon_pipeline.uptime.figures import Figures, compute_figures
 from storemon_pipeline.uptime.status_runs import Runs, compress
 
 _MOST_CLASSES: Final = 255
-_DIGITS: Final = 6
-"""Tables keep so many decimals: less than a second of a gap of a day."""
 
 _MOST_STORES: Final = 2_500
 """So many stores, evenly picked, are enough to calibrate a model."""
@@ -47,7 +49,7 @@ def fit_model(
     chains = grid()
     if len(runs) == 0:
         weights = np.full(len(chains.decay), 1 / len(chains.decay))
-        tables = tabulate(chains, weights[np.newaxis]).round(_DIGITS)
+        tables = _millionths(tabulate(chains, weights[np.newaxis]))
         return StatusModel(tables, weights, 1.0, 1.0, 1.0), StoreParameters.unknown(calendar.stores)
     factor = gap_factor(runs)
     likelihood = log_likelihood(runs, chains, factor=factor)
@@ -67,7 +69,11 @@ def _with_classes(
     tables = tabulate(chains, np.concatenate([weights[np.newaxis], class_weights]))
     parameters = StoreParameters.unknown(stores)
     parameters.of_class[runs.store[first_runs(runs)]] = of_class + 1
-    return StatusModel(tables.round(_DIGITS), weights, factor, 1.0, 1.0), parameters
+    return StatusModel(_millionths(tables), weights, factor, 1.0, 1.0), parameters
+
+
+def _millionths(tables: FloatArray) -> IntArray:
+    return np.rint(tables * MILLION).astype(np.int64)
 
 
 def _calibrated(
@@ -80,25 +86,22 @@ def _calibrated(
     """The model with deviations as wide as its errors are where every second poll is left out."""
     present = runs.store[first_runs(runs)]
     trusted = present[parameters.doubt[present] & Doubt.SWITCHED_OFF == 0]
-    picked = trusted[:: max(1, len(trusted) // _MOST_STORES)]
     is_picked = np.zeros(calendar.stores, np.bool_)
-    is_picked[picked] = True
+    is_picked[trusted[:: max(1, len(trusted) // _MOST_STORES)]] = True
     runs = runs.take(is_picked[runs.store])
-    if len(runs) == 0:
-        return model
     errors = []
     for parity in (0, 1):
         half = _every_second_poll(runs, parity, max_gap_us=max_gap_us)
+        if len(half) == 0:
+            return model
         factor = gap_factor(half)
         likelihood = log_likelihood(half, grid(), factor=factor)
+        of_half = _with_classes(half, calendar.stores, likelihood, model.weights, factor)
         errors += _errors(
-            _Fit(runs, model, parameters),
-            _Fit(
-                half,
-                *_with_classes(half, calendar.stores, likelihood, model.weights, factor),
-            ),
-            calendar,
-            max_gap_us,
+            runs,
+            OpenTime.of(runs, calendar, model, parameters),
+            half,
+            OpenTime.of(half, calendar, *of_half),
         )
     error = np.concatenate(errors)
     if len(error) < _LEAST_WINDOWS:
@@ -107,56 +110,55 @@ def _calibrated(
     return replace(model, widening=round(float(np.clip(widening, 1.0, _WIDEST)), 4))
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """Runs, and what was fitted to them."""
-
-    runs: Runs
-    model: StatusModel
-    parameters: StoreParameters
-
-    def between(
-        self, calendar: Calendar, start_us: int, end_us: int, max_gap_us: int
-    ) -> LikelyRanges:
-        """The ranges of all stores of the calendar in a stretch of it."""
-        open_time = OpenTime.of(self.runs, calendar, self.model, self.parameters)
-        every = np.arange(calendar.stores)
-        start, end = np.full(calendar.stores, start_us), np.full(calendar.stores, end_us)
-        sides = []
-        for is_active in (True, False):
-            own = self.runs.take(self.runs.is_active == is_active)
-            first, last = (
-                np.clip(at, start_us, end_us) for at in (own.first_poll_us, own.last_poll_us)
-            )
-            place = calendar.position_us(own.store, np.stack([first, last]))
-            sides.append(np.bincount(own.store, place[1] - place[0], calendar.stores))
-        up, down = (side.astype(np.int64) for side in sides)
-        known = calendar.business_us(every, end) - calendar.business_us(every, start)
-        return open_time.ranges(
-            every, start, end,
-            uptime_us=up, lowest_us=up, highest_us=known - down, known_us=known,
-        )
-
-
-def _errors(full: _Fit, half: _Fit, calendar: Calendar, max_gap_us: int) -> list[FloatArray]:
+def _errors(runs: Runs, full: OpenTime, half_runs: Runs, half: OpenTime) -> list[FloatArray]:
     """How far apart the two estimates are, in deviations expected, where a change was seen."""
+    calendar = full.calendar
     end = calendar.end_us
     windows = [(end - (day + 1) * DAY_US, end - day * DAY_US) for day in range(7)]
     windows.append((end - WEEK_US, end))
+    store = half_runs.store[first_runs(half_runs)]
     errors = []
     for start_us, end_us in windows:
-        of_full = full.between(calendar, start_us, end_us, max_gap_us)
-        of_half = half.between(calendar, start_us, end_us, max_gap_us)
-        is_busy = _has_change(half.runs, calendar, start_us, end_us)
-        # What the polls left out explain is what the variance falls by.
+        of_full = _between(runs, full, store, start_us, end_us)
+        of_half = _between(half_runs, half, store, start_us, end_us)
+        # What the polls left out tell is what the variance falls by.
         fallen = np.maximum(of_half.variance - of_full.variance, 0.2 * of_half.variance)
         apart = np.abs(of_half.mean_hours - of_full.mean_hours)
-        is_busy &= fallen > 0
+        is_busy = _has_change(half_runs, calendar, start_us, end_us)[store] & (fallen > 0)
         errors.append(apart[is_busy] / np.sqrt(fallen[is_busy]))
     return errors
 
 
-def _has_change(runs: Runs, calendar: Calendar, start_us: int, end_us: int) -> IntArray:
+def _between(
+    runs: Runs, open_time: OpenTime, store: IntArray, start_us: int, end_us: int
+) -> LikelyRanges:
+    """The ranges of stores in a stretch, around the time that is certainly up."""
+    calendar = open_time.calendar
+    certain = []
+    for is_active in (True, False):
+        own = runs.take(runs.is_active == is_active)
+        at = np.clip(np.stack([own.first_poll_us, own.last_poll_us]), start_us, end_us)
+        low, high = calendar.position_us(own.store, at)
+        inside = np.bincount(own.store, high - low, calendar.stores)
+        certain.append(inside.astype(np.int64)[store])
+    up, down = certain
+    start, end = np.full(len(store), start_us), np.full(len(store), end_us)
+    known = calendar.business_us(store, end) - calendar.business_us(store, start)
+    return open_time.ranges(
+        store,
+        start,
+        end,
+        uptime_us=up,
+        lowest_us=up,
+        highest_us=known - down,
+        known_us=known,
+    )
+
+
+def _has_change(
+    runs: Runs, calendar: Calendar, start_us: int, end_us: int
+) -> BoolArray:
+    """Whether each store's status is seen to change in business time of the stretch."""
     is_change = (runs.store[1:] == runs.store[:-1]) & (runs.is_active[1:] != runs.is_active[:-1])
     low, high = runs.last_poll_us[:-1][is_change], runs.first_poll_us[1:][is_change]
     store = runs.store[1:][is_change]

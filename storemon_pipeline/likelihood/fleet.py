@@ -28,6 +28,9 @@ _NONE: Final = 1e-6
 _TIMES: Final = np.geomspace(0.02, 200.0, 64)
 """Hours at which chances are tabulated."""
 
+_KERNEL: Final = ((0.0, 0.1, 0.1), (0.1, 0.4, 0.1), (0.1, 0.1, 0.0))
+"""How weights spread to neighbours in rate (down) and length (across); neighbours are alike far."""
+
 _ROUNDS: Final = 100
 _LARGEST_GAP_FACTOR: Final = 1.5
 
@@ -170,8 +173,25 @@ def weigh(likelihood: FloatArray) -> FloatArray:
     for _ in range(_ROUNDS):
         # The expectation and the maximisation in one line.
         weights = weights * ((1 / (relative @ weights)) @ relative) / len(relative)
-    weights = np.maximum(weights, 1e-9)
-    return weights / weights.sum()
+    return _smooth(weights)
+
+
+def _smooth(weights: FloatArray) -> FloatArray:
+    """The weights spread to neighbours, so that a fleet of few stores does not pass for certain.
+
+    Half of what is spread keeps the share of time down: fewer, but longer outages, or the reverse.
+    """
+    of_grid = weights.reshape(len(_RATES), -1).copy()
+    alone = np.pad(of_grid[:, : len(_LONG_ONLY)], 1, mode="edge")
+    rows, columns = len(_RATES), len(_LONG_ONLY)
+    of_grid[:, :columns] = sum(
+        weight * alone[row : row + rows, column : column + columns]
+        for row, line in enumerate(_KERNEL)
+        for column, weight in enumerate(line)
+    )
+    of_grid = np.maximum(of_grid, 1e-9)
+    smooth: FloatArray = (of_grid / of_grid.sum()).ravel()
+    return smooth
 
 
 def posterior(likelihood: FloatArray, weights: FloatArray) -> FloatArray:

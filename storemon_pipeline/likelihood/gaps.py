@@ -5,8 +5,10 @@ What happened in them is `model`'s and `ranges`' question; here they are only to
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.uptime.status_runs import Runs
@@ -34,16 +36,31 @@ class Kind(IntEnum):
 class Gaps:
     """The stretches outside of runs; every array has shape `(n,)`, sorted by store and time.
 
-    Of every store with a run: one before each of its runs, the first from `begin_us` on, and one
-    after its last run, up to `end_us`. `is_down_first` says of a change that its down poll is the
-    earlier one.
+    Of every store with a run: one before each of its runs, the first from the period's beginning
+    on, and one after its last run, up to the period's end. `ends` is four times the side of the
+    earlier run and that of the later one: 0 is up, 1 one down poll, 2 several, 3 no run.
     """
 
     store: IntArray
     low_us: IntArray
     high_us: IntArray
-    kind: IntArray
-    is_down_first: BoolArray
+    ends: npt.NDArray[np.int8]
+
+    def take(self, which: IntArray | slice) -> Self:
+        """The gaps at these positions; a slice copies nothing."""
+        return type(self)(
+            self.store[which], self.low_us[which], self.high_us[which], self.ends[which]
+        )
+
+    @property
+    def kind(self) -> IntArray:
+        """The `Kind` of each gap."""
+        return _KIND[self.ends]
+
+    @property
+    def is_down_first(self) -> BoolArray:
+        """Of a change: whether the down poll is the earlier one."""
+        return self.ends >= _NEITHER_UP
 
 
 def first_runs(runs: Runs) -> IntArray:
@@ -54,7 +71,7 @@ def first_runs(runs: Runs) -> IntArray:
 
 
 def find_gaps(runs: Runs, *, begin_us: int, end_us: int) -> Gaps:
-    """The gaps of runs in `[begin_us, end_us]`, sorted by store and time, one at least.
+    """The gaps of runs in `[begin_us, end_us]`, sorted by store and time.
 
     >>> runs = Runs(
     ...     np.array([0, 0]), np.array([10, 50]), np.array([30, 50]), np.array([True, False]),
@@ -65,43 +82,33 @@ def find_gaps(runs: Runs, *, begin_us: int, end_us: int) -> Gaps:
     ([0, 30, 50], [10, 50, 70], ['UP_OPEN', 'CHANGE_SINGLE', 'DOWN_OPEN_SINGLE'])
     """
     first = first_runs(runs)
-    last = np.append(first[1:], len(runs)) - 1
+    rows = np.diff(first, append=len(runs))
     count = len(runs) + len(first)
-    # The gap before a run stands one place later for each store before its own.
-    place = np.ones(count, np.bool_)
-    tail = last + 1 + np.arange(len(first))
-    place[tail] = False
-    before = np.flatnonzero(place)
-
-    store = np.empty(count, np.int64)
-    low = np.empty(count, np.int64)
-    high = np.empty(count, np.int64)
-    store[before], store[tail] = runs.store, runs.store[last]
-    high[before], high[tail] = runs.first_poll_us, end_us
-    low[tail] = runs.last_poll_us[last]
-    low[before[1:]] = runs.last_poll_us[:-1]
-    low[before[first]] = begin_us
+    # A store has one gap more than it has runs.
+    before = np.arange(len(runs)) + np.repeat(np.arange(len(first)), rows)
+    low = np.full(count, begin_us)
+    low[before + 1] = runs.last_poll_us
+    high = np.full(count, end_us)
+    high[before] = runs.first_poll_us
     np.clip(low, begin_us, end_us, out=low)
     np.clip(high, low, end_us, out=high)
-
-    # Of each run the code of its side: up, one down poll, several down polls.
-    side = np.where(runs.is_active, 0, np.where(runs.polls > 1, 2, 1))
-    of_side = _OPEN[side]
-    kind = np.empty(count, np.int64)
-    kind[tail] = of_side[last]
-    earlier = np.append(0, side[:-1])
-    kind[before] = _BETWEEN[earlier * 3 + side]
-    kind[before[first]] = of_side[first]
-    is_down_first = np.zeros(count, np.bool_)
-    is_down_first[before] = earlier > 0
-    return Gaps(store, low, high, kind, is_down_first)
+    side = _SIDE[runs.is_active * 2 + (runs.polls > 1)]
+    ends = np.full(count, 4 * _NO_RUN, np.int8)
+    ends[before + 1] = 4 * side
+    of_later = np.full(count, _NO_RUN, np.int8)
+    of_later[before] = side
+    ends += of_later
+    return Gaps(np.repeat(runs.store[first], rows + 1), low, high, ends)
 
 
-_OPEN = np.array([Kind.UP_OPEN, Kind.DOWN_OPEN_SINGLE, Kind.DOWN_OPEN])
-_BETWEEN = np.array(
+_NEITHER_UP: Final = 4
+_NO_RUN: Final = 3
+_SIDE: Final = np.array([1, 2, 0, 0], np.int8)
+_KIND: Final = np.array(
     [
-        *(Kind.UP_UP, Kind.CHANGE_SINGLE, Kind.CHANGE),
-        *(Kind.CHANGE_SINGLE, Kind.DOWN_DOWN, Kind.DOWN_DOWN),
-        *(Kind.CHANGE, Kind.DOWN_DOWN, Kind.DOWN_DOWN),
+        *(Kind.UP_UP, Kind.CHANGE_SINGLE, Kind.CHANGE, Kind.UP_OPEN),
+        *(Kind.CHANGE_SINGLE, Kind.DOWN_DOWN, Kind.DOWN_DOWN, Kind.DOWN_OPEN_SINGLE),
+        *(Kind.CHANGE, Kind.DOWN_DOWN, Kind.DOWN_DOWN, Kind.DOWN_OPEN),
+        *(Kind.UP_OPEN, Kind.DOWN_OPEN_SINGLE, Kind.DOWN_OPEN, Kind.UP_OPEN),
     ]
 )

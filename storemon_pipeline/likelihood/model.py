@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt
 from storemon_pipeline.likelihood.gaps import Kind
 from storemon_pipeline.likelihood.tables import COLUMNS, NODES
+
+MILLION: Final = 1_000_000
 
 FLEET: Final = 0
 """The class of a store that no poll has told apart from the fleet."""
@@ -23,17 +26,21 @@ FLEET: Final = 0
 class StatusModel:
     """Parameters of a fleet, all that ranges need beside those of its stores.
 
-    `tables` has shape `(classes, kinds, nodes, COLUMNS)`; see `tables`. `gap_factor` is how much
+    `tables` has shape `(classes, kinds, nodes, COLUMNS)`, in millionths; see `tabulate`. `gap_factor` is how much
     longer a gap is in which an instant lies than the mean gap. `widening` multiplies standard
     deviations, `total_widening` those of totals. `weights` says how common each chain of the grid
     is in the fleet.
     """
 
-    tables: FloatArray
+    tables: IntArray
     weights: FloatArray
     gap_factor: float
     widening: float
     total_widening: float
+
+    def shares(self) -> npt.NDArray[np.float32]:
+        """The tables as shares."""
+        return self.tables.astype(np.float32) / np.float32(MILLION)
 
     def to_dict(self) -> dict[str, Any]:
         """The model as lists and numbers for JSON, from which `from_dict` makes the same again."""
@@ -48,7 +55,7 @@ class StatusModel:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The model that `to_dict` wrote; raises ValueError when it is of another shape."""
-        tables = np.array(content["tables"], np.float64)
+        tables = np.array(content["tables"], np.int64)
         if tables.shape[1:] != (len(Kind), len(NODES), COLUMNS):
             raise ValueError(f"a model's tables have the shape {tables.shape}, which no longer fits")
         return cls(

@@ -4,13 +4,22 @@ The figures themselves come from `uptime`, the parameters from `model`. Amounts 
 as floats, and whole microseconds in what is given and returned.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.domain.windows import HOUR_US, SECOND_US, WINDOW_US, BoolArray, IntArray
+from storemon_pipeline.domain.windows import (
+    HOUR_US,
+    MINUTE_US,
+    SECOND_US,
+    WINDOW_US,
+    BoolArray,
+    IntArray,
+)
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt
 from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps, first_runs
@@ -28,8 +37,24 @@ _FACTORS: Final = slice(2, COLUMNS)
 _REACH: Final = COLUMNS
 """Columns of moments. The reach adds up as it is: what could be wrong in one direction."""
 
-_NODES: Final = np.array(NODES)
+_NODES_US: Final = np.rint(np.array(NODES) * HOUR_US).astype(np.int64)
+_NODE_STEP_US: Final = 3 * MINUTE_US
+"""Every node is a multiple of it, so that whole numbers find the node before a length."""
+
+_NODE_OF: Final = np.clip(
+    np.searchsorted(
+        _NODES_US, np.arange(_NODES_US[-1] // _NODE_STEP_US + 1) * _NODE_STEP_US, side="right"
+    )
+    - 1,
+    0,
+    len(NODES) - 2,
+)
+_SLOPE: Final = 1 / np.diff(_NODES_US)
+_OFFSET: Final = _NODES_US[:-1] * _SLOPE
+
 _SECONDS: Final = HOUR_US // SECOND_US
+_STORES_AT_A_TIME: Final = 4_000
+"""Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,55 +77,63 @@ class LikelyRanges:
 class OpenTime:
     """What a model makes of the time that polls leave open, for any stretch of a calendar.
 
-    `before` has shape `(gaps + 1, COLUMNS + 1)`: the moments of all gaps before each. `in_up_run`
-    and `in_down_run` hold those of an hour inside of runs, `(stores, COLUMNS + 1)`.
+    It knows the stores from `first_store` on, to the last one with a run. `gaps` are those with
+    business time, of the store i places later at `[first_gap[i], first_gap[i + 1])`; on the
+    calendar's axis each lies at `[low, high)`. `before` has shape `(COLUMNS + 1, gaps + 1)`: the
+    moments of all gaps before each. `in_runs` holds those of an hour inside of up and of down runs,
+    `(2, COLUMNS, stores)`.
     """
 
     calendar: Calendar
     model: StatusModel
+    shares: npt.NDArray[np.float32]
     parameters: StoreParameters
+    first_store: int
     gaps: Gaps
+    low: IntArray
+    high: IntArray
+    first_gap: IntArray
     before: FloatArray
-    is_edge: BoolArray
-    in_up_run: FloatArray
-    in_down_run: FloatArray
-    key: IntArray
+    in_runs: FloatArray
 
     @classmethod
     def of(
-        cls, runs: Runs, calendar: Calendar, model: StatusModel, parameters: StoreParameters
+        cls,
+        runs: Runs,
+        calendar: Calendar,
+        model: StatusModel,
+        parameters: StoreParameters,
+        *,
+        shares: npt.NDArray[np.float32] | None = None,
     ) -> Self:
-        """Weigh the gaps of runs, one at least, none of which begins after the calendar."""
+        """Weigh the gaps of runs, one at least, none of which begins after the calendar.
+
+        `shares` are those of the model, when they were asked for before.
+        """
+        if shares is None:
+            shares = model.shares()
         gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
         low, high = calendar.ascending_positions_us(
             gaps.store, np.stack([gaps.low_us, gaps.high_us])
         )
-        business = high - low
-        is_changing = gaps.kind <= Kind.CHANGE
-        is_edge = is_changing & (business < gaps.high_us - gaps.low_us)
-        is_edge &= (parameters.doubt[gaps.store] & Doubt.SWITCHED_OFF) > 0
-        is_of_interest = np.flatnonzero(business)
-        width = calendar.end_us - calendar.start_us + 1
-        up, down = _inside_runs(runs, calendar.stores, model, parameters)
-        before = np.zeros((len(gaps.store) + 1, COLUMNS + 1))
+        is_open = np.flatnonzero(high > low)
+        gaps, low, high = gaps.take(is_open), low[is_open], high[is_open]
+        first_store, last_store = int(runs.store[0]), int(runs.store[-1])
         open_time = cls(
             calendar,
             model,
+            shares,
             parameters,
+            first_store,
             gaps,
-            before,
-            is_edge,
-            up,
-            down,
-            gaps.store * width + (gaps.low_us - calendar.start_us),
+            low,
+            high,
+            np.searchsorted(gaps.store, np.arange(first_store, last_store + 2)),
+            np.zeros((COLUMNS + 1, len(low) + 1)),
+            _inside_runs(runs, shares, model.gap_factor, parameters.of_class),
         )
-        before[is_of_interest + 1] = open_time._of_parts(
-            is_of_interest,
-            gaps.low_us[is_of_interest],
-            gaps.high_us[is_of_interest],
-            business[is_of_interest],
-        )
-        np.cumsum(before, axis=0, out=before)
+        moments = open_time._of_parts(slice(None), gaps.low_us, gaps.high_us, low, high)
+        np.cumsum(moments, axis=1, out=open_time.before[:, 1:])
         return open_time
 
     def ranges(
@@ -116,36 +149,49 @@ class OpenTime:
     ) -> LikelyRanges:
         """The likely range of each store in each `[start_us, end_us)`; the arrays share a shape.
 
-        `uptime_us` is the figure, `lowest_us` and `highest_us` its bounds, and `known_us` the
-        business time that is not unknown, as in `Figures` and `Amounts`.
+        Of each store there is a run. `uptime_us` is the figure, `lowest_us` and `highest_us` its
+        bounds, and `known_us` the business time that is not unknown, as in `Figures` and `Amounts`.
         """
         moments = self._between(store.ravel(), start_us.ravel(), end_us.ravel())
-        moments += (lowest_us.ravel() / HOUR_US)[:, np.newaxis] * self.in_up_run[store.ravel()]
-        inside_down = (known_us - highest_us).ravel() / HOUR_US
-        moments += inside_down[:, np.newaxis] * self.in_down_run[store.ravel()]
-        factors = moments[:, _FACTORS]
-        variance = np.maximum(moments[:, _VARIANCE], 0.0) + (factors * factors).sum(axis=1)
+        of_store = store.ravel() - self.first_store
+        for inside, amount in zip(self.in_runs, (lowest_us, known_us - highest_us), strict=True):
+            moments[:COLUMNS] += inside[:, of_store] * (amount.ravel() / HOUR_US)
+        variance = np.maximum(moments[_VARIANCE], 0.0)
+        for factor in moments[_FACTORS]:
+            variance += factor * factor
         mean, variance, reach = (
             amount.reshape(store.shape)
-            for amount in (moments[:, _MEAN], variance, np.maximum(moments[:, _REACH], 0.0))
+            for amount in (moments[_MEAN], variance, np.maximum(moments[_REACH], 0.0))
         )
         half = DEVIATIONS * self.model.widening * np.sqrt(variance) + reach
         lowest, highest = _around(mean, half, uptime_us, known_us)
         return LikelyRanges(lowest, highest, mean, variance, reach)
 
     def _between(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> FloatArray:
-        """The moments of the gaps of each store in each stretch, `(n, COLUMNS + 1)`."""
+        """The moments of the gaps of each store in each stretch, `(COLUMNS + 1, n)`."""
         gaps = self.gaps
-        origin = store * (self.calendar.end_us - self.calendar.start_us + 1)
-        origin -= self.calendar.start_us
-        first = np.maximum(np.searchsorted(self.key, origin + start_us, side="right") - 1, 0)
-        last = np.maximum(np.searchsorted(self.key, origin + end_us, side="left") - 1, first)
-        moments: FloatArray = self.before[last + 1] - self.before[first]
-        is_cut = (gaps.low_us[first] < start_us) | (gaps.high_us[first] > end_us)
-        self._cut(moments, np.flatnonzero(is_cut), first, start_us, end_us)
-        is_cut = (gaps.high_us[last] > end_us) & (last > first)
-        self._cut(moments, np.flatnonzero(is_cut), last, start_us, end_us)
-        moments[gaps.store[first] != store] = 0.0
+        width = self.calendar.end_us - self.calendar.start_us + 1
+        own = gaps.store * width - self.calendar.start_us
+        origin = store * width - self.calendar.start_us
+        first = self.first_gap[store - self.first_store]
+        late = np.flatnonzero(start_us > self.calendar.start_us)
+        if len(late):
+            key = (origin + start_us)[late]
+            first[late] = np.searchsorted(own + gaps.high_us, key, side="right")
+        until = self.first_gap[store - self.first_store + 1]
+        early = np.flatnonzero(end_us < self.calendar.end_us)
+        if len(early):
+            key = (origin + end_us)[early]
+            until[early] = np.searchsorted(own + gaps.low_us, key, side="left")
+        np.maximum(until, first, out=until)
+        moments: FloatArray = self.before[:, until] - self.before[:, first]
+        some = np.flatnonzero(until > first)
+        first, last = first[some], until[some] - 1
+        is_cut = gaps.low_us[first] < start_us[some]
+        is_cut |= (gaps.high_us[first] > end_us[some]) & (first == last)
+        self._cut(moments, some[is_cut], first[is_cut], start_us, end_us)
+        is_cut = (gaps.high_us[last] > end_us[some]) & (first < last)
+        self._cut(moments, some[is_cut], last[is_cut], start_us, end_us)
         return moments
 
     def _cut(
@@ -157,60 +203,92 @@ class OpenTime:
         end_us: IntArray,
     ) -> None:
         """Replace the whole of each row's gap in the moments by the part inside the stretch."""
-        of_row = gap[rows]
-        moments[rows] -= self.before[of_row + 1] - self.before[of_row]
-        begin = np.maximum(self.gaps.low_us[of_row], start_us[rows])
-        end = np.minimum(self.gaps.high_us[of_row], end_us[rows])
-        some = np.flatnonzero(begin < end)
-        rows, of_row, begin, end = rows[some], of_row[some], begin[some], end[some]
-        place = self.calendar.position_us(self.gaps.store[of_row], np.stack([begin, end]))
-        business = place[1] - place[0]
-        some = np.flatnonzero(business)
-        moments[rows[some]] += self._of_parts(of_row[some], begin[some], end[some], business[some])
+        if len(rows) == 0:
+            return
+        gaps = self.gaps.take(gap)
+        begin = np.maximum(gaps.low_us, start_us[rows])
+        end = np.minimum(gaps.high_us, end_us[rows])
+        low = self._place(gaps.store, begin, self.low[gap], begin > gaps.low_us)
+        high = self._place(gaps.store, end, self.high[gap], end < gaps.high_us)
+        moments[:, rows] -= self.before[:, gap + 1] - self.before[:, gap]
+        some = np.flatnonzero(high > low)
+        moments[:, rows[some]] += self._of_parts(
+            gap[some], begin[some], end[some], low[some], high[some]
+        )
+
+    def _place(
+        self, store: IntArray, at_us: IntArray, known: IntArray, is_unknown: BoolArray
+    ) -> IntArray:
+        """The positions of instants on the calendar's axis, where they are not known yet."""
+        which = np.flatnonzero(is_unknown)
+        place = known.copy()
+        place[which] = self.calendar.position_us(store[which], at_us[which])
+        return place
 
     def _of_parts(
-        self, gap: IntArray, begin_us: IntArray, end_us: IntArray, business_us: IntArray
+        self,
+        which: IntArray | slice,
+        begin_us: IntArray,
+        end_us: IntArray,
+        low: IntArray,
+        high: IntArray,
     ) -> FloatArray:
-        """The moments of the business time in `[begin_us, end_us)` of each gap."""
-        gaps = self.gaps
-        whole_us = gaps.high_us[gap] - gaps.low_us[gap]
-        of_class = self.parameters.of_class[gaps.store[gap]]
-        moments = np.zeros((len(gap), COLUMNS + 1))
-        kind = gaps.kind[gap]
-        moments[:, :COLUMNS] = _look_up(self.model.tables, of_class, kind, whole_us / HOUR_US)
+        """The moments of some business time in `[begin_us, end_us)` of each gap.
+
+        It lies at `[low, high)` on the calendar's axis. The shape is `(COLUMNS + 1, n)`.
+        """
+        gaps = self.gaps.take(which)
+        whole_us, business_us, kind = gaps.high_us - gaps.low_us, high - low, gaps.kind
         hours = business_us / HOUR_US
-        parts = np.flatnonzero((business_us < whole_us) & (kind <= Kind.CHANGE))
-        share = moments[parts, _MEAN]
-        moments *= hours[:, np.newaxis]
-        moments[:, _VARIANCE] *= hours
-        if len(parts):
-            begin, until = self._where(gap[parts], begin_us[parts], end_us[parts],
-                                       business_us[parts])
-            mean, variance = _of_change(share, whole_us[parts] / HOUR_US, begin, until)
+        moments = np.zeros((COLUMNS + 1, len(hours)))
+        moments[:COLUMNS] = _look_up(
+            self.shares, self.parameters.of_class[gaps.store], kind, whole_us
+        ).T
+        changes = np.flatnonzero((business_us < whole_us) & (kind <= Kind.CHANGE))
+        share = moments[_MEAN, changes]
+        moments *= hours
+        moments[_VARIANCE] *= hours
+        if len(changes):
+            parts = gaps.take(changes)
+            begin, until = self._where(
+                parts, begin_us[changes], end_us[changes], low[changes], high[changes]
+            )
+            mean, variance = _of_change(share, whole_us[changes] / HOUR_US, begin, until)
             # What lies in several pieces counts as if it lay in one.
-            inside = hours[parts] / (until - begin)
-            moments[parts, _MEAN] = mean * inside
-            moments[parts, _VARIANCE] *= variance
-        edges = np.flatnonzero(self.is_edge[gap])
-        # When it was switched off is unknown: up or down all the while, and so at every edge.
-        moments[edges] = 0.0
-        moments[edges, _MEAN] = moments[edges, _REACH] = hours[edges] / 2
+            moments[_MEAN, changes] = mean * hours[changes] / (until - begin)
+            moments[_VARIANCE, changes] *= variance
+            self._reach_over_edges(moments, parts, changes, hours)
         return moments
 
+    def _reach_over_edges(
+        self, moments: FloatArray, parts: Gaps, changes: IntArray, hours: FloatArray
+    ) -> None:
+        """Where a store is switched off, nothing tells when: up or down until the edge, each time.
+
+        So these errors add up as they are.
+        """
+        is_edge = (self.parameters.doubt[parts.store] & Doubt.SWITCHED_OFF) > 0
+        edges = changes[is_edge]
+        moments[:, edges] = 0.0
+        moments[_MEAN, edges] = moments[_REACH, edges] = hours[edges] / 2
+
     def _where(
-        self, gap: IntArray, begin_us: IntArray, end_us: IntArray, business_us: IntArray
+        self,
+        gaps: Gaps,
+        begin_us: IntArray,
+        end_us: IntArray,
+        low: IntArray,
+        high: IntArray,
     ) -> tuple[FloatArray, FloatArray]:
         """Hours from the down poll to where the business time of each change begins and ends."""
-        gaps = self.gaps
-        store = gaps.store[gap]
-        at = np.stack([begin_us, begin_us + business_us, end_us - business_us, end_us])
-        place = self.calendar.position_us(store, at)
-        is_first = place[1] - place[0] == business_us
-        is_last = ~is_first & (place[3] - place[2] == business_us)
-        begin = np.where(is_last, at[2], begin_us) - gaps.low_us[gap]
-        until = np.where(is_first, at[1], end_us) - gaps.low_us[gap]
-        length = gaps.high_us[gap] - gaps.low_us[gap]
-        is_down_first = gaps.is_down_first[gap]
+        business = high - low
+        forward, backward = begin_us + business, end_us - business
+        is_first = self.calendar.position_us(gaps.store, forward) == high
+        is_last = ~is_first & (self.calendar.position_us(gaps.store, backward) == low)
+        begin = np.where(is_last, backward, begin_us) - gaps.low_us
+        until = np.where(is_first, forward, end_us) - gaps.low_us
+        length = gaps.high_us - gaps.low_us
+        is_down_first = gaps.is_down_first
         return (
             np.where(is_down_first, begin, length - until) / HOUR_US,
             np.where(is_down_first, until, length - begin) / HOUR_US,
@@ -231,20 +309,45 @@ def likely_ranges(
     `runs` are those that count for a report, as `counted_runs` gives them. The calendar ends at
     `as_of_us`.
     """
-    if len(figures.store) == 0:
-        none = np.zeros(figures.uptime_us.shape)
-        return LikelyRanges(figures.lowest_us, figures.highest_us, none, none, none)
-    open_time = OpenTime.of(runs, calendar, model, parameters)
+    counts = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
+    of_runs = np.searchsorted(runs.store, counts).tolist()
+    of_rows = np.searchsorted(figures.store, counts).tolist()
     start = as_of_us - np.array(list(WINDOW_US.values()))
-    shape = figures.uptime_us.shape
-    return open_time.ranges(
-        np.broadcast_to(figures.store[:, np.newaxis], shape),
-        np.broadcast_to(start, shape),
-        np.full(shape, as_of_us),
-        uptime_us=figures.uptime_us,
-        lowest_us=figures.lowest_us,
-        highest_us=figures.highest_us,
-        known_us=figures.business_us,
+    shares = model.shares()
+    none = np.empty((0, len(WINDOW_US)))
+    parts = [LikelyRanges(none.astype(np.int64), none.astype(np.int64), none, none, none)]
+    for first, own_runs, own_rows in zip(
+        counts.tolist(), pairwise(of_runs), pairwise(of_rows), strict=False
+    ):
+        if own_rows[0] == own_rows[1]:
+            continue
+        rows = slice(*own_rows)
+        end = min(first + _STORES_AT_A_TIME, calendar.stores)
+        open_time = OpenTime.of(
+            runs.take(slice(*own_runs)),
+            calendar.part(first, end),
+            model,
+            parameters,
+            shares=shares,
+        )
+        store = figures.store[rows]
+        shape = (len(store), len(WINDOW_US))
+        parts.append(
+            open_time.ranges(
+                np.broadcast_to(store[:, np.newaxis], shape),
+                np.broadcast_to(start, shape),
+                np.full(shape, as_of_us),
+                uptime_us=figures.uptime_us[rows],
+                lowest_us=figures.lowest_us[rows],
+                highest_us=figures.highest_us[rows],
+                known_us=figures.business_us[rows],
+            )
+        )
+    return LikelyRanges(
+        *(
+            np.concatenate([getattr(part, name.name) for part in parts])
+            for name in fields(LikelyRanges)
+        )
     )
 
 
@@ -290,36 +393,43 @@ def _around(
     )
 
 
-def _look_up(tables: FloatArray, of_class: IntArray, kind: IntArray, hours: FloatArray) -> FloatArray:
+def _look_up(
+    shares: npt.NDArray[np.float32], of_class: IntArray, kind: IntArray, length_us: IntArray
+) -> npt.NDArray[np.float32]:
     """The rows of the tables for gaps of these lengths, between the nodes; `(n, COLUMNS)`."""
-    at = np.clip(np.searchsorted(_NODES, hours) - 1, 0, len(_NODES) - 2)
-    low = _NODES[at]
-    share = np.clip((hours - low) / (_NODES[at + 1] - low), 0.0, 1.0)
-    rows = tables.reshape(-1, COLUMNS)
-    row = (of_class * len(Kind) + kind) * len(_NODES) + at
+    at = _NODE_OF[np.minimum(length_us // _NODE_STEP_US, len(_NODE_OF) - 1)]
+    share = np.clip(length_us * _SLOPE[at] - _OFFSET[at], 0.0, 1.0).astype(np.float32)
+    rows = shares.reshape(-1, COLUMNS)
+    row = (of_class * len(Kind) + kind) * len(NODES) + at
     first = rows[row]
-    first += share[:, np.newaxis] * (rows[row + 1] - first)
+    further = rows[row + 1]
+    further -= first
+    further *= share[:, np.newaxis]
+    first += further
     return first
 
 
 def _inside_runs(
-    runs: Runs, stores: int, model: StatusModel, parameters: StoreParameters
-) -> tuple[FloatArray, FloatArray]:
-    """The moments of an hour inside of up and of down runs, each `(stores, COLUMNS + 1)`."""
+    runs: Runs, shares: npt.NDArray[np.float32], gap_factor: float, of_class: IntArray
+) -> FloatArray:
+    """The moments of an hour inside of up and of down runs, `(2, COLUMNS, stores)`.
+
+    The stores are all from that of the first run to that of the last.
+    """
     first = first_runs(runs)
+    store = runs.store[first]
+    place = store - store[0]
     gaps = np.maximum(np.add.reduceat(runs.polls - 1, first), 1)
     length = np.add.reduceat(runs.last_poll_us - runs.first_poll_us, first)
-    hours = np.ones(stores)
-    hours[runs.store[first]] = length / gaps / HOUR_US * model.gap_factor
-    both = []
-    for kind in (Kind.UP_RUN, Kind.DOWN_RUN):
-        moments = np.zeros((stores, COLUMNS + 1))
-        kinds = np.full(stores, int(kind))
-        moments[:, :COLUMNS] = _look_up(model.tables, parameters.of_class, kinds, hours)
+    step = length / gaps * gap_factor
+    both = np.zeros((2, COLUMNS, place[-1] + 1))
+    for moments, kind in zip(both, (Kind.UP_RUN, Kind.DOWN_RUN), strict=True):
+        kinds = np.full(len(store), int(kind))
+        own = _look_up(shares, of_class[store], kinds, step.astype(np.int64)).T
+        moments[:, place] = own
         # Each of the gaps that an hour holds has its own error.
-        moments[:, _VARIANCE] *= hours
-        both.append(moments)
-    return both[0], both[1]
+        moments[_VARIANCE, place] *= step / HOUR_US
+    return both
 
 
 def _of_change(
