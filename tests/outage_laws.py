@@ -6,6 +6,7 @@ engine makes of the polls belong to `benchmarks.truth`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -248,7 +249,7 @@ class SwitchedOffAtNight:
             outages: list[Stretch] = []
             kind = rng.random()
             if kind < 0.75:
-                for (_, closed), (opens, _) in zip(of_store[:-1], of_store[1:], strict=True):
+                for (_, closed), (opens, _) in pairwise(of_store):
                     if opens - closed > 2 and rng.random() < 0.6:
                         off = closed + rng.exponential(0.4) - 0.1
                         outages.append((off, max(off, opens + rng.normal(-0.1, 0.25))))
@@ -269,9 +270,7 @@ LAWS: Final[dict[str, Law]] = {
     "short and long": Renewal(
         _short_and_long, (0.5, 2.5), (-2.7, -1.0), never_down=0.25, always_down=0.02, scale=0.1
     ),
-    "minutes": Renewal(
-        _minutes, (0.04, 0.08), (-2.7, -1.0), never_down=0.25, always_down=0.02
-    ),
+    "minutes": Renewal(_minutes, (0.04, 0.08), (-2.7, -1.0), never_down=0.25, always_down=0.02),
     "half an hour": Renewal(_same, (0.5, 0.5)),
     "bursts": Bursts(),
     "rush hours": RushHours(),
@@ -303,9 +302,7 @@ class PollPlan:
     dark_hours: float = 0.0
     """How long nobody polls any store, three times in the history."""
 
-    def draw(
-        self, outages: Outages, begin_us: int, end_us: int, rng: np.random.Generator
-    ) -> Polls:
+    def draw(self, outages: Outages, begin_us: int, end_us: int, rng: np.random.Generator) -> Polls:
         """Look at every store."""
         step = round(self.step_hours * HOUR_US)
         count = (end_us - begin_us) // step

@@ -86,7 +86,8 @@ class Chains:
         """
         coefficients = self.starts(start) * self.ends(end)
         decayed = np.exp(-self.decay[:, :, np.newaxis] * hours)
-        return np.maximum(np.einsum("nj,njm->nm", coefficients, decayed), 1e-300)
+        chance: FloatArray = np.einsum("nj,njm->nm", coefficients, decayed)
+        return np.maximum(chance, 1e-300)
 
     def uptime(
         self,
@@ -111,9 +112,7 @@ class Chains:
         (0.5, 0.0833)
         """
         length = until - begin
-        first = self.starts(start)[:, :, np.newaxis] * np.exp(
-            -self.decay[:, :, np.newaxis] * begin
-        )
+        first = self.starts(start)[:, :, np.newaxis] * np.exp(-self.decay[:, :, np.newaxis] * begin)
         last = self.ends(end)[:, :, np.newaxis] * np.exp(
             -self.decay[:, :, np.newaxis] * (hours - until)
         )

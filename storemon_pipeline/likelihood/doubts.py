@@ -1,4 +1,4 @@
-"""Signs in the polls that the model does not fit a store, so that its range is not to be trusted."""
+"""Signs in the polls that the model does not fit a store: its range is not to be trusted."""
 
 from enum import IntFlag
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.domain.windows import DAY_US, HOUR_US, BoolArray, IntArray
+from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps
 from storemon_pipeline.uptime.status_runs import Runs
 
@@ -19,9 +19,6 @@ _HABIT: Final = 2.0
 
 _LEAST_POLLS: Final = 30
 _LEAST_STORES: Final = 5
-_SAME_TIME_US: Final = 3 * HOUR_US // 4
-_MOST_OUTAGES: Final = 60
-"""So many outages of a store, at most, are held against each other."""
 
 _GAP_SPREAD: Final = 0.45
 """The standard deviation of a gap over its mean, when a third of the polls is missing at random."""
@@ -37,8 +34,6 @@ class Doubt(IntFlag):
     """Polls are missing more often while it is down."""
     FEW_POLLS = 4
     """It was polled too seldom for parameters of its own."""
-    SAME_TIME = 8
-    """Its outages come at the same time of day, and its polls always before or after them."""
 
 
 def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
@@ -46,7 +41,6 @@ def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
     gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
     doubt = np.where(_is_switched_off(gaps, calendar), int(Doubt.SWITCHED_OFF), 0)
     doubt |= np.where(_is_missed_when_down(runs, calendar.stores), int(Doubt.MISSED_WHEN_DOWN), 0)
-    doubt |= np.where(_is_at_the_same_time(runs, calendar.stores), int(Doubt.SAME_TIME), 0)
     polls = np.bincount(runs.store, runs.polls, calendar.stores)
     doubt |= np.where(polls < _LEAST_POLLS, int(Doubt.FEW_POLLS), 0)
     return doubt
@@ -55,7 +49,9 @@ def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
 def _is_switched_off(gaps: Gaps, calendar: Calendar) -> BoolArray:
     """Whether openings and closings lie in gaps with a change more often than other instants."""
     change = np.flatnonzero(gaps.kind <= Kind.CHANGE)
-    store, low, high = gaps.store[change], gaps.low_us[change], gaps.high_us[change]
+    store = gaps.store[change]
+    low = np.maximum(gaps.low_us[change], calendar.start_us)
+    high = np.clip(gaps.high_us[change], low, calendar.end_us)
     opened, start, end = calendar.all_open_intervals()
     width = calendar.end_us - calendar.start_us + 1
     at = np.concatenate([start, end])
@@ -80,7 +76,8 @@ def _is_switched_off(gaps: Gaps, calendar: Calendar) -> BoolArray:
     )
     # Where it is a habit of the fleet, one time is enough.
     is_habit = seen.sum() > max(_HABIT * expected.sum(), _LEAST_EDGES)
-    return is_sure | (is_habit & (seen > expected))
+    is_switched_off: BoolArray = is_sure | (is_habit & (seen > expected))
+    return is_switched_off
 
 
 def _is_missed_when_down(runs: Runs, stores: int) -> BoolArray:
@@ -119,25 +116,3 @@ def _is_longer(
     """Whether gaps are together longer than expected by this ratio and so many deviations."""
     least = max(ratio, 1 + deviations * _GAP_SPREAD / max(gaps, 1) ** 0.5)
     return bool(expected > 0 and length > least * expected)
-
-
-def _is_at_the_same_time(runs: Runs, stores: int) -> BoolArray:
-    """Whether outages of different days begin at the same time of day more often than by chance."""
-    is_begin = ~runs.is_active
-    is_begin[1:] &= (runs.store[1:] != runs.store[:-1]) | runs.is_active[:-1]
-    begin = np.flatnonzero(is_begin)
-    store, at = runs.store[begin], runs.first_poll_us[begin]
-    alike = np.zeros(stores, np.int64)
-    pairs = np.zeros(stores, np.int64)
-    for apart in range(1, _MOST_OUTAGES):
-        earlier = np.flatnonzero(store[apart:] == store[:-apart])
-        if len(earlier) == 0:
-            break
-        length = at[earlier + apart] - at[earlier]
-        earlier, length = earlier[length > DAY_US // 2], length[length > DAY_US // 2]
-        from_days = np.abs((length + DAY_US // 2) % DAY_US - DAY_US // 2)
-        pairs += np.bincount(store[earlier], minlength=stores)
-        alike += np.bincount(store[earlier[from_days <= _SAME_TIME_US]], minlength=stores)
-    expected = pairs * (2 * _SAME_TIME_US / DAY_US)
-    is_alike: BoolArray = (alike >= _LEAST_EDGES) & (alike > 2 * expected + _DEVIATIONS)
-    return is_alike

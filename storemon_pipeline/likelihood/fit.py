@@ -23,7 +23,7 @@ from storemon_pipeline.likelihood.fleet import gap_factor, grid, log_likelihood,
 from storemon_pipeline.likelihood.gaps import first_runs
 from storemon_pipeline.likelihood.model import MILLION, StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import DEVIATIONS, LikelyRanges, OpenTime
-from storemon_pipeline.likelihood.tables import features_of, group_alike, tabulate
+from storemon_pipeline.likelihood.tables import features, group_alike, tabulate
 from storemon_pipeline.uptime.status_runs import Runs, compress
 
 _MOST_CLASSES: Final = 255
@@ -46,13 +46,12 @@ def fit_model(
     No run goes on after the calendar's end. Its period, a week at least, is that in which openings
     and closings are held against changes.
     """
-    chains = grid()
     if len(runs) == 0:
-        weights = np.full(len(chains.decay), 1 / len(chains.decay))
-        tables = _millionths(tabulate(chains, weights[np.newaxis]))
+        weights = np.full(len(grid().decay), 1 / len(grid().decay))
+        tables = _millionths(tabulate(weights[np.newaxis]))
         return StatusModel(tables, weights, 1.0, 1.0, 1.0), StoreParameters.unknown(calendar.stores)
     factor = gap_factor(runs)
-    likelihood = log_likelihood(runs, chains, factor=factor)
+    likelihood = log_likelihood(runs, grid(), factor=factor)
     weights = weigh(likelihood)
     model, parameters = _with_classes(runs, calendar.stores, likelihood, weights, factor)
     parameters = replace(parameters, doubt=find_doubts(runs, calendar))
@@ -62,11 +61,8 @@ def fit_model(
 def _with_classes(
     runs: Runs, stores: int, likelihood: FloatArray, weights: FloatArray, factor: float
 ) -> tuple[StatusModel, StoreParameters]:
-    chains = grid()
-    of_class, class_weights = group_alike(
-        posterior(likelihood, weights), features_of(chains), _MOST_CLASSES
-    )
-    tables = tabulate(chains, np.concatenate([weights[np.newaxis], class_weights]))
+    of_class, class_weights = group_alike(posterior(likelihood, weights), features(), _MOST_CLASSES)
+    tables = tabulate(np.concatenate([weights[np.newaxis], class_weights]))
     parameters = StoreParameters.unknown(stores)
     parameters.of_class[runs.store[first_runs(runs)]] = of_class + 1
     return StatusModel(_millionths(tables), weights, factor, 1.0, 1.0), parameters
@@ -155,9 +151,7 @@ def _between(
     )
 
 
-def _has_change(
-    runs: Runs, calendar: Calendar, start_us: int, end_us: int
-) -> BoolArray:
+def _has_change(runs: Runs, calendar: Calendar, start_us: int, end_us: int) -> BoolArray:
     """Whether each store's status is seen to change in business time of the stretch."""
     is_change = (runs.store[1:] == runs.store[:-1]) & (runs.is_active[1:] != runs.is_active[:-1])
     low, high = runs.last_poll_us[:-1][is_change], runs.first_poll_us[1:][is_change]

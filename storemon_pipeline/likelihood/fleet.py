@@ -4,6 +4,7 @@ Empirical Bayes: a grid of chains, weighed over the fleet by expectation maximis
 weights say of gaps stands in `tables`.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,7 @@ _ROUNDS: Final = 100
 _LARGEST_GAP_FACTOR: Final = 1.5
 
 
+@cache
 def grid() -> Chains:
     """Every chain that a store may follow."""
     shapes = [(_NONE, long) for long in _LONG_ONLY] + [(_SHORT_SHARE, long) for long in _WITH_SHORT]
@@ -121,7 +123,8 @@ def _up_times(runs: Runs, row: IntArray, stores: int, factor: float) -> FloatArr
     of_row = np.concatenate([row[inside], row[between]])
     count = np.concatenate([(runs.polls[inside] - 1) / factor, np.ones(len(between))])
     size = stores * len(_TIMES)
-    return np.bincount(of_row * len(_TIMES) + place, count, size).reshape(stores, len(_TIMES))
+    counts: FloatArray = np.bincount(of_row * len(_TIMES) + place, count, size).astype(np.float64)
+    return counts.reshape(stores, len(_TIMES))
 
 
 def _down_runs(
@@ -156,9 +159,7 @@ def _down_runs(
         ]
         end = [np.where(is_up_after, chance[b][0][leave], 1.0) for b in (1, 2)]
         direct = enter[0] * end[0] + enter[1] * end[1]
-        once = sum(
-            enter[a - 1] * chance[a][b][step] * end[b - 1] for a in (1, 2) for b in (1, 2)
-        )
+        once = sum(enter[a - 1] * chance[a][b][step] * end[b - 1] for a in (1, 2) for b in (1, 2))
         larger, smaller = table.larger[k][step], table.smaller[k][step]
         main = (once - smaller * direct) / (larger - smaller)
         value = larger**times * main + smaller**times * (direct - main)

@@ -37,7 +37,8 @@ class Gaps:
     """The stretches outside of runs; every array has shape `(n,)`, sorted by store and time.
 
     Of every store with a run: one before each of its runs, the first from the period's beginning
-    on, and one after its last run, up to the period's end. `ends` is four times the side of the
+    on, and one after its last run, up to the period's end. Gaps between runs are whole, even where
+    they lie outside of the period. `ends` is four times the side of the
     earlier run and that of the later one: 0 is up, 1 one down poll, 2 several, 3 no run.
     """
 
@@ -71,7 +72,7 @@ def first_runs(runs: Runs) -> IntArray:
 
 
 def find_gaps(runs: Runs, *, begin_us: int, end_us: int) -> Gaps:
-    """The gaps of runs in `[begin_us, end_us]`, sorted by store and time.
+    """The gaps of runs, with those from `begin_us` to the first and from the last to `end_us`.
 
     >>> runs = Runs(
     ...     np.array([0, 0]), np.array([10, 50]), np.array([30, 50]), np.array([True, False]),
@@ -90,8 +91,8 @@ def find_gaps(runs: Runs, *, begin_us: int, end_us: int) -> Gaps:
     low[before + 1] = runs.last_poll_us
     high = np.full(count, end_us)
     high[before] = runs.first_poll_us
-    np.clip(low, begin_us, end_us, out=low)
-    np.clip(high, low, end_us, out=high)
+    # A run may reach over the beginning or the end: nothing is open there then.
+    np.maximum(high, low, out=high)
     side = _SIDE[runs.is_active * 2 + (runs.polls > 1)]
     ends = np.full(count, 4 * _NO_RUN, np.int8)
     ends[before + 1] = 4 * side

@@ -26,10 +26,10 @@ FLEET: Final = 0
 class StatusModel:
     """Parameters of a fleet, all that ranges need beside those of its stores.
 
-    `tables` has shape `(classes, kinds, nodes, COLUMNS)`, in millionths; see `tabulate`. `gap_factor` is how much
-    longer a gap is in which an instant lies than the mean gap. `widening` multiplies standard
-    deviations, `total_widening` those of totals. `weights` says how common each chain of the grid
-    is in the fleet.
+    `tables` has shape `(classes, kinds, nodes, COLUMNS)`, in millionths; see `tabulate`.
+    `gap_factor` is how much longer a gap is in which an instant lies than the mean gap. `widening`
+    multiplies standard deviations, `total_widening` those of totals. `weights` says how common each
+    chain of the grid is in the fleet.
     """
 
     tables: IntArray
@@ -57,7 +57,9 @@ class StatusModel:
         """The model that `to_dict` wrote; raises ValueError when it is of another shape."""
         tables = np.array(content["tables"], np.int64)
         if tables.shape[1:] != (len(Kind), len(NODES), COLUMNS):
-            raise ValueError(f"a model's tables have the shape {tables.shape}, which no longer fits")
+            raise ValueError(
+                f"a model's tables have the shape {tables.shape}, which no longer fits"
+            )
         return cls(
             tables,
             np.array(content["weights"], np.float64),

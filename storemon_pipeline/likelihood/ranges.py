@@ -6,7 +6,7 @@ as floats, and whole microseconds in what is given and returned.
 
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,26 +31,25 @@ from storemon_pipeline.uptime.status_runs import Runs
 DEVIATIONS: Final = 1.645
 """Nine of ten values of a normal distribution lie so many standard deviations from its mean."""
 
+_Number = TypeVar("_Number", np.int64, np.float64)
+
 _MEAN: Final = 0
 _VARIANCE: Final = 1
 _FACTORS: Final = slice(2, COLUMNS)
 _REACH: Final = COLUMNS
 """Columns of moments. The reach adds up as it is: what could be wrong in one direction."""
 
-_NODES_US: Final = np.rint(np.array(NODES) * HOUR_US).astype(np.int64)
-_NODE_STEP_US: Final = 3 * MINUTE_US
-"""Every node is a multiple of it, so that whole numbers find the node before a length."""
+_STEP_US: Final = 3 * MINUTE_US
+"""Gaps are looked up by their length in whole steps; every node is one."""
 
+_STEPS: Final = np.rint(np.array(NODES) * HOUR_US / _STEP_US).astype(np.int64)
 _NODE_OF: Final = np.clip(
-    np.searchsorted(
-        _NODES_US, np.arange(_NODES_US[-1] // _NODE_STEP_US + 1) * _NODE_STEP_US, side="right"
-    )
-    - 1,
-    0,
-    len(NODES) - 2,
+    np.searchsorted(_STEPS, np.arange(_STEPS[-1] + 1), side="right") - 1, 0, len(NODES) - 2
 )
-_SLOPE: Final = 1 / np.diff(_NODES_US)
-_OFFSET: Final = _NODES_US[:-1] * _SLOPE
+_SHARE_OF: Final = np.clip(
+    (np.arange(len(_NODE_OF)) - _STEPS[_NODE_OF]) / np.diff(_STEPS)[_NODE_OF], 0.0, 1.0
+).astype(np.float32)
+"""Of each number of steps the node before it, and how far it is on the way to the next one."""
 
 _SECONDS: Final = HOUR_US // SECOND_US
 _STORES_AT_A_TIME: Final = 4_000
@@ -113,9 +112,10 @@ class OpenTime:
         if shares is None:
             shares = model.shares()
         gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
-        low, high = calendar.ascending_positions_us(
-            gaps.store, np.stack([gaps.low_us, gaps.high_us])
-        )
+        at_us = np.stack([gaps.low_us, gaps.high_us])
+        np.maximum(at_us, calendar.start_us, out=at_us)
+        np.minimum(at_us, calendar.end_us, out=at_us)
+        low, high = calendar.ascending_positions_us(gaps.store, at_us)
         is_open = np.flatnonzero(high > low)
         gaps, low, high = gaps.take(is_open), low[is_open], high[is_open]
         first_store, last_store = int(runs.store[0]), int(runs.store[-1])
@@ -177,12 +177,14 @@ class OpenTime:
         late = np.flatnonzero(start_us > self.calendar.start_us)
         if len(late):
             key = (origin + start_us)[late]
-            first[late] = np.searchsorted(own + gaps.high_us, key, side="right")
+            high_us = np.minimum(gaps.high_us, self.calendar.end_us)
+            first[late] = np.searchsorted(own + high_us, key, side="right")
         until = self.first_gap[store - self.first_store + 1]
         early = np.flatnonzero(end_us < self.calendar.end_us)
         if len(early):
             key = (origin + end_us)[early]
-            until[early] = np.searchsorted(own + gaps.low_us, key, side="left")
+            low_us = np.maximum(gaps.low_us, self.calendar.start_us)
+            until[early] = np.searchsorted(own + low_us, key, side="left")
         np.maximum(until, first, out=until)
         moments: FloatArray = self.before[:, until] - self.before[:, first]
         some = np.flatnonzero(until > first)
@@ -367,7 +369,7 @@ def total_ranges(
     a deviation of that.
     """
 
-    def summed(amount: FloatArray | IntArray) -> FloatArray:
+    def summed(amount: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         sums = np.zeros((groups, *amount.shape[1:]), amount.dtype)
         np.add.at(sums, group, amount)
         return sums
@@ -397,16 +399,15 @@ def _look_up(
     shares: npt.NDArray[np.float32], of_class: IntArray, kind: IntArray, length_us: IntArray
 ) -> npt.NDArray[np.float32]:
     """The rows of the tables for gaps of these lengths, between the nodes; `(n, COLUMNS)`."""
-    at = _NODE_OF[np.minimum(length_us // _NODE_STEP_US, len(_NODE_OF) - 1)]
-    share = np.clip(length_us * _SLOPE[at] - _OFFSET[at], 0.0, 1.0).astype(np.float32)
+    steps = np.minimum((length_us + _STEP_US // 2) // _STEP_US, len(_NODE_OF) - 1)
     rows = shares.reshape(-1, COLUMNS)
-    row = (of_class * len(Kind) + kind) * len(NODES) + at
-    first = rows[row]
-    further = rows[row + 1]
-    further -= first
-    further *= share[:, np.newaxis]
-    first += further
-    return first
+    row = (of_class * len(Kind) + kind) * len(NODES) + _NODE_OF[steps]
+    found: npt.NDArray[np.float32] = rows.take(row, axis=0)
+    further = rows.take(row + 1, axis=0)
+    further -= found
+    further *= _SHARE_OF[steps, np.newaxis]
+    found += further
+    return found
 
 
 def _inside_runs(

@@ -3,12 +3,14 @@
 How likely each chain is for a store comes from `fleet`.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
 
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.likelihood.bridges import ANY, LONG, SHORT, UP, Chains, FloatArray
+from storemon_pipeline.likelihood.bridges import ANY, LONG, SHORT, UP, FloatArray
+from storemon_pipeline.likelihood.fleet import grid
 from storemon_pipeline.likelihood.gaps import Kind
 
 NODES: Final = (
@@ -24,15 +26,18 @@ COLUMNS: Final = 2 + FACTORS
 """Mean uptime as a share of the gap, its variance as one of the gap squared, the factors' parts."""
 
 _CLASS_ROUNDS: Final = 12
+_NOTHING: Final = 1e-9
+"""Factors of less than a microsecond a quarter of an hour are rounding."""
 
 
-def tabulate(chains: Chains, weights: FloatArray) -> FloatArray:
+def tabulate(weights: FloatArray) -> FloatArray:
     """Tables of classes, `(classes, kinds, nodes, COLUMNS)`, whose chains have these weights.
 
-    `weights` is `(classes, chains)`. The variance is that of a gap on its own; the error that all
-    gaps of a store have in common is the square of the sum of their factors' parts.
+    `weights` is `(classes, chains)`, of the chains of the grid. The variance is that of a gap on
+    its own. The error that all gaps of a store have in common is the square of the sum of their
+    factors' parts.
     """
-    mean, variance = _of_chains(chains)
+    mean, variance = _of_chains()
     expected = np.einsum("ck,kij->cij", weights, mean)
     within = np.einsum("ck,kij->cij", weights, variance)
     between = np.einsum("ck,kij->cij", weights, mean**2) - expected**2
@@ -53,7 +58,7 @@ def tabulate(chains: Chains, weights: FloatArray) -> FloatArray:
         for other in done:
             score = score - (weights * score * other).sum(axis=1, keepdims=True) * other
         size = np.sqrt((weights * score**2).sum(axis=1, keepdims=True))
-        score = np.where(size > 1e-9, score / np.maximum(size, 1e-9), 0.0)
+        score = np.where(size > _NOTHING, score / np.maximum(size, _NOTHING), 0.0)
         done.append(score)
         part = np.einsum("ck,kij->cij", weights * score, mean)
         common += part**2
@@ -62,8 +67,10 @@ def tabulate(chains: Chains, weights: FloatArray) -> FloatArray:
     return np.stack([expected, own, *parts], axis=-1)
 
 
-def _of_chains(chains: Chains) -> tuple[FloatArray, FloatArray]:
+@cache
+def _of_chains() -> tuple[FloatArray, FloatArray]:
     """Mean and variance, as shares, of every chain's whole gaps: each `(chains, kinds, nodes)`."""
+    chains = grid()
     hours = np.array(NODES)
     none = np.zeros_like(hours)
 
@@ -124,11 +131,10 @@ def group_alike(
     for _ in range(_CLASS_ROUNDS):
         nearest = np.argmin((centres**2).sum(axis=1) - 2 * points @ centres.T, axis=1)
         size = np.bincount(nearest, minlength=count)
-        sums = np.stack(
-            [np.bincount(nearest, column, count) for column in points.T], axis=1
+        sums = np.stack([np.bincount(nearest, column, count) for column in points.T], axis=1)
+        centres = np.where(
+            size[:, np.newaxis] > 0, sums / np.maximum(size, 1)[:, np.newaxis], centres
         )
-        centres = np.where(size[:, np.newaxis] > 0, sums / np.maximum(size, 1)[:, np.newaxis],
-                           centres)
     size = np.bincount(nearest, minlength=count)
     of_class = np.zeros((count, weights.shape[1]))
     np.add.at(of_class, nearest, weights)
@@ -137,9 +143,9 @@ def group_alike(
     return number[nearest], of_class[used] / size[used, np.newaxis]
 
 
-def features_of(chains: Chains) -> FloatArray:
+def features() -> FloatArray:
     """By what chains are told apart: how often and how long they are down, and what is not seen."""
-    mean, variance = _of_chains(chains)
+    mean, variance = _of_chains()
     hour = NODES.index(1.0)
     return np.stack(
         [

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import engine, first_load, growth, hourly, large, report_work, running, shards
+from benchmarks import (
+    engine,
+    first_load,
+    growth,
+    hourly,
+    large,
+    report_work,
+    running,
+    shards,
+    truth,
+)
 from benchmarks.goals import Measured, table
 from benchmarks.loaded import load_all, make_database, server
 from storemon_pipeline.sample_data import write_sample_data
@@ -18,11 +28,45 @@ _STORES = 14_092
 _DAYS = 7.0
 _SEED = 1
 _KINDS = ("load", "engine", "report", "service", "shards")
-_LONG_KINDS = ("hourly", "large", "growth")
+_LONG_KINDS = ("hourly", "large", "growth", "truth")
 
 
 def main() -> None:
     """Read the command line and measure what it names."""
+    parser = _parser()
+    given = parser.parse_args()
+    kinds = given.kinds or list(_KINDS)
+    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS}:
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    if "truth" in kinds:
+        truth.write(given.truth)
+    rows: list[Measured] = []
+    with _work_folder() as work:
+        if set(kinds) & set(_KINDS):
+            data = _data(given, work)
+            if set(kinds) & {"load", "engine", "report", "shards"}:
+                rows += _measure_without_service(work, data, kinds)
+            if "service" in kinds:
+                rows += running.measure(work / "service", data)
+        if "hourly" in kinds:
+            rows += hourly.measure(work)
+        if "large" in kinds:
+            rows += large.measure(work, stores=given.large_stores)
+        if "growth" in kinds:
+            growth.draw(work, given.plot)
+    if rows:
+        sys.stdout.write(f"{table(rows)}\n")
+
+
+def _data(given: argparse.Namespace, work: Path) -> Path:
+    """The data folder that was named, or one of sample data."""
+    data: Path = given.data or work / "data"
+    if given.data is None:
+        write_sample_data(data, stores=given.stores, days=given.days, seed=_SEED)
+    return data.resolve()
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "kinds",
@@ -38,30 +82,10 @@ def main() -> None:
     parser.add_argument(
         "--plot", type=Path, default=Path("growth.svg"), help="where the plot of growth goes"
     )
-    given = parser.parse_args()
-    kinds = given.kinds or list(_KINDS)
-    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS}:
-        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    rows: list[Measured] = []
-    with _work_folder() as work:
-        if set(kinds) & set(_KINDS):
-            data = given.data
-            if data is None:
-                data = work / "data"
-                write_sample_data(data, stores=given.stores, days=given.days, seed=_SEED)
-            data = data.resolve()
-            if set(kinds) & {"load", "engine", "report", "shards"}:
-                rows += _measure_without_service(work, data, kinds)
-            if "service" in kinds:
-                rows += running.measure(work / "service", data)
-        if "hourly" in kinds:
-            rows += hourly.measure(work)
-        if "large" in kinds:
-            rows += large.measure(work, stores=given.large_stores)
-        if "growth" in kinds:
-            growth.draw(work, given.plot)
-    if rows:
-        sys.stdout.write(f"{table(rows)}\n")
+    parser.add_argument(
+        "--truth", type=Path, help="a folder with files of real outages (default: made-up ones)"
+    )
+    return parser
 
 
 @contextmanager

@@ -6,6 +6,7 @@ time, figures by both policies, the fitted model and its ranges. Outages and pol
 """
 
 import csv
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +14,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from outage_laws import HISTORY_HOURS, LAWS, PLANS, Outages, PollPlan, draw_outages, made_up_hours
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import (
     DEFAULT_MAX_GAP_US,
-    HOUR_US,
     LOOKBACK_US,
     MINUTE_US,
-    WEEK_US,
     WINDOW_US,
     BoolArray,
     IntArray,
@@ -100,6 +100,13 @@ def report(truth: Path | None, stores: int = STORES) -> Iterator[str]:
             yield from (line(score) for score in scores(f"{name}, {plan_name}", fleet))
 
 
+def write(truth: Path | None) -> None:
+    """Write the table, each line as soon as it is known."""
+    for row in report(truth):
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+
+
 def line(score: Score) -> str:
     """One row of the table."""
 
@@ -118,18 +125,10 @@ def line(score: Score) -> str:
     )
 
 
-def watch(
-    outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator
-) -> Fleet:
+def watch(outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator) -> Fleet:
     """Poll the stores, fit the model and compute everything at the end of the calendar."""
     end_us = calendar.end_us
-    polls = plan.draw(outages, calendar.start_us, end_us, rng)
-    runs = counted_runs(
-        compress(
-            polls.store, polls.polled_at_us, polls.is_active, max_gap_us=DEFAULT_MAX_GAP_US
-        ),
-        as_of_us=end_us,
-    )
+    runs = status_runs(outages, calendar, plan, rng)
     nearest, previous = (
         compute_figures(
             runs, calendar, as_of_us=end_us, policy=policy, max_gap_us=DEFAULT_MAX_GAP_US
@@ -149,14 +148,20 @@ def watch(
         parameters,
         likely_ranges(runs, calendar, nearest, model, parameters, as_of_us=end_us),
         np.stack(
-            [
-                outages.uptime_us(calendar, np.full(len(every), start), end_us)
-                for start in starts
-            ],
+            [outages.uptime_us(calendar, np.full(len(every), start), end_us) for start in starts],
             axis=1,
         )[nearest.store],
         np.stack([_sees_change(runs, calendar, start) for start in starts], axis=1)[nearest.store],
     )
+
+
+def status_runs(
+    outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator
+) -> Runs:
+    """The status runs of polls drawn over the calendar."""
+    polls = plan.draw(outages, calendar.start_us, calendar.end_us, rng)
+    runs = compress(polls.store, polls.polled_at_us, polls.is_active, max_gap_us=DEFAULT_MAX_GAP_US)
+    return counted_runs(runs, as_of_us=calendar.end_us)
 
 
 def scores(name: str, fleet: Fleet) -> Iterator[Score]:
@@ -236,10 +241,17 @@ def _sets(truth: Path | None, stores: int) -> Iterator[tuple[str, Outages, Calen
         rng = np.random.default_rng(_SEED)
         calendar = made_up_hours(stores, begin_us, _AS_OF_US, rng)
         yield path.stem, read_outages(path, stores, begin_us, rng), calendar
-    for name, law in LAWS.items() if truth is None else ():
-        rng = np.random.default_rng(_SEED)
-        calendar = made_up_hours(stores, begin_us, _AS_OF_US, rng)
-        yield name, draw_outages(law, calendar, rng), calendar
+    for name in LAWS if truth is None else ():
+        yield name, *made_up(name, stores)
+
+
+def made_up(
+    law: str, stores: int, *, begin_us: int = _AS_OF_US - LOOKBACK_US
+) -> tuple[Outages, Calendar]:
+    """Outages by a law, and the business time of their stores from `begin_us` on."""
+    rng = np.random.default_rng(_SEED)
+    calendar = made_up_hours(stores, begin_us, _AS_OF_US, rng)
+    return draw_outages(LAWS[law], calendar, rng), calendar
 
 
 def _hours(text: str) -> float:
@@ -287,5 +299,5 @@ def _scored(
     )
 
 
-def _mean(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> float:
+def _mean(values: BoolArray | npt.NDArray[np.float64]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

@@ -6,12 +6,16 @@ from importlib import import_module
 
 import pytest
 
-from storemon_pipeline import uptime
+from storemon_pipeline import likelihood, uptime
 
-MODULES = [module.name for module in pkgutil.iter_modules(uptime.__path__)]
+MODULES = [
+    f"{room.__name__}.{module.name}"
+    for room in (uptime, likelihood)
+    for module in pkgutil.iter_modules(room.__path__)
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_hold(name: str) -> None:
-    outcome = doctest.testmod(import_module(f"{uptime.__name__}.{name}"))
+    outcome = doctest.testmod(import_module(name))
     assert outcome.failed == 0

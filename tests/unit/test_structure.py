@@ -17,6 +17,7 @@ PIPELINE_ROOMS = (
     "domain",
     "business_time",
     "uptime",
+    "likelihood",
     # Data: each room owns its tables, and the statements over them.
     "database",
     "access",
@@ -146,6 +147,7 @@ PURE_MODULES = (
     "storemon_pipeline.domain.sources",
     "storemon_pipeline.business_time",
     "storemon_pipeline.uptime",
+    "storemon_pipeline.likelihood",
     "storemon_pipeline.alerts.conditions",
     "storemon_pipeline.alerts.messages",
     "storemon_pipeline.alerts.targets",

@@ -1,0 +1,233 @@
+"""Likely ranges hold the truth as often as they say, on made-up fleets whose truth is known."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.truth import Fleet, Score, made_up, scores, status_runs, watch
+from outage_laws import PLANS
+from storemon_pipeline.domain.windows import HOUR_US, WEEK_US, WINDOW_US, Window
+from storemon_pipeline.likelihood.doubts import Doubt, find_doubts
+from storemon_pipeline.likelihood.fit import fit_model
+from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
+from storemon_pipeline.likelihood.ranges import OpenTime, likely_ranges, total_ranges
+
+STORES = 600
+
+
+def fleet(law: str, plan: str = "30 % missing") -> Fleet:
+    outages, calendar = made_up(law, STORES)
+    return watch(outages, calendar, PLANS[plan], np.random.default_rng(3))
+
+
+@pytest.fixture(scope="module")
+def base() -> Fleet:
+    return fleet("base")
+
+
+@pytest.fixture(scope="module")
+def at_night() -> Fleet:
+    return fleet("switched off at night")
+
+
+def score(of_fleet: Fleet, window: Window) -> Score:
+    return next(found for found in scores("", of_fleet) if found.window is window)
+
+
+@pytest.mark.parametrize(
+    ("law", "plan", "least", "most", "widest"),
+    # Of weeks with a change: the share inside, and the mean width in minutes. The shares have a
+    # standard error of about 3 points.
+    [
+        ("base", "hourly", 0.86, 0.99, 190),
+        ("lognormal", "30 % missing", 0.84, 0.98, 320),
+        ("short and long", "30 % missing", 0.82, 0.97, 380),
+        ("bursts", "hourly", 0.82, 0.97, 240),
+    ],
+)
+def test_weeks_with_a_change_are_inside_nine_times_in_ten(
+    law: str, plan: str, least: float, most: float, widest: float
+) -> None:
+    week = score(fleet(law, plan), Window.WEEK)
+    assert week.busy > 70
+    assert least <= week.likely_inside[1] <= most
+    assert week.likely_minutes[1] <= widest
+    assert week.groups_inside >= 0.7
+
+
+def test_nearest_is_better_than_previous_and_hardly_biased(base: Fleet) -> None:
+    week = score(base, Window.WEEK)
+    assert week.nearest_error < 0.9 * week.previous_error
+    assert abs(week.nearest_bias_ppm) < 600
+    # The bounds are wider by several times where polls are missing.
+    assert week.likely_minutes[0] < week.bounds_minutes[0] / 5
+
+
+def test_a_range_holds_the_figure_and_stays_inside_of_business_time(
+    base: Fleet, at_night: Fleet
+) -> None:
+    for of_fleet in (base, at_night):
+        figures, ranges = of_fleet.figures, of_fleet.ranges
+        assert (ranges.lowest_us >= 0).all()
+        assert (ranges.lowest_us <= figures.uptime_us).all()
+        assert (ranges.highest_us >= figures.uptime_us).all()
+        assert (ranges.highest_us <= figures.business_us).all()
+        assert (ranges.highest_us[figures.business_us == 0] == 0).all()
+
+
+def test_stores_that_are_switched_off_at_night_are_marked(base: Fleet, at_night: Fleet) -> None:
+    assert np.mean(base.parameters.doubt & Doubt.SWITCHED_OFF > 0) < 0.01
+    week = score(at_night, Window.WEEK)
+    assert week.doubted > 0.7
+    assert week.likely_inside[1] > 0.85
+
+
+@pytest.mark.parametrize(
+    ("plan", "least", "most"),
+    [
+        ("missing more when down", 0.2, 1.0),
+        ("hourly", 0.0, 0.01),
+        ("3-hourly", 0.0, 0.01),
+        ("poller off for 8 h", 0.0, 0.01),
+    ],
+)
+def test_polls_that_are_missing_more_often_when_down_are_told(
+    plan: str, least: float, most: float
+) -> None:
+    outages, calendar = made_up("lognormal", STORES)
+    runs = status_runs(outages, calendar, PLANS[plan], np.random.default_rng(3))
+    marked = np.mean(find_doubts(runs, calendar) & Doubt.MISSED_WHEN_DOWN > 0)
+    assert least <= marked <= most
+
+
+def test_a_model_that_was_written_down_gives_the_same_ranges(base: Fleet) -> None:
+    written = json.loads(json.dumps(base.model.to_dict()))
+    read = StatusModel.from_dict(written)
+    again = likely_ranges(
+        base.runs,
+        base.calendar,
+        base.figures,
+        read,
+        base.parameters,
+        as_of_us=base.calendar.end_us,
+    )
+    assert (again.lowest_us == base.ranges.lowest_us).all()
+    assert (again.highest_us == base.ranges.highest_us).all()
+    assert json.dumps(read.to_dict()) == json.dumps(base.model.to_dict())
+
+
+def test_tables_of_another_shape_are_refused(base: Fleet) -> None:
+    content = base.model.to_dict() | {"tables": [[[[1, 2]]]]}
+    with pytest.raises(ValueError, match="no longer fits"):
+        StatusModel.from_dict(content)
+
+
+def test_the_same_polls_give_the_same_model(base: Fleet) -> None:
+    model, parameters = fit_model(base.runs, base.calendar)
+    assert json.dumps(model.to_dict()) == json.dumps(base.model.to_dict())
+    assert (parameters.of_class == base.parameters.of_class).all()
+
+
+def test_stretches_that_are_the_windows_have_their_ranges(base: Fleet) -> None:
+    figures = base.figures
+    open_time = OpenTime.of(base.runs, base.calendar, base.model, base.parameters)
+    end = base.calendar.end_us
+    for column, length in enumerate(WINDOW_US.values()):
+        stores = len(figures.store)
+        ranges = open_time.ranges(
+            figures.store,
+            np.full(stores, end - length),
+            np.full(stores, end),
+            uptime_us=figures.uptime_us[:, column],
+            lowest_us=figures.lowest_us[:, column],
+            highest_us=figures.highest_us[:, column],
+            known_us=figures.business_us[:, column],
+        )
+        assert (ranges.lowest_us == base.ranges.lowest_us[:, column]).all()
+        assert (ranges.highest_us == base.ranges.highest_us[:, column]).all()
+
+
+def test_moments_of_days_add_up_to_those_of_the_week_but_for_gaps_over_midnight(
+    base: Fleet,
+) -> None:
+    open_time = OpenTime.of(base.runs, base.calendar, base.model, base.parameters)
+    store = base.figures.store
+    none = np.zeros(len(store), np.int64)
+    end = base.calendar.end_us
+
+    def mean(start_us: int, end_us: int) -> float:
+        known = np.full(len(store), end_us - start_us)
+        ranges = open_time.ranges(
+            store,
+            np.full(len(store), start_us),
+            np.full(len(store), end_us),
+            uptime_us=none,
+            lowest_us=none,
+            highest_us=known,
+            known_us=known,
+        )
+        return float(ranges.mean_hours.sum())
+
+    week = mean(end - WEEK_US, end)
+    days = [mean(end - (day + 1) * 24 * HOUR_US, end - day * 24 * HOUR_US) for day in range(7)]
+    assert sum(days) == pytest.approx(week, rel=0.01)
+
+
+def test_a_calendar_of_the_week_gives_the_ranges_of_a_longer_one(base: Fleet) -> None:
+    end = base.calendar.end_us
+    _, week = made_up("base", STORES, begin_us=end - WEEK_US)
+    of_week = likely_ranges(
+        base.runs, week, base.figures, base.model, base.parameters, as_of_us=end
+    )
+    first = base.runs.first_poll_us[np.searchsorted(base.runs.store, base.figures.store)]
+    was_polled = first < end - WEEK_US
+    assert was_polled.mean() > 0.9
+    assert (of_week.lowest_us == base.ranges.lowest_us)[was_polled].all()
+    assert (of_week.highest_us == base.ranges.highest_us)[was_polled].all()
+
+
+def test_a_store_that_the_fit_has_not_seen_has_a_range_and_a_doubt(base: Fleet) -> None:
+    unknown = StoreParameters.unknown(base.calendar.stores)
+    assert (unknown.doubt == Doubt.FEW_POLLS).all()
+    ranges = likely_ranges(
+        base.runs,
+        base.calendar,
+        base.figures,
+        base.model,
+        unknown,
+        as_of_us=base.calendar.end_us,
+    )
+    inside = (ranges.lowest_us <= base.truth_us) & (base.truth_us <= ranges.highest_us)
+    assert inside[:, 2].mean() > 0.85
+
+
+def test_a_fleet_without_polls_has_a_model(base: Fleet) -> None:
+    nothing = base.runs.take(slice(0))
+    model, parameters = fit_model(nothing, base.calendar)
+    assert model.widening == 1.0
+    assert (parameters.doubt == Doubt.FEW_POLLS).all()
+    figures = replace(
+        base.figures,
+        **{name: getattr(base.figures, name)[:0] for name in base.figures.__slots__},
+    )
+    ranges = likely_ranges(
+        nothing, base.calendar, figures, model, parameters, as_of_us=base.calendar.end_us
+    )
+    assert ranges.lowest_us.shape == (0, 3)
+
+
+def test_the_range_of_a_total_is_narrower_than_the_sum_of_ranges(base: Fleet) -> None:
+    figures, ranges = base.figures, base.ranges
+    lowest, highest = total_ranges(
+        ranges,
+        np.zeros(len(figures.store), np.int64),
+        1,
+        base.model,
+        uptime_us=figures.uptime_us,
+        known_us=figures.business_us,
+    )
+    assert (highest - lowest < (ranges.highest_us - ranges.lowest_us).sum(axis=0) / 2).all()
+    assert (lowest <= figures.uptime_us.sum(axis=0)).all()
+    assert (highest >= figures.uptime_us.sum(axis=0)).all()
