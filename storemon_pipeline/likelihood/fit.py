@@ -49,7 +49,7 @@ def fit_model(
     if len(runs) == 0:
         weights = np.full(len(grid().decay), 1 / len(grid().decay))
         tables = _millionths(tabulate(weights[np.newaxis]))
-        return StatusModel(tables, weights, 1.0, 1.0, 1.0), StoreParameters.unknown(calendar.stores)
+        return StatusModel(tables, weights, 1.0, 1.0), StoreParameters.unknown(calendar.stores)
     factor = gap_factor(runs)
     likelihood = log_likelihood(runs, grid(), factor=factor)
     weights = weigh(likelihood)
@@ -65,7 +65,7 @@ def _with_classes(
     tables = tabulate(np.concatenate([weights[np.newaxis], class_weights]))
     parameters = StoreParameters.unknown(stores)
     parameters.of_class[runs.store[first_runs(runs)]] = of_class + 1
-    return StatusModel(_millionths(tables), weights, factor, 1.0, 1.0), parameters
+    return StatusModel(_millionths(tables), weights, factor, 1.0), parameters
 
 
 def _millionths(tables: FloatArray) -> IntArray:

@@ -87,15 +87,18 @@ def find_gaps(runs: Runs, *, begin_us: int, end_us: int) -> Gaps:
     count = len(runs) + len(first)
     # A store has one gap more than it has runs.
     before = np.arange(len(runs)) + np.repeat(np.arange(len(first)), rows)
+    after = before + 1
     low = np.full(count, begin_us)
-    low[before + 1] = runs.last_poll_us
+    low[after] = runs.last_poll_us
     high = np.full(count, end_us)
     high[before] = runs.first_poll_us
     # A run may reach over the beginning or the end: nothing is open there then.
     np.maximum(high, low, out=high)
-    side = _SIDE[runs.is_active * 2 + (runs.polls > 1)]
+    # 0 is up; 1 and 2 are down with one poll and with several.
+    side = (runs.polls > 1).view(np.int8) + np.int8(1)
+    side *= (~runs.is_active).view(np.int8)
     ends = np.full(count, 4 * _NO_RUN, np.int8)
-    ends[before + 1] = 4 * side
+    ends[after] = side << 2
     of_later = np.full(count, _NO_RUN, np.int8)
     of_later[before] = side
     ends += of_later
@@ -104,7 +107,6 @@ def find_gaps(runs: Runs, *, begin_us: int, end_us: int) -> Gaps:
 
 _NEITHER_UP: Final = 4
 _NO_RUN: Final = 3
-_SIDE: Final = np.array([1, 2, 0, 0], np.int8)
 _KIND: Final = np.array(
     [
         *(Kind.UP_UP, Kind.CHANGE_SINGLE, Kind.CHANGE, Kind.UP_OPEN),

@@ -28,15 +28,13 @@ class StatusModel:
 
     `tables` has shape `(classes, kinds, nodes, COLUMNS)`, in millionths; see `tabulate`.
     `gap_factor` is how much longer a gap is in which an instant lies than the mean gap. `widening`
-    multiplies standard deviations, `total_widening` those of totals. `weights` says how common each
-    chain of the grid is in the fleet.
+    multiplies standard deviations. `weights` says how common each chain of the grid is in the fleet.
     """
 
     tables: IntArray
     weights: FloatArray
     gap_factor: float
     widening: float
-    total_widening: float
 
     def shares(self) -> npt.NDArray[np.float32]:
         """The tables as shares."""
@@ -49,7 +47,6 @@ class StatusModel:
             "weights": self.weights.tolist(),
             "gap_factor": self.gap_factor,
             "widening": self.widening,
-            "total_widening": self.total_widening,
         }
 
     @classmethod
@@ -65,7 +62,6 @@ class StatusModel:
             np.array(content["weights"], np.float64),
             float(content["gap_factor"]),
             float(content["widening"]),
-            float(content["total_widening"]),
         )
 
 

@@ -155,7 +155,9 @@ class OpenTime:
         moments = self._between(store.ravel(), start_us.ravel(), end_us.ravel())
         of_store = store.ravel() - self.first_store
         for inside, amount in zip(self.in_runs, (lowest_us, known_us - highest_us), strict=True):
-            moments[:COLUMNS] += inside[:, of_store] * (amount.ravel() / HOUR_US)
+            hours = inside.take(of_store, axis=1)
+            hours *= amount.ravel() / HOUR_US
+            moments[:COLUMNS] += hours
         variance = np.maximum(moments[_VARIANCE], 0.0)
         for factor in moments[_FACTORS]:
             variance += factor * factor
@@ -186,7 +188,8 @@ class OpenTime:
             low_us = np.maximum(gaps.low_us, self.calendar.start_us)
             until[early] = np.searchsorted(own + low_us, key, side="left")
         np.maximum(until, first, out=until)
-        moments: FloatArray = self.before[:, until] - self.before[:, first]
+        moments: FloatArray = self.before.take(until, axis=1)
+        moments -= self.before.take(first, axis=1)
         some = np.flatnonzero(until > first)
         first, last = first[some], until[some] - 1
         is_cut = gaps.low_us[first] < start_us[some]
@@ -212,11 +215,12 @@ class OpenTime:
         end = np.minimum(gaps.high_us, end_us[rows])
         low = self._place(gaps.store, begin, self.low[gap], begin > gaps.low_us)
         high = self._place(gaps.store, end, self.high[gap], end < gaps.high_us)
-        moments[:, rows] -= self.before[:, gap + 1] - self.before[:, gap]
+        change = self.before.take(gap, axis=1)
+        change -= self.before.take(gap + 1, axis=1)
         some = np.flatnonzero(high > low)
-        moments[:, rows[some]] += self._of_parts(
-            gap[some], begin[some], end[some], low[some], high[some]
-        )
+        change[:, some] += self._of_parts(gap[some], begin[some], end[some], low[some], high[some])
+        for amount, by in zip(moments, change, strict=True):
+            amount[rows] += by
 
     def _place(
         self, store: IntArray, at_us: IntArray, known: IntArray, is_unknown: BoolArray
@@ -271,6 +275,8 @@ class OpenTime:
         """
         is_edge = (self.parameters.doubt[parts.store] & Doubt.SWITCHED_OFF) > 0
         edges = changes[is_edge]
+        if len(edges) == 0:
+            return
         moments[:, edges] = 0.0
         moments[_MEAN, edges] = moments[_REACH, edges] = hours[edges] / 2
 
@@ -357,7 +363,6 @@ def total_ranges(
     ranges: LikelyRanges,
     group: IntArray,
     groups: int,
-    model: StatusModel,
     *,
     uptime_us: IntArray,
     known_us: IntArray,
@@ -377,7 +382,7 @@ def total_ranges(
     apart = ranges.mean_hours - uptime_us / HOUR_US
     variance = summed(ranges.variance + apart**2)
     common = summed(apart) / 2
-    half = DEVIATIONS * np.sqrt(model.total_widening**2 * variance + common**2)
+    half = DEVIATIONS * np.sqrt(variance + common**2)
     half += summed(ranges.reach_hours)
     total = summed(uptime_us)
     return _around(total / HOUR_US, half, total, summed(known_us))

@@ -276,7 +276,6 @@ def _totals(fleet: Fleet, of_group: IntArray, groups: int) -> tuple[IntArray, In
         fleet.ranges,
         of_group,
         groups,
-        fleet.model,
         uptime_us=fleet.figures.uptime_us,
         known_us=fleet.figures.business_us,
     )

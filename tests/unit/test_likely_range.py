@@ -224,7 +224,6 @@ def test_the_range_of_a_total_is_narrower_than_the_sum_of_ranges(base: Fleet) ->
         ranges,
         np.zeros(len(figures.store), np.int64),
         1,
-        base.model,
         uptime_us=figures.uptime_us,
         known_us=figures.business_us,
     )
