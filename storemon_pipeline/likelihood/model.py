@@ -28,7 +28,7 @@ class StatusModel:
 
     `tables` has shape `(classes, kinds, nodes, COLUMNS)`, in millionths; see `tabulate`.
     `gap_factor` is how much longer a gap is in which an instant lies than the mean gap. `widening`
-    multiplies standard deviations. `weights` says how common each chain of the grid is in the fleet.
+    multiplies standard deviations. `weights` says how common each chain of the grid is.
     """
 
     tables: IntArray

@@ -39,6 +39,8 @@ _FACTORS: Final = slice(2, COLUMNS)
 _REACH: Final = COLUMNS
 """Columns of moments. The reach adds up as it is: what could be wrong in one direction."""
 
+_BILLION: Final = 1e9
+
 _STEP_US: Final = 3 * MINUTE_US
 """Gaps are looked up by their length in whole steps; every node is one."""
 
@@ -79,8 +81,9 @@ class OpenTime:
     It knows the stores from `first_store` on, to the last one with a run. `gaps` are those with
     business time, of the store i places later at `[first_gap[i], first_gap[i + 1])`; on the
     calendar's axis each lies at `[low, high)`. `before` has shape `(COLUMNS + 1, gaps + 1)`: the
-    moments of all gaps before each. `in_runs` holds those of an hour inside of up and of down runs,
-    `(2, COLUMNS, stores)`.
+    moments of all gaps before each, in billionths, as whole numbers: their sums are exact, so that
+    a store's range does not depend on the stores beside it. `in_runs` holds those of an hour inside
+    of up and of down runs, `(2, COLUMNS, stores)`.
     """
 
     calendar: Calendar
@@ -92,7 +95,7 @@ class OpenTime:
     low: IntArray
     high: IntArray
     first_gap: IntArray
-    before: FloatArray
+    before: IntArray
     in_runs: FloatArray
 
     @classmethod
@@ -129,7 +132,7 @@ class OpenTime:
             low,
             high,
             np.searchsorted(gaps.store, np.arange(first_store, last_store + 2)),
-            np.zeros((COLUMNS + 1, len(low) + 1)),
+            np.zeros((COLUMNS + 1, len(low) + 1), np.int64),
             _inside_runs(runs, shares, model.gap_factor, parameters.of_class),
         )
         moments = open_time._of_parts(slice(None), gaps.low_us, gaps.high_us, low, high)
@@ -152,7 +155,7 @@ class OpenTime:
         Of each store there is a run. `uptime_us` is the figure, `lowest_us` and `highest_us` its
         bounds, and `known_us` the business time that is not unknown, as in `Figures` and `Amounts`.
         """
-        moments = self._between(store.ravel(), start_us.ravel(), end_us.ravel())
+        moments = self._between(store.ravel(), start_us.ravel(), end_us.ravel()) / _BILLION
         of_store = store.ravel() - self.first_store
         for inside, amount in zip(self.in_runs, (lowest_us, known_us - highest_us), strict=True):
             hours = inside.take(of_store, axis=1)
@@ -169,7 +172,7 @@ class OpenTime:
         lowest, highest = _around(mean, half, uptime_us, known_us)
         return LikelyRanges(lowest, highest, mean, variance, reach)
 
-    def _between(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> FloatArray:
+    def _between(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> IntArray:
         """The moments of the gaps of each store in each stretch, `(COLUMNS + 1, n)`."""
         gaps = self.gaps
         width = self.calendar.end_us - self.calendar.start_us + 1
@@ -188,7 +191,7 @@ class OpenTime:
             low_us = np.maximum(gaps.low_us, self.calendar.start_us)
             until[early] = np.searchsorted(own + low_us, key, side="left")
         np.maximum(until, first, out=until)
-        moments: FloatArray = self.before.take(until, axis=1)
+        moments = self.before.take(until, axis=1)
         moments -= self.before.take(first, axis=1)
         some = np.flatnonzero(until > first)
         first, last = first[some], until[some] - 1
@@ -201,7 +204,7 @@ class OpenTime:
 
     def _cut(
         self,
-        moments: FloatArray,
+        moments: IntArray,
         rows: IntArray,
         gap: IntArray,
         start_us: IntArray,
@@ -238,7 +241,7 @@ class OpenTime:
         end_us: IntArray,
         low: IntArray,
         high: IntArray,
-    ) -> FloatArray:
+    ) -> IntArray:
         """The moments of some business time in `[begin_us, end_us)` of each gap.
 
         It lies at `[low, high)` on the calendar's axis. The shape is `(COLUMNS + 1, n)`.
@@ -264,7 +267,8 @@ class OpenTime:
             moments[_MEAN, changes] = mean * hours[changes] / (until - begin)
             moments[_VARIANCE, changes] *= variance
             self._reach_over_edges(moments, parts, changes, hours)
-        return moments
+        moments *= _BILLION
+        return np.rint(moments, out=moments).astype(np.int64)
 
     def _reach_over_edges(
         self, moments: FloatArray, parts: Gaps, changes: IntArray, hours: FloatArray

@@ -188,6 +188,25 @@ def test_a_calendar_of_the_week_gives_the_ranges_of_a_longer_one(base: Fleet) ->
     assert (of_week.highest_us == base.ranges.highest_us)[was_polled].all()
 
 
+def test_the_range_of_a_store_does_not_depend_on_the_stores_beside_it(base: Fleet) -> None:
+    some = slice(200, 300)
+    figures = replace(
+        base.figures,
+        **{name: getattr(base.figures, name)[some] for name in base.figures.__slots__},
+    )
+    ranges = likely_ranges(
+        base.runs.take(np.isin(base.runs.store, figures.store)),
+        base.calendar,
+        figures,
+        base.model,
+        base.parameters,
+        as_of_us=base.calendar.end_us,
+    )
+    assert (ranges.lowest_us == base.ranges.lowest_us[some]).all()
+    assert (ranges.highest_us == base.ranges.highest_us[some]).all()
+    assert (ranges.variance == base.ranges.variance[some]).all()
+
+
 def test_a_store_that_the_fit_has_not_seen_has_a_range_and_a_doubt(base: Fleet) -> None:
     unknown = StoreParameters.unknown(base.calendar.stores)
     assert (unknown.doubt == Doubt.FEW_POLLS).all()
