@@ -1,1 +1,1 @@
-"""How likely each uptime is between polls: pure computation, beside the figures of `uptime`."""
+"""How likely each uptime is between polls: pure functions over arrays, beside the figures."""

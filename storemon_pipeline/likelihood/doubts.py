@@ -8,7 +8,7 @@ import numpy as np
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _DEVIATIONS: Final = 3.0
 """What by chance alone happens to hardly any store."""
@@ -36,12 +36,14 @@ class Doubt(IntFlag):
     """It was polled too seldom for parameters of its own."""
 
 
-def find_doubts(runs: Runs, calendar: Calendar) -> IntArray:
-    """The doubts about every store of the calendar, `(stores,)`, from runs, one at least."""
-    gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
+def find_doubts(status_runs: StatusRuns, calendar: Calendar) -> IntArray:
+    """The doubts about every store of the calendar, `(stores,)`, from status runs, one at least."""
+    gaps = find_gaps(status_runs, begin_us=calendar.start_us, end_us=calendar.end_us)
     doubt = np.where(_is_switched_off(gaps, calendar), int(Doubt.SWITCHED_OFF), 0)
-    doubt |= np.where(_is_missed_when_down(runs, calendar.stores), int(Doubt.MISSED_WHEN_DOWN), 0)
-    polls = np.bincount(runs.store, runs.polls, calendar.stores)
+    doubt |= np.where(
+        _is_missed_when_down(status_runs, calendar.stores), int(Doubt.MISSED_WHEN_DOWN), 0
+    )
+    polls = np.bincount(status_runs.store, status_runs.polls, calendar.stores)
     doubt |= np.where(polls < _LEAST_POLLS, int(Doubt.FEW_POLLS), 0)
     return doubt
 
@@ -80,20 +82,22 @@ def _is_switched_off(gaps: Gaps, calendar: Calendar) -> BoolArray:
     return is_switched_off
 
 
-def _is_missed_when_down(runs: Runs, stores: int) -> BoolArray:
+def _is_missed_when_down(status_runs: StatusRuns, stores: int) -> BoolArray:
     """Whether gaps between down polls are longer than between up polls.
 
     Of a store by itself; else of the fleet, which every store with a down poll then shares: either
     within stores that are up and down by turns, or between stores up and stores down.
     """
     gaps, length = (
-        np.stack([np.bincount(runs.store[of], amount[of], stores) for of in _sides(runs)])
-        for amount in (runs.polls - 1, runs.last_poll_us - runs.first_poll_us)
+        np.stack(
+            [np.bincount(status_runs.store[of], amount[of], stores) for of in _sides(status_runs)]
+        )
+        for amount in (status_runs.polls - 1, status_runs.last_poll_us - status_runs.first_poll_us)
     )
     # By the store's own gaps while up, so that stores polled seldom do not count as missed.
     has_both = (gaps > 0).all(axis=0)
     expected = np.where(has_both, gaps[1] * length[0] / np.maximum(gaps[0], 1), 0.0)
-    is_down = np.bincount(runs.store, ~runs.is_active, stores) > 0
+    is_down = np.bincount(status_runs.store, ~status_runs.is_active, stores) > 0
     up, down = gaps.sum(axis=1)
     polled = np.flatnonzero(gaps[1] >= _LEAST_POLLS)
     of_fleet = _is_longer(
@@ -106,8 +110,8 @@ def _is_missed_when_down(runs: Runs, stores: int) -> BoolArray:
     return np.array(own) | (is_down & of_fleet)
 
 
-def _sides(runs: Runs) -> tuple[BoolArray, BoolArray]:
-    return runs.is_active, ~runs.is_active
+def _sides(status_runs: StatusRuns) -> tuple[BoolArray, BoolArray]:
+    return status_runs.is_active, ~status_runs.is_active
 
 
 def _is_longer(

@@ -20,11 +20,11 @@ from storemon_pipeline.domain.windows import (
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt, find_doubts
 from storemon_pipeline.likelihood.fleet import gap_factor, grid, log_likelihood, posterior, weigh
-from storemon_pipeline.likelihood.gaps import first_runs
+from storemon_pipeline.likelihood.gaps import first_status_runs
 from storemon_pipeline.likelihood.model import MILLION, StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import DEVIATIONS, LikelyRanges, OpenTime
 from storemon_pipeline.likelihood.tables import features, group_alike, tabulate
-from storemon_pipeline.uptime.status_runs import Runs, compress
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 _MOST_CLASSES: Final = 255
 
@@ -39,32 +39,32 @@ _SHARE: Final = 0.9
 
 
 def fit_model(
-    runs: Runs, calendar: Calendar, *, max_gap_us: int = DEFAULT_MAX_GAP_US
+    status_runs: StatusRuns, calendar: Calendar, *, max_gap_us: int = DEFAULT_MAX_GAP_US
 ) -> tuple[StatusModel, StoreParameters]:
-    """Fit the model to runs, sorted by store and time, of stores of the calendar.
+    """Fit the model to status runs, sorted by store and time, of stores of the calendar.
 
-    No run goes on after the calendar's end. Its period, a week at least, is that in which openings
-    and closings are held against changes.
+    No status run goes on after the calendar's end. Its period, a week at least, is that in which
+    openings and closings are held against changes.
     """
-    if len(runs) == 0:
+    if len(status_runs) == 0:
         weights = np.full(len(grid().decay), 1 / len(grid().decay))
         tables = _millionths(tabulate(weights[np.newaxis]))
         return StatusModel(tables, weights, 1.0, 1.0), StoreParameters.unknown(calendar.stores)
-    factor = gap_factor(runs)
-    likelihood = log_likelihood(runs, grid(), factor=factor)
+    factor = gap_factor(status_runs)
+    likelihood = log_likelihood(status_runs, grid(), factor=factor)
     weights = weigh(likelihood)
-    model, parameters = _with_classes(runs, calendar.stores, likelihood, weights, factor)
-    parameters = replace(parameters, doubt=find_doubts(runs, calendar))
-    return _calibrated(model, parameters, runs, calendar, max_gap_us), parameters
+    model, parameters = _with_classes(status_runs, calendar.stores, likelihood, weights, factor)
+    parameters = replace(parameters, doubt=find_doubts(status_runs, calendar))
+    return _calibrated(model, parameters, status_runs, calendar, max_gap_us), parameters
 
 
 def _with_classes(
-    runs: Runs, stores: int, likelihood: FloatArray, weights: FloatArray, factor: float
+    status_runs: StatusRuns, stores: int, likelihood: FloatArray, weights: FloatArray, factor: float
 ) -> tuple[StatusModel, StoreParameters]:
     of_class, class_weights = group_alike(posterior(likelihood, weights), features(), _MOST_CLASSES)
     tables = tabulate(np.concatenate([weights[np.newaxis], class_weights]))
     parameters = StoreParameters.unknown(stores)
-    parameters.of_class[runs.store[first_runs(runs)]] = of_class + 1
+    parameters.of_class[status_runs.store[first_status_runs(status_runs)]] = of_class + 1
     return StatusModel(_millionths(tables), weights, factor, 1.0), parameters
 
 
@@ -75,27 +75,27 @@ def _millionths(tables: FloatArray) -> IntArray:
 def _calibrated(
     model: StatusModel,
     parameters: StoreParameters,
-    runs: Runs,
+    status_runs: StatusRuns,
     calendar: Calendar,
     max_gap_us: int,
 ) -> StatusModel:
     """The model with deviations as wide as its errors are where every second poll is left out."""
-    present = runs.store[first_runs(runs)]
+    present = status_runs.store[first_status_runs(status_runs)]
     trusted = present[parameters.doubt[present] & Doubt.SWITCHED_OFF == 0]
     is_picked = np.zeros(calendar.stores, np.bool_)
     is_picked[trusted[:: max(1, len(trusted) // _MOST_STORES)]] = True
-    runs = runs.take(is_picked[runs.store])
+    status_runs = status_runs.take(is_picked[status_runs.store])
     errors = []
     for parity in (0, 1):
-        half = _every_second_poll(runs, parity, max_gap_us=max_gap_us)
+        half = _every_second_poll(status_runs, parity, max_gap_us=max_gap_us)
         if len(half) == 0:
             return model
         factor = gap_factor(half)
         likelihood = log_likelihood(half, grid(), factor=factor)
         of_half = _with_classes(half, calendar.stores, likelihood, model.weights, factor)
         errors += _errors(
-            runs,
-            OpenTime.of(runs, calendar, model, parameters),
+            status_runs,
+            OpenTime.of(status_runs, calendar, model, parameters),
             half,
             OpenTime.of(half, calendar, *of_half),
         )
@@ -106,33 +106,35 @@ def _calibrated(
     return replace(model, widening=round(float(np.clip(widening, 1.0, _WIDEST)), 4))
 
 
-def _errors(runs: Runs, full: OpenTime, half_runs: Runs, half: OpenTime) -> list[FloatArray]:
+def _errors(
+    status_runs: StatusRuns, full: OpenTime, half_status_runs: StatusRuns, half: OpenTime
+) -> list[FloatArray]:
     """How far apart the two estimates are, in deviations expected, where a change was seen."""
     calendar = full.calendar
     end = calendar.end_us
     windows = [(end - (day + 1) * DAY_US, end - day * DAY_US) for day in range(7)]
     windows.append((end - WEEK_US, end))
-    store = half_runs.store[first_runs(half_runs)]
+    store = half_status_runs.store[first_status_runs(half_status_runs)]
     errors = []
     for start_us, end_us in windows:
-        of_full = _between(runs, full, store, start_us, end_us)
-        of_half = _between(half_runs, half, store, start_us, end_us)
+        of_full = _between(status_runs, full, store, start_us, end_us)
+        of_half = _between(half_status_runs, half, store, start_us, end_us)
         # What the polls left out tell is what the variance falls by.
         fallen = np.maximum(of_half.variance - of_full.variance, 0.2 * of_half.variance)
         apart = np.abs(of_half.mean_hours - of_full.mean_hours)
-        is_busy = _has_change(half_runs, calendar, start_us, end_us)[store] & (fallen > 0)
+        is_busy = _has_change(half_status_runs, calendar, start_us, end_us)[store] & (fallen > 0)
         errors.append(apart[is_busy] / np.sqrt(fallen[is_busy]))
     return errors
 
 
 def _between(
-    runs: Runs, open_time: OpenTime, store: IntArray, start_us: int, end_us: int
+    status_runs: StatusRuns, open_time: OpenTime, store: IntArray, start_us: int, end_us: int
 ) -> LikelyRanges:
     """The ranges of stores in a stretch, around the time that is certainly up."""
     calendar = open_time.calendar
     certain = []
     for is_active in (True, False):
-        own = runs.take(runs.is_active == is_active)
+        own = status_runs.take(status_runs.is_active == is_active)
         at = np.clip(np.stack([own.first_poll_us, own.last_poll_us]), start_us, end_us)
         low, high = calendar.position_us(own.store, at)
         inside = np.bincount(own.store, high - low, calendar.stores)
@@ -151,11 +153,15 @@ def _between(
     )
 
 
-def _has_change(runs: Runs, calendar: Calendar, start_us: int, end_us: int) -> BoolArray:
+def _has_change(
+    status_runs: StatusRuns, calendar: Calendar, start_us: int, end_us: int
+) -> BoolArray:
     """Whether each store's status is seen to change in business time of the stretch."""
-    is_change = (runs.store[1:] == runs.store[:-1]) & (runs.is_active[1:] != runs.is_active[:-1])
-    low, high = runs.last_poll_us[:-1][is_change], runs.first_poll_us[1:][is_change]
-    store = runs.store[1:][is_change]
+    is_change = (status_runs.store[1:] == status_runs.store[:-1]) & (
+        status_runs.is_active[1:] != status_runs.is_active[:-1]
+    )
+    low, high = status_runs.last_poll_us[:-1][is_change], status_runs.first_poll_us[1:][is_change]
+    store = status_runs.store[1:][is_change]
     place = calendar.position_us(
         store, np.stack([np.clip(low, start_us, end_us), np.clip(high, start_us, end_us)])
     )
@@ -163,14 +169,16 @@ def _has_change(runs: Runs, calendar: Calendar, start_us: int, end_us: int) -> B
     return count > 0
 
 
-def _every_second_poll(runs: Runs, parity: int, *, max_gap_us: int) -> Runs:
-    """The runs of every second poll of each store, polls taken to lie evenly inside a run."""
-    row = np.repeat(np.arange(len(runs)), runs.polls)
-    number = np.arange(len(row)) - (np.cumsum(runs.polls) - runs.polls)[row]
-    length = (runs.last_poll_us - runs.first_poll_us)[row]
-    at = runs.first_poll_us[row] + length * number // np.maximum(runs.polls[row] - 1, 1)
-    store = runs.store[row]
+def _every_second_poll(status_runs: StatusRuns, parity: int, *, max_gap_us: int) -> StatusRuns:
+    """The status runs of every second poll of a store, polls taken to lie evenly in each one."""
+    row = np.repeat(np.arange(len(status_runs)), status_runs.polls)
+    number = np.arange(len(row)) - (np.cumsum(status_runs.polls) - status_runs.polls)[row]
+    length = (status_runs.last_poll_us - status_runs.first_poll_us)[row]
+    at = status_runs.first_poll_us[row] + length * number // np.maximum(
+        status_runs.polls[row] - 1, 1
+    )
+    store = status_runs.store[row]
     first = np.flatnonzero(np.append(True, store[1:] != store[:-1]))
     of_store = np.arange(len(store)) - np.repeat(first, np.diff(first, append=len(store)))
     kept = of_store % 2 == parity
-    return compress(store[kept], at[kept], runs.is_active[row][kept], max_gap_us=max_gap_us)
+    return compress(store[kept], at[kept], status_runs.is_active[row][kept], max_gap_us=max_gap_us)

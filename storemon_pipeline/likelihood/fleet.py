@@ -11,8 +11,8 @@ import numpy as np
 
 from storemon_pipeline.domain.windows import HOUR_US, IntArray
 from storemon_pipeline.likelihood.bridges import LONG, SHORT, UP, Chains, FloatArray
-from storemon_pipeline.likelihood.gaps import first_runs
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.likelihood.gaps import first_status_runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _RATES: Final = tuple((10 ** np.linspace(-4.5, 0.5, 14)).tolist())
 """Outages per hour up."""
@@ -50,38 +50,42 @@ def grid() -> Chains:
     return Chains.of(*rows.T)
 
 
-def gap_factor(runs: Runs) -> float:
-    """How much longer the gap is in which an instant lies than the mean gap inside runs.
+def gap_factor(status_runs: StatusRuns) -> float:
+    """How much longer the gap is in which an instant lies than the mean gap inside status runs.
 
     A change of status falls into long gaps more often, as an instant does: so the gaps with a
     change tell. Between 1, for even gaps, and a half more.
     """
-    inside = runs.polls > 1
-    gaps = int((runs.polls[inside] - 1).sum())
-    is_change = (runs.store[1:] == runs.store[:-1]) & (runs.is_active[1:] != runs.is_active[:-1])
+    inside = status_runs.polls > 1
+    gaps = int((status_runs.polls[inside] - 1).sum())
+    is_change = (status_runs.store[1:] == status_runs.store[:-1]) & (
+        status_runs.is_active[1:] != status_runs.is_active[:-1]
+    )
     if gaps == 0 or not is_change.any():
         return 1.0
-    mean = float((runs.last_poll_us[inside] - runs.first_poll_us[inside]).sum()) / gaps
-    length = (runs.first_poll_us[1:] - runs.last_poll_us[:-1])[is_change]
+    mean = (
+        float((status_runs.last_poll_us[inside] - status_runs.first_poll_us[inside]).sum()) / gaps
+    )
+    length = (status_runs.first_poll_us[1:] - status_runs.last_poll_us[:-1])[is_change]
     near = length[length <= 3 * mean]
     if len(near) == 0 or mean == 0:
         return 1.0
     return float(np.clip(near.mean() / mean, 1.0, _LARGEST_GAP_FACTOR))
 
 
-def log_likelihood(runs: Runs, chains: Chains, *, factor: float) -> FloatArray:
-    """How well each chain fits each store that has runs, `(stores, chains)`, as logarithms.
+def log_likelihood(status_runs: StatusRuns, chains: Chains, *, factor: float) -> FloatArray:
+    """How well each chain fits each store that has status runs, `(stores, chains)`, as logarithms.
 
     A store is up at an up poll, whatever came before: so the polls between two up polls count
     apart from all others. Down polls leave open which kind of outage it is.
     """
-    first = first_runs(runs)
-    row = np.repeat(np.arange(len(first)), np.diff(first, append=len(runs)))
+    first = first_status_runs(status_runs)
+    row = np.repeat(np.arange(len(first)), np.diff(first, append=len(status_runs)))
     table = _Chances.of(chains)
-    up_times = _up_times(runs, row, len(first), factor) @ table.stay_up.T
-    starts_up = runs.is_active[first]
+    up_times = _up_times(status_runs, row, len(first), factor) @ table.stay_up.T
+    starts_up = status_runs.is_active[first]
     up_times[starts_up] += np.log(chains.share[:, 0])
-    return up_times + _down_runs(runs, row, len(first), chains, table, factor)
+    return up_times + _down_status_runs(status_runs, row, len(first), chains, table, factor)
 
 
 class _Chances:
@@ -108,43 +112,52 @@ def _near(hours: FloatArray) -> IntArray:
     return place
 
 
-def _step_hours(runs: Runs) -> FloatArray:
-    hours: FloatArray = (runs.last_poll_us - runs.first_poll_us) / HOUR_US
-    return hours / np.maximum(runs.polls - 1, 1)
+def _step_hours(status_runs: StatusRuns) -> FloatArray:
+    hours: FloatArray = (status_runs.last_poll_us - status_runs.first_poll_us) / HOUR_US
+    return hours / np.maximum(status_runs.polls - 1, 1)
 
 
-def _up_times(runs: Runs, row: IntArray, stores: int, factor: float) -> FloatArray:
+def _up_times(status_runs: StatusRuns, row: IntArray, stores: int, factor: float) -> FloatArray:
     """How many gaps with up polls at both ends each store has, by length: `(stores, times)`."""
-    inside = np.flatnonzero(runs.is_active & (runs.polls > 1))
-    both = (runs.store[1:] == runs.store[:-1]) & runs.is_active[1:] & runs.is_active[:-1]
+    inside = np.flatnonzero(status_runs.is_active & (status_runs.polls > 1))
+    both = (
+        (status_runs.store[1:] == status_runs.store[:-1])
+        & status_runs.is_active[1:]
+        & status_runs.is_active[:-1]
+    )
     between = np.flatnonzero(both)
-    length = (runs.first_poll_us[between + 1] - runs.last_poll_us[between]) / HOUR_US
-    place = np.concatenate([_near(_step_hours(runs)[inside] * factor), _near(length)])
+    length = (status_runs.first_poll_us[between + 1] - status_runs.last_poll_us[between]) / HOUR_US
+    place = np.concatenate([_near(_step_hours(status_runs)[inside] * factor), _near(length)])
     of_row = np.concatenate([row[inside], row[between]])
-    count = np.concatenate([(runs.polls[inside] - 1) / factor, np.ones(len(between))])
+    count = np.concatenate([(status_runs.polls[inside] - 1) / factor, np.ones(len(between))])
     size = stores * len(_TIMES)
     counts: FloatArray = np.bincount(of_row * len(_TIMES) + place, count, size).astype(np.float64)
     return counts.reshape(stores, len(_TIMES))
 
 
-def _down_runs(
-    runs: Runs, row: IntArray, stores: int, chains: Chains, table: _Chances, factor: float
+def _down_status_runs(
+    status_runs: StatusRuns,
+    row: IntArray,
+    stores: int,
+    chains: Chains,
+    table: _Chances,
+    factor: float,
 ) -> FloatArray:
-    """The logarithm of the chance of each store's down runs, `(stores, chains)`."""
-    down = np.flatnonzero(~runs.is_active)
+    """The logarithm of the chance of each store's down status runs, `(stores, chains)`."""
+    down = np.flatnonzero(~status_runs.is_active)
     total = np.zeros((stores, len(chains.decay)))
     if len(down) == 0:
         return total
-    follows = np.zeros(len(runs) + 1, np.bool_)
-    follows[1:-1] = runs.store[1:] == runs.store[:-1]
+    follows = np.zeros(len(status_runs) + 1, np.bool_)
+    follows[1:-1] = status_runs.store[1:] == status_runs.store[:-1]
     has_before, has_after = follows[down], follows[down + 1]
-    is_up_before = has_before & runs.is_active[down - 1]
-    is_up_after = has_after & runs.is_active[(down + 1) % len(runs)]
-    length = np.append(0, runs.first_poll_us[1:] - runs.last_poll_us[:-1]) / HOUR_US
+    is_up_before = has_before & status_runs.is_active[down - 1]
+    is_up_after = has_after & status_runs.is_active[(down + 1) % len(status_runs)]
+    length = np.append(0, status_runs.first_poll_us[1:] - status_runs.last_poll_us[:-1]) / HOUR_US
     entry = _near(np.maximum(length[down], 0))
     leave = _near(np.maximum(np.append(length[1:], 0)[down], 0))
-    step = _near(_step_hours(runs)[down] * factor)
-    times = (runs.polls[down] - 1) / factor
+    step = _near(_step_hours(status_runs)[down] * factor)
+    times = (status_runs.polls[down] - 1) / factor
     from_state = np.where(is_up_before, 0, 2)
     is_head = ~has_before
     of_row = row[down]

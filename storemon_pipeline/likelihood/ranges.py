@@ -22,11 +22,11 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt
-from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps, first_runs
+from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps, first_status_runs
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.tables import COLUMNS, NODES
 from storemon_pipeline.uptime.figures import Figures
-from storemon_pipeline.uptime.status_runs import Runs
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 DEVIATIONS: Final = 1.645
 """Nine of ten values of a normal distribution lie so many standard deviations from its mean."""
@@ -78,12 +78,12 @@ class LikelyRanges:
 class OpenTime:
     """What a model makes of the time that polls leave open, for any stretch of a calendar.
 
-    It knows the stores from `first_store` on, to the last one with a run. `gaps` are those with
-    business time, of the store i places later at `[first_gap[i], first_gap[i + 1])`; on the
+    It knows the stores from `first_store` on, to the last one with a status run. `gaps` are those
+    with business time, of the store i places later at `[first_gap[i], first_gap[i + 1])`; on the
     calendar's axis each lies at `[low, high)`. `before` has shape `(COLUMNS + 1, gaps + 1)`: the
     moments of all gaps before each, in billionths, as whole numbers: their sums are exact, so that
-    a store's range does not depend on the stores beside it. `in_runs` holds those of an hour inside
-    of up and of down runs, `(2, COLUMNS, stores)`.
+    a store's range does not depend on the stores beside it. `in_status_runs` holds those of an hour
+    inside of up and of down status runs, `(2, COLUMNS, stores)`.
     """
 
     calendar: Calendar
@@ -96,32 +96,32 @@ class OpenTime:
     high: IntArray
     first_gap: IntArray
     before: IntArray
-    in_runs: FloatArray
+    in_status_runs: FloatArray
 
     @classmethod
     def of(
         cls,
-        runs: Runs,
+        status_runs: StatusRuns,
         calendar: Calendar,
         model: StatusModel,
         parameters: StoreParameters,
         *,
         shares: npt.NDArray[np.float32] | None = None,
     ) -> Self:
-        """Weigh the gaps of runs, one at least, none of which begins after the calendar.
+        """Weigh the gaps of status runs, one at least, none of which begins after the calendar.
 
         `shares` are those of the model, when they were asked for before.
         """
         if shares is None:
             shares = model.shares()
-        gaps = find_gaps(runs, begin_us=calendar.start_us, end_us=calendar.end_us)
+        gaps = find_gaps(status_runs, begin_us=calendar.start_us, end_us=calendar.end_us)
         at_us = np.stack([gaps.low_us, gaps.high_us])
         np.maximum(at_us, calendar.start_us, out=at_us)
         np.minimum(at_us, calendar.end_us, out=at_us)
         low, high = calendar.ascending_positions_us(gaps.store, at_us)
         is_open = np.flatnonzero(high > low)
         gaps, low, high = gaps.take(is_open), low[is_open], high[is_open]
-        first_store, last_store = int(runs.store[0]), int(runs.store[-1])
+        first_store, last_store = int(status_runs.store[0]), int(status_runs.store[-1])
         open_time = cls(
             calendar,
             model,
@@ -133,7 +133,7 @@ class OpenTime:
             high,
             np.searchsorted(gaps.store, np.arange(first_store, last_store + 2)),
             np.zeros((COLUMNS + 1, len(low) + 1), np.int64),
-            _inside_runs(runs, shares, model.gap_factor, parameters.of_class),
+            _inside_status_runs(status_runs, shares, model.gap_factor, parameters.of_class),
         )
         moments = open_time._of_parts(slice(None), gaps.low_us, gaps.high_us, low, high)
         np.cumsum(moments, axis=1, out=open_time.before[:, 1:])
@@ -152,12 +152,15 @@ class OpenTime:
     ) -> LikelyRanges:
         """The likely range of each store in each `[start_us, end_us)`; the arrays share a shape.
 
-        Of each store there is a run. `uptime_us` is the figure, `lowest_us` and `highest_us` its
-        bounds, and `known_us` the business time that is not unknown, as in `Figures` and `Amounts`.
+        Of each store there is a status run. `uptime_us` is the figure, `lowest_us` and `highest_us`
+        its bounds, and `known_us` the business time that is not unknown, as in `Figures` and
+        `Amounts`.
         """
         moments = self._between(store.ravel(), start_us.ravel(), end_us.ravel()) / _BILLION
         of_store = store.ravel() - self.first_store
-        for inside, amount in zip(self.in_runs, (lowest_us, known_us - highest_us), strict=True):
+        for inside, amount in zip(
+            self.in_status_runs, (lowest_us, known_us - highest_us), strict=True
+        ):
             hours = inside.take(of_store, axis=1)
             hours *= amount.ravel() / HOUR_US
             moments[:COLUMNS] += hours
@@ -308,7 +311,7 @@ class OpenTime:
 
 
 def likely_ranges(
-    runs: Runs,
+    status_runs: StatusRuns,
     calendar: Calendar,
     figures: Figures,
     model: StatusModel,
@@ -316,28 +319,28 @@ def likely_ranges(
     *,
     as_of_us: int,
 ) -> LikelyRanges:
-    """The likely ranges of figures made of these runs and this calendar; each `(n, 3)`.
+    """The likely ranges of figures made of these status runs and this calendar; each `(n, 3)`.
 
-    `runs` are those that count for a report, as `counted_runs` gives them. The calendar ends at
-    `as_of_us`.
+    `status_runs` are those that count for a report, as `counted_runs` gives them. The calendar ends
+    at `as_of_us`.
     """
     counts = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
-    of_runs = np.searchsorted(runs.store, counts).tolist()
+    of_status_runs = np.searchsorted(status_runs.store, counts).tolist()
     of_rows = np.searchsorted(figures.store, counts).tolist()
     start = as_of_us - np.array(list(WINDOW_US.values()))
     shares = model.shares()
     none = np.empty((0, len(WINDOW_US)))
     parts = [LikelyRanges(none.astype(np.int64), none.astype(np.int64), none, none, none)]
-    for first, own_runs, own_rows in zip(
-        counts.tolist(), pairwise(of_runs), pairwise(of_rows), strict=False
+    for first, own_status_runs, own_rows in zip(
+        counts.tolist(), pairwise(of_status_runs), pairwise(of_rows), strict=False
     ):
         if own_rows[0] == own_rows[1]:
             continue
         rows = slice(*own_rows)
         end = min(first + _STORES_AT_A_TIME, calendar.stores)
         open_time = OpenTime.of(
-            runs.take(slice(*own_runs)),
-            calendar.part(first, end),
+            status_runs.take(slice(*own_status_runs)),
+            calendar.slice_stores(first, end),
             model,
             parameters,
             shares=shares,
@@ -350,8 +353,8 @@ def likely_ranges(
                 np.broadcast_to(start, shape),
                 np.full(shape, as_of_us),
                 uptime_us=figures.uptime_us[rows],
-                lowest_us=figures.lowest_us[rows],
-                highest_us=figures.highest_us[rows],
+                lowest_us=figures.lowest_uptime_us[rows],
+                highest_us=figures.highest_uptime_us[rows],
                 known_us=figures.business_us[rows],
             )
         )
@@ -419,21 +422,21 @@ def _look_up(
     return found
 
 
-def _inside_runs(
-    runs: Runs, shares: npt.NDArray[np.float32], gap_factor: float, of_class: IntArray
+def _inside_status_runs(
+    status_runs: StatusRuns, shares: npt.NDArray[np.float32], gap_factor: float, of_class: IntArray
 ) -> FloatArray:
-    """The moments of an hour inside of up and of down runs, `(2, COLUMNS, stores)`.
+    """The moments of an hour inside of up and of down status runs, `(2, COLUMNS, stores)`.
 
-    The stores are all from that of the first run to that of the last.
+    The stores are all from that of the first status run to that of the last.
     """
-    first = first_runs(runs)
-    store = runs.store[first]
+    first = first_status_runs(status_runs)
+    store = status_runs.store[first]
     place = store - store[0]
-    gaps = np.maximum(np.add.reduceat(runs.polls - 1, first), 1)
-    length = np.add.reduceat(runs.last_poll_us - runs.first_poll_us, first)
+    gaps = np.maximum(np.add.reduceat(status_runs.polls - 1, first), 1)
+    length = np.add.reduceat(status_runs.last_poll_us - status_runs.first_poll_us, first)
     step = length / gaps * gap_factor
     both = np.zeros((2, COLUMNS, place[-1] + 1))
-    for moments, kind in zip(both, (Kind.UP_RUN, Kind.DOWN_RUN), strict=True):
+    for moments, kind in zip(both, (Kind.UP_STATUS_RUN, Kind.DOWN_STATUS_RUN), strict=True):
         kinds = np.full(len(store), int(kind))
         own = _look_up(shares, of_class[store], kinds, step.astype(np.int64)).T
         moments[:, place] = own

@@ -44,9 +44,9 @@ def tabulate(weights: FloatArray) -> FloatArray:
     hour = NODES.index(1.0)
     scores = np.stack(
         [
-            mean[:, Kind.UP_RUN, hour],
+            mean[:, Kind.UP_STATUS_RUN, hour],
             mean[:, Kind.CHANGE_SINGLE, hour],
-            mean[:, Kind.DOWN_RUN, hour],
+            mean[:, Kind.DOWN_STATUS_RUN, hour],
         ],
         axis=1,
     )
@@ -92,8 +92,8 @@ def _of_chains() -> tuple[FloatArray, FloatArray]:
         Kind.UP_OPEN: gap(UP, ANY),
         Kind.DOWN_OPEN_SINGLE: _either(gap(SHORT, ANY), gap(LONG, ANY), share, times=1.0),
         Kind.DOWN_OPEN: gap(LONG, ANY),
-        Kind.UP_RUN: gap(UP, UP),
-        Kind.DOWN_RUN: gap(LONG, LONG),
+        Kind.UP_STATUS_RUN: gap(UP, UP),
+        Kind.DOWN_STATUS_RUN: gap(LONG, LONG),
     }
     means, variances = zip(*(kinds[kind] for kind in Kind), strict=True)
     return np.stack(means, axis=1), np.stack(variances, axis=1)
@@ -149,11 +149,11 @@ def features() -> FloatArray:
     hour = NODES.index(1.0)
     return np.stack(
         [
-            np.log10(1e-6 + 1 - mean[:, Kind.UP_RUN, hour]),
-            0.5 * np.log10(1e-6 + variance[:, Kind.UP_RUN, hour]),
+            np.log10(1e-6 + 1 - mean[:, Kind.UP_STATUS_RUN, hour]),
+            0.5 * np.log10(1e-6 + variance[:, Kind.UP_STATUS_RUN, hour]),
             4 * mean[:, Kind.CHANGE_SINGLE, hour],
             4 * mean[:, Kind.CHANGE, hour],
-            np.log10(1e-3 + mean[:, Kind.DOWN_RUN, hour]),
+            np.log10(1e-3 + mean[:, Kind.DOWN_STATUS_RUN, hour]),
             np.log10(1e-3 + 1 - mean[:, Kind.UP_OPEN, hour]),
         ],
         axis=1,

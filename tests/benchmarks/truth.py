@@ -31,9 +31,9 @@ from storemon_pipeline.domain.windows import (
 from storemon_pipeline.likelihood.fit import fit_model
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import LikelyRanges, likely_ranges, total_ranges
-from storemon_pipeline.uptime.estimates import counted_runs
+from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.figures import Figures, compute_figures
-from storemon_pipeline.uptime.status_runs import Runs, compress
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 STORES: Final = 1_200
 GROUP_STORES: Final = 40
@@ -49,7 +49,7 @@ class Fleet:
 
     outages: Outages
     calendar: Calendar
-    runs: Runs
+    status_runs: StatusRuns
     figures: Figures
     previous: Figures
     model: StatusModel
@@ -128,40 +128,44 @@ def line(score: Score) -> str:
 def watch(outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator) -> Fleet:
     """Poll the stores, fit the model and compute everything at the end of the calendar."""
     end_us = calendar.end_us
-    runs = status_runs(outages, calendar, plan, rng)
+    status_runs = draw_status_runs(outages, calendar, plan, rng)
     nearest, previous = (
         compute_figures(
-            runs, calendar, as_of_us=end_us, policy=policy, max_gap_us=DEFAULT_MAX_GAP_US
+            status_runs, calendar, as_of_us=end_us, policy=policy, max_gap_us=DEFAULT_MAX_GAP_US
         )
         for policy in (Policy.NEAREST, Policy.PREVIOUS)
     )
-    model, parameters = fit_model(runs, calendar)
+    model, parameters = fit_model(status_runs, calendar)
     starts = [end_us - length for length in WINDOW_US.values()]
     every = np.arange(calendar.stores)
     return Fleet(
         outages,
         calendar,
-        runs,
+        status_runs,
         nearest,
         previous,
         model,
         parameters,
-        likely_ranges(runs, calendar, nearest, model, parameters, as_of_us=end_us),
+        likely_ranges(status_runs, calendar, nearest, model, parameters, as_of_us=end_us),
         np.stack(
             [outages.uptime_us(calendar, np.full(len(every), start), end_us) for start in starts],
             axis=1,
         )[nearest.store],
-        np.stack([_sees_change(runs, calendar, start) for start in starts], axis=1)[nearest.store],
+        np.stack([_sees_change(status_runs, calendar, start) for start in starts], axis=1)[
+            nearest.store
+        ],
     )
 
 
-def status_runs(
+def draw_status_runs(
     outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator
-) -> Runs:
+) -> StatusRuns:
     """The status runs of polls drawn over the calendar."""
     polls = plan.draw(outages, calendar.start_us, calendar.end_us, rng)
-    runs = compress(polls.store, polls.polled_at_us, polls.is_active, max_gap_us=DEFAULT_MAX_GAP_US)
-    return counted_runs(runs, as_of_us=calendar.end_us)
+    status_runs = compress(
+        polls.store, polls.polled_at_us, polls.is_active, max_gap_us=DEFAULT_MAX_GAP_US
+    )
+    return counted_status_runs(status_runs, as_of_us=calendar.end_us)
 
 
 def scores(name: str, fleet: Fleet) -> Iterator[Score]:
@@ -179,7 +183,9 @@ def scores(name: str, fleet: Fleet) -> Iterator[Score]:
         error = figures.uptime_us[:, column] - truth
         of_groups = np.bincount(of_group, truth, groups)
         width = max(int(fleet_highest[0, column] - fleet_lowest[0, column]), 1)
-        bounds = _scored(truth, figures.lowest_us, figures.highest_us, column, is_open, busy)
+        bounds = _scored(
+            truth, figures.lowest_uptime_us, figures.highest_uptime_us, column, is_open, busy
+        )
         likely = _scored(truth, ranges.lowest_us, ranges.highest_us, column, is_open, busy)
         trusted = _scored(
             truth, ranges.lowest_us, ranges.highest_us, column, is_open, busy & ~doubted
@@ -258,13 +264,14 @@ def _hours(text: str) -> float:
     return datetime.fromisoformat(text).astimezone(UTC).timestamp() / 3600
 
 
-def _sees_change(runs: Runs, calendar: Calendar, start_us: int) -> BoolArray:
+def _sees_change(status_runs: StatusRuns, calendar: Calendar, start_us: int) -> BoolArray:
     """Whether each store's status changes between two polls around business time."""
     change = np.flatnonzero(
-        (runs.store[1:] == runs.store[:-1]) & (runs.is_active[1:] != runs.is_active[:-1])
+        (status_runs.store[1:] == status_runs.store[:-1])
+        & (status_runs.is_active[1:] != status_runs.is_active[:-1])
     )
-    at = np.stack([runs.last_poll_us[change], runs.first_poll_us[change + 1]])
-    store = runs.store[change]
+    at = np.stack([status_runs.last_poll_us[change], status_runs.first_poll_us[change + 1]])
+    store = status_runs.store[change]
     begin, end = calendar.position_us(store, np.maximum(at, start_us))
     sees = np.zeros(calendar.stores, np.bool_)
     sees[store[end > begin]] = True

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.truth import Fleet, Score, made_up, scores, status_runs, watch
+from benchmarks.truth import Fleet, Score, draw_status_runs, made_up, scores, watch
 from outage_laws import PLANS
 from storemon_pipeline.domain.windows import HOUR_US, WEEK_US, WINDOW_US, Window
 from storemon_pipeline.likelihood.doubts import Doubt, find_doubts
@@ -97,8 +97,8 @@ def test_polls_that_are_missing_more_often_when_down_are_told(
     plan: str, least: float, most: float
 ) -> None:
     outages, calendar = made_up("lognormal", STORES)
-    runs = status_runs(outages, calendar, PLANS[plan], np.random.default_rng(3))
-    marked = np.mean(find_doubts(runs, calendar) & Doubt.MISSED_WHEN_DOWN > 0)
+    status_runs = draw_status_runs(outages, calendar, PLANS[plan], np.random.default_rng(3))
+    marked = np.mean(find_doubts(status_runs, calendar) & Doubt.MISSED_WHEN_DOWN > 0)
     assert least <= marked <= most
 
 
@@ -106,7 +106,7 @@ def test_a_model_that_was_written_down_gives_the_same_ranges(base: Fleet) -> Non
     written = json.loads(json.dumps(base.model.to_dict()))
     read = StatusModel.from_dict(written)
     again = likely_ranges(
-        base.runs,
+        base.status_runs,
         base.calendar,
         base.figures,
         read,
@@ -125,14 +125,14 @@ def test_tables_of_another_shape_are_refused(base: Fleet) -> None:
 
 
 def test_the_same_polls_give_the_same_model(base: Fleet) -> None:
-    model, parameters = fit_model(base.runs, base.calendar)
+    model, parameters = fit_model(base.status_runs, base.calendar)
     assert json.dumps(model.to_dict()) == json.dumps(base.model.to_dict())
     assert (parameters.of_class == base.parameters.of_class).all()
 
 
 def test_stretches_that_are_the_windows_have_their_ranges(base: Fleet) -> None:
     figures = base.figures
-    open_time = OpenTime.of(base.runs, base.calendar, base.model, base.parameters)
+    open_time = OpenTime.of(base.status_runs, base.calendar, base.model, base.parameters)
     end = base.calendar.end_us
     for column, length in enumerate(WINDOW_US.values()):
         stores = len(figures.store)
@@ -141,8 +141,8 @@ def test_stretches_that_are_the_windows_have_their_ranges(base: Fleet) -> None:
             np.full(stores, end - length),
             np.full(stores, end),
             uptime_us=figures.uptime_us[:, column],
-            lowest_us=figures.lowest_us[:, column],
-            highest_us=figures.highest_us[:, column],
+            lowest_us=figures.lowest_uptime_us[:, column],
+            highest_us=figures.highest_uptime_us[:, column],
             known_us=figures.business_us[:, column],
         )
         assert (ranges.lowest_us == base.ranges.lowest_us[:, column]).all()
@@ -152,7 +152,7 @@ def test_stretches_that_are_the_windows_have_their_ranges(base: Fleet) -> None:
 def test_moments_of_days_add_up_to_those_of_the_week_but_for_gaps_over_midnight(
     base: Fleet,
 ) -> None:
-    open_time = OpenTime.of(base.runs, base.calendar, base.model, base.parameters)
+    open_time = OpenTime.of(base.status_runs, base.calendar, base.model, base.parameters)
     store = base.figures.store
     none = np.zeros(len(store), np.int64)
     end = base.calendar.end_us
@@ -179,9 +179,11 @@ def test_a_calendar_of_the_week_gives_the_ranges_of_a_longer_one(base: Fleet) ->
     end = base.calendar.end_us
     _, week = made_up("base", STORES, begin_us=end - WEEK_US)
     of_week = likely_ranges(
-        base.runs, week, base.figures, base.model, base.parameters, as_of_us=end
+        base.status_runs, week, base.figures, base.model, base.parameters, as_of_us=end
     )
-    first = base.runs.first_poll_us[np.searchsorted(base.runs.store, base.figures.store)]
+    first = base.status_runs.first_poll_us[
+        np.searchsorted(base.status_runs.store, base.figures.store)
+    ]
     was_polled = first < end - WEEK_US
     assert was_polled.mean() > 0.9
     assert (of_week.lowest_us == base.ranges.lowest_us)[was_polled].all()
@@ -195,7 +197,7 @@ def test_the_range_of_a_store_does_not_depend_on_the_stores_beside_it(base: Flee
         **{name: getattr(base.figures, name)[some] for name in base.figures.__slots__},
     )
     ranges = likely_ranges(
-        base.runs.take(np.isin(base.runs.store, figures.store)),
+        base.status_runs.take(np.isin(base.status_runs.store, figures.store)),
         base.calendar,
         figures,
         base.model,
@@ -211,7 +213,7 @@ def test_a_store_that_the_fit_has_not_seen_has_a_range_and_a_doubt(base: Fleet) 
     unknown = StoreParameters.unknown(base.calendar.stores)
     assert (unknown.doubt == Doubt.FEW_POLLS).all()
     ranges = likely_ranges(
-        base.runs,
+        base.status_runs,
         base.calendar,
         base.figures,
         base.model,
@@ -223,7 +225,7 @@ def test_a_store_that_the_fit_has_not_seen_has_a_range_and_a_doubt(base: Fleet) 
 
 
 def test_a_fleet_without_polls_has_a_model(base: Fleet) -> None:
-    nothing = base.runs.take(slice(0))
+    nothing = base.status_runs.take(slice(0))
     model, parameters = fit_model(nothing, base.calendar)
     assert model.widening == 1.0
     assert (parameters.doubt == Doubt.FEW_POLLS).all()
