@@ -1,4 +1,4 @@
-"""Alerts and their messages as lines for people."""
+"""Alerts and their messages as lines of text."""
 
 from storemon_pipeline.alerts.alert_lists import (
     AlertFilter,
@@ -32,7 +32,7 @@ def _line(alert: ListedAlert) -> str:
         "open" if alert.closed_at is None else f"{alert.ending} {alert.closed_at:%Y-%m-%d %H:%M}Z"
     )
     lost = f", {amount(alert.lost_us)} of business time" if store is not None else ""
-    told = "" if alert.is_told else ", nobody told"
+    told = "" if alert.is_told else ", no notification"
     return (
         f"{alert.alert_id:>6}  {alert.kind.value:<8}  {what}: since {alert.since:%Y-%m-%d %H:%M}Z"
         f"{lost}, {until}{told}"

@@ -1,4 +1,4 @@
-"""Listing alerts with their messages, and counting them. Writes nothing."""
+"""Queries that list and count alerts and their messages."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from storemon_pipeline.database.tables import alert_deliveries, alerts, store_de
 
 @dataclass(frozen=True, slots=True)
 class ListedDelivery:
-    """A message to one address, which its label stands for."""
+    """A message to one address, identified by its label."""
 
     change: str
     target: str
@@ -28,7 +28,7 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ListedAlert:
-    """An alert with the messages about it."""
+    """An alert with its messages."""
 
     alert_id: int
     kind: Kind
@@ -48,7 +48,7 @@ class ListedAlert:
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """Which alerts are asked for; None leaves it open. `subjects` are ids of stores."""
+    """Filters of a list of alerts; None means any. `subjects` are ids of stores."""
 
     is_open: bool | None = None
     kind: Kind | None = None
@@ -58,7 +58,7 @@ class AlertFilter:
 def list_alerts(
     connection: sa.Connection, wanted: AlertFilter, *, offset: int, limit: int
 ) -> tuple[int, list[ListedAlert]]:
-    """How many alerts there are, and a page of them: open ones first, then the newest first."""
+    """The number of alerts and one page of them: firing ones first, then newest first."""
     conditions = _conditions(wanted)
     total = connection.execute(
         sa.select(sa.func.count()).select_from(alerts).where(*conditions)
@@ -101,7 +101,7 @@ def list_alerts(
 
 
 def count_open_alerts(connection: sa.Connection) -> dict[Kind, int]:
-    """How many alerts of each kind are open."""
+    """The number of firing alerts of each kind."""
     counts = connection.execute(
         sa.select(alerts.c.kind, sa.func.count())
         .where(alerts.c.closed_at.is_(None))
@@ -111,7 +111,7 @@ def count_open_alerts(connection: sa.Connection) -> dict[Kind, int]:
 
 
 def count_unsent(connection: sa.Connection) -> dict[str, int]:
-    """How many messages wait, are being sent, and failed for good."""
+    """The number of messages that wait, are being sent, and failed finally."""
     counts = connection.execute(
         sa.select(alert_deliveries.c.state, sa.func.count())
         .where(alert_deliveries.c.state != "sent")

@@ -1,4 +1,4 @@
-"""The tables of alerts, as an evaluation reads and writes them, in its one transaction.
+"""The tables of alerts, as an evaluation reads and writes them in its transaction.
 
 Sending what waits in `alert_deliveries` is `alert_deliveries`' matter, listing is `alert_lists`'.
 """
@@ -14,7 +14,7 @@ from storemon_pipeline.alerts.conditions import (
     Key,
     Kind,
     OpenAlert,
-    SourceLook,
+    SourceCheck,
 )
 from storemon_pipeline.alerts.messages import Message
 from storemon_pipeline.alerts.transitions import ClosedAt
@@ -25,7 +25,7 @@ from storemon_pipeline.database.locks import AdvisoryLock
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The last look. `seen` is the version of the data that stores were judged by, None: never."""
+    """The last evaluation. `seen` is the data version of the last evaluation of stores, or None."""
 
     looked_at: datetime
     watching_since: datetime
@@ -34,7 +34,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class PendingDelivery:
-    """A message that waits, and the alert that it tells of."""
+    """A waiting message and its alert."""
 
     delivery_id: int
     key: Key
@@ -43,7 +43,7 @@ class PendingDelivery:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A message for all addresses, about the opening or the closing of an alert."""
+    """A message for all addresses: an alert fires or is resolved."""
 
     alert_id: int
     is_opening: bool
@@ -57,13 +57,13 @@ def take_watch_lock(bulk: Bulk) -> bool:
 
 
 def read_watch(bulk: Bulk) -> Watch | None:
-    """The last look; None before the first."""
+    """The last evaluation; None before the first."""
     rows = bulk.fetch("SELECT looked_at, watching_since, seen FROM alert_watch").to_pylist()
     return Watch(**rows[0]) if rows else None
 
 
 def write_watch(bulk: Bulk, watch: Watch) -> None:
-    """This was the last look."""
+    """Record the last evaluation."""
     bulk.execute(
         """
         INSERT INTO alert_watch (looked_at, watching_since, seen) VALUES ($1, $2, $3)
@@ -74,8 +74,8 @@ def write_watch(bulk: Bulk, watch: Watch) -> None:
     )
 
 
-def read_source_looks(bulk: Bulk) -> list[SourceLook]:
-    """Every source of which files were ever looked at; a push refreshes its source as well."""
+def read_source_checks(bulk: Bulk) -> list[SourceCheck]:
+    """Every source whose files were ever checked; a push refreshes its source too."""
     rows = bulk.fetch(
         """
         SELECT l.source, greatest(l.looked_at, (
@@ -85,11 +85,11 @@ def read_source_looks(bulk: Bulk) -> list[SourceLook]:
         FROM source_looks l ORDER BY l.source
         """
     ).to_pylist()
-    return [SourceLook(row["source"], microseconds(row["refreshed_at"])) for row in rows]
+    return [SourceCheck(row["source"], microseconds(row["refreshed_at"])) for row in rows]
 
 
 def read_open_alerts(bulk: Bulk) -> dict[Key, OpenAlert]:
-    """All alerts that are open."""
+    """All firing alerts."""
     rows = bulk.fetch(
         """
         SELECT alert_id, kind, subject, opened_at, since, lost_us, is_told
@@ -111,7 +111,7 @@ def read_open_alerts(bulk: Bulk) -> dict[Key, OpenAlert]:
 
 
 def read_closed_at(bulk: Bulk, *, since: datetime) -> ClosedAt:
-    """When alerts were closed, of each key the last one, where that is after an instant."""
+    """When the last alert of each key was resolved, if after `since`."""
     rows = bulk.fetch(
         """
         SELECT kind, subject, max(closed_at) AS closed_at FROM alerts
@@ -130,7 +130,7 @@ def insert_alerts(
     opened_at: datetime,
     is_told: bool,
 ) -> list[int]:
-    """Alerts of these conditions are open; returns their ids in order."""
+    """Start alerts for these conditions; return their ids in order."""
     if not conditions:
         return []
     bulk.stage(
@@ -161,7 +161,7 @@ def insert_alerts(
 
 
 def update_lasting(bulk: Bulk, lasting: Sequence[tuple[OpenAlert, Condition]]) -> None:
-    """Open alerts say what they have cost by now, and how many stores they mean."""
+    """Update the time lost and the number of stores of firing alerts."""
     changed = [
         (alert, one)
         for alert, one in lasting
@@ -193,7 +193,7 @@ def update_lasting(bulk: Bulk, lasting: Sequence[tuple[OpenAlert, Condition]]) -
 def close_alerts(
     bulk: Bulk, endings: Mapping[int, str], lost_us: Mapping[int, int], *, closed_at: datetime
 ) -> None:
-    """These alerts, by their id, are closed; `lost_us` is what some of them have cost in the end.
+    """Resolve these alerts, by id; `lost_us` is the final time lost of some of them.
 
     None is closed before it was opened, whatever the newest poll is now.
     """
@@ -223,7 +223,7 @@ def close_alerts(
 def insert_deliveries(
     bulk: Bulk, deliveries: Sequence[NewDelivery], targets: Sequence[str], *, now: datetime
 ) -> None:
-    """Each message waits to be sent to each address, by the addresses' labels."""
+    """Queue each message for each address, by the address's label."""
     rows = [(one, target) for one in deliveries for target in targets]
     bulk.append(
         "alert_deliveries",
@@ -244,7 +244,7 @@ def insert_deliveries(
 
 
 def read_pending(bulk: Bulk) -> list[PendingDelivery]:
-    """The messages that wait, held or not."""
+    """The waiting messages, held ones included."""
     rows = bulk.fetch(
         """
         SELECT d.delivery_id, a.kind, a.subject, d.is_held
@@ -258,7 +258,7 @@ def read_pending(bulk: Bulk) -> list[PendingDelivery]:
 
 
 def hold_deliveries(bulk: Bulk, delivery_ids: Sequence[int], *, is_held: bool) -> None:
-    """These messages are held back, or no more."""
+    """Hold or release these messages."""
     if delivery_ids:
         bulk.execute(
             "UPDATE alert_deliveries SET is_held = $2 WHERE delivery_id = ANY ($1)",
@@ -267,7 +267,7 @@ def hold_deliveries(bulk: Bulk, delivery_ids: Sequence[int], *, is_held: bool) -
 
 
 def drop_old_alerts(bulk: Bulk, *, newest: datetime, keep: timedelta) -> int:
-    """Alerts that were closed so long before the newest poll are gone, with their messages."""
+    """Delete alerts resolved long before the newest poll, with their messages."""
     dropped = bulk.scalar(
         """
         WITH old AS (

@@ -1,6 +1,6 @@
-"""What is wrong: the conditions that hold, from arrays of stores and from looks at the sources.
+"""Alert conditions: evaluates rules over arrays of stores and over checks of the sources. Pure.
 
-Whether an alert opens, stays or closes is decided in `changes`.
+`transitions` decides which alerts fire, stay firing or are resolved.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,27 +23,27 @@ class Kind(StrEnum):
     """What an alert is about."""
 
     DOWN = "down"
-    """A store that is down in business time."""
+    """A store is down in business time."""
     SILENT = "silent"
-    """A store that was not polled for long."""
+    """A store was not polled for a long time."""
     SOURCE = "source"
-    """A source that does not arrive."""
+    """A source was not refreshed."""
     PLATFORM = "platform"
-    """Many stores of a time zone or group that are down at once."""
+    """Many stores of a time zone or group are down at once."""
 
 
 class Key(NamedTuple):
-    """What there is at most one open alert of."""
+    """Identifies an alert: at most one is firing for each key."""
 
     kind: Kind
     subject: str
 
 
 POLLS: Final = "store_status"
-"""The source, by its name as a source, that is also watched for polls that are no longer new."""
+"""The source of polls, which is also watched for polls that stop arriving."""
 
 MANY_SILENT: Final = Key(Kind.SOURCE, "silent_stores")
-"""So many stores silent at once that it is the arrival of polls that fails."""
+"""Many stores are silent at once: the polls as a whole do not arrive."""
 
 ZONE_PREFIX: Final = "timezone:"
 GROUP_PREFIX: Final = "group:"
@@ -51,24 +51,23 @@ GROUP_PREFIX: Final = "group:"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """From when on something is an alert; amounts are microseconds."""
+    """Thresholds of the alert rules; amounts are microseconds."""
 
     down_us: int = 90 * MINUTE_US
     silent_us: int = 6 * HOUR_US
     source_us: int = 2 * HOUR_US
     share_percent: float = 30.0
     min_stores: int = 10
-    damp_us: int = 60 * MINUTE_US
+    cooldown_us: int = 60 * MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStates:
     """All stores at the newest poll, `as_of_us`; every array and list is by the store's position.
 
-    `is_down` is an open store whose last poll, within 192 hours, was inactive; `is_seen_down` one
-    whose last poll was made in business time as well. `down_since_us` and `lost_us` (business time)
-    are of the open incident, `has_incident` says whether there is one. `silent_us` is the business
-    time since the last poll, 0 without any.
+    `is_down`: the store is open, and its last poll within 192 hours was inactive; `is_seen_down`:
+    and that poll was in business time. `down_since_us` and `lost_us` (business time) belong to the
+    open incident, if `has_incident`. `silent_us` is the business time since the last poll, or 0.
     """
 
     as_of_us: int
@@ -86,14 +85,14 @@ class StoreStates:
     silent_us: IntArray
 
     @property
-    def is_in_sight(self) -> BoolArray:
+    def is_polled(self) -> BoolArray:
         """Which stores were polled within the look-back, shape `(stores,)`."""
         return self.has_poll & (self.last_poll_us > self.as_of_us - LOOKBACK_US)
 
 
 @dataclass(frozen=True, slots=True)
-class SourceLook:
-    """When a source was last looked at with success, or something of it was pushed."""
+class SourceCheck:
+    """When the files of a source were last checked with success, or rows of it were pushed."""
 
     source: str
     refreshed_us: int
@@ -101,11 +100,10 @@ class SourceLook:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What the clock says of the polls.
+    """The age of the newest poll.
 
-    `open_us` is the longest business time of any store between the newest poll and now, None when
-    the newest poll is too old for a feed that lives. `is_business_now`: some store is in business
-    time by the clock.
+    `open_us` is the longest business time of any store between the newest poll and now; None when
+    the newest poll is too old for live data. `is_business_now`: some store is in business time now.
     """
 
     newest_poll_us: int | None
@@ -115,7 +113,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class OpenAlert:
-    """An alert that is open. `is_told`: a message about its opening was sent, or is to be."""
+    """A firing alert. `is_told`: a message about it was sent or is waiting."""
 
     alert_id: int
     key: Key
@@ -130,10 +128,10 @@ OpenAlerts = Mapping[Key, OpenAlert]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that is wrong. One that may not open an alert keeps an open one open.
+    """A condition that holds. Without `may_open` it only keeps a firing alert firing.
 
-    `store` is the position of the store that it is about. `stores` of `of_stores` open ones are
-    meant where it is about many.
+    `store` is the position of its store. A condition about many stores has `stores`, out of
+    `of_stores` open ones.
     """
 
     key: Key
@@ -148,11 +146,11 @@ class Condition:
 def down_conditions(
     states: StoreStates, rules: Rules, alerts: OpenAlerts, *, is_first: bool = False
 ) -> list[Condition]:
-    """Stores that have been down for longer than the rules allow, in business time.
+    """Stores that have been down longer than the rules allow, in business time.
 
-    An alert lasts as long as the incident that it was opened for. It opens for a store in business
-    time; at the first look, which tells nobody, for any: else an old incident would be news as soon
-    as the store opens.
+    An alert fires as long as its incident lasts. It starts for a store in business time. The first
+    evaluation, which sends no messages, starts it for any store: otherwise an old incident would be
+    reported as soon as the store opens.
     """
     is_wrong = states.has_incident & (states.lost_us > rules.down_us)
     if not is_first:
@@ -175,11 +173,10 @@ def silent_conditions(
 ) -> list[Condition]:
     """Stores without a poll for longer than the rules allow, in business time.
 
-    An alert lasts until there is a later poll of the store. It opens for a store in business time
-    (at the first look for any) that was polled within 192 hours: what has been out of sight for
-    longer is no news.
+    An alert fires until the store is polled again. It starts for a store in business time (at the
+    first evaluation for any store) that was polled within 192 hours: a longer silence is not new.
     """
-    is_wrong = states.is_in_sight & (states.silent_us > rules.silent_us)
+    is_wrong = states.is_polled & (states.silent_us > rules.silent_us)
     if not is_first:
         is_wrong &= states.is_open
     found = []
@@ -195,14 +192,14 @@ def silent_conditions(
 def many_silent_condition(
     states: StoreStates, rules: Rules, alerts: OpenAlerts
 ) -> Condition | None:
-    """Whether so many stores are silent that it is the arrival of polls that fails.
+    """Whether so many stores are silent that the polls as a whole do not arrive.
 
-    They count after half the time that makes one store an alert, so that this comes first. With
-    too few open stores to tell, an open alert lasts.
+    A store counts after half the time of the rule for one store, so that this alert comes first.
+    With too few open stores to decide, a firing alert stays firing.
     """
-    heard = states.is_open & states.is_in_sight
-    is_silent = heard & (2 * states.silent_us > rules.silent_us)
-    silent, of_stores = int(is_silent.sum()), int(heard.sum())
+    is_counted = states.is_open & states.is_polled
+    is_silent = is_counted & (2 * states.silent_us > rules.silent_us)
+    silent, of_stores = int(is_silent.sum()), int(is_counted.sum())
     is_wrong = of_stores >= rules.min_stores and _reaches(silent, of_stores, rules)
     is_undecided = of_stores < rules.min_stores and MANY_SILENT in alerts
     if not is_wrong and not is_undecided:
@@ -214,20 +211,20 @@ def many_silent_condition(
 def platform_conditions(
     states: StoreStates, names: Sequence[str | None], prefix: str, rules: Rules, alerts: OpenAlerts
 ) -> list[Condition]:
-    """The names of which so many open stores are down at once that it is one matter.
+    """Groups or zones in which a large share of the open stores is down at once.
 
-    `names` are by position and may hold None for a store that does not count here. Opening takes
-    stores that were seen down in business time: before the first polls of a day a store that is
-    polled as inactive by night counts as down. An alert lasts while the share of all that are down
-    is reached, and while too few of its stores are open to tell.
+    `names` are by position; None means that the store does not count here. To start an alert,
+    stores must have been polled as down in business time: before the first poll of a day, a store
+    that was inactive at night counts as down. The alert fires while the share of stores that are
+    down stays above the threshold, and while too few stores are open to decide.
     """
     codes, found_names = _codes(names)
     counted = codes >= 0
-    heard = counted & states.is_open & states.is_in_sight
+    is_counted = counted & states.is_open & states.is_polled
     sizes = _count(codes, counted, len(found_names))
-    opens = _count(codes, heard, len(found_names))
-    downs = _count(codes, heard & states.is_down, len(found_names))
-    seen = _count(codes, heard & states.is_seen_down, len(found_names))
+    opens = _count(codes, is_counted, len(found_names))
+    downs = _count(codes, is_counted & states.is_down, len(found_names))
+    seen = _count(codes, is_counted & states.is_seen_down, len(found_names))
     found = []
     for code, name in enumerate(found_names):
         key = Key(Kind.PLATFORM, f"{prefix}{name}")
@@ -249,7 +246,7 @@ def platform_conditions(
 
 
 def source_conditions(
-    looks: Sequence[SourceLook],
+    looks: Sequence[SourceCheck],
     feed: Feed,
     rules: Rules,
     alerts: OpenAlerts,
@@ -259,9 +256,9 @@ def source_conditions(
 ) -> list[Condition]:
     """Sources that were not refreshed for longer than the rules allow, by the clock.
 
-    Time in which nobody was watching does not count. The polls are also watched for going on: they
-    have stopped when some store was open for so long since the newest one. Polls older than a feed
-    that lives are a history that was loaded; an open alert lasts then.
+    Time without evaluations does not count. Polls must also keep arriving: they have stopped when
+    some store was open for that long since the newest poll. Very old polls are a loaded history and
+    start no alert; a firing one stays firing.
     """
     found = []
     for look in looks:
@@ -284,7 +281,7 @@ def source_conditions(
 def _positions(
     states: StoreStates, is_wrong: BoolArray, kind: Kind, alerts: OpenAlerts
 ) -> list[int]:
-    """The stores for which something is wrong or that have an open alert of this kind, in order."""
+    """Positions of the stores whose condition holds or that have a firing alert of this kind."""
     wanted = {key.subject for key in alerts if key.kind is kind}
     is_meant = is_wrong.copy()
     if wanted:
@@ -310,5 +307,5 @@ def _count(codes: IntArray, which: BoolArray, length: int) -> list[int]:
 
 
 def members(names: Sequence[str | None], wanted: Collection[str]) -> BoolArray:
-    """Which stores have one of the wanted names, shape `(stores,)`."""
+    """Whether each store has one of these names, shape `(stores,)`."""
     return np.array([name in wanted for name in names], np.bool_)

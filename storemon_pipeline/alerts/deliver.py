@@ -87,21 +87,21 @@ def is_delivery_due(url: str, *, now: datetime) -> bool:
 
 
 def send(address: str, message: Message) -> None:
-    """The message was taken by the service of this address. Raises NotSentError.
+    """Send the message to this address. Raises NotSentError.
 
-    Apprise waits 4 seconds for a connection and 4 for each part of an answer, unless the address
-    says otherwise (`?cto=…&rto=…`).
+    Apprise waits 4 seconds for a connection and 4 for each part of a response, unless the address
+    sets other limits (`?cto=…&rto=…`).
     """
     import apprise  # noqa: PLC0415 - takes a third of a second with its services
 
-    # What it logs may hold the address.
+    # Its log lines may contain the address.
     logging.getLogger("apprise").propagate = False
     with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
         sender = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
         if not sender.add(address):
-            raise NotSentError("the address is none that Apprise understands")
+            raise NotSentError("Apprise does not understand the address")
         is_sent = bool(sender.notify(title=message.title, body=message.body, body_format="text"))
         reason = said.getvalue()
     if not is_sent:
-        lines = " ".join(reason.split()) or "the service did not take it"
+        lines = " ".join(reason.split()) or "the service did not accept it"
         raise NotSentError(without_secrets(lines, address)[:_LONGEST_ERROR])

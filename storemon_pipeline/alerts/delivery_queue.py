@@ -1,4 +1,4 @@
-"""Messages on their way: claiming one that is due, and saying what became of it."""
+"""The queue of messages: claiming the next one that is due, and recording the outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Final
 import sqlalchemy as sa
 
 MOST_TRIES: Final = 9
-"""About two hours and a half of trying."""
+"""About two and a half hours of attempts."""
 
 _FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=30)
 
 ABANDONED_AFTER: Final = timedelta(minutes=5)
-"""A try that began so long ago and has no outcome was interrupted; none takes a minute."""
+"""An attempt without outcome after this time was interrupted; none takes a minute."""
 
 _IS_DUE: Final = """
     ((d.state = 'waiting' AND NOT d.is_held AND d.next_try_at <= :now)
@@ -25,12 +25,12 @@ _IS_DUE: Final = """
           AND e.state IN ('waiting', 'sending')
     )
 """
-"""The closing of an alert waits for its opening."""
+"""The message that an alert is resolved waits for the message that it fires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that is to be sent now, for the `tries`th time."""
+    """A message to send now; `tries` counts this attempt."""
 
     delivery_id: int
     target: str
@@ -42,10 +42,10 @@ class Delivery:
 def claim_delivery(
     connection: sa.Connection, *, now: datetime, without: Sequence[str]
 ) -> Delivery | None:
-    """A message that is due and that nobody else sends; None when there is none.
+    """Claim a message that is due, or return None. Messages to targets in `without` are left out.
 
-    None for the targets `without`. One whose try was interrupted is tried again once: it may arrive
-    twice, and never three times.
+    A message whose attempt was interrupted is sent again once: it may arrive twice, never three
+    times.
     """
     abandoned = now - ABANDONED_AFTER
     connection.execute(
@@ -77,7 +77,7 @@ def claim_delivery(
 
 
 def record_sent(connection: sa.Connection, delivery: Delivery) -> None:
-    """The message was taken."""
+    """The message was accepted."""
     connection.execute(
         sa.text(
             """
@@ -93,7 +93,7 @@ def record_sent(connection: sa.Connection, delivery: Delivery) -> None:
 def record_failure(
     connection: sa.Connection, delivery: Delivery, error: str, *, now: datetime, is_final: bool
 ) -> None:
-    """The message was not taken: it is tried again later, unless that was the last time."""
+    """The message was not accepted: it is sent again later, unless this was the last attempt."""
     pause = min(_FIRST_PAUSE * 2 ** (delivery.tries - 1), _LONGEST_PAUSE)
     connection.execute(
         sa.text(

@@ -1,6 +1,6 @@
-"""One look for alerts: what is wrong is read, decided and written in one transaction.
+"""One evaluation of all alert rules: reads, decides and writes in one transaction.
 
-The messages are written with the alerts that they tell of, and wait; `deliver_alerts` sends them.
+Messages are written to a queue together with their alerts; `deliver` sends them.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from storemon_pipeline.alerts.alert_table import (
     read_closed_at,
     read_open_alerts,
     read_pending,
-    read_source_looks,
+    read_source_checks,
     read_watch,
     take_watch_lock,
     update_lasting,
@@ -37,7 +37,7 @@ from storemon_pipeline.alerts.conditions import (
     OpenAlert,
     OpenAlerts,
     Rules,
-    SourceLook,
+    SourceCheck,
     source_conditions,
 )
 from storemon_pipeline.alerts.messages import Message, Recovery, StoreName
@@ -47,7 +47,7 @@ from storemon_pipeline.alerts.store_states import (
     read_recoveries,
     read_store_states,
 )
-from storemon_pipeline.alerts.transitions import Changes, judge_sources, judge_stores
+from storemon_pipeline.alerts.transitions import Changes, evaluate_sources, evaluate_stores
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import LOOKBACK_US
@@ -55,71 +55,67 @@ from storemon_pipeline.figures.data_version import read_data_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 
 LONGEST_QUIET: Final = timedelta(minutes=10)
-"""An evaluation is due after this long, even when nothing has changed: before LONGEST_PAUSE."""
+"""An evaluation is due after this time even when nothing changed; less than LONGEST_PAUSE."""
 
 LONGEST_PAUSE: Final = timedelta(minutes=15)
-"""After a longer pause between two looks nobody was watching: the machine was off, for one."""
+"""After a longer pause between two evaluations the service was not running."""
 
-_WRITTEN_MEANWHILE: Final = frozenset({"40001", "23505"})
-"""SQLSTATEs of a snapshot that another transaction has overtaken."""
+_OVERTAKEN: Final = frozenset({"40001", "23505"})
+"""SQLSTATEs that say that another transaction wrote first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """Whom alerts are told to: labels of addresses, and the root of the pages for links."""
+class Notification:
+    """Where messages go: labels of addresses, and the root address of the pages for links."""
 
     targets: Sequence[str] = ()
     pages: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What a look has found; `is_judged`: there was something new to judge stores by."""
+class EvaluationCounts:
+    """Counts of one evaluation. `is_evaluated`: stores were evaluated, as there was new data."""
 
-    is_judged: bool = False
+    is_evaluated: bool = False
     opened: int = 0
     closed: int = 0
     lasting: int = 0
-    damped: int = 0
-    covered: int = 0
+    in_cooldown: int = 0
+    inhibited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What the steps of one look have in common."""
+class _Evaluation:
+    """What the steps of one evaluation share."""
 
     bulk: Bulk
-    notice: Notice
+    notification: Notification
     now: datetime
     deliveries: list[NewDelivery] = field(default_factory=list)
 
 
-def watch_alerts(
-    url: str, *, rules: Rules, notice: Notice, now: datetime, is_loading: bool
-) -> Watched | None:
-    """Alerts are open for what is wrong now, and closed for what is not any more.
+def evaluate_rules(
+    url: str, *, rules: Rules, notification: Notification, now: datetime, is_loading: bool
+) -> EvaluationCounts | None:
+    """Start and resolve alerts; returns None when another evaluation is running.
 
-    Stores are judged at the newest poll, when the data or the rules have changed since the last
-    look, and not while a refresh is loading: half of its files would be judged. Sources are judged
-    by the clock, `now`. What is wrong when stores are judged for the first time is recorded without
-    a message. None when another look is under way.
+    Stores are evaluated at the newest poll when the data or the rules changed since the last
+    evaluation, but not during a refresh, when only some files are loaded. Sources are evaluated by
+    the clock, `now`. The first evaluation of stores records alerts without messages.
     """
     try:
         with bulk_transaction(url) as bulk:
             if not take_watch_lock(bulk):
                 return None
-            return _look(_Look(bulk, notice, now), rules, is_loading=is_loading)
+            return _evaluate(_Evaluation(bulk, notification, now), rules, is_loading=is_loading)
     except adbc_driver_manager.Error as error:
-        if error.sqlstate in _WRITTEN_MEANWHILE:
+        if error.sqlstate in _OVERTAKEN:
             return None
         raise
 
 
 def is_evaluation_due(url: str, *, rules: Rules, now: datetime, is_loading: bool) -> bool:
-    """Whether `watch_alerts` would change anything, or has not been called for a while.
-
-    Reads, and writes nothing.
-    """
+    """Whether `evaluate_rules` would change anything, or is due anyway. Only reads."""
     with bulk_transaction(url) as bulk:
         last = read_watch(bulk)
         if last is None or now - last.looked_at >= LONGEST_QUIET:
@@ -128,55 +124,57 @@ def is_evaluation_due(url: str, *, rules: Rules, now: datetime, is_loading: bool
         if is_changed and not is_loading and read_newest_poll(bulk) is not None:
             return True
         alerts = read_open_alerts(bulk)
-        judged = _judge_sources(bulk, rules, alerts, now=now, watching_since=last.watching_since)
-        return bool(judged.changes.opened or judged.changes.closed or judged.has_turned)
+        sources = _evaluate_sources(
+            bulk, rules, alerts, now=now, watching_since=last.watching_since
+        )
+        return bool(sources.changes.opened or sources.changes.closed or sources.has_held_changes)
 
 
 def _version(bulk: Bulk, rules: Rules) -> str:
-    """The state of everything that alerts about stores depend on."""
+    """The version of everything that alerts about stores depend on."""
     load_id, refreshed_at = read_data_version(bulk).without_days
     return f"{load_id} {refreshed_at} {rules}"
 
 
-def _look(look: _Look, rules: Rules, *, is_loading: bool) -> Watched:
-    bulk, now = look.bulk, look.now
+def _evaluate(evaluation: _Evaluation, rules: Rules, *, is_loading: bool) -> EvaluationCounts:
+    bulk, now = evaluation.bulk, evaluation.now
     last = read_watch(bulk)
     is_watching = last is not None and now - last.looked_at <= LONGEST_PAUSE
     watching_since = last.watching_since if last is not None and is_watching else now
     seen = last.seen if last is not None else None
     alerts = read_open_alerts(bulk)
-    changes, is_judged = Changes(), False
+    changes, is_evaluated = Changes(), False
     version = _version(bulk, rules)
     if version != seen and not is_loading:
         fleet = read_store_states(bulk)
         if fleet is not None:
-            is_judged = True
-            changes += _judge_stores(look, rules, alerts, fleet, is_first=seen is None)
+            is_evaluated = True
+            changes += _evaluate_stores(evaluation, rules, alerts, fleet, is_first=seen is None)
             seen = version
-    judged = _judge_sources(bulk, rules, alerts, now=now, watching_since=watching_since)
-    _write_sources(look, judged)
-    changes += judged.changes
-    insert_deliveries(bulk, look.deliveries, look.notice.targets, now=now)
+    evaluated = _evaluate_sources(bulk, rules, alerts, now=now, watching_since=watching_since)
+    _write_sources(evaluation, evaluated)
+    changes += evaluated.changes
+    insert_deliveries(bulk, evaluation.deliveries, evaluation.notification.targets, now=now)
     write_watch(bulk, Watch(now, watching_since, seen))
-    return Watched(
-        is_judged,
+    return EvaluationCounts(
+        is_evaluated,
         len(changes.opened),
         len(changes.closed),
         len(changes.lasting),
-        len(changes.damped),
-        len(changes.covered),
+        len(changes.in_cooldown),
+        len(changes.inhibited),
     )
 
 
-def _judge_stores(
-    look: _Look, rules: Rules, alerts: OpenAlerts, fleet: FleetStates, *, is_first: bool
+def _evaluate_stores(
+    evaluation: _Evaluation, rules: Rules, alerts: OpenAlerts, fleet: FleetStates, *, is_first: bool
 ) -> Changes:
-    """Open and close what is about stores; hold back messages outside of business time."""
-    bulk, states = look.bulk, fleet.states
-    damp = timedelta(microseconds=rules.damp_us)
-    closed_at = read_closed_at(bulk, since=fleet.as_of - damp)
-    changes = judge_stores(states, alerts, closed_at, rules, is_first=is_first)
-    is_told = bool(look.notice.targets) and not is_first
+    """Start and resolve alerts about stores; hold messages outside business time."""
+    bulk, states = evaluation.bulk, fleet.states
+    cooldown = timedelta(microseconds=rules.cooldown_us)
+    closed_at = read_closed_at(bulk, since=fleet.as_of - cooldown)
+    changes = evaluate_stores(states, alerts, closed_at, rules, is_first=is_first)
+    is_told = bool(evaluation.notification.targets) and not is_first
     ids = insert_alerts(
         bulk,
         changes.opened,
@@ -187,21 +185,21 @@ def _judge_stores(
     update_lasting(bulk, changes.lasting)
     if is_told:
         for alert_id, one in zip(ids, changes.opened, strict=True):
-            message = _opening(look, fleet, one)
-            look.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
-    _close_stores(look, fleet, changes.closed)
+            message = _opening(evaluation, fleet, one)
+            evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
+    _close_stores(evaluation, fleet, changes.closed)
     pending = [one for one in read_pending(bulk) if not _is_of_source(one.key)]
     _hold(bulk, pending, lambda key: _is_outside_business(fleet, key))
     return changes
 
 
-def _close_stores(look: _Look, fleet: FleetStates, closed: Sequence[OpenAlert]) -> None:
+def _close_stores(evaluation: _Evaluation, fleet: FleetStates, closed: Sequence[OpenAlert]) -> None:
     down = [alert for alert in closed if alert.key.kind is Kind.DOWN]
     recoveries = dict(
         zip(
             (alert.alert_id for alert in down),
             read_recoveries(
-                look.bulk,
+                evaluation.bulk,
                 fleet,
                 [(fleet.position[alert.key.subject], alert.since_us) for alert in down],
             ),
@@ -209,66 +207,68 @@ def _close_stores(look: _Look, fleet: FleetStates, closed: Sequence[OpenAlert]) 
         )
     )
     close_alerts(
-        look.bulk,
+        evaluation.bulk,
         {alert.alert_id: _ending(alert, recoveries.get(alert.alert_id)) for alert in closed},
         {alert_id: ended.lost_us for alert_id, ended in recoveries.items() if ended is not None},
         closed_at=fleet.as_of,
     )
     for alert in closed:
         if alert.is_told:
-            message = _closing(look, fleet, alert, recoveries.get(alert.alert_id))
+            message = _closing(evaluation, fleet, alert, recoveries.get(alert.alert_id))
             is_held = _is_outside_business(fleet, alert.key)
-            look.deliveries.append(NewDelivery(alert.alert_id, False, message, is_held=is_held))
+            evaluation.deliveries.append(
+                NewDelivery(alert.alert_id, False, message, is_held=is_held)
+            )
 
 
 @dataclass(frozen=True, slots=True)
-class _SourceJudgement:
-    """What the clock changes in alerts about sources and in their messages that wait."""
+class _SourceEvaluation:
+    """Changes of alerts about sources, and their waiting messages."""
 
     changes: Changes
     pending: Sequence[PendingDelivery]
     is_business_now: bool
 
     @property
-    def has_turned(self) -> bool:
-        """Whether a message that waits is to be held back, or let go."""
+    def has_held_changes(self) -> bool:
+        """Whether a waiting message must be held or released."""
         return any(one.is_held is self.is_business_now for one in self.pending)
 
 
-def _judge_sources(
+def _evaluate_sources(
     bulk: Bulk, rules: Rules, alerts: OpenAlerts, *, now: datetime, watching_since: datetime
-) -> _SourceJudgement:
-    """Decide on alerts about sources. Writes nothing."""
+) -> _SourceEvaluation:
+    """Evaluate the rules about sources. Writes nothing."""
     now_us = microseconds(now)
-    looks = read_source_looks(bulk)
+    checks = read_source_checks(bulk)
     pending = [one for one in read_pending(bulk) if _is_of_source(one.key)]
-    feed = _feed(bulk, rules, looks, alerts, now=now, is_needed=bool(pending))
+    feed = _feed(bulk, rules, checks, alerts, now=now, is_needed=bool(pending))
     conditions = source_conditions(
-        looks,
+        checks,
         feed,
         rules,
         alerts,
         now_us=now_us,
         watching_since_us=microseconds(watching_since),
     )
-    damp = timedelta(microseconds=rules.damp_us)
-    closed_at = read_closed_at(bulk, since=now - damp)
-    changes = judge_sources(conditions, alerts, closed_at, rules, now_us=now_us)
-    return _SourceJudgement(changes, pending, feed.is_business_now)
+    cooldown = timedelta(microseconds=rules.cooldown_us)
+    closed_at = read_closed_at(bulk, since=now - cooldown)
+    changes = evaluate_sources(conditions, alerts, closed_at, rules, now_us=now_us)
+    return _SourceEvaluation(changes, pending, feed.is_business_now)
 
 
-def _write_sources(look: _Look, judged: _SourceJudgement) -> None:
-    """Open and close alerts about sources, with their messages."""
-    bulk, now, changes = look.bulk, look.now, judged.changes
-    is_told = bool(look.notice.targets)
+def _write_sources(evaluation: _Evaluation, evaluated: _SourceEvaluation) -> None:
+    """Start and resolve alerts about sources, and queue their messages."""
+    bulk, now, changes = evaluation.bulk, evaluation.now, evaluated.changes
+    is_told = bool(evaluation.notification.targets)
     none: list[int | None] = [None] * len(changes.opened)
     ids = insert_alerts(bulk, changes.opened, none, opened_at=now, is_told=is_told)
-    pages = look.notice.pages
+    pages = evaluation.notification.pages
     if is_told:
         for alert_id, one in zip(ids, changes.opened, strict=True):
             since = instant(one.since_us)
             message = messages.source_opened(one.key, since, now, pages)
-            look.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
+            evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
     close_alerts(
         bulk,
         {alert.alert_id: _ending(alert, None) for alert in changes.closed},
@@ -278,25 +278,27 @@ def _write_sources(look: _Look, judged: _SourceJudgement) -> None:
     for alert in changes.closed:
         if alert.is_told:
             message = messages.source_closed(alert.key, now, pages)
-            is_held = not judged.is_business_now
-            look.deliveries.append(NewDelivery(alert.alert_id, False, message, is_held=is_held))
-    _hold(bulk, judged.pending, lambda _: not judged.is_business_now)
+            is_held = not evaluated.is_business_now
+            evaluation.deliveries.append(
+                NewDelivery(alert.alert_id, False, message, is_held=is_held)
+            )
+    _hold(bulk, evaluated.pending, lambda _: not evaluated.is_business_now)
 
 
 def _feed(
     bulk: Bulk,
     rules: Rules,
-    looks: Sequence[SourceLook],
+    checks: Sequence[SourceCheck],
     alerts: OpenAlerts,
     *,
     now: datetime,
     is_needed: bool,
 ) -> Feed:
-    """The feed, read only where it can make a difference: it costs a calendar of all stores."""
+    """The feed, read only when it can matter: it needs the calendar of all stores."""
     now_us, late_us = microseconds(now), rules.source_us
     if not is_needed:
         is_needed = any(_is_of_source(key) for key in alerts) or any(
-            now_us - one.refreshed_us > late_us for one in looks
+            now_us - one.refreshed_us > late_us for one in checks
         )
     if not is_needed:
         newest = read_newest_poll(bulk)
@@ -309,7 +311,7 @@ def _feed(
 def _hold(
     bulk: Bulk, pending: Sequence[PendingDelivery], is_outside_business: Callable[[Key], bool]
 ) -> None:
-    """Messages that wait are held back outside of business time, and let go within it."""
+    """Hold waiting messages outside business time, and release them inside it."""
     for is_held in (False, True):
         turned = [
             one.delivery_id
@@ -320,7 +322,7 @@ def _hold(
 
 
 def _is_of_source(key: Key) -> bool:
-    """Whether an alert is judged by the clock."""
+    """Whether an alert is evaluated by the clock."""
     return key.kind is Kind.SOURCE and key != MANY_SILENT
 
 
@@ -329,7 +331,7 @@ def _is_of_store(key: Key) -> bool:
 
 
 def _is_outside_business(fleet: FleetStates, key: Key) -> bool:
-    """Whether the store is closed at the newest poll; of an alert about many, all stores."""
+    """Whether the store is closed at the newest poll; for an alert about many, whether all are."""
     is_open = fleet.states.is_open
     return not bool(is_open[fleet.position[key.subject]] if _is_of_store(key) else is_open.any())
 
@@ -343,9 +345,9 @@ def _store_name(fleet: FleetStates, key: Key) -> StoreName:
     return StoreName(key.subject, fleet.details.names[position], fleet.states.zones[position])
 
 
-def _opening(look: _Look, fleet: FleetStates, one: Condition) -> Message:
-    """What people are told of an alert about stores that opens."""
-    pages, since = look.notice.pages, instant(one.since_us)
+def _opening(evaluation: _Evaluation, fleet: FleetStates, one: Condition) -> Message:
+    """The message for an alert about stores that starts firing."""
+    pages, since = evaluation.notification.pages, instant(one.since_us)
     if one.key.kind is Kind.DOWN:
         return messages.down_opened(_store_name(fleet, one.key), since, one.lost_us, pages)
     if one.key.kind is Kind.SILENT:
@@ -354,10 +356,10 @@ def _opening(look: _Look, fleet: FleetStates, one: Condition) -> Message:
 
 
 def _closing(
-    look: _Look, fleet: FleetStates, alert: OpenAlert, recovery: Recovery | None
+    evaluation: _Evaluation, fleet: FleetStates, alert: OpenAlert, recovery: Recovery | None
 ) -> Message:
-    """What people are told of an alert about stores that closes."""
-    pages = look.notice.pages
+    """The message for a resolved alert about stores."""
+    pages = evaluation.notification.pages
     if alert.key.kind is Kind.DOWN:
         return messages.down_closed(_store_name(fleet, alert.key), recovery, pages)
     if alert.key.kind is Kind.SILENT:
@@ -368,7 +370,7 @@ def _closing(
 
 
 def _ending(alert: OpenAlert, recovery: Recovery | None) -> str:
-    """How an alert ended, in words for lists."""
+    """How an alert ended, for lists."""
     match alert.key.kind:
         case Kind.DOWN:
             if recovery is None:

@@ -1,4 +1,4 @@
-"""What alerts need to know of all stores and of the feed of polls, within one snapshot."""
+"""Reads the states of all stores and the age of the polls from one database snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Where messages go: the addresses of the settings, and labels that give nothing away.
+"""Notification addresses from the settings, and labels that contain no secrets.
 
-An address holds tokens and passwords. What is stored, shown and logged is its label.
+An address contains tokens and passwords. Only its label is stored, shown and logged.
 """
 
 import re
@@ -46,7 +46,7 @@ def labelled(urls: list[str]) -> dict[str, str]:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """A text in which nothing of the address is left but what its label shows.
+    """Replace everything of the address in a text, except what its label shows.
 
     >>> without_secrets("404 for host/key?token=abc", "json://me@host/key?token=abc")
     '404 for host/…?token=…'

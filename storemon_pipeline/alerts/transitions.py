@@ -1,4 +1,4 @@
-"""What becomes of alerts: which open, which close, which wait. What is wrong is `conditions`'."""
+"""Alert transitions: which alerts start firing, stay firing, are resolved or inhibited. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,40 +25,40 @@ from storemon_pipeline.alerts.conditions import (
 )
 
 ClosedAt = Mapping[Key, int]
-"""When the last closed alert of each key was closed, in microseconds."""
+"""When the last alert of each key was resolved, in microseconds."""
 
 _NOTHING: Final = frozenset[Key]()
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an evaluation changes.
+    """The result of an evaluation.
 
-    `lasting` are open alerts that stay open, with their condition of now. `damped` would open if
-    one of the same had not been closed so short a time ago; `covered` are stores that get no alert
-    because one about many of them, or another one of their own, speaks for them.
+    `lasting` are alerts that stay firing, with their current condition. `in_cooldown` would start
+    firing if an alert of the same key had not been resolved so recently. `inhibited` do not start,
+    because an alert about many stores, or another alert of the same store, covers them.
     """
 
     opened: list[Condition] = field(default_factory=list)
     lasting: list[tuple[OpenAlert, Condition]] = field(default_factory=list)
     closed: list[OpenAlert] = field(default_factory=list)
-    damped: list[Key] = field(default_factory=list)
-    covered: list[Key] = field(default_factory=list)
+    in_cooldown: list[Key] = field(default_factory=list)
+    inhibited: list[Key] = field(default_factory=list)
 
     def __add__(self, other: Self) -> "Changes":
         return Changes(
             self.opened + other.opened,
             self.lasting + other.lasting,
             self.closed + other.closed,
-            self.damped + other.damped,
-            self.covered + other.covered,
+            self.in_cooldown + other.in_cooldown,
+            self.inhibited + other.inhibited,
         )
 
     @property
     def open_keys(self) -> frozenset[Key]:
-        """What has an open alert afterwards, or is damped: it is one matter, told already."""
+        """Keys that are firing afterwards or in their cooldown: people know about them already."""
         lasting = (alert.key for alert, _ in self.lasting)
-        return frozenset([*(one.key for one in self.opened), *lasting, *self.damped])
+        return frozenset([*(one.key for one in self.opened), *lasting, *self.in_cooldown])
 
 
 def decide(
@@ -67,19 +67,19 @@ def decide(
     closed_at_us: ClosedAt,
     *,
     at_us: int,
-    damp_us: int,
-    covered: frozenset[Key] = _NOTHING,
+    cooldown_us: int,
+    inhibited: frozenset[Key] = _NOTHING,
 ) -> Changes:
-    """The changes of some alerts: `alerts` are all open ones of the kinds that were looked at.
+    """The changes of some alerts: `alerts` are all firing ones of the evaluated kinds.
 
-    Without its condition an alert closes. A condition opens one unless its key is covered, or one
-    of the same was closed less than `damp_us` ago.
+    An alert without a condition is resolved. A condition starts one unless its key is inhibited, or
+    an alert of the same key was resolved less than `cooldown_us` ago.
 
     >>> a_store = Key(Kind.DOWN, "7")
     >>> wrong = Condition(a_store, may_open=True, since_us=10)
-    >>> [one.key.subject for one in decide([wrong], [], {}, at_us=50, damp_us=60).opened]
+    >>> [one.key.subject for one in decide([wrong], [], {}, at_us=50, cooldown_us=60).opened]
     ['7']
-    >>> decide([wrong], [], {a_store: 40}, at_us=50, damp_us=60).damped
+    >>> decide([wrong], [], {a_store: 40}, at_us=50, cooldown_us=60).in_cooldown
     [Key(kind=<Kind.DOWN: 'down'>, subject='7')]
     """
     changes = Changes()
@@ -91,17 +91,17 @@ def decide(
             changes.lasting.append((open_now[key], condition))
         elif not condition.may_open:
             continue
-        elif key in covered:
-            changes.covered.append(key)
-        elif closed is not None and at_us < closed + damp_us:
-            changes.damped.append(key)
+        elif key in inhibited:
+            changes.inhibited.append(key)
+        elif closed is not None and at_us < closed + cooldown_us:
+            changes.in_cooldown.append(key)
         else:
             changes.opened.append(condition)
     changes.closed.extend(alert for key, alert in open_now.items() if key not in holding)
     return changes
 
 
-def judge_stores(
+def evaluate_stores(
     states: StoreStates,
     alerts: OpenAlerts,
     closed_at_us: ClosedAt,
@@ -109,73 +109,73 @@ def judge_stores(
     *,
     is_first: bool = False,
 ) -> Changes:
-    """The changes of all alerts about stores: many at once first, then the stores by themselves.
+    """The changes of all alerts about stores: alerts about many stores first, then single stores.
 
-    Stores inside of an alert about many get none of their own. A store that is down is not silent
-    as well. A group whose stores are down with a whole time zone is part of that.
+    An alert about many stores inhibits the alerts of these stores. A down alert inhibits the silent
+    alert of the same store, and an alert of a time zone inhibits that of a group inside it.
     """
 
-    def settle(
-        conditions: Iterable[Condition], about: Iterable[OpenAlert], covered: frozenset[Key]
+    def changes_of(
+        conditions: Iterable[Condition], about: Iterable[OpenAlert], inhibited: frozenset[Key]
     ) -> Changes:
         return decide(
             conditions,
             about,
             closed_at_us,
             at_us=states.as_of_us,
-            damp_us=rules.damp_us,
-            covered=covered,
+            cooldown_us=rules.cooldown_us,
+            inhibited=inhibited,
         )
 
-    zones = settle(
+    zones = changes_of(
         platform_conditions(states, states.zones, ZONE_PREFIX, rules, alerts),
         _about(alerts, Kind.PLATFORM, ZONE_PREFIX),
         _NOTHING,
     )
     in_zone = members(states.zones, _names(zones.open_keys, ZONE_PREFIX))
     groups_left: list[str | None] = [
-        None if is_covered else name
-        for name, is_covered in zip(states.groups, in_zone.tolist(), strict=True)
+        None if is_inhibited else name
+        for name, is_inhibited in zip(states.groups, in_zone.tolist(), strict=True)
     ]
     left = {
         condition.key
         for condition in platform_conditions(states, groups_left, GROUP_PREFIX, rules, alerts)
     }
     group_conditions = platform_conditions(states, states.groups, GROUP_PREFIX, rules, alerts)
-    groups = settle(
+    groups = changes_of(
         group_conditions,
         _about(alerts, Kind.PLATFORM, GROUP_PREFIX),
         frozenset(condition.key for condition in group_conditions if condition.key not in left),
     )
     many = many_silent_condition(states, rules, alerts)
-    silence = settle(
+    silence = changes_of(
         [] if many is None else [many],
         [alerts[MANY_SILENT]] if MANY_SILENT in alerts else [],
         _NOTHING,
     )
     inside = in_zone | members(states.groups, _names(groups.open_keys, GROUP_PREFIX))
-    down = settle(
+    down = changes_of(
         down_conditions(states, rules, alerts, is_first=is_first),
         _about(alerts, Kind.DOWN),
         frozenset(
             Key(Kind.DOWN, states.store_ids[store]) for store in np.flatnonzero(inside).tolist()
         ),
     )
-    told_as_down = down.open_keys | frozenset(down.covered)
+    reported_as_down = down.open_keys | frozenset(down.inhibited)
     silent_found = silent_conditions(states, rules, alerts, is_first=is_first)
-    silent = settle(
+    silent = changes_of(
         silent_found,
         _about(alerts, Kind.SILENT),
         frozenset(
             one.key
             for one in silent_found
-            if silence.open_keys or Key(Kind.DOWN, one.key.subject) in told_as_down
+            if silence.open_keys or Key(Kind.DOWN, one.key.subject) in reported_as_down
         ),
     )
     return zones + groups + silence + down + silent
 
 
-def judge_sources(
+def evaluate_sources(
     conditions: Iterable[Condition],
     alerts: OpenAlerts,
     closed_at_us: ClosedAt,
@@ -183,9 +183,9 @@ def judge_sources(
     *,
     now_us: int,
 ) -> Changes:
-    """The changes of the alerts about sources, by the clock."""
+    """The changes of the alerts about sources."""
     about = [one for one in _about(alerts, Kind.SOURCE) if one.key != MANY_SILENT]
-    return decide(conditions, about, closed_at_us, at_us=now_us, damp_us=rules.damp_us)
+    return decide(conditions, about, closed_at_us, at_us=now_us, cooldown_us=rules.cooldown_us)
 
 
 def _about(alerts: OpenAlerts, kind: Kind, prefix: str = "") -> list[OpenAlert]:

@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from storemon_pipeline.alerts.deliver import deliver_alerts, is_delivery_due
-from storemon_pipeline.alerts.evaluate import is_evaluation_due, watch_alerts
+from storemon_pipeline.alerts.evaluate import evaluate_rules, is_evaluation_due
 from storemon_pipeline.contract import ALERT_JOB
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.jobs import is_active, is_refresh_active
@@ -19,23 +19,23 @@ _SECONDS_BETWEEN_CHECKS: Final = 30
 def evaluate_alerts(context: dg.OpExecutionContext, database: Database, alerting: Alerting) -> None:
     """Open and close alerts, and queue their messages, in one transaction."""
     with map_failures():
-        watched = watch_alerts(
+        counts = evaluate_rules(
             database.url,
             rules=alerting.rules,
-            notice=alerting.notice,
+            notification=alerting.notification,
             now=datetime.now(UTC),
             is_loading=is_refresh_active(context.instance),
         )
-    if watched is None:
+    if counts is None:
         context.log.info("another process is evaluating the alerts")
         return
     context.log.info(
         "%d alerts opened, %d closed, %d still firing; %d in cooldown, %d inhibited by others",
-        watched.opened,
-        watched.closed,
-        watched.lasting,
-        watched.damped,
-        watched.covered,
+        counts.opened,
+        counts.closed,
+        counts.lasting,
+        counts.in_cooldown,
+        counts.inhibited,
     )
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from storemon_pipeline.alerts.conditions import Rules
-from storemon_pipeline.alerts.evaluate import Notice
+from storemon_pipeline.alerts.evaluate import Notification
 from storemon_pipeline.alerts.targets import labelled, split_urls
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
 from storemon_pipeline.settings import Settings
@@ -79,7 +79,7 @@ class Alerting(dg.ConfigurableResource[None]):
             source_us=round(self.source_hours * HOUR_US),
             share_percent=self.share_percent,
             min_stores=self.min_stores,
-            damp_us=round(self.damp_minutes * MINUTE_US),
+            cooldown_us=round(self.damp_minutes * MINUTE_US),
         )
 
     @property
@@ -88,6 +88,6 @@ class Alerting(dg.ConfigurableResource[None]):
         return {} if not self.urls else labelled(split_urls(self.urls))
 
     @property
-    def notice(self) -> Notice:
+    def notification(self) -> Notification:
         """The labels of the addresses, and the root of links in messages."""
-        return Notice(tuple(self.targets), self.public_url)
+        return Notification(tuple(self.targets), self.public_url)

@@ -12,7 +12,7 @@ from receiver import receiving
 from stored import at, load
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.deliver import deliver_alerts
-from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
+from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.alerts.targets import labelled
 
 
@@ -26,7 +26,9 @@ def look(url: str, clock: str, address: str) -> None:
     """Look for alerts, and send what waits."""
     targets = labelled([address])
     now = at(clock) + timedelta(minutes=1)
-    watch_alerts(url, rules=Rules(), notice=Notice(tuple(targets)), now=now, is_loading=False)
+    evaluate_rules(
+        url, rules=Rules(), notification=Notification(tuple(targets)), now=now, is_loading=False
+    )
     deliver_alerts(url, targets, now=now)
 
 

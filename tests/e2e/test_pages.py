@@ -27,7 +27,7 @@ from stored import execute, load_rows
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
-from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
+from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
@@ -603,7 +603,9 @@ def test_pages_fit_the_screen_and_are_accessible(
     site.client.post("/trigger_report")
     make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
     store = site.get("/stores?standing=down&limit=1")["stores"][0]["store_id"]
-    watch_alerts(site.database_url, rules=Rules(), notice=Notice(), now=NOW, is_loading=False)
+    evaluate_rules(
+        site.database_url, rules=Rules(), notification=Notification(), now=NOW, is_loading=False
+    )
     assert site.get("/alerts?state=open")["total"] > 0
     axe = Axe()
     for path in (

@@ -14,7 +14,7 @@ from receiver import Receiver, receiving
 from stored import Row, at, at_us, execute, fetch, load_hours, load_rows, load_zones
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.deliver import deliver_alerts
-from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
+from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.alerts.targets import labelled
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -325,8 +325,8 @@ def live_through_the_day(url: str, receiver: Receiver) -> list[str]:
         if clock != "00:00":
             push(url, arrivals(clock))
         now = at(clock) + timedelta(minutes=1)
-        watched = watch_alerts(
-            url, rules=Rules(), notice=Notice(tuple(targets)), now=now, is_loading=False
+        watched = evaluate_rules(
+            url, rules=Rules(), notification=Notification(tuple(targets)), now=now, is_loading=False
         )
         assert watched is not None
         deliver_alerts(url, targets, now=now)

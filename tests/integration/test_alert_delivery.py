@@ -17,7 +17,7 @@ from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.deliver import deliver_alerts, is_delivery_due
-from storemon_pipeline.alerts.evaluate import Notice, watch_alerts
+from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.alerts.targets import labelled
 from storemon_pipeline.commands.cli import app
 
@@ -34,16 +34,16 @@ def receiver() -> Iterator[Receiver]:
 def alarm(url: str, *addresses: str, stores: str = "A") -> None:
     """The stores are down since 09:00, and a message about each waits."""
     load(url, *(f"{store} 08:00 up" for store in stores))
-    notice = Notice(tuple(labelled(list(addresses))))
-    watch_alerts(url, rules=Rules(), notice=notice, now=NOW, is_loading=False)
+    notification = Notification(tuple(labelled(list(addresses))))
+    evaluate_rules(url, rules=Rules(), notification=notification, now=NOW, is_loading=False)
     load(url, *(f"{store} {clock} down" for store in stores for clock in ("09:00", "11:00")))
-    watch_alerts(url, rules=Rules(), notice=notice, now=NOW, is_loading=False)
+    evaluate_rules(url, rules=Rules(), notification=notification, now=NOW, is_loading=False)
 
 
 def recover(url: str, *addresses: str, stores: str = "A") -> None:
     load(url, *(f"{store} 12:00 up" for store in stores))
-    notice = Notice(tuple(labelled(list(addresses))))
-    watch_alerts(url, rules=Rules(), notice=notice, now=NOW, is_loading=False)
+    notification = Notification(tuple(labelled(list(addresses))))
+    evaluate_rules(url, rules=Rules(), notification=notification, now=NOW, is_loading=False)
 
 
 def deliver(url: str, *addresses: str, minutes: float = 0) -> tuple[int, int]:

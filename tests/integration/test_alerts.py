@@ -12,10 +12,10 @@ from receiver import Receiver, receiving
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import (
-    Notice,
-    Watched,
+    EvaluationCounts,
+    Notification,
+    evaluate_rules,
     is_evaluation_due,
-    watch_alerts,
 )
 from storemon_pipeline.contract import ALERT_JOB, REFRESH_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
@@ -29,8 +29,8 @@ from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.settings import Settings
 
-NOTICE: Final = Notice(("json://receiver",), "https://storemon.example/")
-SILENT_NOTICE: Final = Notice()
+NOTICE: Final = Notification(("json://receiver",), "https://storemon.example/")
+SILENT_NOTICE: Final = Notification()
 ALERTING: Final = Alerting.from_settings(Settings(alert_urls=None))
 
 
@@ -38,11 +38,13 @@ def look(
     url: str,
     clock: str,
     *,
-    notice: Notice = NOTICE,
+    notification: Notification = NOTICE,
     rules: Rules = Rules(),  # noqa: B008 - frozen
     is_loading: bool = False,
-) -> Watched:
-    watched = watch_alerts(url, rules=rules, notice=notice, now=at(clock), is_loading=is_loading)
+) -> EvaluationCounts:
+    watched = evaluate_rules(
+        url, rules=rules, notification=notification, now=at(clock), is_loading=is_loading
+    )
     assert watched is not None
     return watched
 
@@ -67,7 +69,7 @@ def held(url: str) -> list[bool]:
 def watched_url(database_url: str) -> str:
     """The URL of a database with one store, always open, that was looked at while it was up."""
     load(database_url, "A 08:00 up", "A 09:00 up")
-    assert look(database_url, "09:01").is_judged
+    assert look(database_url, "09:01").is_evaluated
     return database_url
 
 
@@ -99,15 +101,15 @@ def test_a_store_that_is_down_for_long_opens_an_alert_and_closes_it_again(
 
 
 def test_a_look_without_anything_new_judges_no_store(watched_url: str) -> None:
-    assert not look(watched_url, "09:02").is_judged
-    assert look(watched_url, "09:03", rules=Rules(down_us=1)).is_judged
+    assert not look(watched_url, "09:02").is_evaluated
+    assert look(watched_url, "09:03", rules=Rules(down_us=1)).is_evaluated
     load(watched_url, "A 10:00 up")
-    assert look(watched_url, "10:01", rules=Rules(down_us=1)).is_judged
+    assert look(watched_url, "10:01", rules=Rules(down_us=1)).is_evaluated
 
 
 def test_no_store_is_judged_while_a_refresh_is_loading(watched_url: str) -> None:
     load(watched_url, "A 10:00 down", "A 12:00 down")
-    assert not look(watched_url, "12:01", is_loading=True).is_judged
+    assert not look(watched_url, "12:01", is_loading=True).is_evaluated
     assert look(watched_url, "12:02").opened == 1
 
 
@@ -137,7 +139,7 @@ def test_what_is_wrong_while_a_store_is_closed_at_the_first_look_is_no_news_when
 
 def test_without_an_address_alerts_are_recorded_and_stay_untold(watched_url: str) -> None:
     load(watched_url, "A 10:00 down", "A 12:00 down")
-    look(watched_url, "12:01", notice=SILENT_NOTICE)
+    look(watched_url, "12:01", notification=SILENT_NOTICE)
     load(watched_url, "A 13:00 up")
     look(watched_url, "13:01")
     assert recorded(watched_url) == ["down A up again"]
@@ -146,7 +148,7 @@ def test_without_an_address_alerts_are_recorded_and_stay_untold(watched_url: str
 
 def test_every_address_gets_its_own_message(watched_url: str) -> None:
     load(watched_url, "A 10:00 down", "A 12:00 down")
-    look(watched_url, "12:01", notice=Notice(("slack", "slack (2)")))
+    look(watched_url, "12:01", notification=Notification(("slack", "slack (2)")))
     rows = fetch(watched_url, "SELECT target FROM alert_deliveries ORDER BY delivery_id")
     assert [row["target"] for row in rows] == ["slack", "slack (2)"]
 
@@ -223,7 +225,9 @@ def test_business_time_is_counted_as_it_elapses_when_clocks_change(
         return polled_at
 
     def judged(polled_at: datetime) -> list[str]:
-        watch_alerts(database_url, rules=Rules(), notice=NOTICE, now=polled_at, is_loading=False)
+        evaluate_rules(
+            database_url, rules=Rules(), notification=NOTICE, now=polled_at, is_loading=False
+        )
         return recorded(database_url)
 
     load_zones(database_url, "A,America/Chicago")
@@ -265,8 +269,8 @@ def test_what_was_up_by_night_is_told_when_the_store_opens(database_url: str) ->
 def test_two_looks_at_once_are_one(watched_url: str) -> None:
     with bulk_transaction(watched_url) as bulk:
         bulk.scalar(f"SELECT pg_try_advisory_xact_lock({AdvisoryLock.EVALUATE_ALERTS:d})")
-        found = watch_alerts(
-            watched_url, rules=Rules(), notice=NOTICE, now=at("09:02"), is_loading=False
+        found = evaluate_rules(
+            watched_url, rules=Rules(), notification=NOTICE, now=at("09:02"), is_loading=False
         )
     assert found is None
 
@@ -278,7 +282,7 @@ class TestSources:
         """Look every ten minutes."""
         now = at(start)
         while now <= at(end):
-            watch_alerts(url, rules=Rules(), notice=NOTICE, now=now, is_loading=False)
+            evaluate_rules(url, rules=Rules(), notification=NOTICE, now=now, is_loading=False)
             now += timedelta(minutes=10)
 
     @pytest.fixture

@@ -17,11 +17,11 @@ from storemon_pipeline.alerts.conditions import (
     Kind,
     OpenAlert,
     Rules,
-    SourceLook,
+    SourceCheck,
     StoreStates,
     source_conditions,
 )
-from storemon_pipeline.alerts.transitions import Changes, decide, judge_sources, judge_stores
+from storemon_pipeline.alerts.transitions import Changes, decide, evaluate_sources, evaluate_stores
 
 MINUTE: Final = 60_000_000
 HOUR: Final = 60 * MINUTE
@@ -65,7 +65,7 @@ def alert(key: Key, *, opened_at: int = NOW - HOUR, since: int = NOW - 3 * HOUR)
 
 def judge(states: StoreStates, *alerts: OpenAlert, closed_at: dict[Key, int] | None = None,
           rules: Rules = RULES) -> Changes:  # fmt: skip
-    return judge_stores(states, {one.key: one for one in alerts}, closed_at or {}, rules)
+    return evaluate_stores(states, {one.key: one for one in alerts}, closed_at or {}, rules)
 
 
 @pytest.mark.parametrize(("lost", "expected"), [(90, []), (91, ["down S000"])])
@@ -79,7 +79,7 @@ def test_nothing_opens_outside_of_business_time_but_at_the_first_look() -> None:
     states = fleet(20, down=1, lost=300)
     states.is_open[0] = states.is_down[0] = states.is_seen_down[0] = False
     assert opened(judge(states)) == []
-    assert opened(judge_stores(states, {}, {}, RULES, is_first=True)) == ["down S000"]
+    assert opened(evaluate_stores(states, {}, {}, RULES, is_first=True)) == ["down S000"]
 
 
 def test_an_alert_lasts_over_closing_time_as_long_as_its_incident() -> None:
@@ -99,13 +99,13 @@ def test_another_incident_closes_the_alert_of_the_one_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes_ago", "expected"), [(59, "damped"), (60, "opened"), (200, "opened")]
+    ("minutes_ago", "expected"), [(59, "in_cooldown"), (60, "opened"), (200, "opened")]
 )
 def test_nothing_opens_again_within_an_hour_of_its_close(minutes_ago: int, expected: str) -> None:
     states = fleet(20, down=1, lost=100)
     changes = judge(states, closed_at={Key(Kind.DOWN, "S000"): NOW - minutes_ago * MINUTE})
-    assert ("opened" if changes.opened else "damped") == expected
-    assert changes.damped == ([] if changes.opened else [Key(Kind.DOWN, "S000")])
+    assert ("opened" if changes.opened else "in_cooldown") == expected
+    assert changes.in_cooldown == ([] if changes.opened else [Key(Kind.DOWN, "S000")])
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_stores_get_their_own_alerts_when_the_one_about_many_closes() -> None:
     zone = alert(Key(Kind.PLATFORM, "timezone:UTC"))
     still = judge(fleet(10, down=3, lost=100), zone)
     assert (opened(still), closed(still)) == ([], [])
-    assert [key.subject for key in still.covered] == ["S000", "S001", "S002"]
+    assert [key.subject for key in still.inhibited] == ["S000", "S001", "S002"]
     over = judge(fleet(10, down=2, lost=100), zone)
     assert opened(over) == ["down S000", "down S001"]
     assert closed(over) == ["platform timezone:UTC"]
@@ -137,8 +137,8 @@ def test_stores_get_their_own_alerts_when_the_one_about_many_closes() -> None:
 def test_a_zone_that_is_damped_covers_its_stores_as_well() -> None:
     key = Key(Kind.PLATFORM, "timezone:UTC")
     changes = judge(fleet(10, down=3, lost=100), closed_at={key: NOW - MINUTE})
-    assert (opened(changes), changes.damped) == ([], [key])
-    assert len(changes.covered) == 3
+    assert (opened(changes), changes.in_cooldown) == ([], [key])
+    assert len(changes.inhibited) == 3
 
 
 def test_a_store_that_has_its_alert_keeps_it_while_many_are_down() -> None:
@@ -208,7 +208,7 @@ def test_many_silent_stores_are_one_alert_before_they_are_one_each() -> None:
     assert opened(judge(silent_fleet(100, 29, 3.1))) == []
     changes = judge(silent_fleet(100, 30, 7), alert(MANY_SILENT))
     assert opened(changes) == []
-    assert len(changes.covered) == 30
+    assert len(changes.inhibited) == 30
     after = judge(silent_fleet(100, 2, 7), alert(MANY_SILENT))
     assert opened(after) == ["silent S000", "silent S001"]
     assert closed(after) == ["source silent_stores"]
@@ -221,11 +221,11 @@ def judge_looks(
     *ages: float, feed: Feed = ALIVE, watching: float = 100, alerts: tuple[OpenAlert, ...] = ()
 ) -> Changes:
     """Judge sources s0, s1, … that were looked at so many hours ago."""
-    looks = [SourceLook(f"s{number}", NOW - round(age * HOUR)) for number, age in enumerate(ages)]
+    looks = [SourceCheck(f"s{number}", NOW - round(age * HOUR)) for number, age in enumerate(ages)]
     known = {one.key: one for one in alerts}
     since_us = NOW - round(watching * HOUR)
     found = source_conditions(looks, feed, RULES, known, now_us=NOW, watching_since_us=since_us)
-    return judge_sources(found, known, {}, RULES, now_us=NOW)
+    return evaluate_sources(found, known, {}, RULES, now_us=NOW)
 
 
 def test_a_source_is_an_alert_after_two_hours_without_a_look() -> None:
@@ -283,7 +283,7 @@ def test_opens_and_closes_alternate_and_keep_their_distance(steps: list[Step], d
         at += minutes
         wrong = [Condition(A, may_open=True, since_us=at)] if is_wrong else []
         changes = decide(
-            wrong, [open_alert] if open_alert else [], closed_at, at_us=at, damp_us=damp
+            wrong, [open_alert] if open_alert else [], closed_at, at_us=at, cooldown_us=damp
         )
         if changes.opened:
             open_alert = OpenAlert(1, A, at, at, 0, is_told=True)
