@@ -1,4 +1,4 @@
-"""Looking for what the polls contradict of the listed hours and zones."""
+"""Finding listed hours and zones that the polls contradict."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.contradictions import Contradictions, find_contradictions
 
 CHECKED_PERIOD: Final = timedelta(days=28)
-"""So much of the past is looked at: every weekday four times."""
+"""How far back polls are checked: every weekday four times."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """Findings, and the stores that their positions mean."""
+    """Findings, and the stores that their positions refer to."""
 
     as_of: datetime
     stores: StoreIndex
@@ -46,10 +46,7 @@ class DataCheck:
 
 
 def check_data(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> DataCheck | None:
-    """The findings of now; None while there is no poll.
-
-    What they are made of is in memory for so many stores at a time.
-    """
+    """Check all stores in chunks; None without polls."""
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:

@@ -1,4 +1,4 @@
-"""What stands between the files and figures that can be believed: loads, rejected rows, gaps."""
+"""Health of the loaded data: loads of each source, rejected rows, stores without usable hours."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from storemon_pipeline.loads.snapshot_rows import from_own_rows
 
 _EXAMPLES: Final = 5
 
-# A snapshot's file is read whole each time: only what its last load turned away still counts.
+# A snapshot file is always read whole, so only the rejected rows of its last load count.
 _CURRENT_LOADS: Final = """
     SELECT load_id, source, file_path, header FROM loads l
     WHERE undone_at IS NULL AND (
@@ -33,13 +33,13 @@ _SNAPSHOT_LOADS: Final = "\n".join(
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """The last load of a source, and its rows in all loads; no numbers of some of its stores."""
+    """The last load of a source, and row counts; these are None if only some stores are visible."""
 
     source: str
     last_loaded_at: datetime
     last_file_path: str | None
     last_checked_at: datetime | None
-    """When its files were last looked at; None: only ever pushed."""
+    """When its files were last checked; None if it was only pushed."""
     loads: int | None = None
     last_rows_read: int | None = None
     last_rows_rejected: int | None = None
@@ -49,7 +49,7 @@ class SourceHealth:
 
 @dataclass(frozen=True, slots=True)
 class RejectedExample:
-    """A rejected row as it stood in its file."""
+    """A rejected row with its place in the file."""
 
     file_path: str | None
     line: int
@@ -58,7 +58,7 @@ class RejectedExample:
 
 @dataclass(frozen=True, slots=True)
 class RejectedReason:
-    """The rows of a source that were rejected for one reason and still wait, some of them shown."""
+    """The pending rejected rows of a source with one reason: their number, and examples."""
 
     source: str
     reason: str
@@ -67,7 +67,7 @@ class RejectedReason:
 
 
 def read_source_health(connection: sa.Connection) -> list[SourceHealth]:
-    """Every source that was ever loaded."""
+    """All sources that were ever loaded."""
     rows = connection.execute(
         sa.text(
             """
@@ -87,16 +87,16 @@ def read_source_health(connection: sa.Connection) -> list[SourceHealth]:
 def read_source_health_of(
     connection: sa.Connection, store_ids: AbstractSet[str]
 ) -> list[SourceHealth]:
-    """Every source that says something of these stores, with the load that said the newest.
+    """All sources with data of these stores, with the newest load of that data.
 
-    Of polls that is the load of a store's newest poll. Rows are counted by loads, which hold those
-    of other stores as well, so no numbers are told.
+    For polls that is the load of a store's newest poll. There are no row counts, because loads also
+    contain rows of other stores.
     """
     rows = connection.execute(
         sa.text(
             f"""
             WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:store_ids)),
-            said AS (
+            own_loads AS (
                 SELECT 'store_status' AS source, p.load_id FROM own CROSS JOIN LATERAL (
                     SELECT load_id FROM store_status p WHERE p.store_key = own.store_key
                     ORDER BY polled_at DESC LIMIT 1
@@ -104,7 +104,7 @@ def read_source_health_of(
                 {_SNAPSHOT_LOADS}
             )
             SELECT source, loaded_at, file_path, looked_at
-            FROM (SELECT source, max(load_id) AS load_id FROM said GROUP BY source) newest
+            FROM (SELECT source, max(load_id) AS load_id FROM own_loads GROUP BY source) newest
             JOIN loads USING (source, load_id)
             LEFT JOIN source_looks USING (source)
             ORDER BY source
@@ -116,7 +116,7 @@ def read_source_health_of(
 
 
 def read_rejected_reasons(connection: sa.Connection) -> list[RejectedReason]:
-    """The rejected rows that wait, by source and reason, the most frequent first."""
+    """The pending rejected rows by source and reason, the most frequent first."""
     rows = connection.execute(
         sa.text(
             f"""
@@ -145,7 +145,7 @@ def read_rejected_reasons(connection: sa.Connection) -> list[RejectedReason]:
 def read_rejected_reasons_of(
     connection: sa.Connection, store_ids: AbstractSet[str]
 ) -> list[RejectedReason]:
-    """As `read_rejected_reasons`, of the rows that name one of these stores."""
+    """As `read_rejected_reasons`, for rows of these stores only."""
     rows = connection.execute(
         sa.text(
             f"""
@@ -171,9 +171,9 @@ def read_rejected_reasons_of(
 
 
 def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
-    """Ids of stores that have no hours because each row of theirs was rejected, in order.
+    """Ids, in order, of stores without hours because all their rows were rejected.
 
-    They count as always open. A row whose text cannot be taken apart names no store.
+    These stores count as always open. Rows that cannot be parsed are of no store.
     """
     rows = connection.execute(
         sa.text(

@@ -1,4 +1,4 @@
-"""Questions that prove the tables right: each answer counts what contradicts a rule."""
+"""Consistency checks of the tables: each counts the violations of a rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from storemon_pipeline.uptime.status_runs import compress
 
 
 def count_unaccounted_polls(bulk: Bulk) -> int:
-    """Polls that loads have counted as new and none has removed, minus polls that the runs count.
+    """Polls that were counted as new and not removed, minus the polls in status runs; 0 if correct.
 
-    An undone load still counts: a poll that it brought first and others said as well has stayed.
+    Undone loads count as well, because polls that other loads repeated have stayed.
     """
     return int(
         bulk.scalar(
@@ -36,10 +36,11 @@ def count_unaccounted_polls(bulk: Bulk) -> int:
 
 
 def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
-    """Polls that these loads have counted as new, minus those of which the first word is theirs.
+    """Polls that these loads counted as new, minus the stored polls that they loaded first.
 
-    Reads what was polled between the loads' bounds alone, unlike `count_unaccounted_polls`. That
-    the runs count those polls is for `compare_status_runs` to tell. No load of them was undone.
+    Unlike `count_unaccounted_polls` it reads only polls between the first and the last poll of the
+    loads. `compare_status_runs` checks that status runs count these polls. None of the loads was
+    undone.
     """
     if not load_ids:
         return 0
@@ -72,19 +73,19 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
 _EVERY_KEY: Final = range(2**31 - 1)
 _EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 _STORES_PER_CHUNK: Final = 1_000
-"""With polls every hour for 90 days, 2 million polls are in memory at a time."""
+"""With hourly polls for 90 days a chunk has about 2 million polls."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRunComparison:
-    """How many runs were made again from the polls, and how many were not as stored."""
+    """How many status runs were computed again from the polls, and how many differ."""
 
     compared: int
     different: int
 
 
 def compare_all_status_runs(bulk: Bulk, *, max_gap_us: int) -> StatusRunComparison:
-    """As `compare_status_runs`, with every poll that is kept, some stores at a time."""
+    """As `compare_status_runs`, for all stored polls, in chunks of stores."""
     kept_from = read_polls_kept_from(bulk)
     since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
     last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM stores")
@@ -104,9 +105,9 @@ def compare_all_status_runs(bulk: Bulk, *, max_gap_us: int) -> StatusRunComparis
 def compare_status_runs(
     bulk: Bulk, *, since: datetime, max_gap_us: int, store_keys: range = _EVERY_KEY
 ) -> StatusRunComparison:
-    """Make the runs again from the polls at or after an instant, and compare.
+    """Compute status runs again from the polls since an instant, and compare them.
 
-    Of a run that began before, its end and status are compared.
+    For those that began before, only the last poll and the status are compared.
     """
     since_us = microseconds(since)
     chosen = (since, store_keys.start, store_keys.stop)
@@ -128,28 +129,28 @@ def compare_status_runs(
     store = polls["store_key"].to_numpy().astype(np.int64)
     polled_at_us = microseconds_of(polls["polled_at"])
     order = np.lexsort((polled_at_us, store))
-    made = compress(
+    computed = compress(
         store[order],
         polled_at_us[order],
         polls["is_active"].to_numpy()[order],
         max_gap_us=max_gap_us,
     )
     status_runs = status_runs_from_rows(stored)
-    if len(made) != len(status_runs):
-        return StatusRunComparison(len(status_runs), max(len(made), len(status_runs)))
+    if len(computed) != len(status_runs):
+        return StatusRunComparison(len(status_runs), max(len(computed), len(status_runs)))
     began_before = status_runs.first_poll_us < since_us
     is_same = (
-        (made.store == status_runs.store)
-        & (made.last_poll_us == status_runs.last_poll_us)
-        & (made.is_active == status_runs.is_active)
-        & (began_before | (made.first_poll_us == status_runs.first_poll_us))
-        & (began_before | (made.polls == status_runs.polls))
+        (computed.store == status_runs.store)
+        & (computed.last_poll_us == status_runs.last_poll_us)
+        & (computed.is_active == status_runs.is_active)
+        & (began_before | (computed.first_poll_us == status_runs.first_poll_us))
+        & (began_before | (computed.polls == status_runs.polls))
     )
     return StatusRunComparison(len(status_runs), int((~is_same).sum()))
 
 
 def count_interval_faults(bulk: Bulk) -> int:
-    """Intervals that overlap or touch the one before, stores without any, weeks without pattern."""
+    """Count touching or overlapping intervals, stores without any, and weeks without a pattern."""
     return int(
         bulk.scalar(
             """
@@ -183,7 +184,7 @@ _DOES_NOT_ADD_UP: Final = " OR ".join(
 
 
 def count_uptime_faults(bulk: Bulk) -> int:
-    """Rows of `store_uptime` whose uptime and downtime are not their business time."""
+    """Count rows of `store_uptime` whose uptime and downtime do not add up to business time."""
     return int(
         bulk.scalar(
             f"SELECT count(*) FROM store_uptime WHERE {_DOES_NOT_ADD_UP}"  # noqa: S608
@@ -202,7 +203,7 @@ class RejectedExample:
 def read_rejected(
     bulk: Bulk, source: Source, *, reason: Reason | None = None, limit: int = 20
 ) -> tuple[int, list[RejectedExample]]:
-    """How many rows the last load of a source's files rejected, and the first of them."""
+    """The number of rows that the last load of a source's files rejected, and the first of them."""
     rows = bulk.fetch(
         """
         SELECT line, row_text, count(*) OVER () AS total FROM rejected_rows
@@ -211,7 +212,7 @@ def read_rejected(
              WHERE source = $1 AND file_path IS NOT NULL AND undone_at IS NULL
              ORDER BY load_id DESC LIMIT 1)
             UNION ALL
-            -- The files of a snapshot are one, each with the load in which it was read last.
+            -- A snapshot is the union of its files, each with its last load.
             SELECT load_id FROM ingested_files WHERE source = $1 AND source <> $4
         )
           AND replayed_by_load_id IS NULL

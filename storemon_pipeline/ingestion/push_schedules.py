@@ -1,4 +1,4 @@
-"""Hours, zones and closures that a client pushes: one request is one load."""
+"""Pushing hours, zones and closures: one request is one load."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -25,7 +25,7 @@ from storemon_pipeline.schedules.closures import (
 
 
 class NoClosureError(Exception):
-    """No closure of this id holds."""
+    """There is no closure in force with this id."""
 
 
 def push_rows(
@@ -37,10 +37,10 @@ def push_rows(
     patience: timedelta,
     audit: AuditEvent | None = None,
 ) -> PushedLoad:
-    """The rows are in the database as one load of hours, zones or closures, with `audit`.
+    """Load the rows of hours, zones or closures as one load, and write the `audit` event.
 
-    Each row has the columns of the source's file, as text. Raises BadRowsError when one of them
-    cannot be read; nothing is loaded then. Raises BusyError as `push_polls` does.
+    Each row has the columns of the source's file, as text. If a row cannot be read, raises
+    BadRowsError and loads nothing. Raises BusyError as `push_polls` does.
     """
     snapshot = SNAPSHOTS[source]
     frame = _parse(source, rows)
@@ -62,7 +62,7 @@ def push_closure(
     patience: timedelta,
     audit: AuditEvent | None = None,
 ) -> tuple[StoredClosure, bool]:
-    """The closure holds; whether it is new. Raises as `push_rows` does."""
+    """Add a closure; return it, and whether it is new. Raises as `push_rows` does."""
     frame = _parse(Source.CLOSURES, [row])
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
@@ -82,14 +82,14 @@ def cancel_pushed_closure(
     only_stores: AbstractSet[str] | None = None,
     audit: AuditEvent | None = None,
 ) -> None:
-    """The closure of this id holds no more.
+    """Cancel the closure with this id.
 
-    Raises NoClosureError when none does, or it is not of one of `only_stores`.
+    Raises NoClosureError when it is not in force, or is not of one of `only_stores`.
     """
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
         if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
-            raise NoClosureError(f"no closure {closure_id} holds")
+            raise NoClosureError(f"there is no closure {closure_id} in force")
         close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
         append_event(bulk, audit)
 

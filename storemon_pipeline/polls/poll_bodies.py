@@ -1,7 +1,6 @@
-"""Bodies of pushed polls become rows of text: one JSON object, a JSON array, NDJSON or CSV.
+"""Parsing the body of a push of polls: a JSON object, a JSON array, NDJSON or CSV.
 
-What the texts mean is the matter of polls.py; how a body travels (its encoding, its greatest
-size) that of whoever receives it.
+Values are parsed by `poll_rows`. Content encoding and size limits belong to the API.
 """
 
 import csv
@@ -23,13 +22,13 @@ from storemon_pipeline.files.csv_text import open_text_file
 from storemon_pipeline.polls.poll_rows import COLUMNS, Polls, join_polls, parse_polls
 
 HEADER: Final = ",".join(column.name for column in COLUMNS)
-"""The header under which the rejected rows of a JSON body can be read again."""
+"""The CSV header for replaying rejected rows of a JSON body."""
 
 _NAMES: Final = tuple(column.name for column in COLUMNS)
 
 
 class BodyFormat(StrEnum):
-    """How a body holds its polls."""
+    """The format of a body."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -37,18 +36,18 @@ class BodyFormat(StrEnum):
 
 
 class UnusableBodyError(Exception):
-    """A body of which no row can be used; `str()` is one readable sentence."""
+    """A body that cannot be parsed at all; `str()` says why."""
 
 
 class TooManyRowsError(Exception):
-    """A body with more rows than are taken at once."""
+    """A body with more rows than one push may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushedPolls:
-    """What a body gave. The `line` of a poll or a rejected row is its index in the body, from 0.
+    """The rows of a body. The `line` of a poll or a rejected row is its index in the body, from 0.
 
-    `header` is the line under which the text of a rejected row can be read again.
+    `header` is the CSV header for replaying rejected rows.
     """
 
     polls: Polls
@@ -64,9 +63,9 @@ class PushedPolls:
 def parse_poll_body(
     body: bytes, body_format: BodyFormat, *, max_rows: int, now_us: int, kept_from_us: int | None
 ) -> PushedPolls:
-    """Read the polls of a body; rules for each are those of a file.
+    """Parse the polls of a body, by the same rules as for files.
 
-    Raises UnusableBodyError, and TooManyRowsError beyond `max_rows`.
+    Raises UnusableBodyError, and TooManyRowsError for more than `max_rows`.
     """
     if body_format is BodyFormat.CSV:
         return _parse_csv(body, max_rows=max_rows, now_us=now_us, kept_from_us=kept_from_us)
@@ -83,11 +82,11 @@ def parse_poll_body(
     )
     rejected = [
         RejectedRow.of(at, _as_bytes(rows[at]), reason) for at, reason in broken.items()
-    ] + _turned_away(verdict, index, lambda place: _as_csv(texts[place]))
+    ] + _rejected(verdict, index, lambda place: _as_csv(texts[place]))
     return PushedPolls(polls, tuple(sorted(rejected, key=lambda row: row.line)), HEADER)
 
 
-def _turned_away(
+def _rejected(
     verdict: Verdict, index: npt.NDArray[np.int64], text: Callable[[int], bytes]
 ) -> list[RejectedRow]:
     return [
@@ -97,7 +96,7 @@ def _turned_away(
 
 
 def _parse_csv(body: bytes, *, max_rows: int, now_us: int, kept_from_us: int | None) -> PushedPolls:
-    """Read a CSV body by the reader of files, which takes a path."""
+    """Parse a CSV body with the file reader, which needs a path."""
     parts: list[Polls] = []
     rejected: list[RejectedRow] = []
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
@@ -146,16 +145,16 @@ def _json_array(body: bytes) -> Sequence[object]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UnusableBodyError("it is not JSON") from error
+        raise UnusableBodyError("the body is not JSON") from error
     if isinstance(value, dict):
         return [value]
     if isinstance(value, list):
         return value
-    raise UnusableBodyError("it is neither a JSON object nor an array of objects")
+    raise UnusableBodyError("the body is neither a JSON object nor an array of objects")
 
 
 def _json_lines(body: bytes) -> Sequence[object]:
-    """One value for each line that is not blank; a line that is no JSON stands for itself."""
+    """One value for each non-blank line: the parsed JSON, or the line itself if it is not JSON."""
     rows: list[object] = []
     for line in body.splitlines():
         if line.strip():
@@ -167,7 +166,7 @@ def _json_lines(body: bytes) -> Sequence[object]:
 
 
 def _texts(rows: Sequence[object]) -> tuple[list[tuple[str, ...]], dict[int, Reason]]:
-    """The three texts of each row that has them, and the rows that have not, by index."""
+    """The three fields of each valid row, and the reasons for the other rows by index."""
     texts: list[tuple[str, ...]] = []
     broken: dict[int, Reason] = {}
     for index, row in enumerate(rows):
@@ -186,7 +185,7 @@ def _texts(rows: Sequence[object]) -> tuple[list[tuple[str, ...]], dict[int, Rea
 
 
 def _text(value: object) -> str:
-    """A field as text: ids may come as numbers, and what is no text at all is no value."""
+    """A field as text. Integers are accepted, for ids; any other type counts as empty."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -203,7 +202,7 @@ def _is_encodable(text: str) -> bool:
 
 
 def _as_bytes(row: object) -> bytes:
-    """A row that could not be taken for three texts, as it came or as JSON in ASCII."""
+    """An invalid row: the original line, or the value as ASCII JSON."""
     return row if isinstance(row, bytes) else json.dumps(row).encode()
 
 

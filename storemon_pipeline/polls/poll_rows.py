@@ -1,7 +1,7 @@
-"""Rows of store_status become polls.
+"""Parsing rows of store_status into polls.
 
-How a file is cut into rows is the matter of text_files.py; which poll wins where two speak of
-the same instant is the matter of storage.
+Files are split into rows by the `files` room. Which of two polls of one instant counts is decided
+in `poll_table`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from storemon_pipeline.files.timestamps import parse_instants
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 FUTURE_TOLERANCE_US: Final = 5 * 60 * 1_000_000
-"""How far a poll may lie after the clock that reads it."""
+"""How far a poll may be ahead of the clock."""
 
 COLUMNS: Final = (Column("store_id"), Column("timestamp_utc"), Column("status"))
 
@@ -32,7 +32,7 @@ _UNKNOWN: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Polls:
-    """Polls in the order in which they were read.
+    """Polls in order of reading.
 
     store_ids: (k,) the distinct ids, as str; store: (n,) index into them; polled_at_us: (n,)
     microseconds since 1970-01-01T00:00Z; line: (n,) ascending.
@@ -47,10 +47,10 @@ class Polls:
 
 @dataclass(frozen=True, slots=True)
 class PollsRead:
-    """What a file of polls gave: rows_read = polls + rejected.
+    """The rows of a file of polls: rows_read = polls + rejected.
 
-    `header` is the file's header line, under which a rejected row's text can be read again;
-    `next_line` is the number of the line after what was read.
+    `header` is the file's header line, which is needed to replay rejected rows; `next_line` is the
+    number of the line after the last one read.
     """
 
     polls: Polls
@@ -70,10 +70,10 @@ def parse_polls(
     now_us: int,
     kept_from_us: int | None = None,
 ) -> tuple[Polls, Verdict]:
-    """Read polls from three string arrays (n,); nulls count as empty.
+    """Parse polls from three string arrays (n,); nulls count as empty.
 
-    Returns the good ones and the verdict on all n. `line` (n,) numbers the rows, `now_us` is the
-    reading clock, and polls before `kept_from_us` are turned away.
+    Returns the valid polls, and the verdict on all n rows. `line` (n,) are the line numbers,
+    `now_us` is the current time, and polls before `kept_from_us` are rejected.
     """
     verdict = Verdict(len(line))
     ids, store = distinct_texts(store_id)
@@ -106,7 +106,7 @@ def parse_polls(
 
 
 def join_polls(parts: Sequence[Polls]) -> Polls:
-    """Return the polls of all parts, one after the other, under one numbering of the stores."""
+    """Concatenate polls, with a common numbering of the stores."""
     ids = np.concatenate([np.zeros(0, dtype=object), *(part.store_ids for part in parts)])
     number, store_ids = pd.factorize(ids)
     offset = np.cumsum([0, *(len(part.store_ids) for part in parts)])
@@ -131,10 +131,10 @@ def read_polls_file(
     on_progress: Progress | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> PollsRead:
-    """Read a file of polls, holding the text of one block of about `block_bytes` at a time.
+    """Read a file of polls in blocks of about `block_bytes`.
 
-    A poll more than FUTURE_TOLERANCE_US after `now_us`, or before `kept_from_us`, is rejected.
-    Raises UnusableFileError.
+    Polls later than `now_us` by more than FUTURE_TOLERANCE_US, or before `kept_from_us`, are
+    rejected. Raises UnusableFileError.
     """
     parts: list[Polls] = []
     rejected: list[RejectedRow] = []

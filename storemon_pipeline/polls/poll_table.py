@@ -1,6 +1,6 @@
-"""Polls and the status runs they make: written together, so that runs are never behind.
+"""Writing polls and their status runs in one transaction, so that the two always agree.
 
-Every function here runs inside a transaction that holds the lock of those who write polls.
+The caller's transaction holds the lock of writers of polls.
 """
 
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from storemon_pipeline.stores.store_keys import store_keys
 from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
 _MANY_ROWS: Final = 50_000
-"""So many new rows that the planner's statistics are renewed at once."""
+"""Above this number of new rows the planner's statistics are updated immediately."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Polls of one arrival, sorted by store and instant, one per (store, instant)."""
+    """New polls, sorted by store and instant, one per (store, instant)."""
 
     store: IntArray
     polled_at_us: IntArray
@@ -43,7 +43,7 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database holds from the anchors on, sorted by store and instant."""
+    """The stored polls after the anchors, sorted by store and instant."""
 
     store: IntArray
     polled_at_us: IntArray
@@ -52,15 +52,15 @@ class _Known:
 
 
 def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowCounts:
-    """Write the polls of one file or pushed batch and mend the status runs around them.
+    """Write the polls of one file or push, and update the status runs around them.
 
-    Afterwards `store_status` says for each (store, instant) what its last arrival said, and
-    `status_runs` is what those polls compress into. `polls` are in order of arrival. The row counts
-    have no rejected rows. Raises PollsNotKeptError when a poll is older than polls are kept.
+    Afterwards `store_status` has the last arrival for each (store, instant), and `status_runs` is
+    the compression of all polls. `polls` are in order of arrival. The row counts have no rejected
+    rows. Raises PollsNotKeptError when a poll is older than the retention period.
     """
     kept_from_us = read_polls_kept_from_us(bulk)
     if kept_from_us is not None and (polls.polled_at_us < kept_from_us).any():
-        raise PollsNotKeptError(f"polls before {instant(kept_from_us)} are not kept any more")
+        raise PollsNotKeptError(f"polls before {instant(kept_from_us)} are no longer kept")
     batch, repeated = _last_of_each(store_keys(bulk, polls.store_ids.tolist()), polls)
     if len(batch.store) == 0:
         return repeated
@@ -99,11 +99,10 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
 
 
 def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
-    """Every poll of a load says what it would say without it; returns how many polls are gone.
+    """Undo the polls of a load; return how many polls were deleted.
 
-    What the load replaced comes back, what later loads replaced stays as they said it, and the
-    status runs are mended. Nothing is left of the load's polls. The polls of the load are not older
-    than polls are kept.
+    Polls that the load replaced are restored. Polls that later loads replaced stay as these wrote
+    them. The status runs are updated. The load's polls must be within the retention period.
     """
     gone, back = _owned_polls(bulk, load_id)
     bulk.execute("DELETE FROM superseded_polls WHERE load_id = $1", (load_id,))
@@ -131,7 +130,7 @@ def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
 
 
 def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
-    """The polls that this load said last: those that nobody else said, and what the others were."""
+    """The current polls of this load: those of no other load, and the others as before the load."""
     (bounds,) = bulk.fetch(
         "SELECT first_polled_at, last_polled_at FROM loads WHERE load_id = $1", (load_id,)
     ).to_pylist()
@@ -151,19 +150,19 @@ def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
         """,
         (load_id, bounds["first_polled_at"], bounds["last_polled_at"]),
     )
-    said_before = np.asarray(pc.is_valid(rows["is_active"]), np.bool_)
+    has_earlier = np.asarray(pc.is_valid(rows["is_active"]), np.bool_)
     polls = _Batch(
         rows["store_key"].to_numpy().astype(np.int64),
         microseconds_of(rows["polled_at"]),
         np.asarray(pc.fill_null(rows["is_active"], fill_value=False), np.bool_),
     )
     polls = polls.take(order := np.lexsort((polls.polled_at_us, polls.store)))
-    said_before = said_before[order]
-    return polls.take(~said_before), polls.take(said_before)
+    has_earlier = has_earlier[order]
+    return polls.take(~has_earlier), polls.take(has_earlier)
 
 
 def _restore(bulk: Bulk, gone: _Batch, back: _Batch) -> None:
-    """Polls that nobody else said are removed, the others are again those of the load before."""
+    """Delete the polls `gone`, and restore the polls `back` from the load before."""
     for name, polls in (("gone_polls", gone), ("restored_polls", back)):
         bulk.stage(
             name,
@@ -182,16 +181,16 @@ def _restore(bulk: Bulk, gone: _Batch, back: _Batch) -> None:
     )
     bulk.execute(
         """
-        WITH last_said AS (
+        WITH last_superseded AS (
             SELECT DISTINCT ON (store_key, polled_at) s.*
             FROM superseded_polls s JOIN pg_temp.restored_polls USING (store_key, polled_at)
             ORDER BY store_key, polled_at, load_id DESC
         ), taken AS (
-            DELETE FROM superseded_polls s USING last_said l
+            DELETE FROM superseded_polls s USING last_superseded l
             WHERE s.store_key = l.store_key AND s.polled_at = l.polled_at AND s.load_id = l.load_id
         )
         UPDATE store_status p SET is_active = l.is_active, load_id = l.load_id
-        FROM last_said l WHERE p.store_key = l.store_key AND p.polled_at = l.polled_at
+        FROM last_superseded l WHERE p.store_key = l.store_key AND p.polled_at = l.polled_at
         """
     )
 
@@ -204,7 +203,7 @@ def polled_bounds_us(polls: Polls) -> tuple[int, int] | None:
 
 
 def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, RowCounts]:
-    """The last row of each (store, instant), and the row counts of the rows before it."""
+    """The last row of each (store, instant), and the row counts of the other rows."""
     store = keys[polls.store] if len(keys) else np.empty(0, np.int64)
     order = _order_of_arrival(store, polls.polled_at_us)
     rows = _Batch(store[order], polls.polled_at_us[order], polls.is_active[order])
@@ -216,27 +215,27 @@ def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, RowCounts]:
         return rows, RowCounts(0, 0, 0, 0)
     batch = rows.take(is_last)
     final = batch.is_active[np.cumsum(is_last) - is_last]
-    is_overtaken = ~is_last & (final != rows.is_active)
-    replaced = int(is_overtaken.sum())
+    is_replaced = ~is_last & (final != rows.is_active)
+    replaced = int(is_replaced.sum())
     return batch, RowCounts(0, replaced, int((~is_last).sum()) - replaced, 0)
 
 
 def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
-    """The positions sorted by store and instant, rows of one identity as they came."""
+    """The sort order by store and instant; rows of the same key keep their order."""
     first_us, last_us = (int(polled_at_us.min()), int(polled_at_us.max())) if len(store) else (0, 0)
     length = last_us - first_us + 1
     if (int(store.max(initial=0)) + 1) * length >= 2**63:
         return np.lexsort((polled_at_us, store))
-    identity = store * length + (polled_at_us - first_us)
-    order = np.argsort(identity)  # a fifth of the time of a stable sort, which few files need
-    in_order = identity[order]
+    key = store * length + (polled_at_us - first_us)
+    order = np.argsort(key)  # five times as fast as a stable sort, which few files need
+    in_order = key[order]
     if (in_order[1:] == in_order[:-1]).any():
-        return np.argsort(identity, kind="stable")
+        return np.argsort(key, kind="stable")
     return order
 
 
 def _last_status_runs(bulk: Bulk, batch: _Batch) -> StatusRuns:
-    """The last run of every store in the batch that has one."""
+    """The last status run of each store in the batch, if it has one."""
     bulk.stage("batch_stores", pa.table({"store_key": np.unique(batch.store).astype(np.int32)}))
     return status_runs_from_rows(
         bulk.fetch(
@@ -253,7 +252,7 @@ def _last_status_runs(bulk: Bulk, batch: _Batch) -> StatusRuns:
 
 
 def _late_stores(batch: _Batch, tails: StatusRuns) -> tuple[IntArray, IntArray]:
-    """The stores with a poll not after their last one, and the earliest such poll of each."""
+    """The stores with new polls before their last stored poll, and the earliest of these polls."""
     first_row = np.searchsorted(batch.store, tails.store)
     earliest_us = batch.polled_at_us[first_row]
     is_late = earliest_us <= tails.last_poll_us
@@ -263,15 +262,15 @@ def _late_stores(batch: _Batch, tails: StatusRuns) -> tuple[IntArray, IntArray]:
 def _anchor(
     bulk: Bulk, late: IntArray, since_us: IntArray
 ) -> tuple[StatusRuns, _Known, StatusRuns]:
-    """What must be known to mend late stores: anchors, polls after them, and the runs to replace.
+    """Read what is needed for late polls: anchors, polls after them, and status runs to replace.
 
-    An anchor is the part that surely stays of the run before the earliest late poll: up to the
-    last poll before that. From there on all polls of the store are read.
+    An anchor is the part of a status run that cannot change: up to the last stored poll before the
+    store's earliest late poll. All polls of the store after its anchor are read.
     """
     none = np.empty(0, np.int64)
     if len(late) == 0:
-        nobody = StatusRuns(none, none, none, none.astype(np.bool_), none)
-        return nobody, _Known(none, none, none.astype(np.bool_), none), nobody
+        no_runs = StatusRuns(none, none, none, none.astype(np.bool_), none)
+        return no_runs, _Known(none, none, none.astype(np.bool_), none), no_runs
     bulk.stage(
         "late_stores",
         pa.table({"store_key": late.astype(np.int32), "since": timestamps(since_us)}),
@@ -329,7 +328,7 @@ def _anchor(
 
 
 def _cut(whole: pa.Table, known: _Known) -> StatusRuns:
-    """Runs cut off behind their anchor; `known` are the polls behind all anchors."""
+    """Status runs cut off at `anchor_at`; `known` are the polls after the anchors."""
     status_runs = status_runs_from_rows(whole)
     by_store = np.argsort(whole["store_key"].to_numpy())
     anchor_us = microseconds_of(whole["anchor_at"])[by_store]
@@ -348,13 +347,13 @@ def _cut(whole: pa.Table, known: _Known) -> StatusRuns:
 
 
 def _match(batch: _Batch, known: _Known) -> IntArray:
-    """For each poll of the batch the row of `known` with its identity, or -1."""
+    """For each poll of the batch the row in `known` of the same store and instant, or -1."""
     matched = np.full(len(batch.store), -1, np.int64)
     if len(known.store) == 0:
         return matched
     store = np.concatenate([known.store, batch.store])
     polled_at_us = np.concatenate([known.polled_at_us, batch.polled_at_us])
-    order = np.lexsort((polled_at_us, store))  # stable: the known row comes before its like
+    order = np.lexsort((polled_at_us, store))  # stable: the known row comes before the new one
     is_pair = (store[order][1:] == store[order][:-1]) & (
         polled_at_us[order][1:] == polled_at_us[order][:-1]
     )
@@ -364,9 +363,9 @@ def _match(batch: _Batch, known: _Known) -> IntArray:
 
 
 def _compare(bulk: Bulk, load: Load, batch: _Batch, known: _Known) -> tuple[IntArray, BoolArray]:
-    """The known row of each poll (-1: none), and whether the poll is an arrival.
+    """The known row of each poll (-1: none), and whether the poll counts as an arrival.
 
-    What a file said before, and says again in the same words, has not arrived again.
+    A poll that the same file had before, with the same status, is not a new arrival.
     """
     matched = _match(batch, known)
     is_arrival = np.ones(len(matched), np.bool_)
@@ -388,13 +387,13 @@ def _compare(bulk: Bulk, load: Load, batch: _Batch, known: _Known) -> tuple[IntA
     is_foreign = is_known.copy()
     is_foreign[is_known] = ~is_own
     if is_foreign.any() and len(own_loads):
-        is_arrival[is_foreign] = ~_said_before(bulk, batch.take(is_foreign), load)
+        is_arrival[is_foreign] = ~_is_repeated(bulk, batch.take(is_foreign), load)
     return matched, is_arrival
 
 
-def _said_before(bulk: Bulk, batch: _Batch, load: Load) -> BoolArray:
-    """Whether this load's file last said the same of each poll, before another load took it."""
-    said = np.zeros(len(batch.store), np.bool_)
+def _is_repeated(bulk: Bulk, batch: _Batch, load: Load) -> BoolArray:
+    """Whether the file's own last version of each superseded poll had the same status."""
+    is_repeated = np.zeros(len(batch.store), np.bool_)
     bulk.stage(
         "repeated_polls",
         pa.table(
@@ -416,12 +415,12 @@ def _said_before(bulk: Bulk, batch: _Batch, load: Load) -> BoolArray:
         """,
         (load.source.value, load.file_path),
     )
-    said[rows["position"].to_numpy()] = rows["is_same"].to_numpy()
-    return said
+    is_repeated[rows["position"].to_numpy()] = rows["is_same"].to_numpy()
+    return is_repeated
 
 
 def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
-    """New identities are added, into partitions that exist from now on."""
+    """Append new polls; missing partitions are created."""
     if len(polls.store) == 0:
         return
     rows = pa.table(
@@ -442,12 +441,11 @@ def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
 
 
 def _append_partition(bulk: Bulk, week: int, rows: pa.Table, is_in_week: BoolArray) -> bool:
-    """Make the partition of a week with its first rows; False when it exists already.
+    """Create the partition of a week with its first rows; False when it exists already.
 
-    The key is made when the rows are in, which takes half the time of rows that each look for
-    their place in it.
+    The primary key is created after the rows are copied, which halves the time.
     """
-    # Not by strftime: it writes the year 7 as 7, which PostgreSQL takes for 2007.
+    # Not with strftime, which formats the year 7 as "7"; PostgreSQL would read that as 2007.
     start = instant(week * PARTITION_US + MONDAY_US).date().isoformat()
     end = instant((week + 1) * PARTITION_US + MONDAY_US).date().isoformat()
     name = f"store_status_{start.replace('-', '_')}"
@@ -463,7 +461,7 @@ def _append_partition(bulk: Bulk, week: int, rows: pa.Table, is_in_week: BoolArr
 
 
 def _supersede(bulk: Bulk, load: Load, polls: _Batch) -> None:
-    """Known identities get this load's statement; what stood there is kept as superseded."""
+    """Overwrite stored polls with those of this load; keep the old ones as superseded."""
     if len(polls.store) == 0:
         return
     bulk.stage(
@@ -494,7 +492,7 @@ def _supersede(bulk: Bulk, load: Load, polls: _Batch) -> None:
 
 
 def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: IntArray) -> _Batch:
-    """The known polls as the batch leaves them, sorted by store and instant."""
+    """The known polls after the batch, sorted by store and instant."""
     is_active = known.is_active.copy()
     is_correction = is_effective & (matched >= 0)
     is_active[matched[is_correction]] = batch.is_active[is_correction]
@@ -510,10 +508,10 @@ def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: Int
 
 
 def _write_status_runs(bulk: Bulk, old: StatusRuns, new: StatusRuns) -> None:
-    """The rows of `old` become those of `new`; both are sorted, and equal rows stay untouched."""
+    """Replace the status runs `old` by `new`; both are sorted. Equal rows are not written."""
     store = np.concatenate([old.store, new.store])
     first_us = np.concatenate([old.first_poll_us, new.first_poll_us])
-    order = np.lexsort((first_us, store))  # stable: the old row comes before its successor
+    order = np.lexsort((first_us, store))  # stable: the old row comes before the new one
     is_pair = (store[order][1:] == store[order][:-1]) & (
         first_us[order][1:] == first_us[order][:-1]
     )
@@ -546,10 +544,10 @@ def _write_status_runs(bulk: Bulk, old: StatusRuns, new: StatusRuns) -> None:
             """
         )
     added = new.take(is_added)
-    # In the order of time, so that recent runs lie together also after a first load.
+    # In order of time, so that recent status runs share pages even after a first load.
     bulk.append("status_runs", rows_from_status_runs(added.take(np.argsort(added.first_poll_us))))
     if len(added):
-        # Pages that the index by time has no bounds of yet are read by whoever asks for any time.
+        # Every query by time reads the pages that the BRIN index has not summarised yet.
         bulk.execute(
             "SELECT brin_summarize_new_values('ix_status_runs_first_poll_at_last_poll_at')"
         )

@@ -1,4 +1,4 @@
-"""Polls that a client pushes: one request is one load, written whole or not at all."""
+"""Pushing polls: one request is one load, which is written as a whole or not at all."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,7 +21,7 @@ from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
 from storemon_pipeline.polls.retention import PollsNotKeptError, read_polls_kept_from_us
 
 MAX_ROWS: Final = 50_000
-"""So many polls are taken at once."""
+"""The most polls in one push."""
 
 __all__ = [
     "MAX_ROWS",
@@ -44,13 +44,13 @@ def push_polls(
     only_stores: frozenset[str] | None = None,
     audit: AuditEvent | None = None,
 ) -> PushedLoad:
-    """The polls of a body are in the database, with the status runs that they make and `audit`.
+    """Load the polls of a body, update the status runs, and write the `audit` event.
 
-    `now` is the ingesting clock. With `is_rejecting` bad rows become rejected rows and the others
-    are loaded; without it one bad row leaves everything as it was and raises BadRowsError. Raises
-    BusyError when another load is being written for longer than `patience`, UnusableBodyError and
-    TooManyRowsError, and ForeignStoreError for rows of others than `only_stores`, bad ones too:
-    they may be replayed one day.
+    `now` is the current time. With `is_rejecting` bad rows are stored as rejected rows and the
+    others are loaded; without it a bad row raises BadRowsError and nothing is loaded. Raises
+    BusyError when another load takes longer than `patience`, UnusableBodyError, TooManyRowsError,
+    and ForbiddenStoreError for rows of stores outside `only_stores`, even for bad rows, because
+    they may be replayed later.
     """
     with bulk_transaction(url) as bulk:
         kept_from_us = read_polls_kept_from_us(bulk)
@@ -70,12 +70,12 @@ def push_polls(
     try:
         return _write(url, pushed, now=now, patience=patience, audit=audit)
     except PollsNotKeptError as error:
-        # Old polls were dropped since the border was read: the next try sees the new one.
+        # Old polls were dropped since the retention limit was read: a retry reads the new limit.
         raise BusyError(patience) from error
 
 
 def _named_stores(pushed: PushedPolls) -> set[str]:
-    """The ids of all stores that a body names."""
+    """The ids of all stores in a body."""
     rejected = {
         store_id_of_row(
             pushed.header,

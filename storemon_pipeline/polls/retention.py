@@ -1,6 +1,6 @@
-"""What is kept of raw polls and of reports, and what is dropped when its time is over.
+"""Retention of raw polls.
 
-Status runs, versions and closures are never dropped: every report can be made from them.
+Status runs, versions and closures are never dropped, so any report can be computed again.
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ MONDAY_US: Final = 4 * DAY_US
 
 
 class PollsNotKeptError(Exception):
-    """Polls that were good when they were read and have become too old since; read them again."""
+    """Polls became older than the retention period since they were parsed; parse them again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedPolls:
-    """What a retention run dropped."""
+    """The numbers of dropped partitions and superseded polls."""
 
     partitions: int
     superseded_polls: int
 
 
 def read_polls_kept_from(bulk: Bulk) -> datetime | None:
-    """The instant before which polls are refused; None while none was ever dropped."""
+    """The instant before which polls are rejected; None if none were ever dropped."""
     rows = bulk.fetch("SELECT polls_kept_from FROM retention_state").to_pylist()
     return rows[0]["polls_kept_from"] if rows else None
 
@@ -43,17 +43,17 @@ def read_polls_kept_from_us(bulk: Bulk) -> int | None:
 
 
 def drop_old_polls(bulk: Bulk, *, newest: datetime, keep: timedelta) -> DroppedPolls:
-    """Raw polls are gone by the week once they are older than `keep`, counted from the newest.
+    """Drop the weeks of raw polls that are older than `keep` before the newest poll.
 
-    From now on polls of weeks that began before `newest - keep` are refused. The week before that
-    border stays as well: mending the runs around the oldest poll that is taken needs the poll
-    before it, which is less than a day away wherever a run contains both. The border never moves
-    back. The transaction holds the lock of those who write polls.
+    Polls before the week of `newest - keep` are rejected from now on. The week before that limit is
+    kept as well: updating the status runs around the oldest accepted poll needs the poll before it,
+    which is less than a day away if both are in one status run. The limit never moves back. The
+    transaction holds the lock of writers of polls.
     """
     wanted_us = microseconds(newest - keep)
-    border_us = wanted_us - (wanted_us - MONDAY_US) % PARTITION_US
-    border_us = max(border_us, read_polls_kept_from_us(bulk) or border_us)
-    drop_before = instant(border_us - PARTITION_US)
+    limit_us = wanted_us - (wanted_us - MONDAY_US) % PARTITION_US
+    limit_us = max(limit_us, read_polls_kept_from_us(bulk) or limit_us)
+    drop_before = instant(limit_us - PARTITION_US)
     partitions = bulk.fetch(
         """
         SELECT c.oid::regclass::text AS name FROM pg_inherits i
@@ -79,6 +79,6 @@ def drop_old_polls(bulk: Bulk, *, newest: datetime, keep: timedelta) -> DroppedP
         INSERT INTO retention_state (polls_kept_from) VALUES ($1)
         ON CONFLICT (is_only_row) DO UPDATE SET polls_kept_from = excluded.polls_kept_from
         """,
-        (instant(border_us),),
+        (instant(limit_us),),
     )
     return DroppedPolls(len(partitions), int(superseded))

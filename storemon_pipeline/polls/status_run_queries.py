@@ -1,4 +1,4 @@
-"""What history needs of the database: runs of any period, of all stores or of one."""
+"""Queries of status runs and raw polls, of all stores or of one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,9 +27,9 @@ class RawPolls:
 def read_status_runs_since(
     bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
 ) -> StatusRuns:
-    """The runs that touch `(since, until]`, and of a store that none covers at `since` the last.
+    """The status runs that touch `(since, until]`, and the last one before for each store.
 
-    So of each store the first run here is the last one that began by `since`, if there is one.
+    So the first status run of each store is the last one that began by `since`, if there is one.
     """
     chosen = stores.condition(parameter=3)
     touching = _runs(
@@ -67,7 +67,7 @@ def read_status_runs_since(
 
 
 def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
-    """All runs of the only store of an index."""
+    """All status runs of an index with one store."""
     return _runs(
         bulk.fetch(
             """
@@ -81,7 +81,7 @@ def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
 
 
 def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
-    """Of each store whose last run is inactive, that run and all back to the last active one."""
+    """For each store whose last status run is inactive: all from the last active one on."""
     chosen = stores.condition()
     return _runs(
         bulk.fetch(
@@ -109,7 +109,7 @@ def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Status
 def read_status_runs_of_incidents_since(
     bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
 ) -> StatusRuns:
-    """Of each store the last active run that begins by `since`, and all that follow to `until`."""
+    """For each store: the last active status run that begins by `since`, and all up to `until`."""
     return _runs(
         bulk.fetch(
             """
@@ -130,13 +130,13 @@ def read_status_runs_of_incidents_since(
 
 
 def read_first_poll(bulk: Bulk) -> datetime | None:
-    """The instant of the first poll of all, or None without any."""
+    """The instant of the first poll of all stores, or None without polls."""
     first: datetime | None = bulk.scalar("SELECT min(first_poll_at) FROM status_runs")
     return first
 
 
 def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
-    """The instant of each store's first poll, shape `(stores,)`; `NEVER` without one."""
+    """The instant of each store's first poll, shape `(stores,)`; `NEVER` without polls."""
     chosen = stores.condition()
     rows = bulk.fetch(
         f"""
@@ -155,7 +155,7 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
 
 
 def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> RawPolls:
-    """The raw polls of the only store of an index in `[start, end]`."""
+    """The raw polls in `[start, end]` of an index with one store."""
     rows = bulk.fetch(
         """
         SELECT polled_at, is_active FROM store_status
@@ -174,7 +174,7 @@ LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
 def read_status_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StatusRuns:
-    """The runs with a poll in the look-back before an instant, by position of their store."""
+    """The status runs with a poll in the look-back before an instant."""
     chosen = stores.condition(parameter=3)
     rows = bulk.fetch(
         f"""

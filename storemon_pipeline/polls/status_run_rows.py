@@ -1,4 +1,4 @@
-"""Rows of `status_runs` as the engine's runs, and runs as rows. Queries belong elsewhere."""
+"""Conversion between rows of the table `status_runs` and the engine's StatusRuns."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +9,9 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 def status_runs_from_rows(rows: pa.Table, store: IntArray | None = None) -> StatusRuns:
-    """Fetched rows, in any order, as runs sorted by store and time.
+    """Convert fetched rows, in any order, to status runs sorted by store and time.
 
-    `store`, shape `(n,)`, is what stands for the store of each row; without it the store's key.
+    `store`, shape `(n,)`, identifies the store of each row; by default this is the store's key.
     """
     if store is None:
         store = rows["store_key"].to_numpy().astype(np.int64)
@@ -25,7 +25,7 @@ def status_runs_from_rows(rows: pa.Table, store: IntArray | None = None) -> Stat
 
 
 def rows_from_status_runs(status_runs: StatusRuns) -> pa.Table:
-    """Runs, their stores being keys, as rows in the same order."""
+    """Convert status runs, whose stores are keys, to rows in the same order."""
     return pa.table(
         {
             "store_key": status_runs.store.astype(np.int32),

@@ -1,4 +1,4 @@
-"""What is older than it is kept goes: raw polls by the week, reports, closed alerts."""
+"""Enforce retention: drop weeks of raw polls, reports and closed alerts."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from storemon_pipeline.retention.expired_reports import expire_old_reports
 
 @dataclass(frozen=True, slots=True)
 class DroppedData:
-    """What went. Polls before `polls_kept_from` are refused; None while there are no polls."""
+    """Numbers of dropped rows. Polls before `polls_kept_from` are rejected; None without polls."""
 
     poll_partitions: int
     superseded_polls: int
@@ -24,9 +24,9 @@ class DroppedData:
 
 
 def drop_old_data(url: str, *, keep_polls: timedelta, keep_reports: timedelta) -> DroppedData:
-    """Raw polls and reports are gone that are older than so long before the newest poll.
+    """Drop raw polls and reports that are older than this before the newest poll.
 
-    Closed alerts go with the reports.
+    Closed alerts are kept as long as reports.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
@@ -41,6 +41,6 @@ def drop_old_data(url: str, *, keep_polls: timedelta, keep_reports: timedelta) -
 
 
 def check_all_status_runs(url: str) -> StatusRunComparison:
-    """Every status run is compared with what the polls that are kept make."""
+    """Compute all status runs again from the stored polls, and compare them."""
     with bulk_transaction(url) as bulk:
         return compare_all_status_runs(bulk, max_gap_us=read_max_gap_us(bulk))

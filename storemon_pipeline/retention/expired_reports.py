@@ -6,11 +6,11 @@ from storemon_pipeline.database.bulk import Bulk
 
 
 def expire_old_reports(bulk: Bulk, *, newest: datetime, keep: timedelta) -> int:
-    """Reports are expired once so much newer polls have come; returns how many are from now on.
+    """Expire reports that are older than `keep` before the newest poll; return how many.
 
-    A report's age is counted from the newest poll when it was made, a failed one's from its end.
-    Rows and CSV of results that no report has any more are gone; the line of each result stays, so
-    that revisions keep their numbers.
+    The age of a report counts from the newest poll when it was computed; of a failed report from
+    its end. Rows and CSV of results without a report are deleted. The row in `report_results`
+    stays, so that revision numbers do not change.
     """
     expired = bulk.scalar(
         """

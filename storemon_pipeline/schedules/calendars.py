@@ -1,4 +1,4 @@
-"""Reading hours, zones and closures of stores from the database into one business calendar."""
+"""Reading hours, zones and closures of stores into a business calendar."""
 
 from typing import Final
 
@@ -22,15 +22,15 @@ from storemon_pipeline.domain.windows import WEEK_US
 from storemon_pipeline.stores.store_index import StoreIndex
 
 _NO_WEEK: Final = 0
-"""Numbers begin at 1. A list of none has no type that the database could know."""
+"""Not a real week: ids begin at 1. The driver cannot infer a type for an empty list."""
 
 
 def read_calendar(
     bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int, has_closures: bool = True
 ) -> Calendar:
-    """Business time of the stores in `[start_us, end_us]`, from the versions that count.
+    """The business time of the stores in `[start_us, end_us]`.
 
-    Without closures it is what would be business time if there were none.
+    With `has_closures=False` closures are ignored.
     """
     weeks, hours = _read_hours(bulk, stores)
     return build_calendar(
@@ -45,7 +45,7 @@ def read_calendar(
 
 
 def read_report_calendar(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Calendar:
-    """The calendar of a report's longest window."""
+    """The calendar for a report's longest window."""
     return read_calendar(bulk, stores, start_us=as_of_us - WEEK_US, end_us=as_of_us)
 
 

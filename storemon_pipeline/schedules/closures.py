@@ -1,6 +1,6 @@
 """Planned closures: loading them from files and pushes, cancelling and listing them.
 
-What a closure takes out of business time is the matter of `uptime/calendar.py`.
+Their effect on business time belongs to `business_time.calendar`.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _WHAT: Final = ["store_key", "start_local_us", "end_local_us", "reason"]
 
 @dataclass(frozen=True, slots=True)
 class StoredClosure:
-    """A closure that holds. `store_id` `*` is every store, `end_local` None an open end."""
+    """A closure in force. `store_id` `*` means every store, `end_local` None an open end."""
 
     closure_id: int
     store_id: str
@@ -48,34 +48,34 @@ class StoredClosure:
 def write_closures(
     bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
 ) -> list[RowCounts]:
-    """Write the closures that are new; from files, cancel those that no file holds any more.
+    """Insert new closures; for files also cancel the closures that are no longer in any file.
 
     There is one frame and load per file. A frame has the columns `store_id`, `start_local_us`,
-    `end_local_us` (OPEN_END: none), `reason`. Files hold all closures of their source: one that
-    files said before and that is in none of them now is cancelled by the last load, and a changed
-    row is another closure. A closure that was cancelled by hand stays cancelled while files still
-    hold it. A push adds to what is there. No row is counted as rejected; a closure counts as
-    replaced when it takes the place of one with the same store and start.
+    `end_local_us` (OPEN_END: none), `reason`. Files hold all closures of their source: a closure
+    that was in a file and is now in none is cancelled by the last load, and a changed row is
+    another closure. A closure that was cancelled by hand stays cancelled, even if it is still in a
+    file. A push only adds closures. No row is counted as rejected; a closure counts as replaced
+    when it takes the place of one with the same store and start.
     """
     rows = _with_keys(bulk, pd.concat(frames, ignore_index=True))
     part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     distinct = rows.drop_duplicates()
     is_from_files = loads[0].file_path is not None
-    said = _said(bulk, is_from_files=is_from_files)
-    known = pd.MultiIndex.from_frame(said[_WHAT])
+    stored = _stored(bulk, is_from_files=is_from_files)
+    known = pd.MultiIndex.from_frame(stored[_WHAT])
     is_new = ~pd.MultiIndex.from_frame(distinct[_WHAT]).isin(known)
     new = distinct[is_new]
-    vanished = said.iloc[:0]
+    vanished = stored.iloc[:0]
     if is_from_files:
-        is_vanished = ~known.isin(pd.MultiIndex.from_frame(distinct[_WHAT])) & said["is_held"]
-        vanished = said[is_vanished]
+        is_vanished = ~known.isin(pd.MultiIndex.from_frame(distinct[_WHAT])) & stored["is_in_force"]
+        vanished = stored[is_vanished]
         _cancel(bulk, loads[-1], vanished["closure_id"].to_numpy(np.int64))
     part_of_new = part[new.index]
     load_ids = np.array([load.load_id for load in loads], np.int32)
     _append(bulk, new, load_ids[part_of_new])
     starts = ["store_key", "start_local_us"]
-    given_way = pd.MultiIndex.from_frame(vanished[starts])
-    is_replacing = pd.MultiIndex.from_frame(new[starts]).isin(given_way)
+    replaced_starts = pd.MultiIndex.from_frame(vanished[starts])
+    is_replacing = pd.MultiIndex.from_frame(new[starts]).isin(replaced_starts)
     read = np.bincount(part, minlength=len(loads))
     replaced = np.bincount(part_of_new[is_replacing], minlength=len(loads))
     loaded = np.bincount(part_of_new[~is_replacing], minlength=len(loads))
@@ -88,7 +88,7 @@ def write_closures(
 def cancel_closure(
     bulk: Bulk, load: Load, closure_id: int, *, only_stores: AbstractSet[str] | None = None
 ) -> bool:
-    """The closure, of one of these stores, is cancelled; False when there is none that holds."""
+    """Cancel a closure of one of these stores; False when no such closure is in force."""
     rows = bulk.fetch(
         """
         UPDATE closures SET cancelled_by_load_id = $1
@@ -108,9 +108,9 @@ def read_closures(
     after: int = 0,
     limit: int = 1_000,
 ) -> list[StoredClosure]:
-    """The closures that hold, by their ids, from the one after `after`; of these stores, or all.
+    """The closures in force with ids above `after`, by id; of these stores, or of all.
 
-    A closure of every store is among those of each one.
+    Closures of every store are included.
     """
     rows = bulk.fetch(
         f"""
@@ -125,12 +125,12 @@ def read_closures(
 
 
 def _only(store_ids: AbstractSet[str] | None) -> tuple[int, list[str]]:
-    """Whether there is a limit, and the ids; an empty list would have no type for the driver."""
+    """Whether stores are limited, and the ids; the driver cannot infer a type for an empty list."""
     return int(store_ids is not None), sorted(store_ids or {""})
 
 
 def find_closure(bulk: Bulk, frame: pd.DataFrame) -> StoredClosure:
-    """The closure that holds and says what the only row of `frame` says; ValueError without one."""
+    """The closure in force that equals the only row of `frame`; ValueError if there is none."""
     (row,) = _with_keys(bulk, frame).to_dict("records")
     rows = bulk.fetch(
         f"""
@@ -145,7 +145,7 @@ def find_closure(bulk: Bulk, frame: pd.DataFrame) -> StoredClosure:
 
 
 def _with_keys(bulk: Bulk, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows by the keys of their stores; EVERY_STORE for all."""
+    """The rows with store keys in place of ids; EVERY_STORE for closures of all stores."""
     is_every = (frame["store_id"] == EVERY_STORE_ID).to_numpy(np.bool_)
     named = frame["store_id"][~is_every]
     ids = pd.Index(named.unique())
@@ -162,8 +162,8 @@ def _with_keys(bulk: Bulk, frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _said(bulk: Bulk, *, is_from_files: bool) -> pd.DataFrame:
-    """What is known already: of files all that they still say, else all that holds."""
+def _stored(bulk: Bulk, *, is_from_files: bool) -> pd.DataFrame:
+    """The stored closures to compare with: those still in files, or else all in force."""
     is_known = (
         "l.file_path IS NOT NULL AND (u.load_id IS NULL OR u.file_path IS NULL)"
         if is_from_files
@@ -173,7 +173,7 @@ def _said(bulk: Bulk, *, is_from_files: bool) -> pd.DataFrame:
         f"""
         SELECT c.closure_id, coalesce(c.store_key, $1) AS store_key,
                {_START_US} AS start_local_us, {_END_US} AS end_local_us,
-               c.reason, c.cancelled_by_load_id IS NULL AS is_held
+               c.reason, c.cancelled_by_load_id IS NULL AS is_in_force
         FROM closures c JOIN loads l USING (load_id)
         LEFT JOIN loads u ON u.load_id = c.cancelled_by_load_id
         WHERE {is_known}
@@ -187,7 +187,7 @@ def _said(bulk: Bulk, *, is_from_files: bool) -> pd.DataFrame:
         }
     )
     frame["reason"] = np.array(rows["reason"].to_pylist(), object)
-    frame["is_held"] = np.array(rows["is_held"].to_pylist(), np.bool_)
+    frame["is_in_force"] = np.array(rows["is_in_force"].to_pylist(), np.bool_)
     return frame
 
 
@@ -224,7 +224,7 @@ def _append(bulk: Bulk, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]) -> 
 
 
 def undo_closures(bulk: Bulk, load_id: int) -> None:
-    """What the load cancelled holds again, and what it brought is gone."""
+    """Restore the closures that the load cancelled, and delete those that it inserted."""
     bulk.execute(
         "UPDATE closures SET cancelled_by_load_id = NULL WHERE cancelled_by_load_id = $1",
         (load_id,),

@@ -1,4 +1,4 @@
-"""Rows of closures become stretches of local time in which stores are planned to be closed."""
+"""Parsing rows of closures: intervals of local time in which stores are planned to be closed."""
 
 from pathlib import Path
 from typing import Final
@@ -28,8 +28,8 @@ def read_closures_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of closures.
 
     Columns of the frame: store_id (str; `*` is every store), start_local_us and end_local_us
-    (int64, microseconds since 1970-01-01T00:00 on the store's clock; an empty end is OPEN_END),
-    reason (str, perhaps empty), line (int64). Raises UnusableFileError.
+    (int64, microseconds since local 1970-01-01T00:00; an empty end is OPEN_END), reason (str,
+    possibly empty), line (int64). Raises UnusableFileError.
     """
     return read_snapshot(file, COLUMNS, parse_closures)
 

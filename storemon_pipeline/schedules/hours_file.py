@@ -1,7 +1,6 @@
-"""Rows of business_hours become opening times, exactly as read.
+"""Parsing rows of business_hours into opening times, exactly as written.
 
-That 23:59 means midnight, and what an end before its start means, is the engine's matter
-(uptime/weeks.py); so is what it means that a store has no rows.
+`business_time.weeks` decides that 23:59 means midnight, and what an end before its start means.
 """
 
 import re
@@ -76,7 +75,7 @@ def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
 
 
 def read_time(text: str) -> int:
-    """Return the microseconds since midnight that `H:MM[:SS[.f]]` says, or -1.
+    """Parse `H:MM[:SS[.f]]` into microseconds since midnight; -1 if that fails.
 
     Digits below the microsecond are cut off. The hour has up to two digits and no upper bound.
     """

@@ -1,10 +1,10 @@
-"""Bringing the normalised weeks of all stores up to date with their opening hours."""
+"""Updating the normalised weeks of all stores after their opening hours changed."""
 
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.schedules.weekly_intervals import IntervalCounts, refresh_intervals
 
 
 def refresh_weeks(url: str) -> IntervalCounts:
-    """The weeks of stores whose hours changed, and of new stores, are normalised again."""
+    """Normalise the weeks of new stores and of stores whose hours changed."""
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return refresh_intervals(bulk)

@@ -1,7 +1,7 @@
 """Versions of weekly hours and zones: which rows of a snapshot are new, and from when they hold.
 
-A version is the set of rows that one load gave a store for one `valid_from`. The rules are the same
-for both sources; only the columns of a row differ.
+A version is the set of rows of one load, store and `valid_from`. Both sources follow the same
+rules; only their columns differ.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from storemon_pipeline.stores.store_keys import store_keys
 
 @dataclass(frozen=True, slots=True)
 class VersionTable:
-    """A table of versions: its name, the columns that a row says, and whether one row says all."""
+    """A table of versions: its name, its own columns, and whether a version is a single row."""
 
     name: str
     columns: tuple[str, ...]
@@ -43,14 +43,14 @@ def write_versions(
 ) -> list[RowCounts]:
     """Write the versions of a snapshot that are new. The snapshot has one frame and load per file.
 
-    A frame has the columns `store_id` (str), `valid_from_us` (Int64, NA where the source gave
-    none), and those of the table, in file order. Rows without `valid_from` hold always when they
-    are the store's first, else from the load on. From files, a version is new when its rows differ
-    from those that files said last; from a push, when they differ from those that count.
+    A frame has the columns `store_id` (str), `valid_from_us` (Int64, NA without a value), and those
+    of the table, in file order. Rows without `valid_from` hold always if they are the store's
+    first, else from the load on. A version from files is new when it differs from the last one from
+    files; a version from a push, when it differs from the one in force.
 
-    All frames count as one file, in their order. A version whose rows come from several files
-    belongs to the last one; each row is counted in the load of its own file. The loads have one
-    `loaded_at`, and all or none of them have a file. No row is counted as rejected.
+    All frames are treated as one file, in their order. A version with rows from several files
+    belongs to the last one; each row is counted in the load of its own file. All loads have the
+    same `loaded_at`, and all or none of them have a file. No row is counted as rejected.
     """
     frame = pd.concat(frames, ignore_index=True)
     part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])
@@ -64,16 +64,16 @@ def write_versions(
     distinct = rows.drop_duplicates(keep="last")
     if table.is_one_row:
         # A store has one zone at a time: of several rows for one start the last one counts.
-        is_overtaken = distinct.duplicated(_VERSION, keep="last")
-        overtaken = distinct[is_overtaken].index
-        distinct = distinct[~is_overtaken]
+        is_replaced = distinct.duplicated(_VERSION, keep="last")
+        replaced_rows = distinct[is_replaced].index
+        distinct = distinct[~is_replaced]
     else:
-        overtaken = distinct.index[:0]
+        replaced_rows = distinct.index[:0]
 
     if loads[0].file_path is None:
-        last = _counting(bulk, loads[0], table, np.unique(distinct["store_key"].to_numpy()))
+        last = _rows_in_force(bulk, loads[0], table, np.unique(distinct["store_key"].to_numpy()))
     else:
-        last = _last_said(bulk, table)
+        last = _last_rows_of_files(bulk, table)
     is_new = _differs(distinct, last, table)
     known = last["store_key"].unique() if len(last) else np.empty(0, np.int64)
     known = np.union1d(known, _stores_with_versions(bulk, table))
@@ -88,20 +88,20 @@ def write_versions(
 
     read = np.bincount(part, minlength=len(loads))
     loaded = np.bincount(part[written[is_first].index], minlength=len(loads))
-    gave_way = written[~is_first].index.append(overtaken)
-    replaced = np.bincount(part[gave_way], minlength=len(loads))
+    replaced_rows = written[~is_first].index.append(replaced_rows)
+    replaced = np.bincount(part[replaced_rows], minlength=len(loads))
     return [
         RowCounts(int(new), int(changed), int(total - new - changed), 0)
         for total, new, changed in zip(read, loaded, replaced, strict=True)
     ]
 
 
-def _last_said(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
-    """The rows that files said last of each (store, valid_from); undated ones as ALWAYS."""
+def _last_rows_of_files(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
+    """The last rows from files for each (store, valid_from); ALWAYS for rows without a date."""
     columns = ", ".join(f"v.{name}" for name in table.columns)
     rows = bulk.fetch(
         f"""
-        WITH said AS (
+        WITH from_files AS (
             SELECT v.store_key, v.load_id, v.is_dated, {columns},
                    CASE WHEN v.is_dated THEN nullif(v.valid_from, '-infinity') END AS valid_from
             FROM {table.name} v JOIN loads l USING (load_id)
@@ -110,7 +110,7 @@ def _last_said(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
             SELECT *, rank() OVER (
                 PARTITION BY store_key, is_dated, valid_from ORDER BY load_id DESC
             ) AS age
-            FROM said
+            FROM from_files
         )
         SELECT * FROM aged WHERE age = 1
         """  # noqa: S608  (names of columns and tables are constants of this module)
@@ -118,11 +118,11 @@ def _last_said(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
     return _frame(rows, table)
 
 
-def _counting(bulk: Bulk, load: Load, table: VersionTable, stores: IntArray) -> pd.DataFrame:
-    """The rows that count for these stores, whoever said them.
+def _rows_in_force(bulk: Bulk, load: Load, table: VersionTable, stores: IntArray) -> pd.DataFrame:
+    """The rows that count for these stores, from files and pushes.
 
-    For each `valid_from` those that were loaded last, as dated; and those in force at the load, as
-    undated.
+    These are the rows loaded last for each `valid_from`, as dated rows, and the rows in force at
+    the instant of the load, as undated rows.
     """
     bulk.stage("pushed_stores", pa.table({"store_key": stores.astype(np.int32)}))
     columns = ", ".join(table.columns)
@@ -131,15 +131,15 @@ def _counting(bulk: Bulk, load: Load, table: VersionTable, stores: IntArray) -> 
         WITH aged AS (
             SELECT *, rank() OVER (PARTITION BY store_key, valid_from ORDER BY load_id DESC) AS age
             FROM {table.name} JOIN pg_temp.pushed_stores USING (store_key)
-        ), counting AS (
+        ), current AS (
             SELECT *, max(valid_from) FILTER (WHERE valid_from <= $1)
                       OVER (PARTITION BY store_key) AS in_force_from
             FROM aged WHERE age = 1
         )
         SELECT store_key, true AS is_dated, nullif(valid_from, '-infinity') AS valid_from, {columns}
-        FROM counting
+        FROM current
         UNION ALL
-        SELECT store_key, false, NULL, {columns} FROM counting WHERE valid_from = in_force_from
+        SELECT store_key, false, NULL, {columns} FROM current WHERE valid_from = in_force_from
         """,  # noqa: S608  (as above)
         (load.loaded_at,),
     )
@@ -155,7 +155,7 @@ def _frame(rows: pa.Table, table: VersionTable) -> pd.DataFrame:
 
 
 def _differs(rows: pd.DataFrame, last: pd.DataFrame, table: VersionTable) -> "pd.Series[bool]":
-    """For each row whether its version, as a set of rows, is another one than the last said."""
+    """Whether each row's version, as a set of rows, differs from the last one."""
     compared = [*_VERSION, *table.columns]
     both = rows[compared].merge(
         last[compared].astype(rows[compared].dtypes.to_dict()).drop_duplicates(),
@@ -163,8 +163,8 @@ def _differs(rows: pd.DataFrame, last: pd.DataFrame, table: VersionTable) -> "pd
         on=compared,
         indicator=True,
     )
-    odd = both[both["_merge"] != "both"]
-    changed = pd.MultiIndex.from_frame(odd[_VERSION].drop_duplicates())
+    unmatched = both[both["_merge"] != "both"]
+    changed = pd.MultiIndex.from_frame(unmatched[_VERSION].drop_duplicates())
     is_changed = pd.MultiIndex.from_frame(rows[_VERSION]).isin(changed)
     return pd.Series(is_changed, index=rows.index)
 
@@ -178,7 +178,7 @@ def _stores_with_versions(bulk: Bulk, table: VersionTable) -> IntArray:
 def _append_versions(
     bulk: Bulk, table: VersionTable, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]
 ) -> None:
-    # In the order of keys, in which some stores at a time are read; else in that of the source.
+    # By key, because chunks of stores are read by ranges of keys; otherwise in file order.
     order = np.argsort(rows["store_key"].to_numpy(), kind="stable")
     rows, load_ids = rows.iloc[order], load_ids[order]
     columns = {
@@ -186,7 +186,7 @@ def _append_versions(
         "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),
         "load_id": load_ids,
         "is_dated": rows["is_dated"].to_numpy(np.bool_),
-        # An undated row of a new store begins where one that says `always` does.
+        # An undated row of a new store has the same start as one with `always`.
         "row_number": rows.groupby(["store_key", "valid_from_us"]).cumcount().to_numpy(np.int32),
     }
     for name in table.columns:
@@ -201,10 +201,9 @@ def _append_versions(
 
 
 def undo_versions(bulk: Bulk, load_id: int, table: VersionTable) -> None:
-    """The table is as if this load had never written a version.
+    """Delete the versions of a load.
 
-    A store whose first version goes has another first one, which then holds always where its source
-    gave no `valid_from`.
+    If a store loses its first version, its next version without `valid_from` holds always.
     """
     stores = bulk.fetch(
         f"DELETE FROM {table.name} WHERE load_id = $1 RETURNING store_key",  # noqa: S608

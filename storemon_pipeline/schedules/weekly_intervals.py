@@ -1,6 +1,6 @@
 """The table `business_hour_intervals`: the normalised week of each store and version of hours.
 
-Beside it `store_weeks` says the same in fewer rows: many stores have the same week, a pattern.
+`store_weeks` holds the same in fewer rows: stores with the same week share a pattern.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from storemon_pipeline.stores.store_index import StoreIndex
 _KEYS_PER_CHUNK: Final = 100_000
 
 _BIG_ENDIAN: Final = ">i8"
-"""As PostgreSQL sends integers: a digest is the SHA-256 of a pattern's starts and ends in turn."""
+"""PostgreSQL's byte order. A digest is the SHA-256 of a pattern's alternating starts and ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalCounts:
-    """What the table holds: `stores_without_hours` are open always."""
+    """Row counts of the table. `stores_without_hours` are always open."""
 
     stores_rebuilt: int
     stores_without_hours: int
@@ -34,10 +34,10 @@ class IntervalCounts:
 
 
 def refresh_intervals(bulk: Bulk) -> IntervalCounts:
-    """The intervals of every store are those of its versions of hours that count.
+    """Rebuild the intervals of stores whose versions of hours have changed.
 
-    Of versions that start at the same instant the last one loaded counts. A store that has none is
-    always open. Only stores whose versions are not those that the table was made of are rebuilt.
+    Of versions with the same start the last one loaded counts. A store without hours is always
+    open.
     """
     _find_stale_stores(bulk)
     (stale,) = bulk.fetch(
@@ -80,7 +80,7 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
 
 
 def read_week(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> tuple[list[int], list[int]]:
-    """The intervals of the only store of an index that hold at an instant: starts and ends.
+    """Starts and ends of the weekly intervals in force at an instant, for an index with one store.
 
     They are microseconds since Monday 00:00; a store without hours has the whole week.
     """
@@ -101,7 +101,7 @@ def read_week(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> tuple[list[
 
 
 def _find_stale_stores(bulk: Bulk) -> None:
-    """The table `stale_stores`: stores whose intervals come from other versions than now count."""
+    """Create the table `stale_stores`: stores whose intervals are from outdated versions."""
     bulk.execute("DROP TABLE IF EXISTS pg_temp.stale_stores, pg_temp.counted_versions")
     bulk.execute(
         """
@@ -131,7 +131,7 @@ def _find_stale_stores(bulk: Bulk) -> None:
 
 
 def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
-    """The hours of the stale stores with these keys are normalised and written."""
+    """Normalise and write the hours of the stale stores with these keys."""
     rows = bulk.fetch(
         """
         SELECT b.store_key, b.load_id, b.day_of_week, b.start_us, b.end_us,
@@ -148,7 +148,7 @@ def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
     store_key = rows["store_key"].to_numpy().astype(np.int64)
     valid_from_us = microseconds_of(rows["valid_from"])
     load_id = rows["load_id"].to_numpy().astype(np.int64)
-    # One load counts for each store and beginning: they name the version.
+    # For each store and start only one load counts, so these two identify the version.
     order = np.lexsort((valid_from_us, store_key))
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = (np.diff(store_key[order]) != 0) | (np.diff(valid_from_us[order]) != 0)
@@ -212,15 +212,15 @@ def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
 
 
 def _distinct(weeks: WeekIntervals) -> tuple[pa.Table, IntArray]:
-    """The patterns among weeks `0, 1, …`, numbered, and which of them each week has."""
-    border = np.searchsorted(weeks.week, np.arange(int(weeks.week[-1]) + 2))
+    """The distinct patterns of the weeks `0, 1, …`, and the number of the pattern of each week."""
+    first_row = np.searchsorted(weeks.week, np.arange(int(weeks.week[-1]) + 2))
     bounds = np.stack([weeks.start_us, weeks.end_us], axis=1).astype(_BIG_ENDIAN)
     content, bytes_per_row = bounds.tobytes(), bounds.itemsize * 2
     number: dict[bytes, int] = {}
     pattern = np.array(
         [
             number.setdefault(content[bytes_per_row * first : bytes_per_row * end], len(number))
-            for first, end in pairwise(border.tolist())
+            for first, end in pairwise(first_row.tolist())
         ]
     )
     ends = [np.frombuffer(bounds_of, _BIG_ENDIAN).reshape(-1, 2).T.tolist() for bounds_of in number]

@@ -1,6 +1,6 @@
-"""Rows of store_timezones become the zone of each store.
+"""Parsing rows of store_timezones into the zone of each store.
 
-What holds for a store without a zone is the engine's matter.
+The default zone belongs to `business_time.calendar`.
 """
 
 import zoneinfo
@@ -27,13 +27,13 @@ from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 COLUMNS: Final = (Column("store_id"), Column("timezone_str"), VALID_FROM)
 
-_NO_PLACE: Final = {"Factory", "localtime", "posixrules"}  # keys that say nothing of a place
+_NOT_ZONES: Final = {"Factory", "localtime", "posixrules"}  # keys that are not zones of a place
 
 
 @cache
 def known_zones() -> frozenset[str]:
     """Return the IANA keys that this installation has data for."""
-    return frozenset(zoneinfo.available_timezones() - _NO_PLACE)
+    return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
 
 
 def read_zones_file(file: Path | OpenFile) -> SnapshotRead:

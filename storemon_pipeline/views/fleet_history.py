@@ -1,4 +1,4 @@
-"""History of all stores at once: incidents of a period, and hours."""
+"""History of all stores: incidents and hourly uptime of a period."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 
 @dataclass(frozen=True, slots=True)
 class FleetIncidents:
-    """Incidents that overlap a period, and the stores that their positions mean."""
+    """Incidents that overlap a period, and the stores that their positions refer to."""
 
     stores: StoreIndex
     details: StoreDetails
@@ -40,7 +40,7 @@ class FleetHours:
 
 
 def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIncidents | None:
-    """The incidents of all stores that overlap `[start, end)`; None while there is no poll."""
+    """The incidents of all stores that overlap `[start, end)`; None without polls."""
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:
@@ -57,7 +57,7 @@ def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIn
 
 
 def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours | None:
-    """The hours (UTC) that touch `[start, end)`, up to the newest poll; None without polls."""
+    """The UTC hours that overlap `[start, end)`, up to the newest poll; None without polls."""
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:

@@ -1,4 +1,4 @@
-"""Everything that the pages and the JSON say of all stores at once, out of one snapshot."""
+"""The current view of all stores for the pages and the JSON API, from one snapshot."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -35,11 +35,11 @@ _HISTORY_US: Final = 2 * WEEK_US
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All stores at the newest poll, `as_of`; arrays and lists are by the position of the store.
+    """All stores at the newest poll, `as_of`; arrays and lists are by position of the store.
 
-    `figures` hold only the stores that a report would hold; `figure_row` is -1 for the others.
-    `previous` are the amounts of the windows before the report's, shape `(stores, 3)`, or None
-    while polls do not reach back that far; `incident_row` leads to the store's open incident.
+    `figures` has rows only for the stores that a report would include; `figure_row` is -1 for the
+    others. `previous` are the amounts of the window before each window of a report, or None where
+    polls do not reach back that far. `incident_row` is the row of the store's open incident, or -1.
     """
 
     as_of: datetime
@@ -58,7 +58,7 @@ class Fleet:
     incident_row: IntArray
 
     def subset(self, store_ids: AbstractSet[str]) -> "Fleet":
-        """These of its stores, at the same instant, as if there were no others."""
+        """The fleet with these stores only."""
         kept = np.array(
             sorted(self.position[one] for one in store_ids & self.position.keys()), np.int64
         )
@@ -95,14 +95,11 @@ class Fleet:
 
 
 Previous = tuple[Amounts | None, Amounts | None, Amounts | None]
-"""Amounts of the windows before those of a report, in their order."""
+"""Amounts of the windows before the windows of a report, in the same order."""
 
 
 def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet | None:
-    """The fleet as the database has it now; None while there is no poll.
-
-    What it is made of is in memory for so many stores at a time. Raises InvariantError.
-    """
+    """Read the current fleet in chunks of stores; None without polls. Raises InvariantError."""
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:
@@ -143,7 +140,7 @@ def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet |
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a fleet is made of, of some stores, by their position among these."""
+    """The fleet's data for one chunk of stores, by position in the chunk."""
 
     state: npt.NDArray[np.int8]
     last_poll_us: IntArray
@@ -179,7 +176,7 @@ def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
 
 
 def _open_incidents(bulk: Bulk, stores: StoreIndex, as_of_us: int) -> Incidents:
-    """The incidents that are open; the calendars of other stores need not reach back so far."""
+    """The open incidents, with a calendar of only the stores that have one."""
     status_runs = read_status_runs_of_open_incidents(bulk, stores)
     down, store = np.unique(status_runs.store, return_inverse=True)
     status_runs = replace(status_runs, store=store)
@@ -194,7 +191,7 @@ _Arrays = TypeVar("_Arrays", Figures, Amounts, Incidents)
 
 
 def _joined(parts: Sequence[_Arrays], stores: int = 0) -> _Arrays:
-    """The rows of all parts; `stores` is how many positions each part stands for."""
+    """Concatenate the rows of all chunks; `stores` is the number of stores in a chunk."""
     first = parts[0]
     return type(first)(
         **{
@@ -216,7 +213,7 @@ def _rows(store: IntArray, stores: int) -> IntArray:
 
 
 def _previous(status_runs: StatusRuns, calendar: Calendar, as_of_us: int) -> list[Amounts]:
-    """The amounts of each window's forerunner."""
+    """The amounts of the window before each window."""
     history = build_history(status_runs, calendar)
     every = np.arange(calendar.stores)
     return [
@@ -232,7 +229,7 @@ def _previous(status_runs: StatusRuns, calendar: Calendar, as_of_us: int) -> lis
 def _reached(
     amounts: Sequence[Amounts | None], as_of_us: int, first_poll_us: IntArray
 ) -> "Previous":
-    """The amounts of those windows that do not begin before the first poll."""
+    """The amounts, with None for windows that begin before the first poll."""
     first_us = int(first_poll_us.min(initial=as_of_us))
     hour, day, week = (
         before if as_of_us - 2 * length_us >= first_us else None

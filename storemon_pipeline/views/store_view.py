@@ -1,4 +1,4 @@
-"""Everything that the pages and the JSON say of one store, each out of one snapshot."""
+"""The view of one store for the pages and the JSON API, from one snapshot."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,23 +30,23 @@ from storemon_pipeline.uptime.ledger import Ledger, build_ledger, explain
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 PeriodBound = date | datetime
-"""Where a period begins or ends: an instant, or midnight of a date on the store's clock."""
+"""The start or end of a period: an instant, or local midnight of a date."""
 
 _LOCAL_REACH_US: Final = 2 * DAY_US
-"""No local midnight is further from midnight UTC of its date."""
+"""No local midnight is further from UTC midnight of the same date."""
 
 
 class UnknownStoreError(Exception):
-    """No source has ever named this store."""
+    """No source has ever mentioned this store."""
 
 
 class NoPollsError(Exception):
-    """There is no poll in the database yet: nothing can be said of any store."""
+    """There are no polls in the database yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
-    """One store with all its runs; `as_of` is the newest poll of all stores."""
+    """One store with all its status runs; `as_of` is the newest poll of all stores."""
 
     as_of: datetime
     stores: StoreIndex
@@ -61,15 +61,15 @@ class StoreView:
 
     @property
     def first_poll_us(self) -> int:
-        """The store's first poll; the newest poll of all when it has none."""
+        """The store's first poll; `as_of_us` when it has none."""
         return int(self.status_runs.first_poll_us[0]) if len(self.status_runs) else self.as_of_us
 
     def period(
         self, begin: PeriodBound | None, end: PeriodBound | None, default_us: int
     ) -> tuple[int, int]:
-        """The period `[start, end)` that is asked for, cut off at the newest poll.
+        """The requested period `[start, end)`, cut off at the newest poll; it may be empty.
 
-        Without `begin` it is as long as `default_us`. It may be empty.
+        Without `begin` its length is `default_us`.
         """
         until_us = min(self._bound_us(end, self.as_of_us), self.as_of_us)
         return min(self._bound_us(begin, until_us - default_us), until_us), until_us
@@ -91,7 +91,7 @@ class StoreView:
         return find_incidents(self.status_runs, calendar, as_of_us=self.as_of_us)
 
     def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:
-        """What history knows of a period, its clock, and starts and ends of what closures took."""
+        """The ledger of a period, its UTC offsets, and the open intervals without closures."""
         calendar = self.calendar(start_us, end_us)
         ledger = build_ledger(
             build_history(self.status_runs, calendar).estimates, calendar, store=0
@@ -106,7 +106,7 @@ class StoreView:
     def explain(
         self, as_of: datetime, *, window_us: int, policy: Policy
     ) -> tuple[Ledger, StatusRuns]:
-        """The ledger of a report's window, and the runs that its rows speak of."""
+        """The ledger of a report's window, and the status runs that its rows refer to."""
         as_of_us = microseconds(as_of)
         return explain(
             self.status_runs,
@@ -127,7 +127,7 @@ class StoreView:
         )
 
     def week(self) -> tuple[list[int], list[int]]:
-        """Starts and ends of the weekly intervals of now, in microseconds since Monday 00:00."""
+        """Starts and ends of the current weekly intervals, in microseconds since Monday 00:00."""
         return read_week(self._bulk, self.stores, as_of=self.as_of)
 
     def _bound_us(self, bound: PeriodBound | None, default_us: int) -> int:
@@ -144,7 +144,7 @@ class StoreView:
 
 @contextmanager
 def store_view(url: str, store_id: str) -> Iterator[StoreView]:
-    """One store as the database has it now; what the view is asked comes from one snapshot.
+    """The current view of one store; all its queries see one snapshot.
 
     Raises UnknownStoreError and NoPollsError.
     """

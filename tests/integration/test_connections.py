@@ -54,7 +54,7 @@ def test_a_connection_that_a_network_forgot_while_it_was_idle_is_replaced_unseen
     # The next packet finds nobody; until then nothing comes.
     with socket.socket(fileno=os.dup(kept.fileno())) as forgotten:
         forgotten.shutdown(socket.SHUT_WR)
-        monkeypatch.setattr("storemon_pipeline.database.connections._has_come", lambda _: False)
+        monkeypatch.setattr("storemon_pipeline.database.connections._is_readable", lambda _: False)
         monkeypatch.setattr("storemon_pipeline.database.connections._IDLE_SECONDS", -1.0)
         assert server_process(one_connection) != before
 
