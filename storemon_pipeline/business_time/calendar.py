@@ -246,7 +246,7 @@ def _union(keys: list[IntArray]) -> IntArray:
     if all(np.array_equal(keys[0], others) for others in keys[1:]):
         return keys[0]
     merged = np.concatenate(keys)
-    merged.sort(kind="stable")  # fast: timsort merges ascending runs
+    merged.sort(kind="stable")  # fast: the keys are nearly sorted
     return merged[_ends_group(merged)]
 
 

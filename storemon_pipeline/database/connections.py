@@ -47,9 +47,9 @@ DAGSTER_SCHEMA: Final = "storemon_dagster"
 def dagster_url(url: str, *, is_schema: bool = False) -> str:
     """The URL of Dagster's own database on the same server, or of its schema in storemon's.
 
-    The driver is psycopg2, because dagster-postgres loses its connections through psycopg 3. Its
-    commits do not wait for the disk: a run has some thirty events, and a crash of the server that
-    loses the last of them leaves a run that is taken for lost and launched again.
+    The driver is psycopg2, because dagster-postgres loses connections through psycopg 3. Commits do
+    not wait for the disk: a Dagster run has about thirty events. If a crash of the server loses the
+    last ones, the run counts as failed and is launched again.
     """
     storemon = make_url(url).set(drivername="postgresql+psycopg2")
     options = f"{storemon.query.get('options', '')} -c synchronous_commit=off".strip()

@@ -45,14 +45,14 @@ class RejectedRow:
     """A line that was rejected.
 
     `line` is the line number in the file, from 1. `text` is the line with unprintable characters
-    escaped. `whole` holds the original bytes where `text` differs from them, so that the row can be
+    escaped. `original` holds the original bytes where `text` differs from them, so that the row can be
     replayed.
     """
 
     line: int
     text: str
     reason: Reason
-    whole: bytes | None = None
+    original: bytes | None = None
 
     @classmethod
     def of(cls, line: int, row: bytes, reason: Reason) -> "RejectedRow":

@@ -115,7 +115,7 @@ def close_load(
                 "line": pa.array([row.line for row in rejected], pa.int64()),
                 "row_text": pa.array([row.text for row in rejected], pa.string()),
                 "reason": pa.array([row.reason.value for row in rejected], pa.string()),
-                "row_bytes": pa.array([row.whole for row in rejected], pa.binary()),
+                "row_bytes": pa.array([row.original for row in rejected], pa.binary()),
             }
         ),
     )

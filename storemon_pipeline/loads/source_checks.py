@@ -6,7 +6,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.sources import Source
 
 
-def record_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
+def record_check(bulk: Bulk, source: Source, checked_at: datetime) -> None:
     """Record a check of a source, whether its files had changed or not."""
     bulk.execute(
         """
@@ -14,13 +14,13 @@ def record_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
         ON CONFLICT (source) DO UPDATE
         SET looked_at = greatest(source_looks.looked_at, excluded.looked_at)
         """,
-        (source.value, looked_at),
+        (source.value, checked_at),
     )
 
 
-def renew_check(bulk: Bulk, source: Source, looked_at: datetime) -> None:
+def renew_check(bulk: Bulk, source: Source, checked_at: datetime) -> None:
     """Record a check of an optional source without files, if it was ever checked before."""
     bulk.execute(
         "UPDATE source_looks SET looked_at = greatest(looked_at, $2) WHERE source = $1",
-        (source.value, looked_at),
+        (source.value, checked_at),
     )

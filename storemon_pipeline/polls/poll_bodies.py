@@ -134,7 +134,7 @@ def _parse_csv(body: bytes, *, max_rows: int, now_us: int, kept_from_us: int | N
             np.searchsorted(lines, polls.line),
         ),
         tuple(
-            RejectedRow(int(np.searchsorted(lines, row.line)), row.text, row.reason, row.whole)
+            RejectedRow(int(np.searchsorted(lines, row.line)), row.text, row.reason, row.original)
             for row in rejected
         ),
         header,
@@ -145,12 +145,12 @@ def _json_array(body: bytes) -> Sequence[object]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UnusableBodyError("the body is not JSON") from error
+        raise UnusableBodyError("it is not JSON") from error
     if isinstance(value, dict):
         return [value]
     if isinstance(value, list):
         return value
-    raise UnusableBodyError("the body is neither a JSON object nor an array of objects")
+    raise UnusableBodyError("it is neither a JSON object nor an array of objects")
 
 
 def _json_lines(body: bytes) -> Sequence[object]:

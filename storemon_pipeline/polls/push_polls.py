@@ -79,7 +79,7 @@ def _named_stores(pushed: PushedPolls) -> set[str]:
     rejected = {
         store_id_of_row(
             pushed.header,
-            row.text if row.whole is None else row.whole.decode("utf-8", "replace"),
+            row.text if row.original is None else row.original.decode("utf-8", "replace"),
         )
         for row in pushed.rejected
     }

@@ -138,7 +138,7 @@ def estimate_status(
     start, end = np.maximum(start, start_us), np.minimum(end, end_us)
     kept = np.flatnonzero(start < end)
     key = store[kept] * (end_us - start_us + 1) + (start[kept] - start_us)
-    kept = kept[np.argsort(key, kind="stable")]  # fast: timsort merges ascending runs
+    kept = kept[np.argsort(key, kind="stable")]  # fast: the keys are nearly sorted
     return Estimates(
         store[kept], start[kept], end[kept], status[kept], is_certain[kept], status_run[kept]
     )
