@@ -45,8 +45,8 @@ class RejectedRow:
     """A line that was rejected.
 
     `line` is the line number in the file, from 1. `text` is the line with unprintable characters
-    escaped. `original` holds the original bytes where `text` differs from them, so that the row can be
-    replayed.
+    escaped. `original` holds the original bytes where `text` differs from them, so that the row can
+    be replayed.
     """
 
     line: int
