@@ -12,13 +12,14 @@ from fastapi import FastAPI
 
 from storemon_api.alerts import alert_routes
 from storemon_api.fleet import fleet_routes
+from storemon_api.http.error_handlers import install_error_handlers
 from storemon_api.http.middleware import RequestIds, SecurityHeaders
-from storemon_api.http.problems import install_error_handlers
 from storemon_api.http.services import Services
-from storemon_api.http.write_slots import WRITE_SLOTS
+from storemon_api.http.store_paths import StorePaths
 from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_api.loads import closure_routes, poll_routes, schedule_routes
+from storemon_api.loads.write_slots import WRITE_SLOTS
 from storemon_api.openapi_document import install_openapi
 from storemon_api.operations import data_health_routes, docs_routes, health_routes, metrics_routes
 from storemon_api.operations.metrics import Metrics
@@ -37,6 +38,7 @@ from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
 from storemon_api.stores import history_routes
 from storemon_api.web import manual_routes, page_routes
+from storemon_api.web.problem_page import problem_page
 from storemon_pipeline.access.keys import ApiKey
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
 from storemon_pipeline.database.connections import create_engine
@@ -141,6 +143,7 @@ def create_app(
     install_error_handlers(app, every_route)
     install_openapi(app)
     app.state.routes = every_route
+    app.state.problem_page = problem_page
     app.add_middleware(
         AccessControl,
         routes=every_route,
@@ -151,6 +154,7 @@ def create_app(
         ),
         max_body_bytes=settings.api_max_body_bytes,
     )
+    app.add_middleware(StorePaths)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics, metrics=metrics)
     app.add_middleware(RequestIds)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from storemon_api.alerts.alert_schemas import AlertResponse, AlertsPage, DeliveryResponse
 from storemon_api.http.openapi import problem_responses
@@ -15,6 +15,7 @@ from storemon_api.http.problems import (
     ProblemError,
     invalid_field,
 )
+from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.security.access_control import visible_stores
 from storemon_api.stores.store_filters import is_storable
@@ -29,7 +30,7 @@ from storemon_pipeline.alerts.conditions import Key, Kind
 from storemon_pipeline.alerts.messages import StoreName, describe
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 
-router = APIRouter(tags=["fleet"])
+router = Router(tag="fleet")
 
 _STORE_KINDS: Final = frozenset({Kind.DOWN, Kind.SILENT})
 
@@ -41,7 +42,6 @@ class AlertState(StrEnum):
     CLOSED = "closed"
 
 
-@router.head("/alerts", include_in_schema=False)
 @router.get(
     "/alerts",
     summary="Alerts and their notifications",

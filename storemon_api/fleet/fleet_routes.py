@@ -1,27 +1,35 @@
 """Routes about all stores: current totals, history, incidents, events about new data."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import StreamingResponse
+from fastapi import Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from storemon_api.fleet.fleet_responses import group_totals, totals_of
 from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import Paging, PagingDep
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_field
+from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
-from storemon_api.http.time_params import FromBound, FromInstant, TimeBound, ToBound, ToInstant
 from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.access_control import is_still_allowed, visible_stores
 from storemon_api.stores.store_filters import StoreFilter, StoreFilterDep
 from storemon_api.stores.store_responses import history_amounts, incidents_page, now_utc, wall_clock
 from storemon_api.stores.store_schemas import IncidentsPage
+from storemon_api.stores.time_params import (
+    FromBound,
+    FromInstant,
+    TimeBound,
+    ToBound,
+    ToInstant,
+    check_length,
+)
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.figures.daily_sums import Split, read_fleet_periods
@@ -30,14 +38,13 @@ from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import StoreState
 from storemon_pipeline.views.fleet_history import read_fleet_hours, read_fleet_incidents
 
-router = APIRouter(tags=["fleet"])
+router = Router(tag="fleet")
 
 _PROBLEMS: Final = problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE)
 _LONGEST_HOURS: Final = timedelta(days=8)
 _LONGEST_INCIDENTS: Final = timedelta(days=31)
 
 
-@router.head("/fleet/now", include_in_schema=False)
 @router.get(
     "/fleet/now",
     summary="Totals of all stores at the newest poll",
@@ -75,7 +82,6 @@ def get_fleet_now(fleet_cache: FleetCacheDep, store_filter: StoreFilterDep) -> R
     )
 
 
-@router.head("/incidents", include_in_schema=False)
 @router.get(
     "/incidents",
     summary="Incidents of all stores",
@@ -103,8 +109,7 @@ def get_incidents(
     else:
         until = min(end or fleet.as_of, fleet.as_of)
         since = begin or until - timedelta(hours=24)
-        if until - since > _LONGEST_INCIDENTS:
-            raise invalid_field("from", "Pick a period of at most 31 days.")
+        check_length(until - since, _LONGEST_INCIDENTS, "for incidents")
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
@@ -123,7 +128,6 @@ def get_incidents(
     )
 
 
-@router.head("/fleet/uptime", include_in_schema=False)
 @router.get(
     "/fleet/uptime",
     summary="The history of all stores, or of a group",
@@ -194,7 +198,7 @@ def get_fleet_uptime(
 @router.get(
     "/events",
     summary="Server-sent events about new data",
-    response_class=StreamingResponse,
+    response_class=EventSourceResponse,
     responses={
         200: {
             "description": "An event `data` at once, and another whenever newer data is loaded.",
@@ -207,16 +211,21 @@ def get_fleet_uptime(
         }
     },
 )
-async def get_events(request: Request, data_events: DataEventsDep) -> StreamingResponse:
-    """Stream events for some minutes; the stream holds no database connection.
+async def get_events(
+    request: Request, data_events: DataEventsDep
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream events for some minutes, or until the key is revoked or expires.
+
+    The stream holds no database connection.
 
     `load_id` counts the loads of all stores, so it is null for a key that is limited to some.
     """
-    return StreamingResponse(
-        data_events.stream(has_load_ids=visible_stores(request) is None),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    stream = data_events.stream(
+        has_load_ids=visible_stores(request) is None,
+        is_allowed=lambda: is_still_allowed(request),
     )
+    async for event in stream:
+        yield event
 
 
 def _hours(
@@ -232,8 +241,7 @@ def _hours(
     fleet = fleet_cache.fleet(store_filter.only)
     until = _instant(end) or (fleet.as_of if fleet else now_utc())
     since = _instant(begin) or until - timedelta(hours=48)
-    if until - since > _LONGEST_HOURS:
-        raise invalid_field("from", "Pick a period of at most 8 days by hour.")
+    check_length(until - since, _LONGEST_HOURS, "by hour")
     url = services.settings.database_url.get_secret_value()
     found = read_fleet_hours(url, start=since, end=until)
     if found is None:

@@ -6,6 +6,7 @@ from typing import Final
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
+HTML: Final = "text/html"
 
 # RFC 9110: list elements are separated by commas, parameters by semicolons; a quoted string may
 # hold both. Every alternative begins with another character, so matching is linear.

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
+from starlette.datastructures import URL
+
+from storemon_api.http.store_paths import SENT_TARGET
 
 _MAX_LIMIT: Final = 1_000
 
@@ -14,7 +17,7 @@ class Paging:
 
     offset: int
     limit: int
-    _request: Request
+    _target: str
 
     @property
     def rows(self) -> slice:
@@ -25,7 +28,7 @@ class Paging:
         """Return path and query of the next page of `total` rows; None on the last page."""
         if self.offset + self.limit >= total:
             return None
-        url = self._request.url.include_query_params(
+        url = URL(self._target).include_query_params(
             offset=self.offset + self.limit, limit=self.limit
         )
         return f"{url.path}?{url.query}"
@@ -36,7 +39,8 @@ async def _paging(
     offset: Annotated[int, Query(ge=0, le=10**9, description="Rows to skip.")] = 0,
     limit: Annotated[int, Query(ge=1, le=_MAX_LIMIT, description="Rows per page.")] = 100,
 ) -> Paging:
-    return Paging(offset, limit, request)
+    url = request.url
+    return Paging(offset, limit, request.scope.get(SENT_TARGET, f"{url.path}?{url.query}"))
 
 
 PagingDep = Annotated[Paging, Depends(_paging)]

@@ -1,37 +1,17 @@
 """Problems (RFC 9457): every kind that the API returns, and the exception that carries one."""
 
-import json
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import Final
 
-import adbc_driver_manager
-import sqlalchemy as sa
-from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Route
-from starlette.types import Scope
 
 from storemon_api.http.schemas import FieldError, Problem
-from storemon_pipeline.database.bulk import BusyError
-from storemon_pipeline.database.connections import is_disk_full
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 ABOUT_BLANK: Final = "about:blank"
-
-_logger = logging.getLogger(__name__)
-
-# SQLSTATEs for a missing table, column or schema: migrations have not run.
-_SCHEMA_MISSING: Final = frozenset({"42P01", "42703", "3F000"})
-
-# SQLSTATE classes for lost connections, exhausted resources and a server that shuts down.
-_SERVER_AWAY: Final = frozenset({"08", "53", "57"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +145,7 @@ BUSY: Final = ProblemKind(
 )
 
 _PLAIN_DETAILS: Final = {
+    HTTPStatus.BAD_REQUEST: "The request is malformed.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not support this method; see `Allow`.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal error. The server's log has the details.",
@@ -228,96 +209,3 @@ def field_errors(error: ValidationError | RequestValidationError) -> list[FieldE
         )
         for found in error.errors()
     ]
-
-
-def install_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Return every error of `app` as a problem. `routes` are all its routes."""
-    for error in (
-        ProblemError,
-        HTTPException,
-        RequestValidationError,
-        ClientDisconnect,
-        BusyError,
-        sa.exc.SQLAlchemyError,
-        adbc_driver_manager.Error,
-    ):
-        app.add_exception_handler(error, partial(_handle_error, routes=routes))
-    app.add_exception_handler(Exception, _handle_unexpected_error)
-
-
-async def _handle_error(
-    request: Request, error: Exception, *, routes: Sequence[BaseRoute]
-) -> Response:
-    """Return the problem response for `error`.
-
-    A database error that is a bug of this program is raised again: the server logs it with its
-    traceback, and `_handle_unexpected_error` answers.
-    """
-    match error:
-        case ProblemError():
-            problem_error = error
-        case RequestValidationError():
-            problem_error = invalid_request(field_errors(error))
-        case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
-            allow = ", ".join(_methods(routes, request.scope))
-            problem_error = plain_problem(error.status_code, {"Allow": allow})
-        case HTTPException():
-            problem_error = plain_problem(error.status_code, error.headers)
-        case ClientDisconnect():
-            # Nobody reads this response; without it the log would show an internal error.
-            problem_error = plain_problem(HTTPStatus.BAD_REQUEST)
-        case BusyError():
-            problem_error = ProblemError(BUSY)
-        case sa.exc.SQLAlchemyError() | adbc_driver_manager.Error() if is_database_away(error):
-            _logger.info("The database is not available for %s: %s", request.scope["path"], error)
-            problem_error = ProblemError(DISK_FULL if is_disk_full(error) else DATABASE_UNAVAILABLE)
-        case _:
-            raise error
-    return problem_response(problem_error)
-
-
-async def _handle_unexpected_error(_request: Request, _error: Exception) -> Response:
-    """Return a 500 that reveals nothing about the error."""
-    return problem_response(plain_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
-
-
-def problem_response(error: ProblemError) -> Response:
-    """Return the response for this problem."""
-    return Response(
-        # ASCII, because text that a client sent may not be encodable as UTF-8.
-        json.dumps(error.problem.model_dump(mode="json", exclude_none=True)),
-        status_code=error.problem.status,
-        headers={"Cache-Control": "no-store", **error.headers},
-        media_type=PROBLEM_MEDIA_TYPE,
-    )
-
-
-def is_database_away(error: sa.exc.SQLAlchemyError | adbc_driver_manager.Error) -> bool:
-    """Whether `error` means that the database is unavailable, not that a statement was wrong."""
-    match error:
-        case sa.exc.TimeoutError() | sa.exc.OperationalError() | sa.exc.InterfaceError():
-            return True
-        case sa.exc.InternalError():  # such as a server in recovery that accepts no writes
-            return True
-        case adbc_driver_manager.Error():
-            # Errors of the server have a SQLSTATE; without one there was no connection.
-            state = error.sqlstate or ""
-            return not state or state[:2] in _SERVER_AWAY or state in _SCHEMA_MISSING
-        case sa.exc.DBAPIError():
-            sqlstate = getattr(error.orig, "sqlstate", None)
-            return error.connection_invalidated or sqlstate in _SCHEMA_MISSING
-        case _:
-            return False
-
-
-def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
-    """Return the methods of the requested path over all routes, sorted."""
-    path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
-    return sorted(
-        {
-            method
-            for route in routes
-            if isinstance(route, Route) and route.path_regex.match(path)
-            for method in route.methods or ()
-        }
-    )

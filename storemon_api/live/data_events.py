@@ -4,15 +4,16 @@ The same poll refreshes the fleet cache before the first request needs it.
 """
 
 import asyncio
-import json
+import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Final
 
 import adbc_driver_manager
 import sqlalchemy as sa
 from fastapi import Depends
 from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import ServerSentEvent
 
 from storemon_api.http.services import from_state
 from storemon_api.live.fleet_cache import FleetCache
@@ -25,7 +26,7 @@ _REST_FACTOR: Final = 5
 on refreshing while data keeps arriving."""
 _CHECK_SECONDS: Final = 5.0
 """Delay of the data check after an event, so that open pages get everything else first."""
-_KEEP_ALIVE_SECONDS: Final = 15.0
+_ACCESS_CHECK_SECONDS: Final = 0.5
 _STREAM_SECONDS: Final = 240.0
 """A stream ends after this time and the browser reconnects, so abandoned streams go away."""
 
@@ -56,21 +57,24 @@ class DataEvents:
         if self._watch is not None:
             self._watch.cancel()
 
-    async def stream(self, *, has_load_ids: bool) -> AsyncIterator[bytes]:
-        """Yield an event for the current data, and one whenever newer data arrives."""
+    async def stream(
+        self, *, has_load_ids: bool, is_allowed: Callable[[], bool]
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Yield an event for the current data, and one whenever newer data arrives.
+
+        Ends after some minutes, at shutdown, and soon after `is_allowed` becomes false.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + _STREAM_SECONDS
         sent: DataVersion | None = None
-        yield b"retry: 2000\n\n"
-        while not self._is_stopping and loop.time() < until:
+        yield ServerSentEvent(retry=2_000)
+        while not self._is_stopping and is_allowed() and loop.time() < until:
             if self._version is not None and self._version != sent:
                 sent = self._version
                 yield _event(sent, has_load_ids=has_load_ids)
             changed = self._changed
-            try:
-                await asyncio.wait_for(changed.wait(), _KEEP_ALIVE_SECONDS)
-            except TimeoutError:
-                yield b": still here\n\n"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _ACCESS_CHECK_SECONDS)
 
     async def _poll_forever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -106,12 +110,12 @@ class DataEvents:
         return loop.time() + _REST_FACTOR * (loop.time() - began)
 
 
-def _event(version: DataVersion, *, has_load_ids: bool) -> bytes:
+def _event(version: DataVersion, *, has_load_ids: bool) -> ServerSentEvent:
     data = {
         "load_id": version.load_id if has_load_ids else None,
         "refreshed_at": version.refreshed_at and version.refreshed_at.isoformat(),
     }
-    return f"event: data\ndata: {json.dumps(data)}\n\n".encode()
+    return ServerSentEvent(event="data", data=data)
 
 
 DataEventsDep = Annotated[DataEvents, Depends(from_state("data_events"))]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.problems import (
@@ -19,10 +19,11 @@ from storemon_api.http.problems import (
     ProblemError,
 )
 from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
-from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
+from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.access_control import audit_event, visible_stores
 from storemon_pipeline.ingestion.push_schedules import (
     NoClosureError,
@@ -33,7 +34,7 @@ from storemon_pipeline.ingestion.push_schedules import (
 from storemon_pipeline.loads.pushed_load import BadRowsError
 from storemon_pipeline.schedules.closures import StoredClosure
 
-router = APIRouter(tags=["data"])
+router = Router(tag="data")
 
 MAX_BYTES: Final = 16 * 1024
 _MOST_LISTED: Final = 1_000
@@ -86,7 +87,6 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
     )
 
 
-@router.head("/closures", include_in_schema=False)
 @router.get(
     "/closures",
     summary="List planned closures",

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
@@ -17,17 +17,18 @@ from storemon_api.http.problems import (
     invalid_field,
 )
 from storemon_api.http.request_bodies import decompress, media_type, read_body
+from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
-from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.request_body import polls_body
 from storemon_api.loads.schemas import LoadResponse
+from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.access_control import audit_event, visible_stores
 from storemon_pipeline.loads.pushed_load import BadRowsError, ForbiddenStoreError
 from storemon_pipeline.polls.poll_bodies import BodyFormat, TooManyRowsError, UnusableBodyError
 from storemon_pipeline.polls.push_polls import MAX_ROWS, push_polls
 
-router = APIRouter(tags=["data"])
+router = Router(tag="data")
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """Limit of a body, compressed and decompressed: 50,000 polls in JSON take about 6 MiB."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import BaseModel
 
 from storemon_api.http.openapi import json_body, problem_responses
@@ -15,17 +15,18 @@ from storemon_api.http.problems import (
     INVALID_REQUEST,
 )
 from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.http.write_slots import WRITE_TIMEOUT, write
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.schemas import HoursBody, LoadResponse, TimezoneBody
+from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.access_control import audit_event
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.loads.pushed_load import BadRowsError
 
-router = APIRouter(tags=["data"])
+router = Router(tag="data")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -6,11 +6,13 @@ import re
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.staticfiles import StaticFiles
 
-router = APIRouter(include_in_schema=False)
+from storemon_api.http.routing import Router
+
+router = Router(is_strict=False, include_in_schema=False)
 
 ASSETS_PATH: Final = "/docs/assets"
 _INLINE_SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
@@ -21,7 +23,6 @@ def docs_assets() -> StaticFiles:
     return StaticFiles(directory=str(files("fastapi_offline") / "static"))
 
 
-@router.head("/docs")
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """Return Swagger UI. Its start-up script is the only inline script allowed."""

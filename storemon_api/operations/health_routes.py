@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import Response
 
+from storemon_api.http.error_handlers import is_database_away
 from storemon_api.http.openapi import json_content, problem_responses
-from storemon_api.http.problems import NOT_READY, ProblemError, is_database_away
+from storemon_api.http.problems import NOT_READY, ProblemError
+from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.operations.schemas import Health, Readiness
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
@@ -15,7 +17,7 @@ from storemon_pipeline.database.migrate import is_current
 from storemon_pipeline.figures.uptime_table import read_uptime_state
 from storemon_pipeline.reports.requests import read_longest_wait
 
-router = APIRouter(tags=["operation"])
+router = Router(tag="operation", is_strict=False)
 
 _OK: Final = "ok"
 # Even a report of a large chain takes less.
@@ -26,14 +28,12 @@ _READY: Final = Readiness(
 _HEALTH: Final = Health().model_dump_json()
 
 
-@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Liveness", responses={200: {"model": Health}})
 async def healthz() -> Response:
     """Return ok without any check: a process that waits for its database must not be killed."""
     return Response(_HEALTH, media_type="application/json")
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     summary="Readiness",

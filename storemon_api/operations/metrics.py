@@ -18,7 +18,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from storemon_api.http.problems import is_database_away
+from storemon_api.http.error_handlers import is_database_away
 from storemon_api.http.services import from_state
 from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.alerts.conditions import Kind

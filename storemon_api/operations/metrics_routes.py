@@ -1,14 +1,14 @@
 """The metrics endpoint."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from storemon_api.http.routing import Router
 from storemon_api.operations.metrics import MetricsDep
 
-router = APIRouter(tags=["operation"])
+router = Router(tag="operation", is_strict=False)
 
 
-@router.head("/metrics", include_in_schema=False)
 @router.get(
     "/metrics",
     summary="Metrics for Prometheus",

@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     REPORT_PROBLEMS,
     invalid_field,
 )
+from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.report_routes import complete_report
@@ -24,13 +25,12 @@ from storemon_pipeline.reports.diffs import (
     read_loads_between,
 )
 
-router = APIRouter(tags=["reports"])
+router = Router(tag="reports")
 
 _MAX_STORES: Final = 1_000
 _MAX_INPUTS: Final = 1_000
 
 
-@router.head("/reports/{report_id}/diff", include_in_schema=False)
 @router.get(
     "/reports/{report_id}/diff",
     summary="Difference from another report of the same instant",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from storemon_api.http.negotiation import has_entity_tag, preferred
 from storemon_api.http.openapi import problem_responses
@@ -16,6 +16,7 @@ from storemon_api.http.problems import (
     UNKNOWN_REPORT,
     ProblemError,
 )
+from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.reports.csv_response import CACHE_FOR_EVER, csv_response, file_name
 from storemon_api.reports.examples import REPORT_ID
@@ -31,7 +32,7 @@ from storemon_pipeline.reports.formats import (
 )
 from storemon_pipeline.reports.requests import Report
 
-router = APIRouter(tags=["reports"])
+router = Router(tag="reports")
 
 _CSV: Final = "text/csv"
 _ReportId = Annotated[str, Path(examples=[REPORT_ID])]
@@ -45,7 +46,6 @@ _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.head("/reports/{report_id}.{extension}", include_in_schema=False)
 @router.get(
     "/reports/{report_id}.{extension}",
     summary="The extended report as JSON, NDJSON, Parquet or XLSX",
@@ -72,7 +72,6 @@ def get_report_as(
     )
 
 
-@router.head("/reports/{report_id}", include_in_schema=False)
 @router.get(
     "/reports/{report_id}",
     summary="The report in the format that `Accept` prefers",

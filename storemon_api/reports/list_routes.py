@@ -3,18 +3,19 @@
 from dataclasses import replace
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import PagingDep
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST
+from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.reports.schemas import ReportEntry, ReportsPage
 from storemon_api.security.access_control import visible_stores
 from storemon_pipeline.reports.requests import Report, ReportState, list_reports
 from storemon_pipeline.reports.rows import count_stores
 
-router = APIRouter(tags=["reports"])
+router = Router(tag="reports")
 
 _STATUS: Final = {
     ReportState.WAITING: "Running",
@@ -24,7 +25,6 @@ _STATUS: Final = {
 }
 
 
-@router.head("/reports", include_in_schema=False)
 @router.get(
     "/reports",
     summary="All requested reports",

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, assert_never
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import BaseModel
 
 from storemon_api.http.negotiation import prefers_json
@@ -22,6 +22,7 @@ from storemon_api.http.problems import (
     ProblemError,
     invalid_field,
 )
+from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.reports import examples
 from storemon_api.reports.csv_response import CSV_MEDIA_TYPE, csv_response
@@ -45,7 +46,7 @@ from storemon_pipeline.reports.ask_for_report import ask_for_report
 from storemon_pipeline.reports.requests import Report, ReportState, read_report
 from storemon_pipeline.reports.rows import count_stores
 
-router = APIRouter(tags=["reports"])
+router = Router(tag="reports")
 
 # Allowed difference between the client's clock and the server's.
 _CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -118,7 +119,6 @@ def trigger_report(
     return _json(TriggerResponse(report_id=_request_report(request, services, dispatcher, trigger)))
 
 
-@router.head("/get_report", include_in_schema=False)
 @router.get(
     "/get_report",
     summary="The report's CSV, or its status",
@@ -149,7 +149,6 @@ def get_report(request: Request, services: ServicesDep, report_id: _IdInQuery) -
     return _json(_status_resource(request, services, report), vary)
 
 
-@router.head("/get_report/{report_id}", include_in_schema=False)
 @router.get(
     "/get_report/{report_id}",
     summary="The report's status",
@@ -166,7 +165,6 @@ def get_report_status(request: Request, services: ServicesDep, report_id: _IdInP
     return _json(_status_resource(request, services, find_report(services, report_id)))
 
 
-@router.head("/reports/{report_id}.csv", include_in_schema=False)
 @router.get(
     "/reports/{report_id}.csv",
     summary="The report's CSV",
@@ -215,7 +213,6 @@ def api_trigger_report(
     )
 
 
-@router.head("/api/get_report", include_in_schema=False)
 @router.get(
     "/api/get_report",
     summary="The report's CSV or status, in the format of /api clients",

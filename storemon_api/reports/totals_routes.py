@@ -2,12 +2,13 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     REPORT_PROBLEMS,
 )
+from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.reports.examples import REPORT_ID
@@ -21,12 +22,11 @@ from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
 from storemon_pipeline.reports.totals import ReportTotal, read_report_totals
 
-router = APIRouter(tags=["reports"])
+router = Router(tag="reports")
 
 _PROBLEMS: Final = problem_responses(*REPORT_PROBLEMS)
 
 
-@router.head("/reports/{report_id}/totals", include_in_schema=False)
 @router.get(
     "/reports/{report_id}/totals",
     summary="Sums of a report, by group or region",

@@ -5,16 +5,17 @@ The rule of each address is in `access_rules`, the keys are in `key_cache`. Bodi
 
 import asyncio
 import base64
-import binascii
 import ipaddress
 import logging
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from fastapi.concurrency import run_in_threadpool
@@ -23,6 +24,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from storemon_api.http.error_handlers import problem_response
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     DATABASE_UNAVAILABLE,
@@ -30,8 +32,9 @@ from storemon_api.http.problems import (
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     ProblemError,
-    problem_response,
+    plain_problem,
 )
+from storemon_api.http.store_paths import route_path
 from storemon_api.security.access_rules import NO_ROUTE, RULES, Rule, Stores, rule_of
 from storemon_api.security.key_cache import KeyCache, utc_now
 from storemon_api.security.local_clients import PeerUsers, is_passed_on
@@ -54,6 +57,8 @@ class Access:
 
     key: ApiKey | None
     client: str
+    is_still_allowed: Callable[[], bool]
+    """Whether the sender would still be let in now, for responses that last."""
     action: str | None = None
     subject: str | None = None
 
@@ -62,6 +67,12 @@ def visible_stores(request: Request) -> frozenset[str] | None:
     """Return the ids of the stores that this request may see or change; None for every store."""
     access = getattr(request.state, _STATE, None)
     return None if access is None or access.key is None else access.key.store_ids
+
+
+def is_still_allowed(request: Request) -> bool:
+    """Whether the request would be let in now: its key has been neither revoked nor expired."""
+    access: Access = getattr(request.state, _STATE)
+    return access.is_still_allowed()
 
 
 def audit_event(request: Request, subject: str | None = None) -> AuditEvent:
@@ -131,14 +142,15 @@ class AccessControl:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        rule, store_id = self._rule(scope["method"], scope["path"])
+        rule, store_id = self._rule(scope["method"], route_path(scope))
         if not rule.is_open:
             send = self._marked(send)
         try:
+            _check_framing(headers)
             access = await self._admit(scope, headers, rule, store_id)
             self._check_size(headers)
         except ProblemError as problem:
-            await problem_response(problem)(scope, receive, send)
+            await problem_response(Request(scope), problem)(scope, receive, send)
             return
         scope.setdefault("state", {})[_STATE] = replace(
             access, action=rule.action, subject=store_id
@@ -167,10 +179,10 @@ class AccessControl:
         client = str((scope.get("client") or ("", 0))[0])
         token = None if rule.is_open else _token(headers)
         key = None if token is None else self._keys.find(token, utc_now())
-        if scope["path"] != _HEALTH:
+        if route_path(scope) != _HEALTH:
             self._check_rate(client if key is None else key.key_id)
         if rule.is_open:
-            return Access(key=None, client=client)
+            return Access(key=None, client=client, is_still_allowed=lambda: True)
         if key is None:
             key = await self._key(token)
         if key is not None:
@@ -183,7 +195,12 @@ class AccessControl:
             _check_is_local(headers, client)
             self._check_is_no_proxy(scope, headers)
             _check_is_own_page(headers, scope["method"])
-        return Access(key=key, client=client)
+        return Access(key, client, partial(self._is_still_allowed, key))
+
+    def _is_still_allowed(self, key: ApiKey | None) -> bool:
+        if key is None:
+            return self._keys.is_empty
+        return self._keys.is_usable(key.key_id, utc_now())
 
     def _check_is_no_proxy(self, scope: Scope, headers: Headers) -> None:
         """Raise a 401 problem when a proxy of this machine passes on somebody else's request."""
@@ -233,8 +250,10 @@ class AccessControl:
             match = address.pattern.match(path)
             if match is not None and (address.is_mount or method in address.methods):
                 asked_as = "GET" if address.is_mount else method
-                return rule_of(asked_as, address.path, self._rules), match.groupdict().get(
-                    "store_id"
+                store_id = match.groupdict().get("store_id")
+                return (
+                    rule_of(asked_as, address.path, self._rules),
+                    None if store_id is None else unquote(store_id),
                 )
         return NO_ROUTE, None
 
@@ -258,6 +277,16 @@ def _address(route: Route | Mount) -> _Address:
     if isinstance(route, Mount):
         return _Address(route.path_regex, route.path, frozenset(), is_mount=True)
     return _Address(route.path_regex, route.path, frozenset(route.methods or ()), is_mount=False)
+
+
+def _check_framing(headers: Headers) -> None:
+    """Raise a 400 problem for two lengths of one body, with which requests can be smuggled.
+
+    A proxy may read one of them and this server the other. The connection ends, because it is
+    unclear where the next request begins (RFC 9112, 6.1).
+    """
+    if "Content-Length" in headers and "Transfer-Encoding" in headers:
+        raise plain_problem(HTTPStatus.BAD_REQUEST, {"Connection": "close"})
 
 
 def _check_right(key: ApiKey, rule: Rule, store_id: str | None) -> None:
@@ -337,7 +366,7 @@ def _token(headers: Headers) -> str | None:
         case "basic":  # browsers: any user name, the token as password
             try:
                 decoded = base64.b64decode(credentials, validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # not ASCII, not Base64 or not UTF-8
                 return ""
             return decoded.partition(":")[2]
         case _:

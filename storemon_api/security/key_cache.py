@@ -86,6 +86,11 @@ class KeyCache:
         parts = split_token(token)
         return parts is not None and parts[0] in (self._keys or {})
 
+    def is_usable(self, key_id: str, now: datetime) -> bool:
+        """Whether the key is neither revoked nor expired, as far as is known."""
+        key = (self._keys or {}).get(key_id)
+        return key is not None and key.is_usable(now)
+
     def find(self, token: str, now: datetime) -> ApiKey | None:
         """Return the token's key if it is valid, and note its use."""
         id_and_secret = split_token(token)

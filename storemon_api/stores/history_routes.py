@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated, Final
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import PagingDep
@@ -15,12 +16,11 @@ from storemon_api.http.problems import (
     NO_POLLS,
     UNKNOWN_STORE,
     ProblemError,
-    invalid_field,
 )
+from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.http.time_params import BoundedInstant, FromBound, ToBound
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.access_control import visible_stores
 from storemon_api.stores.store_filters import (
@@ -53,6 +53,7 @@ from storemon_api.stores.store_schemas import (
     TimelinePoll,
     TimelineResponse,
 )
+from storemon_api.stores.time_params import BoundedInstant, FromBound, ToBound, check_length
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import (
@@ -79,11 +80,11 @@ from storemon_pipeline.views.store_view import (
     store_view,
 )
 
-router = APIRouter(tags=["stores"])
+router = Router(tag="stores")
 
-_LONGEST_HOURS_US: Final = 92 * DAY_US
-_LONGEST_TIMELINE_US: Final = 31 * DAY_US
-_LONGEST_HISTORY_US: Final = 10 * 366 * DAY_US
+_LONGEST_HOURS: Final = timedelta(days=92)
+_LONGEST_TIMELINE: Final = timedelta(days=31)
+_LONGEST_HISTORY: Final = timedelta(days=3660)
 _DEFAULT_LENGTH_US: Final = {
     Period.HOUR: WEEK_US,
     Period.DAY: 90 * DAY_US,
@@ -95,7 +96,6 @@ _PROBLEMS: Final = problem_responses(UNKNOWN_STORE, NO_POLLS, INVALID_REQUEST, D
 _StoreId = Annotated[str, Path(examples=["7482936150293847561"])]
 
 
-@router.head("/stores", include_in_schema=False)
 @router.get(
     "/stores",
     summary="All stores at the newest poll",
@@ -136,7 +136,6 @@ def get_stores(
     )
 
 
-@router.head(f"/stores/{STORE_ID}/uptime", include_in_schema=False)
 @router.get(
     f"/stores/{STORE_ID}/uptime",
     summary="A store's history by local hour, day, week or month",
@@ -160,8 +159,8 @@ def get_store_uptime(
         start_us, end_us = view.period(begin, end, _DEFAULT_LENGTH_US[by])
         if begin is None:
             start_us = _first_day(view, start_us, end_us)
-        longest_us = _LONGEST_HOURS_US if by is Period.HOUR else _LONGEST_HISTORY_US
-        _check_length(start_us, end_us, longest_us, f"by {by}")
+        longest = _LONGEST_HOURS if by is Period.HOUR else _LONGEST_HISTORY
+        check_length(timedelta(microseconds=end_us - start_us), longest, f"by {by}")
         history = view.history(start_us, end_us, by) if start_us < end_us else None
         days = view.days(start_us, end_us) if by is Period.DAY and history else None
         name = _zone(view)
@@ -184,7 +183,6 @@ def get_store_uptime(
     )
 
 
-@router.head(f"/stores/{STORE_ID}/incidents", include_in_schema=False)
 @router.get(
     f"/stores/{STORE_ID}/incidents",
     summary="A store's incidents",
@@ -201,7 +199,7 @@ def get_store_incidents(
     with _view(services, store_id) as view:
         incidents = view.incidents()
         if begin is not None or end is not None:
-            start_us, end_us = view.period(begin, end, _LONGEST_HISTORY_US)
+            start_us, end_us = view.period(begin, end, 10 * 366 * DAY_US)
             incidents = incidents.take(
                 (incidents.end_us > start_us) & (incidents.start_us < end_us)
             )
@@ -211,7 +209,6 @@ def get_store_incidents(
     return json_response(incidents_page(paging, as_of, incidents.take(order), [store_id], [name]))
 
 
-@router.head(f"/stores/{STORE_ID}/timeline", include_in_schema=False)
 @router.get(
     f"/stores/{STORE_ID}/timeline",
     summary="What happened at a store, minute by minute",
@@ -223,7 +220,9 @@ def get_store_timeline(
     """Return the segments and polls of a period of up to 31 days (default: the last 7)."""
     with _view(services, store_id) as view:
         start_us, end_us = view.period(begin, end, WEEK_US)
-        _check_length(start_us, end_us, _LONGEST_TIMELINE_US, "for the timeline")
+        check_length(
+            timedelta(microseconds=end_us - start_us), _LONGEST_TIMELINE, "for the timeline"
+        )
         ledger, spans, planned_start, planned_end = view.ledger(start_us, end_us)
         ticks = view.raw_polls(start_us, end_us)
         name = _zone(view)
@@ -250,7 +249,6 @@ def get_store_timeline(
     )
 
 
-@router.head(f"/stores/{STORE_ID}/explain", include_in_schema=False)
 @router.get(
     f"/stores/{STORE_ID}/explain",
     summary="The intervals that sum to a report's figure",
@@ -296,7 +294,6 @@ def explain_store(
     )
 
 
-@router.head(f"/stores/{STORE_ID}", include_in_schema=False)
 @router.get(
     f"/stores/{STORE_ID}",
     summary="One store at the newest poll",
@@ -356,12 +353,6 @@ def _first_day(view: StoreView, start_us: int, end_us: int) -> int:
     local_us = view.first_poll_us + int(spans.offset_us[0])
     midnight_us = local_us // DAY_US * DAY_US - int(spans.offset_us[0])
     return min(max(start_us, midnight_us), end_us)
-
-
-def _check_length(start_us: int, end_us: int, longest_us: int, what: str) -> None:
-    if end_us - start_us > longest_us:
-        days = longest_us // DAY_US
-        raise invalid_field("from", f"Pick a period of at most {days} days {what}.")
 
 
 def _history_rows(history: PeriodAmounts, rows: slice, days: Days | None) -> list[HistoryRow]:

@@ -154,14 +154,15 @@ def _json_array(body: bytes) -> Sequence[object]:
 
 
 def _json_lines(body: bytes) -> Sequence[object]:
-    """One value for each non-blank line: the parsed JSON, or the line itself if it is not JSON."""
+    """One value for each non-blank line: the JSON object, or the line itself otherwise."""
     rows: list[object] = []
     for line in body.splitlines():
         if line.strip():
             try:
-                rows.append(json.loads(line))
+                value = json.loads(line)
             except (ValueError, RecursionError):
-                rows.append(line)
+                value = line
+            rows.append(value if isinstance(value, dict) else line)
     return rows
 
 
@@ -203,7 +204,12 @@ def _is_encodable(text: str) -> bool:
 
 def _as_bytes(row: object) -> bytes:
     """An invalid row: the original line, or the value as ASCII JSON."""
-    return row if isinstance(row, bytes) else json.dumps(row).encode()
+    if isinstance(row, bytes):
+        return row
+    try:
+        return json.dumps(row).encode()
+    except RecursionError:  # writing nests a little deeper than reading
+        return b"nested too deeply to be kept"
 
 
 def _as_csv(fields: Sequence[str]) -> bytes:

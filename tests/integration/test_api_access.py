@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -125,6 +126,64 @@ def test_the_end_of_the_last_key_opens_nothing(client: httpx.Client, database_ur
     revoke_key(database_url, token.key_id, by="test")
     eventually(lambda: client.get("/metrics", headers=bearer(token)).status_code == 401)
     assert client.get("/metrics").status_code == 401
+
+
+def revoke(url: str, token: NewToken) -> None:
+    revoke_key(url, token.key_id, by="test")
+
+
+def seconds_until_events_end(
+    client: httpx.Client, headers: dict[str, str], end: Callable[[], None]
+) -> float:
+    """Return how long a stream of events lasts after `end` was called."""
+    with client.stream("GET", "/events", headers=headers) as response:
+        assert response.status_code == 200
+        chunks = response.iter_bytes()
+        next(chunks)
+        end()
+        began = time.monotonic()
+        for _ in chunks:
+            pass
+        return time.monotonic() - began
+
+
+def test_the_stream_of_a_revoked_key_ends(client: httpx.Client, database_url: str) -> None:
+    token = new_key(database_url)
+    seconds = seconds_until_events_end(client, bearer(token), lambda: revoke(database_url, token))
+    assert seconds < 2
+
+
+def test_the_stream_of_an_expired_key_ends(client: httpx.Client, database_url: str) -> None:
+    key = make_key(database_url, expires_at=datetime.now(UTC) + timedelta(seconds=1))
+    assert seconds_until_events_end(client, key, lambda: None) < 1 + 2
+
+
+def test_the_stream_without_a_key_ends_when_the_first_key_is_made(
+    client: httpx.Client, database_url: str
+) -> None:
+    def create() -> None:
+        new_key(database_url, Scope.ADMIN)
+
+    assert seconds_until_events_end(client, {}, create) < 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Basic \xe9\xff",
+        "Basic /////w==",
+        "Basic ===",
+        "Basic",
+        "Bearer \xe9",
+        "\xff",
+        "Negotiate YII=",
+    ],
+)
+def test_a_malformed_key_is_401(client: httpx.Client, database_url: str, value: str) -> None:
+    make_key(database_url)
+    for name in ("Authorization", "X-API-Key"):
+        headers = [(name.encode(), value.encode("latin-1"))]
+        assert client.get("/stores", headers=headers).status_code == 401
 
 
 def test_an_expired_key_is_a_wrong_one(client: httpx.Client, database_url: str) -> None:

@@ -11,7 +11,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,8 @@ from schemathesis.specs.openapi.checks import (
 
 from api_server import complete_report, serve
 from storemon_api.security.client_timeouts import ClientTimeoutProtocol
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.polls.poll_bodies import BodyFormat
 from storemon_pipeline.polls.push_polls import push_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
@@ -229,6 +231,100 @@ def test_deeply_nested_json_is_refused(client: httpx.Client) -> None:
                 address, content=text.encode(), headers={"Content-Type": "application/json"}
             )
             assert answer.status_code in {413, 422}
+
+
+HEADERS = (
+    *("Accept", "Accept-Encoding", "Authorization", "Connection", "Content-Encoding"),
+    *("Content-Type", "Cookie", "Expect", "Forwarded", "If-Modified-Since", "If-None-Match"),
+    *("If-Range", "Origin", "Range", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site"),
+    *("X-API-Key", "X-Forwarded-For", "X-Request-ID", "X-Requested-With"),
+)
+BEGINNINGS = (
+    *(b"", b"Basic ", b"Bearer ", b"bytes=", b"text/html;q=", b"gzip, ", b'W/"', b"application/"),
+    *(b"Basic /////w==", b"Bearer sm_", b"Wed, 21 Oct 2015 07:28:00 GMT", b"http://localhost"),
+)
+TARGETS = (
+    *("/healthz", "/metrics", "/stores", "/stores/alpha/uptime", "/reports", "/", "/docs"),
+    *("/static/style.css", "/docs/assets/swagger-ui.css", "/get_report?report_id=x"),
+    *("/stores/-?store_id=..", "/nowhere", "/manual"),
+)
+
+
+@pytest.mark.parametrize(
+    "requests", [120, pytest.param(20_000, id="thousands", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("has_key", [False, True], ids=["no key", "with keys"])
+def test_no_header_is_a_fault(
+    client: httpx.Client, database_url: str, requests: int, *, has_key: bool
+) -> None:
+    if has_key:
+        create_key(
+            database_url,
+            name="admin",
+            scopes=frozenset({Scope.ADMIN}),
+            store_ids=None,
+            expires_at=None,
+            by="test",
+        )
+    dice = random.Random(2)  # noqa: S311 - the same headers again
+    for _ in range(requests):
+        headers = [
+            (dice.choice(HEADERS).encode(), (dice.choice(BEGINNINGS) + header_bytes(dice)).strip())
+            for _ in range(dice.randrange(1, 4))
+        ]
+        method = dice.choice(["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+        target = dice.choice(TARGETS)
+        response = client.request(method, target, headers=headers)
+        assert response.status_code < 500, (method, target, headers)
+
+
+def header_bytes(dice: random.Random) -> bytes:
+    """Bytes that a header may hold, those above 127 among them."""
+    allowed = [*range(0x20, 0x7F), *range(0x80, 0x100)]
+    return bytes(dice.choices(allowed, k=dice.randrange(40)))
+
+
+NESTINGS = ("[{}]", '{{"store_id": {}}}', '{{"a": [{}]}}')
+BODIES = (
+    *(("POST", "/polls", "application/json"), ("POST", "/polls", "application/x-ndjson")),
+    *(("POST", "/trigger_report", "application/json"), ("POST", "/closures", "application/json")),
+    *(("PUT", f"/stores/alpha/{view}", "application/json") for view in ("hours", "timezone")),
+)
+
+
+@pytest.mark.parametrize(
+    "depths",
+    [
+        pytest.param((1, 200, 500, 960, 984, 988, 992, 1_000, 5_000), id="some"),
+        pytest.param(range(1, 1_300), id="every", marks=pytest.mark.slow),
+    ],
+)
+def test_no_nesting_is_a_fault(client: httpx.Client, depths: Sequence[int]) -> None:
+    for depth in depths:
+        for nesting in NESTINGS:
+            opening, closing = nesting.format("|").split("|")
+            text = f'{opening * depth}"\\u0000"{closing * depth}'
+            for method, address, media_type in BODIES:
+                for on_error in ("", "?on_error=reject") if address == "/polls" else ("",):
+                    response = client.request(
+                        method,
+                        address + on_error,
+                        content=text,
+                        headers={"Content-Type": media_type},
+                    )
+                    assert response.status_code < 500, (address, media_type, nesting, depth)
+
+
+def test_a_row_nested_as_deeply_as_json_is_read_is_a_rejected_row(client: httpx.Client) -> None:
+    line = "[" * 988 + "]" * 988
+    response = client.post(
+        "/polls?on_error=reject",
+        content=f"{line}\n",
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert response.status_code == 200
+    assert response.json()["rows_rejected"] == 1
+    assert response.json()["rejected"][0]["text"] == line
 
 
 def test_who_never_finishes_the_head_of_a_request_is_hung_up_on(database_url: str) -> None:

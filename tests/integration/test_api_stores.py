@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -473,6 +474,63 @@ def test_bad_questions_get_a_problem(database_url: str, path: str, status: int) 
     fill(database_url, draw(AUTUMN, seed=3))
     with serve(database_url) as client:
         assert client.get(path).status_code == status
+
+
+@pytest.mark.parametrize("by", ["timeline?", "uptime?by=hour&"])
+def test_a_browser_s_longest_period_is_served_where_the_newest_poll_has_microseconds(
+    database_url: str, by: str
+) -> None:
+    newest = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        load_rows(bulk, [("A", us(newest), True)], file_path=None)
+    days = 31 if by == "timeline?" else 92
+    # A browser's clock has milliseconds.
+    begin = (newest - timedelta(days=days)).isoformat(timespec="milliseconds")[:23]
+    with serve(database_url) as client:
+        assert client.get(f"/stores/A/{by}from={begin}Z").status_code == 200
+        longer = (newest - timedelta(days=days + 1)).isoformat()[:23]
+        assert client.get(f"/stores/A/{by}from={longer}Z").status_code == 422
+
+
+STRANGE_IDS = (
+    "A/uptime",
+    "A/incidents",
+    "A/timeline",
+    "A/explain",
+    "A/hours",
+    "..",
+    ".",
+    "-",
+    "a?b#c%2F",
+)
+
+
+def test_stores_of_any_id_have_addresses_of_their_own(database_url: str) -> None:
+    newest = datetime(2023, 1, 25, 18, tzinfo=UTC)
+    polls = [(store_id, us(newest), True) for store_id in ("A", *STRANGE_IDS)]
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        load_rows(bulk, polls, file_path=None)
+    with serve(database_url) as client:
+        for store_id in STRANGE_IDS:
+            addresses = [("/stores/-{}", {"store_id": store_id})]
+            if store_id not in {".", ".."}:
+                addresses.append((f"/stores/{quote(store_id, safe='')}{{}}", {}))
+            for address, query in addresses:
+                for view in ("", "/uptime", "/timeline", "/explain"):
+                    response = client.get(address.format(view), params=query)
+                    assert response.status_code == 200
+                    assert response.json()["store_id"] == store_id
+                page = client.get(
+                    address.format("/uptime"), params={**query, "by": "hour", "limit": 1}
+                )
+                following = page.json()["next"]
+                assert client.get(following).json()["store_id"] == store_id
+                body = {"timezone": "Asia/Kathmandu"}
+                address_of_zone = address.format("/timezone")
+                assert client.put(address_of_zone, json=body, params=query).status_code == 200
+                zone = client.get(address.format("/explain"), params=query).json()["timezone"]
+                assert zone == "Asia/Kathmandu"
+        assert client.get("/stores/A/explain").json()["timezone"] == "America/Chicago"
 
 
 def test_without_polls_lists_are_empty_and_a_store_has_no_history(database_url: str) -> None:

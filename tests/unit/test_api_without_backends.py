@@ -113,11 +113,57 @@ def test_a_malformed_id_is_unknown_and_asks_no_database(client: httpx.Client, pa
     problem(response)
 
 
-@pytest.mark.parametrize("path", ["/get_report", "/api/get_report", "/get_report?id=1"])
+@pytest.mark.parametrize("path", ["/get_report", "/api/get_report"])
 def test_a_missing_id_is_422_with_the_parameter(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 422
     assert problem(response)["errors"] == [{"field": "report_id", "message": "Field required"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "nearest"),
+    [
+        ("/get_report?id=1", "id", "report_id"),
+        ("/stores?standin=down", "standin", "standing"),
+        ("/stores?limit=1&regoin=West", "regoin", "region"),
+        ("/stores/alpha/uptime?form=2023-01-25", "form", "from"),
+        ("/incidents?opne=true", "opne", "open"),
+    ],
+)
+def test_an_unknown_parameter_is_422_and_the_nearest_one_is_named(
+    client: httpx.Client, path: str, name: str, nearest: str
+) -> None:
+    for method in ("GET", "HEAD"):
+        response = client.request(method, path)
+        assert response.status_code == 422
+    message = f"There is no parameter `{name}`. Did you mean `{nearest}`?"
+    assert problem(client.get(path))["errors"] == [{"field": name, "message": message}]
+
+
+def test_an_unknown_parameter_of_a_call_without_any_is_422(client: httpx.Client) -> None:
+    response = client.post("/trigger_report?as_of=2023-01-25T00:00:00Z")
+    assert response.status_code == 422
+    assert problem(response)["detail"] == "There is no parameter `as_of`: this address has none."
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/docs", "/store/alpha"])
+def test_pages_and_probes_take_any_parameter(client: httpx.Client, path: str) -> None:
+    assert client.get(path, params={"utm_source": "mail"}).status_code == 200
+
+
+def test_a_body_with_two_lengths_is_400_and_the_connection_ends(client: httpx.Client) -> None:
+    request = (
+        b"POST /trigger_report HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), 10) as peer:
+        peer.sendall(request)
+        response = b""
+        while chunk := peer.recv(65_536):
+            response += chunk
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert response.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize(
@@ -145,6 +191,33 @@ def test_an_unknown_path_is_404(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
     assert problem(response)["type"] == "about:blank"
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "title"),
+    [("/nowhere", 404, "Not Found"), ("/reports/x.csv", 404, "Unknown report")],
+)
+def test_a_browser_gets_a_problem_as_a_page(
+    client: httpx.Client, path: str, status: int, title: str
+) -> None:
+    page = client.get(path, headers={"Accept": BROWSER})
+    assert page.status_code == status
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Accept" in page.headers["Vary"]
+    assert page.headers["Cache-Control"] == "no-store"
+    assert f"<h1>{title}</h1>" in page.text
+    assert '<a href="/">' in page.text
+
+
+@pytest.mark.parametrize(
+    "accept", [None, "*/*", "application/json", "application/json, text/html", "text/csv"]
+)
+def test_programs_get_a_problem_as_json(client: httpx.Client, accept: str | None) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    assert problem(client.get("/nowhere", headers=headers))["status"] == 404
 
 
 @pytest.mark.parametrize("path", ["/trigger_report", "/api/trigger_report"])
@@ -216,7 +289,7 @@ def test_every_operation_declares_its_problems_with_examples(client: httpx.Clien
     expected = {
         ("/trigger_report", "post"): ["200", "408", "413", "422", "503"],
         ("/get_report", "get"): ["200", "304", "404", "410", "422", "503"],
-        ("/get_report/{report_id}", "get"): ["200", "404", "410", "503"],
+        ("/get_report/{report_id}", "get"): ["200", "404", "410", "422", "503"],
         ("/reports/{report_id}.csv", "get"): ["200", "304", "404", "409", "410", "422", "503"],
         ("/api/trigger_report", "post"): ["200", "408", "413", "422", "503"],
         ("/api/get_report", "get"): ["200", "304", "404", "410", "422", "503"],

@@ -1,12 +1,13 @@
 """Query parameters `from` and `to`: an instant, or a date on the store's clock."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import Query
 from pydantic import BeforeValidator, TypeAdapter, WithJsonSchema
 
+from storemon_api.http.problems import invalid_field
 from storemon_api.http.schemas import Instant
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -56,3 +57,13 @@ ToBound = Annotated[
     TimeBound | None,
     Query(alias="to", description="Like `from`, exclusive. Default and maximum: the newest poll."),
 ]
+
+
+def check_length(length: timedelta, longest: timedelta, what: str) -> None:
+    """Raise a 422 problem for a period that is too long.
+
+    An hour more is accepted: local days have it where clocks are set back, and clients round the
+    ends of a period to milliseconds.
+    """
+    if length > longest + timedelta(hours=1):
+        raise invalid_field("from", f"Pick a period of at most {longest.days} days {what}.")
