@@ -19,10 +19,12 @@ import uvicorn
 from dagster_webserver.cli import main as run_dagster_webserver
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from storemon_api.http.problems import FORBIDDEN, ProblemError, problem_response
+from storemon_api.http.error_handlers import problem_response
+from storemon_api.http.problems import FORBIDDEN, ProblemError
 from storemon_api.security.access_control import AccessControl
 from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
@@ -67,7 +69,8 @@ class NoMutationsByGet:
             and "query" in parse_qs(scope["query_string"].decode("latin-1"))
         ):
             detail = "Send GraphQL with POST."
-            await problem_response(ProblemError(FORBIDDEN, detail))(scope, receive, send)
+            problem = ProblemError(FORBIDDEN, detail)
+            await problem_response(Request(scope), problem)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

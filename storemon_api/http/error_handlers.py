@@ -94,14 +94,14 @@ async def _handle_unexpected_error(request: Request, _error: Exception) -> Respo
 def problem_response(request: Request, error: ProblemError) -> Response:
     """Return the problem as JSON, or as a page for a client that prefers HTML.
 
-    The page is rendered by `app.state.problem_page`, because pages are above this package.
+    An application that has pages renders it as `state.problem_page`.
     """
     headers = {"Cache-Control": "no-store", **error.headers}
     accept = ", ".join(request.headers.getlist("Accept"))
-    if preferred(accept, (JSON, PROBLEM_MEDIA_TYPE, HTML)) == HTML and "app" in request.scope:
-        page: Response = request.app.state.problem_page(request, error.problem)
-        page.headers.update(headers)
-        response = page
+    render = getattr(request.app.state, "problem_page", None) if "app" in request.scope else None
+    if render and preferred(accept, (JSON, PROBLEM_MEDIA_TYPE, HTML)) == HTML:
+        response: Response = render(request, error.problem)
+        response.headers.update(headers)
     else:
         response = Response(
             # ASCII, because text that a client sent may not be encodable as UTF-8.
