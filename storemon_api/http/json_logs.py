@@ -1,6 +1,6 @@
 """Logs as lines of JSON, one for each event, with the id of the request that it belongs to.
 
-Which level is logged, and where to, is said by the configuration that `storemon up` writes.
+The configuration that `storemon up` writes sets the level and the destination.
 """
 
 import json

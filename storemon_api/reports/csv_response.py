@@ -35,7 +35,7 @@ def csv_response(
     """Return the CSV of a complete report: 304 if `If-None-Match` has it, headers only for HEAD.
 
     For a group, or a key that is limited to some stores, the CSV is made from the report's rows.
-    A group's stores may change, so that response is not cached for ever. Otherwise the stored
+    A group's stores may change, so that response is not cached forever. Otherwise the stored
     bytes are streamed. The first chunk is read before the response starts, so that a failure is
     still a 503; each chunk is read on a connection that is returned at once.
     """

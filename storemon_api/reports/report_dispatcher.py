@@ -106,7 +106,7 @@ class Dispatcher:
             except sa.exc.SQLAlchemyError as error:
                 self._database_log.failed(error)
             except Exception:
-                # Without this thread, reports would wait for ever.
+                # Without this thread, reports would wait forever.
                 _logger.exception("The dispatcher failed and continues")
             self.is_leading = False
             # Not `_has_work`: new requests are the leader's work.

@@ -192,7 +192,7 @@ def silent_conditions(
 def many_silent_condition(
     states: StoreStates, rules: Rules, alerts: OpenAlerts
 ) -> Condition | None:
-    """Whether so many stores are silent that the polls as a whole do not arrive.
+    """Whether a large share of the stores is silent: the polls as a whole do not arrive.
 
     A store counts after half the time of the rule for one store, so that this alert comes first.
     With too few open stores to decide, a firing alert stays firing.

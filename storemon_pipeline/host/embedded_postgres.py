@@ -67,7 +67,7 @@ class EmbeddedPostgres:
     """The PostgreSQL server of one home folder.
 
     Whoever starts one holds the home's lock (`home.locked`), so a server that is found running on
-    the data directory is a left-over and is ended. Reached through a Unix socket in a folder that
+    the data directory is orphaned and is ended. Reached through a Unix socket in a folder that
     only the server's user and this process's user can enter.
     """
 

@@ -2,7 +2,7 @@
 
 Dagster exports neither the types of a launcher's methods nor the command that executes a run, and
 its own launcher cannot tell whether the process of a run is alive: a run whose process died
-together with the code server would stay "started" for ever. This module holds for the versions that
+together with the code server would stay "started" forever. This module holds for the versions that
 `run_launcher` names; with any other it is not imported.
 """
 

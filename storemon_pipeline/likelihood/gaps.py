@@ -1,6 +1,6 @@
 """Stretches of time between status runs, where the polls leave the status open.
 
-What happened in them is `model`'s and `ranges`' question; here they are only told apart.
+`model` and `ranges` estimate what happened in them; this module only classifies them.
 """
 
 from dataclasses import dataclass

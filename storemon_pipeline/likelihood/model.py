@@ -19,7 +19,7 @@ from storemon_pipeline.likelihood.tables import COLUMNS, NODES
 MILLION: Final = 1_000_000
 
 FLEET: Final = 0
-"""The class of a store that no poll has told apart from the fleet."""
+"""The class of a store whose polls do not distinguish it from the fleet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ _SHARE_OF: Final = np.clip(
 
 _SECONDS: Final = HOUR_US // SECOND_US
 _STORES_AT_A_TIME: Final = 4_000
-"""Arrays of so many stores reuse memory; larger ones are new pages each time, which cost more."""
+"""Stores per chunk: smaller arrays reuse memory, larger ones take new pages each time."""
 
 
 @dataclass(frozen=True, slots=True)

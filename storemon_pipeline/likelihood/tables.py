@@ -116,7 +116,7 @@ def group_alike(
 ) -> tuple[IntArray, FloatArray]:
     """The class of each store, `(stores,)`, and the chains' weights of each class.
 
-    `weights` is `(stores, chains)`, `features` says by what chains are told apart, `(chains, n)`.
+    `weights` is `(stores, chains)`, `features` distinguishes the chains, `(chains, n)`.
     Stores are alike whose features have the same mean and spread. The result depends on the
     arguments alone.
     """
@@ -144,7 +144,7 @@ def group_alike(
 
 
 def features() -> FloatArray:
-    """By what chains are told apart: how often and how long they are down, and what is not seen."""
+    """Features that distinguish chains: how often and how long down, and what stays hidden."""
     mean, variance = _of_chains()
     hour = NODES.index(1.0)
     return np.stack(

@@ -86,7 +86,7 @@ def _parse(url: str) -> URL:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError as error:
         raise StartError(
-            "--database-url (STOREMON_DATABASE_URL) is no URL such as "
+            "--database-url (STOREMON_DATABASE_URL) is not a URL such as "
             "postgresql://user:password@host/name."
         ) from error
     if parsed.get_backend_name() not in _BACKENDS or not parsed.database:

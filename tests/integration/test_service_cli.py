@@ -82,7 +82,7 @@ def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
     [
         pytest.param("postgresql://me:secret@127.0.0.1:1/x", "refused", id="unreachable"),
         pytest.param("mysql://me:secret@127.0.0.1/x", "PostgreSQL", id="other kind"),
-        pytest.param("somewhere", "no URL", id="no URL"),
+        pytest.param("somewhere", "not a URL", id="no URL"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_said_without_its_password(

@@ -194,7 +194,7 @@ def test_a_line_of_hatch_runs_a_task_that_exists(command: Command) -> None:
 
 
 def test_every_other_line_is_of_a_program_that_is_known_here() -> None:
-    checked = {"storemon", "curl", "pip", "pytest", "python", "hatch"}
+    checked = {"storemon", "curl", "pip", "pytest", "python", "hatch", "dg"}
     unknown = [
         str(command)
         for command in COMMANDS
