@@ -1,41 +1,40 @@
-"""Logs as lines of JSON, one for each event, with the id of the request that it belongs to.
+"""The formatter of log lines as JSON, with the id of the request that an event belongs to.
 
-The configuration that `storemon up` writes sets the level and the destination.
+The configuration that `storemon up` writes sets levels and destinations.
 """
 
-import json
-import logging
-from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final
 
-current_request_id: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
-
-# What every record has; anything else was given with `extra` and belongs into the line.
-_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
-    "message",
-    "asctime",
-    "color_message",
-}
+import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 
-class JsonFormatter(logging.Formatter):
-    """Makes one line of a record: `at`, `level`, `logger`, `event`, and what it was given."""
+def json_formatter() -> structlog.stdlib.ProcessorFormatter:
+    """Return a formatter that writes `at`, `level`, `logger`, `event` and the extra fields."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+        ],
+        processors=[
+            structlog.processors.format_exc_info,
+            _as_the_service_writes_lines,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+    )
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line; what JSON does not know is written as text."""
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        request_id = current_request_id.get()
-        if request_id is not None:
-            line["request_id"] = request_id
-        line |= {
-            name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+
+def _as_the_service_writes_lines(
+    _logger: WrappedLogger, _method: str, event: EventDict
+) -> EventDict:
+    """Add the record's own time, and name the traceback as other lines of the service do."""
+    created = datetime.fromtimestamp(event["_record"].created, UTC)
+    # uvicorn adds its message with colours for terminals.
+    event.pop("color_message", None)
+    line = {"at": created.isoformat(timespec="milliseconds"), **event}
+    if "exception" in line:
+        line["traceback"] = line.pop("exception")
+    return line

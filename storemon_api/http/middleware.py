@@ -6,8 +6,7 @@ from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from storemon_api.http.json_logs import current_request_id
+from structlog.contextvars import bind_contextvars
 
 # Set on every response that does not set them itself.
 _DEFAULT_HEADERS: Final = {
@@ -60,7 +59,7 @@ class RequestIds:
         sent = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        current_request_id.set(request_id)
+        bind_contextvars(request_id=request_id)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

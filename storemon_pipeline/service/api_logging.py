@@ -13,7 +13,7 @@ from storemon_pipeline.host.home import Home
 _CONFIG: Final = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "storemon_api.http.json_logs.JsonFormatter"}},
+    "formatters": {"json": {"()": "storemon_api.http.json_logs.json_formatter"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

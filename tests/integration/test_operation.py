@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -12,11 +13,12 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from structlog.contextvars import bound_contextvars
 from typer.testing import CliRunner
 
 from api_server import complete_report, serve
 from dagster_stand_in import dagster_stand_in
-from storemon_api.http.json_logs import JsonFormatter, current_request_id
+from storemon_api.http.json_logs import json_formatter
 from storemon_pipeline.commands.backups import back_up, restore
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.commands.doctor import Verdict, collect, examine_database, examine_machine
@@ -186,15 +188,34 @@ def test_an_event_is_one_line_of_json_with_its_request() -> None:
         {"name": "api", "levelname": "WARNING", "msg": "two\nlines of %s", "args": ("x",)}
     )
     record.route = "/polls"
-    token = current_request_id.set("an-id")
-    try:
-        line = JsonFormatter().format(record)
-    finally:
-        current_request_id.reset(token)
+    record.created = 1_674_670_402.4792
+    record.color_message = "in red"
+    with bound_contextvars(request_id="an-id"):
+        line = json_formatter().format(record)
     assert "\n" not in line
     said = json.loads(line)
-    assert said["event"] == "two\nlines of x"
-    assert (said["level"], said["request_id"], said["route"]) == ("warning", "an-id", "/polls")
+    assert said == {
+        "at": "2023-01-25T18:13:22.479+00:00",
+        "level": "warning",
+        "logger": "api",
+        "event": "two\nlines of x",
+        "request_id": "an-id",
+        "route": "/polls",
+    }
+
+
+def test_an_exception_is_part_of_its_line() -> None:
+    try:
+        raise ValueError("two\nlines")  # noqa: TRY301 - to have a traceback
+    except ValueError:
+        record = logging.makeLogRecord({"name": "api", "levelname": "ERROR", "msg": "it failed"})
+        record.exc_info = sys.exc_info()
+    line = json_formatter().format(record)
+    assert "\n" not in line
+    said = json.loads(line)
+    assert said["traceback"].startswith("Traceback (most recent call last)")
+    assert said["traceback"].endswith("ValueError: two\nlines")
+    assert "exc_info" not in said
 
 
 def test_the_service_says_its_states_as_lines_of_json() -> None:
