@@ -71,8 +71,9 @@ class EmbeddedPostgres:
     only the server's user and this process's user can enter.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None) -> None:
         self._home = Home(home.resolve())
+        self._settings = {**_SETTINGS, **(settings or {})}
         self._binaries = find_binaries()
         self._account = _choose_account(self._home.postgres)
         self._socket_folder = self._home.postgres_socket_folder
@@ -125,7 +126,7 @@ class EmbeddedPostgres:
 
     def launch(self) -> None:
         """Start the server's process and return at once; `prepare` came before."""
-        settings = {**_SETTINGS, "unix_socket_directories": str(self._socket_folder)}
+        settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._home.open_log(_LOG) as log:
             self._process = start_child(
@@ -310,14 +311,18 @@ class EmbeddedPostgres:
 
 
 @contextmanager
-def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
+def embedded_postgres(
+    home: Path, *, settings: Mapping[str, str] | None = None
+) -> Iterator[EmbeddedPostgres]:
     """Run the server of `home` for the time of the block, holding the home's lock.
+
+    `settings` replace the server's usual ones, by name.
 
     >>> with embedded_postgres(Path("/tmp/example")) as server:  # doctest: +SKIP
     ...     ensure_database(server.url)
     """
     with locked(Home(home.resolve())):
-        server = EmbeddedPostgres(home)
+        server = EmbeddedPostgres(home, settings=settings)
         server.start()
         try:
             yield server

@@ -35,12 +35,6 @@ from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 ADDED = "INSERT INTO business_hour_intervals VALUES"
 
 
-@pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
 class TestPolls:
     """The runs count every poll that a load has counted as new."""
 

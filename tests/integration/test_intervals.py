@@ -13,12 +13,6 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 FEBRUARY_2 = datetime(2023, 2, 2, tzinfo=UTC)
 
 
-@pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
 def refresh(url: str) -> IntervalCounts:
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return refresh_intervals(bulk)

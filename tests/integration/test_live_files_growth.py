@@ -18,13 +18,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-import sqlalchemy as sa
 from upath import UPath
 
+from databases import Databases
 from stored import execute
 from storemon_pipeline.checks.table_checks import count_lost_polls, count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.database.connections import sqlalchemy_url
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files import fingerprints
 from storemon_pipeline.files.folders import UnreachableError
@@ -99,24 +98,17 @@ def folder(database_url: str, tmp_path: Path) -> Folder:
 
 
 @pytest.fixture
-def fresh(server_url: str, template_database: str) -> Iterator[Callable[[], str]]:
+def fresh(databases: Databases) -> Iterator[Callable[[], str]]:
     """Make further databases with all tables and no rows."""
-    url = sqlalchemy_url(server_url)
-    server = sa.create_engine(
-        url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool
-    )
-    names: list[str] = []
+    urls: list[str] = []
 
     def make() -> str:
-        names.append(f"test_{uuid.uuid4().hex}")
-        with server.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {names[-1]} TEMPLATE {template_database}"))
-        return url.set(database=names[-1]).render_as_string(hide_password=False)
+        urls.append(databases.take())
+        return urls[-1]
 
     yield make
-    with server.connect() as connection:
-        for name in names:
-            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    for url in urls:
+        databases.give_back(url)
 
 
 def fetch(url: str, query: str) -> list[dict[str, Any]]:

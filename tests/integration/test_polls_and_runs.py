@@ -39,12 +39,6 @@ from storemon_pipeline.uptime.status_runs import compress
 from waiting import eventually
 
 
-@pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
 class Case(NamedTuple):
     """Two loads of one file, the runs after them, and the accounts of the second."""
 

@@ -63,12 +63,6 @@ silent,60.0000,24.0000,168.0000,0.0000,0.0000,0.0000
 
 
 @pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
-@pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(database_url, application_name="test", pool_size=2)
     yield engine

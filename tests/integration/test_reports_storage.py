@@ -47,12 +47,6 @@ WORDS = "The run that makes it has failed."
 
 
 @pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
-@pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(database_url, application_name="test", pool_size=2)
     yield engine

@@ -40,9 +40,9 @@ DEADLINE_SECONDS = 180
 
 
 @pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied, with the same polls."""
-    url = emptied_database_url
+def database_url(database_url: str) -> str:
+    """Every test of this module finds the same polls."""
+    url = database_url
     load(
         url,
         *(f"{store_id} {100 + 9 * number}:00 up" for number, store_id in enumerate(STORES[:-1])),

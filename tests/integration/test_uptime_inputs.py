@@ -40,12 +40,6 @@ AS_OF = at("200:00")
 """The look-back before it begins at 08:00, which is not in it."""
 
 
-@pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
 def test_stores_are_in_the_order_of_their_ids_bytes(database_url: str) -> None:
     # Keys are given in two loads, so that their order is another one.
     load(database_url, "a 09:00 up", "10 09:00 up", "é 09:00 up")

@@ -12,12 +12,6 @@ from storemon_pipeline.loads.load_log import RowCounts
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@pytest.fixture
-def database_url(emptied_database_url: str) -> str:
-    """Every test of this module finds the same database, emptied."""
-    return emptied_database_url
-
-
 class Snapshot(NamedTuple):
     """The rows of one load: store, what the row says, and perhaps `valid_from`."""
 
