@@ -9,11 +9,11 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 import oracle
 import strategies
 from api_server import serve
+from properties import holds_for
 from stored import execute, fetch
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
@@ -197,12 +197,7 @@ def test_closures_come_before_everything_that_is_computed() -> None:
 # A report from files, against the reference.
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(question=strategies.questions())
+@holds_for(6, 60, question=strategies.questions())
 def test_versions_and_closures_inside_a_window_count_as_the_reference_says(
     database_url: str, tmp_path: Path, question: strategies.Question
 ) -> None:

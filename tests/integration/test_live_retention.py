@@ -10,10 +10,10 @@ import httpx
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_server import failed_report, serve
+from properties import holds_for
 from stored import (
     HOUR,
     MAX_GAP,
@@ -146,12 +146,9 @@ late_polls = st.lists(
 )
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
+@holds_for(
+    8,
+    80,
     changes=st.tuples(statuses, statuses),
     step=st.tuples(steps, steps),
     max_gap_hours=st.sampled_from([3, 23]),

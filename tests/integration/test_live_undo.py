@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from properties import holds_for
 from stored import (
     HOUR,
     MAX_GAP,
@@ -274,12 +274,7 @@ def histories(draw: st.DrawFn) -> tuple[Loads, list[int]]:
     return loads, undone[: draw(st.integers(0, len(loads)))]
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(history=histories(), is_pushed=st.booleans(), early=st.integers(0, 6))
+@holds_for(8, 80, history=histories(), is_pushed=st.booleans(), early=st.integers(0, 6))
 def test_undone_loads_leave_what_the_others_make_alone(
     database_url: str, history: tuple[Loads, list[int]], early: int, *, is_pushed: bool
 ) -> None:

@@ -11,9 +11,9 @@ import adbc_driver_postgresql.dbapi as adbc
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from properties import holds_for
 from stored import (
     HOUR,
     LOADED_AT,
@@ -626,10 +626,7 @@ def connection(database_url: str) -> Iterator[adbc.Connection]:
         yield connection
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(loads=batches(), max_gap_us=st.sampled_from([HOUR, 2 * HOUR, MAX_GAP]))
+@holds_for(15, 150, loads=batches(), max_gap_us=st.sampled_from([HOUR, 2 * HOUR, MAX_GAP]))
 def test_any_loads_leave_what_one_load_of_the_final_polls_leaves(
     connection: adbc.Connection, loads: list[Batch], max_gap_us: int
 ) -> None:

@@ -9,9 +9,9 @@ import adbc_driver_postgresql.dbapi as adbc
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 import oracle
+from properties import holds_for
 from stored import (
     LOADED_AT,
     at,
@@ -365,12 +365,7 @@ def connection(database_url: str) -> Iterator[adbc.Connection]:
         yield connection
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(question=questions())
+@holds_for(8, 80, question=questions())
 def test_figures_of_what_was_written_are_those_of_the_reference(
     connection: adbc.Connection, question: Question
 ) -> None:

@@ -8,12 +8,13 @@ from itertools import pairwise
 from unittest.mock import patch
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 
 import oracle
 from builders import Engine, Reference, calendar, runs, store_ids, us
 from oracle import Inputs
+from properties import holds_for
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.rounding import round_half_even
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress, extend
@@ -26,9 +27,6 @@ from strategies import (
     questions,
     zone_rows,
 )
-
-often = settings(max_examples=75, deadline=None)
-sometimes = settings(max_examples=60, deadline=None)
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -47,8 +45,7 @@ def six_figures(rows: Mapping[str, oracle.Row]) -> dict[str, tuple[int, ...]]:
     return {store_id: row.uptime_us + row.downtime_us for store_id, row in rows.items()}
 
 
-@settings(max_examples=250, deadline=None)
-@given(questions())
+@holds_for(60, 600, question=questions())
 def test_the_engine_gives_the_oracle_s_figures_to_the_microsecond(question: Question) -> None:
     expected = Reference().rows(
         question.inputs,
@@ -59,8 +56,7 @@ def test_the_engine_gives_the_oracle_s_figures_to_the_microsecond(question: Ques
     assert answer(question) == expected
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_uptime_and_downtime_make_up_business_time(question: Question) -> None:
     for row in answer(question).values():
         for window, length in enumerate(oracle.WINDOWS):
@@ -72,8 +68,7 @@ def test_uptime_and_downtime_make_up_business_time(question: Question) -> None:
         assert list(row.downtime_us) == sorted(row.downtime_us)
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_bounds_contain_the_value_and_observed_time_is_business_time(question: Question) -> None:
     for row in answer(question).values():
         for window in range(3):
@@ -83,8 +78,7 @@ def test_bounds_contain_the_value_and_observed_time_is_business_time(question: Q
             assert 0 <= row.observed_us[window] <= row.business_us[window]
 
 
-@often
-@given(questions(stores=1), st.data())
+@holds_for(20, 200, question=questions(stores=1), data=st.data())
 def test_bounds_contain_the_truth_if_status_changes_once_between_unlike_polls(
     question: Question, data: st.DataObject
 ) -> None:
@@ -104,8 +98,7 @@ def test_bounds_contain_the_truth_if_status_changes_once_between_unlike_polls(
             assert row.lowest_uptime_us[window] <= uptime <= row.highest_uptime_us[window]
 
 
-@often
-@given(questions(), st.data())
+@holds_for(20, 200, question=questions(), data=st.data())
 def test_the_order_of_rows_does_not_matter(question: Question, data: st.DataObject) -> None:
     inputs = question.inputs
     shuffled = replace(
@@ -118,8 +111,7 @@ def test_the_order_of_rows_does_not_matter(question: Question, data: st.DataObje
     assert answer(question, shuffled) == answer(question)
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> None:
     inputs = question.inputs
     alone: dict[str, oracle.Row] = {}
@@ -134,8 +126,7 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
     assert alone == answer(question)
 
 
-@often
-@given(questions(), st.integers(1, 2))
+@holds_for(20, 200, question=questions(), stores=st.integers(1, 2))
 def test_how_many_stores_are_looked_at_together_does_not_matter(
     question: Question, stores: int
 ) -> None:
@@ -144,8 +135,7 @@ def test_how_many_stores_are_looked_at_together_does_not_matter(
     assert few == answer(question)
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_a_calendar_that_reaches_further_gives_the_same_rows(question: Question) -> None:
     wider = Engine(margin=timedelta(days=20)).rows(
         question.inputs, as_of=question.as_of, policy=question.policy, max_gap=question.max_gap
@@ -153,15 +143,13 @@ def test_a_calendar_that_reaches_further_gives_the_same_rows(question: Question)
     assert wider == answer(question)
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_how_polls_are_cut_into_runs_does_not_change_the_six_figures(question: Question) -> None:
     single_polls = replace(question, max_gap=0)
     assert six_figures(answer(single_polls)) == six_figures(answer(question))
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_polls_that_do_not_count_do_not_change_the_six_figures(question: Question) -> None:
     oldest = question.as_of - timedelta(hours=192)
     counted = [poll for poll in question.inputs.polls if oldest < poll.polled_at <= question.as_of]
@@ -170,8 +158,7 @@ def test_polls_that_do_not_count_do_not_change_the_six_figures(question: Questio
     assert six_figures(answer(question, fewer)) == six_figures(answer(question))
 
 
-@often
-@given(questions(), st.integers(-HOUR_US, 9 * DAY_US))
+@holds_for(20, 200, question=questions(), cut_age_us=st.integers(-HOUR_US, 9 * DAY_US))
 def test_splitting_polls_in_two_loads_does_not_matter(question: Question, cut_age_us: int) -> None:
     names = store_ids(question.inputs)
     polls = sorted(
@@ -211,8 +198,7 @@ def listed(made: StatusRuns) -> list[tuple[int, int, int, bool, int]]:
     )
 
 
-@often
-@given(questions())
+@holds_for(20, 200, question=questions())
 def test_rounded_figures_are_the_oracle_s(question: Question) -> None:
     for row in answer(question).values():
         amounts = np.array([row.uptime_us, row.downtime_us])
@@ -225,8 +211,7 @@ def test_rounded_figures_are_the_oracle_s(question: Question) -> None:
         )
 
 
-@often
-@given(st.integers(0, 10**14), st.sampled_from([MINUTE_US, HOUR_US]))
+@holds_for(20, 200, amount_us=st.integers(0, 10**14), unit_us=st.sampled_from([MINUTE_US, HOUR_US]))
 def test_any_amount_is_rounded_as_decimals_are(amount_us: int, unit_us: int) -> None:
     tie = amount_us // unit_us * unit_us + unit_us // 20_000
     for amount in (amount_us, tie):
@@ -248,8 +233,7 @@ def long_spans(draw: st.DrawFn) -> tuple[Inputs, datetime, list[datetime]]:
     return inputs, end, [end - age * MICROSECOND for age in sorted(ages, reverse=True)]
 
 
-@sometimes
-@given(long_spans())
+@holds_for(20, 200, drawn=long_spans())
 def test_business_time_between_any_two_instants_is_a_difference(
     drawn: tuple[Inputs, datetime, list[datetime]],
 ) -> None:

@@ -5,13 +5,13 @@ from typing import Final
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
 import oracle_history
 from builders import calendar, closure, hours, polls, runs, store_ids, us, utc, zone
 from oracle_history import Label
+from properties import holds_for
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import HOUR_US, LOOKBACK_US, MINUTE_US, WINDOW_US, Policy
 from storemon_pipeline.uptime.estimates import Status
@@ -71,8 +71,13 @@ def expected_six(amounts: oracle_history.Amounts) -> tuple[int, ...]:
     )
 
 
-@settings(max_examples=150, deadline=None)
-@given(questions(stores=2), days_before, st.sampled_from(["day", "week", "month"]))
+@holds_for(
+    30,
+    300,
+    question=questions(stores=2),
+    back=days_before,
+    period=st.sampled_from(["day", "week", "month"]),
+)
 def test_history_by_local_days_weeks_and_months_is_the_oracle_s(
     question: Question, back: timedelta, period: oracle_history.Period
 ) -> None:
@@ -91,8 +96,12 @@ def test_history_by_local_days_weeks_and_months_is_the_oracle_s(
         }
 
 
-@settings(max_examples=60, deadline=None)
-@given(questions(stores=1), st.integers(1, 60).map(lambda hours: timedelta(hours=hours)))
+@holds_for(
+    15,
+    150,
+    question=questions(stores=1),
+    back=st.integers(1, 60).map(lambda hours: timedelta(hours=hours)),
+)
 def test_history_by_local_hours_sums_to_the_oracle_s(question: Question, back: timedelta) -> None:
     inputs = seen(question)
     start = question.as_of - back
@@ -122,8 +131,7 @@ def _rows(periods: PeriodAmounts, store: int) -> list[tuple[Label, tuple[int, ..
     ]
 
 
-@settings(max_examples=150, deadline=None)
-@given(questions(stores=2))
+@holds_for(30, 300, question=questions(stores=2))
 def test_incidents_are_the_oracle_s(question: Question) -> None:
     inputs = seen(question)
     start = question.as_of - timedelta(days=40)
@@ -158,8 +166,7 @@ def incidents_of(found: Incidents, store: int) -> list[oracle_history.Incident]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
-@given(questions(stores=1))
+@holds_for(30, 300, question=questions(stores=1))
 def test_a_ledger_sums_to_the_report_s_figures_to_the_microsecond(question: Question) -> None:
     inputs = question.inputs
     made = runs(inputs, max_gap=question.max_gap)
@@ -190,8 +197,7 @@ def test_a_ledger_sums_to_the_report_s_figures_to_the_microsecond(question: Ques
         assert length[ledger.is_business].sum() == figures.business_us[0, column]
 
 
-@settings(max_examples=60, deadline=None)
-@given(questions(stores=2))
+@holds_for(15, 150, question=questions(stores=2))
 def test_incidents_cost_exactly_the_downtime_of_the_history(question: Question) -> None:
     inputs = seen(question)
     days = calendar(inputs, question.as_of - timedelta(days=40), question.as_of)
@@ -205,8 +211,7 @@ def test_incidents_cost_exactly_the_downtime_of_the_history(question: Question) 
         )
 
 
-@settings(max_examples=60, deadline=None)
-@given(questions(stores=2))
+@holds_for(15, 150, question=questions(stores=2))
 def test_open_intervals_are_the_calendar_s_business_time(question: Question) -> None:
     days = calendar(question.inputs, question.as_of - timedelta(days=12), question.as_of)
     for store in range(days.stores):

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from properties import holds_for
 from storemon_pipeline.domain.rejections import RejectedRow, UnusableFileError
 from storemon_pipeline.polls.poll_rows import read_polls_file
 from storemon_pipeline.schedules.closures_file import read_closures_file
@@ -179,8 +180,7 @@ def any_file(source: str) -> st.SearchStrategy[bytes]:
 
 
 @pytest.mark.parametrize("source", sorted(VALID))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(data=st.data())
+@holds_for(40, 400, data=st.data())
 def test_every_line_is_read_or_rejected(tmp_path: Path, source: str, data: st.DataObject) -> None:
     check_lines(tmp_path, source, data.draw(any_file(source)))
 
@@ -207,8 +207,9 @@ def test_every_line_of_thousands_of_files_is_read_or_rejected(tmp_path: Path, so
     assert counts["refused"] > 1_000
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
+@holds_for(
+    40,
+    400,
     content=mutated(VALID["polls"]),
     damage=st.tuples(st.integers(0, 400), st.binary(max_size=4), st.integers(0, 4)),
     is_damaged=st.booleans(),
@@ -256,8 +257,7 @@ def check_lines(folder: Path, source: str, content: bytes) -> str:
     return "read"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(content=mutated(VALID["polls"]), block_bytes=st.integers(700, 1400))
+@holds_for(40, 400, content=mutated(VALID["polls"]), block_bytes=st.integers(700, 1400))
 def test_what_a_line_gives_does_not_depend_on_its_block(
     tmp_path: Path, content: bytes, block_bytes: int
 ) -> None:
