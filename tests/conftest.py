@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -50,29 +49,22 @@ def databases(server_url: str) -> Databases:
 @pytest.fixture
 def database_url(databases: Databases) -> Iterator[str]:
     """The URL of a database with all tables and no rows."""
-    with _taken(databases) as url:
+    with databases.taken() as url:
         yield url
 
 
 @pytest.fixture
 def other_database_url(databases: Databases) -> Iterator[str]:
     """As `database_url`, for a test that compares two."""
-    with _taken(databases) as url:
+    with databases.taken() as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_database_url(databases: Databases) -> Iterator[str]:
     """The URL of a database that all tests of a module share."""
-    with _taken(databases) as url:
+    with databases.taken() as url:
         yield url
-
-
-@contextmanager
-def _taken(databases: Databases) -> Iterator[str]:
-    url = databases.take()
-    yield url
-    databases.give_back(url)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ Emptying a database takes a fifth of the time of making another one.
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -96,6 +98,13 @@ class Databases:
         name = f"test_{uuid.uuid4().hex}"
         self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, _TEMPLATE)
         return self._url(name)
+
+    @contextmanager
+    def taken(self) -> Iterator[str]:
+        """Yield the URL of a database that is given back after the block."""
+        url = self.take()
+        yield url
+        self.give_back(url)
 
     def give_back(self, url: str) -> None:
         """End every connection; empty the database, or drop it when its structure has changed."""

@@ -76,8 +76,17 @@ def chromium() -> Iterator[Browser]:
         yield launched
 
 
+@pytest.fixture(scope="module")
+def site(chromium: Browser, module_database_url: str) -> Iterator[Site]:
+    """Give a service to tests that only read."""
+    fill(module_database_url, SAMPLE)
+    with serve(module_database_url) as client:
+        yield Site(str(client.base_url), client, chromium, module_database_url)
+
+
 @pytest.fixture
-def site(chromium: Browser, database_url: str) -> Iterator[Site]:
+def own_site(chromium: Browser, database_url: str) -> Iterator[Site]:
+    """Give a service to a test that changes its data."""
     fill(database_url, SAMPLE)
     with serve(database_url) as client:
         yield Site(str(client.base_url), client, chromium, database_url)
@@ -256,7 +265,8 @@ def test_now_is_filtered_searched_sorted_and_keeps_that_in_its_address(site: Sit
         expect(shown).to_have_text(percent(least["figures"]["week"]["uptime_percent"]))
 
 
-def test_now_changes_by_itself_when_data_arrives(site: Site) -> None:
+def test_now_changes_by_itself_when_data_arrives(own_site: Site) -> None:
+    site = own_site
     with visit(site.browser, site.url) as page:
         before = page.locator("#as-of").inner_text()
         expect(page.locator(".live.on")).to_be_visible()
@@ -519,7 +529,8 @@ def _check_group_of_report(client: httpx.Client, page: Page) -> None:
     ]
 
 
-def test_two_reports_on_one_instant_are_compared(site: Site) -> None:
+def test_two_reports_on_one_instant_are_compared(own_site: Site) -> None:
+    site = own_site
     as_of = datetime.fromisoformat(site.get("/fleet/now")["as_of"])
     changed = site.get("/stores?standing=up&limit=1")["stores"][0]
     store = changed["store_id"]
@@ -544,7 +555,8 @@ def test_two_reports_on_one_instant_are_compared(site: Site) -> None:
         ]
 
 
-def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(site: Site) -> None:
+def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(own_site: Site) -> None:
+    site = own_site
     execute(site.database_url, "INSERT INTO stores (store_id) VALUES ('never polled')")
     health = site.get("/data-health")
     rejected = sum(kind["rows"] for kind in health["rejected"])
@@ -598,8 +610,9 @@ def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(site: Site)
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESK), ("dark", PHONE)])
 def test_pages_fit_the_screen_and_are_accessible(
-    site: Site, scheme: Literal["light", "dark"], size: tuple[int, int]
+    own_site: Site, scheme: Literal["light", "dark"], size: tuple[int, int]
 ) -> None:
+    site = own_site
     site.client.post("/trigger_report")
     make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
     store = site.get("/stores?standing=down&limit=1")["stores"][0]["store_id"]
@@ -694,7 +707,8 @@ def test_the_page_finds_nine_in_ten_of_200_planted_mistakes_in_2_000_stores(
     assert hits >= 0.9 * len(found)
 
 
-def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(site: Site) -> None:
+def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(own_site: Site) -> None:
+    site = own_site
     stores = site.get("/stores?sort=lost&order=desc")["stores"]
     own = frozenset(store["store_id"] for store in stores[:2])
     others = [store["store_id"] for store in stores[2:]]

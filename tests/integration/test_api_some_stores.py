@@ -7,7 +7,7 @@ key of these two stores is told by the first what a key without limits is told b
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from api_server import serve
+from databases import Databases
 from storemon_pipeline.access.key_management import create_key, list_keys
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
@@ -78,6 +79,7 @@ SAME_FOR_ALL: Final = {"/stores/own-1"}
 class Side:
     """One database behind a running API, asked with one key."""
 
+    url: str
     client: httpx.Client
     headers: dict[str, str]
     reports: dict[str, str]
@@ -189,32 +191,52 @@ def key(url: str, *, stores: set[str] | None) -> dict[str, str]:
     return {"X-API-Key": token.token}
 
 
-@pytest.fixture
-def sides(
-    database_url: str, other_database_url: str, tmp_path: Path
-) -> Iterator[tuple[Side, Side, Side]]:
-    """Yield the key's side, everyone's of the same database, and that of its stores alone."""
+Sides = tuple[Side, Side, Side]
+"""The key's side, everyone's of the same database, and that of the key's stores alone."""
+
+
+@contextmanager
+def serve_sides(url: str, other_url: str, folder: Path) -> Iterator[Sides]:
     with ExitStack() as stack:
         found = []
-        for url, stores in ((database_url, ALL), (other_database_url, sorted(OWN))):
-            fill(url, tmp_path / str(len(stores)), stores)
-            unlimited = key(url, stores=None)
-            client = stack.enter_context(serve(url))
-            ids = make_reports(url, client, unlimited, stores)
-            found.append(Side(client, unlimited, ids))
+        for own_url, stores in ((url, ALL), (other_url, sorted(OWN))):
+            fill(own_url, folder / str(len(stores)), stores)
+            unlimited = key(own_url, stores=None)
+            client = stack.enter_context(serve(own_url))
+            ids = make_reports(own_url, client, unlimited, stores)
+            found.append(Side(own_url, client, unlimited, ids))
         everyone, alone = found
-        yield limited_to(OWN, everyone, database_url), everyone, alone
+        yield limited_to(OWN, everyone), everyone, alone
 
 
-def limited_to(stores: set[str], everyone: Side, url: str) -> Side:
+@pytest.fixture(scope="module")
+def sides(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    """Give the sides to tests that only read."""
+    with (
+        databases.taken() as url,
+        databases.taken() as other_url,
+        serve_sides(url, other_url, tmp_path_factory.mktemp("files")) as sides,
+    ):
+        yield sides
+
+
+@pytest.fixture
+def own_sides(database_url: str, other_database_url: str, tmp_path: Path) -> Iterator[Sides]:
+    """Give the sides to a test that changes them."""
+    with serve_sides(database_url, other_database_url, tmp_path) as sides:
+        yield sides
+
+
+def limited_to(stores: set[str], everyone: Side) -> Side:
     """Return the side of a new key of some stores, once it is known."""
-    limited = Side(everyone.client, key(url, stores=stores), everyone.reports)
+    header = key(everyone.url, stores=stores)
+    limited = Side(everyone.url, everyone.client, header, everyone.reports)
     eventually(lambda: limited.ask("/stores").status_code == 200)
     return limited
 
 
 def test_a_key_of_some_stores_is_told_what_there_were_to_tell_without_the_others(
-    sides: tuple[Side, Side, Side],
+    sides: Sides,
 ) -> None:
     limited, everyone, alone = sides
     for address in ADDRESSES:
@@ -224,7 +246,7 @@ def test_a_key_of_some_stores_is_told_what_there_were_to_tell_without_the_others
         assert told != everyone.told(address) or address in SAME_FOR_ALL, address
 
 
-def test_no_answer_to_it_names_another_store(sides: tuple[Side, Side, Side]) -> None:
+def test_no_answer_to_it_names_another_store(sides: Sides) -> None:
     limited, everyone, _ = sides
     pages = ["/", "/pages/reports", "/pages/data", "/store/own-1"]
     named = 0
@@ -235,7 +257,7 @@ def test_no_answer_to_it_names_another_store(sides: tuple[Side, Side, Side]) -> 
     assert named > 12
 
 
-def test_its_health_of_the_data_is_that_of_its_rows(sides: tuple[Side, Side, Side]) -> None:
+def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     limited, _, _ = sides
     health = limited.ask("/data-health").json()
     assert health["stores"] == 2
@@ -253,7 +275,7 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: tuple[Side, Side, Sid
     assert health["dagster_url"] is None
 
 
-def test_its_diff_names_the_loads_that_speak_of_its_stores(sides: tuple[Side, Side, Side]) -> None:
+def test_its_diff_names_the_loads_that_speak_of_its_stores(sides: Sides) -> None:
     limited, everyone, _ = sides
     address = "/reports/{later}/diff?against={earlier}"
     own, whole = limited.ask(address).json(), everyone.ask(address).json()
@@ -266,7 +288,7 @@ def test_its_diff_names_the_loads_that_speak_of_its_stores(sides: tuple[Side, Si
     ]
 
 
-def test_news_come_to_it_without_the_number_of_loads(sides: tuple[Side, Side, Side]) -> None:
+def test_news_come_to_it_without_the_number_of_loads(sides: Sides) -> None:
     limited, everyone, _ = sides
 
     def first_event(side: Side) -> dict[str, Any]:
@@ -282,7 +304,7 @@ def test_news_come_to_it_without_the_number_of_loads(sides: tuple[Side, Side, Si
     assert first_event(everyone)["load_id"] > 0
 
 
-def test_its_answers_are_kept_by_nobody_else(sides: tuple[Side, Side, Side]) -> None:
+def test_its_answers_are_kept_by_nobody_else(sides: Sides) -> None:
     limited, everyone, _ = sides
     for address in ADDRESSES:
         answer = limited.ask(address)
@@ -301,10 +323,8 @@ def test_its_answers_are_kept_by_nobody_else(sides: tuple[Side, Side, Side]) -> 
             assert again.status_code == status, form
 
 
-def test_a_key_of_stores_that_nobody_knows_is_told_of_none(
-    sides: tuple[Side, Side, Side], database_url: str
-) -> None:
-    ghost = limited_to({"ghost"}, sides[1], database_url)
+def test_a_key_of_stores_that_nobody_knows_is_told_of_none(sides: Sides) -> None:
+    ghost = limited_to({"ghost"}, sides[1])
     for address in ADDRESSES:
         if address != "/stores/own-1":
             answer = ghost.ask(address)
@@ -314,8 +334,8 @@ def test_a_key_of_stores_that_nobody_knows_is_told_of_none(
     assert ghost.ask("/stores/ghost").status_code == 404
 
 
-def test_it_cancels_closures_of_its_stores_and_no_others(sides: tuple[Side, Side, Side]) -> None:
-    limited, everyone, _ = sides
+def test_it_cancels_closures_of_its_stores_and_no_others(own_sides: Sides) -> None:
+    limited, everyone, _ = own_sides
     by_store = {
         one["store_id"]: one["closure_id"] for one in everyone.ask("/closures").json()["closures"]
     }
@@ -333,7 +353,7 @@ def test_it_cancels_closures_of_its_stores_and_no_others(sides: tuple[Side, Side
 
 
 def test_it_pushes_no_row_of_another_store_not_even_a_bad_one(
-    sides: tuple[Side, Side, Side],
+    sides: Sides,
 ) -> None:
     limited, everyone, _ = sides
     before = everyone.told("/data-health")

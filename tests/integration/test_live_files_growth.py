@@ -7,6 +7,7 @@ import string
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -100,15 +101,8 @@ def folder(database_url: str, tmp_path: Path) -> Folder:
 @pytest.fixture
 def fresh(databases: Databases) -> Iterator[Callable[[], str]]:
     """Make further databases with all tables and no rows."""
-    urls: list[str] = []
-
-    def make() -> str:
-        urls.append(databases.take())
-        return urls[-1]
-
-    yield make
-    for url in urls:
-        databases.give_back(url)
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(databases.taken())
 
 
 def fetch(url: str, query: str) -> list[dict[str, Any]]:
