@@ -1,47 +1,167 @@
-"""The whole service, from an empty home: up, trigger, poll, download, kill, up again."""
+"""One `storemon up` for all tests: reports, commands, and what outlives kills of its processes.
+
+A test may leave it dead, or data in it that no other expects: then it begins anew.
+"""
 
 import os
+import re
 import signal
+import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+import pytest
+from typer.testing import CliRunner, Result
 
 import oracle
-from service import running_service
+from faults import check_that_nothing_is_lost
+from service import CHILDREN, SAMPLE, STOREMON, Part, Service, stopped_at_the_end
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.host.orphans import MARK
+from waiting import eventually
 
-DATA = Path(__file__).parents[2] / "data"
+BACK_SECONDS = 60.0
 
 
-def test_reports_of_the_sample_equal_the_reference_and_survive_a_kill_of_everything(
-    tmp_path: Path,
+@pytest.fixture(scope="module")
+def maybe_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with stopped_at_the_end(tmp_path_factory.mktemp("service") / "home", SAMPLE) as service:
+        yield service
+
+
+@pytest.fixture
+def service(maybe_running: Service) -> Service:
+    """Give the module's service, ready."""
+    maybe_running.wait_until_ready()
+    return maybe_running
+
+
+def environment_of(service: Service) -> dict[str, str]:
+    return {
+        "STOREMON_HOME": str(service.home),
+        "STOREMON_DATA": str(SAMPLE),
+        "STOREMON_PORT": str(service.port),
+        "STOREMON_DAGSTER_PORT": str(service.dagster_port),
+    }
+
+
+def storemon(service: Service, *arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments, env=environment_of(service))
+
+
+def test_reports_of_the_sample_equal_the_reference(service: Service) -> None:
+    inputs = oracle.read_csvs(SAMPLE, now=datetime.now(UTC))
+    newest = service.finish_report()
+    assert newest["status"] == "Complete"
+    csv = service.api.get(f"/reports/{newest['report_id']}.csv").text
+    assert csv == oracle.report_csv(oracle.make_report(inputs))
+
+    as_of = datetime(2023, 1, 22, 3, 30, tzinfo=UTC)
+    earlier = service.finish_report({"as_of": as_of.isoformat(), "policy": "previous"})
+    assert earlier["as_of"] == "2023-01-22T03:30:00Z"
+    expected = oracle.report_csv(oracle.make_report(inputs, as_of=as_of, policy="previous"))
+    response = service.api.get("/get_report", params={"report_id": str(earlier["report_id"])})
+    assert response.headers["report-status"] == "Complete"
+    assert response.text == expected
+
+
+def test_commands_use_the_running_service(service: Service, tmp_path: Path) -> None:
+    report = subprocess.run(
+        [*STOREMON, "report", "--output", str(tmp_path / "report.csv")],
+        env=os.environ | environment_of(service),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert report.returncode == 0, report.stderr
+    assert re.search(r"as of 2023-01-25T18:13:22.*: 58 stores, 2 silent", report.stderr)
+    assert len((tmp_path / "report.csv").read_text().splitlines()) == 59
+    piped = storemon(service, "report", "--policy=previous", "--as-of=2023-01-20T00:00:00Z")
+    assert piped.stdout.startswith("store_id,uptime_last_hour(in minutes),")
+    refused = storemon(service, "report", "--as-of=2999-01-01T00:00:00Z")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1].startswith("storemon: ")
+    refreshed = storemon(service, "refresh")
+    assert refreshed.exit_code == 0, refreshed.stderr
+    assert refreshed.stdout == "Nothing new: all figures are up to date.\n"
+    second = storemon(service, "up")
+    assert second.exit_code == 2
+    holder = f"Another storemon (process {service.process.pid})"
+    assert f"{holder} is using the home" in second.stderr
+
+
+def test_each_child_that_is_killed_is_started_again(service: Service) -> None:
+    for part in CHILDREN:
+        before = service.child(part)
+        assert before is not None, part
+        before.kill()
+
+        def is_back(part: Part = part, before: psutil.Process = before) -> bool:
+            now = service.child(part)
+            return now is not None and now.pid != before.pid
+
+        eventually(is_back, seconds=BACK_SECONDS)
+    eventually(service.is_ready, seconds=BACK_SECONDS)
+    assert service.finish_report()["status"] == "Complete"
+    log = service.log()
+    assert [part for part in CHILDREN if f"{part}: restarting (ended by SIGKILL" not in log] == []
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_what_a_killed_supervisor_leaves_is_ended_and_its_reports_remain(service: Service) -> None:
+    report_id = service.finish_report()["report_id"]
+    csv = service.api.get(f"/reports/{report_id}.csv").content
+    # As the worker of a run: it has the mark, and nothing ends it when its parent dies.
+    left = subprocess.Popen(
+        ["/bin/sleep", "600"], env={MARK: str(service.home)}, start_new_session=True
+    )
+    other = subprocess.Popen(["/bin/sleep", "600"], env={MARK: f"{service.home}2"})
+    # Not the processes of runs, which end when they find no database.
+    servers = [process for part in CHILDREN if (process := service.child(part))]
+    assert len(servers) == len(CHILDREN)
+    service.kill(Part.SUPERVISOR)
+    eventually(lambda: not any(map(is_alive, servers)), seconds=20)
+    service.wait_until_ready()
+    assert left.wait(10) == -signal.SIGTERM
+    assert other.poll() is None
+    other.kill()
+    other.wait(10)
+    assert re.search(r"Ended \d+ processes", service.log())
+    assert service.api.get(f"/reports/{report_id}.csv").content == csv
+    assert service.finish_report()["status"] == "Complete"
+
+
+def test_nothing_that_was_acknowledged_is_lost_by_kills_and_a_stop_leaves_no_process(
+    service: Service,
 ) -> None:
-    home = tmp_path / "home"
-    inputs = oracle.read_csvs(DATA, now=datetime.now(UTC))
-    with running_service(home, DATA) as service:
-        newest = service.finish_report()
-        assert newest["status"] == "Complete"
-        csv = service.api.get(f"/reports/{newest['report_id']}.csv").content
-        assert csv.decode() == oracle.report_csv(oracle.make_report(inputs))
+    victims = [Part.RUN, Part.DATABASE, Part.API, Part.EVERYTHING]
+    check_that_nothing_is_lost(service, victims, pause_seconds=(2.0, 3.0))
+    service.stop()
+    assert service.process.returncode == 0
+    assert service.processes() == []
+    # The pushed polls are newer than the sample's.
+    service.begin_anew()
 
-        as_of = datetime(2023, 1, 22, 3, 30, tzinfo=UTC)
-        earlier = service.finish_report({"as_of": as_of.isoformat(), "policy": "previous"})
-        assert earlier["as_of"] == "2023-01-22T03:30:00Z"
-        expected = oracle.report_csv(oracle.make_report(inputs, as_of=as_of, policy="previous"))
-        answer = service.api.get("/get_report", params={"report_id": str(earlier["report_id"])})
-        assert answer.headers["report-status"] == "Complete"
-        assert answer.text == expected
 
-        family = [service.process.pid]
-        family += [child.pid for child in psutil.Process(family[0]).children(recursive=True)]
-        for pid in family:
-            if psutil.pid_exists(pid):
-                os.kill(pid, signal.SIGKILL)
-        service.process.wait(10)
+@pytest.mark.slow
+def test_processes_that_hang_are_restarted_and_reports_are_made_again(service: Service) -> None:
+    before = service.log().count("restarting (no answer for")
+    for part in (*(Part.RUN_STARTER, Part.API, Part.WEBSERVER, Part.CODE_LOCATION, Part.DATABASE),):
+        process = service.child(part)
+        assert process is not None, part
+        process.suspend()
 
-    with running_service(home, DATA) as service:
-        again = service.api.get(f"/reports/{newest['report_id']}.csv")
-        assert again.content == csv
-        children = psutil.Process(service.process.pid).children(recursive=True)
-    _, left = psutil.wait_procs(children, timeout=10)
-    assert left == []
+        def is_back(part: Part = part, before: psutil.Process = process) -> bool:
+            now = service.child(part)
+            return now is not None and now.pid != before.pid
+
+        eventually(is_back, seconds=90)
+        eventually(service.is_ready, seconds=120)
+        assert service.finish_report()["status"] == "Complete"
+    assert service.log().count("restarting (no answer for") == before + 5

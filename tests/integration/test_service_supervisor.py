@@ -1,8 +1,7 @@
-"""`storemon up` with real processes: what dies comes back, what is stopped is gone."""
+"""The supervisor on processes made for the test: that hang, whose runs die, that cannot run."""
 
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,30 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from rich.console import Console
 
-from service import Service, free_port, running_service
+from service import CHILDREN, SAMPLE, Part, free_port, processes_of
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
-from storemon_pipeline.host.orphans import MARK, find_orphans
+from storemon_pipeline.host.orphans import find_orphans
 from storemon_pipeline.host.signals import StopRequests
 from storemon_pipeline.service import supervisor
 from storemon_pipeline.service.status_display import StatusDisplay
 from storemon_pipeline.settings import Settings
-
-SAMPLE = Path(__file__).parents[2] / "data"
-COMMAND = [sys.executable, "-c", "from storemon_pipeline.commands.cli import main; main()"]
-
-# How each child is known by its command line.
-CHILDREN = {
-    "database": "postgres",
-    "code location": "dagster api grpc",
-    "webserver": "storemon_api.dagster_ui",
-    "daemon": "dagster._daemon",
-    "API": "uvicorn",
-    "run starter": "storemon_pipeline.launching.run_starter",
-}
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -42,123 +27,6 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> N
     while not condition():
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
         time.sleep(0.1)
-
-
-def child(parent: int, words: str) -> psutil.Process | None:
-    for process in psutil.Process(parent).children():
-        try:
-            if words in " ".join(process.cmdline()):
-                return process
-        except psutil.NoSuchProcess:
-            continue
-    return None
-
-
-def processes_of(home: Path) -> list[str]:
-    """Return the command lines of everything that belongs to the home's service."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
-                continue
-            command = " ".join(process.cmdline())
-            if process.environ().get(MARK) == str(home) or str(home) in command:
-                found.append(command)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
-
-
-def servers_of(home: Path) -> list[str]:
-    """Return those that serve or watch; the process of a run ends when it finds no database."""
-    running = processes_of(home)
-    return [command for command in running if any(words in command for words in CHILDREN.values())]
-
-
-def storemon(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "STOREMON_HOME": str(service.home),
-        "STOREMON_DATA": str(SAMPLE),
-        "STOREMON_PORT": str(service.api.base_url.port),
-        "STOREMON_DAGSTER_PORT": service.dagster_url.rpartition(":")[2],
-    }
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def is_ready(service: Service) -> bool:
-    try:
-        return bool(service.api.get("/readyz").is_success)
-    except OSError:
-        return False
-    except Exception as error:
-        if type(error).__module__.startswith("httpx"):
-            return False
-        raise
-
-
-def test_a_service_serves_its_commands_and_outlives_each_of_its_children(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with running_service(home, SAMPLE) as service:
-        report = storemon(service, "report", "--output", str(tmp_path / "report.csv"))
-        assert report.returncode == 0, report.stderr
-        assert re.search(r"as of 2023-01-25T18:13:22.*: 58 stores, 2 silent", report.stderr)
-        assert len((tmp_path / "report.csv").read_text().splitlines()) == 59
-        piped = storemon(service, "report", "--policy=previous", "--as-of=2023-01-20T00:00:00Z")
-        assert piped.stdout.startswith("store_id,uptime_last_hour(in minutes),")
-        refused = storemon(service, "report", "--as-of=2999-01-01T00:00:00Z")
-        assert refused.returncode == 1
-        assert refused.stderr.splitlines()[-1].startswith("storemon: ")
-        refreshed = storemon(service, "refresh")
-        assert refreshed.returncode == 0, refreshed.stderr
-        assert "store_status: " in refreshed.stdout
-        second = storemon(service, "up")
-        assert second.returncode == 2
-        holder = f"Another storemon (process {service.process.pid})"
-        assert f"{holder} is using the home" in second.stderr
-
-        for part, words in CHILDREN.items():
-            process = child(service.process.pid, words)
-            assert process is not None, part
-            process.kill()
-
-            def is_back(words: str = words, before: psutil.Process = process) -> bool:
-                now = child(service.process.pid, words)
-                return now is not None and now.pid != before.pid
-
-            wait_for(is_back, f"a new {part}")
-        wait_for(lambda: is_ready(service), "ready again")
-        assert service.finish_report()["status"] == "Complete"
-    assert processes_of(home) == []
-    said = (tmp_path / "home.log").read_text()
-    assert [part for part in CHILDREN if f"{part}: restarting (ended by SIGKILL" not in said] == []
-    assert service.process.returncode == 0
-
-
-@pytest.mark.slow
-def test_processes_that_hang_are_restarted_and_reports_are_made_again(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with running_service(home, SAMPLE) as service:
-        for part in ("run starter", "API", "webserver", "code location", "database"):
-            process = child(service.process.pid, CHILDREN[part])
-            assert process is not None, part
-            process.suspend()
-
-            def is_back(part: str = part, before: psutil.Process = process) -> bool:
-                now = child(service.process.pid, CHILDREN[part])
-                return now is not None and now.pid != before.pid
-
-            wait_for(is_back, f"a new {part}", 90)
-            wait_for(lambda: is_ready(service), "ready again", 120)
-            assert service.finish_report()["status"] == "Complete"
-    log = (tmp_path / "home.log").read_text()
-    assert log.count("restarting (no answer for") == 5
 
 
 @dataclass
@@ -206,27 +74,6 @@ def test_a_process_that_stays_silent_is_killed_and_restarted(
         assert running.process.poll() is None
         service._stop_everything()
     assert "stand-in: restarting (no answer for 0 s" in out.getvalue()
-
-
-def test_what_a_killed_supervisor_leaves_is_ended_and_its_runs_too(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with running_service(home, SAMPLE) as service:
-        # As the worker of a run: it has the mark, and nothing ends it when its parent dies.
-        left = subprocess.Popen(
-            ["/bin/sleep", "600"], env={MARK: str(home)}, start_new_session=True
-        )
-        other = subprocess.Popen(["/bin/sleep", "600"], env={MARK: f"{home}2"})
-        service.process.kill()
-        service.process.wait(10)
-        wait_for(lambda: servers_of(home) == [], "servers end with their supervisor", 20)
-    with running_service(home, SAMPLE) as service:
-        assert service.finish_report()["status"] == "Complete"
-        assert left.wait(10) == -signal.SIGTERM
-        assert other.poll() is None
-    other.kill()
-    other.wait(10)
-    assert re.search(r"Ended \d+ processes", (tmp_path / "home.log").read_text())
-    assert processes_of(home) == []
 
 
 DEFINITIONS = '''
@@ -306,7 +153,7 @@ def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told
         wait_for((stand_in / "began").exists, "the refresh has begun", 120)
         (stand_in / "began").unlink()
         # Whatever it is that makes runs: all but what serves and watches.
-        kept = [words for part, words in CHILDREN.items() if part != "code location"]
+        kept = [words for part, words in CHILDREN.items() if part is not Part.CODE_LOCATION]
         for process in find_orphans(home):
             command = " ".join(process.cmdline())
             if process.pid != supervisor.pid and not any(words in command for words in kept):
