@@ -10,6 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 
+def seeds(few: int, many: int) -> list[object]:
+    """Return the seeds of random cases: the first few always, the others behind `slow`."""
+    return [
+        *range(few),
+        *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(few, many)),
+    ]
+
+
 def holds_for(
     few: int, many: int, **strategies: SearchStrategy[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:

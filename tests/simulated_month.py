@@ -1,8 +1,8 @@
 """A month of a fleet as it arrives hour by hour, and the same month as one final delivery.
 
 Of the polls 2 % come up to three days late, 1 % come twice, and 0.2 % are wrong at first and
-corrected later. In the middle of the month new hours come for a tenth of the stores; five closures
-are planned.
+corrected later. Three days before the end, or in the middle if that is later, new hours come for a
+tenth of the stores; five closures are planned.
 """
 
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def make_month(folder: Path, *, stores: int, days: int, seed: int) -> Month:
         final=polls[["store_id", "timestamp_utc", "status"]],
         business_hours=business_hours,
         new_hours=new_hours,
-        new_hours_at=END - timedelta(days=3),
+        new_hours_at=END - min(timedelta(days=3), timedelta(days=days) / 2),
         closures=_CLOSURES.format(*rng.choice(polls["store_id"].unique(), 3, replace=False)),
         timezones=(folder / "timezones.csv").read_bytes(),
     )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 import oracle
 import oracle_history
+from properties import seeds
 from stored import MIDNIGHT, Row, execute, fetch, load_rows
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.figures.refresh_daily import (
@@ -103,7 +104,7 @@ def test_no_polls_make_no_days(database_url: str) -> None:
     assert compare_daily(database_url, seed=1).compared == 0
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(few=2, many=6))
 def test_days_after_loads_in_any_order_are_those_made_at_once(database_url: str, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's dice
     rows = [
@@ -121,7 +122,7 @@ def test_days_after_loads_in_any_order_are_those_made_at_once(database_url: str,
     assert days == made_anew(database_url)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(few=1, many=4))
 def test_days_after_hourly_deliveries_are_those_made_at_once(database_url: str, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's dice
     polls = [

@@ -22,6 +22,7 @@ import pytest
 from upath import UPath
 
 from databases import Databases
+from properties import seeds
 from stored import execute
 from storemon_pipeline.checks.table_checks import count_lost_polls, count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
@@ -402,7 +403,7 @@ def test_byte_by_byte_gives_the_tables_of_one_file(
     assert tables(folder.url) == tables(whole.url)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(few=4, many=12))
 def test_any_cutting_into_appends_gives_the_tables_of_one_file(
     folder: Folder, fresh: Callable[[], str], seed: int
 ) -> None:
@@ -423,7 +424,7 @@ def test_any_cutting_into_appends_gives_the_tables_of_one_file(
     assert tables(folder.url) == tables(whole.url)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(few=2, many=6))
 def test_refreshes_in_the_middle_of_a_line_leave_no_wrong_poll_behind(
     folder: Folder, fresh: Callable[[], str], seed: int
 ) -> None:

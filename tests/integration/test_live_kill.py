@@ -23,7 +23,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from storemon_pipeline.polls.poll_bodies import BodyFormat
-from storemon_pipeline.ingestion.sources import Source
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.polls.push_polls import push_polls
 

@@ -40,6 +40,30 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+@pytest.fixture(scope="module")
+def made_data() -> Iterator[Path]:
+    """Give the data directory of a server that has ended: to make one takes a second."""
+    path = Path(tempfile.mkdtemp(prefix="storemon-"))
+    path.chmod(0o755)
+    with embedded_postgres(path / "home"):
+        pass
+    yield path / "home" / "postgres"
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def home(folder: Path, made_data: Path) -> Path:
+    """Give a home in which a server has run before."""
+    return copied(made_data, folder / "home")
+
+
+def copied(data: Path, home: Path) -> Path:
+    """Copy a data directory, with its owner, into a new home."""
+    home.mkdir()
+    subprocess.run(["/bin/cp", "-a", str(data), str(home)], check=True)
+    return home
+
+
 def query(server: EmbeddedPostgres, statement: str) -> str:
     url = server.url.replace("/storemon?", "/postgres?")
     with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
@@ -67,17 +91,17 @@ def write(server: EmbeddedPostgres) -> None:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
 
 
-def test_what_was_committed_is_there_after_a_stop_and_a_start(folder: Path) -> None:
-    with embedded_postgres(folder / "home") as server:
+def test_what_was_committed_is_there_after_a_stop_and_a_start(home: Path) -> None:
+    with embedded_postgres(home) as server:
         write(server)
         pid = server.process.pid
     assert is_gone(pid)
-    with embedded_postgres(folder / "home") as server:
+    with embedded_postgres(home) as server:
         assert query(server, "SELECT n FROM kept") == "42"
 
 
-def test_settings_are_those_of_the_design(folder: Path) -> None:
-    with embedded_postgres(folder / "home") as server:
+def test_settings_are_those_of_the_design(home: Path) -> None:
+    with embedded_postgres(home) as server:
         names = ("fsync", "wal_level", "max_connections", "jit", "TimeZone", "server_encoding")
         shown = {name: query(server, f"SHOW {name}") for name in names}
         order = query(
@@ -95,8 +119,8 @@ def test_settings_are_those_of_the_design(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
-def test_the_url_serves_each_sqlalchemy_driver(folder: Path, driver: str) -> None:
-    with embedded_postgres(folder / "ho me+%") as server:
+def test_the_url_serves_each_sqlalchemy_driver(folder: Path, made_data: Path, driver: str) -> None:
+    with embedded_postgres(copied(made_data, folder / "ho me+%")) as server:
         url = sa.make_url(server.url).set(drivername=f"postgresql+{driver}", database="postgres")
         engine = sa.create_engine(url)
         with engine.connect() as connection:
@@ -105,8 +129,10 @@ def test_the_url_serves_each_sqlalchemy_driver(folder: Path, driver: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "a:b,c"], ids=["long", "separators"])
-def test_a_path_that_no_socket_can_have_moves_the_socket_elsewhere(folder: Path, name: str) -> None:
-    with embedded_postgres(folder / name) as server:
+def test_a_path_that_no_socket_can_have_moves_the_socket_elsewhere(
+    folder: Path, made_data: Path, name: str
+) -> None:
+    with embedded_postgres(copied(made_data, folder / name)) as server:
         assert query(server, "SELECT 1") == "1"
         assert not (folder / name / "socket").exists()
         socket_folder = Path(query(server, "SHOW unix_socket_directories"))
@@ -115,8 +141,8 @@ def test_a_path_that_no_socket_can_have_moves_the_socket_elsewhere(folder: Path,
 
 
 @AS_ROOT
-def test_as_root_the_server_is_an_unprivileged_user_without_rights(folder: Path) -> None:
-    with embedded_postgres(folder / "home") as server:
+def test_as_root_the_server_is_an_unprivileged_user_without_rights(home: Path) -> None:
+    with embedded_postgres(home) as server:
         status = Path(f"/proc/{server.process.pid}/status").read_text()
     assert f"Uid:\t{pwd.getpwnam('storemon').pw_uid}\t" in status
     assert "CapEff:\t0000000000000000" in status
@@ -168,9 +194,9 @@ def test_a_normal_user_runs_the_server_as_itself(folder: Path) -> None:
     wait_for(lambda: is_gone(server))
 
 
-def test_the_server_ends_when_its_parent_is_killed(folder: Path) -> None:
+def test_the_server_ends_when_its_parent_is_killed(home: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", KEEP_RUNNING, str(folder / "home")],
+        [sys.executable, "-c", KEEP_RUNNING, str(home)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -183,37 +209,37 @@ def test_the_server_ends_when_its_parent_is_killed(folder: Path) -> None:
     wait_for(lambda: is_gone(server))
 
 
-def test_a_left_over_server_is_ended_and_its_data_kept(folder: Path) -> None:
-    left_over = EmbeddedPostgres(folder / "home")
+def test_a_left_over_server_is_ended_and_its_data_kept(home: Path) -> None:
+    left_over = EmbeddedPostgres(home)
     left_over.start()
     write(left_over)
-    with embedded_postgres(folder / "home") as server:
+    with embedded_postgres(home) as server:
         wait_for(lambda: left_over.process.poll() is not None)
         assert query(server, "SELECT n FROM kept") == "42"
 
 
-def test_workers_of_a_killed_server_do_not_hinder_the_next(folder: Path) -> None:
-    killed = EmbeddedPostgres(folder / "home")
+def test_workers_of_a_killed_server_do_not_hinder_the_next(home: Path) -> None:
+    killed = EmbeddedPostgres(home)
     killed.start()
     write(killed)
     killed.process.kill()
     killed.process.wait(timeout=5)
-    with embedded_postgres(folder / "home") as server:
+    with embedded_postgres(home) as server:
         assert query(server, "SELECT n FROM kept") == "42"
 
 
 def test_a_pid_file_that_names_another_process_is_removed_and_the_process_left_alone(
-    folder: Path,
+    home: Path,
 ) -> None:
-    with embedded_postgres(folder / "home") as server:
+    with embedded_postgres(home) as server:
         write(server)
-    account = (folder / "home" / "postgres").stat()
+    account = (home / "postgres").stat()
     # The server's own user: PostgreSQL takes such a process for a running server.
     other = subprocess.Popen(["/bin/sleep", "600"], user=account.st_uid)
-    pid_file = folder / "home" / "postgres" / "postmaster.pid"
+    pid_file = home / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{other.pid}\n{folder / 'home' / 'postgres'}\n0\n5432\n\n\n")
     os.chown(pid_file, account.st_uid, account.st_gid)
-    with embedded_postgres(folder / "home") as server:
+    with embedded_postgres(home) as server:
         assert query(server, "SELECT n FROM kept") == "42"
     assert other.poll() is None
     other.send_signal(signal.SIGTERM)
