@@ -113,7 +113,7 @@ def test_each_child_that_is_killed_is_started_again(service: Service) -> None:
 
 def is_alive(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 

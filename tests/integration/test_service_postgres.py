@@ -237,7 +237,7 @@ def test_a_pid_file_that_names_another_process_is_removed_and_the_process_left_a
     # The server's own user: PostgreSQL takes such a process for a running server.
     other = subprocess.Popen(["/bin/sleep", "600"], user=account.st_uid)
     pid_file = home / "postgres" / "postmaster.pid"
-    pid_file.write_text(f"{other.pid}\n{folder / 'home' / 'postgres'}\n0\n5432\n\n\n")
+    pid_file.write_text(f"{other.pid}\n{home / 'postgres'}\n0\n5432\n\n\n")
     os.chown(pid_file, account.st_uid, account.st_gid)
     with embedded_postgres(home) as server:
         assert query(server, "SELECT n FROM kept") == "42"
