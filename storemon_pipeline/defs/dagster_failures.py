@@ -13,7 +13,7 @@ from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
 from storemon_pipeline.ingestion.find_files import MissingSourceError
-from storemon_pipeline.ingestion.ingest_files import UnusableFilesError
+from storemon_pipeline.ingestion.source_load import UnusableFilesError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 
 _RETRIES: Final = 2

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from storemon_pipeline.files.csv_text import Progress
-from storemon_pipeline.ingestion.ingest_files import FileLoad, SourceLoad
+from storemon_pipeline.ingestion.source_load import FileLoad, SourceLoad
 
 Metadata = dict[str, Any]
 """Dagster does not export the type of metadata values."""

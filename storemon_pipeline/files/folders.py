@@ -68,6 +68,37 @@ class FoundFile:
     etag: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes `[start, end)` of a CSV file; `start` is the beginning of a line.
+
+    `first_line` is the number of that line. `header` is the header that was read before, or None
+    when the part begins with it.
+    """
+
+    start: int
+    end: int
+    first_line: int = 1
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open, seekable file; `found` has its size and modification time as of opening.
+
+    Only a plain CSV file can have a `part`; without one the whole file is read.
+    """
+
+    found: FoundFile
+    stream: BinaryIO
+    part: Part | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in errors."""
+        return str(self.found.path)
+
+
 class Folder(Protocol):
     """The data folder, local or remote."""
 
@@ -289,7 +320,7 @@ def _nanoseconds(modified: object) -> int:
 
 
 @contextmanager
-def open_file(file: FoundFile) -> Iterator[tuple[BinaryIO, FoundFile]]:
+def open_file(file: FoundFile) -> Iterator[OpenFile]:
     """Open the file, seekable, with its size and modification time as of opening.
 
     A remote file is first copied to disk. Raises FileNotFoundError when it no longer exists,
@@ -302,8 +333,8 @@ def open_file(file: FoundFile) -> Iterator[tuple[BinaryIO, FoundFile]]:
             raise UnusableFileError(file.path, f"{error.strerror}") from error
         with stream:
             status = os.fstat(stream.fileno())
-            opened = replace(file, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
-            yield stream, opened
+            found = replace(file, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
+            yield OpenFile(found, stream)
         return
     with tempfile.TemporaryFile() as copy:
         try:
@@ -314,4 +345,4 @@ def open_file(file: FoundFile) -> Iterator[tuple[BinaryIO, FoundFile]]:
         except Exception as error:
             raise UnreachableError(f"{file.path} cannot be read: {error}") from error
         copy.seek(0)
-        yield cast("BinaryIO", copy), file
+        yield OpenFile(file, cast("BinaryIO", copy))

@@ -5,7 +5,7 @@ Each format is read into the same blocks of text columns: CSV by `csv_text`, Par
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -22,6 +22,7 @@ from storemon_pipeline.files.csv_text import (
     read_text,
 )
 from storemon_pipeline.files.expansion_limit import ExpansionLimit
+from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, open_file
 from storemon_pipeline.files.parquet import read_parquet
 
 
@@ -44,32 +45,6 @@ def format_of(name: Path | str) -> Format:
     return next((each for each in Format if text.endswith(each.value)), Format.CSV)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The bytes `[start, end)` of a CSV file; `start` is the beginning of a line.
-
-    `first_line` is the number of that line. `header` is the header that was read before, or None
-    when the part begins with it.
-    """
-
-    start: int
-    end: int
-    first_line: int = 1
-    header: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFile:
-    """An open, seekable file; `name` is its name in errors.
-
-    Only a plain CSV file can have a `part`; without one the whole file is read.
-    """
-
-    name: Path | str
-    stream: BinaryIO
-    part: Part | None = None
-
-
 @contextmanager
 def open_rows(
     file: Path | OpenFile, columns: Sequence[Column], *, block_bytes: int = BLOCK_BYTES
@@ -81,12 +56,8 @@ def open_rows(
     if isinstance(file, OpenFile):
         yield _read(file, columns, block_bytes)
         return
-    try:
-        stream = file.open("rb")
-    except (PermissionError, IsADirectoryError) as error:
-        raise UnusableFileError(file, f"{error.strerror}") from error
-    with stream:
-        yield _read(OpenFile(file, stream), columns, block_bytes)
+    with open_file(FoundFile(file, file.name, size_bytes=-1, modified_ns=0)) as opened:
+        yield _read(opened, columns, block_bytes)
 
 
 def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFile:

@@ -19,7 +19,8 @@ from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
 from storemon_pipeline.files.csv_text import BLOCK_BYTES, Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
-from storemon_pipeline.files.formats import OpenFile, open_rows
+from storemon_pipeline.files.folders import OpenFile
+from storemon_pipeline.files.formats import open_rows
 from storemon_pipeline.files.timestamps import parse_instants
 
 VALID_FROM: Final = Column("valid_from", is_needed=False)

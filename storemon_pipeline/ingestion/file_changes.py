@@ -1,7 +1,4 @@
-"""What of a file is to be read: nothing, what was appended, or all of it.
-
-Reading it, and the tables, are the matter of ingest_files.py.
-"""
+"""What to read of a file: nothing, what was appended, or all of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,37 +8,36 @@ from typing import BinaryIO, Final
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.files.csv_text import end_of_last_line
 from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
-from storemon_pipeline.files.folders import FoundFile
-from storemon_pipeline.files.formats import Format, Part, format_of
+from storemon_pipeline.files.folders import FoundFile, OpenFile, Part
+from storemon_pipeline.files.formats import Format, format_of
 from storemon_pipeline.loads.file_states import FileState
 
 QUIET: Final = timedelta(seconds=60)
-"""A file that was not written to for this long is not in the middle of being written."""
-
+"""A file that was not written to for this long is complete."""
 
 PORTION_BYTES: Final = 512 << 20
-"""So much of a file is one load: up to 13 million polls, with which 2 GB of memory are in use."""
+"""The bytes of one load: up to 13 million polls, which take 2 GB of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be read of a file that is open, and how the file is known afterwards.
+    """What to read of an open file.
 
-    `whole_lines` are the lines that have an end, `tail` is the last one without; both are None
-    where there is nothing to read. A form that can only be read whole has a `whole_lines` from its
-    first byte to its last. `is_continued`: what was read before is still there, unchanged.
+    `state` is how the file is known before anything new is read of it. `parts` are whole lines,
+    of at most PORTION_BYTES each; a compressed file is one part. `tail` is the last line if it has
+    no end. `is_continued`: what was read before is still there, unchanged. Then `old_tail_load_id`
+    is the load of the line that was the tail before; it is undone, because the line is read again.
     """
 
-    size_bytes: int
-    whole_lines: Part | None
+    state: FileState
+    parts: tuple[Part, ...]
     tail: Part | None
-    bytes_read: int
-    fingerprint: str
     is_continued: bool
+    old_tail_load_id: int | None
 
 
 def looks_as_known(file: FoundFile, known: FileState | None) -> bool:
-    """Tell whether size and time of change (or tag) are those of the last look."""
+    """Whether size and time of change (or tag) are those of the last check."""
     if known is None or file.size_bytes < 0 or not (file.modified_ns or file.etag):
         return False
     return (file.size_bytes, file.modified_ns, file.etag) == (
@@ -52,7 +48,7 @@ def looks_as_known(file: FoundFile, known: FileState | None) -> bool:
 
 
 def has_been_read(file: FoundFile, known: FileState | None) -> bool:
-    """Tell, without opening it, whether all of a file was read as it is."""
+    """Whether all of a file has been read, by what its folder says of it."""
     if known is None or not looks_as_known(file, known):
         return False
     if known.tail_load_id is not None:
@@ -61,92 +57,94 @@ def has_been_read(file: FoundFile, known: FileState | None) -> bool:
 
 
 def is_quiet(file: FoundFile, now: datetime) -> bool:
-    """Tell whether the file was left alone for QUIET; no, where the time of change is unknown."""
+    """Whether nothing was written to the file for QUIET; False if its time of change is unknown."""
     if not file.modified_ns:
         return False
     return microseconds(now) - file.modified_ns // 1_000 >= QUIET / timedelta(microseconds=1)
 
 
-def plan_reading(
-    file: FoundFile, stream: BinaryIO, known: FileState | None, *, now: datetime
-) -> Plan:
-    """Compare an open file with what was read of it.
+def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> Plan:
+    """Compare an open file of polls with what was read of it.
 
     A last line without an end may be half a line. It waits for its rest until the file is quiet,
-    or has stayed as it was at the last look.
+    or has not changed since the last check.
     """
-    whole = plan_whole(stream, known)
-    size = whole.size_bytes
-    if format_of(file.file_path) is not Format.CSV or (whole.is_continued and size > 0):
+    whole = plan_whole(file, known)
+    size = whole.state.size_bytes
+    if format_of(file.found.file_path) is not Format.CSV or (whole.is_continued and size > 0):
         return whole
-    cut = end_of_last_line(stream, size)
-    is_continued = known is not None and _begins_as_known(stream, size, known)
-    if known is not None and is_continued:
-        start, first_line, header = known.bytes_read, known.lines_read + 1, known.header
-    else:
-        start, first_line, header = 0, 1, None
-    was_tail_read = (
-        known is not None
-        and is_continued
-        and known.tail_load_id is not None
-        and known.size_bytes == size
-    )
-    has_ended = is_quiet(file, now) or looks_as_known(file, known) or was_tail_read
-    tail = None
-    if has_ended and (size > cut or size == 0):
-        # Lines before the tail move its number and give its header: the reader of them says so.
-        tail = Part(cut, size, first_line, header)
+    before = known if known is not None and _begins_as_known(file.stream, size, known) else None
+    start = before.bytes_read if before else 0
+    end = end_of_last_line(file.stream, size)
+    was_tail_read = before is not None and before.tail_load_id and before.size_bytes == size
+    has_ended = is_quiet(file.found, now) or looks_as_known(file.found, known) or was_tail_read
     return Plan(
-        size_bytes=size,
-        whole_lines=Part(start, cut, first_line, header) if cut > start else None,
-        tail=tail,
-        bytes_read=cut,
-        fingerprint=fingerprint(stream, cut),
-        is_continued=is_continued,
+        state=_state(file, size, known, is_continued=before is not None),
+        parts=tuple(_portions(file.stream, start, end)),
+        tail=Part(end, size) if has_ended and (size > end or size == 0) else None,
+        is_continued=before is not None,
+        old_tail_load_id=before.tail_load_id if before else None,
     )
 
 
-def portions(file: FoundFile, stream: BinaryIO, plan: Plan) -> Iterator[Part]:
-    """The whole lines that are to be read, cut at ends of lines into parts of PORTION_BYTES.
-
-    Of all parts but the first only the bytes are known, not yet the number of the first line. What
-    can only be read whole is one part.
-    """
-    part = plan.whole_lines
-    while part is not None:
-        end = part.end
-        if format_of(file.file_path) is Format.CSV and end - part.start > PORTION_BYTES:
-            cut = end_of_last_line(stream, part.start + PORTION_BYTES)
-            end = cut if cut > part.start else end
-        yield replace(part, end=end)
-        part = replace(part, start=end) if end < part.end else None
-
-
-def plan_whole(stream: BinaryIO, known: FileState | None) -> Plan:
-    """Compare an open file, which is read whole if at all, with what was read of it."""
-    size = stream.seek(0, 2)
-    digest = fingerprint(stream, size)
+def plan_whole(file: OpenFile, known: FileState | None) -> Plan:
+    """Compare an open file with what was read of it. It is read whole, or not at all."""
+    size = file.stream.seek(0, 2)
     is_same = (
         known is not None
-        and (known.bytes_read, known.fingerprint) == (size, digest)
-        and covers_every_byte(digest)
+        and known.bytes_read == size
+        and covers_every_byte(known.fingerprint)
+        and known.fingerprint == fingerprint(file.stream, size)
     )
     return Plan(
-        size_bytes=size,
-        whole_lines=None if is_same else Part(0, size),
+        state=_state(file, size, known, is_continued=is_same),
+        parts=() if is_same else (Part(0, size),),
         tail=None,
-        bytes_read=size,
-        fingerprint=digest,
         is_continued=is_same,
+        old_tail_load_id=known.tail_load_id if known and is_same else None,
     )
+
+
+def read_up_to(state: FileState, file: OpenFile, end: int) -> FileState:
+    """The state of the file when its first `end` bytes are read.
+
+    Made before they are read: if they change meanwhile, the next refresh sees it.
+    """
+    return replace(state, bytes_read=end, fingerprint=fingerprint(file.stream, end))
+
+
+def _state(file: OpenFile, size: int, known: FileState | None, *, is_continued: bool) -> FileState:
+    before = known if is_continued else None
+    return FileState(
+        load_id=known.load_id if known else None,
+        size_bytes=size,
+        modified_ns=file.found.modified_ns,
+        etag=file.found.etag,
+        bytes_read=before.bytes_read if before else 0,
+        lines_read=before.lines_read if before else 0,
+        fingerprint=before.fingerprint if before else fingerprint(file.stream, 0),
+        header=before.header if before else None,
+        tail_load_id=None,
+    )
+
+
+def _portions(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
+    """Whole lines, cut at ends of lines into parts of PORTION_BYTES."""
+    while start < end:
+        cut = end
+        if end - start > PORTION_BYTES:
+            cut = end_of_last_line(stream, start + PORTION_BYTES)
+            cut = cut if cut > start else end
+        yield Part(start, cut)
+        start = cut
 
 
 def _begins_as_known(stream: BinaryIO, size: int, known: FileState) -> bool:
-    """Tell whether the file goes on from what was read of it, or is still that."""
+    """Whether the file is unchanged or only appended to."""
     if known.header is None and known.bytes_read != size:
         return False  # nothing to go on from
     if size < known.bytes_read or fingerprint(stream, known.bytes_read) != known.fingerprint:
         return False
-    # Samples show what was put in or left out, and so vouch for a file that has grown. One of the
-    # same size must be proved to be the same.
+    # Samples show insertions and deletions, which is enough for a file that has grown. At an equal
+    # size every byte must be compared.
     return size > known.bytes_read or covers_every_byte(known.fingerprint)

@@ -14,7 +14,7 @@ import pandas as pd
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
 from storemon_pipeline.loads.load_log import Load, RowCounts
 from storemon_pipeline.schedules.closures import undo_closures, write_closures

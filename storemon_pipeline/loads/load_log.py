@@ -1,7 +1,7 @@
 """The table `loads` and the rejected rows of each load."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -67,17 +67,19 @@ def open_load(
 def close_load(
     bulk: Bulk,
     load: Load,
-    row_counts: RowCounts,
+    written: RowCounts,
     rejected: Sequence[RejectedRow],
     *,
     polled_us: tuple[int, int] | None = None,
     header: str | None = None,
-) -> None:
-    """Write the load's row counts and rejected rows; `polled_us` are the bounds of its polls.
+) -> RowCounts:
+    """Write the load's row counts and rejected rows; return the counts of all its rows.
 
+    `written` counts the rows that were not rejected; `polled_us` are the bounds of the polls.
     `header` is the CSV header for replaying the rejected rows. Reading a snapshot file again also
     reads its rejected rows again, so older records of them are marked as replayed by this load.
     """
+    row_counts = replace(written, rejected=len(rejected))
     first, last = polled_us or (None, None)
     bulk.execute(
         """
@@ -119,6 +121,7 @@ def close_load(
             }
         ),
     )
+    return row_counts
 
 
 def read_first_polled_at(bulk: Bulk, load_ids: Sequence[int]) -> datetime | None:

@@ -17,7 +17,8 @@ import pyarrow as pa
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
 from storemon_pipeline.files.csv_text import BLOCK_BYTES, Column, Progress
 from storemon_pipeline.files.distinct_texts import distinct_texts
-from storemon_pipeline.files.formats import OpenFile, open_rows
+from storemon_pipeline.files.folders import OpenFile
+from storemon_pipeline.files.formats import open_rows
 from storemon_pipeline.files.timestamps import parse_instants
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 

@@ -9,7 +9,7 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import store_id_of_row
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import NO_ROWS, RowCounts, close_load, open_load
+from storemon_pipeline.loads.load_log import NO_ROWS, close_load, open_load
 from storemon_pipeline.loads.pushed_load import BadRowsError, ForbiddenStoreError, PushedLoad
 from storemon_pipeline.polls.poll_bodies import (
     BodyFormat,
@@ -96,12 +96,11 @@ def _write(
 ) -> PushedLoad:
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
-        row_counts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
-        row_counts += RowCounts(0, 0, 0, len(pushed.rejected))
-        close_load(
+        written = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
+        row_counts = close_load(
             bulk,
             load,
-            row_counts,
+            written,
             pushed.rejected,
             polled_us=polled_bounds_us(pushed.polls),
             header=pushed.header,

@@ -11,7 +11,7 @@ from storemon_pipeline.business_time.calendar import OPEN_END
 from storemon_pipeline.domain.rejections import Reason, Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
-from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import SnapshotRead, read_snapshot, text_column
 from storemon_pipeline.files.timestamps import parse_wall_clocks
 from storemon_pipeline.stores.store_ids import reject_bad_ids

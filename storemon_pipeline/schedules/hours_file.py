@@ -14,7 +14,7 @@ import pyarrow as pa
 from storemon_pipeline.domain.rejections import Reason, Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
-from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import (
     VALID_FROM,
     SnapshotRead,

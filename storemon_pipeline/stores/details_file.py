@@ -10,7 +10,7 @@ import pyarrow as pa
 from storemon_pipeline.domain.rejections import Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
-from storemon_pipeline.files.formats import OpenFile
+from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import SnapshotRead, read_snapshot, text_column
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 

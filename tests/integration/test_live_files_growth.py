@@ -31,7 +31,8 @@ from storemon_pipeline.files import fingerprints
 from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion import file_changes
 from storemon_pipeline.ingestion.find_files import MissingSourceError
-from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.loads.rejected_rows import read_pending_rows
 
 HEADER: Final = "store_id,timestamp_utc,status\n"

@@ -9,7 +9,8 @@ import pytest
 
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.ingest_files import SourceLoad, ingest_source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.source_load import SourceLoad
 
 HOURS: Final = "store_id,day,start_time_local,end_time_local\n"
 ZONES: Final = "store_id,timezone_str\n"

@@ -15,7 +15,7 @@ from storemon_pipeline.domain.rejections import Reason, UnusableFileError
 from storemon_pipeline.files import expansion_limit as expansion
 from storemon_pipeline.files.csv_text import end_of_last_line
 from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
-from storemon_pipeline.files.formats import OpenFile, Part
+from storemon_pipeline.files.folders import FoundFile, OpenFile, Part
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
 from storemon_pipeline.schedules.hours_file import read_hours_file
 
@@ -219,7 +219,10 @@ def test_a_part_is_read_under_the_header_from_before() -> None:
     )
     start = text.index(b"wrong")
     part = Part(start, len(text) - 1, first_line=3, header="status,store_id,timestamp_utc")
-    found = read_polls_file(OpenFile("x.csv", BytesIO(text), part), now_us=NOW_US)
+    found = read_polls_file(
+        OpenFile(FoundFile(Path("x.csv"), "x.csv", len(text), 0), BytesIO(text), part),
+        now_us=NOW_US,
+    )
     assert (ids(found), [row.line for row in found.rejected]) == (["B"], [3])
 
 

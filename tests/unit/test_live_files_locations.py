@@ -105,8 +105,8 @@ def test_files_of_a_web_server_are_found_as_local_ones_are(tmp_path: Path, web: 
     local = find_files(tmp_path, Source.STORE_STATUS)[3]
     assert found.size_bytes == local.size_bytes
     assert found.modified_ns == local.modified_ns // 1_000_000_000 * 1_000_000_000
-    with open_file(found) as (stream, _):
-        assert stream.read() == b"store_status/2026/a.csv.zst"
+    with open_file(found) as opened:
+        assert opened.stream.read() == b"store_status/2026/a.csv.zst"
 
 
 def test_a_web_server_with_a_page_for_everything_has_no_files(tmp_path: Path, web: str) -> None:
