@@ -1,4 +1,4 @@
-"""One computation for everything that speaks of an instant: read the inputs, ask the engine."""
+"""Computing the figures of stores at an instant, for `store_uptime` and for reports."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,11 +18,11 @@ from storemon_pipeline.uptime.figures import Figures, compute_figures
 
 
 class InvariantError(Exception):
-    """Figures that contradict themselves: nothing made of them may be shown to anyone."""
+    """Figures that contradict each other. They must not be stored or shown."""
 
 
 STORES_PER_CHUNK: Final = 100_000
-"""So many are in memory with all that their figures are made of: about 300 MB."""
+"""Their inputs and figures take about 300 MB of memory."""
 
 
 def compute_uptime(
@@ -33,10 +33,9 @@ def compute_uptime(
     policy: Policy,
     stores_per_chunk: int = STORES_PER_CHUNK,
 ) -> Iterator[tuple[StoreIndex, Figures]]:
-    """The figures of stores at an instant, so many stores at a time, in their order.
+    """The figures of the stores at an instant, one chunk of stores after the other, in order.
 
-    All of them come out of one snapshot of the database. Raises InvariantError instead of giving
-    figures that cannot be.
+    All chunks see one snapshot of the database. Raises InvariantError.
     """
     max_gap_us = read_max_gap_us(bulk)
     for chunk in stores.chunks(stores_per_chunk):
@@ -65,7 +64,7 @@ def _compute(
 
 
 def _rules(figures: Figures) -> Iterator[tuple[str, BoolArray]]:
-    """What must hold for the figures, and where it does; shape `(n, 3)`."""
+    """The invariants by name, and where they hold; shape `(n, 3)`."""
     yield (
         "uptime + downtime = business time",
         figures.uptime_us + figures.downtime_us == figures.business_us,

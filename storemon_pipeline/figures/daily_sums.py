@@ -13,7 +13,7 @@ from storemon_pipeline.stores.store_keys import keys_of
 
 
 class Split(StrEnum):
-    """By what sums are told apart."""
+    """What sums are grouped by."""
 
     GROUP = "group"
     REGION = "region"
@@ -46,15 +46,16 @@ def read_fleet_periods(
     end: date | None,
     only: AbstractSet[str] | None = None,
 ) -> list[FleetPeriod]:
-    """The sums of local dates in `[start, end)`, the newest period first; of `only` these stores.
+    """The sums of local dates in `[start, end)`, the newest period first.
 
-    An incident counts on each day on which it cost time. Hours are not stored: ValueError.
+    With `only`, the sums of these stores. An incident counts on each day on which it cost time.
+    Raises ValueError for hours, which the table does not have.
     """
     if by is Period.HOUR:
         raise ValueError("store_uptime_daily has no hours")
     days, details = store_uptime_daily.c, store_details.c
     if by is Period.DAY:
-        # A store has one row a day: neither its date nor its stores need be sorted out.
+        # A store has one row per day, so neither truncation nor a distinct count is needed.
         begin, stores = days.local_date.label("begin"), sa.func.count()
     else:
         begin = sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date).label("begin")

@@ -1,6 +1,6 @@
-"""The table `store_uptime_daily`: which of its days must be made again, and writing them."""
+"""The table `store_uptime_daily`: its stale days, and writing days."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -11,34 +11,25 @@ from storemon_pipeline.database.instants import microseconds_of
 from storemon_pipeline.domain.windows import DAY_US, IntArray
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.daily import NEVER, Days
-
-_COLUMNS = {
-    "business_us": "business_us",
-    "uptime_us": "uptime_us",
-    "downtime_us": "downtime_us",
-    "unknown_us": "unknown_us",
-    "uncertain_us": "uncertain_us",
-    "lowest_uptime_us": "lowest_uptime_us",
-}
-"""Columns of amounts, and what they are called in the engine."""
+from storemon_pipeline.uptime.history import Amounts
 
 
 @dataclass(frozen=True, slots=True)
 class StaleStores:
-    """Stores whose days are to be made again, by key, and since when (`ALWAYS`: all of them)."""
+    """Stores whose days must be recomputed, by key, and from when on (`ALWAYS`: all their days)."""
 
     store_keys: IntArray
     since_us: IntArray
 
 
 def read_daily_as_of(bulk: Bulk) -> datetime | None:
-    """The newest poll that the days know; None before they were first made."""
+    """The newest poll that the days include; None before the first refresh."""
     rows = bulk.fetch("SELECT as_of FROM store_uptime_daily_state").to_pylist()
     return rows[0]["as_of"] if rows else None
 
 
 def read_stale_stores(bulk: Bulk) -> StaleStores:
-    """What has changed since the days were made, further back than the day that is always made."""
+    """The stores whose older data has changed since the last refresh."""
     rows = bulk.fetch(
         """
         SELECT store_key, nullif(since, '-infinity') AS since
@@ -51,15 +42,15 @@ def read_stale_stores(bulk: Bulk) -> StaleStores:
 
 
 def read_kept_from(bulk: Bulk) -> datetime | None:
-    """Since when polls are kept; days before it stay as they are. None: all polls are kept."""
+    """The start of poll retention; earlier days are never recomputed. None: all polls are kept."""
     rows = bulk.fetch("SELECT polls_kept_from FROM retention_state").to_pylist()
     return rows[0]["polls_kept_from"] if rows else None
 
 
 def write_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> None:
-    """The days from `from_day` on (shape `(stores,)`, since 1970, local) are these and no others.
+    """Replace the days from `from_day` on, in local days since 1970, shape `(stores,)`.
 
-    Days of stores that `stores` does not hold stay as they are.
+    Days of stores outside of `stores` are left as they are.
     """
     bulk.stage(
         "daily_borders",
@@ -90,7 +81,7 @@ def delete_day(bulk: Bulk, day: date) -> None:
 
 
 def write_daily_as_of(bulk: Bulk, as_of: datetime) -> None:
-    """The days of all stores know this newest poll, and no store is stale."""
+    """Record that the days of all stores include this newest poll, and that no store is stale."""
     bulk.execute("DELETE FROM store_uptime_daily_stale")
     bulk.execute(
         """
@@ -103,9 +94,9 @@ def write_daily_as_of(bulk: Bulk, as_of: datetime) -> None:
 
 
 def count_different_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> int:
-    """Days from `from_day` on (as for `write_days`) that are not stored with the same amounts.
+    """How many days from `from_day` on (see `write_days`) differ from the stored ones.
 
-    Stored days that were not made count as well; stores without a `from_day` are not looked at.
+    Stored days that are not in `days` count as well. Stores whose `from_day` is NEVER are skipped.
     """
     asked = from_day < NEVER
     bulk.stage(
@@ -138,12 +129,12 @@ def _rows(store_keys: IntArray, days: Days) -> pa.Table:
             "store_key": store_keys[days.store].astype(np.int32),
             "local_date": _dates(days.begin_local_us // DAY_US),
         }
-        | {column: getattr(days.amounts, name) for column, name in _COLUMNS.items()}
+        | {field.name: getattr(days.amounts, field.name) for field in fields(Amounts)}
         | {"incidents": days.incidents.astype(np.int32)}
     )
 
 
 def _dates(days: IntArray) -> pa.Array:
-    # Arrow and PostgreSQL can both name these dates; they stand for all before and after them.
+    # The range of dates in both Arrow and PostgreSQL.
     named = np.clip(days, -700_000, 2_000_000).astype(np.int32)
     return pa.array(named, pa.int32()).cast(pa.date32())

@@ -13,7 +13,7 @@ FIGURE_TYPE = pa.decimal128(12, DECIMALS)
 
 def decimals(ten_thousandths: IntArray) -> pa.Array:
     """Ten-thousandths, shape `(n,)`, as decimals with four places."""
-    # The cast from integers gives whole numbers of the larger precision; the scale is then moved.
+    # Arrow stores a decimal as a 128-bit integer, low half first. Building it takes no cast.
     whole = np.asarray(ten_thousandths, np.int64)
     low_high = np.empty((len(whole), 2), np.int64)
     low_high[:, 0] = whole

@@ -1,4 +1,4 @@
-"""Keeping `store_uptime_daily` current: the new hours, and what late data has changed."""
+"""Refreshing `store_uptime_daily`: new hours, and older days whose data has changed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,20 +25,20 @@ from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.daily import NEVER, Days, compute_days
 
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
-"""The triggers that mark stale stores leave out what is as near to the last refresh."""
+"""Recomputed in each refresh. The triggers that mark stores as stale ignore such recent data."""
 
 STORES_PER_REFRESHED_CHUNK: Final = 100_000
-"""So many stores are in memory with the days of a first refresh: a week takes a gigabyte."""
+"""A first refresh of a week takes a gigabyte for so many stores."""
 
 _CHECKED_STORES: Final = 200
 _CHECKED_DAYS: Final = 9
 _STORES_PER_CHUNK: Final = 1_000
-"""So many stores are in memory with all of their days."""
+"""Stores in memory with all of their days."""
 
 
 @dataclass(frozen=True, slots=True)
 class DailyRefresh:
-    """What a refresh of the days did; `as_of` is None while there are no polls."""
+    """The result of a refresh; `as_of` is None while there are no polls."""
 
     as_of: datetime | None
     days_written: int
@@ -47,18 +47,17 @@ class DailyRefresh:
 
 @dataclass(frozen=True, slots=True)
 class DaysComparison:
-    """How many days were made again from all runs, and how many were not as stored."""
+    """How many days were recomputed from all status runs, and how many of them differ."""
 
     compared: int
     different: int
 
 
 def refresh_daily(url: str) -> DailyRefresh:
-    """The days are those that all runs, hours, zones and closures of now make.
+    """Bring all days up to date with the status runs, hours, zones and closures.
 
-    The days since shortly before the last refresh are made again; of stores that something older
-    has changed for, all days since then, which costs nothing for the other stores. Writers of
-    polls wait meanwhile.
+    For every store the days since shortly before the last refresh are recomputed. For stores whose
+    older data has changed, all days since that change are. Writers of polls wait meanwhile.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
@@ -72,7 +71,7 @@ def refresh_daily(url: str) -> DailyRefresh:
         mended = stores.positions(stale.store_keys)
         changed_us[mended] = np.minimum(always_us, stale.since_us)
         changed_us = np.maximum(changed_us, read_computable_from_us(bulk))
-        # All stores, whose rows are read without naming them; then the mended ones from further on.
+        # First all stores, read without a list of keys; then the stale ones, from earlier on.
         begin_us = np.maximum(changed_us, always_us)
         written = _refresh_in_parts(bulk, stores, begin_us, newest)
         older = np.flatnonzero(changed_us < begin_us)
@@ -83,7 +82,7 @@ def refresh_daily(url: str) -> DailyRefresh:
 
 
 def compare_daily(url: str, *, seed: int) -> DaysComparison:
-    """Make the last nine days of some stores again, drawn by `seed`, and compare them."""
+    """Recompute the last nine days of some stores, drawn by `seed`, and compare them."""
     with bulk_transaction(url) as bulk:
         as_of = read_daily_as_of(bulk)
         if as_of is None:
@@ -95,7 +94,7 @@ def compare_daily(url: str, *, seed: int) -> DaysComparison:
 
 
 def compare_all_days(url: str) -> DaysComparison:
-    """Make every day of all stores again that its polls are kept for, and compare."""
+    """Recompute all days of all stores within poll retention, and compare them."""
     with bulk_transaction(url) as bulk:
         as_of = read_daily_as_of(bulk)
         if as_of is None:
@@ -113,7 +112,7 @@ def compare_all_days(url: str) -> DaysComparison:
 def _refresh_in_parts(
     bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
 ) -> int:
-    """As `_refresh_days`, for so many stores at a time as memory is meant for."""
+    """As `_refresh_days`, in chunks of stores."""
     written = first = 0
     for chunk in stores.chunks(STORES_PER_REFRESHED_CHUNK):
         end = first + len(chunk)
@@ -123,9 +122,9 @@ def _refresh_in_parts(
 
 
 def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime) -> int:
-    """The days of these stores since an instant each are made again; returns how many."""
+    """Recompute the days of each store since an instant; return how many."""
     days, from_day, first_poll_us = compute_stored_days(bulk, stores, changed_us, newest)
-    # What was made of polls that are gone goes too: there are no days before the first poll.
+    # Days before the first poll are deleted: their polls are gone.
     border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
     write_days(bulk, stores, days, from_day=np.minimum(border, from_day))
     return len(days.store)
@@ -139,7 +138,7 @@ def _compare_days(bulk: Bulk, stores: StoreIndex, since_us: int, as_of: datetime
 
 
 def read_computable_from_us(bulk: Bulk) -> int:
-    """Since when days can be made again: two days after the oldest poll that is surely kept."""
+    """From when on days can be recomputed: two days after the start of poll retention."""
     kept_from = read_kept_from(bulk)
     return ALWAYS if kept_from is None else microseconds(kept_from) + 2 * DAY_US
 

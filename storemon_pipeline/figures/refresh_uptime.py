@@ -1,4 +1,4 @@
-"""Bringing `store_uptime` forward to the newest poll."""
+"""Refreshing `store_uptime`."""
 
 from datetime import datetime
 
@@ -19,10 +19,10 @@ from storemon_pipeline.stores.store_index import read_stores
 def refresh_uptime(
     url: str, *, refreshed_at: datetime, is_moving_back: bool = False
 ) -> UptimeState:
-    """`store_uptime` speaks of the newest poll, or still of a newer one that it spoke of before.
+    """Compute `store_uptime` as of the newest poll. Raises InvariantError.
 
-    With `is_moving_back`, after polls were taken back, it speaks of the newest poll in any case.
-    Raises InvariantError.
+    Its `as_of` never moves back, even if the newest poll is older now, except with
+    `is_moving_back`, after an undo.
     """
     with bulk_transaction(url) as bulk:
         known = [read_newest_poll(bulk)]

@@ -1,4 +1,4 @@
-"""The table `store_uptime` and what it speaks of."""
+"""The table `store_uptime` and its state: the instant that its figures are for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from storemon_pipeline.uptime.figures import Figures
 
 @dataclass(frozen=True, slots=True)
 class UptimeState:
-    """`as_of` of the rows in `store_uptime`; None when no poll was loaded yet."""
+    """The state of `store_uptime`; `as_of` is None while no poll is loaded."""
 
     as_of: datetime | None
     refreshed_at: datetime
@@ -23,7 +23,7 @@ class UptimeState:
 
 
 def read_uptime_state(connection: sa.Connection) -> UptimeState | None:
-    """What `store_uptime` speaks of, or None until the first refresh is in."""
+    """The state of `store_uptime`; None before the first refresh."""
     table = store_uptime_state.c
     row = connection.execute(
         sa.select(table.as_of, table.refreshed_at, table.stores, table.silent_stores)
@@ -32,7 +32,7 @@ def read_uptime_state(connection: sa.Connection) -> UptimeState | None:
 
 
 _NEWEST_POLL = "SELECT max(polled_at) FROM newest_poll"
-"""Triggers on the runs keep it: even the index by time would read much of a long history."""
+"""Maintained by triggers on status runs: with an index, a long history would still be slow."""
 
 
 def newest_poll(connection: sa.Connection) -> datetime | None:
@@ -48,23 +48,23 @@ def read_newest_poll(bulk: Bulk) -> datetime | None:
 
 
 def read_as_of(bulk: Bulk) -> datetime | None:
-    """The instant of which `store_uptime` speaks; None without one."""
+    """The instant that `store_uptime` is for; None without polls."""
     rows = bulk.fetch("SELECT as_of FROM store_uptime_state").to_pylist()
     return rows[0]["as_of"] if rows else None
 
 
 def clear_uptime(bulk: Bulk) -> None:
-    """`store_uptime` has no rows."""
+    """Delete all rows of `store_uptime`."""
     bulk.execute("DELETE FROM store_uptime")
 
 
 def append_uptime(bulk: Bulk, stores: StoreIndex, figures: Figures) -> None:
-    """The figures of these stores, which have no rows yet, are rows of `store_uptime`."""
+    """Add the figures of stores that have no rows yet."""
     bulk.append("store_uptime", figure_rows(stores.store_keys, figures))
 
 
 def write_uptime_state(bulk: Bulk, state: UptimeState) -> None:
-    """`store_uptime` speaks of this."""
+    """Write the state of `store_uptime`."""
     bulk.execute(
         """
         INSERT INTO store_uptime_state (as_of, refreshed_at, stores, silent_stores)

@@ -13,7 +13,7 @@ from storemon_pipeline.files.formats import Format, format_of
 from storemon_pipeline.loads.file_states import FileState
 
 QUIET: Final = timedelta(seconds=60)
-"""A file that was not written to for this long is complete."""
+"""A file that nobody wrote to for this long is complete."""
 
 PORTION_BYTES: Final = 512 << 20
 """The bytes of one load: up to 13 million polls, which take 2 GB of memory."""

@@ -1,4 +1,4 @@
-"""Trying rejected rows again, after what was wrong has been put right."""
+"""Replaying rejected rows, after the cause of their rejection was removed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from storemon_pipeline.polls.retention import read_polls_kept_from_us
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of the rejected rows of one load.
+    """The result of replaying the rejected rows of one load.
 
-    `load_id` is the load that took some of them, None when it took none. A snapshot's rows mean
-    something only among the others of their file: `is_file_forgotten` says that the next refresh
-    reads the file again, whole.
+    `load_id` is the load of the rows that can be read now; None without any. The rows of a
+    snapshot cannot be loaded alone: `is_file_forgotten` says that the next refresh reads their
+    whole file again.
     """
 
     of_load_id: int
@@ -40,17 +40,16 @@ class Replayed:
 
 
 def list_rejected(url: str, *, load_id: int | None, limit: int) -> list[PendingRow]:
-    """Rejected rows that wait, in order of arrival."""
+    """Pending rejected rows, in order of arrival."""
     with bulk_transaction(url) as bulk:
         return read_pending_rows(bulk, load_id=load_id, limit=limit)
 
 
 def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Replayed]:
-    """Every rejected row, or those of one load, is tried again; what is good now is a new load.
+    """Read all pending rejected rows again, or those of one load, in one transaction.
 
-    Polls that can be read now are loaded as if they were pushed now: where another poll of their
-    instant was loaded since, theirs is the later word. Rows that still cannot be read stay as they
-    are. All in one transaction.
+    Polls that can be read now are loaded as if they were pushed now, so that they replace polls of
+    the same instant that were loaded since. Rows that still cannot be read stay as they are.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return [
@@ -63,7 +62,7 @@ def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Rep
 
 def _replay_polls(bulk: Bulk, rows: Sequence[PendingRow], *, now: datetime) -> Replayed:
     first = rows[0]
-    # Of a row with an end of line in it two would be made, of a blank one none.
+    # A row with a line end in it would become two rows, and a blank one none.
     lines = [row for row in rows if row.row.strip() and not {*b"\r\n"} & {*row.row}]
     body = b"\n".join([(first.header or "").encode(), *(row.row for row in lines)])
     try:

@@ -1,4 +1,4 @@
-"""Taking a wrong load back: what it brought is gone, what it replaced is back."""
+"""Undoing a load: its rows are removed, and the rows that they replaced are restored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from storemon_pipeline.polls.retention import read_polls_kept_from
 
 
 class UndoError(Exception):
-    """A load that cannot be undone; `str()` says why in one sentence."""
+    """A load cannot be undone; `str()` says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,12 @@ class Undone:
 
 
 def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = False) -> Undone:
-    """The database is as if the load had never been, but for what later loads have said.
+    """Undo a load, except for rows that later loads have changed since. Raises UndoError.
 
-    Polls, runs, versions and closures change in one transaction, and the newest figures after it.
-    The file of the load stays known, so that no refresh loads the mistake again: of a file that is
-    appended to only what is new is read, and a snapshot only once it changes. With `is_reloading`
-    the file is forgotten and read again; so is a snapshot file that a later load has found changed,
-    for what that one said is to stand. Raises UndoError.
+    The tables change in one transaction, and the newest figures after it. The file of the load
+    stays known, so that no refresh loads the mistake again: only what is appended to a poll file is
+    read, and a snapshot file only when it changes. With `is_reloading` the file is read again. A
+    snapshot file is also read again if a later load has changed rows, because they must stay.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         load = _find(bulk, load_id)
@@ -80,7 +79,7 @@ def _find(bulk: Bulk, load_id: int) -> LoadRecord:
 
 
 def _take_back(bulk: Bulk, load: LoadRecord) -> int:
-    """What the load wrote is gone; returns how many polls were removed."""
+    """Remove what the load wrote; return how many polls were removed."""
     if not load.source.is_snapshot:
         return undo_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
     snapshot = SNAPSHOTS[load.source]

@@ -1,4 +1,4 @@
-"""Noticing that files in the data folder have changed, without opening any."""
+"""Noticing changes of the files in the data folder, without opening them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from storemon_pipeline.loads.source_checks import record_check, renew_check
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The files that lie in the data folder at an instant.
+    """A listing of the data folder.
 
     `digest` changes with the name, size, or time of change of any file. It changes once more when
-    a file that has changed is left alone: then its last line is read even without an end.
+    a changed file becomes quiet: then its last line is read even without an end.
     """
 
     files: dict[Source, tuple[FoundFile, ...]]
@@ -44,7 +44,7 @@ def look_at_files(data: str | Path | Folder, *, now: datetime) -> Sighting:
 
 
 def is_all_read(url: str, sighting: Sighting) -> bool:
-    """Tell whether everything sighted has been read as it is."""
+    """Whether all files of the listing have been read."""
     with bulk_transaction(url) as bulk:
         known = {source: read_file_states(bulk, source) for source in sighting.files}
     return all(

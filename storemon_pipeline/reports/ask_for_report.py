@@ -20,9 +20,10 @@ def ask_for_report(
     request_id: str | None = None,
     audit: AuditEvent | None = None,
 ) -> str:
-    """A new report waits to be made; returns its id, which is also the subject of `audit`.
+    """Request a report; return its id, which is also the subject of `audit`.
 
-    `as_of` None means the newest poll when the report is made. `request_id` is the HTTP request's.
+    `as_of` None means the newest poll when the report is made. `request_id` is the id of the HTTP
+    request.
     """
     report_id = str(uuid4())
     with engine.begin() as connection:
@@ -35,9 +36,9 @@ def ask_for_report(
 
 
 def request_for_run(url: str, run_id: str, *, as_of: datetime | None, policy: Policy) -> str:
-    """A report that a Dagster run was configured to make is requested; returns its id.
+    """Request the report that a Dagster run was configured to make; return its id.
 
-    The report has the run's id. A step that is retried finds its first request.
+    The report has the id of the run, so that a retried step finds its first request.
     """
     engine = create_engine(url, application_name="storemon report", pool_size=1)
     try:

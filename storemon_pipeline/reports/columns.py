@@ -1,4 +1,4 @@
-"""A complete report's rows with all stored amounts, in bulk."""
+"""All rows of a complete report with all amounts, in bulk."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +9,7 @@ from storemon_pipeline.figures.figure_rows import FIGURE_TYPE
 
 
 def read_report_table(bulk: Bulk, result_id: int) -> pa.Table:
-    """The rows in the report's order: store_id, the figures (decimals), exact microseconds."""
+    """The rows in the report's order: store_id, rounded figures (decimals), microseconds."""
     figures = ", ".join(f"u.{name}::text AS {name}" for name in ROUNDED_COLUMNS)
     exact = ", ".join(f"u.{name}" for name in EXACT_COLUMNS)
     rows = bulk.fetch(
@@ -20,7 +20,7 @@ def read_report_table(bulk: Bulk, result_id: int) -> pa.Table:
         """,  # noqa: S608  (names of columns are constants)
         (result_id,),
     )
-    # Arrow compares strings by their bytes, as the contract orders a report.
+    # Arrow compares strings by their bytes, which is the order of a report.
     rows = rows.take(pc.sort_indices(rows["store_id"]))
     for name in ROUNDED_COLUMNS:
         column = rows[name].cast(FIGURE_TYPE)

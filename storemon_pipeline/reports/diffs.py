@@ -1,4 +1,4 @@
-"""Two results of one instant side by side: whose figures differ, and what was loaded in between."""
+"""The differences between two results for one instant, and the loads in between."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Figures = dict[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class StoreDifference:
-    """One store's figures in both results; None where it has no row."""
+    """The figures of a store in both results; None if it has no row."""
 
     store_id: str
     before: Figures | None
@@ -28,7 +28,7 @@ class StoreDifference:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceCounts:
-    """How many stores differ, in which way."""
+    """How many stores differ, by kind of difference."""
 
     changed: int
     appeared: int
@@ -37,7 +37,7 @@ class DifferenceCounts:
 
 @dataclass(frozen=True, slots=True)
 class LoadBetween:
-    """A load that the later result knew of and the earlier one did not."""
+    """A load that only the later result includes."""
 
     load_id: int
     source: Source
@@ -72,7 +72,7 @@ def _differences(stores: AbstractSet[str] | None) -> str:
 def count_differences(
     connection: sa.Connection, *, results: tuple[int, int], stores: AbstractSet[str] | None = None
 ) -> DifferenceCounts:
-    """How many stores differ from the first of two results to the second; of `stores`, or all."""
+    """How many stores differ between two results, of `stores` or of all."""
     row = connection.execute(
         sa.text(
             f"""
@@ -99,7 +99,7 @@ def read_differences(
     limit: int,
     stores: AbstractSet[str] | None = None,
 ) -> list[StoreDifference]:
-    """The stores that differ, in the report's order, from the one behind the id `behind`."""
+    """The stores that differ, in the report's order, after the id `behind`."""
     rows = connection.execute(
         sa.text(
             f"""
@@ -157,8 +157,8 @@ def read_loads_between(
 ) -> list[LoadBetween]:
     """The loads that may have made two results on `as_of` differ, oldest first.
 
-    Of polls those that had some within the look-back; of all only those that changed something.
-    Of `stores`, those by which something stands: what an undone load had said of whom is not kept.
+    Only loads that changed something count, and of polls only those within the look-back. With
+    `stores`, only loads that rows about these stores still refer to: undone rows are not kept.
     """
     is_seen = "" if stores is None else _OF_STORES
     rows = connection.execute(

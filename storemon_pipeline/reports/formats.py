@@ -1,7 +1,4 @@
-"""The extended report as JSON, NDJSON, Parquet and XLSX: more columns than the CSV has.
-
-Where the rows come from and who gets them is not known here.
-"""
+"""The extended report as JSON, NDJSON, Parquet and XLSX. It has more columns than the CSV."""
 
 import io
 import json
@@ -22,7 +19,7 @@ from storemon_pipeline.reports.csv_file import spreadsheet_safe
 
 
 class ReportFormat(StrEnum):
-    """Formats of the extended report; the value is the extension of its address."""
+    """Formats of the extended report; the value is the extension in its URL."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -39,7 +36,7 @@ MEDIA_TYPES: Final[dict[ReportFormat, str]] = {
 
 
 def extended(rows: pa.Table) -> pa.Table:
-    """The rows with the percentages that follow from their exact columns.
+    """The rows with percentages, which are computed from the columns in microseconds.
 
     They are rounded down to two decimals, and null without business time.
     """
@@ -58,7 +55,7 @@ def extended(rows: pa.Table) -> pa.Table:
 def encode_report(
     rows: pa.Table, form: ReportFormat, *, report_id: str, as_of: datetime, policy: Policy
 ) -> bytes:
-    """The extended rows in a format, with what they speak of where it has a place for that."""
+    """The extended rows in a format, with report id, instant and policy where it has a place."""
     about = {"report_id": report_id, "as_of": as_of.isoformat(), "policy": policy.value}
     match form:
         case ReportFormat.JSON:
@@ -77,7 +74,7 @@ def encode_report(
 
 
 def _records(rows: pa.Table) -> Iterator[dict[str, object]]:
-    """One plain object per row; four decimals are exact in the shortest float that shows them."""
+    """One dictionary per row. Decimals become floats, which print the same four places."""
     columns = [
         column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
         for column in rows.columns
@@ -88,10 +85,10 @@ def _records(rows: pa.Table) -> Iterator[dict[str, object]]:
 
 
 def _workbook(rows: pa.Table, about: dict[str, str], as_of: datetime) -> bytes:
-    """A workbook with the rows, and a sheet that says what they speak of."""
+    """A workbook with the rows, and a sheet about the report."""
     file = io.BytesIO()
     book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_numbers": False})
-    # The moment of making would make each file another one.
+    # With the current time, two downloads of one report would differ.
     book.set_properties({"created": as_of.replace(tzinfo=None), "title": "storemon report"})
     bold = book.add_format({"bold": True})
     sheet = book.add_worksheet("report")

@@ -1,4 +1,4 @@
-"""Making the reports that wait: one run takes them all."""
+"""Making all waiting reports in one run."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -30,9 +30,9 @@ NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
 
 @dataclass(frozen=True, slots=True)
 class ReportMade:
-    """One result of a run, and how many reports it answers.
+    """One result of a run, and how many reports share it.
 
-    `faults` counts what its rows, its CSV and its counts contradict each other in.
+    `faults` counts contradictions between its rows, its CSV and its counts.
     """
 
     result: Result
@@ -44,7 +44,7 @@ class ReportMade:
 
 @dataclass(frozen=True, slots=True)
 class ReportsMade:
-    """What a run did: reports that failed had no data to speak of."""
+    """The results of a run. Reports fail when there are no polls."""
 
     made: tuple[ReportMade, ...]
     failed: int
@@ -53,11 +53,10 @@ class ReportsMade:
 def make_waiting_reports(
     url: str, *, run_id: str, is_asked_by_hand: bool, stores_per_chunk: int = STORES_PER_CHUNK
 ) -> ReportsMade:
-    """Every report that waits is complete, or failed for a lasting reason, all in one transaction.
+    """Complete or fail all waiting reports, in one transaction. Raises InvariantError.
 
-    Reports with the same instant and policy share a result. So many stores are in memory
-    `stores_per_chunk`. `is_asked_by_hand` adds a report of
-    the newest poll when none waits, for runs that no request has launched. Raises InvariantError.
+    Reports with the same instant and policy share a result. `is_asked_by_hand` requests a report of
+    the newest poll if none is waiting, for runs that were launched without a request.
     """
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
@@ -71,7 +70,7 @@ def make_waiting_reports(
 
 
 def request_by_hand(url: str) -> None:
-    """A report of the newest poll waits."""
+    """Request a report of the newest poll."""
     engine = create_engine(url, application_name="storemon report", pool_size=1)
     try:
         ask_for_report(engine, as_of=None, policy=Policy.NEAREST)
@@ -101,7 +100,7 @@ def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
 def by_question(
     waiting: Iterable[WaitingReport], newest: datetime
 ) -> dict[tuple[datetime, Policy], list[str]]:
-    """The ids of the reports by what they ask for: instant and policy."""
+    """The ids of the reports by instant and policy."""
     asking: dict[tuple[datetime, Policy], list[str]] = defaultdict(list)
     for report in waiting:
         asking[report.as_of or newest, report.policy].append(report.report_id)
@@ -116,7 +115,7 @@ def write_result(
     run_id: str,
     stores_per_chunk: int = STORES_PER_CHUNK,
 ) -> Result:
-    """The figures of all stores are a result."""
+    """Compute the figures of all stores, and write them as a result."""
     stores = read_stores(bulk)
     writer = ResultWriter(bulk)
     lines = header_line()

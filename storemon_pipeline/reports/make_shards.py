@@ -1,8 +1,8 @@
-"""Results made in shards: planned by one step, made by many at once, finished by one.
+"""Making results in shards: one step plans them, several make them, one finishes the results.
 
-The steps may run in different processes, on different machines: what they have to tell each other
-stands in the database. Nothing is taken from anyone before a result is finished, in one
-transaction: until then a run that dies leaves every request waiting.
+The steps may run in different processes, on different machines. They share their state in the
+database. Reports are completed in one transaction, by the last step: if a run dies before, its
+reports are still waiting.
 """
 
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ from storemon_pipeline.stores.store_index import read_shard_starts, read_stores,
 
 
 def plan_reports(url: str, *, run_id: str, is_asked_by_hand: bool, shards: int) -> int:
-    """Every result that waiting reports ask for is planned; returns how many shards each has.
+    """Plan the results of all waiting reports; return how many shards each result has.
 
     `is_asked_by_hand` adds a report as for `make_waiting_reports`.
     """
@@ -88,7 +88,7 @@ def plan_reports(url: str, *, run_id: str, is_asked_by_hand: bool, shards: int) 
 
 
 def plan_uptime(url: str, *, run_id: str, shards: int) -> int:
-    """The newest figures are planned; returns how many shards there are, 0 without polls."""
+    """Plan the newest figures; return how many shards they have, 0 without polls."""
     with bulk_transaction(url) as bulk:
         sweep_left_overs(bulk)
         as_of = _newest_of_all(bulk)
@@ -99,7 +99,7 @@ def plan_uptime(url: str, *, run_id: str, shards: int) -> int:
 def _plan(
     bulk: Bulk, plans: Iterable[ShardPlan], *, run_id: str, is_report: bool, shards: int
 ) -> int:
-    # A step that is tried again finds what it has planned before.
+    # A retried step finds its first plan.
     planned = {shard.shard for shard in read_shards(bulk, run_id, is_report=is_report)}
     if not planned:
         ids = read_shard_starts(bulk, shards)
@@ -112,9 +112,9 @@ def _plan(
 
 
 def make_shards(url: str, *, run_id: str, number: int, is_report: bool) -> int:
-    """The shard of this number is made of each result that the run has planned.
+    """Make the shard of this number for each result that the run has planned.
 
-    Returns for how many stores. Raises InvariantError and LostShardError.
+    Returns the number of stores. Raises InvariantError and LostShardError.
     """
     with bulk_transaction(url) as bulk:
         shards = read_shards(bulk, run_id, is_report=is_report)
@@ -127,9 +127,9 @@ def make_shards(url: str, *, run_id: str, number: int, is_report: bool) -> int:
 
 
 def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
-    """The shard is made of the data that this transaction sees, whether it was made before."""
+    """Make the shard from the data that this transaction sees, even if it was made before."""
     if shard.data_version is not None:
-        # Rows are committed with their version: without one there are none to look for.
+        # Rows are committed together with their version, so without a version there are no rows.
         clear_shard(bulk, shard)
     stores = read_stores_from(bulk, shard.first_store_id, shard.before_store_id)
     writer = CsvWriter(bulk, shard.result_id, first_chunk=shard.first_chunk)
@@ -155,8 +155,8 @@ def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
 def finish_reports(url: str, *, run_id: str) -> ReportsMade:
     """As `make_waiting_reports`, of the reports that waited when the run began to read.
 
-    All results are of one state of the data: a shard that saw another one is made again here, and
-    so is a result that nobody has planned.
+    All results see one version of the data: a shard that saw another version is made again, and a
+    result that was not planned is made here.
     """
     with bulk_transaction(url) as bulk:
         waiting = take_planned_reports(bulk, run_id)
@@ -165,7 +165,7 @@ def finish_reports(url: str, *, run_id: str) -> ReportsMade:
         if newest is None:
             fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
             return ReportsMade((), len(waiting))
-        # "The newest" is what it was when the run began.
+        # The newest poll is that of the beginning of the run.
         newest = next((shard.plan.as_of for shard in shards if shard.plan.is_newest), newest)
         planned = {
             (plan.as_of, plan.policy): list(group)
@@ -173,7 +173,7 @@ def finish_reports(url: str, *, run_id: str) -> ReportsMade:
         }
         asking = by_question(waiting, newest)
         for question in planned.keys() - asking.keys():
-            # Another run was quicker.
+            # Another run has completed its reports.
             discard_result(bulk, planned[question][0].result_id)
         made = []
         for question, report_ids in asking.items():
@@ -215,7 +215,7 @@ def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeSta
         if shards:
             rows = move_staged_uptime(bulk, shards[0].result_id)
             if rows != sum(shard.stores for shard in shards):
-                # The table of staged rows is emptied by a crash of the server.
+                # A crash of the server empties the table of staged rows, which is unlogged.
                 raise LostShardError(f"{rows} rows of run {run_id} are left, which are not all")
         else:
             clear_uptime(bulk)
@@ -226,7 +226,7 @@ def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeSta
 
 
 def _of_one_state(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
-    """The shards, each made of the data that this transaction sees."""
+    """The shards, after those that saw another version of the data were made again."""
     version = read_input_version(bulk)
     return [
         shard if shard.data_version == version else _make_shard(bulk, shard) for shard in shards
@@ -234,7 +234,7 @@ def _of_one_state(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
 
 
 def _newest_of_all(bulk: Bulk) -> datetime | None:
-    """The newest poll, or a newer one that `store_uptime` spoke of already."""
+    """The newest poll, or the instant of `store_uptime` if that is later."""
     return max(
         (at for at in (read_newest_poll(bulk), read_as_of(bulk)) if at is not None), default=None
     )

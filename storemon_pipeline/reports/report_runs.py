@@ -1,4 +1,4 @@
-"""The runs that make reports: which are under way, and what their end means for who waits."""
+"""The table `report_runs`: Dagster runs that make reports."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +12,12 @@ from storemon_pipeline.database.tables import report_runs, reports
 from storemon_pipeline.reports.requests import ReportState
 
 ATTEMPTS: Final = 3
-"""So many runs may end without a report that they should have made; then it has failed."""
+"""A report fails when so many runs have ended without making it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
-    """A run that has not ended; `reading_at` is None until it begins to take reports."""
+    """A run that has not ended; `reading_at` is None until it reads the waiting reports."""
 
     run_id: str
     launched_at: datetime
@@ -25,7 +25,7 @@ class ReportRun:
 
 
 def take_dispatching(connection: sa.Connection) -> bool:
-    """Whether this session launches report runs from now on, until it ends; one at a time does."""
+    """Take the lock for launching report runs; False if another session holds it."""
     is_taken: bool = connection.execute(
         sa.select(sa.func.pg_try_advisory_lock(int(AdvisoryLock.DISPATCH_REPORTS)))
     ).scalar_one()
@@ -44,7 +44,7 @@ def open_runs(connection: sa.Connection) -> list[ReportRun]:
 
 
 def record_launch(connection: sa.Connection, run_id: str) -> None:
-    """The run is known; it may have told of itself already."""
+    """Record the launch of a run, unless the run has recorded itself."""
     connection.execute(
         sa.text("INSERT INTO report_runs (run_id) VALUES (:run_id) ON CONFLICT DO NOTHING"),
         {"run_id": run_id},
@@ -52,7 +52,7 @@ def record_launch(connection: sa.Connection, run_id: str) -> None:
 
 
 def record_reading(bulk: Bulk, run_id: str) -> None:
-    """The run takes every report that waits from now on."""
+    """Record that the run reads the waiting reports now."""
     bulk.execute(
         """
         INSERT INTO report_runs AS r (run_id, reading_at) VALUES ($1, now())
@@ -63,10 +63,10 @@ def record_reading(bulk: Bulk, run_id: str) -> None:
 
 
 def record_end(connection: sa.Connection, run_id: str, *, is_success: bool, error: str) -> None:
-    """The run has ended, and each report that it should have made but did not has lost an attempt.
+    """Record the end of a run, and a lost attempt for each report that it did not make.
 
-    Those are the reports that wait since before it began to read (before now, when it never did).
-    At the last attempt a report has failed, for the reason `error`.
+    These are the reports that were requested before it read the waiting ones (before now, if it
+    never did) and are still waiting. After its last attempt a report fails with `error`.
     """
     reading_at = connection.execute(
         sa.update(report_runs)
@@ -91,9 +91,9 @@ def record_end(connection: sa.Connection, run_id: str, *, is_success: bool, erro
 
 
 def has_uncovered_request(connection: sa.Connection) -> bool:
-    """Whether a report waits that no run under way will take.
+    """Whether a report is waiting that no open run will make.
 
-    A run that has not begun to read takes all; one that has begun took those asked for before.
+    A run makes the reports that are waiting when it reads them.
     """
     is_uncovered: bool = connection.execute(
         sa.text(
@@ -113,7 +113,7 @@ def has_uncovered_request(connection: sa.Connection) -> bool:
 
 
 def waiting_request_ids(connection: sa.Connection, *, limit: int) -> list[str]:
-    """The HTTP requests whose reports wait, the oldest first."""
+    """The HTTP requests of the waiting reports, oldest first."""
     rows = connection.scalars(
         sa.select(reports.c.request_id)
         .where(reports.c.state == ReportState.WAITING.value, reports.c.request_id.is_not(None))

@@ -1,4 +1,4 @@
-"""Requests for reports and their results, as those who ask see them."""
+"""Report requests with their results, as the API shows them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from storemon_pipeline.domain.windows import Policy
 
 
 class ReportState(StrEnum):
-    """A report waits until it is complete or failed; an expired one was complete or failed."""
+    """A waiting report becomes complete or failed, and later expired."""
 
     WAITING = "waiting"
     COMPLETE = "complete"
@@ -22,7 +22,7 @@ class ReportState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report's request and, once it is complete, its result. Instants are aware, in UTC."""
+    """A report request and, once it is complete, its result. Instants are aware, in UTC."""
 
     report_id: str
     state: ReportState
@@ -72,7 +72,7 @@ _REPORTS: Final = sa.select(
     sa.case((report_results.c.result_id.is_not(None), _REVISION)).label("revision"),
 ).select_from(reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id))
 _BY_ID: Final = _REPORTS.where(reports.c.report_id == sa.bindparam("report_id"))
-"""Made once: clients ask for it many times a second."""
+"""Built once, because clients poll reports many times per second."""
 
 
 def request_report(

@@ -1,4 +1,4 @@
-"""Waiting reports as the runs that make them see them: taking, completing, failing."""
+"""Results of reports: taking waiting reports, writing results, completing and failing reports."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ CHUNK_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WaitingReport:
-    """A report that this transaction alone may complete; `as_of` None asks for the newest poll."""
+    """A report that this transaction has locked; `as_of` None means the newest poll."""
 
     report_id: str
     as_of: datetime | None
@@ -29,10 +29,10 @@ class WaitingReport:
 
 
 def take_waiting_reports(bulk: Bulk) -> list[WaitingReport]:
-    """All reports that wait and are not being made by another run, oldest first.
+    """All waiting reports that no other run is making, oldest first.
 
-    They stay locked until the transaction ends. When it ends without completing them, they wait
-    again, whatever happened to the process.
+    They stay locked until the transaction ends. If it does not complete them, they are still
+    waiting, even after a crash.
     """
     rows = bulk.fetch(
         """
@@ -45,7 +45,7 @@ def take_waiting_reports(bulk: Bulk) -> list[WaitingReport]:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result as it was written."""
+    """A result that has been written."""
 
     result_id: int
     stores: int
@@ -54,26 +54,26 @@ class Result:
 
 
 class ResultWriter:
-    """A result that comes about some stores at a time, in the report's order.
+    """Writes a result in chunks of stores, in the report's order.
 
-    Nobody sees anything of it before it is finished: its line in `report_results` comes last.
+    Its row in `report_results` comes last, so that no unfinished result is visible.
     """
 
     def __init__(self, bulk: Bulk) -> None:
-        """Take the next number."""
+        """Begin a result with the next id."""
         self._bulk = bulk
         self.result_id = next_result_id(bulk)
         self._csv = CsvWriter(bulk, self.result_id)
         self._rows = 0
 
     def add(self, stores: StoreIndex, figures: Figures, lines: bytes) -> None:
-        """The rows of these stores are in the table, and their lines in the CSV."""
+        """Write the rows and CSV lines of some stores."""
         append_rows(self._bulk, "uptime_report", self.result_id, stores, figures)
         self._csv.write(lines)
         self._rows += len(figures.store)
 
     def finish(self, *, as_of: datetime, policy: Policy, run_id: str, silent_stores: int) -> Result:
-        """The result is whole."""
+        """Write the row of the result."""
         return record_result(
             self._bulk,
             result_id=self.result_id,
@@ -88,7 +88,7 @@ class ResultWriter:
 
 @dataclass(frozen=True, slots=True)
 class CsvSize:
-    """What was written of a CSV, and its digest."""
+    """The size of a written CSV, and its digest."""
 
     bytes: int
     chunks: int
@@ -96,10 +96,10 @@ class CsvSize:
 
 
 class CsvWriter:
-    """The bytes of a result's CSV become its chunks as they come."""
+    """Writes the CSV of a result in chunks."""
 
     def __init__(self, bulk: Bulk, result_id: int, *, first_chunk: int = 0) -> None:
-        """Begin with the chunk of this number."""
+        """Begin with this chunk number."""
         self._bulk = bulk
         self._result_id = result_id
         self._first_chunk = first_chunk
@@ -109,7 +109,7 @@ class CsvWriter:
         self._digest = hashlib.sha256()
 
     def write(self, text: bytes) -> None:
-        """Add to the CSV; what does not fill a chunk waits."""
+        """Write the full chunks; keep the rest for the next call."""
         self._digest.update(text)
         self._bytes += len(text)
         text = self._rest + text
@@ -118,7 +118,7 @@ class CsvWriter:
         self._rest = text[whole:]
 
     def finish(self) -> CsvSize:
-        """All chunks are in the table."""
+        """Write the last chunk."""
         self._append(self._rest)
         self._rest = b""
         return CsvSize(self._bytes, self._chunks, self._digest.hexdigest())
@@ -140,14 +140,14 @@ class CsvWriter:
 
 
 def next_result_id(bulk: Bulk) -> int:
-    """A number that no result has."""
+    """A new result id."""
     return int(bulk.scalar("SELECT nextval(pg_get_serial_sequence('report_results', 'result_id'))"))
 
 
 def append_rows(
     bulk: Bulk, table: str, result_id: int, stores: StoreIndex, figures: Figures
 ) -> None:
-    """The figures of these stores are rows of the result, in a table of such rows."""
+    """Write the figures of stores as rows of the result, into this table."""
     bulk.append(
         table,
         figure_rows(stores.store_keys, figures).append_column(
@@ -167,7 +167,7 @@ def record_result(
     silent_stores: int,
     csv: CsvSize,
 ) -> Result:
-    """The result, whose rows and CSV are written, is one that reports can have."""
+    """Write the row of a result whose rows and CSV are written."""
     bulk.execute(
         """
         INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
@@ -192,7 +192,7 @@ def record_result(
 
 
 def complete_reports(bulk: Bulk, report_ids: Sequence[str], result_id: int) -> None:
-    """These reports have this result."""
+    """Complete reports with a result."""
     _stage_ids(bulk, report_ids)
     bulk.execute(
         """
@@ -204,7 +204,7 @@ def complete_reports(bulk: Bulk, report_ids: Sequence[str], result_id: int) -> N
 
 
 def fail_reports(bulk: Bulk, report_ids: Sequence[str], error: str) -> None:
-    """These reports have failed for a lasting reason, in words that an owner can read."""
+    """Fail reports for a permanent reason, in words for store owners."""
     _stage_ids(bulk, report_ids)
     bulk.execute(
         """
@@ -220,9 +220,9 @@ def _stage_ids(bulk: Bulk, report_ids: Sequence[str]) -> None:
 
 
 def count_result_faults(bulk: Bulk, result_id: int) -> int:
-    """Whether a result's rows, CSV and counts tell of different numbers of stores or bytes.
+    """How many counts of a result differ from its rows, its CSV or the known stores.
 
-    Asked in the transaction that made the result: a store that comes later is none of it.
+    To be called in the transaction that made the result: stores that come later are not in it.
     """
     return int(
         bulk.scalar(

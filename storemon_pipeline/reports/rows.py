@@ -24,7 +24,7 @@ class ReportRows:
 def read_report_rows(
     connection: sa.Connection, result_id: int, store_ids: AbstractSet[str]
 ) -> ReportRows:
-    """The rows of these stores, as far as the result has them."""
+    """The rows of those of these stores that the result has."""
     rows = connection.execute(
         sa.select(stores.c.store_id, *(uptime_report.c[name] for name in ROUNDED_COLUMNS))
         .select_from(uptime_report.join(stores, stores.c.store_key == uptime_report.c.store_key))
@@ -48,7 +48,7 @@ def read_report_rows(
 def count_stores(
     connection: sa.Connection, result_ids: Collection[int], store_ids: AbstractSet[str]
 ) -> dict[int, tuple[int, int]]:
-    """How many of these stores have a row in each result, and how many that are known have none."""
+    """How many of these stores have a row in each result, and how many known ones have none."""
     known = connection.scalar(sa.select(sa.func.count()).select_from(keys_of(store_ids).subquery()))
     with_row = connection.execute(
         sa.select(uptime_report.c.result_id, sa.func.count())

@@ -1,7 +1,7 @@
-"""Results that are made in shards, each in a transaction of its own, until they are finished.
+"""The shards of unfinished results: planning, recording, joining and discarding them.
 
-A shard is a stretch of the stores in the report's order. Until a result is finished, nothing but
-the lines of `result_shards` knows of its rows. How they are computed is not known here.
+A shard is a range of the stores in the report's order, made in its own transaction. Only the rows
+of `result_shards` refer to a result until it is finished.
 """
 
 import hashlib
@@ -20,22 +20,22 @@ from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.reports.results import CHUNK_BYTES, CsvSize, WaitingReport
 
 LEFT_AFTER: Final = timedelta(hours=6)
-"""No run goes on for so long: what it has planned and not finished is left over."""
+"""Longer than any run: shards that were planned before are orphaned."""
 
 _CHUNKS_PER_SHARD: Final = 1_000_000
-"""The chunks of shard `n` are numbered from `(n + 1)` times this until the result is finished."""
+"""The chunks of shard `n` are numbered from `(n + 1)` times this, until the result is finished."""
 
 _CHUNKS_AT_A_TIME: Final = (16 << 20) // CHUNK_BYTES
 _UPTIME_COLUMNS: Final = ", ".join(column.name for column in store_uptime.columns)
 
 
 class LostShardError(Exception):
-    """A shard that was swept away, or whose rows are not all there: the run has to begin anew."""
+    """A shard was deleted, or some of its rows are missing. The run must start again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What a result is to speak of; `is_newest` tells that `as_of` is the newest poll."""
+    """The instant and policy of a planned result; `is_newest`: `as_of` is the newest poll."""
 
     as_of: datetime
     is_newest: bool
@@ -46,7 +46,7 @@ class ShardPlan:
 class Shard:
     """One shard of a result: the stores with ids in `[first_store_id, before_store_id)`.
 
-    `data_version` is None until it was made, else that of the data it was made of.
+    `data_version` is the version of the data that it was made from; None until it is made.
     """
 
     result_id: int
@@ -62,7 +62,7 @@ class Shard:
 
     @property
     def table(self) -> str:
-        """Where its rows go."""
+        """The table of its rows."""
         return "uptime_report" if self.is_report else "staged_uptime"
 
     @property
@@ -74,7 +74,7 @@ class Shard:
 def plan_shards(
     bulk: Bulk, result_id: int, plan: ShardPlan, *, run_id: str, is_report: bool, ids: Sequence[str]
 ) -> None:
-    """A result is to be made in shards that begin at these ids."""
+    """Plan a result in shards that begin at these ids."""
     borders = ["", *ids[1:]]  # whatever store comes meanwhile belongs to one of them
     count = len(borders)
     bulk.append(
@@ -117,7 +117,7 @@ def read_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> list[Shard]:
 
 
 def clear_shard(bulk: Bulk, shard: Shard) -> None:
-    """The shard has neither rows nor chunks."""
+    """Delete the rows and chunks of a shard."""
     bulk.execute(
         f"""
         DELETE FROM {shard.table} u USING stores s
@@ -135,7 +135,7 @@ def clear_shard(bulk: Bulk, shard: Shard) -> None:
 def record_shard(
     bulk: Bulk, shard: Shard, *, stores: int, silent_stores: int, csv_chunks: int
 ) -> Shard:
-    """The shard is made, out of the data of this transaction. Raises LostShardError."""
+    """Record that the shard was made in this transaction. Raises LostShardError."""
     version = read_input_version(bulk)
     known = bulk.fetch(
         """
@@ -152,7 +152,7 @@ def record_shard(
         ),
     )
     if known.num_rows == 0:
-        raise LostShardError(f"shard {shard.shard} of result {shard.result_id} was swept away")
+        raise LostShardError(f"shard {shard.shard} of result {shard.result_id} was deleted")
     return replace(
         shard,
         data_version=version,
@@ -163,7 +163,7 @@ def record_shard(
 
 
 def take_planned_reports(bulk: Bulk, run_id: str) -> list[WaitingReport]:
-    """The reports that waited when the run began to read and still do, locked, oldest first."""
+    """The reports that were waiting when the run read them and still are, locked, oldest first."""
     rows = bulk.fetch(
         """
         SELECT r.report_id::text, r.requested_as_of AS as_of, r.policy FROM reports r
@@ -177,7 +177,7 @@ def take_planned_reports(bulk: Bulk, run_id: str) -> list[WaitingReport]:
 
 
 def join_csv(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:
-    """The chunks of a result's shards are those of the whole, and these are their bytes in all."""
+    """Renumber the chunks of all shards as those of the result; return the size of the CSV."""
     result_id = shards[0].result_id
     begun = size = 0
     digest = hashlib.sha256()
@@ -204,7 +204,7 @@ def join_csv(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:
 
 
 def move_staged_uptime(bulk: Bulk, result_id: int) -> int:
-    """`store_uptime` holds the rows of this result and no others; returns how many."""
+    """Replace the rows of `store_uptime` by those of this result; return how many."""
     bulk.execute("DELETE FROM store_uptime")
     moved = bulk.scalar(
         f"""
@@ -221,20 +221,20 @@ def move_staged_uptime(bulk: Bulk, result_id: int) -> int:
 
 
 def forget_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> None:
-    """The run has nothing planned any more."""
+    """Delete the plan of a run."""
     bulk.execute(
         "DELETE FROM result_shards WHERE run_id = $1 AND is_report = $2", (run_id, is_report)
     )
 
 
 def discard_result(bulk: Bulk, result_id: int) -> None:
-    """Nothing is left of an unfinished result but the lines of its shards."""
+    """Delete the rows and chunks of an unfinished result, but not its shards."""
     for table in ("uptime_report", "staged_uptime", "report_csv"):
         bulk.execute(f"DELETE FROM {table} WHERE result_id = $1", (result_id,))  # noqa: S608
 
 
 def sweep_left_overs(bulk: Bulk) -> int:
-    """What ended runs have planned and not finished is gone; returns how many results."""
+    """Delete the unfinished results of ended runs; return how many."""
     left_over = bulk.fetch(
         """
         SELECT DISTINCT result_id FROM result_shards s

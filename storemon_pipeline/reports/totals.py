@@ -1,4 +1,4 @@
-"""Who belongs to a group or region, and what a report's rows sum to there."""
+"""Sums of the rows of a report, by group or region."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SUMMED: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class ReportTotal:
-    """The sums of the report's rows of one group or region; `amounts` are by name of the column.
+    """The sums of the rows of one group or region; `amounts` are by column.
 
     Amounts that cannot be summed are left out.
     """
@@ -35,7 +35,7 @@ def read_report_totals(
     split: Split | None,
     store_ids: AbstractSet[str] | None,
 ) -> list[ReportTotal]:
-    """The sums by name, those without one last; of all rows, or of those of these stores."""
+    """The sums by name of the group, None last; with `store_ids` only of these stores."""
     name: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
         name = store_details.c.group_name if split is Split.GROUP else store_details.c.region
