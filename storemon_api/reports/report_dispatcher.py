@@ -36,7 +36,7 @@ from storemon_pipeline.reports.report_runs import (
     open_runs,
     record_end,
     record_launch,
-    take_dispatching,
+    take_dispatch_lock,
     waiting_request_ids,
 )
 
@@ -118,7 +118,7 @@ class Dispatcher:
             # The lock belongs to the session: the connection must not return to the pool.
             connection.detach()
             with connection.begin():
-                self.is_leading = take_dispatching(connection)
+                self.is_leading = take_dispatch_lock(connection)
             self._database_log.recovered()
             while self.is_leading and not self._is_stopping.is_set():
                 self._has_work.wait(self._tick(connection))

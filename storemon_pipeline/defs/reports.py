@@ -126,10 +126,8 @@ def uptime_report(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Make the reports in one step."""
     with map_failures():
-        is_asked_by_hand = _request_own(context, database, config)
-        made = make_waiting_reports(
-            database.url, run_id=context.run.run_id, is_asked_by_hand=is_asked_by_hand
-        )
+        is_manual = _request_own(context, database, config)
+        made = make_waiting_reports(database.url, run_id=context.run.run_id, is_manual=is_manual)
     yield dg.MaterializeResult(metadata=_report_metadata(made))
     yield _report_check(made)
 
@@ -157,11 +155,11 @@ def _report_check(made: ReportsMade) -> dg.AssetCheckResult:
 
 
 def _plan_reports(context: dg.OpExecutionContext, database: Database, shards: int) -> int:
-    is_asked_by_hand = _request_own(context, database, ReportConfig(**context.op_config))
+    is_manual = _request_own(context, database, ReportConfig(**context.op_config))
     return plan_reports(
         database.url,
         run_id=context.run_id,
-        is_asked_by_hand=is_asked_by_hand,
+        is_manual=is_manual,
         shards=shards,
     )
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from storemon_pipeline.defs.jobs import is_refresh_active, refresh_job
 from storemon_pipeline.defs.resources import Database, DataFolder
-from storemon_pipeline.ingestion.watch_files import is_all_read, look_at_files
+from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
 
 _SECONDS_BETWEEN_CHECKS = 15
 
@@ -33,13 +33,13 @@ def new_files(
         # The first refresh of a new installation is started by `storemon up`.
         first = json.dumps({"digest": "", "changes": 0})
         return dg.SensorResult(skip_reason="watching from now on", cursor=first)
-    sighting = look_at_files(data.path, now=datetime.now(UTC))
+    listing = list_files(data.path, now=datetime.now(UTC))
     seen = json.loads(context.cursor)
-    if seen["digest"] == sighting.digest:
+    if seen["digest"] == listing.digest:
         return dg.SkipReason("no file has changed")
     changes = seen["changes"] + 1
-    cursor = json.dumps({"digest": sighting.digest, "changes": changes})
-    if is_all_read(database.url, sighting):
+    cursor = json.dumps({"digest": listing.digest, "changes": changes})
+    if is_all_read(database.url, listing):
         return dg.SensorResult(skip_reason="every file has been read", cursor=cursor)
-    request = dg.RunRequest(run_key=f"{changes}-{sighting.digest}")
+    request = dg.RunRequest(run_key=f"{changes}-{listing.digest}")
     return dg.SensorResult(run_requests=[request], cursor=cursor)

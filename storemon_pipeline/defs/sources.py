@@ -27,10 +27,10 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.ingestion.find_files import MissingSourceError
-from storemon_pipeline.ingestion.ingest_files import ingest_source, note_missing_source
+from storemon_pipeline.ingestion.ingest_files import ingest_source, record_missing_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.sources import SNAPSHOTS, Snapshot
-from storemon_pipeline.ingestion.watch_files import is_all_read, look_at_files, record_unchanged
+from storemon_pipeline.ingestion.watch_files import is_all_read, list_files, record_unchanged
 from storemon_pipeline.loads.load_log import read_first_polled_at
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
@@ -57,20 +57,20 @@ def new_data(
     """Continue the refresh only when there is something to do."""
     now = datetime.now(UTC)
     with map_failures():
-        sighting = look_at_files(data.path, now=now)
+        listing = list_files(data.path, now=now)
         with bulk_transaction(database.url) as bulk:
             version = read_load_version(bulk)
-        unread = not is_all_read(database.url, sighting)
+        unread = not is_all_read(database.url, listing)
         is_missing = any(
-            not files and not _is_optional(source) for source, files in sighting.files.items()
+            not files and not _is_optional(source) for source, files in listing.files.items()
         )
         if not unread and not is_missing and was_made_of(context.instance, version):
-            record_unchanged(database.url, sighting, now=now)
+            record_unchanged(database.url, listing, now=now)
             context.log.info("nothing new: all figures are up to date")
             return
     yield dg.MaterializeResult(
         metadata={
-            "files": sum(map(len, sighting.files.values())),
+            "files": sum(map(len, listing.files.values())),
             "has_unread_files": unread,
             "load_version": version,
         }
@@ -181,7 +181,7 @@ def _snapshot_asset(source: Source, snapshot: Snapshot) -> dg.AssetsDefinition:
                 if not snapshot.is_optional:
                     raise
                 load = SourceLoad(files=0, loads=(), unusable=())
-                note_missing_source(database.url, source, now=now)
+                record_missing_source(database.url, source, now=now)
         with map_failures(), bulk_transaction(database.url) as bulk:
             rows = preview(read_preview(bulk, source.value))
         yield dg.MaterializeResult(metadata=load_metadata(load) | {"preview": rows})

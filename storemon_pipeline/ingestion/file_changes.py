@@ -36,7 +36,7 @@ class Plan:
     old_tail_load_id: int | None
 
 
-def looks_as_known(file: FoundFile, known: FileState | None) -> bool:
+def is_unchanged(file: FoundFile, known: FileState | None) -> bool:
     """Whether size and time of change (or tag) are those of the last check."""
     if known is None or file.size_bytes < 0 or not (file.modified_ns or file.etag):
         return False
@@ -49,7 +49,7 @@ def looks_as_known(file: FoundFile, known: FileState | None) -> bool:
 
 def has_been_read(file: FoundFile, known: FileState | None) -> bool:
     """Whether all of a file has been read, by what its folder says of it."""
-    if known is None or not looks_as_known(file, known):
+    if known is None or not is_unchanged(file, known):
         return False
     if known.tail_load_id is not None:
         return True
@@ -77,7 +77,7 @@ def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> P
     start = before.bytes_read if before else 0
     end = end_of_last_line(file.stream, size)
     was_tail_read = before is not None and before.tail_load_id and before.size_bytes == size
-    has_ended = is_quiet(file.found, now) or looks_as_known(file.found, known) or was_tail_read
+    has_ended = is_quiet(file.found, now) or is_unchanged(file.found, known) or was_tail_read
     return Plan(
         state=_state(file, size, known, is_continued=before is not None),
         parts=tuple(_portions(file.stream, start, end)),

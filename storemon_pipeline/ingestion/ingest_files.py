@@ -50,7 +50,7 @@ def ingest_source(
         return load
 
 
-def note_missing_source(url: str, source: Source, *, now: datetime) -> None:
+def record_missing_source(url: str, source: Source, *, now: datetime) -> None:
     """Record the check of an optional source that has no file now, if it ever had one."""
     with bulk_transaction(url) as bulk:
         renew_check(bulk, source, now)

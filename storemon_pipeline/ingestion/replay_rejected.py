@@ -22,7 +22,7 @@ from storemon_pipeline.polls.retention import read_polls_kept_from_us
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """The result of replaying the rejected rows of one load.
 
     `load_id` is the load of the rows that can be read now; None without any. The rows of a
@@ -45,7 +45,7 @@ def list_rejected(url: str, *, load_id: int | None, limit: int) -> list[PendingR
         return read_pending_rows(bulk, load_id=load_id, limit=limit)
 
 
-def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Replayed]:
+def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[ReplayResult]:
     """Read all pending rejected rows again, or those of one load, in one transaction.
 
     Polls that can be read now are loaded as if they were pushed now, so that they replace polls of
@@ -60,7 +60,7 @@ def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Rep
         ]
 
 
-def _replay_polls(bulk: Bulk, rows: Sequence[PendingRow], *, now: datetime) -> Replayed:
+def _replay_polls(bulk: Bulk, rows: Sequence[PendingRow], *, now: datetime) -> ReplayResult:
     first = rows[0]
     # A row with a line end in it would become two rows, and a blank one none.
     lines = [row for row in rows if row.row.strip() and not {*b"\r\n"} & {*row.row}]
@@ -85,7 +85,7 @@ def _replay_polls(bulk: Bulk, rows: Sequence[PendingRow], *, now: datetime) -> R
     return _replayed(rows, len(taken), load.load_id)
 
 
-def _read_file_again(bulk: Bulk, rows: Sequence[PendingRow]) -> Replayed:
+def _read_file_again(bulk: Bulk, rows: Sequence[PendingRow]) -> ReplayResult:
     load = read_load(bulk, rows[0].load_id)
     is_forgotten = load is not None and forget_file(bulk, load)
     return _replayed(rows, 0, None, is_file_forgotten=is_forgotten)
@@ -97,9 +97,9 @@ def _replayed(
     load_id: int | None,
     *,
     is_file_forgotten: bool = False,
-) -> Replayed:
+) -> ReplayResult:
     first = rows[0]
-    return Replayed(
+    return ReplayResult(
         first.load_id,
         first.source,
         first.file_path,

@@ -24,7 +24,7 @@ class UndoError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoResult:
     """What an undoing did. `is_file_forgotten`: the next refresh reads the load's file again."""
 
     load: LoadRecord
@@ -33,7 +33,7 @@ class Undone:
     is_file_forgotten: bool
 
 
-def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = False) -> Undone:
+def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = False) -> UndoResult:
     """Undo a load, except for rows that later loads have changed since. Raises UndoError.
 
     The tables change in one transaction, and the newest figures after it. The file of the load
@@ -49,7 +49,7 @@ def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = Fal
         ) and forget_file(bulk, load)
         undo_load_id = record_undo(bulk, load, undone_at=now, rows_removed=removed)
     refresh_uptime(url, refreshed_at=now, is_moving_back=True)
-    return Undone(load, undo_load_id, removed, is_forgotten)
+    return UndoResult(load, undo_load_id, removed, is_forgotten)
 
 
 def list_loads(url: str, *, limit: int) -> list[LoadRecord]:

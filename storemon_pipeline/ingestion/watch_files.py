@@ -16,7 +16,7 @@ from storemon_pipeline.loads.source_checks import record_check, renew_check
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Listing:
     """A listing of the data folder.
 
     `digest` changes with the name, size, or time of change of any file. It changes once more when
@@ -27,7 +27,7 @@ class Sighting:
     digest: str
 
 
-def look_at_files(data: str | Path | Folder, *, now: datetime) -> Sighting:
+def list_files(data: str | Path | Folder, *, now: datetime) -> Listing:
     """List the files of all sources. Raises LocationError and UnreachableError."""
     folder = data_folder(data)
     files: dict[Source, tuple[FoundFile, ...]] = {}
@@ -40,24 +40,24 @@ def look_at_files(data: str | Path | Folder, *, now: datetime) -> Sighting:
         for file in files[source]:
             seen = (file.file_path, file.size_bytes, file.modified_ns, file.etag)
             digest.update(repr((source.value, *seen, is_quiet(file, now))).encode())
-    return Sighting(files, digest.hexdigest())
+    return Listing(files, digest.hexdigest())
 
 
-def is_all_read(url: str, sighting: Sighting) -> bool:
+def is_all_read(url: str, listing: Listing) -> bool:
     """Whether all files of the listing have been read."""
     with bulk_transaction(url) as bulk:
-        known = {source: read_file_states(bulk, source) for source in sighting.files}
+        known = {source: read_file_states(bulk, source) for source in listing.files}
     return all(
         has_been_read(file, known[source].get(file.file_path))
-        for source, files in sighting.files.items()
+        for source, files in listing.files.items()
         for file in files
     )
 
 
-def record_unchanged(url: str, sighting: Sighting, *, now: datetime) -> None:
+def record_unchanged(url: str, listing: Listing, *, now: datetime) -> None:
     """A refresh found nothing new: sources and figures count as refreshed `now`."""
     with bulk_transaction(url) as bulk:
-        for source, files in sighting.files.items():
+        for source, files in listing.files.items():
             if files:
                 record_check(bulk, source, now)
             else:

@@ -51,25 +51,25 @@ class ReportsMade:
 
 
 def make_waiting_reports(
-    url: str, *, run_id: str, is_asked_by_hand: bool, stores_per_chunk: int = STORES_PER_CHUNK
+    url: str, *, run_id: str, is_manual: bool, stores_per_chunk: int = STORES_PER_CHUNK
 ) -> ReportsMade:
     """Complete or fail all waiting reports, in one transaction. Raises InvariantError.
 
-    Reports with the same instant and policy share a result. `is_asked_by_hand` requests a report of
+    Reports with the same instant and policy share a result. `is_manual` requests a report of
     the newest poll if none is waiting, for runs that were launched without a request.
     """
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
     with bulk_transaction(url) as bulk:
         made = _make(bulk, run_id, stores_per_chunk)
-    if is_asked_by_hand and not made.made and not made.failed:
-        request_by_hand(url)
+    if is_manual and not made.made and not made.failed:
+        request_newest_report(url)
         with bulk_transaction(url) as bulk:
             made = _make(bulk, run_id, stores_per_chunk)
     return made
 
 
-def request_by_hand(url: str) -> None:
+def request_newest_report(url: str) -> None:
     """Request a report of the newest poll."""
     engine = create_engine(url, application_name="storemon report", pool_size=1)
     try:
@@ -87,7 +87,7 @@ def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
         fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
         return ReportsMade((), len(waiting))
     made = []
-    for (as_of, policy), report_ids in by_question(waiting, newest).items():
+    for (as_of, policy), report_ids in by_instant_and_policy(waiting, newest).items():
         result = write_result(
             bulk, as_of=as_of, policy=policy, run_id=run_id, stores_per_chunk=stores_per_chunk
         )
@@ -97,7 +97,7 @@ def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
     return ReportsMade(tuple(made), 0)
 
 
-def by_question(
+def by_instant_and_policy(
     waiting: Iterable[WaitingReport], newest: datetime
 ) -> dict[tuple[datetime, Policy], list[str]]:
     """The ids of the reports by instant and policy."""

@@ -26,8 +26,8 @@ from storemon_pipeline.reports.make_reports import (
     NO_POLLS,
     ReportMade,
     ReportsMade,
-    by_question,
-    request_by_hand,
+    by_instant_and_policy,
+    request_newest_report,
     write_result,
 )
 from storemon_pipeline.reports.report_runs import record_reading
@@ -47,37 +47,37 @@ from storemon_pipeline.reports.shards import (
     Shard,
     ShardPlan,
     clear_shard,
+    delete_plan,
+    discard_orphans,
     discard_result,
-    forget_shards,
     join_csv,
     move_staged_uptime,
     plan_shards,
     read_shards,
     record_shard,
-    sweep_left_overs,
     take_planned_reports,
 )
 from storemon_pipeline.stores.store_index import read_shard_starts, read_stores, read_stores_from
 
 
-def plan_reports(url: str, *, run_id: str, is_asked_by_hand: bool, shards: int) -> int:
+def plan_reports(url: str, *, run_id: str, is_manual: bool, shards: int) -> int:
     """Plan the results of all waiting reports; return how many shards each result has.
 
-    `is_asked_by_hand` adds a report as for `make_waiting_reports`.
+    `is_manual` adds a report as for `make_waiting_reports`.
     """
-    if is_asked_by_hand:
+    if is_manual:
         with bulk_transaction(url) as bulk:
             waiting = take_waiting_reports(bulk)
         if not waiting:
-            request_by_hand(url)
+            request_newest_report(url)
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
-        sweep_left_overs(bulk)
+        discard_orphans(bulk)
     with bulk_transaction(url) as bulk:
         newest = read_newest_poll(bulk)
         if newest is None:
             return 0
-        questions = by_question(take_planned_reports(bulk, run_id), newest)
+        questions = by_instant_and_policy(take_planned_reports(bulk, run_id), newest)
         return _plan(
             bulk,
             (ShardPlan(as_of, as_of == newest, policy) for as_of, policy in questions),
@@ -90,8 +90,8 @@ def plan_reports(url: str, *, run_id: str, is_asked_by_hand: bool, shards: int) 
 def plan_uptime(url: str, *, run_id: str, shards: int) -> int:
     """Plan the newest figures; return how many shards they have, 0 without polls."""
     with bulk_transaction(url) as bulk:
-        sweep_left_overs(bulk)
-        as_of = _newest_of_all(bulk)
+        discard_orphans(bulk)
+        as_of = _newest_as_of(bulk)
         plans = [] if as_of is None else [ShardPlan(as_of, is_newest=True, policy=Policy.NEAREST)]
         return _plan(bulk, plans, run_id=run_id, is_report=False, shards=shards)
 
@@ -171,7 +171,7 @@ def finish_reports(url: str, *, run_id: str) -> ReportsMade:
             (plan.as_of, plan.policy): list(group)
             for plan, group in groupby(shards, key=lambda shard: shard.plan)
         }
-        asking = by_question(waiting, newest)
+        asking = by_instant_and_policy(waiting, newest)
         for question in planned.keys() - asking.keys():
             # Another run has completed its reports.
             discard_result(bulk, planned[question][0].result_id)
@@ -186,12 +186,12 @@ def finish_reports(url: str, *, run_id: str) -> ReportsMade:
             complete_reports(bulk, report_ids, result.result_id)
             faults = count_result_faults(bulk, result.result_id)
             made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
-        forget_shards(bulk, run_id, is_report=True)
+        delete_plan(bulk, run_id, is_report=True)
         return ReportsMade(tuple(made), 0)
 
 
 def _finish_result(bulk: Bulk, shards: list[Shard], *, run_id: str) -> Result:
-    shards = _of_one_state(bulk, shards)
+    shards = _of_one_version(bulk, shards)
     plan = shards[0].plan
     return record_result(
         bulk,
@@ -208,7 +208,7 @@ def _finish_result(bulk: Bulk, shards: list[Shard], *, run_id: str) -> Result:
 def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeState:
     """As `refresh_uptime`, with the rows of the shards. Raises LostShardError."""
     with bulk_transaction(url) as bulk:
-        shards = _of_one_state(bulk, read_shards(bulk, run_id, is_report=False))
+        shards = _of_one_version(bulk, read_shards(bulk, run_id, is_report=False))
         as_of = shards[0].plan.as_of if shards else None
         stores = len(read_stores(bulk))
         rows = 0
@@ -221,11 +221,11 @@ def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeSta
             clear_uptime(bulk)
         state = UptimeState(as_of, refreshed_at, rows, stores - rows)
         write_uptime_state(bulk, state)
-        forget_shards(bulk, run_id, is_report=False)
+        delete_plan(bulk, run_id, is_report=False)
         return state
 
 
-def _of_one_state(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
+def _of_one_version(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
     """The shards, after those that saw another version of the data were made again."""
     version = read_input_version(bulk)
     return [
@@ -233,7 +233,7 @@ def _of_one_state(bulk: Bulk, shards: list[Shard]) -> list[Shard]:
     ]
 
 
-def _newest_of_all(bulk: Bulk) -> datetime | None:
+def _newest_as_of(bulk: Bulk) -> datetime | None:
     """The newest poll, or the instant of `store_uptime` if that is later."""
     return max(
         (at for at in (read_newest_poll(bulk), read_as_of(bulk)) if at is not None), default=None

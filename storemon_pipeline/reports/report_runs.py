@@ -24,7 +24,7 @@ class ReportRun:
     reading_at: datetime | None
 
 
-def take_dispatching(connection: sa.Connection) -> bool:
+def take_dispatch_lock(connection: sa.Connection) -> bool:
     """Take the lock for launching report runs; False if another session holds it."""
     is_taken: bool = connection.execute(
         sa.select(sa.func.pg_try_advisory_lock(int(AdvisoryLock.DISPATCH_REPORTS)))

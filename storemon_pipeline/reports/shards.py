@@ -19,7 +19,7 @@ from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.reports.results import CHUNK_BYTES, CsvSize, WaitingReport
 
-LEFT_AFTER: Final = timedelta(hours=6)
+ORPHANED_AFTER: Final = timedelta(hours=6)
 """Longer than any run: shards that were planned before are orphaned."""
 
 _CHUNKS_PER_SHARD: Final = 1_000_000
@@ -220,7 +220,7 @@ def move_staged_uptime(bulk: Bulk, result_id: int) -> int:
     return int(moved)
 
 
-def forget_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> None:
+def delete_plan(bulk: Bulk, run_id: str, *, is_report: bool) -> None:
     """Delete the plan of a run."""
     bulk.execute(
         "DELETE FROM result_shards WHERE run_id = $1 AND is_report = $2", (run_id, is_report)
@@ -233,7 +233,7 @@ def discard_result(bulk: Bulk, result_id: int) -> None:
         bulk.execute(f"DELETE FROM {table} WHERE result_id = $1", (result_id,))  # noqa: S608
 
 
-def sweep_left_overs(bulk: Bulk) -> int:
+def discard_orphans(bulk: Bulk) -> int:
     """Delete the unfinished results of ended runs; return how many."""
     left_over = bulk.fetch(
         """
@@ -242,7 +242,7 @@ def sweep_left_overs(bulk: Bulk) -> int:
            OR EXISTS (SELECT FROM report_runs r
                       WHERE r.run_id = s.run_id AND r.ended_at IS NOT NULL)
         """,
-        (LEFT_AFTER,),
+        (ORPHANED_AFTER,),
     ).to_pylist()
     for row in left_over:
         discard_result(bulk, row["result_id"])

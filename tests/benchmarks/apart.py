@@ -27,7 +27,7 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
-from storemon_pipeline.reports.make_reports import make_waiting_reports, request_by_hand
+from storemon_pipeline.reports.make_reports import make_waiting_reports, request_newest_report
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.views.fleet_view import read_fleet
 
@@ -81,7 +81,7 @@ def peak_of_processes(name: str) -> Iterator[Peak]:
 
 
 def _report(url: str) -> None:
-    make_waiting_reports(url, run_id=str(uuid4()), is_asked_by_hand=False)
+    make_waiting_reports(url, run_id=str(uuid4()), is_manual=False)
 
 
 def _intervals(url: str) -> None:
@@ -110,7 +110,7 @@ def main() -> None:
     """Do what the command line says, and print the cost as JSON."""
     task, url, *data = sys.argv[1:]
     if task == "report":
-        request_by_hand(url)
+        request_newest_report(url)
     begun, cpu = time.perf_counter(), time.process_time()
     if data:
         load(url, Path(data[0]), Source(task))

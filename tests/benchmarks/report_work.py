@@ -25,7 +25,7 @@ def report_seconds(url: str, *, times: int) -> list[float]:
         with engine.begin() as connection:
             request_report(connection, report_id=str(uuid4()), as_of=None, policy=Policy.NEAREST)
         taken += seconds_of(
-            lambda: make_waiting_reports(url, run_id=str(uuid4()), is_asked_by_hand=False),
+            lambda: make_waiting_reports(url, run_id=str(uuid4()), is_manual=False),
             times=1,
         )
     engine.dispose()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from benchmarks.goals import Measured
 from storemon_pipeline.contract import REPORT_JOB
 from storemon_pipeline.database.connections import libpq_url, sqlalchemy_url
-from storemon_pipeline.reports.make_reports import request_by_hand
+from storemon_pipeline.reports.make_reports import request_newest_report
 from storemon_pipeline.service.processes import RUN_ENVIRONMENT
 
 _WORKERS: Final = 2
@@ -42,7 +42,7 @@ def measure(url: str, home: Path) -> list[Measured]:
 
 def _run(url: str, home: Path, settings: dict[str, str]) -> tuple[float, str]:
     """Seconds of a run of the job, and the digest of the CSV that it has made."""
-    request_by_hand(url)
+    request_newest_report(url)
     environment = {
         **os.environ,
         **RUN_ENVIRONMENT,

@@ -487,7 +487,7 @@ def test_a_report_is_made_with_progress_and_downloaded(
         page.get_by_role("button", name="Make report").click()
         expect(page.locator("#progress")).to_contain_text("running")
         # The stand-in launches nothing: the test is the run.
-        make_waiting_reports(database_url, run_id="run", is_asked_by_hand=False)
+        make_waiting_reports(database_url, run_id="run", is_manual=False)
         expect(page.locator("#progress")).to_contain_text("58 stores", timeout=15_000)
         with page.expect_download() as download:
             page.locator("#download").click()
@@ -537,7 +537,7 @@ def test_two_reports_on_one_instant_are_compared(own_site: Site) -> None:
     at_us = int(as_of.timestamp() * 1_000_000) - 30 * 60_000_000
     for _ in range(2):
         site.client.post("/trigger_report", json={"as_of": as_of.isoformat()})
-        make_waiting_reports(site.database_url, run_id=str(at_us), is_asked_by_hand=False)
+        make_waiting_reports(site.database_url, run_id=str(at_us), is_manual=False)
         at_us += 60_000_000
         with bulk_transaction(site.database_url, is_writing_polls=True) as bulk:
             load_rows(bulk, [(store, at_us, False)], file_path=None)
@@ -614,7 +614,7 @@ def test_pages_fit_the_screen_and_are_accessible(
 ) -> None:
     site = own_site
     site.client.post("/trigger_report")
-    make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(site.database_url, run_id="run", is_manual=False)
     store = site.get("/stores?standing=down&limit=1")["stores"][0]["store_id"]
     evaluate_rules(
         site.database_url, rules=Rules(), notification=Notification(), now=NOW, is_loading=False
@@ -724,7 +724,7 @@ def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(own_site: Site) ->
     headers = {"X-API-Key": token}
     eventually(lambda: site.client.get("/stores", headers=headers).status_code == 200)
     report = site.client.post("/trigger_report", headers=headers).json()["report_id"]
-    make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(site.database_url, run_id="run", is_manual=False)
     now = site.client.get("/fleet/now", headers=headers).json()
     assert now["stores"] == 2
     for path in ("/", f"/store/{min(own)}", "/pages/reports", "/pages/data"):

@@ -83,7 +83,7 @@ def finished_report(url: str, client: httpx.Client, headers: dict[str, str]) -> 
         patience=timedelta(seconds=5),
     )
     report_id: str = client.post("/trigger_report", headers=headers).json()["report_id"]
-    make_waiting_reports(url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(url, run_id="run", is_manual=False)
     return report_id
 
 

@@ -66,7 +66,7 @@ def client(database_url: str) -> Iterator[httpx.Client]:
         is_rejecting=False,
         patience=timedelta(seconds=5),
     )
-    make_waiting_reports(database_url, run_id="run", is_asked_by_hand=True)
+    make_waiting_reports(database_url, run_id="run", is_manual=True)
     with serve(database_url) as client:
         yield client
 

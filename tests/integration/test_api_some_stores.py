@@ -162,7 +162,7 @@ def make_reports(url: str, client: httpx.Client, headers: dict[str, str], stores
     ids = {}
     for name in ("earlier", "later"):
         ids[name] = client.post("/trigger_report", headers=headers).json()["report_id"]
-        make_waiting_reports(url, run_id=name, is_asked_by_hand=False)
+        make_waiting_reports(url, run_id=name, is_manual=False)
         for store in stores if name == "earlier" else ():
             if store.endswith("2"):
                 row = {

@@ -215,7 +215,7 @@ class TestResults:
     )
     def test_a_fault_is_found(self, database_url: str, fault: str) -> None:
         load(database_url, "A 209:00 up", "B 209:00 down", "C 00:00 up")
-        (made,) = make_waiting_reports(database_url, run_id="run", is_asked_by_hand=True).made
+        (made,) = make_waiting_reports(database_url, run_id="run", is_manual=True).made
         result_id = made.result.result_id
         with bulk_transaction(database_url) as bulk:
             assert count_result_faults(bulk, result_id) == 0

@@ -277,6 +277,6 @@ def report(url: str, question: strategies.Question) -> str:
             connection, report_id=str(uuid.uuid4()), as_of=question.as_of, policy=question.policy
         )
     engine.dispose()
-    make_waiting_reports(url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(url, run_id="run", is_manual=False)
     rows = fetch(url, "SELECT content FROM report_csv ORDER BY result_id, chunk")
     return b"".join(row["content"] for row in rows).decode()

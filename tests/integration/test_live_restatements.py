@@ -39,7 +39,7 @@ def report(
     report_id = str(uuid.uuid4())
     with engine.begin() as connection:
         request_report(connection, report_id=report_id, as_of=at(as_of), policy=policy)
-    make_waiting_reports(url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(url, run_id="run", is_manual=False)
     return report_id
 
 

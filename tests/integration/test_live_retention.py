@@ -235,7 +235,7 @@ def report(url: str, engine: sa.Engine, as_of: str | None = None) -> str:
             as_of=None if as_of is None else at(as_of),
             policy=Policy.NEAREST,
         )
-    make_waiting_reports(url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(url, run_id="run", is_manual=False)
     return report_id
 
 

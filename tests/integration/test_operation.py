@@ -73,7 +73,7 @@ def test_a_restored_backup_serves_the_same_reports(
         restore(other, file)
         with serve(other) as client:
             assert client.get(f"/reports/{report_id}.csv").content == CSV
-        make_waiting_reports(other, run_id="run", is_asked_by_hand=True)
+        make_waiting_reports(other, run_id="run", is_manual=True)
     finally:
         drop(database_url, other)
 

@@ -30,7 +30,7 @@ def report(database_url: str, engine: sa.Engine) -> str:
     with bulk_transaction(database_url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
     report_id = waiting_report(engine)
-    make_waiting_reports(database_url, run_id=str(uuid.uuid4()), is_asked_by_hand=False)
+    make_waiting_reports(database_url, run_id=str(uuid.uuid4()), is_manual=False)
     return report_id
 
 

@@ -69,8 +69,8 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def make(url: str, *, is_asked_by_hand: bool = False) -> ReportsMade:
-    return make_waiting_reports(url, run_id="run", is_asked_by_hand=is_asked_by_hand)
+def make(url: str, *, is_manual: bool = False) -> ReportsMade:
+    return make_waiting_reports(url, run_id="run", is_manual=is_manual)
 
 
 def csv_of(engine: sa.Engine, report_id: str) -> str:
@@ -195,7 +195,7 @@ class TestReports:
         make(database_url)
         parts = request(engine)
         make_waiting_reports(
-            database_url, run_id="run", is_asked_by_hand=False, stores_per_chunk=stores_per_chunk
+            database_url, run_id="run", is_manual=False, stores_per_chunk=stores_per_chunk
         )
         assert csv_of(engine, parts) == csv_of(engine, whole)
         rows = report_rows(database_url)
@@ -238,17 +238,17 @@ class TestReports:
         self, engine: sa.Engine, database_url: str
     ) -> None:
         load(database_url, *POLLS)
-        (by_hand,) = make(database_url, is_asked_by_hand=True).made
+        (by_hand,) = make(database_url, is_manual=True).made
         assert (by_hand.as_of, by_hand.policy, by_hand.reports) == (AS_OF, Policy.NEAREST, 1)
         request(engine, policy=Policy.PREVIOUS)
-        (requested,) = make(database_url, is_asked_by_hand=True).made
+        (requested,) = make(database_url, is_manual=True).made
         assert requested.policy is Policy.PREVIOUS
         assert fetch(database_url, "SELECT count(*)::int AS n FROM reports") == [{"n": 2}]
 
     def test_a_run_by_hand_without_polls_leaves_a_failed_report(
         self, engine: sa.Engine, database_url: str
     ) -> None:
-        assert make(database_url, is_asked_by_hand=True) == ReportsMade((), 1)
+        assert make(database_url, is_manual=True) == ReportsMade((), 1)
         (row,) = fetch(database_url, "SELECT report_id::text AS report_id FROM reports")
         assert read(engine, row["report_id"]).error == NO_POLLS
 
@@ -294,9 +294,7 @@ class TestReports:
         def make_until_it_succeeds(run_id: str) -> None:
             for _ in range(5):
                 try:
-                    made.append(
-                        make_waiting_reports(database_url, run_id=run_id, is_asked_by_hand=False)
-                    )
+                    made.append(make_waiting_reports(database_url, run_id=run_id, is_manual=False))
                 except adbc_driver_manager.OperationalError:
                     continue  # another run was quicker: the step would be tried again
                 return

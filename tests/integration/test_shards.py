@@ -101,12 +101,12 @@ def content(engine: sa.Engine, report_id: str) -> tuple[object, ...]:
 def at_once(engine: sa.Engine, url: str, **asked: datetime | Policy) -> tuple[object, ...]:
     """What a report that is made at once says of the data of now."""
     report_id = request(engine, **asked)  # type: ignore[arg-type]
-    make_waiting_reports(url, run_id="at once", is_asked_by_hand=False)
+    make_waiting_reports(url, run_id="at once", is_manual=False)
     return content(engine, report_id)
 
 
 def plan(url: str, shards: int, *, run_id: str = "run") -> int:
-    return plan_reports(url, run_id=run_id, is_asked_by_hand=False, shards=shards)
+    return plan_reports(url, run_id=run_id, is_manual=False, shards=shards)
 
 
 def make(url: str, numbers: range, *, run_id: str = "run") -> None:

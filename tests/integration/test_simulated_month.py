@@ -46,7 +46,7 @@ def refresh(url: str, data: Path, now: datetime) -> None:
 
 def newest_csv(url: str) -> bytes:
     """The CSV of a report at the newest poll, made now."""
-    made = make_waiting_reports(url, run_id="by hand", is_asked_by_hand=True).made
+    made = make_waiting_reports(url, run_id="by hand", is_manual=True).made
     engine = create_engine(url, application_name="test", pool_size=1)
     with engine.connect() as connection:
         chunks = connection.execute(

@@ -22,7 +22,7 @@ from storemon_pipeline.files.folders import (
     open_file,
 )
 from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
-from storemon_pipeline.ingestion.watch_files import look_at_files
+from storemon_pipeline.ingestion.watch_files import list_files
 
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
 NAMES = [
@@ -177,13 +177,13 @@ def test_a_vanished_file_is_a_missing_one(tmp_path: Path) -> None:
 
 def test_a_look_costs_one_listing_and_tells_every_change(tmp_path: Path) -> None:
     fill(tmp_path)
-    seen = [look_at_files(tmp_path, now=NOW).digest]
+    seen = [list_files(tmp_path, now=NOW).digest]
     (tmp_path / "timezones.csv").touch()
-    seen.append(look_at_files(tmp_path, now=NOW).digest)
+    seen.append(list_files(tmp_path, now=NOW).digest)
     (tmp_path / "store_status" / "c.parquet").write_text("longer than before, by some")
-    seen.append(look_at_files(tmp_path, now=NOW).digest)
+    seen.append(list_files(tmp_path, now=NOW).digest)
     (tmp_path / "store_status" / "c.parquet").rename(tmp_path / "store_status" / "d.parquet")
-    seen.append(look_at_files(tmp_path, now=NOW).digest)
+    seen.append(list_files(tmp_path, now=NOW).digest)
     assert len(set(seen)) == 4
     (tmp_path / "store_status" / "notes.txt").touch()
-    assert look_at_files(tmp_path, now=NOW).digest == seen[-1]
+    assert list_files(tmp_path, now=NOW).digest == seen[-1]
