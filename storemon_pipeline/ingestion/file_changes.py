@@ -27,6 +27,7 @@ class Plan:
     of at most PORTION_BYTES each; a compressed file is one part. `tail` is the last line if it has
     no end. `is_continued`: what was read before is still there, unchanged. Then `old_tail_load_id`
     is the load of the line that was the tail before; it is undone, because the line is read again.
+    `can_grow`: more lines may be appended, which is so for plain CSV.
     """
 
     state: FileState
@@ -34,6 +35,7 @@ class Plan:
     tail: Part | None
     is_continued: bool
     old_tail_load_id: int | None
+    can_grow: bool
 
 
 def is_unchanged(file: FoundFile, known: FileState | None) -> bool:
@@ -84,6 +86,7 @@ def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> P
         tail=Part(end, size) if has_ended and (size > end or size == 0) else None,
         is_continued=before is not None,
         old_tail_load_id=before.tail_load_id if before else None,
+        can_grow=True,
     )
 
 
@@ -102,6 +105,7 @@ def plan_whole(file: OpenFile, known: FileState | None) -> Plan:
         tail=None,
         is_continued=is_same,
         old_tail_load_id=known.tail_load_id if known and is_same else None,
+        can_grow=False,
     )
 
 

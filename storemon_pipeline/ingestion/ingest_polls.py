@@ -8,14 +8,12 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.files.folders import FoundFile, open_file
-from storemon_pipeline.files.formats import Format, format_of
 from storemon_pipeline.ingestion.file_changes import has_been_read, plan_reading, read_up_to
 from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad
 from storemon_pipeline.loads.file_states import FileState, write_file_state
-from storemon_pipeline.loads.load_log import close_load, open_load
 from storemon_pipeline.loads.load_undo import read_load, record_undo
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
-from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us, undo_polls
+from storemon_pipeline.polls.poll_table import undo_polls, write_poll_load
 
 
 def ingest_polls(
@@ -60,7 +58,8 @@ def _ingest_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> 
                 on_progress=refresh.on_progress,
             )
             if not is_tail:
-                state = replace(state, lines_read=read.next_line - 1, header=_header(file, read))
+                header = read.header if plan.can_grow else None
+                state = replace(state, lines_read=read.next_line - 1, header=header)
             load = _write(refresh, file, read, state, old_tail=tail_load_id, is_tail=is_tail)
             state = replace(state, load_id=load.load_id)
             tail_load_id = None
@@ -70,11 +69,6 @@ def _ingest_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> 
             _undo_tail(bulk, refresh, tail_load_id)
             write_file_state(bulk, refresh.source, file.file_path, state)
     return loads
-
-
-def _header(file: FoundFile, read: PollsRead) -> str | None:
-    """The header under which more lines can be read; only plain CSV can grow."""
-    return read.header if format_of(file.file_path) is Format.CSV else None
 
 
 def _write(
@@ -89,25 +83,18 @@ def _write(
     """Polls, status runs, rejected rows and the file's state are written in one transaction."""
     with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
         _undo_tail(bulk, refresh, old_tail)
-        load = open_load(
+        load_id, row_counts = write_poll_load(
             bulk,
-            refresh.source,
+            read.polls,
+            read.rejected,
             file_path=file.file_path,
             run_id=refresh.run_id,
             loaded_at=refresh.now,
-        )
-        written = load_polls(bulk, load, read.polls, max_gap_us=read_max_gap_us(bulk))
-        row_counts = close_load(
-            bulk,
-            load,
-            written,
-            read.rejected,
-            polled_us=polled_bounds_us(read.polls),
             header=read.header,
         )
-        state = replace(state, load_id=load.load_id, tail_load_id=load.load_id if is_tail else None)
+        state = replace(state, load_id=load_id, tail_load_id=load_id if is_tail else None)
         write_file_state(bulk, refresh.source, file.file_path, state)
-    return FileLoad(file.file_path, load.load_id, row_counts, read.rejected)
+    return FileLoad(file.file_path, load_id, row_counts, read.rejected)
 
 
 def _undo_tail(bulk: Bulk, refresh: Refresh, load_id: int | None) -> None:

@@ -6,9 +6,7 @@ from datetime import datetime
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
-from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import close_load, open_load
 from storemon_pipeline.loads.load_undo import forget_file, read_load
 from storemon_pipeline.loads.rejected_rows import (
     PendingRow,
@@ -17,7 +15,7 @@ from storemon_pipeline.loads.rejected_rows import (
     read_pending_rows,
 )
 from storemon_pipeline.polls.poll_bodies import BodyFormat, UnusableBodyError, parse_poll_body
-from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
+from storemon_pipeline.polls.poll_table import write_poll_load
 from storemon_pipeline.polls.retention import read_polls_kept_from_us
 
 
@@ -78,11 +76,11 @@ def _replay_polls(bulk: Bulk, rows: Sequence[PendingRow], *, now: datetime) -> R
     taken = [lines[index].rejected_row_id for index in pushed.polls.line.tolist()]
     if not taken:
         return _replayed(rows, 0, None)
-    load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
-    row_counts = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
-    close_load(bulk, load, row_counts, (), polled_us=polled_bounds_us(pushed.polls))
-    mark_replayed(bulk, taken, load.load_id)
-    return _replayed(rows, len(taken), load.load_id)
+    new_load_id, _ = write_poll_load(
+        bulk, pushed.polls, (), file_path=None, run_id=None, loaded_at=now, header=None
+    )
+    mark_replayed(bulk, taken, new_load_id)
+    return _replayed(rows, len(taken), new_load_id)
 
 
 def _read_file_again(bulk: Bulk, rows: Sequence[PendingRow]) -> ReplayResult:

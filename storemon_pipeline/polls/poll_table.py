@@ -3,7 +3,9 @@
 The caller's transaction holds the lock of writers of polls.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -12,8 +14,11 @@ import pyarrow.compute as pc
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of, timestamps
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.rejections import RejectedRow
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.loads.load_log import Load, RowCounts, close_load, open_load
 from storemon_pipeline.polls.poll_rows import Polls
 from storemon_pipeline.polls.retention import (
     MONDAY_US,
@@ -49,6 +54,29 @@ class _Known:
     polled_at_us: IntArray
     is_active: BoolArray
     load_id: IntArray
+
+
+def write_poll_load(
+    bulk: Bulk,
+    polls: Polls,
+    rejected: Sequence[RejectedRow],
+    *,
+    file_path: str | None,
+    run_id: str | None,
+    loaded_at: datetime,
+    header: str | None,
+) -> tuple[int, RowCounts]:
+    """Write the polls of one file or pushed batch as one load; return its id and row counts.
+
+    `header` is the CSV header of the rejected rows. Raises PollsNotKeptError.
+    """
+    load = open_load(
+        bulk, Source.STORE_STATUS, file_path=file_path, run_id=run_id, loaded_at=loaded_at
+    )
+    written = load_polls(bulk, load, polls, max_gap_us=read_max_gap_us(bulk))
+    bounds_us = polled_bounds_us(polls)
+    row_counts = close_load(bulk, load, written, rejected, polled_us=bounds_us, header=header)
+    return load.load_id, row_counts
 
 
 def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowCounts:

@@ -6,10 +6,8 @@ from typing import Final
 from storemon_pipeline.access.audit_log import AuditEvent, append_event
 from storemon_pipeline.database.bulk import BusyError, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
-from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import store_id_of_row
-from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.loads.load_log import NO_ROWS, close_load, open_load
+from storemon_pipeline.loads.load_log import NO_ROWS
 from storemon_pipeline.loads.pushed_load import BadRowsError, ForbiddenStoreError, PushedLoad
 from storemon_pipeline.polls.poll_bodies import (
     BodyFormat,
@@ -17,7 +15,7 @@ from storemon_pipeline.polls.poll_bodies import (
     TooManyRowsError,
     parse_poll_body,
 )
-from storemon_pipeline.polls.poll_table import load_polls, polled_bounds_us
+from storemon_pipeline.polls.poll_table import write_poll_load
 from storemon_pipeline.polls.retention import PollsNotKeptError, read_polls_kept_from_us
 
 MAX_ROWS: Final = 50_000
@@ -95,15 +93,14 @@ def _write(
     audit: AuditEvent | None,
 ) -> PushedLoad:
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        load = open_load(bulk, Source.STORE_STATUS, file_path=None, run_id=None, loaded_at=now)
-        written = load_polls(bulk, load, pushed.polls, max_gap_us=read_max_gap_us(bulk))
-        row_counts = close_load(
+        load_id, row_counts = write_poll_load(
             bulk,
-            load,
-            written,
+            pushed.polls,
             pushed.rejected,
-            polled_us=polled_bounds_us(pushed.polls),
+            file_path=None,
+            run_id=None,
+            loaded_at=now,
             header=pushed.header,
         )
         append_event(bulk, audit)
-    return PushedLoad(load.load_id, row_counts, pushed.rejected)
+    return PushedLoad(load_id, row_counts, pushed.rejected)
