@@ -36,7 +36,7 @@ from storemon_api.security.access_control import AccessControl
 from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
-from storemon_api.stores import history_routes
+from storemon_api.stores import history_routes, store_routes, timeline_routes
 from storemon_api.web import manual_routes, page_routes
 from storemon_api.web.problem_page import problem_page
 from storemon_pipeline.access.keys import ApiKey
@@ -120,7 +120,9 @@ def create_app(
         diff_routes.router,
         poll_routes.router,
         schedule_routes.router,
+        store_routes.router,
         history_routes.router,
+        timeline_routes.router,
         fleet_routes.router,
         data_health_routes.router,
         alert_routes.router,

@@ -1,0 +1,131 @@
+"""Routes about stores at the newest poll: the list and one store."""
+
+from typing import Annotated
+
+import numpy as np
+from fastapi import Query, Request, Response
+
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.paging import PagingDep
+from storemon_api.http.problems import (
+    INVALID_REQUEST,
+    UNKNOWN_STORE,
+    ProblemError,
+)
+from storemon_api.http.routing import Router
+from storemon_api.http.schemas import json_response
+from storemon_api.http.services import ServicesDep
+from storemon_api.http.store_paths import STORE_ID
+from storemon_api.live.fleet_cache import FleetCacheDep
+from storemon_api.security.access_control import visible_stores
+from storemon_api.stores.store_filters import (
+    Direction,
+    StoreFilterDep,
+    StoreOrder,
+    is_in_state,
+    ordered,
+)
+from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of
+from storemon_api.stores.store_responses import (
+    incident_response,
+    store_summary,
+)
+from storemon_api.stores.store_schemas import (
+    OpenInterval,
+    StoreResponse,
+    StoresPage,
+)
+from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.windows import (
+    DAY_US,
+    HOUR_US,
+)
+from storemon_pipeline.uptime.store_state import StoreState
+
+router = Router(tag="stores")
+
+
+@router.get(
+    "/stores",
+    summary="All stores at the newest poll",
+    responses={200: {"model": StoresPage}, **problem_responses(INVALID_REQUEST)},
+)
+def get_stores(
+    fleet_cache: FleetCacheDep,
+    paging: PagingDep,
+    store_filter: StoreFilterDep,
+    standing: Annotated[list[StoreState] | None, Query()] = None,
+    sort: StoreOrder = StoreOrder.STORE_ID,
+    order: Direction = Direction.ASCENDING,
+) -> Response:
+    """Return the stores that match the filters, with their figures and open incidents.
+
+    Stores whose sort value is unknown come last. By standing, stores that are down come
+    first, then those that are up, closed and silent.
+    """
+    fleet = fleet_cache.fleet(store_filter.only)
+    if fleet is None:
+        empty = StoresPage(
+            as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
+        )
+        return json_response(empty)
+    kept = store_filter.matches(fleet.store_ids, fleet.details)
+    if standing:
+        kept &= is_in_state(fleet, standing)
+    found = ordered(fleet, np.flatnonzero(kept), sort, order)
+    return json_response(
+        StoresPage(
+            as_of=fleet.as_of,
+            total=len(found),
+            offset=paging.offset,
+            limit=paging.limit,
+            next=paging.next_address(len(found)),
+            stores=[store_summary(fleet, position) for position in found[paging.rows].tolist()],
+        )
+    )
+
+
+@router.get(
+    f"/stores/{STORE_ID}",
+    summary="One store at the newest poll",
+    responses={200: {"model": StoreResponse}, **STORE_PROBLEMS},
+)
+def get_store(
+    request: Request, services: ServicesDep, fleet_cache: FleetCacheDep, store_id: StoreIdPath
+) -> Response:
+    """Return the store's figures, weekly hours and open incident."""
+    fleet = fleet_cache.fleet(visible_stores(request))
+    if fleet is None or store_id not in fleet.position:
+        raise ProblemError(UNKNOWN_STORE)
+    position = fleet.position[store_id]
+    row = int(fleet.incident_row[position])
+    summary = store_summary(fleet, position)
+    with store_view_of(services, store_id) as view:
+        starts, ends = view.week()
+        first_poll_us, polls = view.first_poll_us, int(view.status_runs.polls.sum())
+    return json_response(
+        StoreResponse(
+            **dict(summary),
+            as_of=fleet.as_of,
+            hours=[_open_interval(a, b) for a, b in zip(starts, ends, strict=True)],
+            first_poll_at=instant(first_poll_us) if polls else None,
+            polls=polls,
+            open_incident=None
+            if row < 0
+            else incident_response(
+                fleet.incidents, row, store_id=store_id, name=fleet.details.names[position]
+            ),
+        )
+    )
+
+
+def _open_interval(start_us: int, end_us: int) -> OpenInterval:
+    day = start_us // DAY_US
+    return OpenInterval(
+        day_of_week=day, start=_clock(start_us - day * DAY_US), end=_clock(end_us - day * DAY_US)
+    )
+
+
+def _clock(us: int) -> str:
+    minutes, seconds = divmod(us // 1_000_000, 60)
+    return f"{minutes * 60_000_000 // HOUR_US:02}:{minutes % 60:02}:{seconds:02}"

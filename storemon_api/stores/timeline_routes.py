@@ -1,0 +1,117 @@
+"""Routes about a store's timeline and the ledger of a figure."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from fastapi import Query, Response
+
+from storemon_api.http.routing import Router
+from storemon_api.http.schemas import json_response
+from storemon_api.http.services import ServicesDep
+from storemon_api.http.store_paths import STORE_ID
+from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
+from storemon_api.stores.store_schemas import (
+    LedgerResponse,
+    OffsetSpan,
+    TimelinePoll,
+    TimelineResponse,
+)
+from storemon_api.stores.time_params import BoundedInstant, FromBound, ToBound, check_length
+from storemon_api.stores.timeline_responses import empty_ledger, ledger_entries, timeline_segments
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.windows import (
+    WEEK_US,
+    WINDOW_US,
+    Policy,
+    Window,
+)
+from storemon_pipeline.uptime.estimates import Status
+
+router = Router(tag="stores")
+
+_LONGEST_TIMELINE: Final = timedelta(days=31)
+
+
+@router.get(
+    f"/stores/{STORE_ID}/timeline",
+    summary="What happened at a store, minute by minute",
+    responses={200: {"model": TimelineResponse}, **STORE_PROBLEMS},
+)
+def get_store_timeline(
+    services: ServicesDep, store_id: StoreIdPath, begin: FromBound = None, end: ToBound = None
+) -> Response:
+    """Return the segments and polls of a period of up to 31 days (default: the last 7)."""
+    with store_view_of(services, store_id) as view:
+        start_us, end_us = view.period(begin, end, WEEK_US)
+        check_length(
+            timedelta(microseconds=end_us - start_us), _LONGEST_TIMELINE, "for the timeline"
+        )
+        ledger, spans, planned_start, planned_end = view.ledger(start_us, end_us)
+        ticks = view.raw_polls(start_us, end_us)
+        name = zone_of(view)
+    return json_response(
+        TimelineResponse(
+            store_id=store_id,
+            timezone=name,
+            start=instant(start_us),
+            end=instant(end_us),
+            offsets=[
+                OffsetSpan(start=instant(at), offset_seconds=offset // 1_000_000)
+                for at, offset in zip(
+                    spans.start_us.tolist(), spans.offset_us.tolist(), strict=True
+                )
+            ],
+            segments=list(timeline_segments(ledger, planned_start, planned_end)),
+            polls=[
+                TimelinePoll(at=instant(at), is_active=active)
+                for at, active in zip(
+                    ticks.polled_at_us.tolist(), ticks.is_active.tolist(), strict=True
+                )
+            ],
+        )
+    )
+
+
+@router.get(
+    f"/stores/{STORE_ID}/explain",
+    summary="The intervals that sum to a report's figure",
+    responses={200: {"model": LedgerResponse}, **STORE_PROBLEMS},
+)
+def explain_store(
+    services: ServicesDep,
+    store_id: StoreIdPath,
+    window: Window = Window.DAY,
+    as_of: Annotated[BoundedInstant | None, Query(description="Default: the newest poll.")] = None,
+    policy: Policy = Policy.NEAREST,
+) -> Response:
+    """Return the ledger of one window: intervals that sum to the figure to the microsecond.
+
+    A store without a poll in the 192 hours before `as_of` has no figure and no entries.
+    """
+    with store_view_of(services, store_id) as view:
+        instant_of = view.as_of if as_of is None else as_of
+        ledger, runs = view.explain(instant_of, window_us=WINDOW_US[window], policy=policy)
+        name = zone_of(view)
+    length = ledger.end_us - ledger.start_us
+    if len(runs) == 0:
+        ledger, length = empty_ledger(ledger), length[:0]
+    is_up = ledger.is_business & (ledger.status == Status.UP)
+    is_sure = ledger.is_business & ledger.is_certain
+    business = int(length[ledger.is_business].sum())
+    sure_down = int(length[is_sure & (ledger.status == Status.DOWN)].sum())
+    return json_response(
+        LedgerResponse(
+            store_id=store_id,
+            timezone=name,
+            as_of=instant_of,
+            policy=policy,
+            window=window,
+            start=instant(microseconds(instant_of) - WINDOW_US[window]),
+            business_us=business,
+            uptime_us=int(length[is_up].sum()),
+            downtime_us=int(length[ledger.is_business & ~is_up].sum()),
+            lowest_uptime_us=int(length[is_up & ledger.is_certain].sum()),
+            highest_uptime_us=business - sure_down,
+            entries=list(ledger_entries(ledger, runs, policy)),
+        )
+    )
