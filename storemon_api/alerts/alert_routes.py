@@ -17,7 +17,7 @@ from storemon_api.http.problems import (
 )
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import is_storable
 from storemon_pipeline.alerts.alert_lists import (
     AlertFilter,

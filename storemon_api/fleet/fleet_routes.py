@@ -18,7 +18,7 @@ from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
-from storemon_api.security.access_control import is_still_allowed, visible_stores
+from storemon_api.security.request_access import is_still_allowed, visible_stores
 from storemon_api.stores.store_filters import StoreFilter, StoreFilterDep
 from storemon_api.stores.store_responses import history_amounts, incidents_page, now_utc, wall_clock
 from storemon_api.stores.store_schemas import IncidentsPage

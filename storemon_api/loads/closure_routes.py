@@ -24,7 +24,7 @@ from storemon_api.http.services import ServicesDep
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.access_control import audit_event, visible_stores
+from storemon_api.security.request_access import audit_event, visible_stores
 from storemon_pipeline.ingestion.push_schedules import (
     NoClosureError,
     cancel_pushed_closure,

@@ -23,7 +23,7 @@ from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.request_body import polls_body
 from storemon_api.loads.schemas import LoadResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.access_control import audit_event, visible_stores
+from storemon_api.security.request_access import audit_event, visible_stores
 from storemon_pipeline.loads.pushed_load import BadRowsError, ForbiddenStoreError
 from storemon_pipeline.polls.poll_bodies import BodyFormat, TooManyRowsError, UnusableBodyError
 from storemon_pipeline.polls.push_polls import MAX_ROWS, push_polls

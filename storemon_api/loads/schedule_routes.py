@@ -21,7 +21,7 @@ from storemon_api.http.store_paths import STORE_ID
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.schemas import HoursBody, LoadResponse, TimezoneBody
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.access_control import audit_event
+from storemon_api.security.request_access import audit_event
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.loads.pushed_load import BadRowsError

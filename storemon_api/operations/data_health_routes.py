@@ -18,7 +18,7 @@ from storemon_api.operations.schemas import (
     SourceStatus,
     StoreNames,
 )
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_pipeline.checks.contradictions import DataCheck
 from storemon_pipeline.checks.data_health import (
     read_rejected_reasons,

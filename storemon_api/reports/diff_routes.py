@@ -15,7 +15,7 @@ from storemon_api.http.services import ServicesDep
 from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.report_routes import complete_report
 from storemon_api.reports.schemas import DiffInput, DiffResponse, StoreDiff
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.reports.diffs import (
     LoadBetween,

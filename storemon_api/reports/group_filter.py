@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import sqlalchemy as sa
 from fastapi import Depends, Query, Request
 
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import check_texts
 from storemon_pipeline.stores.groups import read_group_store_ids
 

@@ -11,7 +11,7 @@ from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.reports.schemas import ReportEntry, ReportsPage
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_pipeline.reports.requests import Report, ReportState, list_reports
 from storemon_pipeline.reports.rows import count_stores
 

@@ -40,7 +40,7 @@ from storemon_api.reports.schemas import (
     TriggerRequest,
     TriggerResponse,
 )
-from storemon_api.security.access_control import audit_event, request_id, visible_stores
+from storemon_api.security.request_access import audit_event, request_id, visible_stores
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.reports.ask_for_report import ask_for_report
 from storemon_pipeline.reports.requests import Report, ReportState, read_report

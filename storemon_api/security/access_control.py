@@ -4,18 +4,15 @@ The rule of each address is in `access_rules`, the keys are in `key_cache`. Bodi
 """
 
 import asyncio
-import base64
-import ipaddress
 import logging
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from http import HTTPStatus
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from fastapi.concurrency import run_in_threadpool
@@ -32,69 +29,27 @@ from storemon_api.http.problems import (
     TOO_MANY_REQUESTS,
     UNAUTHORIZED,
     ProblemError,
-    plain_problem,
 )
 from storemon_api.http.store_paths import route_path
 from storemon_api.security.access_rules import NO_ROUTE, RULES, Rule, Stores, rule_of
+from storemon_api.security.header_checks import (
+    challenge,
+    check_framing,
+    check_is_local,
+    check_is_own_page,
+    is_basic,
+    sent_token,
+)
 from storemon_api.security.key_cache import KeyCache, utc_now
 from storemon_api.security.local_clients import PeerUsers, is_passed_on
 from storemon_api.security.rate_limits import RateLimits
-from storemon_pipeline.access.audit_log import AuditEvent
+from storemon_api.security.request_access import Access, set_access
 from storemon_pipeline.access.keys import ApiKey
 
 KEY_HEADERS: Final = ("Authorization", "X-API-Key")
-_STATE: Final = "storemon_access"
 _HEALTH: Final = "/healthz"
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
-_OWN_SITES: Final = frozenset({"same-origin", "none"})
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """The authenticated sender of a request."""
-
-    key: ApiKey | None
-    client: str
-    is_still_allowed: Callable[[], bool]
-    """Whether the sender would still be let in now, for responses that last."""
-    action: str | None = None
-    subject: str | None = None
-
-
-def visible_stores(request: Request) -> frozenset[str] | None:
-    """Return the ids of the stores that this request may see or change; None for every store."""
-    access = getattr(request.state, _STATE, None)
-    return None if access is None or access.key is None else access.key.store_ids
-
-
-def is_still_allowed(request: Request) -> bool:
-    """Whether the request would be let in now: its key has been neither revoked nor expired."""
-    access: Access = getattr(request.state, _STATE)
-    return access.is_still_allowed()
-
-
-def audit_event(request: Request, subject: str | None = None) -> AuditEvent:
-    """Return the audit event of this request, to be written in the transaction of its change.
-
-    `subject` is the changed object where the path has no store id.
-    """
-    access: Access = getattr(request.state, _STATE)
-    if access.action is None:
-        raise ValueError(f"{request.url.path} has no audit action")
-    return AuditEvent(
-        action=access.action,
-        key_id=None if access.key is None else access.key.key_id,
-        client=access.client,
-        request_id=request_id(request),
-        subject=subject or access.subject,
-    )
-
-
-def request_id(request: Request) -> str | None:
-    """Return the request's id."""
-    return getattr(request.state, "request_id", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +101,13 @@ class AccessControl:
         if not rule.is_open:
             send = self._marked(send)
         try:
-            _check_framing(headers)
+            check_framing(headers)
             access = await self._admit(scope, headers, rule, store_id)
             self._check_size(headers)
         except ProblemError as problem:
             await problem_response(Request(scope), problem)(scope, receive, send)
             return
-        scope.setdefault("state", {})[_STATE] = replace(
-            access, action=rule.action, subject=store_id
-        )
+        set_access(scope, replace(access, action=rule.action, subject=store_id))
         await self._app(scope, receive, send)
 
     async def _open_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,7 +119,7 @@ class AccessControl:
         rule, store_id = self._rule("GET", scope["path"])
         try:
             await self._admit({**scope, "method": "GET"}, headers, rule, store_id)
-            _check_is_own_page(headers, "POST")
+            check_is_own_page(headers, "POST")
         except ProblemError:
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -177,7 +130,7 @@ class AccessControl:
     ) -> Access:
         """Authenticate and authorise the request. Raises a 401, 403, 429 or 503 problem."""
         client = str((scope.get("client") or ("", 0))[0])
-        token = None if rule.is_open else _token(headers)
+        token = None if rule.is_open else sent_token(headers)
         key = None if token is None else self._keys.find(token, utc_now())
         if route_path(scope) != _HEALTH:
             self._check_rate(client if key is None else key.key_id)
@@ -186,15 +139,15 @@ class AccessControl:
         if key is None:
             key = await self._key(token)
         if key is not None:
-            if _is_basic(headers):
-                _check_is_own_page(headers, scope["method"])
+            if is_basic(headers):
+                check_is_own_page(headers, scope["method"])
             _check_right(key, rule, store_id)
         elif token is not None or not self._keys.is_empty:
-            raise ProblemError(UNAUTHORIZED, headers=_challenge(headers))
+            raise ProblemError(UNAUTHORIZED, headers=challenge(headers))
         else:
-            _check_is_local(headers, client)
+            check_is_local(headers, client)
             self._check_is_no_proxy(scope, headers)
-            _check_is_own_page(headers, scope["method"])
+            check_is_own_page(headers, scope["method"])
         return Access(key, client, partial(self._is_still_allowed, key))
 
     def _is_still_allowed(self, key: ApiKey | None) -> bool:
@@ -213,7 +166,7 @@ class AccessControl:
                 "This request came through a proxy. No key exists yet, so only people on this "
                 "machine are served. First run `storemon keys create --name admin --all-stores "
                 "--scope admin`.",
-                headers=_challenge(headers),
+                headers=challenge(headers),
             )
 
     async def _key(self, token: str | None) -> ApiKey | None:
@@ -279,16 +232,6 @@ def _address(route: Route | Mount) -> _Address:
     return _Address(route.path_regex, route.path, frozenset(route.methods or ()), is_mount=False)
 
 
-def _check_framing(headers: Headers) -> None:
-    """Raise a 400 problem for two lengths of one body, with which requests can be smuggled.
-
-    A proxy may read one of them and this server the other. The connection ends, because it is
-    unclear where the next request begins (RFC 9112, 6.1).
-    """
-    if "Content-Length" in headers and "Transfer-Encoding" in headers:
-        raise plain_problem(HTTPStatus.BAD_REQUEST, {"Connection": "close"})
-
-
 def _check_right(key: ApiKey, rule: Rule, store_id: str | None) -> None:
     """Raise a 403 problem unless the key allows it, the same whether the object exists or not."""
     if rule.scope is not None and not key.allows(rule.scope):
@@ -298,91 +241,3 @@ def _check_right(key: ApiKey, rule: Rule, store_id: str | None) -> None:
     is_of_other_store = rule.stores is Stores.IN_PATH and store_id not in key.store_ids
     if rule.stores is Stores.NONE or is_of_other_store:
         raise ProblemError(FORBIDDEN)
-
-
-def _check_is_local(headers: Headers, client: str) -> None:
-    """Raise a problem unless the client is on this machine and uses a local host name.
-
-    The host name is checked against DNS rebinding: a foreign site's name may resolve to this
-    machine.
-    """
-    if not _is_loopback(client):
-        raise ProblemError(
-            UNAUTHORIZED,
-            "No API key exists yet, so only requests from this machine are allowed. Create a key "
-            "with `storemon keys create`.",
-            headers=_challenge(headers),
-        )
-    host = _host_name(headers.get("Host", ""))
-    if host != "localhost" and not _is_loopback(host):
-        raise ProblemError(
-            FORBIDDEN,
-            "Use localhost or 127.0.0.1 as the host name until an API key exists.",
-        )
-
-
-def _check_is_own_page(headers: Headers, method: str) -> None:
-    """Raise a 403 problem for a browser's request from another site."""
-    origin = headers.get("Origin")
-    is_foreign = origin is not None and origin.partition("://")[2] != headers.get("Host")
-    site = headers.get("Sec-Fetch-Site", "none")
-    is_link = (
-        method in _SAFE_METHODS
-        and headers.get("Sec-Fetch-Mode") == "navigate"
-        and headers.get("Sec-Fetch-Dest") == "document"
-    )
-    if is_foreign or (site not in _OWN_SITES and not is_link):
-        raise ProblemError(FORBIDDEN, "Requests from pages of other sites are not allowed.")
-
-
-def _host_name(host: str) -> str:
-    """Return a `Host` header without its port; "" for a malformed one."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
-
-
-def _token(headers: Headers) -> str | None:
-    """Return the token of `X-API-Key` or `Authorization`; "" for a malformed one, None without."""
-    if "X-API-Key" in headers:
-        return headers["X-API-Key"].strip()
-    if "Authorization" not in headers:
-        return None
-    scheme, _, credentials = headers["Authorization"].strip().partition(" ")
-    credentials = credentials.strip()
-    match scheme.lower():
-        case "bearer":
-            return credentials
-        case "basic":  # browsers: any user name, the token as password
-            try:
-                decoded = base64.b64decode(credentials, validate=True).decode()
-            except ValueError:  # not ASCII, not Base64 or not UTF-8
-                return ""
-            return decoded.partition(":")[2]
-        case _:
-            return ""
-
-
-def _is_basic(headers: Headers) -> bool:
-    is_sent = headers.get("Authorization", "").strip().lower().startswith("basic")
-    return is_sent and "X-API-Key" not in headers
-
-
-def _challenge(headers: Headers) -> dict[str, str]:
-    """Return the `WWW-Authenticate` header: Basic for browsers, which then ask the user.
-
-    Requests of scripts (`X-Requested-With`) get Basic too: by itself, a browser sends known
-    credentials only to paths below that of the first page.
-    """
-    is_page = "text/html" in headers.get("Accept", "") or "X-Requested-With" in headers
-    return {"WWW-Authenticate": f'{"Basic" if is_page else "Bearer"} realm="storemon"'}

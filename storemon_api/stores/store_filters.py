@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import Depends, Query, Request
 
 from storemon_api.http.problems import invalid_field
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray
 from storemon_pipeline.stores.store_details import StoreDetails
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState

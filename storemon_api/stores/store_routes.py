@@ -17,7 +17,7 @@ from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.live.fleet_cache import FleetCacheDep
-from storemon_api.security.access_control import visible_stores
+from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import (
     Direction,
     StoreFilterDep,
