@@ -152,8 +152,9 @@ def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told
     try:
         wait_for((stand_in / "began").exists, "the refresh has begun", 120)
         (stand_in / "began").unlink()
-        # Whatever it is that makes runs: all but what serves and watches.
-        kept = [words for part, words in CHILDREN.items() if part is not Part.CODE_LOCATION]
+        # Everything that executes runs; what serves and watches stays.
+        makers = {Part.CODE_LOCATION, Part.RUN_STARTER}
+        kept = [words for part, words in CHILDREN.items() if part not in makers]
         for process in find_orphans(home):
             command = " ".join(process.cmdline())
             if process.pid != supervisor.pid and not any(words in command for words in kept):
