@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import DATABASE_UNAVAILABLE
+from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.operations.schemas import (
@@ -31,13 +32,12 @@ from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
 from storemon_pipeline.figures.uptime_table import read_uptime_state
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 
-router = APIRouter(tags=["fleet"])
+router = Router(tag="fleet")
 
 _MAX_NAMED_STORES: Final = 100
 _MAX_CONTRADICTIONS: Final = 500
 
 
-@router.head("/data-health", include_in_schema=False)
 @router.get(
     "/data-health",
     summary="Data quality: sources, rejected rows, doubtful stores",

@@ -42,7 +42,12 @@ class StoreName:
 
     def link(self, pages: str | None) -> str:
         """A line with the address of the store's page; nothing without `pages`, their root."""
-        return f"\n{pages.rstrip('/')}/store/{quote(self.store_id, safe='')}" if pages else ""
+        if not pages:
+            return ""
+        encoded = quote(self.store_id, safe="")
+        # Clients resolve dot segments, so these two ids go into the query.
+        address = f"-?store_id={encoded}" if encoded in {".", ".."} else encoded
+        return f"\n{pages.rstrip('/')}/store/{address}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from storemon_api.app import create_app
 from storemon_api.http.store_paths import SENT_TARGET, STORE_ID, STORE_VIEWS, StorePaths
 from storemon_api.settings import ApiSettings
+from storemon_pipeline.alerts.messages import StoreName
 
 
 async def _echo(request: Request) -> JSONResponse:
@@ -99,6 +100,25 @@ def test_every_text_has_an_address(store_id: str, view: str) -> None:
     if store_id not in {".", ".."}:
         in_path = get(f"/stores/{encoded}{suffix}")
         assert in_path["id"] == store_id
+
+
+@pytest.mark.parametrize("store_id", ["alpha", "alpha/uptime", ".", "..", "-", "a?b#c"])
+def test_a_link_in_a_message_leads_to_its_store(store_id: str) -> None:
+    link = StoreName(store_id, None, "UTC").link("https://storemon.example/")
+    target = str(httpx.URL(link.strip()).raw_path, "ascii")
+    assert get(target)["id"] == store_id
+
+
+def test_every_route_rejects_unknown_parameters_or_is_a_page_or_a_probe() -> None:
+    settings = ApiSettings.model_validate({"database_url": "postgresql://127.0.0.1:1/x"})
+    paths = create_app(settings, known_keys=()).openapi()["paths"]
+    lenient = {
+        path
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if "422" not in operation["responses"]
+    }
+    assert lenient == {"/healthz", "/readyz", "/metrics"}
 
 
 def test_every_view_of_a_store_is_known_to_the_paths() -> None:
