@@ -101,6 +101,7 @@ def _alert_response(alert: ListedAlert, *, has_deliveries: bool) -> AlertRespons
         subject=alert.subject,
         store_id=store_id,
         name=alert.name,
+        timezone=None if store_id is None else alert.timezone or DEFAULT_ZONE,
         what=describe(Key(alert.kind, alert.subject), store),
         since=alert.since,
         opened_at=alert.opened_at,

@@ -45,6 +45,10 @@ class AlertResponse(ResponseBody):
         description="Null unless the alert is about one store.", examples=["7482936150293847561"]
     )
     name: str | None = Field(description="Name of the store.", examples=["Market Street"])
+    timezone: str | None = Field(
+        description="Zone of the store; null unless the alert is about one store.",
+        examples=["America/Los_Angeles"],
+    )
     what: str = Field(
         description="Subject of the alert in words.",
         examples=["Market Street (7482936150293847561)"],

@@ -251,7 +251,7 @@ class LedgerEntry(ResponseBody):
     )
     run_last_poll: AwareDatetime | None
     run_polls: int | None
-    reason: str = Field(examples=["between active polls"])
+    reason: str = Field(examples=["between online checks"])
 
 
 class LedgerResponse(ResponseBody):

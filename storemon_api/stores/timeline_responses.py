@@ -102,18 +102,16 @@ def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> str:
     """Return in a few words why an interval of business time counts as up or down."""
     run = int(ledger.status_run[row])
     if run == NO_STATUS_RUN:
-        return "no poll within 192 hours"
-    word = "active" if runs.is_active[run] else "inactive"
+        return "no check within 8 days"
+    word = "online" if runs.is_active[run] else "offline"
     if ledger.is_certain[row]:
-        return f"between {word} polls"
+        return f"between {word} checks"
     if ledger.start_us[row] >= runs.last_poll_us[run]:
         if run == len(runs) - 1:
-            return f"after the last poll, which was {word}"
-        before = "the last poll before was" if policy is Policy.PREVIOUS else "the nearest poll was"
-        return f"{before} {word}"
-    return (
-        f"before the first poll, which was {word}" if run == 0 else f"the nearest poll was {word}"
-    )
+            return f"last check was {word}"
+        before = "previous" if policy is Policy.PREVIOUS else "nearest"
+        return f"{before} check was {word}"
+    return f"first check was {word}" if run == 0 else f"nearest check was {word}"
 
 
 def empty_ledger(ledger: Ledger) -> Ledger:

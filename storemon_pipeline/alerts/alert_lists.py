@@ -7,7 +7,12 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from storemon_pipeline.alerts.conditions import Kind
-from storemon_pipeline.database.tables import alert_deliveries, alerts, store_details
+from storemon_pipeline.database.tables import (
+    alert_deliveries,
+    alerts,
+    store_details,
+    store_timezones,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class ListedAlert:
     kind: Kind
     subject: str
     name: str | None
+    timezone: str | None
     opened_at: datetime
     since: datetime
     closed_at: datetime | None
@@ -69,6 +75,7 @@ def list_alerts(
             alerts.c.kind,
             alerts.c.subject,
             store_details.c.name,
+            _zone_of_store(),
             alerts.c.opened_at,
             alerts.c.since,
             alerts.c.closed_at,
@@ -120,6 +127,25 @@ def count_unsent(connection: sa.Connection) -> dict[str, int]:
     return dict.fromkeys(("waiting", "sending", "failed"), 0) | {
         str(state): count for state, count in counts
     }
+
+
+def _zone_of_store() -> "sa.ColumnElement[str | None]":
+    """The zone that counts now for an alert's store, as `timezone`."""
+    zones, now = store_timezones.c, sa.func.now()
+    return (
+        sa.select(zones.timezone)
+        .where(zones.store_key == alerts.c.store_key)
+        .order_by(
+            (zones.valid_from <= now).desc(),
+            sa.case((zones.valid_from <= now, zones.valid_from)).desc(),
+            zones.valid_from,
+            zones.load_id.desc(),
+            zones.row_number.desc(),
+        )
+        .limit(1)
+        .scalar_subquery()
+        .label("timezone")
+    )
 
 
 def _conditions(wanted: AlertFilter) -> "list[sa.ColumnElement[bool]]":

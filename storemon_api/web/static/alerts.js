@@ -1,14 +1,49 @@
-// The page of alerts: what is wrong, since when, what it has cost, and who was told.
-import { badge, clock, count, dated, fillTable, get, h, live, pager, segmented, showAsOf, showProblem, span, storeLink, us } from "./lib.js";
+// The page of alerts: what is wrong, since when, what it has cost, and who was notified.
+
+import { age, count, counted, duration } from "./lib/amounts.js";
+import { get } from "./lib/api.js";
+import { byId, h, refill, segmented } from "./lib/elements.js";
+import { guard, live, showAsOf } from "./lib/live.js";
+import { badge, storeLink } from "./lib/stores.js";
+import { fillTable, pager } from "./lib/tables.js";
+import { clockIn, us, utc } from "./lib/times.js";
 
 const KINDS = {
-  down: ["stores down", "in business time", "down"], silent: ["stores silent", "no poll in business time", "silent"],
-  platform: ["many stores down", "of a time zone or group, at once", "down"], source: ["sources late", "not refreshed, or no new polls", "silent"],
+  down: { word: "Store offline", more: "during opening hours", tone: "down" },
+  silent: { word: "No data from store", more: "during opening hours", tone: "silent" },
+  platform: {
+    word: "Widespread outage",
+    more: "many stores of a time zone or group",
+    tone: "down",
+  },
+  source: { word: "Data feed late", more: "nothing new received", tone: "silent" },
 };
-const WORDS = { down: "down", silent: "silent", platform: "many down", source: "source" };
-const LIMIT = 50, LOOK_SECONDS = 15;
+const STATES = [
+  ["open", "Open"],
+  ["closed", "Closed"],
+  ["", "All"],
+];
+// How an alert ended, by what the API calls it.
+const ENDINGS = {
+  "up again": "back online",
+  "taken back": "was not offline after all",
+  "lost sight of": "no data since",
+  "polled again": "data received again",
+  "polls arrive again": "data received again",
+  "refreshed again": "data received again",
+  "most are up again": "most back online",
+};
+const ZONE_PREFIX = "timezone:";
+const LIMIT = 50;
+const REFRESH_SECONDS = 15;
+
 const address = new URLSearchParams(location.search);
-const state = { state: address.get("state") ?? "open", kind: address.get("kind") || "", store_id: address.get("store_id") || "", offset: 0 };
+const state = {
+  state: address.get("state") ?? "open",
+  kind: address.get("kind") || "",
+  store_id: address.get("store_id") || "",
+  offset: 0,
+};
 
 function remember() {
   const query = new URLSearchParams();
@@ -17,63 +52,141 @@ function remember() {
   history.replaceState(null, "", query.toString() ? `?${query}` : location.pathname);
 }
 
-function showSummary(page) {
-  document.getElementById("summary").replaceChildren(...(page.open ? Object.entries(KINDS).map(([kind, [word, more, tone]]) => h("button", {
-    type: "button", class: `standing ${page.open[kind] ? tone : "up"}`, "aria-pressed": String(state.kind === kind),
-    onclick: () => change({ kind: state.kind === kind ? "" : kind }),
-  }, badge(page.open[kind] ? tone : "up", word), h("span", { class: "count" }, count(page.open[kind])), h("span", { class: "more" }, more))) : []));
+function choose(values) {
+  Object.assign(state, { offset: 0 }, values);
+  remember();
+  guard(show);
 }
 
-// The label of an address, and what became of the message to it.
-function delivery(one) {
-  const [tone, word] = one.state === "sent" ? ["up", `sent ${clock(one.sent_at)} UTC`]
-    : one.state === "failed" ? ["down", `failed after ${one.tries} tries`]
-      : one.is_held ? ["closed", "waits for business time"]
-        : one.state === "sending" ? ["closed", "being sent"]
-          : one.tries ? ["silent", `not taken yet, ${one.tries} tries; next ${clock(one.next_try_at)} UTC`] : ["closed", "waits to be sent"];
-  return h("div", { class: "delivery" }, badge(tone, one.change), h("span", { class: "sub" }, ` ${one.target}: ${word}`), one.error ? h("div", { class: "sub" }, one.error) : "");
+function showSummary(open) {
+  const tile = ([kind, { word, more, tone }]) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: `standing ${open[kind] ? tone : "up"}`,
+        "aria-pressed": String(state.kind === kind),
+        onclick: () => choose({ kind: state.kind === kind ? "" : kind }),
+      },
+      badge(open[kind] ? tone : "up", word),
+      h("span", { class: "count" }, count(open[kind])),
+      h("span", { class: "more" }, more),
+    );
+  // A key of some stores gets no counts: they are of all stores.
+  refill(byId("summary"), open ? Object.entries(KINDS).map(tile) : []);
 }
 
-function what(alert) {
-  const cell = alert.store_id ? [storeLink(alert.store_id, alert.name), alert.name ? h("div", { class: "sub" }, alert.store_id) : ""] : [alert.what];
-  return alert.stores === null ? cell : [...cell, h("div", { class: "sub" }, `${count(alert.stores)} of ${count(alert.of_stores)} open stores`)];
+// The clock of the place that an alert is about: one outage has one time on all pages.
+function clockOf(alert) {
+  if (alert.timezone) return clockIn(alert.timezone);
+  const isZone = alert.subject.startsWith(ZONE_PREFIX);
+  return isZone ? clockIn(alert.subject.slice(ZONE_PREFIX.length)) : utc;
 }
 
-function ended(alert) {
+function deliveryState(one, clock) {
+  if (one.state === "sent") return ["up", `sent ${clock.at(one.sent_at)}`];
+  if (one.state === "failed") return ["down", `delivery failed ${one.tries}×, gave up`];
+  if (one.is_held) return ["closed", "waiting for opening hours"];
+  if (one.state === "sending") return ["closed", "being sent"];
+  if (!one.tries) return ["closed", "waiting to be sent"];
+  const next = `delivery failed ${one.tries}×, retrying ${clock.at(one.next_try_at)}`;
+  return ["silent", next];
+}
+
+function delivery(one, clock) {
+  const [tone, word] = deliveryState(one, clock);
+  return h(
+    "div",
+    { class: "delivery" },
+    badge(tone, one.change === "opened" ? "Alert" : "All clear"),
+    h("span", { class: "sub" }, ` ${one.target}: ${word}`),
+    one.error ? h("div", { class: "sub" }, one.error) : null,
+  );
+}
+
+function subject(alert) {
+  const id = alert.name ? h("div", { class: "sub" }, alert.store_id) : null;
+  const what = alert.store_id ? [storeLink(alert.store_id, alert.name), id] : alert.what;
+  if (alert.stores === null) return what;
+  const stores = `${count(alert.stores)} of ${counted(alert.of_stores, "open store")}`;
+  return [what, h("div", { class: "sub" }, stores)];
+}
+
+function status(alert) {
   if (alert.state === "open") return badge("down", "open");
-  return [badge("up", alert.ending), h("div", { class: "sub" }, `${dated(alert.closed_at)} UTC`)];
+  const time = clockOf(alert).at(alert.closed_at);
+  const ending = ENDINGS[alert.ending] ?? alert.ending;
+  return [badge("up", ending), h("div", { class: "sub" }, time)];
+}
+
+function since(alert) {
+  const clock = clockOf(alert);
+  const tip = `alert opened ${clock.at(alert.opened_at)}`;
+  const length = alert.closed_at && `for ${age(us(alert.closed_at) - us(alert.since))}`;
+  return [
+    h("span", { "data-tip": tip }, clock.at(alert.since)),
+    length ? h("div", { class: "sub" }, length) : null,
+  ];
+}
+
+function notifications(alert) {
+  if (alert.deliveries.length) {
+    return alert.deliveries.map((one) => delivery(one, clockOf(alert)));
+  }
+  return alert.is_told ? "" : h("span", { class: "sub" }, "No notification sent");
+}
+
+function columns() {
+  return [
+    { head: "What", class: "id", label: "", cell: subject },
+    { head: "Status", class: "state", label: "", cell: status },
+    { head: "Type", label: "", cell: (alert) => KINDS[alert.kind].word },
+    { head: "Since", class: "since", label: "since", cell: since },
+    {
+      head: "Open hours lost",
+      class: "number",
+      label: "open hours lost",
+      cell: (alert) => (alert.store_id ? duration(alert.lost_us) : ""),
+    },
+    { head: "Notifications", label: "", cell: notifications },
+  ];
+}
+
+function showScope() {
+  const all = () => choose({ store_id: "" });
+  byId("alerts-note").replaceChildren(
+    ...(state.store_id
+      ? [
+          h("span", {}, "Showing ", storeLink(state.store_id), " only "),
+          h("button", { class: "small", type: "button", onclick: all }, "Show all"),
+        ]
+      : []),
+  );
+}
+
+function emptyText() {
+  if (state.kind || state.store_id) return "No alerts match";
+  return { open: "Nothing is wrong now", closed: "No closed alerts" }[state.state] ?? "No alerts";
 }
 
 async function show() {
-  const page = await get("/alerts", { state: state.state, kind: state.kind, store_id: state.store_id, offset: state.offset, limit: LIMIT });
-  showSummary(page);
-  segmented(document.getElementById("states"), [["open", "Open"], ["closed", "Closed"], ["", "All"]], state.state, (chosen) => change({ state: chosen }));
-  document.getElementById("alerts-note").replaceChildren(state.store_id ? h("span", {}, "about ", storeLink(state.store_id), " ", h("button", { class: "small", type: "button", onclick: () => change({ store_id: "" }) }, "all stores")) : "times are UTC; a store that was never seen up counts from its first poll");
-  const table = document.getElementById("alerts");
-  table.className = "cards";
-  fillTable(table, [
-    { head: "What", class: "id", label: "", cell: what },
-    { head: "State", class: "state", label: "", cell: ended },
-    { head: "Kind", label: "kind", cell: (alert) => WORDS[alert.kind] },
-    { head: "Since", label: "since", cell: (alert) => h("span", { "data-tip": `alert opened at ${dated(alert.opened_at)} UTC` }, dated(alert.since), alert.closed_at ? h("span", { class: "sub" }, ` for ${span(us(alert.closed_at) - us(alert.since))}`) : "") },
-    { head: "Business time lost", class: "number", label: "lost", cell: (alert) => (alert.store_id ? span(alert.lost_us) : "") },
-    { head: "Messages", label: "", cell: (alert) => (alert.deliveries.length ? alert.deliveries.map(delivery) : h("span", { class: "sub" }, alert.is_told ? "" : "recorded, nobody told")) },
-  ], page.alerts, state.state === "open" ? "Nothing is wrong now." : "None.");
-  pager(document.getElementById("pager"), page, page.alerts.length, (offset) => { state.offset = offset; refresh(); });
+  const { state: wanted, kind, store_id: storeId, offset } = state;
+  const parameters = { state: wanted, kind, store_id: storeId, offset, limit: LIMIT };
+  const page = await get("/alerts", parameters);
+  showSummary(page.open);
+  segmented(byId("states"), STATES, state.state, (chosen) => choose({ state: chosen }));
+  showScope();
+  fillTable(byId("alerts"), columns(), page.alerts, emptyText());
+  pager(byId("pager"), page, page.alerts.length, "alert", (next) => choose({ offset: next }));
 }
 
-async function refresh() { try { await show(); showProblem(null); } catch (error) { showProblem(error); } }
+// Alerts follow the data by half a minute, and notifications the alerts: events are too early.
+setInterval(() => {
+  if (!document.hidden) guard(show);
+}, REFRESH_SECONDS * 1000);
 
-function change(chosen) {
-  Object.assign(state, chosen, { offset: 0 });
-  remember();
-  refresh();
-}
-
-// Alerts follow the data by half a minute, and messages the alerts: news of the data come too early.
-setInterval(() => { if (!document.hidden) refresh(); }, LOOK_SECONDS * 1000);
 live(async () => {
-  // A key of some stores may see their alerts, and not what is told of all stores.
+  // A key of some stores may see their alerts, but not what is said of all stores.
   const [now] = await Promise.all([get("/fleet/now").catch(() => null), show()]);
   if (now) showAsOf(now.as_of);
   document.body.dataset.ready = "true";

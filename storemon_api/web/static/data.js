@@ -1,75 +1,187 @@
-// The page about the data itself: can the figures be believed.
-import { count, dated, fillTable, get, h, live, root, showAsOf, span, storeLink, us } from "./lib.js";
+// The page about the data itself: whether the figures can be trusted.
 
-const NAMES = { store_status: "polls", business_hours: "weekly hours", store_timezones: "time zones", closures: "closures", store_details: "names and groups" };
+import { HOUR, age, count, counted, duration } from "./lib/amounts.js";
+import { get, root } from "./lib/api.js";
+import { byId, h } from "./lib/elements.js";
+import { live, showAsOf } from "./lib/live.js";
+import { storeLink } from "./lib/stores.js";
+import { fillTable } from "./lib/tables.js";
+import { us, utc } from "./lib/times.js";
 
-function finding(one) {
-  const length = span(Math.abs(one.hours) * 3600e6);
-  if (one.kind === "shifted") return `likely a wrong zone: the whole week lies ${length} ${one.hours > 0 ? "too early" : "too late"}`;
-  if (one.kind === "opens later") return `listed as open, but never active in the first ${length}`;
-  if (one.kind === "closes earlier") return `listed as open, but never active in the last ${length}`;
-  if (one.kind === "opens earlier") return `active already ${length} before it is listed as open`;
-  return `still active ${length} after it is listed as closed`;
+const SOURCES = {
+  store_status: "Store checks",
+  business_hours: "Opening hours",
+  store_timezones: "Time zones",
+  closures: "Planned closures",
+  store_details: "Store names and groups",
+};
+const LATE_US = 2 * HOUR;
+const REFRESH_SECONDS = 15;
+
+const sourceName = (source) => SOURCES[source] ?? source;
+
+function tile(word, number, more, isGood) {
+  return h(
+    "div",
+    { class: `standing ${isGood ? "up" : "silent"}` },
+    h("span", { class: "word" }, word),
+    h("span", { class: "count" }, number),
+    h("span", { class: "more" }, more),
+  );
+}
+
+function updateTile(updatedAt) {
+  if (!updatedAt) return tile("Last update", "never", "no update has succeeded yet", false);
+  const passed = Math.max(0, Date.now() * 1000 - us(updatedAt));
+  return tile("Last update", `${age(passed)} ago`, utc.at(updatedAt), passed < LATE_US);
 }
 
 function showSummary(health) {
   const rejected = health.rejected.reduce((sum, kind) => sum + kind.rows, 0);
-  const tile = (word, number, more, tone) => h("div", { class: `standing ${tone}` }, h("span", { class: "word" }, word), h("span", { class: "count" }, number), h("span", { class: "more" }, more));
-  document.getElementById("summary").replaceChildren(
-    tile("last refresh", health.refreshed_at ? `${span(Math.max(0, Date.now() * 1000 - us(health.refreshed_at)))}` : "never", health.refreshed_at ? `ago, ${dated(health.refreshed_at)} UTC` : "no refresh has succeeded", health.refreshed_at && Date.now() * 1000 - us(health.refreshed_at) < 2 * 3600e6 ? "up" : "down"),
-    tile("rejected rows", count(rejected), rejected ? "kept, waiting to be corrected" : "every row could be read", rejected ? "silent" : "up"),
-    tile("silent stores", count(health.silent.total), `of ${count(health.stores)}`, health.silent.total ? "silent" : "up"),
-    tile("contradicted hours", count(health.contradictions_total), health.contradictions_total === 1 ? "store whose polls say otherwise" : "stores whose polls say otherwise", health.contradictions_total ? "silent" : "up"));
+  const wrong = health.contradictions_total;
+  const silent = health.silent.total;
+  const fix = rejected
+    ? "could not be read; correct them and send them again"
+    : "all rows were read";
+  byId("summary").replaceChildren(
+    updateTile(health.refreshed_at),
+    tile("Rejected rows", count(rejected), fix, !rejected),
+    tile("Stores without data", count(silent), `of ${counted(health.stores, "store")}`, !silent),
+    tile(
+      "Opening hours that look wrong",
+      count(wrong),
+      wrong === 1 ? "store whose checks disagree" : "stores whose checks disagree",
+      !wrong,
+    ),
+  );
 }
 
 function showSources(health) {
-  document.getElementById("dagster").replaceChildren(...(health.dagster_url ? ["runs, logs and checks: ", h("a", { href: health.dagster_url }, "Dagster")] : []));
+  const address = health.dagster_url;
+  const link = address ? ["Runs, logs and checks: ", h("a", { href: address }, "Dagster")] : [];
+  byId("dagster").replaceChildren(...link);
   // A key of some stores gets no numbers: loads hold rows of other stores as well.
-  const numbers = (one) => (one === null ? "" : count(one));
-  fillTable(document.getElementById("sources"), [
-    { head: "source", class: "id", label: "", cell: (one) => NAMES[one.source] || one.source },
-    { head: "last looked at (UTC)", cell: (one) => one.last_looked_at ? dated(one.last_looked_at) : "only pushed" },
-    { head: "last change loaded (UTC)", cell: (one) => dated(one.last_loaded_at) },
-    { head: "from", cell: (one) => one.last_file || "pushed" },
-    { head: "rows read", class: "number", cell: (one) => numbers(one.last_rows_read) },
-    { head: "of them rejected", class: "number", cell: (one) => numbers(one.last_rows_rejected) },
-    { head: "loads", class: "number", cell: (one) => numbers(one.loads) },
-    { head: "rows loaded in all", class: "number", cell: (one) => numbers(one.rows_loaded) },
-    { head: "replaced", class: "number", cell: (one) => numbers(one.rows_replaced) },
-  ], health.sources, "Nothing was loaded yet.");
+  const number = (head, name) => ({
+    head,
+    class: "number",
+    cell: (one) => (one[name] === null ? "" : count(one[name])),
+  });
+  fillTable(
+    byId("sources"),
+    [
+      { head: "Source", class: "id", label: "", cell: (one) => sourceName(one.source) },
+      {
+        head: "Checked",
+        cell: (one) => (one.last_looked_at ? utc.at(one.last_looked_at) : "sent to the API"),
+      },
+      { head: "Updated", cell: (one) => utc.at(one.last_loaded_at) },
+      { head: "File", cell: (one) => one.last_file || "sent to the API" },
+      number("Rows in it", "last_rows_read"),
+      number("Rejected", "last_rows_rejected"),
+      number("Loads so far", "loads"),
+      number("Rows so far", "rows_loaded"),
+      number("Replaced", "rows_replaced"),
+    ],
+    health.sources,
+    "No data yet",
+  );
+}
+
+function rejectedRows(kind) {
+  const title = `${sourceName(kind.source)}: ${kind.reason}, ${counted(kind.rows, "row")}`;
+  const shown = kind.examples.length;
+  const line = (row) => {
+    const place = `${row.file || "sent to the API"}, line ${count(row.line)}  `;
+    return h("div", {}, h("span", { class: "note" }, place), h("code", {}, row.text));
+  };
+  return h(
+    "details",
+    { class: "reason" },
+    h("summary", {}, title),
+    kind.rows > shown ? h("p", { class: "note" }, `Showing the first ${count(shown)}`) : null,
+    kind.examples.map(line),
+  );
 }
 
 function showRejected(health) {
-  document.getElementById("rejected").replaceChildren(...(health.rejected.length ? health.rejected.map((kind) => h("details", { class: "reason" },
-    h("summary", {}, `${NAMES[kind.source] || kind.source}: ${kind.reason}, ${count(kind.rows)} row${kind.rows > 1 ? "s" : ""}`),
-    kind.rows > kind.examples.length ? h("p", { class: "note" }, `the first ${count(kind.examples.length)} of them`) : null, ...kind.examples.map((row) => h("div", {}, h("span", { class: "note" }, `${row.file || "pushed"}, line ${count(row.line)}  `), h("code", {}, row.text))))) : [h("p", { class: "empty" }, "None.")]));
+  const kinds = health.rejected.map(rejectedRows);
+  const none = h("p", { class: "empty" }, "No rejected rows");
+  byId("rejected").replaceChildren(...(kinds.length ? kinds : [none]));
 }
 
-function showLacking(health) {
-  const lists = [
-    ["silent", health.silent, "no poll in 192 hours: not in a report", "silent"], ["without hours", health.without_hours, "count as always open"], ["without a time zone", health.without_timezone, "count as America/Chicago"],
-    ["without hours because every row of theirs was rejected", health.only_rejected_hours, "count as always open, and should not"],
-  ];
-  document.getElementById("lacking").replaceChildren(...lists.map(([word, list, meaning, standing]) => !list.total ? h("div", { class: "reason none" }, `0 ${word} `, h("span", { class: "note" }, meaning)) : h("details", { class: "reason" },
-    h("summary", {}, `${count(list.total)} ${word} `, h("span", { class: "note" }, meaning)),
-    h("ul", { class: "chips" }, ...list.store_ids.map((id, number) => h("li", {}, storeLink(id, list.names[number])))),
-    list.total > list.store_ids.length ? h("p", { class: "note" }, `and ${count(list.total - list.store_ids.length)} more`, standing ? [": ", h("a", { href: `${root}/?standing=${standing}` }, "all of them")] : "") : null)));
+function finding({ kind, hours }) {
+  const length = duration(Math.abs(hours) * HOUR);
+  const side = hours > 0 ? "early" : "late";
+  return {
+    shifted: `the whole week is ${length} too ${side}: probably a wrong time zone`,
+    "opens later": `listed as open, but never online in the first ${length}`,
+    "closes earlier": `listed as open, but never online in the last ${length}`,
+    "opens earlier": `already online ${length} before the listed opening time`,
+    "closes later": `still online ${length} after the listed closing time`,
+  }[kind];
 }
 
-let health = null;
-// The age of the last refresh grows while nothing arrives.
-setInterval(() => { if (health) showSummary(health); }, 15_000);
+function showContradictions(health) {
+  const { contradictions: found, contradictions_total: total } = health;
+  const part = `; showing the first ${count(found.length)} of ${count(total)}`;
+  byId("contradictions-note").textContent =
+    `compared with the checks of the last 4 weeks${total > found.length ? part : ""}`;
+  fillTable(
+    byId("contradictions"),
+    [
+      { head: "Store", class: "id", label: "", cell: (one) => storeLink(one.store_id, one.name) },
+      { head: "Time zone", label: "", cell: (one) => one.timezone },
+      { head: "What looks wrong", label: "", cell: finding },
+    ],
+    found,
+    "None: the checks agree with all opening hours",
+  );
+}
+
+// A list of the API names only its first stores.
+function missing(list, word, meaning, standing) {
+  const title = [`${counted(list.total, "store")} ${word} `, h("span", { class: "note" }, meaning)];
+  if (!list.total) return h("div", { class: "reason none" }, title);
+  const rest = list.total - list.store_ids.length;
+  const all = standing && [": ", h("a", { href: `${root}/?standing=${standing}` }, "show all")];
+  const links = list.store_ids.map((id, number) => h("li", {}, storeLink(id, list.names[number])));
+  return h(
+    "details",
+    { class: "reason" },
+    h("summary", {}, title),
+    h("ul", { class: "chips" }, links),
+    rest ? h("p", { class: "note" }, `and ${count(rest)} more`, all) : null,
+  );
+}
+
+function showMissing(health) {
+  const always = "counted as open 24/7";
+  byId("lacking").replaceChildren(
+    missing(health.silent, "without data", "nothing received for 8 days: not in reports", "silent"),
+    missing(health.without_hours, "without opening hours", always),
+    missing(health.without_timezone, "without a time zone", "counted in America/Chicago"),
+    missing(
+      health.only_rejected_hours,
+      "with opening hours that were all rejected",
+      `${always} until they are corrected`,
+    ),
+  );
+}
+
+let latest = null;
 
 live(async () => {
-  health = await get("/data-health");
-  showAsOf(health.as_of);
-  showSummary(health);
-  showSources(health);
-  showRejected(health);
-  document.getElementById("contradictions-note").textContent = `polls of the last 4 weeks against the listed week${health.contradictions_total > health.contradictions.length ? `; the first ${count(health.contradictions.length)} of ${count(health.contradictions_total)}` : ""}`;
-  fillTable(document.getElementById("contradictions"), [
-    { head: "store", class: "id", label: "", cell: (one) => storeLink(one.store_id, one.name) }, { head: "listed zone", cell: (one) => one.timezone }, { head: "finding", cell: finding },
-  ], health.contradictions, "None: no store's polls contradict its week.");
-  showLacking(health);
+  latest = await get("/data-health");
+  showAsOf(latest.as_of);
+  showSummary(latest);
+  showSources(latest);
+  showRejected(latest);
+  showContradictions(latest);
+  showMissing(latest);
   document.body.dataset.ready = "true";
 });
+
+// The last update gets older while nothing arrives.
+setInterval(() => {
+  if (latest) showSummary(latest);
+}, REFRESH_SECONDS * 1000);

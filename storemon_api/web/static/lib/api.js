@@ -1,0 +1,57 @@
+// The API client: requests to this server, and the problems that it answers with.
+
+export const root = document.body.dataset.root;
+
+const TIMEOUT_SECONDS = 60;
+
+export class ProblemError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+// One request. Throws a ProblemError for every answer but a success, and when none comes in time.
+export async function ask(path, options = {}) {
+  // Says that a page asks: the server then lets the browser use the key that its user gave it.
+  const headers = { ...options.headers, "X-Requested-With": "storemon" };
+  const signal = options.signal ?? AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
+  let answer;
+  try {
+    answer = await fetch(root + path, { ...options, headers, signal });
+  } catch (error) {
+    if (error.name !== "TimeoutError") throw error;
+    throw new ProblemError(0, `The server did not answer within ${TIMEOUT_SECONDS} seconds.`);
+  }
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  throw new ProblemError(answer.status, problem.detail || `The server answered ${answer.status}.`);
+}
+
+// The JSON of a resource. Parameters without a value are left out; arrays are repeated.
+export async function get(path, parameters = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of [value].flat()) {
+      if (one !== null && one !== undefined && one !== "") query.append(name, one);
+    }
+  }
+  const text = query.toString();
+  const address = text ? `${path}?${text}` : path;
+  return (await ask(address, { headers: { Accept: "application/json" } })).json();
+}
+
+// Calls `notify` at each server-sent event about the data, until the server ends the stream.
+export async function readEvents(onOpen, notify) {
+  const answer = await ask("/events", { signal: new AbortController().signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  onOpen();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) if (part.startsWith("event: data")) await notify();
+  }
+}

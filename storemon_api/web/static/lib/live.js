@@ -1,0 +1,99 @@
+// Following the data: the page's first figures, newer ones as they arrive, and how old they are.
+
+import { readEvents } from "./api.js";
+import { HOUR, age } from "./amounts.js";
+import { byId, h } from "./elements.js";
+import { us, utc } from "./times.js";
+
+const RETRY_SECONDS = 2;
+// Stores are polled hourly: data older than this is late.
+const OLD_US = 2 * HOUR;
+
+let isConnected = false;
+let isOld = false;
+
+export function showProblem(error) {
+  const box = byId("problem");
+  box.hidden = !error;
+  if (!error) return;
+  box.replaceChildren(error.status === undefined ? "The server cannot be reached." : error.message);
+}
+
+// Runs some work; the page says what went wrong with it.
+export async function guard(work) {
+  try {
+    await work();
+    showProblem(null);
+  } catch (error) {
+    showProblem(error);
+  }
+}
+
+// Calls `update` now, and whenever the server tells of newer data.
+export async function live(update) {
+  await guard(update);
+  let isFirst = true;
+  for (;;) {
+    try {
+      await readEvents(
+        () => setConnected(true),
+        async () => {
+          // The first event tells of the data that the page has just asked for.
+          if (!isFirst) await guard(update);
+          isFirst = false;
+        },
+      );
+    } catch {
+      isFirst = false;
+    }
+    setConnected(false);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_SECONDS * 1000));
+  }
+}
+
+function setConnected(value) {
+  isConnected = value;
+  showBadge();
+}
+
+function showBadge() {
+  const badge = document.querySelector(".live");
+  if (!badge) return;
+  badge.classList.toggle("on", isConnected && !isOld);
+  badge.classList.toggle("old", isConnected && isOld);
+  badge.textContent = !isConnected ? "Not connected, retrying" : isOld ? "Out of date" : "Live";
+  badge.title = isConnected ? "This page shows new data as it arrives" : "";
+}
+
+let shown = null;
+
+// Says in the bar up to when the page's data goes, and warns where that is long ago.
+export function showAsOf(asOf, clock = utc) {
+  shown = { asOf, clock };
+  showAge();
+}
+
+export const isOldData = (asOf) => Date.now() * 1000 - us(asOf) > OLD_US;
+
+function showAge() {
+  const box = byId("as-of");
+  const { asOf, clock } = shown;
+  if (!asOf) {
+    box.replaceChildren("No data yet");
+    return;
+  }
+  const behind = Date.now() * 1000 - us(asOf);
+  isOld = isOldData(asOf);
+  box.replaceChildren(
+    box.querySelector(".live") || h("span", { class: "live" }),
+    " · data up to ",
+    h("strong", {}, clock.at(asOf)),
+    isOld ? h("strong", { class: "late" }, `, ${age(behind)} ago`) : "",
+  );
+  showBadge();
+}
+
+// Data gets old while nothing arrives.
+setInterval(() => {
+  if (shown) showAge();
+}, 60_000);

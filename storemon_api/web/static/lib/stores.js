@@ -1,0 +1,34 @@
+// How a store and its state are shown on every page.
+
+import { root } from "./api.js";
+import { h, s } from "./elements.js";
+
+export const STATES = {
+  down: "Offline now",
+  up: "Online now",
+  closed: "Closed now",
+  silent: "No data",
+};
+
+export const WINDOWS = { hour: "Last hour", day: "Last 24 hours", week: "Last 7 days" };
+
+const SHAPES = {
+  up: "M6 1 11 10H1Z",
+  down: "M6 11 1 2h10Z",
+  closed: "M2 5h8v2.4H2Z",
+  silent: "M6 1a5 5 0 1 0 0 10A5 5 0 0 0 6 1Zm0 2a3 3 0 1 1 0 6 3 3 0 0 1 0-6Z",
+};
+
+// A word with a shape in front of it: no state is told by its colour alone.
+export function badge(state, word) {
+  const shape = s("path", { d: SHAPES[state] });
+  const icon = s("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, shape);
+  return h("span", { class: `badge ${state}` }, icon, word);
+}
+
+export const stateBadge = (state) => badge(state, STATES[state]);
+
+export function storeLink(storeId, name) {
+  const href = `${root}/store/${encodeURIComponent(storeId)}`;
+  return h("a", { href, title: name ? storeId : null }, name || storeId);
+}

@@ -1,0 +1,147 @@
+// The list of stores: filtered, searched, sorted, in pages.
+
+import { age, duration, percent } from "../lib/amounts.js";
+import { get } from "../lib/api.js";
+import { byId, h } from "../lib/elements.js";
+import { isOldData } from "../lib/live.js";
+import { stateBadge, storeLink } from "../lib/stores.js";
+import { fillTable, pager } from "../lib/tables.js";
+import { clockIn, us } from "../lib/times.js";
+import { FILTERS, choose, filters, state } from "./state.js";
+
+const LIMIT = innerWidth < 640 ? 15 : 50;
+const DESCENDING_FIRST = new Set(["lost", "last_poll", "since"]);
+
+const isOnlyOffline = () => state.standing.length === 1 && state.standing[0] === "down";
+
+function sorting() {
+  if (state.sort) return { sort: state.sort, order: state.order || "asc" };
+  if (isOnlyOffline()) return { sort: "since", order: "desc" };
+  return { sort: "standing", order: "asc" };
+}
+
+// The head of a column, and whether the list is sorted by it.
+function sortable(word, own) {
+  const { sort, order } = sorting();
+  const isSorted = own === sort;
+  const next = isSorted
+    ? { asc: "desc", desc: "asc" }[order]
+    : DESCENDING_FIRST.has(own)
+      ? "desc"
+      : "asc";
+  const arrow = { asc: " ↑", desc: " ↓" }[order];
+  const onclick = () => choose({ sort: own, order: next });
+  return {
+    sorted: isSorted ? { asc: "ascending", desc: "descending" }[order] : null,
+    head: h("button", { type: "button", onclick }, word, isSorted ? arrow : ""),
+  };
+}
+
+function nameCell(store) {
+  const more = [store.name && store.store_id, store.group].filter(Boolean).join(" · ");
+  return [storeLink(store.store_id, store.name), more ? h("div", { class: "sub" }, more) : null];
+}
+
+function offlineSince(store, asOf) {
+  if (!store.down_since) return "";
+  const clock = clockIn(store.timezone);
+  if (store.last_active_poll_at === null) {
+    const first = `before ${clock.at(store.first_inactive_poll_at)}`;
+    return [first, h("div", { class: "sub" }, "never seen online")];
+  }
+  const tip =
+    `estimated: between the last online check, ${clock.exactly(store.last_active_poll_at)},\n` +
+    `and the first offline check, ${clock.exactly(store.first_inactive_poll_at)}`;
+  const lasted = `for ${age(us(asOf) - us(store.down_since))}`;
+  return [
+    h("span", { "data-tip": tip }, clock.at(store.down_since)),
+    h("div", { class: "sub" }, lasted),
+  ];
+}
+
+const uptimeCell = (window) => (store) => {
+  const figures = store.figures?.[window];
+  if (!figures) return percent(null);
+  const tip =
+    `online ${duration(figures.uptime_us)} of ${duration(figures.business_us)} open\n` +
+    `${percent(figures.observed_percent)} covered by checks`;
+  return h("span", { "data-tip": tip }, percent(figures.uptime_percent));
+};
+
+// How long ago is only true of data that is new.
+function lastCheck(store, asOf) {
+  if (!store.last_poll_at) return "never";
+  const clock = clockIn(store.timezone);
+  const ago = `${age(us(asOf) - us(store.last_poll_at))} ago`;
+  const written = isOldData(asOf) ? clock.at(store.last_poll_at) : ago;
+  return h("span", { "data-tip": clock.exactly(store.last_poll_at) }, written);
+}
+
+function columns(asOf) {
+  return [
+    { ...sortable("Store", "store_id"), class: "id", label: "", cell: nameCell },
+    {
+      ...sortable("Status", "standing"),
+      class: "state",
+      label: "",
+      cell: (store) => stateBadge(store.standing),
+    },
+    {
+      ...sortable("Offline since", "since"),
+      class: "since",
+      label: "offline since",
+      cell: (store) => offlineSince(store, asOf),
+    },
+    {
+      ...sortable("Open hours lost", "lost"),
+      class: "number",
+      label: "open hours lost",
+      cell: (store) => (store.lost_us ? duration(store.lost_us) : ""),
+    },
+    ...[
+      ["Last hour", "hour"],
+      ["24 hours", "day"],
+      ["7 days", "week"],
+    ].map(([word, window]) => ({
+      ...sortable(word, `uptime_${window}`),
+      class: "number",
+      label: word.toLowerCase(),
+      cell: uptimeCell(window),
+    })),
+    {
+      ...sortable("Last check", "last_poll"),
+      class: "number",
+      label: "last check",
+      cell: (store) => lastCheck(store, asOf),
+    },
+  ];
+}
+
+function emptyText(asOf) {
+  if (asOf === null) return "No data yet";
+  const isFiltered = state.q || FILTERS.some((name) => state[name]);
+  if (isOnlyOffline() && !isFiltered) return "All open stores are online";
+  const clear = () => choose({ standing: [], q: "", group: "", region: "", timezone: "" });
+  const button = h("button", { type: "button", class: "link", onclick: clear }, "clear filters");
+  return ["No stores match – ", button];
+}
+
+let newest = 0;
+
+export async function showStores() {
+  newest += 1;
+  const own = newest;
+  const page = await get("/stores", {
+    standing: state.standing,
+    q: state.q,
+    ...filters(),
+    ...sorting(),
+    limit: LIMIT,
+    offset: state.offset,
+  });
+  // A later request has overtaken this one.
+  if (own !== newest) return;
+  fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of));
+  const go = (offset) => choose({ offset });
+  pager(byId("pager"), page, page.stores.length, "store", go);
+}

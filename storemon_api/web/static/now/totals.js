@@ -1,0 +1,159 @@
+// The page's side: best and worst stores, uptime by day, totals of groups, regions and zones.
+
+import { DAY, count, counted, duration, percent } from "../lib/amounts.js";
+import { get } from "../lib/api.js";
+import { chart, frame } from "../lib/charts.js";
+import { byId, h, s, segmented } from "../lib/elements.js";
+import { storeLink } from "../lib/stores.js";
+import { fillTable } from "../lib/tables.js";
+import { localDate, localDay, us, zoneCity } from "../lib/times.js";
+import { shortChange } from "./overview.js";
+import { choose, filters, fleet, state } from "./state.js";
+
+export async function showRankings() {
+  const [worst, best] = await Promise.all(
+    ["downtime_week", "uptime_week"].map(async (sort) => {
+      const page = await get("/stores", { sort, order: "desc", limit: 5, ...filters() });
+      return page.stores.filter((store) => store.figures?.week.uptime_percent != null);
+    }),
+  );
+  const tip = ({ downtime_us: down, business_us: open }) =>
+    `offline ${duration(down)} of ${duration(open)} open`;
+  fillRanking(
+    "worst",
+    worst.filter((store) => store.figures.week.downtime_us > 0),
+    (week) => [
+      h("span", { "data-tip": tip(week) }, duration(week.downtime_us), " "),
+      h("span", { class: "sub" }, `${percent(week.uptime_percent)} online`),
+    ],
+    "No store was offline",
+  );
+  fillRanking(
+    "best",
+    best,
+    (week) => h("span", { "data-tip": tip(week) }, percent(week.uptime_percent)),
+    "No figures yet",
+  );
+}
+
+function fillRanking(id, stores, written, none) {
+  const line = (store) =>
+    h("li", {}, storeLink(store.store_id, store.name), h("span", {}, written(store.figures.week)));
+  const lines = stores.length ? stores.map(line) : [h("li", { class: "empty" }, none)];
+  byId(id).replaceChildren(...lines);
+}
+
+export async function showDays() {
+  const asOf = fleet.all.as_of;
+  const from = asOf && new Date((us(asOf) - 90 * DAY) / 1000).toISOString().slice(0, 10);
+  const { group, region } = state;
+  const page = await get("/fleet/uptime", { by: "day", limit: 92, from, group, region });
+  const days = page.periods.filter((day) => day.uptime_percent !== null).reverse();
+  byId("days-note").textContent = state.timezone ? "all time zones" : "store's local time";
+  if (days.length) chart(byId("days"), (whole) => drawDays(days, whole));
+  else byId("days").replaceChildren(h("p", { class: "empty" }, "No days yet"));
+}
+
+function dayTip(day) {
+  return (
+    `${localDay(day.begin_local)}\n` +
+    `${percent(day.uptime_percent)} online, ${duration(day.downtime_us)} offline\n` +
+    `${counted(day.stores, "store")}, ${counted(day.incidents, "outage")}`
+  );
+}
+
+function drawDays(days, whole) {
+  const left = 40;
+  const width = whole - left - 4;
+  const height = 76;
+  const least = Math.min(...days.map((day) => day.uptime_percent));
+  const lowest = Math.max(0, Math.floor(least / 10) * 10 - 10);
+  const step = width / Math.max(days.length, 14);
+  const y = (value) => height - ((value - lowest) / (100 - lowest)) * height;
+  const grid = [lowest, 100].map((value) => [
+    s("line", { class: "grid", x1: 0, x2: width, y1: y(value), y2: y(value) }),
+    s("text", { x: -5, y: y(value) + 4, "text-anchor": "end" }, `${value} %`),
+  ]);
+  const bars = days.map((day, number) =>
+    s("rect", {
+      class: "f-up",
+      x: number * step + 0.5,
+      y: y(day.uptime_percent),
+      width: Math.max(1, step - 1.5),
+      height: Math.max(0.5, height - y(day.uptime_percent)),
+      "data-tip": dayTip(day),
+    }),
+  );
+  const end = days.length * step;
+  const anchor = end > 100 ? "end" : "start";
+  const dates = [s("text", { x: 0, y: height + 14 }, localDate(days[0].begin_local))];
+  if (days.length > 1) {
+    const last = localDate(days.at(-1).begin_local);
+    dates.push(s("text", { x: end, y: height + 14, "text-anchor": anchor }, last));
+  }
+  const label = `Uptime by day, ${counted(days.length, "day")}`;
+  return frame({ x: -left, y: -8, width: whole, height: height + 26, label }, grid, bars, dates);
+}
+
+const SPLITS = [
+  ["groups", "group", "group"],
+  ["regions", "region", "region"],
+  ["timezones", "timezone", "time zone"],
+];
+
+// Worst first; those without a figure last.
+export function showGroups() {
+  const splits = SPLITS.filter(([name]) => fleet.all[name].length);
+  if (!splits.some(([name]) => name === state.split)) state.split = splits[0]?.[0] ?? "timezones";
+  const [, filter, word] = SPLITS.find(([name]) => name === state.split);
+  segmented(
+    byId("splits"),
+    splits.map(([name, , title]) => [name, title]),
+    state.split,
+    (split) => {
+      state.split = split;
+      showGroups();
+    },
+  );
+  const uptime = (total) => total.windows.week.uptime_percent ?? 101;
+  const cell = (window) => (total) => [
+    percent(total.windows[window].uptime_percent),
+    h("div", { class: "sub" }, shortChange(total.windows[window], window)),
+  ];
+  const sorted = [...fleet.all[state.split]].sort(
+    (a, b) => (a.name === null) - (b.name === null) || uptime(a) - uptime(b),
+  );
+  fillTable(
+    byId("groups"),
+    [
+      {
+        head: h("span", { class: "sr-only" }, word),
+        class: "id",
+        label: "",
+        cell: (total) => nameCell(total, filter, word),
+      },
+      { head: "Stores", class: "number", cell: (total) => count(total.stores) },
+      { head: "Offline", class: "number", cell: (total) => count(total.standing.down) },
+      { head: "24 hours", class: "number", cell: cell("day") },
+      { head: "7 days", class: "number", cell: cell("week") },
+    ],
+    sorted,
+  );
+}
+
+function nameCell({ name }, filter, word) {
+  if (name === null) return h("span", { class: "sub" }, `no ${word}`);
+  const isZone = filter === "timezone";
+  const isChosen = state[filter] === name;
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "link",
+      "data-tip": isZone || name.length > 24 ? name : null,
+      "aria-pressed": String(isChosen),
+      onclick: () => choose({ [filter]: isChosen ? "" : name }),
+    },
+    isZone ? zoneCity(name) : name,
+  );
+}

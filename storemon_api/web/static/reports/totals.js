@@ -1,0 +1,65 @@
+// A report's totals: of all stores together, of each group, or of each region.
+
+import { count, duration, percent } from "../lib/amounts.js";
+import { get } from "../lib/api.js";
+import { byId, h, segmented } from "../lib/elements.js";
+import { guard } from "../lib/live.js";
+import { WINDOWS } from "../lib/stores.js";
+import { fillTable } from "../lib/tables.js";
+import { utc } from "../lib/times.js";
+import { POLICIES, isAdvanced, state } from "./state.js";
+
+const SPLITS = [
+  ["", "all together"],
+  ["group", "group"],
+  ["region", "region"],
+];
+const chosen = { reportId: null, split: "group" };
+
+export const hasTotals = () => chosen.reportId !== null;
+
+export async function showTotals(reportId = chosen.reportId) {
+  chosen.reportId = reportId;
+  const report = state.reports.get(reportId);
+  const { split } = chosen;
+  segmented(byId("totals-splits"), SPLITS, split, (value) => {
+    chosen.split = value;
+    guard(showTotals);
+  });
+  const answer = await get(`/reports/${reportId}/totals`, { split, ...state.scope });
+  const scope = Object.values(state.scope)[0];
+  const facts = [
+    `Up to ${utc.at(answer.as_of)}`,
+    `requested ${utc.exactly(report.requested_at)}`,
+    scope && `${scope} only`,
+    isAdvanced() && POLICIES[answer.policy],
+  ];
+  const how = "Opening hours of the stores are added up before the percentage is taken.";
+  byId("totals-note").textContent = `${facts.filter(Boolean).join(", ")}. ${how}`;
+  const figure = (window) => (total) => {
+    const { uptime_percent: online, downtime_us: down, business_us: open } = total.windows[window];
+    const more = `offline ${duration(down)} of ${duration(open)} open`;
+    return [percent(online), h("div", { class: "sub" }, more)];
+  };
+  const name = (total) => total.name ?? (split ? `no ${split}` : scope || "all");
+  fillTable(
+    byId("totals-table"),
+    [
+      {
+        head: { group: "Group", region: "Region" }[split] ?? "",
+        class: "id",
+        label: "",
+        cell: name,
+      },
+      { head: "Stores in the report", class: "number", cell: (total) => count(total.stores) },
+      ...Object.entries(WINDOWS).map(([window, word]) => ({
+        head: `Online, ${word.toLowerCase()}`,
+        class: "number",
+        cell: figure(window),
+      })),
+    ],
+    answer.totals,
+    "No store of the report belongs here",
+  );
+  byId("totals").hidden = false;
+}

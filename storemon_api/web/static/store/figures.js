@@ -1,0 +1,101 @@
+// The store's name and state, and its uptime in the last hour, day and week.
+
+import { counted, duration, percent, rangeOf } from "../lib/amounts.js";
+import { swatch, uptimeBar } from "../lib/charts.js";
+import { byId, h, refill, reveal, s } from "../lib/elements.js";
+import { WINDOWS, stateBadge } from "../lib/stores.js";
+import { page } from "./state.js";
+
+export function showTitle() {
+  const { store, clock } = page;
+  document.title = `${store.name || store.store_id} · storemon`;
+  refill(
+    byId("title"),
+    h("h1", {}, store.name || store.store_id),
+    stateBadge(store.standing),
+    outage(),
+    h("p", { class: "note" }, facts(store, clock).filter(Boolean).join(" · ")),
+  );
+}
+
+function outage() {
+  const { store, clock } = page;
+  const open = store.open_incident;
+  if (store.standing !== "down" || !open) return null;
+  const since = open.last_active_poll
+    ? `since about ${clock.at(open.start)}, `
+    : `since before ${clock.at(open.first_inactive_poll)}, `;
+  return h("span", {}, since, h("strong", {}, `${duration(open.lost_us)} of opening hours lost`));
+}
+
+function facts(store, clock) {
+  return [
+    store.name && store.store_id,
+    store.group,
+    store.region,
+    store.has_timezone ? store.timezone : `${store.timezone} (no time zone on file)`,
+    store.has_hours ? null : "no opening hours on file; counted as open 24/7",
+    store.last_poll_at ? `last check ${clock.exactly(store.last_poll_at)}` : "never checked",
+    counted(store.polls, "check"),
+  ];
+}
+
+export function showFigures(explain) {
+  const { store } = page;
+  byId("figures-legend").hidden = !store.figures;
+  if (!store.figures) {
+    const text = "No data: nothing received for 8 days, so there are no figures";
+    byId("figures").replaceChildren(h("p", { class: "empty" }, text));
+    return;
+  }
+  const article = ([window, word]) => {
+    const figures = store.figures[window];
+    const why = () => {
+      page.window = window;
+      explain();
+      reveal("why", "start");
+    };
+    return h(
+      "article",
+      { class: "figure" },
+      h("div", { class: "note" }, word),
+      h("div", { class: "percent" }, percent(figures.uptime_percent)),
+      uptimeBar(figures),
+      h(
+        "dl",
+        {},
+        ...amounts(figures).map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
+      ),
+      h(
+        "button",
+        { type: "button", class: "link why", onclick: why },
+        "Why this number?",
+        h("span", { class: "sr-only" }, ` ${word}`),
+      ),
+    );
+  };
+  refill(byId("figures"), Object.entries(WINDOWS).map(article));
+}
+
+function amounts(figures) {
+  return [
+    ["Online", duration(figures.uptime_us)],
+    ["Offline", duration(figures.downtime_us)],
+    ["Opening hours", duration(figures.business_us)],
+    ["Range", figures.business_us ? rangeOf(figures) : percent(null)],
+    ["Covered by checks", percent(figures.observed_percent)],
+  ];
+}
+
+export function showFiguresLegend() {
+  const bar = (attributes) => s("rect", { y: 3, height: 6, ...attributes });
+  const marks = [
+    [bar({ class: "f-up", width: 24 }), "online"],
+    [bar({ class: "f-up", width: 24, opacity: 0.4 }), "possibly online"],
+    [bar({ class: "range", width: 24 }), "offline"],
+    [s("rect", { class: "mark", x: 11, width: 2, height: 12 }), "our estimate"],
+  ];
+  byId("figures-legend").replaceChildren(
+    ...marks.map(([mark, word]) => h("span", {}, swatch(mark), word)),
+  );
+}
