@@ -16,7 +16,7 @@ class DeliveryResponse(ResponseBody):
         description="The service, and its host where that is no secret; never the full URL.",
         examples=["json://hooks.example.com"],
     )
-    title: str = Field(examples=["Down: Market Street (7482936150293847561)"])
+    title: str = Field(examples=["Offline: Market Street (7482936150293847561)"])
     state: Literal["waiting", "sending", "sent", "failed"]
     is_held: bool = Field(description="Held back until the store's business time.")
     tries: int

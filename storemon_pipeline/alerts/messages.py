@@ -14,7 +14,7 @@ from storemon_pipeline.alerts.conditions import (
     Kind,
 )
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US
+from storemon_pipeline.domain.windows import MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,15 @@ def local(at: datetime, timezone: str) -> str:
 
 
 def amount(amount_us: int) -> str:
-    """An amount of time in words, rounded down to the minute.
+    """A length of time in hours and minutes, rounded down to the minute.
 
-    >>> amount(96 * 60_000_000 + 59_999_999), amount(150 * 60_000_000)
-    ('96 minutes', '2 h 30 min')
+    >>> amount(96 * 60_000_000 + 59_999_999), amount(50 * 3_600_000_000), amount(0)
+    ('1 h 36 min', '50 h', '0 min')
     """
-    minutes = amount_us // MINUTE_US
-    if amount_us < 2 * HOUR_US:
-        return "1 minute" if minutes == 1 else f"{minutes} minutes"
-    if amount_us < 2 * DAY_US:
-        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
-    return f"{minutes // 1440} days" + (f" {minutes % 1440 // 60} h" if minutes % 1440 > 59 else "")  # noqa: PLR2004
+    hours, minutes = divmod(amount_us // MINUTE_US, 60)
+    if hours == 0:
+        return f"{minutes} min"
+    return f"{hours} h" + (f" {minutes} min" if minutes else "")
 
 
 def place(subject: str) -> str:
@@ -99,9 +97,9 @@ def place(subject: str) -> str:
 def down_opened(store: StoreName, since: datetime, lost_us: int, pages: str | None) -> Message:
     """A store is down."""
     return Message(
-        f"Down: {store}",
-        f"{_upper(store)} has been down since {store.clock(since)}. {_upper(amount(lost_us))} of "
-        f"business time are lost so far.{store.link(pages)}",
+        f"Offline: {store}",
+        f"{_upper(store)} has been offline since {store.clock(since)}. Opening hours lost so far: "
+        f"{amount(lost_us)}.{store.link(pages)}",
     )
 
 
@@ -109,21 +107,21 @@ def down_closed(store: StoreName, recovery: Recovery | None, pages: str | None) 
     """A store is down no more, or nobody can tell any longer."""
     if recovery is None:
         return Message(
-            f"Taken back: {store}",
-            f"{_upper(store)} was reported as down. By what the polls say now it was not, or for "
-            f"less long.{store.link(pages)}",
+            f"Correction: {store}",
+            f"{_upper(store)} was reported as offline. Newer data says that it was online, or was "
+            f"offline for less time.{store.link(pages)}",
         )
-    lost = f"{_upper(amount(recovery.lost_us))} of business time were lost."
+    lost = f"Opening hours lost: {amount(recovery.lost_us)}."
     since = store.clock(recovery.began_at)
     if recovery.ended_at is None:
         return Message(
-            f"Lost sight of: {store}",
-            f"{_upper(store)} was down from {since} on and has not been polled for eight days. "
+            f"No data any more: {store}",
+            f"{_upper(store)} was offline from {since} on. Nothing was received for 8 days. "
             f"{lost}{store.link(pages)}",
         )
     return Message(
-        f"Up again: {store}",
-        f"{_upper(store)} was down from {since} to {store.clock(recovery.ended_at)}. "
+        f"Back online: {store}",
+        f"{_upper(store)} was offline from {since} to {store.clock(recovery.ended_at)}. "
         f"{lost}{store.link(pages)}",
     )
 
@@ -131,17 +129,17 @@ def down_closed(store: StoreName, recovery: Recovery | None, pages: str | None) 
 def silent_opened(store: StoreName, since: datetime, silent_us: int, pages: str | None) -> Message:
     """A store is silent."""
     return Message(
-        f"Silent: {store}",
-        f"{_upper(store)} has not been polled since {store.clock(since)}, for "
-        f"{amount(silent_us)} of business time.{store.link(pages)}",
+        f"No data: {store}",
+        f"Nothing was received from {store} since {store.clock(since)}. Opening hours without "
+        f"data: {amount(silent_us)}.{store.link(pages)}",
     )
 
 
 def silent_closed(store: StoreName, polled_at: datetime, pages: str | None) -> Message:
     """A store is silent no more."""
     return Message(
-        f"Polled again: {store}",
-        f"{_upper(store)} was silent; its last poll is of {store.clock(polled_at)}."
+        f"Data again: {store}",
+        f"Data from {store} is received again. Last check: {store.clock(polled_at)}."
         f"{store.link(pages)}",
     )
 
@@ -151,14 +149,14 @@ def many_opened(key: Key, at: datetime, stores: int, of_stores: int, pages: str 
     share = f"{stores} of {of_stores} open stores ({100 * stores // max(of_stores, 1)} %)"
     if key == MANY_SILENT:
         return Message(
-            "Polls are missing",
-            f"{share} have not been polled for long, as of {_utc(at)}. Silent stores get no "
-            f"messages of their own while this lasts.{_root(pages)}",
+            "Data feed late: checks of many stores",
+            f"{share} had no check for a long time at {_utc(at)}. Single stores without data get "
+            f"no alerts of their own until this is over.{_root(pages)}",
         )
     return Message(
-        f"Many stores down: {place(key.subject)}",
-        f"{share} are down at once, as of {_time_of_place(key, at)}. They get no messages of their "
-        f"own while this lasts.{_root(pages)}",
+        f"Widespread outage: {place(key.subject)}",
+        f"{share} were offline at {_time_of_place(key, at)}. They get no alerts of their own "
+        f"until this is over.{_root(pages)}",
     )
 
 
@@ -166,13 +164,13 @@ def many_closed(key: Key, at: datetime, pages: str | None) -> Message:
     """Not so many stores are down, or silent, at once any more."""
     if key == MANY_SILENT:
         return Message(
-            "Polls arrive again",
-            f"As of {_utc(at)} most open stores are polled again.{_root(pages)}",
+            "Data feed back: checks of many stores",
+            f"Most open stores had new checks at {_utc(at)}.{_root(pages)}",
         )
     return Message(
-        f"Over: many stores down in {place(key.subject)}",
-        f"As of {_time_of_place(key, at)} most open stores are up again. Stores that stay down get "
-        f"messages of their own.{_root(pages)}",
+        f"Widespread outage is over: {place(key.subject)}",
+        f"Most open stores were online again at {_time_of_place(key, at)}. Stores that stay "
+        f"offline get alerts of their own.{_root(pages)}",
     )
 
 
@@ -180,17 +178,17 @@ def source_opened(key: Key, refreshed_at: datetime, now: datetime, pages: str | 
     """A source does not arrive."""
     late_us = (now - refreshed_at) // (now.resolution)
     return Message(
-        f"Not refreshed: {Source(key.subject).label}",
-        f"Nothing has come of the source {Source(key.subject).label} since {_utc(refreshed_at)}, "
-        f"for {amount(late_us)}.{_root(pages, 'pages/data')}",
+        f"Data feed late: {Source(key.subject).label}",
+        f"No {Source(key.subject).label} were received since {_utc(refreshed_at)}, for "
+        f"{amount(late_us)}.{_root(pages, 'pages/data')}",
     )
 
 
 def source_closed(key: Key, now: datetime, pages: str | None) -> Message:
     """A source arrives again."""
     return Message(
-        f"Refreshed again: {Source(key.subject).label}",
-        f"As of {_utc(now)} the source {Source(key.subject).label} arrives again."
+        f"Data feed back: {Source(key.subject).label}",
+        f"New {Source(key.subject).label} were received by {_utc(now)}."
         f"{_root(pages, 'pages/data')}",
     )
 
@@ -199,7 +197,7 @@ def trial(now: datetime, pages: str | None) -> Message:
     """A message that somebody has asked for."""
     return Message(
         "Test of storemon's alerts",
-        f"This message was asked for on {_utc(now)} with `storemon alerts test`.{_root(pages)}",
+        f"This message was requested on {_utc(now)} with `storemon alerts test`.{_root(pages)}",
     )
 
 
@@ -211,7 +209,7 @@ def describe(key: Key, store: StoreName | None) -> str:
         case Kind.PLATFORM:
             return place(key.subject)
         case Kind.SOURCE:
-            return "polls of many stores" if key == MANY_SILENT else Source(key.subject).label
+            return "checks of many stores" if key == MANY_SILENT else Source(key.subject).label
         case _:
             assert_never(key.kind)
 

@@ -38,7 +38,7 @@ class Source(StrEnum):
 
 
 _LABELS: Final = {
-    Source.STORE_STATUS: "polls",
+    Source.STORE_STATUS: "store checks",
     Source.BUSINESS_HOURS: "opening hours",
     Source.STORE_TIMEZONES: "time zones",
     Source.CLOSURES: "closures",

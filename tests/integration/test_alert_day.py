@@ -78,157 +78,157 @@ AGAIN: Final = """
 """
 """What else belongs to the outages above."""
 
-NO_OWN: Final = "They get no messages of their own while this lasts."
-STAY: Final = "Stores that stay down get messages of their own."
-LOST: Final = "of business time were lost."
-SO_FAR: Final = "of business time are lost so far."
+NO_OWN: Final = "They get no alerts of their own until this is over."
+STAY: Final = "Stores that stay offline get alerts of their own."
+LOST: Final = "Opening hours lost:"
+SO_FAR: Final = "Opening hours lost so far:"
 
 MON: Final = "Mon 23 Jan 2023"
 TUE: Final = "Tue 24 Jan 2023"
 
 MESSAGES: Final = [
     (
-        f"07:30 Down: store T02 | Store T02 has been down since {MON} 14:45 (Asia/Tokyo). "
-        f"105 minutes {SO_FAR}"
+        f"07:30 Offline: store T02 | Store T02 has been offline since {MON} 14:45 (Asia/Tokyo). "
+        f"{SO_FAR} 1 h 45 min."
     ),
     (
-        f"09:00 Down: store B09 | Store B09 has been down since {MON} 04:45 (Europe/Berlin). "
-        f"2 h {SO_FAR}"
+        f"09:00 Offline: store B09 | Store B09 has been offline since {MON} 04:45 (Europe/Berlin). "
+        f"{SO_FAR} 2 h."
     ),
     (
-        f"09:30 Up again: store B09 | Store B09 was down from {MON} 04:45 (Europe/Berlin) to "
-        f"{MON} 10:15 (Europe/Berlin). 2 h 15 min {LOST}"
+        f"09:30 Back online: store B09 | Store B09 was offline from {MON} 04:45 (Europe/Berlin) to "
+        f"{MON} 10:15 (Europe/Berlin). {LOST} 2 h 15 min."
     ),
     (
-        "10:30 Down: Alexanderplatz (B03) | Alexanderplatz (B03) has been down since "
-        f"{MON} 09:45 (Europe/Berlin). 105 minutes {SO_FAR}"
+        "10:30 Offline: Alexanderplatz (B03) | Alexanderplatz (B03) has been offline since "
+        f"{MON} 09:45 (Europe/Berlin). {SO_FAR} 1 h 45 min."
     ),
     (
-        f"11:30 Down: store B04 | Store B04 has been down since {MON} 10:45 (Europe/Berlin). "
-        f"105 minutes {SO_FAR}"
+        f"11:30 Offline: store B04 | Store B04 has been offline since {MON} 10:45 (Europe/Berlin). "
+        f"{SO_FAR} 1 h 45 min."
     ),
     (
-        "12:00 Many stores down: time zone Asia/Tokyo | 7 of 12 open stores (58 %) are down at "
-        f"once, as of {MON} 21:00 (Asia/Tokyo). {NO_OWN}"
+        f"12:00 Back online: store B04 | Store B04 was offline from {MON} 10:45 (Europe/Berlin) to "
+        f"{MON} 12:45 (Europe/Berlin). {LOST} 2 h."
     ),
     (
-        f"12:00 Up again: store B04 | Store B04 was down from {MON} 10:45 (Europe/Berlin) to "
-        f"{MON} 12:45 (Europe/Berlin). 2 h {LOST}"
+        "12:00 Widespread outage: time zone Asia/Tokyo | 7 of 12 open stores (58 %) were offline "
+        f"at {MON} 21:00 (Asia/Tokyo). {NO_OWN}"
     ),
     (
-        "13:00 Up again: Alexanderplatz (B03) | Alexanderplatz (B03) was down from "
+        "13:00 Back online: Alexanderplatz (B03) | Alexanderplatz (B03) was offline from "
         f"{MON} 09:45 (Europe/Berlin) to {MON} 13:45 (Europe/Berlin). "
-        f"4 h {LOST}"
+        f"{LOST} 4 h."
     ),
     (
-        f"14:00 Down: store B11 | Store B11 has been down since {MON} 11:15 (Europe/Berlin). "
-        f"105 minutes {SO_FAR}"
+        f"14:00 Offline: store B11 | Store B11 has been offline since {MON} 11:15 (Europe/Berlin). "
+        f"{SO_FAR} 1 h 45 min."
     ),
     (
-        f"15:00 Down: store T08 | Store T08 has been down since {MON} 20:45 (Asia/Tokyo). "
-        f"3 h 15 min {SO_FAR}"
+        f"15:00 Back online: store B11 | Store B11 was offline from {MON} 11:15 (Europe/Berlin) to "
+        f"{MON} 15:45 (Europe/Berlin). {LOST} 2 h 30 min."
     ),
     (
-        f"15:00 Over: many stores down in time zone Asia/Tokyo | As of {TUE} 00:00 "
-        f"(Asia/Tokyo) most open stores are up again. {STAY}"
+        f"15:00 Offline: store T08 | Store T08 has been offline since {MON} 20:45 (Asia/Tokyo). "
+        f"{SO_FAR} 3 h 15 min."
     ),
     (
-        f"15:00 Up again: store B11 | Store B11 was down from {MON} 11:15 (Europe/Berlin) to "
-        f"{MON} 15:45 (Europe/Berlin). 2 h 30 min {LOST}"
+        f"15:00 Widespread outage is over: time zone Asia/Tokyo | Most open stores were online "
+        f"again at {TUE} 00:00 (Asia/Tokyo). {STAY}"
     ),
     (
-        "16:00 Many stores down: group Nord | 6 of 20 open stores (30 %) are down at once, as of "
+        "16:00 Widespread outage: group Nord | 6 of 20 open stores (30 %) were offline at "
         f"{MON} 16:00 UTC. {NO_OWN}"
     ),
     (
-        f"16:30 Over: many stores down in group Nord | As of {MON} 16:30 UTC most open "
-        f"stores are up again. {STAY}"
+        f"16:30 Widespread outage is over: group Nord | Most open stores were online again "
+        f"at {MON} 16:30 UTC. {STAY}"
     ),
     (
-        f"17:00 Up again: store T08 | Store T08 was down from {MON} 20:45 (Asia/Tokyo) to "
-        f"{TUE} 01:45 (Asia/Tokyo). 5 h {LOST}"
+        f"17:00 Back online: store T08 | Store T08 was offline from {MON} 20:45 (Asia/Tokyo) to "
+        f"{TUE} 01:45 (Asia/Tokyo). {LOST} 5 h."
     ),
     (
-        f"17:30 Down: store C03 | Store C03 has been down since {MON} 09:45 "
-        f"(America/Chicago). 105 minutes {SO_FAR}"
+        f"17:30 Offline: store C03 | Store C03 has been offline since {MON} 09:45 "
+        f"(America/Chicago). {SO_FAR} 1 h 45 min."
     ),
     (
-        "17:30 Many stores down: group Nord | 8 of 20 open stores (40 %) are down at once, as of "
+        "17:30 Widespread outage: group Nord | 8 of 20 open stores (40 %) were offline at "
         f"{MON} 17:30 UTC. {NO_OWN}"
     ),
     (
-        f"18:00 Over: many stores down in group Nord | As of {MON} 18:00 UTC most open "
-        f"stores are up again. {STAY}"
+        f"18:00 Widespread outage is over: group Nord | Most open stores were online again "
+        f"at {MON} 18:00 UTC. {STAY}"
     ),
     (
-        f"18:30 Down: store B06 | Store B06 has been down since {MON} 17:45 (Europe/Berlin). "
-        f"105 minutes {SO_FAR}"
+        f"18:30 Offline: store B06 | Store B06 has been offline since {MON} 17:45 (Europe/Berlin). "
+        f"{SO_FAR} 1 h 45 min."
     ),
     (
-        f"18:30 Down: store C04 | Store C04 has been down since {MON} 10:45 "
-        f"(America/Chicago). 105 minutes {SO_FAR}"
+        f"18:30 Offline: store C04 | Store C04 has been offline since {MON} 10:45 "
+        f"(America/Chicago). {SO_FAR} 1 h 45 min."
     ),
     (
-        f"18:30 Down: store C05 | Store C05 has been down since {MON} 10:45 "
-        f"(America/Chicago). 105 minutes {SO_FAR}"
+        f"18:30 Offline: store C05 | Store C05 has been offline since {MON} 10:45 "
+        f"(America/Chicago). {SO_FAR} 1 h 45 min."
     ),
     (
-        f"19:00 Up again: store C05 | Store C05 was down from {MON} 10:45 (America/Chicago) "
-        f"to {MON} 12:45 (America/Chicago). 2 h {LOST}"
+        f"19:00 Back online: store C05 | Store C05 was offline from {MON} 10:45 (America/Chicago) "
+        f"to {MON} 12:45 (America/Chicago). {LOST} 2 h."
     ),
     (
-        f"19:30 Down: store C02 | Store C02 has been down since {MON} 11:45 "
-        f"(America/Chicago). 105 minutes {SO_FAR}"
+        f"19:30 Offline: store C02 | Store C02 has been offline since {MON} 11:45 "
+        f"(America/Chicago). {SO_FAR} 1 h 45 min."
     ),
     (
-        f"20:00 Up again: store C04 | Store C04 was down from {MON} 10:45 (America/Chicago) "
-        f"to {MON} 13:45 (America/Chicago). 3 h {LOST}"
+        f"20:00 Back online: store C04 | Store C04 was offline from {MON} 10:45 (America/Chicago) "
+        f"to {MON} 13:45 (America/Chicago). {LOST} 3 h."
     ),
     (
-        f"20:30 Up again: store C02 | Store C02 was down from {MON} 11:45 (America/Chicago) "
-        f"to {MON} 14:15 (America/Chicago). 2 h 30 min {LOST}"
+        f"20:30 Back online: store C02 | Store C02 was offline from {MON} 11:45 (America/Chicago) "
+        f"to {MON} 14:15 (America/Chicago). {LOST} 2 h 30 min."
     ),
     # By 20:30 it was known that C04 had never been up; it may be told again an hour after 20:00.
     (
-        f"21:00 Down: store C04 | Store C04 has been down since {MON} 10:45 "
-        f"(America/Chicago). 4 h 15 min {SO_FAR}"
+        f"21:00 Offline: store C04 | Store C04 has been offline since {MON} 10:45 "
+        f"(America/Chicago). {SO_FAR} 4 h 15 min."
     ),
     (
-        f"21:00 Down: store C05 | Store C05 has been down since {MON} 13:15 "
-        f"(America/Chicago). 105 minutes {SO_FAR}"
+        f"21:00 Offline: store C05 | Store C05 has been offline since {MON} 13:15 "
+        f"(America/Chicago). {SO_FAR} 1 h 45 min."
     ),
     (
-        f"21:30 Up again: store C05 | Store C05 was down from {MON} 13:15 (America/Chicago) "
-        f"to {MON} 15:15 (America/Chicago). 2 h {LOST}"
+        f"21:30 Back online: store C05 | Store C05 was offline from {MON} 13:15 (America/Chicago) "
+        f"to {MON} 15:15 (America/Chicago). {LOST} 2 h."
     ),
     (
-        f"22:00 Silent: store C06 | Store C06 has not been polled since {MON} 09:30 "
-        "(America/Chicago), for 6 h 30 min of business time."
+        f"22:00 No data: store C06 | Nothing was received from store C06 since {MON} 09:30 "
+        "(America/Chicago). Opening hours without data: 6 h 30 min."
     ),
     (
-        f"23:00 Up again: store C04 | Store C04 was down from {MON} 10:45 (America/Chicago) "
-        f"to {MON} 16:45 (America/Chicago). 6 h {LOST}"
+        f"23:00 Back online: store C04 | Store C04 was offline from {MON} 10:45 (America/Chicago) "
+        f"to {MON} 16:45 (America/Chicago). {LOST} 6 h."
     ),
     (
-        f"23:00 Up again: store T02 | Store T02 was down from {MON} 14:45 (Asia/Tokyo) to "
-        f"{TUE} 07:45 (Asia/Tokyo). 17 h {LOST}"
+        f"23:00 Back online: store T02 | Store T02 was offline from {MON} 14:45 (Asia/Tokyo) to "
+        f"{TUE} 07:45 (Asia/Tokyo). {LOST} 17 h."
     ),
     (
-        "23:30 Polled again: store C06 | Store C06 was silent; its last poll is of "
+        "23:30 Data again: store C06 | Data from store C06 is received again. Last check: "
         f"{MON} 17:30 (America/Chicago)."
     ),
     # Up since 22:00, when it was closed: told when it opens.
     (
-        f"31:00 Up again: store B06 | Store B06 was down from {MON} 17:45 (Europe/Berlin) to "
-        f"{MON} 22:45 (Europe/Berlin). 2 h 15 min {LOST}"
+        f"31:00 Back online: store B06 | Store B06 was offline from {MON} 17:45 (Europe/Berlin) to "
+        f"{MON} 22:45 (Europe/Berlin). {LOST} 2 h 15 min."
     ),
     (
-        f"31:30 Down: store B05 | Store B05 has been down since {MON} 18:45 (Europe/Berlin). "
-        f"105 minutes {SO_FAR}"
+        f"31:30 Offline: store B05 | Store B05 has been offline since {MON} 18:45 (Europe/Berlin). "
+        f"{SO_FAR} 1 h 45 min."
     ),
     (
-        f"32:30 Up again: store B05 | Store B05 was down from {MON} 18:45 (Europe/Berlin) to "
-        f"{TUE} 09:15 (Europe/Berlin). 2 h 30 min {LOST}"
+        f"32:30 Back online: store B05 | Store B05 was offline from {MON} 18:45 (Europe/Berlin) to "
+        f"{TUE} 09:15 (Europe/Berlin). {LOST} 2 h 30 min."
     ),
 ]
 

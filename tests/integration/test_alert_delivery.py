@@ -67,7 +67,7 @@ def test_a_message_is_sent_once(database_url: str, receiver: Receiver) -> None:
     assert deliver(database_url, receiver.url) == (1, 0)
     assert not is_due(database_url)
     assert deliver(database_url, receiver.url, minutes=100) == (0, 0)
-    assert receiver.titles == ["Down: store A"]
+    assert receiver.titles == ["Offline: store A"]
     assert states(database_url) == ["opened sent, 1"]
 
 
@@ -87,7 +87,7 @@ def test_a_message_that_is_refused_is_sent_again_later(
     receiver.status = 200
     assert deliver(database_url, receiver.url, minutes=3) == (1, 0)
     assert states(database_url) == ["opened sent, 3"]
-    assert receiver.titles == ["Down: store A"]
+    assert receiver.titles == ["Offline: store A"]
 
 
 def test_tries_end(database_url: str, receiver: Receiver) -> None:
@@ -125,7 +125,7 @@ def test_the_closing_waits_until_the_opening_was_told(
     assert deliver(database_url, receiver.url, minutes=0.5) == (0, 0)
     receiver.status = 200
     assert deliver(database_url, receiver.url, minutes=1) == (2, 0)
-    assert receiver.titles == ["Down: store A", "Up again: store A"]
+    assert receiver.titles == ["Offline: store A", "Back online: store A"]
 
 
 def test_a_message_for_an_address_that_was_taken_out_of_the_settings_fails(
@@ -156,7 +156,7 @@ def test_a_crash_between_sending_and_recording_sends_twice_at_most(
     crash()
     assert deliver(database_url, receiver.url, minutes=12) == (0, 0)
     assert states(database_url) == ["opened failed, 2"]
-    assert receiver.titles == ["Down: store A"] * 2
+    assert receiver.titles == ["Offline: store A"] * 2
 
 
 class TestApi:

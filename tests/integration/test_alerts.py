@@ -90,12 +90,12 @@ def test_a_store_that_is_down_for_long_opens_an_alert_and_closes_it_again(
     bodies = fetch(watched_url, "SELECT body FROM alert_deliveries ORDER BY delivery_id")
     assert [row["body"] for row in bodies] == [
         (
-            "Store A has been down since Mon 23 Jan 2023 03:30 (America/Chicago). 2 h 30 min of "
-            "business time are lost so far.\nhttps://storemon.example/store/A"
+            "Store A has been offline since Mon 23 Jan 2023 03:30 (America/Chicago). "
+            "Opening hours lost so far: 2 h 30 min.\nhttps://storemon.example/store/A"
         ),
         (
-            "Store A was down from Mon 23 Jan 2023 03:30 (America/Chicago) to "
-            "Mon 23 Jan 2023 06:30 (America/Chicago). 3 h of business time were lost.\nhttps://storemon.example/store/A"
+            "Store A was offline from Mon 23 Jan 2023 03:30 (America/Chicago) to "
+            "Mon 23 Jan 2023 06:30 (America/Chicago). Opening hours lost: 3 h.\nhttps://storemon.example/store/A"
         ),
     ]
 
@@ -119,7 +119,7 @@ def test_the_first_look_records_what_is_wrong_and_tells_nobody(database_url: str
     load(database_url, "A 10:00 up", "B 10:00 down", "B 12:00 down")
     look(database_url, "12:01")
     assert recorded(database_url) == ["down A up again", "down B open"]
-    assert titles(database_url) == ["Down: store B"]
+    assert titles(database_url) == ["Offline: store B"]
 
 
 def test_what_is_wrong_while_a_store_is_closed_at_the_first_look_is_no_news_when_it_opens(
@@ -163,7 +163,7 @@ def test_a_store_that_was_never_down_by_what_is_known_now_is_taken_back(watched_
     assert alert["ending"] == "taken back"
     # The newest poll is of 09:00 again; nothing is closed before it was opened.
     assert alert["closed_at"] == alert["opened_at"] == at("12:00")
-    assert titles(watched_url) == ["Down: store A", "Taken back: store A"]
+    assert titles(watched_url) == ["Offline: store A", "Correction: store A"]
 
 
 def test_a_store_that_is_not_polled_any_more_is_lost_sight_of(watched_url: str) -> None:
@@ -202,7 +202,7 @@ def test_a_silent_store_is_reported_until_it_is_polled(watched_url: str) -> None
     load(watched_url, "A 16:00 up")
     look(watched_url, "16:01")
     assert recorded(watched_url) == ["silent A polled again"]
-    assert titles(watched_url) == ["Silent: store A", "Polled again: store A"]
+    assert titles(watched_url) == ["No data: store A", "Data again: store A"]
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ class TestSources:
         load(database_url, *(f"S{number} 08:00 up" for number in range(30)))
         self.keep_watching(database_url, "08:00", "20:00")
         assert recorded(database_url) == ["source store_status open"]
-        assert titles(database_url) == ["Not refreshed: polls"]
+        assert titles(database_url) == ["Data feed late: store checks"]
         load(database_url, *(f"S{number} 20:00 up" for number in range(30)))
         look(database_url, "20:01")
         assert recorded(database_url) == ["source store_status refreshed again"]
@@ -356,7 +356,7 @@ def test_closed_alerts_go_with_the_reports_and_open_ones_stay(watched_url: str) 
     dropped = drop_old_data(watched_url, keep_polls=900 * days, keep_reports=5 * days)
     assert dropped.alerts == 1
     assert recorded(watched_url) == ["down B open"]
-    assert titles(watched_url) == ["Down: store B"]
+    assert titles(watched_url) == ["Offline: store B"]
 
 
 class TestSensor:
@@ -395,10 +395,10 @@ class TestSensor:
         self.watch(instance, database_url)
         load(database_url, "A 09:00 down", "A 11:00 down")
         assert self.tick(instance, database_url) == "ran"
-        assert receiver.titles == ["Down: store A"]
+        assert receiver.titles == ["Offline: store A"]
         load(database_url, "A 12:00 up")
         assert self.tick(instance, database_url) == "ran"
-        assert receiver.titles == ["Down: store A", "Up again: store A"]
+        assert receiver.titles == ["Offline: store A", "Back online: store A"]
 
     def test_the_sensor_itself_opens_and_sends_nothing(
         self, instance: dg.DagsterInstance, receiver: Receiver, database_url: str
@@ -445,7 +445,7 @@ class TestSensor:
         assert self.tick(instance, database_url).startswith("nothing has changed")
         instance.delete_run(run.run_id)
         assert self.tick(instance, database_url) == "ran"
-        assert receiver.titles == ["Down: store A"]
+        assert receiver.titles == ["Offline: store A"]
 
     def test_the_settings_are_its_rules(
         self,
