@@ -223,25 +223,7 @@ def test_every_number_of_now_is_the_json_s(site: Site) -> None:
         up, down = now["standing"]["up"], now["standing"]["down"]
         online = f"{100 * up // (up + down)} % of stores that should be open"
         expect(page.locator(".standing.up .more")).to_have_text(online)
-        for number, (window, share) in enumerate(now["windows"].items()):
-            shown = page.locator(".share").nth(number)
-            change = points(share)
-            if change is None:
-                text = f"no earlier {window} to compare with yet"
-            elif change == "no change":
-                text = change
-            else:
-                before = {"hour": "hour", "day": "24 hours", "week": "week"}[window]
-                sign, size = change.split()
-                word = {"▼": "down", "▲": "up"}[sign]
-                start = f"{percent(share['previous_percent'])} the {before} before"
-                text = f"{sign} {word} {size} points from {start}"
-            expect(shown.locator(".change")).to_have_text(text)
-            low, high = whole_percents(share)
-            covered = share["observed_us"] * 100 // share["business_us"]
-            expect(shown.locator(".note")).to_have_text(
-                f"between {low} % and {high} %; our checks cover {covered} % of the time"
-            )
+        _check_shares(page, now)
         cells = [texts(page, f"#stores tbody tr td:nth-child({n})") for n in range(1, 9)]
         for row, store in enumerate(stores):
             assert cells[0][row].startswith(called(store))
@@ -296,6 +278,28 @@ def test_every_number_of_now_is_the_json_s(site: Site) -> None:
             for day in reversed(days)
             if day["uptime_percent"] is not None
         ]
+
+
+def _check_shares(page: Page, now: dict[str, Any]) -> None:
+    for number, (window, share) in enumerate(now["windows"].items()):
+        shown = page.locator(".share").nth(number)
+        change = points(share)
+        if change is None:
+            text = f"no earlier {window} to compare with yet"
+        elif change == "no change":
+            text = change
+        else:
+            before = {"hour": "hour", "day": "24 hours", "week": "week"}[window]
+            sign, size = change.split()
+            word = {"▼": "down", "▲": "up"}[sign]
+            start = f"{percent(share['previous_percent'])} the {before} before"
+            text = f"{sign} {word} {size} points from {start}"
+        expect(shown.locator(".change")).to_have_text(text)
+        low, high = whole_percents(share)
+        covered = share["observed_us"] * 100 // share["business_us"]
+        expect(shown.locator(".note")).to_have_text(
+            f"between {low} % and {high} %; our checks cover {covered} % of the time"
+        )
 
 
 def test_a_group_has_its_own_numbers_list_and_address(site: Site) -> None:
@@ -577,6 +581,62 @@ def test_a_report_is_made_with_progress_and_downloaded(
         _check_group_of_report(client, page)
 
 
+def test_a_report_without_rows_says_so_and_is_not_offered(site: Site) -> None:
+    with visit(site.browser, f"{site.url}/pages/reports") as page:
+        progress = page.locator("#progress")
+        page.get_by_label("Up to").fill("2020-01-25T10:00:00")
+        page.get_by_role("button", name="Request report").click()
+        expect(progress).to_contain_text("Running")
+        make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
+        expect(progress).to_contain_text("No data for that time", timeout=15_000)
+        expect(progress).to_contain_text("8 days up to Jan 25, 2020, 10:00 AM UTC")
+        expect(page.locator("#download")).to_have_count(0)
+        expect(page.locator("#reports tbody")).to_contain_text("No data for that time")
+        expect(page.locator("#reports tbody a")).to_have_count(0)
+
+
+def test_a_request_for_a_report_ends_with_an_error_when_it_fails(site: Site) -> None:
+    context = site.browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site.url}/pages/reports")
+    page.wait_for_selector("body[data-ready]")
+    progress, button = page.locator("#progress"), page.get_by_role("button", name="Request report")
+    page.route("**/trigger_report", lambda route: route.abort())
+    button.click()
+    expect(progress).to_have_text("FailedThe server cannot be reached.")
+    expect(button).to_be_enabled()
+    page.unroute("**/trigger_report")
+    page.get_by_label("Up to").fill("2199-01-01T10:00:00")
+    button.click()
+    expect(progress).to_have_text("FailedPick a time that is not in the future.")
+    context.close()
+
+
+def test_times_and_numbers_are_written_as_in_the_reader_s_browser(site: Site) -> None:
+    context = site.browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(site.url)
+    page.wait_for_selector("body[data-ready]")
+    expect(page.locator("#as-of strong").first).to_have_text("25. Jan. 2023, 18:13 UTC")
+    day = site.get("/fleet/now")["windows"]["day"]["uptime_percent"]
+    shown = page.locator(".share .percent").nth(1)
+    expect(shown).to_have_text(f"{day:.2f} %".replace(".", ","))
+    context.close()
+
+
+def test_now_is_live_while_its_data_is_new(site: Site) -> None:
+    store = site.get("/stores?standing=up")["stores"][0]["store_id"]
+    at_us = int(time.time()) * 1_000_000
+    with bulk_transaction(site.database_url, is_writing_polls=True) as bulk:
+        load_rows(bulk, [(store, at_us, True)], file_path=None)
+    with visit(site.browser, site.url) as page:
+        expect(page.locator(".live.on")).to_have_text("Live")
+        expect(page.locator("#as-of")).not_to_contain_text("ago")
+        last = page.locator("#stores tbody tr").first.locator("td").last
+        page.locator("#stores").get_by_role("button", name="Last check").click()
+        expect(last).to_have_text("0 s ago")
+
+
 def _check_group_of_report(client: httpx.Client, page: Page) -> None:
     """Totals and downloads of one group are those of its stores."""
     (report,) = client.get("/reports").json()["reports"]
@@ -657,9 +717,8 @@ def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(own_site: S
         ]
         names = ("rows_read", "rows_rejected")
         assert all(source["last_looked_at"] for source in health["sources"])
-        looked = [datetime.fromisoformat(source["last_looked_at"]) for source in health["sources"]]
         assert [row[1] for row in shown] == [
-            f"{at:%a}, {at:%b} {at.day}, {at.hour % 12 or 12}:{at:%M} {at:%p} UTC" for at in looked
+            written(source["last_looked_at"]) for source in health["sources"]
         ]
         assert [row[4:] for row in shown] == [
             [

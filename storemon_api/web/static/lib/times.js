@@ -13,22 +13,18 @@ function format(options) {
 
 const MINUTES = { hour: "numeric", minute: "2-digit" };
 const SECONDS = { ...MINUTES, second: "2-digit" };
-const DAY_AND_YEAR = { year: "numeric", month: "short", day: "numeric" };
-const WEEKDAY_AND_DAY = { weekday: "short", month: "short", day: "numeric" };
+const DAY = { year: "numeric", month: "short", day: "numeric" };
 
-// How one zone writes instants: in this year with the weekday, else with the year.
+// How one zone writes instants: "Jan 25, 2023, 5:15 AM EST" in an American browser.
 export function clockIn(timeZone) {
-  const yearOf = (time) => format({ year: "numeric", timeZone }).format(time);
-  const day = (iso) =>
-    yearOf(new Date(iso)) === yearOf(Date.now()) ? WEEKDAY_AND_DAY : DAY_AND_YEAR;
-  const named = { timeZone, timeZoneName: "short" };
+  const named = { ...DAY, timeZone, timeZoneName: "short" };
+  const minutes = format({ ...named, ...MINUTES });
+  const seconds = format({ ...named, ...SECONDS });
   return {
-    at: (iso) => format({ ...day(iso), ...MINUTES, ...named }).format(new Date(iso)),
-    exactly: (iso) => format({ ...day(iso), ...SECONDS, ...named }).format(new Date(iso)),
-    range: (from, to) =>
-      format({ ...day(from), ...MINUTES, ...named }).formatRange(new Date(from), new Date(to)),
-    exactRange: (from, to) =>
-      format({ ...day(from), ...SECONDS, ...named }).formatRange(new Date(from), new Date(to)),
+    at: (iso) => minutes.format(new Date(iso)),
+    exactly: (iso) => seconds.format(new Date(iso)),
+    range: (from, to) => minutes.formatRange(new Date(from), new Date(to)),
+    exactRange: (from, to) => seconds.formatRange(new Date(from), new Date(to)),
   };
 }
 
@@ -37,9 +33,9 @@ export const utc = clockIn("UTC");
 // Local times without a zone, as the API writes the begin of a local day: read as if they were UTC.
 const local = (options, text) =>
   format({ ...options, timeZone: "UTC" }).format(new Date(`${text.slice(0, 19)}Z`));
-export const localDay = (text) => local({ weekday: "short", ...DAY_AND_YEAR }, text);
+export const localDay = (text) => local({ weekday: "short", ...DAY }, text);
 export const localDate = (text) => local({ month: "short", day: "numeric" }, text);
-export const localTime = (text) => local({ ...DAY_AND_YEAR, ...MINUTES }, text);
+export const localTime = (text) => local({ ...DAY, ...MINUTES }, text);
 
 // The time of day that is so many minutes after midnight: "9:00 AM".
 export function timeOfDay(minutes) {

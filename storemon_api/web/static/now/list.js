@@ -110,7 +110,7 @@ function columns(asOf) {
     })),
     {
       ...sortable("Last check", "last_poll"),
-      class: "number",
+      class: "last-check",
       label: "last check",
       cell: (store) => lastCheck(store, asOf),
     },
