@@ -211,7 +211,7 @@ def test_now_shows_the_numbers_of_the_json(site: Site) -> None:
         ]
 
 
-def test_every_number_of_now_is_the_json_s(site: Site) -> None:
+def test_every_number_of_now_equals_the_json(site: Site) -> None:
     now = site.get("/fleet/now")
     stores = site.get("/stores?sort=uptime_day&order=asc&limit=50")["stores"]
     as_of = datetime.fromisoformat(now["as_of"])
@@ -404,7 +404,7 @@ def stores_site(
         yield Site(str(client.base_url), client, chromium, database_url)
 
 
-def test_every_number_of_a_store_is_the_json_s(stores_site: Site) -> None:
+def test_every_number_of_a_store_equals_the_json(stores_site: Site) -> None:
     site = stores_site
     found = site.get("/stores?sort=downtime_week&order=desc&limit=1000")["stores"]
     closed = {one["store_id"] for one in site.get("/closures")["closures"]}
@@ -800,7 +800,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site: Site) ->
         assert all(after >= before - 12 for before, after in pairwise(tops))
 
 
-def test_a_store_without_a_poll_and_an_unknown_one_say_so(site: Site) -> None:
+def test_the_pages_of_a_silent_and_of_an_unknown_store_say_so(site: Site) -> None:
     silent = site.get("/stores?standing=silent")["stores"][0]["store_id"]
     with visit(site.browser, f"{site.url}/store/{silent}") as page:
         expect(page.locator("#figures")).to_contain_text("nothing received for 8 days")

@@ -117,7 +117,9 @@ def is_alive(process: psutil.Process) -> bool:
     return False
 
 
-def test_what_a_killed_supervisor_leaves_is_ended_and_its_reports_remain(service: Service) -> None:
+def test_leftovers_of_a_killed_supervisor_are_ended_and_its_reports_remain(
+    service: Service,
+) -> None:
     report_id = service.finish_report()["report_id"]
     csv = service.api.get(f"/reports/{report_id}.csv").content
     # As the worker of a run: it has the mark, and nothing ends it when its parent dies.

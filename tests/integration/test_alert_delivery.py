@@ -115,7 +115,7 @@ def test_one_address_that_fails_holds_up_no_other(database_url: str, receiver: R
     assert deliver(database_url, NOWHERE, receiver.url) == (0, 1)
 
 
-def test_the_closing_waits_until_the_opening_was_told(
+def test_the_resolved_message_waits_for_the_firing_one(
     database_url: str, receiver: Receiver
 ) -> None:
     alarm(database_url, receiver.url)
@@ -203,7 +203,7 @@ class TestApi:
         assert client.get("/alerts", params={"kind": "nonsense"}).status_code == 422
         assert client.get("/alerts", params={"store_id": "\0"}).status_code == 422
 
-    def test_a_key_of_some_stores_gets_their_alerts_alone(
+    def test_a_key_of_some_stores_reads_only_their_alerts(
         self, client: httpx.Client, database_url: str
     ) -> None:
         execute(
@@ -234,7 +234,7 @@ class TestApi:
         assert 'storemon_unsent_alert_messages{state="failed"} 0.0' in metrics
 
 
-def test_nobody_waits_for_apprise_who_sends_nothing() -> None:
+def test_apprise_is_imported_only_to_send() -> None:
     code = (
         "import sys, storemon_api.app, storemon_pipeline.commands.cli;"
         "import storemon_pipeline.definitions;"

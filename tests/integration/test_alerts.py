@@ -113,7 +113,7 @@ def test_no_store_is_judged_while_a_refresh_is_loading(watched_url: str) -> None
     assert look(watched_url, "12:02").opened == 1
 
 
-def test_the_first_look_records_what_is_wrong_and_tells_nobody(database_url: str) -> None:
+def test_the_first_evaluation_records_what_is_wrong_and_notifies_nobody(database_url: str) -> None:
     load(database_url, "A 01:00 up", "A 02:00 down", "A 09:00 down", "B 01:00 up", "B 09:00 up")
     look(database_url, "09:01")
     load(database_url, "A 10:00 up", "B 10:00 down", "B 12:00 down")
@@ -122,7 +122,7 @@ def test_the_first_look_records_what_is_wrong_and_tells_nobody(database_url: str
     assert titles(database_url) == ["Offline: store B"]
 
 
-def test_what_is_wrong_while_a_store_is_closed_at_the_first_look_is_no_news_when_it_opens(
+def test_an_outage_of_a_closed_store_at_the_first_evaluation_is_no_news_when_it_opens(
     database_url: str,
 ) -> None:
     load(database_url, "A 08:00 up", "A 09:00 down", "A 15:00 down", "A 20:00 down")
@@ -137,7 +137,7 @@ def test_what_is_wrong_while_a_store_is_closed_at_the_first_look_is_no_news_when
     assert titles(database_url) == []
 
 
-def test_without_an_address_alerts_are_recorded_and_stay_untold(watched_url: str) -> None:
+def test_without_an_address_alerts_are_recorded_and_not_notified(watched_url: str) -> None:
     load(watched_url, "A 10:00 down", "A 12:00 down")
     look(watched_url, "12:01", notification=SILENT_NOTICE)
     load(watched_url, "A 13:00 up")
@@ -153,7 +153,9 @@ def test_every_address_gets_its_own_message(watched_url: str) -> None:
     assert [row["target"] for row in rows] == ["slack", "slack (2)"]
 
 
-def test_a_store_that_was_never_down_by_what_is_known_now_is_taken_back(watched_url: str) -> None:
+def test_an_alert_is_taken_back_when_undoing_a_load_shows_the_store_was_never_down(
+    watched_url: str,
+) -> None:
     load(watched_url, "A 10:00 down", "A 12:00 down", file_path="wrong.csv")
     look(watched_url, "12:01")
     (wrong,) = fetch(watched_url, "SELECT load_id FROM loads WHERE file_path = 'wrong.csv'")
@@ -186,7 +188,7 @@ def test_a_store_that_was_never_seen_active_is_down_since_its_first_poll(watched
     assert alert == {"since": at("10:00"), "ending": "up again", "lost_us": 150 * 60_000_000}
 
 
-def test_a_source_that_is_late_before_there_are_stores_tells_nobody(database_url: str) -> None:
+def test_a_source_that_is_late_before_there_are_stores_notifies_nobody(database_url: str) -> None:
     execute(database_url, "INSERT INTO source_looks VALUES ('closures', '2023-01-23 08:00Z')")
     for minute in range(0, 240, 10):
         look(database_url, f"{8 + minute // 60:02}:{minute % 60:02}")
@@ -243,7 +245,7 @@ def test_business_time_is_counted_as_it_elapses_when_clocks_change(
     assert alert["lost_us"] == 120 * 60_000_000
 
 
-def test_what_was_up_by_night_is_told_when_the_store_opens(database_url: str) -> None:
+def test_an_alert_of_the_night_is_notified_when_the_store_opens(database_url: str) -> None:
     load(database_url, "A 08:00 up")
     load_zones(database_url, "A,UTC")
     load_hours(database_url, *(f"A,{day},08:00,18:00" for day in range(7)))
@@ -481,7 +483,7 @@ def test_an_evaluation_is_due_once_a_source_is_late(database_url: str) -> None:
     assert not is_due("11:02")
 
 
-def test_now_is_told_in_utc_whatever_the_server_s_zone(watched_url: str) -> None:
+def test_now_is_in_utc_whatever_the_zone_of_the_server(watched_url: str) -> None:
     look(watched_url, "09:02")
     (row,) = fetch(watched_url, "SELECT looked_at FROM alert_watch")
     assert row["looked_at"] == datetime(2023, 1, 23, 9, 2, tzinfo=UTC)

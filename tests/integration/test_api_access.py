@@ -108,7 +108,7 @@ def test_while_no_key_exists_this_machine_needs_none(client: httpx.Client) -> No
     assert client.post("/trigger_report").status_code == 200
 
 
-def test_from_the_first_key_on_everyone_needs_one(client: httpx.Client, database_url: str) -> None:
+def test_once_a_key_exists_everyone_needs_one(client: httpx.Client, database_url: str) -> None:
     key = make_key(database_url, Scope.TRIGGER)
     eventually(lambda: client.post("/trigger_report").status_code == 401)
     refused = client.post("/trigger_report")
@@ -224,7 +224,7 @@ def test_a_key_with_the_right_id_and_another_secret_is_wrong(
         (Scope.ADMIN, [200, 404, 200, 200]),
     ],
 )
-def test_a_key_does_what_its_scope_says(
+def test_a_key_may_do_what_its_scope_allows(
     client: httpx.Client, database_url: str, scope: Scope, expected: list[int]
 ) -> None:
     key = make_key(database_url, scope)
@@ -237,7 +237,7 @@ def test_a_key_does_what_its_scope_says(
     assert [answer.status_code for answer in answers] == expected
 
 
-def test_a_refusal_does_not_tell_what_exists(client: httpx.Client, database_url: str) -> None:
+def test_a_refusal_does_not_reveal_what_exists(client: httpx.Client, database_url: str) -> None:
     admin = make_key(database_url, Scope.ADMIN)
     ingest = make_key(database_url, Scope.INGEST, stores={"alpha"})
     report_id = finished_report(database_url, client, admin)
@@ -298,7 +298,7 @@ def test_a_key_of_some_stores_is_refused_where_nothing_is_kept_by_store(
     assert client.get("/metrics", headers=key).status_code == 403
 
 
-def test_a_key_of_some_stores_speaks_of_no_other(
+def test_a_key_of_some_stores_is_limited_to_them(
     client: httpx.Client, database_url: str, engine: sa.Engine
 ) -> None:
     key = make_key(database_url, Scope.ADMIN, stores={"alpha"})
@@ -388,7 +388,7 @@ def test_a_proxy_in_front_does_not_make_others_local(client: httpx.Client) -> No
     ("address", "status"),
     [("127.0.0.1", 404), ("::1", 404), ("::ffff:127.0.0.1", 404), ("192.0.2.7", 401), ("", 401)],
 )
-def test_without_keys_nobody_else_is_answered_wherever_the_api_listens(
+def test_without_keys_other_machines_are_refused_wherever_the_api_listens(
     app: FastAPI, address: str, status: int
 ) -> None:
     async def ask() -> httpx.Response:
@@ -409,7 +409,7 @@ def test_a_browser_that_kept_a_key_does_not_use_it_for_another_site(
     assert answer.status_code == 403
 
 
-def test_a_browser_is_asked_for_a_key(client: httpx.Client, database_url: str) -> None:
+def test_a_browser_asks_for_a_key(client: httpx.Client, database_url: str) -> None:
     make_key(database_url)
     eventually(lambda: client.get("/metrics").status_code == 401)
     for headers in ({"Accept": "text/html,*/*"}, {"X-Requested-With": "storemon"}):
@@ -417,7 +417,7 @@ def test_a_browser_is_asked_for_a_key(client: httpx.Client, database_url: str) -
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
 
 
-def test_nobody_is_let_in_before_the_keys_could_be_read() -> None:
+def test_nobody_has_access_before_the_keys_could_be_read() -> None:
     with serve(NO_DATABASE) as client:
         assert client.get("/metrics").status_code == 503
         assert client.get("/nowhere").status_code == 503
@@ -449,7 +449,7 @@ def test_a_body_larger_than_anything_takes_is_413(database_url: str, address: st
         assert client.post(address, content=b" " * 1_000).status_code != 413
 
 
-def test_who_triggered_and_pushed_and_changed_keys_stands_in_the_audit_table(
+def test_the_audit_table_names_the_callers_of_triggers_pushes_and_changed_keys(
     client: httpx.Client, database_url: str, engine: sa.Engine
 ) -> None:
     token = new_key(database_url, Scope.ADMIN)

@@ -99,7 +99,7 @@ def test_readiness_waits_for_the_first_refresh(database_url: str, engine: sa.Eng
 @pytest.mark.parametrize(
     ("seconds_ago", "is_run"), [(None, False), (20, True), (100, True), (150, False)]
 )
-def test_schedules_that_are_not_run_are_told_of_and_keep_nothing_from_being_served(
+def test_schedules_that_do_not_run_are_a_warning_and_the_api_stays_ready(
     database_url: str, engine: sa.Engine, seconds_ago: float | None, *, is_run: bool
 ) -> None:
     refresh(engine)
@@ -140,7 +140,7 @@ def test_a_report_that_waits_for_long_is_a_warning(
     assert ("the oldest request has waited for" in warnings.get("reports", "")) is is_late
 
 
-def test_without_dagster_it_is_not_known_that_schedules_are_run(client: httpx.Client) -> None:
+def test_without_dagster_it_is_unknown_whether_schedules_run(client: httpx.Client) -> None:
     assert "storemon_schedules_running 0.0" in client.get("/metrics").text
     finding = examine_schedules(Settings(dagster_port=1))
     assert finding.verdict is Verdict.WARNING

@@ -83,7 +83,7 @@ def test_a_run_says_that_it_was_launched_for_requests(
     assert [REQUESTED_TAG in tags for tags in dagster.tags.values()] == [True]
 
 
-def test_a_report_asked_for_after_a_run_began_to_read_gets_a_second_run_and_no_third(
+def test_a_report_requested_after_a_run_began_to_read_gets_a_second_run_and_no_third(
     engine: sa.Engine, dagster: DagsterStandIn
 ) -> None:
     with dispatching(engine, dagster) as dispatcher:

@@ -75,7 +75,7 @@ def client(database_url: str) -> Iterator[httpx.Client]:
 @pytest.mark.parametrize(
     "cases_per_operation", [8, pytest.param(150, id="thousands", marks=pytest.mark.slow)]
 )
-def test_every_answer_is_one_that_the_description_declares(
+def test_every_response_is_one_that_the_openapi_document_declares(
     client: httpx.Client, cases_per_operation: int
 ) -> None:
     schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
@@ -327,7 +327,7 @@ def test_a_row_nested_as_deeply_as_json_is_read_is_a_rejected_row(client: httpx.
     assert response.json()["rejected"][0]["text"] == line
 
 
-def test_who_never_finishes_the_head_of_a_request_is_hung_up_on(database_url: str) -> None:
+def test_a_client_that_never_finishes_a_request_head_is_disconnected(database_url: str) -> None:
     class VeryImpatient(ClientTimeoutProtocol):
         head_seconds = 0.4
 
@@ -366,7 +366,9 @@ def request_of(path: str) -> bytes:
 LONG_CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(2_000_000))
 
 
-def test_who_never_reads_an_answer_is_hung_up_on(database_url: str, engine: sa.Engine) -> None:
+def test_a_client_that_never_reads_its_response_is_disconnected(
+    database_url: str, engine: sa.Engine
+) -> None:
     report_id = complete_report(engine, LONG_CSV, chunk_bytes=1_000_000)
     with serve(database_url, protocol=QuicklyBored) as client:
         with connect(client, receive_buffer=4_096) as connection:
@@ -379,7 +381,9 @@ def test_who_never_reads_an_answer_is_hung_up_on(database_url: str, engine: sa.E
         assert client.get("/healthz").status_code == 200
 
 
-def test_who_reads_slowly_gets_all_of_an_response(database_url: str, engine: sa.Engine) -> None:
+def test_a_client_that_reads_slowly_gets_the_whole_response(
+    database_url: str, engine: sa.Engine
+) -> None:
     report_id = complete_report(engine, LONG_CSV, chunk_bytes=1_000_000)
     with (
         serve(database_url, protocol=QuicklyBored) as client,

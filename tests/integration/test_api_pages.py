@@ -34,7 +34,7 @@ def test_the_id_of_a_store_cannot_break_out_of_its_page(database_url: str) -> No
         assert "<script>alert" not in page.text
 
 
-def test_data_health_tells_of_loads_rejected_rows_and_what_stores_lack(
+def test_data_health_lists_loads_rejected_rows_and_missing_information(
     database_url: str,
 ) -> None:
     load(database_url, "A 09:00 up", "B 09:30 down")
@@ -96,7 +96,7 @@ def test_reports_are_listed_with_the_newest_request_first(
         assert second["total"] == 3
 
 
-def test_static_files_are_asked_about_each_time(database_url: str) -> None:
+def test_static_files_are_revalidated_each_time(database_url: str) -> None:
     with serve(database_url) as client:
         answer: httpx.Response = client.get("/static/style.css")
         assert answer.headers["Cache-Control"] == "no-cache"

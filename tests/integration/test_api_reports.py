@@ -106,7 +106,7 @@ def test_an_as_of_may_be_any_instant_of_the_past(
         assert client.get(query(response.json()["report_id"])).json()["status"] == "Running"
 
 
-def test_a_complete_report_is_a_csv_for_who_asks_by_query(
+def test_a_complete_report_is_a_csv_in_the_query_form(
     client: httpx.Client, engine: sa.Engine
 ) -> None:
     report_id = complete_report(engine, CSV)
@@ -126,7 +126,7 @@ def test_a_complete_report_is_a_csv_for_who_asks_by_query(
 
 @pytest.mark.parametrize("accept", ["application/json", "application/json, text/plain, */*"])
 @pytest.mark.parametrize("shape", ["/get_report?report_id={}", "/get_report/{}"])
-def test_a_complete_report_is_the_status_resource_for_who_asks_for_json(
+def test_a_complete_report_is_the_status_resource_when_json_is_accepted(
     client: httpx.Client, engine: sa.Engine, accept: str, shape: str
 ) -> None:
     report_id = complete_report(engine, CSV)
@@ -152,7 +152,7 @@ def test_a_complete_report_is_the_status_resource_for_who_asks_for_json(
     assert client.get(body["report_url"]).content == CSV
 
 
-def test_the_path_form_is_json_even_for_who_wants_a_csv(
+def test_the_path_form_is_json_even_when_a_csv_is_accepted(
     client: httpx.Client, engine: sa.Engine
 ) -> None:
     report_id = complete_report(engine, CSV)
@@ -160,7 +160,7 @@ def test_the_path_form_is_json_even_for_who_wants_a_csv(
     assert response.json()["status"] == "Complete"
 
 
-def test_the_query_form_is_a_csv_for_who_takes_both_alike(
+def test_the_query_form_is_a_csv_when_both_are_accepted_alike(
     client: httpx.Client, engine: sa.Engine
 ) -> None:
     report_id = complete_report(engine, CSV)
@@ -168,7 +168,7 @@ def test_the_query_form_is_a_csv_for_who_takes_both_alike(
     assert client.get(query(report_id), headers=headers).content == CSV
 
 
-def test_a_running_report_is_a_status_resource_for_who_asks_for_json(
+def test_a_running_report_is_a_status_resource_when_json_is_accepted(
     client: httpx.Client, engine: sa.Engine
 ) -> None:
     report_id = waiting_report(engine)
@@ -190,7 +190,7 @@ def test_a_running_report_has_no_csv_yet(client: httpx.Client, engine: sa.Engine
 
 @pytest.mark.parametrize("shape", ["/get_report?report_id={}", "/get_report/{}"])
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])
-def test_a_failed_report_is_200_with_the_reason_wherever_a_status_is_asked_for(
+def test_a_failed_report_is_200_with_its_reason_in_every_status_response(
     client: httpx.Client, engine: sa.Engine, shape: str, accept: str
 ) -> None:
     report_id = failed_report(engine, WHY)
@@ -201,9 +201,7 @@ def test_a_failed_report_is_200_with_the_reason_wherever_a_status_is_asked_for(
     assert body == {"report_id": report_id, "status": "Failed", "error": WHY}
 
 
-def test_a_failed_report_is_told_to_api_clients_in_their_words(
-    client: httpx.Client, engine: sa.Engine
-) -> None:
+def test_a_failed_report_has_the_words_of_the_api(client: httpx.Client, engine: sa.Engine) -> None:
     report_id = failed_report(engine, WHY)
     response = client.get(f"/api/get_report?report_id={report_id}")
     assert response.status_code == 200
@@ -257,7 +255,9 @@ def test_an_unknown_report_is_404_and_an_expired_one_410(
 @pytest.mark.parametrize(
     "shape", ["/reports/{}.csv", "/get_report?report_id={}", "/api/get_report?report_id={}"]
 )
-def test_who_has_the_csv_is_told_so(client: httpx.Client, engine: sa.Engine, shape: str) -> None:
+def test_a_client_that_has_the_csv_gets_304(
+    client: httpx.Client, engine: sa.Engine, shape: str
+) -> None:
     address = shape.format(complete_report(engine, CSV))
     first = client.get(address)
     entity_tag = first.headers["ETag"]

@@ -235,7 +235,7 @@ def limited_to(stores: set[str], everyone: Side) -> Side:
     return limited
 
 
-def test_a_key_of_some_stores_is_told_what_there_were_to_tell_without_the_others(
+def test_a_key_of_some_stores_reads_what_it_would_if_no_others_existed(
     sides: Sides,
 ) -> None:
     limited, everyone, alone = sides
@@ -304,7 +304,7 @@ def test_news_come_to_it_without_the_number_of_loads(sides: Sides) -> None:
     assert first_event(everyone)["load_id"] > 0
 
 
-def test_its_answers_are_kept_by_nobody_else(sides: Sides) -> None:
+def test_its_responses_are_cached_by_nobody_else(sides: Sides) -> None:
     limited, everyone, _ = sides
     for address in ADDRESSES:
         answer = limited.ask(address)
@@ -323,7 +323,7 @@ def test_its_answers_are_kept_by_nobody_else(sides: Sides) -> None:
             assert again.status_code == status, form
 
 
-def test_a_key_of_stores_that_nobody_knows_is_told_of_none(sides: Sides) -> None:
+def test_a_key_of_unknown_stores_reads_of_no_store(sides: Sides) -> None:
     ghost = limited_to({"ghost"}, sides[1])
     for address in ADDRESSES:
         if address != "/stores/own-1":

@@ -51,7 +51,7 @@ def served(databases: Databases, request: pytest.FixtureRequest) -> Iterator[Ser
             yield Served(client, inputs, max(poll.polled_at for poll in inputs.polls))
 
 
-def test_every_number_of_stores_and_fleet_is_the_reference_s(served: Served) -> None:
+def test_every_number_of_stores_and_fleet_equals_the_reference(served: Served) -> None:
     report = oracle.make_report(served.inputs, as_of=served.as_of)
     stores = served.get("/stores")["stores"]
     assert [store["store_id"] for store in stores] == list(ZONES)
@@ -78,7 +78,7 @@ def test_every_number_of_stores_and_fleet_is_the_reference_s(served: Served) -> 
 
 
 @pytest.mark.parametrize("policy", ["nearest", "previous"])
-def test_the_ledger_of_a_past_instant_sums_to_the_reference_s_figure(
+def test_the_ledger_of_a_past_instant_sums_to_the_figure_of_the_reference(
     served: Served, policy: oracle.Policy
 ) -> None:
     rng = random.Random(policy)  # noqa: S311 - a test's dice
@@ -106,7 +106,7 @@ def test_the_ledger_of_a_past_instant_sums_to_the_reference_s_figure(
                     assert before["end"] == after["start"]
 
 
-def test_totals_of_now_are_the_reference_s_sums_and_so_is_the_period_before(
+def test_totals_of_now_and_of_the_period_before_are_sums_of_the_reference(
     served: Served,
 ) -> None:
     report = oracle.make_report(served.inputs, as_of=served.as_of)
@@ -184,7 +184,7 @@ def assert_amounts(row: dict[str, Any], amounts: oracle_history.Amounts) -> None
     assert row["uptime_percent"] == floored(amounts.up, amounts.up + amounts.down)
 
 
-def test_hours_are_the_reference_s_and_a_repeated_hour_is_two_rows(served: Served) -> None:
+def test_hours_equal_the_reference_and_a_repeated_hour_is_two_rows(served: Served) -> None:
     end = served.as_of
     start = end - timedelta(days=9)
     for store_id in ZONES:
@@ -220,7 +220,7 @@ def test_hours_are_the_reference_s_and_a_repeated_hour_is_two_rows(served: Serve
 
 
 @pytest.mark.parametrize("by", ["day", "week", "month"])
-def test_history_of_random_periods_is_the_reference_s(
+def test_history_of_random_periods_equals_the_reference(
     served: Served, by: oracle_history.Period
 ) -> None:
     rng = random.Random(by)  # noqa: S311 - a test's dice
@@ -255,7 +255,7 @@ def test_hours_of_a_store_and_of_the_fleet_sum_to_the_days(served: Served) -> No
 
 
 @pytest.mark.parametrize("by", ["day", "week", "month"])
-def test_the_fleet_s_history_is_the_reference_s_sums(
+def test_the_history_of_the_fleet_is_the_sum_of_the_reference(
     served: Served, by: oracle_history.Period
 ) -> None:
     sums: dict[tuple[str, str | None], oracle_history.Amounts] = {}
@@ -280,7 +280,7 @@ def test_the_fleet_s_history_is_the_reference_s_sums(
     }
 
 
-def test_the_fleet_s_hours_are_the_reference_s_sums(served: Served) -> None:
+def test_the_hours_of_the_fleet_are_sums_of_the_reference(served: Served) -> None:
     changes = {3: datetime(2023, 3, 12, tzinfo=UTC), 11: datetime(2023, 11, 5, tzinfo=UTC)}
     begin = changes[served.as_of.month]
     end = begin + timedelta(hours=30)
@@ -310,7 +310,7 @@ def test_the_fleet_s_days_are_the_sums_of_the_stores_days(served: Served) -> Non
     assert {row["group"] for row in east} == {"East", None}
 
 
-def test_incidents_are_the_reference_s(served: Served) -> None:
+def test_incidents_equal_the_reference(served: Served) -> None:
     start = min(poll.polled_at for poll in served.inputs.polls) - timedelta(days=9)
     found_open = []
     for store_id in ZONES:
@@ -336,7 +336,7 @@ def test_incidents_are_the_reference_s(served: Served) -> None:
     assert sorted(row["store_id"] for row in open_now["incidents"]) == sorted(found_open)
 
 
-def test_incidents_of_a_period_are_those_of_the_reference_that_overlap_it(served: Served) -> None:
+def test_incidents_of_a_period_equal_those_of_the_reference_that_overlap_it(served: Served) -> None:
     first = min(poll.polled_at for poll in served.inputs.polls) - timedelta(days=9)
     rng = random.Random(served.as_of.month)  # noqa: S311 - a test's dice
     for _ in range(3):
@@ -366,7 +366,7 @@ def test_incidents_of_a_period_are_those_of_the_reference_that_overlap_it(served
             assert made == expected
 
 
-def test_a_timeline_s_segments_are_the_reference_s_over_the_change_of_the_clock(
+def test_segments_of_a_timeline_equal_the_reference_over_a_clock_change(
     served: Served,
 ) -> None:
     end = served.as_of

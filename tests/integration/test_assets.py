@@ -257,7 +257,9 @@ class TestSample:
             "store_details": (58, 57, 0, 0, 1),
         }
 
-    def test_rejected_rows_are_told_by_reason(self, refreshed: dg.ExecuteInProcessResult) -> None:
+    def test_rejected_rows_are_counted_by_reason(
+        self, refreshed: dg.ExecuteInProcessResult
+    ) -> None:
         rejected = {
             source: values["rejected_by_reason"]
             for source, values in metadata(refreshed).items()
@@ -280,7 +282,7 @@ class TestSample:
             "store_details": {"no store id": 1},
         }
 
-    def test_materializations_say_of_what_they_speak(
+    def test_materializations_name_their_instant(
         self, refreshed: dg.ExecuteInProcessResult
     ) -> None:
         said = metadata(refreshed)
@@ -307,7 +309,7 @@ class TestSample:
         previewed = {name: len(said[name]["preview"].records) for name in tables}
         assert previewed == {name: 2 if name == "closures" else 5 for name in tables}
 
-    def test_checks_pass_and_warn_of_what_was_rejected(
+    def test_checks_pass_and_warn_of_rejected_rows(
         self, refreshed: dg.ExecuteInProcessResult
     ) -> None:
         assert checks(refreshed) == {
@@ -333,7 +335,7 @@ class TestSample:
         assert "24:30:00" in warnings["hours_readable"]
 
     @pytest.mark.usefixtures("refreshed")
-    def test_the_newest_figures_are_those_of_the_reference(
+    def test_the_newest_figures_equal_the_reference(
         self, sample: Shell, inputs: oracle.Inputs
     ) -> None:
         report = oracle.make_report(inputs, as_of=AS_OF)
@@ -348,7 +350,7 @@ class TestSample:
         assert len(rows) == 58
 
     @pytest.mark.usefixtures("refreshed")
-    def test_bounds_and_observed_time_are_those_of_the_reference(
+    def test_bounds_and_observed_time_equal_the_reference(
         self, sample: Shell, inputs: oracle.Inputs
     ) -> None:
         amounts = ("business", "uptime", "downtime", "lowest_uptime", "highest_uptime", "observed")
@@ -438,7 +440,7 @@ def test_files_that_were_touched_change_nothing(copied: Shell) -> None:
     assert copied.tables() == before
 
 
-def test_without_any_file_nothing_is_made_and_the_names_are_told(empty: Shell) -> None:
+def test_without_any_file_the_error_names_what_was_looked_for(empty: Shell) -> None:
     result = empty.run(REFRESH_JOB)
     assert not result.success
     failures = {
@@ -673,7 +675,7 @@ def meet_a_conflict(url: str) -> None:
     ],
     ids=lambda fault: fault.__name__,
 )
-def test_what_may_pass_is_tried_again(database_url: str, fault: Callable[[str], None]) -> None:
+def test_a_transient_failure_is_retried(database_url: str, fault: Callable[[str], None]) -> None:
     with pytest.raises(dg.RetryRequested) as caught, map_failures():
         fault(database_url)
     assert caught.value.max_retries == 2

@@ -275,7 +275,7 @@ class TestRejected:
         self.load(database_url, Rejection(None, [Reason.NO_STORE_ID]))
         assert self.rejected(database_url) == (0, [])
 
-    def test_other_sources_are_not_asked(self, database_url: str) -> None:
+    def test_other_sources_are_not_listed(self, database_url: str) -> None:
         self.load(database_url, Rejection("timezones.csv", [Reason.UNKNOWN_ZONE]))
         load_hours(database_url, "A,0,09:00,17:00")
         assert self.rejected(database_url)[0] == 1

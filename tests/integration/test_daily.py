@@ -105,7 +105,9 @@ def test_no_polls_make_no_days(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(few=2, many=6))
-def test_days_after_loads_in_any_order_are_those_made_at_once(database_url: str, seed: int) -> None:
+def test_days_after_loads_in_any_order_equal_those_computed_at_once(
+    database_url: str, seed: int
+) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's dice
     rows = [
         (store, MIDNIGHT_US + rng.randrange(0, 40 * 24) * HOUR_US // 2, rng.random() < 0.7)
@@ -123,7 +125,9 @@ def test_days_after_loads_in_any_order_are_those_made_at_once(database_url: str,
 
 
 @pytest.mark.parametrize("seed", seeds(few=1, many=4))
-def test_days_after_hourly_deliveries_are_those_made_at_once(database_url: str, seed: int) -> None:
+def test_days_after_hourly_deliveries_equal_those_computed_at_once(
+    database_url: str, seed: int
+) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's dice
     polls = [
         (store, MIDNIGHT_US + hour * HOUR_US + rng.randrange(HOUR_US), rng.random() < 0.8)
@@ -239,7 +243,7 @@ def test_days_of_polls_that_are_gone_go_too(database_url: str, engine: sa.Engine
         pytest.param(datetime(2023, 11, 3, tzinfo=UTC), id="autumn"),
     ],
 )
-def test_days_are_the_oracle_s_over_a_clock_change(database_url: str, begin: datetime) -> None:
+def test_days_equal_the_oracle_over_a_clock_change(database_url: str, begin: datetime) -> None:
     rng = random.Random(7)  # noqa: S311 - a test's dice
     polls = [
         oracle.Poll("A", begin + timedelta(minutes=minutes), is_active=rng.random() < 0.6)

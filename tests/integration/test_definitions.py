@@ -100,7 +100,7 @@ def test_checks_that_only_read_the_database_can_be_executed_alone() -> None:
     assert set(checks()) - alone == {"no_poll_lost", "runs_match_polls", "report_complete"}
 
 
-def test_what_the_refresh_makes_is_overdue_without_new_data() -> None:
+def test_assets_of_the_refresh_are_overdue_without_new_data() -> None:
     hourly = dg.FreshnessPolicy.time_window(
         warn_window=timedelta(minutes=90), fail_window=timedelta(hours=3)
     )

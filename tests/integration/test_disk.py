@@ -182,7 +182,7 @@ def settings(home: Path) -> Settings:
 
 
 @pytest.mark.parametrize("has_home", [True, False], ids=["a home", "no home yet"])
-def test_a_read_only_home_is_said_and_left_alone(tmp_path: Path, has_home: bool) -> None:  # noqa: FBT001
+def test_a_read_only_home_is_reported_and_left_unchanged(tmp_path: Path, has_home: bool) -> None:  # noqa: FBT001
     with read_only_disk(tmp_path / "disk", has_home=has_home) as home:
         before = {path: path.lstat().st_mtime_ns for path in home.parent.rglob("*")}
         command = [

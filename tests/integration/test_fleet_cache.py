@@ -23,7 +23,7 @@ from storemon_pipeline.uptime.incidents import Incidents
 from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 
 
-def test_newer_data_is_made_ready_while_nobody_asks_or_listens(
+def test_newer_data_is_computed_without_any_request_or_listener(
     database_url: str, engine: sa.Engine
 ) -> None:
     load(database_url, "A 09:00 up")

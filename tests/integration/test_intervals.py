@@ -151,7 +151,7 @@ def test_only_stores_whose_versions_changed_are_made_again(database_url: str) ->
     ]
 
 
-def test_of_versions_that_begin_together_the_last_loaded_one_is_there(database_url: str) -> None:
+def test_the_last_loaded_of_versions_that_begin_together_holds(database_url: str) -> None:
     load_hours(database_url, "A,0,09:00,17:00", "A,1,09:00,17:00")
     refresh(database_url)
     load_hours(database_url, "A,2,08:00,18:00,always", loaded_at=FEBRUARY_2)

@@ -96,7 +96,7 @@ def test_bad_rows_are_rejected_and_the_others_loaded(database_url: str, tmp_path
     assert load(database_url, tmp_path, bad, XMAS) == RowCounts(1, 0, 0, 3)
 
 
-def test_files_leave_pushed_closures_alone_and_the_other_way_round(
+def test_files_do_not_change_pushed_closures_nor_pushes_those_of_files(
     client: httpx.Client, database_url: str, tmp_path: Path
 ) -> None:
     client.post("/closures", json={"store_id": "A", "start_local": "2023-03-01 00:00",
@@ -107,7 +107,7 @@ def test_files_leave_pushed_closures_alone_and_the_other_way_round(
     assert held(database_url) == [PAINTING]
 
 
-def test_what_was_cancelled_by_hand_stays_so_while_the_file_still_says_it(
+def test_a_closure_cancelled_by_hand_stays_cancelled_while_the_file_lists_it(
     client: httpx.Client, database_url: str, tmp_path: Path
 ) -> None:
     load(database_url, tmp_path, XMAS)

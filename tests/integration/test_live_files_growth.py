@@ -168,7 +168,7 @@ def test_an_unchanged_file_is_not_read(folder: Folder) -> None:
     assert (again.files, again.loads) == (1, ())
 
 
-def test_a_touched_file_is_not_read_and_then_known_by_its_new_time(folder: Folder) -> None:
+def test_a_touched_file_is_not_read_and_its_new_time_is_remembered(folder: Folder) -> None:
     path = folder.write("store_status.csv", HEADER + row("09:00"))
     folder.refresh()
     os.utime(path, (A_MINUTE_AGO, A_MINUTE_AGO))
@@ -224,7 +224,7 @@ def test_rejected_rows_of_an_appended_part_keep_their_lines_in_the_file(folder: 
     ]
 
 
-def test_a_large_file_that_grows_is_known_by_samples(
+def test_a_large_file_that_grows_is_recognised_by_samples(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fingerprints, "WHOLE_BYTES", 1_000)
@@ -491,7 +491,7 @@ def test_part_files_out_of_order_in_time_give_the_same_as_one_file(
     assert tables(folder.url) == tables(whole.url)
 
 
-def test_one_unusable_part_file_leaves_the_others_alone(folder: Folder) -> None:
+def test_one_unusable_part_file_does_not_affect_the_others(folder: Folder) -> None:
     folder.write("store_status/a.csv", HEADER + row("09:00"))
     folder.write("store_status/b.csv", "what,is,this\n1,2,3\n")
     folder.write("store_status/c.csv", HEADER + row("10:00"))
@@ -506,7 +506,7 @@ def test_one_unusable_part_file_leaves_the_others_alone(folder: Folder) -> None:
 @pytest.mark.parametrize(
     "name", [".hidden.csv", "_temporary/0.csv", "notes.txt", "x.csv.part", "x.csv~"]
 )
-def test_other_files_in_the_folder_are_left_alone(folder: Folder, name: str) -> None:
+def test_other_files_in_the_folder_are_ignored(folder: Folder, name: str) -> None:
     folder.write("store_status/a.csv", HEADER + row("09:00"))
     folder.write(f"store_status/{name}", HEADER + row("10:00"))
     assert folder.refresh().files == 1
@@ -521,7 +521,7 @@ def test_a_renamed_file_loses_and_doubles_nothing(folder: Folder) -> None:
     assert tables(folder.url) == before
 
 
-def test_a_vanished_file_loses_nothing_and_is_known_when_it_returns(folder: Folder) -> None:
+def test_a_vanished_file_loses_nothing_and_is_recognised_when_it_returns(folder: Folder) -> None:
     path = folder.write("store_status/a.csv", HEADER + row("09:00"))
     folder.refresh()
     path.rename(folder.path / "elsewhere")
@@ -637,7 +637,7 @@ def test_a_file_url_is_the_local_folder(folder: Folder) -> None:
     assert load_from(folder.url, folder.path.as_uri()) == SourceLoad(1, (), ())
 
 
-def test_a_place_that_does_not_answer_is_said_to_be_out_of_reach(database_url: str) -> None:
+def test_a_location_that_does_not_respond_is_reported_as_unreachable(database_url: str) -> None:
     pytest.importorskip("aiohttp")
     with pytest.raises(UnreachableError, match=r"http://127\.0\.0\.1:9/\S* cannot be reached"):
         load_from(database_url, "http://127.0.0.1:9/data")

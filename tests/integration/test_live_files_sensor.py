@@ -80,7 +80,7 @@ def write(path: Path, text: str, *, at: float = LONG_AGO) -> None:
     os.utime(path, (at, at))
 
 
-def test_files_that_nobody_has_read_start_a_refresh_once(watch: Watch) -> None:
+def test_unread_files_start_a_refresh_once(watch: Watch) -> None:
     assert watch.looks() == "starts"
     assert watch.looks() == "no file has changed"
     assert watch.refreshes()

@@ -166,7 +166,7 @@ def test_with_on_error_reject_the_good_are_loaded_and_the_bad_are_kept(
          "not UTF-8"),
     ],
 )  # fmt: skip
-def test_each_kind_of_bad_row_is_told_and_can_be_kept(
+def test_each_kind_of_bad_row_is_reported_and_can_be_kept(
     client: httpx.Client, database_url: str, row: str, message: str
 ) -> None:
     response = push(client, f"[{row}]")
@@ -224,7 +224,7 @@ def test_gzip_is_unpacked(client: httpx.Client, database_url: str) -> None:
         (b" " * (16 * 1024 * 1024 + 1), "identity", 413),
     ],
 )
-def test_what_does_not_unpack_or_is_too_large_is_refused(
+def test_a_body_that_does_not_unpack_or_is_too_large_is_refused(
     client: httpx.Client, body: bytes, encoding: str, status: int
 ) -> None:
     assert push(client, body, headers={"Content-Encoding": encoding}).status_code == status
@@ -240,7 +240,7 @@ def test_an_unknown_on_error_is_422(client: httpx.Client) -> None:
     assert push(client, "[]", params={"on_error": "ignore"}).status_code == 422
 
 
-def test_a_push_during_a_long_load_is_told_to_come_again(
+def test_a_push_during_a_long_load_is_told_to_retry(
     client: httpx.Client, database_url: str
 ) -> None:
     with bulk_transaction(database_url, is_writing_polls=True):
@@ -318,7 +318,7 @@ def test_hours_may_say_from_when_they_hold(client: httpx.Client, database_url: s
     assert hours_of(database_url) == [("a/b", None, 9), ("a/b", "2023-01-23 12:00:00+00", 9)]
 
 
-def test_a_push_that_a_file_overruled_can_be_said_again(
+def test_a_push_that_a_file_overruled_can_be_pushed_again(
     client: httpx.Client, database_url: str
 ) -> None:
     client.put("/stores/A/timezone", json={"timezone": "Europe/Berlin"})

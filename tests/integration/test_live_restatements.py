@@ -142,7 +142,7 @@ def test_stores_come_in_pages(client: httpx.Client, database_url: str, engine: s
     assert "next_after" not in rest
 
 
-def test_what_cannot_be_compared_is_told(
+def test_a_comparison_that_is_impossible_says_why(
     client: httpx.Client, database_url: str, engine: sa.Engine
 ) -> None:
     load(database_url, "A 09:00 up")

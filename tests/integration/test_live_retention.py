@@ -79,14 +79,14 @@ def test_raw_polls_go_by_the_week_and_one_week_before_the_border_stays(loaded: s
     assert check_all_status_runs(loaded).different == 0
 
 
-def test_the_border_never_moves_back(loaded: str) -> None:
+def test_the_start_of_retention_never_moves_back(loaded: str) -> None:
     drop(loaded, polls=7)
     drop(loaded, polls=100)
     (state,) = fetch(loaded, "SELECT polls_kept_from FROM retention_state")
     assert state["polls_kept_from"] == datetime(2023, 2, 6, tzinfo=UTC)
 
 
-def test_what_polls_said_before_goes_with_them(loaded: str) -> None:
+def test_superseded_polls_go_with_their_polls(loaded: str) -> None:
     load(loaded, "A 00:00 down", "A 168:00 down", file_path="corrections.csv")
     drop(loaded, polls=7)
     assert superseded_polls(loaded) == ["A 168:00 up of load 1"]
@@ -266,7 +266,7 @@ def test_a_report_expires_when_newer_polls_have_come_for_long_enough(
     assert [row["result_id"] for row in rows] == [2, 3]
 
 
-def test_reports_on_the_dropped_weeks_are_still_what_they_were(
+def test_reports_on_the_dropped_weeks_are_unchanged(
     client: httpx.Client, loaded: str, engine: sa.Engine
 ) -> None:
     load(loaded, *(f"A {clock} up" for clock in WEEKS), "A 150:00 down", file_path="again")

@@ -47,7 +47,7 @@ def unaccounted(url: str) -> int:
         return count_unaccounted_polls(bulk)
 
 
-def test_polls_that_only_the_load_said_are_gone(database_url: str) -> None:
+def test_polls_of_only_the_undone_load_are_gone(database_url: str) -> None:
     load(database_url, "A 09:00 up", "A 12:00 up", file_path="right.csv")
     load(database_url, "A 10:00 down", "B 10:00 up", file_path="wrong.csv")
     undo(database_url, 2)
@@ -56,7 +56,7 @@ def test_polls_that_only_the_load_said_are_gone(database_url: str) -> None:
     assert unaccounted(database_url) == 0
 
 
-def test_what_the_load_replaced_is_back(database_url: str) -> None:
+def test_polls_that_the_load_replaced_return(database_url: str) -> None:
     load(database_url, "A 09:00 up", "A 10:00 up", "A 11:00 up", file_path="first.csv")
     load(database_url, "A 10:00 down", "A 11:00 down", file_path="second.csv")
     load(database_url, "A 11:00 up", file_path="third.csv")
@@ -69,7 +69,7 @@ def test_what_the_load_replaced_is_back(database_url: str) -> None:
     assert superseded_polls(database_url) == []
 
 
-def test_what_later_loads_said_stands(database_url: str) -> None:
+def test_rows_of_later_loads_stay(database_url: str) -> None:
     load(database_url, "A 09:00 up", "A 10:00 up", file_path=PUSHED)
     load(database_url, "A 09:00 up", file_path=PUSHED)
     undo(database_url, 1)
@@ -81,7 +81,9 @@ def test_what_later_loads_said_stands(database_url: str) -> None:
     assert unaccounted(database_url) == 0
 
 
-def test_what_the_same_file_repeated_is_no_statement_of_the_later_load(database_url: str) -> None:
+def test_rows_that_the_same_file_repeated_do_not_belong_to_the_later_load(
+    database_url: str,
+) -> None:
     load(database_url, "A 09:00 up", file_path="polls.csv")
     load(database_url, "A 09:00 up", "A 10:00 up", file_path="polls.csv")
     undo(database_url, 1)
@@ -112,7 +114,7 @@ def test_an_undoing_is_in_the_list_of_loads(database_url: str) -> None:
     ("load_id", "words"),
     [(7, "There is no load 7"), (1, "Load 1 was undone already"), (2, "is the undoing of load 1")],
 )
-def test_what_cannot_be_undone_is_told(database_url: str, load_id: int, words: str) -> None:
+def test_a_load_that_cannot_be_undone_says_why(database_url: str, load_id: int, words: str) -> None:
     load(database_url, "A 09:00 up")
     undo(database_url, 1)
     with pytest.raises(UndoError, match=words):
@@ -157,7 +159,7 @@ def test_the_next_refresh_does_not_bring_undone_polls_back(
     assert stored_polls(database_url) == ["A 10:00 up"]
 
 
-def test_a_file_is_read_again_when_that_is_asked_for(database_url: str, tmp_path: Path) -> None:
+def test_a_file_is_read_again_on_request(database_url: str, tmp_path: Path) -> None:
     write(tmp_path, Source.STORE_STATUS, "A,2023-01-23 09:00:00,active")
     ingest(database_url, tmp_path, Source.STORE_STATUS)
     undo(database_url, 1, is_reloading=True)
@@ -203,7 +205,9 @@ def test_without_the_first_hours_the_next_ones_hold_always(
     assert hours_in_force(database_url) == [("A", True, 10)]
 
 
-def test_what_a_later_snapshot_repeated_is_read_again(database_url: str, tmp_path: Path) -> None:
+def test_rows_that_a_later_snapshot_repeated_are_read_again(
+    database_url: str, tmp_path: Path
+) -> None:
     write(tmp_path, Source.BUSINESS_HOURS, "A,0,9:00,17:00", "B,0,9:00,17:00")
     ingest(database_url, tmp_path, Source.BUSINESS_HOURS)
     write(tmp_path, Source.BUSINESS_HOURS, "A,0,9:00,17:00", "B,0,10:00,17:00")
@@ -275,7 +279,7 @@ def histories(draw: st.DrawFn) -> tuple[Loads, list[int]]:
 
 
 @holds_for(8, 80, history=histories(), is_pushed=st.booleans(), early=st.integers(0, 6))
-def test_undone_loads_leave_what_the_others_make_alone(
+def test_undoing_loads_leaves_the_result_of_the_other_loads(
     database_url: str, history: tuple[Loads, list[int]], early: int, *, is_pushed: bool
 ) -> None:
     loads, undone = history

@@ -301,7 +301,7 @@ class TestDatabases:
             ensure_database("postgresql://nobody@127.0.0.1:1/nothing")
 
 
-def test_sessions_speak_utc_whatever_the_server_says(database_url: str) -> None:
+def test_sessions_use_utc_whatever_the_server_is_set_to(database_url: str) -> None:
     name = sqlalchemy_url(database_url).database
     run(database_url, f"ALTER DATABASE {name} SET timezone = 'Asia/Kolkata'")
     engine = create_engine(database_url, application_name="test", pool_size=1)

@@ -281,7 +281,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_runs_are_mended_around_what_arrives(database_url: str, case: Case) -> None:
+def test_status_runs_are_repaired_around_late_polls(database_url: str, case: Case) -> None:
     load(database_url, *case.first)
     assert load(database_url, *case.second) == case.row_counts
     assert stored_runs(database_url) == case.runs
@@ -418,14 +418,14 @@ class TestArrival:
         assert stored_polls(database_url) == ["A 09:00 up"]
         assert superseded_polls(database_url) == ["A 09:00 up of load 1", "A 09:00 down of load 2"]
 
-    def test_a_file_says_what_its_last_line_says(self, database_url: str) -> None:
+    def test_the_last_line_of_a_poll_in_a_file_counts(self, database_url: str) -> None:
         load(database_url, "A 09:00 up", "A 09:00 down", file_path="a.csv")
         load(database_url, "A 09:00 up", file_path="b.csv")
         again = load(database_url, "A 09:00 up", "A 09:00 down", file_path="a.csv")
         assert again == RowCounts(0, 1, 1, 0)
         assert stored_polls(database_url) == ["A 09:00 up"]
 
-    def test_a_file_said_what_it_said_last(self, database_url: str) -> None:
+    def test_the_last_load_of_a_file_counts(self, database_url: str) -> None:
         load(database_url, "A 09:00 up", "A 10:00 up", file_path="a.csv")
         load(database_url, "A 09:00 down", "A 10:00 down", file_path="a.csv")
         load(database_url, "A 09:00 up", "A 10:00 up", file_path="b.csv")

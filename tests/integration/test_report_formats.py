@@ -93,7 +93,7 @@ def test_accept_chooses_the_format(client: httpx.Client, report: str) -> None:
     assert media_type("application/vnd.apache.parquet") == "application/vnd.apache.parquet"
 
 
-def test_who_has_a_format_is_told_so(client: httpx.Client, report: str) -> None:
+def test_a_client_that_has_a_format_gets_304(client: httpx.Client, report: str) -> None:
     answer = client.get(f"/reports/{report}.parquet")
     tag = answer.headers["ETag"]
     again = client.get(f"/reports/{report}.parquet", headers={"If-None-Match": tag})
@@ -102,7 +102,7 @@ def test_who_has_a_format_is_told_so(client: httpx.Client, report: str) -> None:
     assert other.status_code == 200
 
 
-def test_a_report_that_is_not_complete_is_told_as_for_the_csv(
+def test_other_formats_of_an_incomplete_report_respond_as_its_csv_does(
     client: httpx.Client, engine: sa.Engine, report: str
 ) -> None:
     assert client.get(f"/reports/{report}.pdf").status_code == 404

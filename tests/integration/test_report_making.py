@@ -93,7 +93,7 @@ def csv_of(engine: sa.Engine, report_id: str) -> str:
 class TestReports:
     """A run makes every report that waits."""
 
-    def test_a_report_speaks_of_the_newest_poll(self, engine: sa.Engine, database_url: str) -> None:
+    def test_a_report_is_as_of_the_newest_poll(self, engine: sa.Engine, database_url: str) -> None:
         load(database_url, *POLLS)
         load_zones(database_url, "known,UTC")
         report_id = request(engine)
@@ -149,7 +149,7 @@ class TestReports:
         [at("199:59:59.999999"), at("400:00"), datetime(1, 1, 1, tzinfo=UTC)],
         ids=["before the first poll", "192 hours after the last", "the first instant of all"],
     )
-    def test_an_instant_without_polls_gives_the_header_alone(
+    def test_an_instant_without_polls_gives_only_the_header(
         self, engine: sa.Engine, database_url: str, as_of: datetime
     ) -> None:
         load(database_url, "A 200:00 up", "A 208:00 up")
@@ -206,7 +206,7 @@ class TestReports:
         assert len(first) == 8
         assert first == second
 
-    def test_the_table_says_what_the_csv_says(self, engine: sa.Engine, database_url: str) -> None:
+    def test_the_table_equals_the_csv(self, engine: sa.Engine, database_url: str) -> None:
         load(database_url, *POLLS)
         report_id = request(engine)
         make(database_url)
@@ -328,9 +328,7 @@ def report_rows(url: str) -> list[dict[str, object]]:
 class TestNewestFigures:
     """`store_uptime` speaks of the newest poll and never moves back."""
 
-    def test_before_any_poll_it_speaks_of_nothing(
-        self, engine: sa.Engine, database_url: str
-    ) -> None:
+    def test_before_any_poll_it_has_no_instant(self, engine: sa.Engine, database_url: str) -> None:
         with engine.connect() as connection:
             assert read_uptime_state(connection) is None
             assert newest_poll(connection) is None

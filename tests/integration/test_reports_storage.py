@@ -107,7 +107,7 @@ class TestRequests:
 class TestTaking:
     """What one transaction has taken, no other can take, until it ends."""
 
-    def test_reports_are_taken_oldest_first_as_they_were_asked_for(
+    def test_reports_are_taken_in_the_order_of_their_requests(
         self, engine: sa.Engine, database_url: str
     ) -> None:
         ids = [request(engine), request(engine, as_of=AS_OF, policy=Policy.PREVIOUS)]
@@ -134,7 +134,9 @@ class TestTaking:
                 assert taken(database_url) == []
         assert sorted(taken(database_url)) == sorted([*old, new])
 
-    def test_what_is_rolled_back_waits_again(self, engine: sa.Engine, database_url: str) -> None:
+    def test_a_report_taken_in_a_rolled_back_transaction_waits_again(
+        self, engine: sa.Engine, database_url: str
+    ) -> None:
         report_id = request(engine)
 
         def fail_half_way() -> None:
@@ -148,7 +150,7 @@ class TestTaking:
         assert read(engine, report_id).state is ReportState.WAITING
         assert taken(database_url) == [report_id]
 
-    def test_what_a_killed_session_had_taken_waits_again(
+    def test_a_report_taken_by_a_killed_session_waits_again(
         self, engine: sa.Engine, database_url: str
     ) -> None:
         report_id = request(engine)
@@ -215,7 +217,7 @@ class TestResults:
             writer.add(read_stores(bulk), some_figures(), csv)
             return writer.finish(as_of=AS_OF, policy=Policy.PREVIOUS, run_id="run", silent_stores=2)
 
-    def test_counts_are_those_of_its_figures(self, result: Result, csv: bytes) -> None:
+    def test_counts_equal_those_of_the_figures(self, result: Result, csv: bytes) -> None:
         assert (result.stores, result.silent_stores) == (2, 2)
         assert result.csv_bytes == len(csv)
 
@@ -387,7 +389,7 @@ class TestRuns:
         assert [attempts(engine, report_id) for report_id in (before, done, after)] == [1, 0, 0]
         assert read(engine, done).error == "No polls."
 
-    def test_a_run_that_never_read_should_have_made_all_that_wait(self, engine: sa.Engine) -> None:
+    def test_a_run_that_never_read_covers_all_waiting_reports(self, engine: sa.Engine) -> None:
         launch(engine, "run")
         report_id = request(engine)
         end(engine, "run")
@@ -432,7 +434,7 @@ class TestCover:
         request(engine)
         assert not is_uncovered(engine)
 
-    def test_a_run_that_has_begun_covers_what_was_asked_before(
+    def test_a_run_that_has_begun_covers_reports_requested_before(
         self, engine: sa.Engine, database_url: str
     ) -> None:
         request(engine)
@@ -450,7 +452,7 @@ class TestCover:
         end(engine, "run")
         assert is_uncovered(engine)
 
-    def test_what_is_complete_or_failed_needs_no_run(
+    def test_a_complete_or_failed_report_needs_no_run(
         self, engine: sa.Engine, database_url: str
     ) -> None:
         report_id = request(engine)

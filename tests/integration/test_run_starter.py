@@ -104,7 +104,7 @@ def test_a_failed_run_shows_the_end_of_its_output(starter: _Starter) -> None:
     assert "No such command 'no such command'" in starter.log.read_text()
 
 
-def test_what_is_no_request_ends_nothing(starter: _Starter) -> None:
+def test_bytes_that_are_no_request_end_nothing(starter: _Starter) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.connect(str(starter.path))
         client.sendall(b"no JSON")
@@ -118,6 +118,6 @@ def test_it_has_no_thread_that_a_fork_would_lose(starter: _Starter) -> None:
     assert len([name for name in names if name != "jemalloc_bg_thd"]) == 1
 
 
-def test_nobody_listening_is_told_apart_from_no_response(tmp_path: Path) -> None:
+def test_starting_a_run_without_a_listener_fails_with_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         start_run(str(tmp_path / "nobody.sock"), "a run", ["--version"])

@@ -105,7 +105,7 @@ def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
         pytest.param("somewhere", "not a URL", id="no URL"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_said_without_its_password(
+def test_a_database_that_cannot_be_used_is_named_without_its_password(
     url: str, words: str, tmp_path: Path
 ) -> None:
     ports = [f"--port={free_port()}", f"--dagster-port={free_port()}"]

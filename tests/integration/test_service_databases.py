@@ -40,7 +40,7 @@ def grant(limited: tuple[sa.Engine, str], privilege: str) -> None:
         connection.execute(sa.text(f"GRANT {privilege.format(database=role)} TO {role}"))
 
 
-def test_a_role_that_may_create_nothing_is_told_which_line_to_run(
+def test_the_error_for_a_role_that_may_create_nothing_has_the_statement_to_run(
     limited: tuple[sa.Engine, str],
 ) -> None:
     with pytest.raises(StartError) as refused:
@@ -50,7 +50,7 @@ def test_a_role_that_may_create_nothing_is_told_which_line_to_run(
     assert "\n" not in message
 
 
-def test_a_role_that_may_create_no_tables_is_told_which_line_to_run(
+def test_the_error_for_a_role_that_may_create_no_tables_has_the_statement_to_run(
     limited: tuple[sa.Engine, str],
 ) -> None:
     with pytest.raises(StartError, match="`GRANT CREATE ON SCHEMA public TO role;`") as refused:

@@ -91,7 +91,7 @@ def write(server: EmbeddedPostgres) -> None:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
 
 
-def test_what_was_committed_is_there_after_a_stop_and_a_start(home: Path) -> None:
+def test_committed_rows_survive_a_stop_and_a_start(home: Path) -> None:
     with embedded_postgres(home) as server:
         write(server)
         pid = server.process.pid
@@ -100,7 +100,7 @@ def test_what_was_committed_is_there_after_a_stop_and_a_start(home: Path) -> Non
         assert query(server, "SELECT n FROM kept") == "42"
 
 
-def test_settings_are_those_of_the_design(home: Path) -> None:
+def test_settings_are_the_intended_ones(home: Path) -> None:
     with embedded_postgres(home) as server:
         names = ("fsync", "wal_level", "max_connections", "jit", "TimeZone", "server_encoding")
         shown = {name: query(server, f"SHOW {name}") for name in names}
@@ -228,7 +228,7 @@ def test_workers_of_a_killed_server_do_not_hinder_the_next(home: Path) -> None:
         assert query(server, "SELECT n FROM kept") == "42"
 
 
-def test_a_pid_file_that_names_another_process_is_removed_and_the_process_left_alone(
+def test_a_pid_file_of_another_process_is_removed_and_the_process_keeps_running(
     home: Path,
 ) -> None:
     with embedded_postgres(home) as server:
@@ -246,7 +246,7 @@ def test_a_pid_file_that_names_another_process_is_removed_and_the_process_left_a
     other.wait(timeout=5)
 
 
-def test_an_interrupted_making_of_the_data_is_begun_anew(folder: Path) -> None:
+def test_an_interrupted_initdb_is_started_again(folder: Path) -> None:
     unfinished = folder / "home" / "postgres.new"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("1")

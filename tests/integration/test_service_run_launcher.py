@@ -100,7 +100,7 @@ def test_a_resumed_run_is_judged_by_its_newest_process(
         assert health(instance, dead.pid, living.pid) == "RUNNING"
 
 
-def test_a_run_that_said_nothing_yet_is_left_to_the_timeout_of_its_start(
+def test_a_run_without_events_is_left_to_its_start_timeout(
     instance: dg.DagsterInstance,
 ) -> None:
     assert health(instance) == "RUNNING"

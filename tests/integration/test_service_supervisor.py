@@ -134,7 +134,7 @@ def environment_with(stand_in: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), "STAND_IN": str(stand_in)}
 
 
-def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_told_in_words(
+def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_shown(
     stand_in: Path,
 ) -> None:
     home, dagster_port = stand_in / "home", free_port()

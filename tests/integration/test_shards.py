@@ -195,7 +195,7 @@ def test_the_newest_poll_is_that_of_the_beginning(engine: sa.Engine, database_ur
     assert state(engine, later) is ReportState.WAITING
 
 
-def test_a_run_that_dies_leaves_its_reports_waiting_and_is_swept_up(
+def test_a_run_that_dies_leaves_its_reports_waiting_and_its_shards_are_removed(
     engine: sa.Engine, database_url: str
 ) -> None:
     report_id = request(engine)
@@ -224,9 +224,7 @@ def make_lost_shard(url: str) -> None:
         _make_shard(bulk, shard)
 
 
-def test_what_a_run_of_long_ago_has_planned_is_swept_up(
-    engine: sa.Engine, database_url: str
-) -> None:
+def test_shards_planned_by_an_old_run_are_removed(engine: sa.Engine, database_url: str) -> None:
     request(engine)
     make(database_url, range(plan(database_url, 2, run_id="old")), run_id="old")
     execute(database_url, "UPDATE result_shards SET planned_at = planned_at - interval '1 day'")
@@ -256,7 +254,9 @@ def test_without_polls_a_report_fails_with_a_sentence(engine: sa.Engine, databas
 
 
 @pytest.mark.parametrize("shards", [2, 7])
-def test_the_newest_figures_over_shards_are_those_over_all(database_url: str, shards: int) -> None:
+def test_the_newest_figures_over_shards_equal_those_over_all_stores(
+    database_url: str, shards: int
+) -> None:
     expected = refresh_uptime(database_url, refreshed_at=NOW)
     query = "SELECT * FROM store_uptime ORDER BY store_key"
     rows = fetch(database_url, query)

@@ -310,7 +310,7 @@ BUSINESS = {
 
 
 @pytest.mark.parametrize("case", BUSINESS.values(), ids=BUSINESS.keys())
-def test_business_time_is_that_of_what_was_written(database_url: str, case: Business) -> None:
+def test_business_time_is_that_of_the_written_rows(database_url: str, case: Business) -> None:
     load(database_url, "A 09:00 up")
     for number, rows in enumerate(case.hours):
         load_hours(database_url, *rows, loaded_at=LOADED_AT + timedelta(days=number))
@@ -366,7 +366,7 @@ def connection(database_url: str) -> Iterator[adbc.Connection]:
 
 
 @holds_for(8, 80, question=questions())
-def test_figures_of_what_was_written_are_those_of_the_reference(
+def test_figures_of_written_rows_equal_the_reference(
     connection: adbc.Connection, question: Question
 ) -> None:
     bulk = Bulk(connection)

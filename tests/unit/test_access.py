@@ -31,7 +31,7 @@ def stored(token: NewToken, *scopes: Scope, expires_at: datetime | None = None) 
     )
 
 
-def test_a_token_is_known_again_and_no_other_is() -> None:
+def test_a_token_is_recognised_and_no_other_is() -> None:
     token, other = make_token(), make_token()
     parts, other_parts = split_token(token.token), split_token(other.token)
     assert parts is not None
@@ -43,7 +43,7 @@ def test_a_token_is_known_again_and_no_other_is() -> None:
     assert not has_secret(None, parts[1])
 
 
-def test_what_is_stored_does_not_hold_the_secret() -> None:
+def test_the_stored_key_does_not_contain_the_secret() -> None:
     token = make_token()
     parts = split_token(token.token)
     assert parts is not None
@@ -52,7 +52,7 @@ def test_what_is_stored_does_not_hold_the_secret() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "sm_", "sm_abc_def", "x" * 5_000, "sm_é", "\0"])
-def test_what_is_no_token_is_not_taken_apart(text: str) -> None:
+def test_text_that_is_no_token_is_not_parsed(text: str) -> None:
     assert split_token(text) is None
 
 
@@ -84,7 +84,7 @@ def test_a_burst_is_answered_then_the_rate() -> None:
     assert limits.seconds_to_wait("b", 0.5) == 0
 
 
-def test_buckets_of_those_who_stay_away_are_forgotten() -> None:
+def test_buckets_of_clients_that_stay_away_are_forgotten() -> None:
     limits = RateLimits(per_second=1, burst=1)
     for number in range(20_001):
         limits.seconds_to_wait(str(number), 0.0)

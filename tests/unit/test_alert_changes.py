@@ -190,7 +190,7 @@ def test_a_silent_store_is_an_alert_until_it_is_polled() -> None:
     assert closed(judge(silent_fleet(20, 1, 6.9), alert(key, since=since))) == ["silent S000"]
 
 
-def test_a_store_out_of_sight_is_no_news_and_one_never_polled_none_either() -> None:
+def test_neither_a_store_no_longer_polled_nor_one_never_polled_is_news() -> None:
     states = silent_fleet(20, 2, 193)
     states.has_poll[1] = False
     assert opened(judge(states)) == []
@@ -232,7 +232,7 @@ def test_a_source_is_an_alert_after_two_hours_without_a_look() -> None:
     assert opened(judge_looks(2, 2.1)) == ["source s1"]
 
 
-def test_hours_in_which_nobody_was_watching_do_not_count() -> None:
+def test_hours_without_evaluations_do_not_count() -> None:
     assert opened(judge_looks(50, watching=1)) == []
     assert opened(judge_looks(50, watching=2.1)) == ["source s0"]
 

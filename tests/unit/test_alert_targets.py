@@ -46,7 +46,7 @@ def test_two_addresses_of_one_service_have_two_labels() -> None:
     }
 
 
-def test_an_error_is_told_without_the_parts_of_the_address() -> None:
+def test_an_error_is_logged_without_the_parts_of_the_address() -> None:
     url = "json://me:pass-word@hooks.example.com/5ecret-key?token=abcdef"
     text = "hooks.example.com said 404 for me pass-word /5ecret-key?token=abcdef"
     assert without_secrets(text, url) == "hooks.example.com said 404 for me … /…?token=…"

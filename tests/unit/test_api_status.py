@@ -50,7 +50,9 @@ def test_a_status_that_is_not_known_is_none() -> None:
         (None, "was lost before it finished"),
     ],
 )
-def test_a_failure_is_told_in_a_sentence_with_the_run(run: RunStatus | None, words: str) -> None:
+def test_the_error_of_a_failure_is_a_sentence_with_the_run(
+    run: RunStatus | None, words: str
+) -> None:
     sentence = failure_sentence(run, "4711")
     assert f"its run {words}" in sentence
     assert "4711" in sentence

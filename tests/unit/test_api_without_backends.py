@@ -59,7 +59,7 @@ def test_readiness_names_what_is_missing(client: httpx.Client) -> None:
         ("GET", f"/api/get_report?report_id={SOME_ID}"),
     ],
 )
-def test_without_a_database_every_call_is_503_and_tells_no_secret(
+def test_without_a_database_every_request_is_503_and_reveals_no_secret(
     client: httpx.Client, method: str, path: str
 ) -> None:
     response = client.request(method, path)
@@ -107,7 +107,7 @@ def test_metrics_are_answered_without_a_database(client: httpx.Client) -> None:
         f"/api/get_report?report_id=+{SOME_ID}",
     ],
 )
-def test_a_malformed_id_is_unknown_and_asks_no_database(client: httpx.Client, path: str) -> None:
+def test_a_malformed_id_is_unknown_without_a_query(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
     problem(response)
@@ -312,7 +312,7 @@ def test_every_operation_declares_its_problems_with_examples(client: httpx.Clien
     assert "HTTPValidationError" not in json.dumps(description)
 
 
-def test_a_fault_of_the_program_is_a_500_that_does_not_say_what_it_was() -> None:
+def test_a_programming_error_is_a_500_without_details() -> None:
     app = create_app(ApiSettings(database_url=SecretStr(NO_DATABASE)), known_keys=())
 
     def fail() -> None:

@@ -440,7 +440,7 @@ DAYTIME, HALF_DAYS = "daily 09:00-17:00", "daily 09:00-13:00"
         ),
     ],
 )
-def test_of_several_versions_of_hours_each_holds_in_its_time(
+def test_each_of_several_versions_of_hours_holds_in_its_time(
     reckoner: Reckoner, rows: list[oracle.HoursRow], expected: str
 ) -> None:
     inputs = Inputs(hours=rows, zones=[zone("UTC")])
@@ -512,7 +512,7 @@ def test_of_several_versions_of_hours_each_holds_in_its_time(
         ),
     ],
 )
-def test_of_several_versions_of_the_zone_each_holds_in_its_time(
+def test_each_of_several_versions_of_the_zone_holds_in_its_time(
     reckoner: Reckoner, zones: list[oracle.ZoneRow], expected: str
 ) -> None:
     inputs = Inputs(hours=hours(DAYTIME), zones=zones)
@@ -660,7 +660,7 @@ def test_a_closure_far_from_utc_reaches_into_the_day(
 
 
 @both_reckoners
-def test_an_open_ended_closure_of_one_store_leaves_the_next_alone(reckoner: Reckoner) -> None:
+def test_an_open_ended_closure_of_one_store_does_not_affect_the_next(reckoner: Reckoner) -> None:
     inputs = Inputs(
         zones=[zone("UTC", store_id=store_id) for store_id in ("a", "b", "c")],
         closures=[
@@ -699,7 +699,7 @@ def test_instants_outside_the_calendar_count_as_its_ends() -> None:
     ]
 
 
-def test_stores_and_instants_may_be_asked_for_in_any_order() -> None:
+def test_stores_and_instants_may_come_in_any_order() -> None:
     inputs = Inputs(
         hours=[*hours(DAYTIME, store_id="a"), *hours(HALF_DAYS, store_id="b")],
         zones=[zone("UTC", store_id=store_id) for store_id in ("a", "b", "c")],

@@ -46,7 +46,7 @@ def six_figures(rows: Mapping[str, oracle.Row]) -> dict[str, tuple[int, ...]]:
 
 
 @holds_for(60, 600, question=questions())
-def test_the_engine_gives_the_oracle_s_figures_to_the_microsecond(question: Question) -> None:
+def test_the_engine_equals_the_oracle_to_the_microsecond(question: Question) -> None:
     expected = Reference().rows(
         question.inputs,
         as_of=question.as_of,
@@ -127,9 +127,7 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
 
 
 @holds_for(20, 200, question=questions(), stores=st.integers(1, 2))
-def test_how_many_stores_are_looked_at_together_does_not_matter(
-    question: Question, stores: int
-) -> None:
+def test_the_number_of_stores_per_chunk_does_not_matter(question: Question, stores: int) -> None:
     with patch("storemon_pipeline.uptime.figures._STORES_PER_CHUNK", stores):
         few = answer(question)
     assert few == answer(question)
@@ -199,7 +197,7 @@ def listed(made: StatusRuns) -> list[tuple[int, int, int, bool, int]]:
 
 
 @holds_for(20, 200, question=questions())
-def test_rounded_figures_are_the_oracle_s(question: Question) -> None:
+def test_rounded_figures_equal_the_oracle(question: Question) -> None:
     for row in answer(question).values():
         amounts = np.array([row.uptime_us, row.downtime_us])
         units = (MINUTE_US, HOUR_US, HOUR_US)

@@ -373,7 +373,7 @@ def test_a_store_that_is_closed_all_the_time_has_a_row_of_zeros(reckoner: Reckon
         pytest.param("2023-04-03 01:30", "Australia/Lord_Howe", "56.5h", id="lord-howe-autumn"),
     ],
 )
-def test_the_week_s_business_time_knows_of_a_clock_change(
+def test_the_business_time_of_a_week_accounts_for_a_clock_change(
     reckoner: Reckoner, as_of: str, timezone: str, week: str
 ) -> None:
     now = utc(as_of)

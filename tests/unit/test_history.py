@@ -78,7 +78,7 @@ def expected_six(amounts: oracle_history.Amounts) -> tuple[int, ...]:
     back=days_before,
     period=st.sampled_from(["day", "week", "month"]),
 )
-def test_history_by_local_days_weeks_and_months_is_the_oracle_s(
+def test_history_by_local_days_weeks_and_months_equals_the_oracle(
     question: Question, back: timedelta, period: oracle_history.Period
 ) -> None:
     inputs = seen(question)
@@ -102,7 +102,7 @@ def test_history_by_local_days_weeks_and_months_is_the_oracle_s(
     question=questions(stores=1),
     back=st.integers(1, 60).map(lambda hours: timedelta(hours=hours)),
 )
-def test_history_by_local_hours_sums_to_the_oracle_s(question: Question, back: timedelta) -> None:
+def test_history_by_local_hours_sums_to_the_oracle(question: Question, back: timedelta) -> None:
     inputs = seen(question)
     start = question.as_of - back
     made = build_history(
@@ -132,7 +132,7 @@ def _rows(periods: PeriodAmounts, store: int) -> list[tuple[Label, tuple[int, ..
 
 
 @holds_for(30, 300, question=questions(stores=2))
-def test_incidents_are_the_oracle_s(question: Question) -> None:
+def test_incidents_equal_the_oracle(question: Question) -> None:
     inputs = seen(question)
     start = question.as_of - timedelta(days=40)
     found = find_incidents(
@@ -212,7 +212,7 @@ def test_incidents_cost_exactly_the_downtime_of_the_history(question: Question) 
 
 
 @holds_for(15, 150, question=questions(stores=2))
-def test_open_intervals_are_the_calendar_s_business_time(question: Question) -> None:
+def test_open_intervals_sum_to_the_business_time_of_the_calendar(question: Question) -> None:
     days = calendar(question.inputs, question.as_of - timedelta(days=12), question.as_of)
     for store in range(days.stores):
         start, end = days.open_intervals(store)
@@ -306,7 +306,7 @@ def test_an_incident_has_its_brackets_and_its_business_minutes() -> None:
     ]
 
 
-def test_an_incident_of_which_nothing_is_heard_ends_as_lost_sight_of() -> None:
+def test_an_incident_without_further_polls_ends_as_no_longer_polled() -> None:
     as_of = utc("2023-06-22 12:00")
     inputs = oracle.Inputs(polls(as_of, "up 241h", "down 240h"), (), [zone("UTC")], ())
     found = find_incidents(
@@ -358,7 +358,7 @@ def test_a_ledger_shows_a_closure_as_no_business_time() -> None:
     assert counted.polls.tolist() == [2]
 
 
-def test_a_store_without_polls_is_unknown_throughout() -> None:
+def test_the_whole_history_of_a_store_without_polls_is_unknown() -> None:
     as_of = utc("2023-06-22 12:00")
     inputs = oracle.Inputs((), hours("daily 09:00-17:00"), (), ())
     none = np.empty(0, np.int64)

@@ -101,7 +101,7 @@ def test_an_end_may_be_the_end_of_the_day(tmp_path: Path, end: str) -> None:
         pytest.param("1,0,09:00", "wrong number of fields", id="three fields"),
     ],
 )
-def test_a_bad_row_is_rejected_alone(tmp_path: Path, line: str, reason: str) -> None:
+def test_only_the_bad_row_is_rejected(tmp_path: Path, line: str, reason: str) -> None:
     content = read(tmp_path, "1,0,09:00,17:00", line, "1,2,09:00,17:00")
     assert content.frame.line.tolist() == [2, 4]
     assert content.frame.index.tolist() == [0, 1]

@@ -120,7 +120,7 @@ def test_a_status_ignores_case_and_blanks(tmp_path: Path, status: str, *, is_act
         pytest.param(",up,never", "no store id", id="the first of several reasons"),
     ],
 )
-def test_a_bad_row_is_rejected_alone(tmp_path: Path, line: str, reason: str) -> None:
+def test_only_the_bad_row_is_rejected(tmp_path: Path, line: str, reason: str) -> None:
     content = read(tmp_path, f"1,active,{NOON}", line, f"2,inactive,{NOON}")
     assert rows_of(content.polls) == [("1", NOON_US, True, 2), ("2", NOON_US, False, 4)]
     assert [(row.line, row.text, row.reason) for row in content.rejected] == [(3, line, reason)]
@@ -132,7 +132,7 @@ def test_a_poll_five_minutes_ahead_of_the_clock_is_taken(tmp_path: Path) -> None
     assert content.polls.polled_at_us.tolist() == [NOON_US + 5 * MINUTE_US]
 
 
-def test_a_store_of_rejected_rows_alone_is_no_store(tmp_path: Path) -> None:
+def test_a_store_with_only_rejected_rows_is_no_store(tmp_path: Path) -> None:
     content = read(tmp_path, f"1,up,{NOON}", f"2,active,{NOON}", f"3,active,{NOON}", "1,,")
     assert content.polls.store_ids.tolist() == ["2", "3"]
     assert content.polls.store.tolist() == [0, 1]
@@ -153,7 +153,7 @@ def test_stores_are_numbered_alike_in_all_blocks(tmp_path: Path, block_bytes: in
     assert content.rows_read == 60
 
 
-def test_progress_is_told_after_every_block(tmp_path: Path) -> None:
+def test_progress_is_reported_after_every_block(tmp_path: Path) -> None:
     path = tmp_path / "store_status.csv"
     line = f"1,active,{NOON}\n"
     path.write_text(HEADER + "\n" + line * 10, encoding="ascii")

@@ -109,7 +109,7 @@ def test_a_line_becomes_its_fields(tmp_path: Path, line: bytes, a: str, b: str) 
         pytest.param(b"1\t\x1b,", "1\\t\\x1b,", "", id="control characters are no reason"),
     ],
 )
-def test_a_line_that_is_no_row_is_rejected_alone(
+def test_only_the_line_that_is_no_row_is_rejected(
     tmp_path: Path, line: bytes, text: str, reason: str
 ) -> None:
     content = read(tmp_path, b"a,b\nfirst,1\n\n" + line + b"\nlast,3\n")
@@ -236,7 +236,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         pass
 
 
-def test_a_column_that_is_not_needed_is_given_where_it_is_there(tmp_path: Path) -> None:
+def test_an_optional_column_is_returned_when_it_is_present(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes(b" Extra,b,a\n?,x,1\n")
     with open_text_file(path, AB) as file:

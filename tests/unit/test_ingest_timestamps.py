@@ -102,7 +102,7 @@ def test_a_timestamp_is_read(text: str, at_us: int) -> None:
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
-def test_what_is_no_timestamp_is_not_read(text: str) -> None:
+def test_text_that_is_no_timestamp_is_not_read(text: str) -> None:
     assert instants(text) == [None]
     assert instants(text, "2023-01-25 12:00:00 UTC") == [None, NOON_US]
     assert instants("2023-01-25T12:00:00Z", text, "2023-02-30 12:00:00") == [NOON_US, None, None]
@@ -125,7 +125,7 @@ def test_a_null_is_not_read_and_no_rows_give_none() -> None:
         )
     )
 )
-def test_what_python_writes_is_read(
+def test_every_timestamp_that_python_writes_is_read(
     moments: list[tuple[datetime, str, int, str, str]],
 ) -> None:
     texts, expected = [], []

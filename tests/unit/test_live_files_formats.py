@@ -164,7 +164,7 @@ def test_parquet_rows_are_rejected_with_their_line_below_a_header(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"store_id\n"], ids=["empty", "cut", "text"])
-def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
     with pytest.raises(UnusableFileError, match="cannot be read as Parquet"):
@@ -239,7 +239,7 @@ def test_every_byte_of_a_file_of_moderate_size_counts(size: int) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 9 << 20, (20 << 20) - 1], ids=["first", "inserted", "last"])
-def test_samples_of_a_large_file_show_what_was_put_in(place: int) -> None:
+def test_samples_of_a_large_file_show_an_insertion(place: int) -> None:
     size = 20 << 20
     text = bytes(range(251)) * (size // 251 + 1)
     digest = fingerprint(BytesIO(text), size)

@@ -162,7 +162,7 @@ def test_a_missing_package_is_named_by_its_extra(url: str, package: str, extra: 
     )
 
 
-def test_an_unknown_kind_of_url_is_said_to_be_unknown() -> None:
+def test_an_unknown_kind_of_url_is_reported_as_unknown() -> None:
     with pytest.raises(LocationError, match="foo://x cannot be read"):
         data_folder("foo://x")
 
@@ -175,7 +175,7 @@ def test_a_vanished_file_is_a_missing_one(tmp_path: Path) -> None:
         pass
 
 
-def test_a_look_costs_one_listing_and_tells_every_change(tmp_path: Path) -> None:
+def test_one_listing_finds_every_change(tmp_path: Path) -> None:
     fill(tmp_path)
     seen = [list_files(tmp_path, now=NOW).digest]
     (tmp_path / "timezones.csv").touch()

@@ -40,7 +40,7 @@ def test_the_header_is_the_contracts_to_the_letter() -> None:
     )
 
 
-def test_a_report_without_stores_is_the_header_alone() -> None:
+def test_a_report_without_stores_is_only_the_header() -> None:
     assert written([]) == f"{HEADER}\n".encode()
 
 

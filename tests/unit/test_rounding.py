@@ -46,7 +46,7 @@ def test_a_tie_goes_to_the_even_digit(amount_us: int, unit_us: int, ten_thousand
     assert round_half_even(np.array([amount_us]), unit_us).tolist() == [ten_thousandths]
 
 
-def test_every_amount_of_a_table_is_rounded_in_its_place() -> None:
+def test_a_table_of_amounts_is_rounded_element_by_element() -> None:
     amounts = np.array([[3_000, 9_000, 15_000], [2_999, 3_001, 60_000_000]])
     assert round_half_even(amounts, MINUTE).tolist() == [[0, 2, 2], [0, 1, 10_000]]
 

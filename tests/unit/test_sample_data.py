@@ -108,7 +108,7 @@ def test_bad_rows_are_bad_for_the_reasons_that_the_readme_gives() -> None:
     assert [r.rows_read for r in files] == [8624, 427, 60, 58, 3]
 
 
-def test_names_are_told_apart_and_regions_match_the_zones() -> None:
+def test_names_are_unique_and_regions_match_the_zones() -> None:
     rows = [row for row in rows_of(DATA / "stores.csv") if row["store_id"]]
     assert len({row["name"] for row in rows}) == len(rows) == 57
     groups = Counter(row["group"] for row in rows)
@@ -201,7 +201,7 @@ def test_the_end_may_be_chosen_in_any_zone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("stores", "days"), [(1, 1e-9), (1, 0.5), (2, 0.01)])
-def test_very_little_can_be_asked_for(tmp_path: Path, stores: int, days: float) -> None:
+def test_very_little_data_can_be_requested(tmp_path: Path, stores: int, days: float) -> None:
     summary = write_sample_data(tmp_path, stores=stores, days=days, seed=1)
     polls = read_polls_file(tmp_path / "store_status.csv", now_us=NOW_US).polls
     assert polls.polled_at_us.max() == END_US
@@ -211,7 +211,7 @@ def test_very_little_can_be_asked_for(tmp_path: Path, stores: int, days: float) 
 @pytest.mark.parametrize(
     ("stores", "days"), [(0, 1.0), (-1, 1.0), (1, 0.0), (1, -1.0), (1, float("nan")), (1, 1e9)]
 )
-def test_what_cannot_be_made_is_refused(tmp_path: Path, stores: int, days: float) -> None:
+def test_impossible_sample_data_is_refused(tmp_path: Path, stores: int, days: float) -> None:
     with pytest.raises(ValueError, match="1 store or more and up to 3660 days"):
         write_sample_data(tmp_path / "out", stores=stores, days=days, seed=1)
     assert not (tmp_path / "out").exists()

@@ -39,7 +39,7 @@ def test_in_a_pipe_each_change_of_a_state_is_a_line_with_the_time() -> None:
     ]
 
 
-def test_in_a_pipe_progress_is_told_every_two_seconds() -> None:
+def test_in_a_pipe_progress_is_printed_every_two_seconds() -> None:
     out, clock = io.StringIO(), Clock()
     with StatusDisplay(Console(file=out, soft_wrap=True), clock=clock) as display:
         for step in range(5):

@@ -96,5 +96,5 @@ def test_the_last_words_of_a_process_are_the_root_of_its_last_traceback(
     assert last_error(path) == words
 
 
-def test_a_process_without_a_log_has_said_nothing(tmp_path: Path) -> None:
+def test_a_process_without_a_log_has_no_last_error(tmp_path: Path) -> None:
     assert last_error(tmp_path / "none.log") == "none"

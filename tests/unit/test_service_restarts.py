@@ -15,7 +15,7 @@ def test_failures_further_apart_than_the_window_wait_longer_and_longer() -> None
     assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
-def test_a_part_that_was_sound_for_a_while_begins_anew() -> None:
+def test_a_part_that_ran_well_for_a_while_has_its_restarts_forgotten() -> None:
     policy = RestartPolicy()
     for now in (0, 1, 2, 3):
         policy.delay_after_death(now, ready_seconds=0.0)

@@ -24,7 +24,7 @@ def test_paths_are_absolute_whatever_they_were_given_as(
     assert Path(settings.data) == tmp_path / "elsewhere" / "data"
 
 
-def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_takes_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOREMON_PORT", "9000")
     assert Settings().port == 9000
     assert Settings(port=9001).port == 9001

@@ -400,7 +400,7 @@ def test_the_api_the_assets_and_the_commands_write_through_operations_alone() ->
     assert violations == []
 
 
-def test_the_engine_knows_no_clock_environment_or_file() -> None:
+def test_the_engine_uses_no_clock_environment_or_file() -> None:
     violations = []
     for module in MODULES:
         if not module.is_in(*PURE_MODULES):

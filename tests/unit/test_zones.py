@@ -91,14 +91,14 @@ LONGEST_STEP_S = 6 * 3600
         ),
     ],
 )
-def test_offsets_are_told_with_the_instants_of_their_changes(
+def test_offsets_come_with_the_instants_of_their_changes(
     zone: str, start: str, end: str, changes: list[tuple[str, int]]
 ) -> None:
     found = offset_changes(ZoneInfo(zone), us(utc(start)), us(utc(end)))
     assert found == [(us(utc(since)), minutes * MINUTE_US) for since, minutes in changes]
 
 
-def test_a_change_is_found_whatever_the_start_of_the_search() -> None:
+def test_a_change_is_found_wherever_the_search_starts() -> None:
     change = us(utc("2023-03-12 07:00"))
     for ahead in range(1, 14):
         start = change - ahead * HOUR_US + 1
