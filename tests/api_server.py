@@ -1,4 +1,4 @@
-"""The API on a real socket, for tests, and rows that it serves. Asserts nothing."""
+"""Serves the API on a real socket, and inserts rows for it to serve."""
 
 import hashlib
 import threading

@@ -1,4 +1,4 @@
-"""Asking for reports and looking at them, past the API: for tests of what happens in between."""
+"""Requests and reads reports in the database, without the API."""
 
 import uuid
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A headless Chromium of the system for tests of the pages; skips where there is none."""
+"""A headless Chromium for tests of the pages; the tests are skipped where there is none."""
 
 import shutil
 from collections.abc import Iterator

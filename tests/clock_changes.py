@@ -1,4 +1,4 @@
-"""Three made-up stores over a change of the clock, as rows of the reference and of a database."""
+"""Three sample stores over a clock change, as rows of the reference and of a database."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A small HTTP server in Dagster's place: it answers the GraphQL that a dispatcher asks.
+"""A small HTTP server in Dagster's place that answers the dispatcher's GraphQL queries.
 
 It stands in for an outside system: what real runs do is tested with the real Dagster, end to end.
 """

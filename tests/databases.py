@@ -1,4 +1,4 @@
-"""Databases for tests: copies of a migrated one, used again when they are as good as new.
+"""Databases for tests: copies of a migrated one, reused while their structure is unchanged.
 
 Emptying a database takes a fifth of the time of making another one.
 """

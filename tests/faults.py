@@ -1,4 +1,4 @@
-"""Load on a service while its processes are killed, and what becomes of all that it took on."""
+"""Puts load on a service while its processes are killed, and checks that nothing is lost."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""Small and read-only file systems for tests; only root may mount them. Asserts nothing."""
+"""Mounts small and read-only file systems for tests, which only root may do."""
 
 import os
 import shutil

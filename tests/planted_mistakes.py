@@ -1,4 +1,4 @@
-"""Made-up stores with planted mistakes in what is listed of them: hours and time zones."""
+"""Sample stores with mistakes planted in their listed hours and time zones."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Properties: what holds whatever is drawn, with a few examples always, with many behind `slow`."""
+"""Properties and random cases: a few examples always, many behind `slow`."""
 
 import functools
 import inspect

@@ -1,7 +1,7 @@
 """Rows in words, for tests of what loads leave in the database.
 
 An instant is a clock that starts at `MIDNIGHT` and runs on past 24:00, such as `09:30`, `33:00` or
-`12:00:00.000001`. What the rows are to be is the tests' own matter.
+`12:00:00.000001`. The tests themselves say which rows they expect.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere: with a deadline, and no longer than it takes."""
+"""Waits until something is true, with a deadline and no longer than it takes."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The page of alerts in a real browser, equal to the JSON."""
+"""The page of alerts in a real browser shows what the JSON says."""
 
 from collections.abc import Iterator
 from datetime import timedelta

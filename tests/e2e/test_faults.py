@@ -1,4 +1,4 @@
-"""Ending processes of a service under load, for ten minutes and with 62 kills.
+"""Processes of a service are killed under load, for ten minutes and 62 times.
 
 `pytest -m fault tests/e2e/test_faults.py -s` prints its counts. The short form, of four kills,
 is in `test_service.py`.

@@ -1,4 +1,4 @@
-"""The pages in a real browser, over the sample: clicked through, and equal to the JSON."""
+"""The pages in a real browser, on the sample data: used by hand, and equal to the JSON."""
 
 import re
 import time

@@ -1,6 +1,7 @@
-"""One `storemon up` for all tests: reports, commands, and what outlives kills of its processes.
+"""One `storemon up` shared by all tests: reports, commands, and killed processes.
 
-A test may leave it dead, or data in it that no other expects: then it begins anew.
+A test may leave the service dead: the next one starts it again. A test that leaves data that no
+other expects removes the home.
 """
 
 import os

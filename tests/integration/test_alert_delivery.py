@@ -1,4 +1,4 @@
-"""Sending messages to a local receiver: failures, tries, crashes. Listing and commands."""
+"""Messages of alerts: sent to a local receiver, failed, retried; the commands and the API."""
 
 import subprocess
 import sys

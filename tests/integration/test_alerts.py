@@ -1,4 +1,4 @@
-"""Looks for alerts on a real database: what is recorded, when, and what is not."""
+"""Evaluations of alerts on a real database: which alerts are recorded, and when."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What was done and its line in the audit table: both, or neither."""
+"""An action and its audit event are committed together or not at all."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The API and its backends: what breaks, what comes back, what is told of it."""
+"""The API while its database or Dagster is away, and when they are back."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Anything at all sent to the API: what its own description allows and forbids, and raw bytes.
+"""Random requests to the API: valid and invalid by its OpenAPI document, and raw bytes.
 
 A few hundred cases run always; thousands with
 `pytest -m slow tests/integration/test_api_fuzz.py -s`.

@@ -1,4 +1,4 @@
-"""The pages' frames, their files, the data behind the data-health and reports pages."""
+"""The HTML of the pages, their files, and the JSON behind data health and reports."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The five client shapes on a real database, over a real socket."""
+"""The five forms of report requests on a real database, over a real socket."""
 
 import hashlib
 import socket

@@ -1,7 +1,7 @@
 """A key of some stores is answered as if there were no other stores.
 
 Two databases are filled by the same steps: one with all stores, one with those of the key alone. A
-key of these two stores is told by the first what a key without limits is told by the second.
+key of these two stores gets from the first what an unlimited key gets from the second.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Stores, their history and the fleet over HTTP: every number is the reference's."""
+"""Stores, their history and the fleet over HTTP: every number equals the reference."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What polls contradict, looked for some stores at a time."""
+"""Contradictions between polls and listed data are the same in chunks of stores."""
 
 from pathlib import Path
 

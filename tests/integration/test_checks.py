@@ -1,4 +1,4 @@
-"""The questions that prove the tables right: each one finds a fault that was planted by SQL."""
+"""Each check of the tables finds a fault that was planted by SQL."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Connections of a pool that the server cut, and those it did not, when they are taken again."""
+"""Pooled connections that the server closed are replaced when they are taken again."""
 
 import os
 import select

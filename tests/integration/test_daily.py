@@ -1,4 +1,4 @@
-"""History by local day in the database: kept current, mended when late data comes."""
+"""Days in the database: kept current, and computed again after late data."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: said clearly, nothing committed lost, and it goes on after."""
+"""On a full or read-only disk the error is clear, nothing committed is lost, and work resumes."""
 
 import os
 import subprocess

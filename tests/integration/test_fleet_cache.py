@@ -1,4 +1,4 @@
-"""What all requests share is made anew in the background, and is never older than a question."""
+"""The cached fleet is computed in the background, and is never older than a request."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The table `business_hour_intervals`: which weeks it holds, and when it is made again."""
+"""The table `business_hour_intervals`: which weeks it holds, and when it is computed again."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

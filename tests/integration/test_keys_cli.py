@@ -1,4 +1,4 @@
-"""`storemon keys`, and what `storemon up` asks of keys before it opens to others."""
+"""`storemon keys`, and the keys that `storemon up` needs before it listens to other machines."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

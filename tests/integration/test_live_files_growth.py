@@ -1,4 +1,4 @@
-"""Files that grow, are replaced, touched, renamed or vanish: what each refresh leaves behind."""
+"""Files that grow, are replaced, touched, renamed or vanish: the rows after each refresh."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Hours, zones and closures that lie in several files: one union, whatever file a row is in."""
+"""Hours, zones and closures in several files: one union, whichever file a row is in."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Processes that are ended in the middle of a push or of a refresh lose and double nothing."""
+"""Processes killed in the middle of a push or a refresh lose and double no polls."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""Pushing polls, hours and zones over HTTP: what is answered, what the database holds after it."""
+"""Pushing polls, hours and zones over HTTP: the responses, and the rows afterwards."""
 
 import gzip
 import json

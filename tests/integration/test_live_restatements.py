@@ -1,4 +1,4 @@
-"""Reports on the same instant again, after late data: revisions, and what differs between two."""
+"""Reports on one instant before and after late data: revisions and differences."""
 
 import uuid
 from collections.abc import Iterator

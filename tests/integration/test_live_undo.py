@@ -1,4 +1,4 @@
-"""Undoing loads, and replaying rejected rows: what the database holds afterwards."""
+"""Undoing loads and replaying rejected rows: the rows afterwards."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta

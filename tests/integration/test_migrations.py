@@ -1,4 +1,4 @@
-"""Databases: making them, connecting to them, and bringing them to the newest schema."""
+"""Databases are created, connected to, and migrated to the newest schema."""
 
 import threading
 import uuid

@@ -1,4 +1,4 @@
-"""The newest poll is known without looking for it, whatever is loaded, corrected or undone."""
+"""The stored newest poll is right whatever is loaded, corrected or undone."""
 
 import random
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Backups, the doctor, and lines of JSON: what the one who runs the service has."""
+"""Tools for operators: backups, the doctor, and logs as JSON."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Loading polls: what `store_status`, `status_runs` and the accounts hold afterwards."""
+"""Loading polls: the rows of `store_status` and `status_runs`, and the row counts."""
 
 import threading
 from collections.abc import Iterator, Sequence

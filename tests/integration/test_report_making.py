@@ -1,4 +1,4 @@
-"""Making reports and the newest figures: what one run reads, computes and writes."""
+"""Computing reports and the newest figures: what one run reads, computes and writes."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""Requests for reports, the runs that make them, and their results, as the tables hold them."""
+"""Requests for reports, the runs that make them, and their results in the tables."""
 
 import hashlib
 import threading

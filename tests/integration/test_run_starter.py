@@ -1,4 +1,4 @@
-"""The run starter as a process: what is asked of it starts, and what dies is reported."""
+"""The run starter as a process: it starts runs, and reports those that die."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The command line: what it refuses, in one line and with which status.
+"""What the command line refuses, with one line and an exit status.
 
 One refusal is a process of its own; the others run in this one, which is a hundred times quicker.
 """

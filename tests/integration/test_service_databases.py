@@ -1,4 +1,4 @@
-"""Databases of a server on which storemon's role has few rights, as at a hosting provider."""
+"""Databases on a server where storemon's role has few rights, as at a hosting provider."""
 
 import uuid
 from collections.abc import Iterator

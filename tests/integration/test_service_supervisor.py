@@ -1,4 +1,4 @@
-"""The supervisor on processes made for the test: that hang, whose runs die, that cannot run."""
+"""The supervisor with stand-ins: processes that hang, runs that die, code that cannot load."""
 
 import io
 import os

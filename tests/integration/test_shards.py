@@ -1,4 +1,4 @@
-"""Results made in shards are those made at once, whatever happens between the steps."""
+"""Results computed in shards equal those computed at once, whatever happens between the steps."""
 
 import os
 import subprocess

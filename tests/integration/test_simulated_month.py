@@ -1,4 +1,4 @@
-"""A month that arrives hour by hour ends with the report of one load of the final data."""
+"""A month delivered hour by hour gives the report of one load of the final data."""
 
 import statistics
 import time

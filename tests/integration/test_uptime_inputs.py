@@ -1,4 +1,4 @@
-"""What the engine is given out of the database: stores, runs, calendars, as they were written."""
+"""The engine's inputs from the database: stores, status runs and calendars."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta

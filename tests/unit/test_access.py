@@ -1,4 +1,4 @@
-"""Keys as values, buckets of requests: what is let through, and what is not."""
+"""Keys, tokens and rate limits as values: who gets access, and who does not."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,7 @@
 """Each rule of access refuses what it has to; and no rule can be weakened unnoticed.
 
-What a rule has to refuse is written down here by hand, and asked of the access control itself,
-before an application that answers everything. What a key of some stores is told where it is let
+What a rule has to refuse is written here by hand, and requested from the access control itself, in
+front of an application that answers everything. What a key of some stores is told where it is let
 through is the matter of tests/integration/test_api_some_stores.py.
 """
 

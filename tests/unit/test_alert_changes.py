@@ -1,4 +1,4 @@
-"""What becomes of alerts, in hand-written cases: no database, no clock."""
+"""Changes of alerts in cases written by hand, without database and clock."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Addresses are known by labels that give nothing away."""
+"""Addresses have labels that reveal no secrets."""
 
 import pytest
 

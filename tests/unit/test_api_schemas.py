@@ -1,4 +1,4 @@
-"""The body of a trigger: what is taken, what is refused, by which field."""
+"""The body of a trigger: valid values, and errors by field."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The API with neither database nor Dagster: it starts, and says what is missing."""
+"""The API with neither database nor Dagster starts, and says what is missing."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The examples in the engine's docstrings, run as they stand."""
+"""The examples in the engine's docstrings hold."""
 
 import doctest
 import pkgutil

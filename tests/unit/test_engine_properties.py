@@ -1,4 +1,4 @@
-"""What holds of the engine whatever the input, with the oracle as the judge of the figures."""
+"""Properties of the engine whatever the input, with the oracle as the judge of the figures."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The setting of the executor becomes one of Dagster's executors."""
+"""The executor of the settings becomes one of Dagster's executors."""
 
 import sys
 

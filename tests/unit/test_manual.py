@@ -1,4 +1,4 @@
-"""The manual's renderer, its search and its addresses, asked without a server."""
+"""The manual's renderer, its search and its addresses, without a server."""
 
 import asyncio
 import doctest

@@ -1,4 +1,4 @@
-"""The report as CSV: its header, its lines, and ids that a spreadsheet would run."""
+"""The report as CSV: its header, its lines, and ids that a spreadsheet would execute."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Made-up stores: as asked for, the same again, and readable."""
+"""Sample data: as requested, reproducible, and readable."""
 
 import csv
 import itertools

@@ -1,4 +1,4 @@
-"""What the status display writes where there is no terminal, and what a terminal shows."""
+"""What the status display prints with and without a terminal."""
 
 import io
 import re

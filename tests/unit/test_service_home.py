@@ -1,4 +1,4 @@
-"""Places in the home folder, and its logs."""
+"""Paths in the home folder, and its logs."""
 
 import os
 from pathlib import Path

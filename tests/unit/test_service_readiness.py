@@ -1,4 +1,4 @@
-"""What is concluded from the API's word on what is missing."""
+"""How the supervisor reads the API's list of what is missing."""
 
 import pytest
 

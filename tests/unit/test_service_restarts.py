@@ -1,4 +1,4 @@
-"""When a part that died is started again, by hand-made times."""
+"""When a process that died is started again."""
 
 from storemon_pipeline.service.restart_policy import RestartPolicy
 

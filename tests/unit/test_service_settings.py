@@ -1,4 +1,4 @@
-"""Settings out of the environment."""
+"""Settings from the environment and from arguments."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Signals that ask for the end."""
+"""Signals that request a stop."""
 
 import signal
 from collections.abc import Iterator

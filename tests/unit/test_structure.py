@@ -1,4 +1,4 @@
-"""Who may import whom, and what a module must have, read from the source of every module."""
+"""Which module may import which, and what each module must have, read from their source."""
 
 import ast
 import sys
