@@ -42,7 +42,7 @@ class Incident:
     first_inactive: int
     last_inactive: int
     next_active: int | None
-    ending: Literal["open", "ended", "lost sight"]
+    ending: Literal["open", "ended", "no longer polled"]
     lost: int
 
 
@@ -126,9 +126,9 @@ def _incident(store: _Store, start: int, end: int, lost: int, as_of: int) -> Inc
     came_from_sight = before and inside[0] - before[-1] <= 2 * LOOKBACK
     stays_in_sight = after and after[0] - inside[-1] <= 2 * LOOKBACK
     if stays_in_sight:
-        ending: Literal["open", "ended", "lost sight"] = "ended"
+        ending: Literal["open", "ended", "no longer polled"] = "ended"
     elif after or inside[-1] + LOOKBACK <= as_of:
-        ending = "lost sight"
+        ending = "no longer polled"
     else:
         ending = "open"
     return Incident(
@@ -152,6 +152,8 @@ def _until(inputs: Inputs, as_of: datetime) -> Inputs:
 def _state(store: _Store, at: int) -> Literal["up", "down", "unknown"]:
     middle = 2 * at + 1
     after = bisect_right(store.polled, at)
+    if after == 0:
+        return "unknown"
     near = [index for index in (after - 1, after) if 0 <= index < len(store.polled)]
     near = [index for index in near if abs(middle - 2 * store.polled[index]) <= 2 * LOOKBACK]
     if not near:

@@ -281,7 +281,7 @@ def _hours(
                 **dict(history_amounts(found.amounts, hour * len(kept) + members[name])),
                 begin_local=wall_clock(int(found.start_us[hour])),
                 group=name,
-                stores=len(members[name]),
+                stores=int(found.has_history[hour * len(kept) + members[name]].sum()),
             )
             for hour, name in rows[paging.rows]
         ],

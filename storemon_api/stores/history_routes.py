@@ -128,8 +128,8 @@ def get_store_incidents(
 def _first_day(view: StoreView, start_us: int, end_us: int) -> int:
     """Return the local midnight before the first poll, but at least `start_us`."""
     spans = view.calendar(view.first_poll_us, view.first_poll_us + 1).local_spans()
-    local_us = view.first_poll_us + int(spans.offset_us[0])
-    midnight_us = local_us // DAY_US * DAY_US - int(spans.offset_us[0])
+    day = wall_clock(view.first_poll_us + int(spans.offset_us[0])).date()
+    midnight_us, _ = view.period(day, None, 0)
     return min(max(start_us, midnight_us), end_us)
 
 

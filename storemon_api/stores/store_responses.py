@@ -26,7 +26,7 @@ _WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no 
 _ENDINGS: Final = {
     Ending.OPEN: "open",
     Ending.ENDED: "ended",
-    Ending.NO_LONGER_POLLED: "lost sight of",
+    Ending.NO_LONGER_POLLED: "no longer polled",
 }
 
 

@@ -101,7 +101,7 @@ class IncidentResponse(ResponseBody):
 
     store_id: str = Field(examples=[_STORE_ID])
     name: str | None
-    ending: Literal["open", "ended", "lost sight of"]
+    ending: Literal["open", "ended", "no longer polled"]
     start: AwareDatetime = Field(description="Estimated.")
     end: AwareDatetime = Field(description="Estimated; for an open incident the newest poll.")
     last_active_poll: AwareDatetime | None
@@ -152,7 +152,9 @@ class HistoryAmounts(ResponseBody):
     business_us: int
     uptime_us: int
     downtime_us: int
-    unknown_us: int = Field(description="Business time more than 192 hours from any poll.")
+    unknown_us: int = Field(
+        description="Business time before the first poll, or more than 192 hours from any poll."
+    )
     uncertain_us: int = Field(
         description="Business time between status runs, where up or down is an estimate."
     )

@@ -375,7 +375,7 @@ def _ending(alert: OpenAlert, recovery: Recovery | None) -> str:
         case Kind.DOWN:
             if recovery is None:
                 return "taken back"
-            return "lost sight of" if recovery.ended_at is None else "up again"
+            return "no longer polled" if recovery.ended_at is None else "up again"
         case Kind.SILENT:
             return "polled again"
         case Kind.SOURCE:

@@ -52,7 +52,7 @@ class StoreName:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How a store's incident ended; `ended_at` is None where it was lost sight of.
+    """How a store's incident ended; `ended_at` is None when it is no longer polled.
 
     None instead of a recovery: by what the polls say now there was no such incident.
     """

@@ -1,7 +1,7 @@
 """Reads the states of all stores and the age of the polls from one database snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -12,17 +12,17 @@ from storemon_pipeline.alerts.messages import Recovery
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US, IntArray
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US
+from storemon_pipeline.figures.open_incidents import read_open_incidents
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
     read_status_runs_of_incidents_since,
-    read_status_runs_of_open_incidents,
     read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
-from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.incidents import Ending, find_incidents
 from storemon_pipeline.uptime.store_state import (
     STORE_STATES,
     StoreState,
@@ -31,7 +31,7 @@ from storemon_pipeline.uptime.store_state import (
 )
 
 _BEFORE_US: Final = 5 * WEEK_US
-"""So much business time before the newest poll is laid out: an older incident has cost more."""
+"""How far back the time without polls is counted; a longer silence has lasted longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,6 @@ def read_store_states(bulk: Bulk) -> FleetStates | None:
     stores = read_stores(bulk)
     details = read_details(bulk, stores, as_of=as_of)
     last = read_status_runs_since(bulk, stores, since=as_of, until=as_of)
-    open_runs = read_status_runs_of_open_incidents(bulk, stores)
     calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
     every = np.arange(len(stores))
     now = np.full(len(stores), as_of_us)
@@ -67,12 +66,12 @@ def read_store_states(bulk: Bulk) -> FleetStates | None:
     last_poll_us = last.last_poll_us[row] if len(last) else row
     at_poll_us = calendar.business_us(every, last_poll_us)
     is_down = states_at(last, calendar, as_of_us=as_of_us) == STORE_STATES.index(StoreState.DOWN)
-    incidents = find_incidents(open_runs, calendar, as_of_us=as_of_us)
-    incidents = incidents.take(incidents.ending == Ending.OPEN)
+    incidents = read_open_incidents(bulk, stores, as_of_us=as_of_us)
     has_incident = np.zeros(len(stores), np.bool_)
     down_since_us, lost_us = np.zeros_like(now), np.zeros_like(now)
     has_incident[incidents.store] = True
-    down_since_us[incidents.store], lost_us[incidents.store] = _seen(incidents, calendar)
+    down_since_us[incidents.store] = incidents.start_us
+    lost_us[incidents.store] = incidents.lost_us
     store_ids = stores.store_ids.to_pylist()
     states = StoreStates(
         as_of_us=as_of_us,
@@ -103,11 +102,15 @@ def read_recoveries(
     if not began_us:
         return []
     first_us = min(since_us for _, since_us in began_us)
+    positions = np.unique([store for store, _ in began_us])
+    stores, as_of_us = fleet.stores.take(positions), fleet.states.as_of_us
     status_runs = read_status_runs_of_incidents_since(
-        bulk, fleet.stores, since=instant(first_us), until=fleet.as_of
+        bulk, stores, since=instant(first_us), until=fleet.as_of
     )
-    found = find_incidents(status_runs, fleet.calendar, as_of_us=fleet.states.as_of_us)
-    seen_since_us, lost_us = _seen(found, fleet.calendar)
+    earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
+    calendar = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
+    found = find_incidents(status_runs, calendar, as_of_us=as_of_us)
+    found = replace(found, store=positions[found.store])
     recoveries: list[Recovery | None] = []
     for store, since_us in began_us:
         around = np.flatnonzero(
@@ -120,26 +123,12 @@ def read_recoveries(
         is_ended = found.ending[number] == Ending.ENDED
         recoveries.append(
             Recovery(
-                instant(int(seen_since_us[number])),
+                instant(int(found.start_us[number])),
                 instant(int(found.end_us[number])) if is_ended else None,
-                int(lost_us[number]),
+                int(found.lost_us[number]),
             )
         )
     return recoveries
-
-
-def _seen(incidents: Incidents, calendar: Calendar) -> tuple[IntArray, IntArray]:
-    """When each incident began and what it has cost, for somebody who is told of it.
-
-    One before which the store was never seen active counts from its first poll. History takes such
-    a store to have been down for the whole look-back before, which is no news of today.
-    """
-    is_unknown = incidents.last_active_us == NO_POLL
-    since_us = np.where(is_unknown, incidents.first_inactive_us, incidents.start_us)
-    lost_us = calendar.business_us(incidents.store, incidents.end_us) - calendar.business_us(
-        incidents.store, since_us
-    )
-    return since_us, np.where(is_unknown, lost_us, incidents.lost_us)
 
 
 def read_feed(bulk: Bulk, *, now: datetime) -> Feed:

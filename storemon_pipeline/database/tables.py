@@ -351,6 +351,14 @@ store_uptime_daily_state: Final = sa.Table(
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("as_of", _INSTANT, nullable=False),
     sa.Column("refreshed_at", _INSTANT, nullable=False),
+    sa.Column("last_load_id", sa.Integer, comment="newest load that the days include"),
+    sa.Column(
+        "begins_at_first_poll",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="false: the days of first polls must be computed again",
+    ),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     comment="Newest poll that store_uptime_daily includes.",
 )

@@ -22,10 +22,30 @@ class StaleStores:
     since_us: IntArray
 
 
-def read_daily_as_of(bulk: Bulk) -> datetime | None:
-    """The newest poll that the days include; None before the first refresh."""
-    rows = bulk.fetch("SELECT as_of FROM store_uptime_daily_state").to_pylist()
-    return rows[0]["as_of"] if rows else None
+@dataclass(frozen=True, slots=True)
+class DailyState:
+    """What the stored days include: polls up to `as_of`, and loads up to `last_load_id`.
+
+    In older databases `begins_at_first_poll` is false until the days of first polls were computed
+    again; their loads are unknown until the first refresh.
+    """
+
+    as_of: datetime
+    last_load_id: int | None
+    begins_at_first_poll: bool
+
+
+def read_daily_state(bulk: Bulk) -> DailyState | None:
+    """The state of the stored days; None before they were first computed."""
+    rows = bulk.fetch(
+        "SELECT as_of, last_load_id, begins_at_first_poll FROM store_uptime_daily_state"
+    ).to_pylist()
+    return DailyState(**rows[0]) if rows else None
+
+
+def read_last_load_id(bulk: Bulk) -> int:
+    """The newest load; 0 without any."""
+    return int(bulk.scalar("SELECT coalesce(max(load_id), 0) AS load_id FROM loads"))
 
 
 def read_stale_stores(bulk: Bulk) -> StaleStores:
@@ -80,16 +100,33 @@ def delete_day(bulk: Bulk, day: date) -> None:
     bulk.execute("DELETE FROM store_uptime_daily WHERE local_date = $1", (day,))
 
 
-def write_daily_as_of(bulk: Bulk, as_of: datetime) -> None:
-    """Record that the days of all stores include this newest poll, and that no store is stale."""
+def replace_days(bulk: Bulk, stores: StoreIndex, days: Days) -> None:
+    """These days are in the table as given; all others stay as they are."""
+    rows = _rows(stores.store_keys, days)
+    bulk.stage("replaced_days", rows.select(["store_key", "local_date"]))
+    bulk.execute(
+        """
+        DELETE FROM store_uptime_daily d USING pg_temp.replaced_days r
+        WHERE d.store_key = r.store_key AND d.local_date = r.local_date
+        """
+    )
+    append_days(bulk, stores, days)
+
+
+def write_daily_state(bulk: Bulk, state: DailyState) -> None:
+    """The days of all stores are in this state, and no store is stale."""
     bulk.execute("DELETE FROM store_uptime_daily_stale")
     bulk.execute(
         """
-        INSERT INTO store_uptime_daily_state (as_of, refreshed_at) VALUES ($1, $2)
+        INSERT INTO store_uptime_daily_state
+               (as_of, last_load_id, begins_at_first_poll, refreshed_at)
+        VALUES ($1, $2, $3, $4)
         ON CONFLICT (is_only_row) DO UPDATE
-        SET as_of = excluded.as_of, refreshed_at = excluded.refreshed_at
+        SET as_of = excluded.as_of, last_load_id = excluded.last_load_id,
+            begins_at_first_poll = excluded.begins_at_first_poll,
+            refreshed_at = excluded.refreshed_at
         """,
-        (as_of, datetime.now(UTC)),
+        (state.as_of, state.last_load_id, state.begins_at_first_poll, datetime.now(UTC)),
     )
 
 

@@ -7,13 +7,14 @@ import numpy as np
 
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US
+from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.figures.daily_table import (
     append_days,
     delete_day,
-    read_daily_as_of,
+    read_daily_state,
 )
 from storemon_pipeline.figures.refresh_daily import (
+    DAY_REACH_US,
     STORES_PER_REFRESHED_CHUNK,
     compute_stored_days,
     read_computable_from_us,
@@ -22,12 +23,6 @@ from storemon_pipeline.stores.store_index import read_stores
 
 _EARLIEST_OFFSET_US: Final = 14 * HOUR_US
 """Local midnight is at most this long before midnight UTC."""
-
-_REACH_US: Final = 3 * DAY_US + 2 * LOOKBACK_US
-"""From a day's first midnight anywhere: the day, and the later polls that estimates look at.
-
-Polls further apart than twice the look-back never bound the same outage.
-"""
 
 
 class DayNotRebuiltError(Exception):
@@ -41,8 +36,8 @@ def rebuild_day(url: str, day: date) -> int:
     refresh adds them. Raises DayNotRebuiltError.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
-        as_of = read_daily_as_of(bulk)
-        if as_of is None:
+        state = read_daily_state(bulk)
+        if state is None:
             raise DayNotRebuiltError("No day has been computed yet: refresh first.")
         midnight_us = microseconds(datetime.combine(day, time(), UTC))
         since_us = midnight_us - _EARLIEST_OFFSET_US
@@ -52,11 +47,11 @@ def rebuild_day(url: str, day: date) -> int:
                 f"The polls of {day} are no longer kept. The first day that can be computed is "
                 f"{first.date() + timedelta(days=1)}."
             )
-        if since_us >= microseconds(as_of):
+        if since_us >= microseconds(state.as_of):
             raise DayNotRebuiltError(
-                f"{day} has not begun anywhere: the days reach to the newest poll, {as_of}."
+                f"{day} has not begun anywhere: the days reach to the newest poll, {state.as_of}."
             )
-        until = min(as_of, instant(since_us + _REACH_US))
+        until = min(state.as_of, instant(since_us + DAY_REACH_US))
         delete_day(bulk, day)
         rows = 0
         for chunk in read_stores(bulk).chunks(STORES_PER_REFRESHED_CHUNK):

@@ -9,23 +9,36 @@ import numpy as np
 from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import DAY_US, HOUR_US, IntArray
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, IntArray
 from storemon_pipeline.figures.daily_table import (
+    DailyState,
     count_different_days,
-    read_daily_as_of,
+    read_daily_state,
     read_kept_from,
+    read_last_load_id,
     read_stale_stores,
-    write_daily_as_of,
+    replace_days,
+    write_daily_state,
     write_days,
 )
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.status_run_queries import read_first_poll, read_status_runs_since
+from storemon_pipeline.polls.status_run_queries import (
+    read_first_poll,
+    read_first_polls,
+    read_status_runs_since,
+)
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.daily import NEVER, Days, compute_days
 
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """Recomputed in each refresh. The triggers that mark stores as stale ignore such recent data."""
+
+DAY_REACH_US: Final = 3 * DAY_US + 2 * LOOKBACK_US
+"""From a day's first midnight anywhere: the day, and the later polls that estimates look at.
+
+Polls further apart than twice the look-back never bound the same outage.
+"""
 
 STORES_PER_REFRESHED_CHUNK: Final = 100_000
 """A first refresh of a week takes a gigabyte for so many stores."""
@@ -64,8 +77,8 @@ def refresh_daily(url: str) -> DailyRefresh:
         if newest is None:
             return DailyRefresh(None, 0, 0)
         stores = read_stores(bulk)
-        before = read_daily_as_of(bulk)
-        always_us = ALWAYS if before is None else microseconds(before) - _ALWAYS_MADE_US
+        before = read_daily_state(bulk)
+        always_us = ALWAYS if before is None else microseconds(before.as_of) - _ALWAYS_MADE_US
         changed_us = np.full(len(stores), always_us)
         stale = read_stale_stores(bulk)
         mended = stores.positions(stale.store_keys)
@@ -77,33 +90,37 @@ def refresh_daily(url: str) -> DailyRefresh:
         older = np.flatnonzero(changed_us < begin_us)
         if len(older):
             written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
-        write_daily_as_of(bulk, newest)
+        if before is not None and not before.begins_at_first_poll:
+            written += _refresh_first_days(bulk, stores, newest)
+        write_daily_state(
+            bulk, DailyState(newest, read_last_load_id(bulk), begins_at_first_poll=True)
+        )
         return DailyRefresh(newest, written, len(mended))
 
 
 def compare_daily(url: str, *, seed: int) -> DaysComparison:
     """Recompute the last nine days of some stores, drawn by `seed`, and compare them."""
     with bulk_transaction(url) as bulk:
-        as_of = read_daily_as_of(bulk)
-        if as_of is None:
+        state = read_daily_state(bulk)
+        if state is None:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
         drawn = np.random.default_rng(seed).permutation(len(stores))[:_CHECKED_STORES]
-        since_us = microseconds(as_of) - _CHECKED_DAYS * DAY_US
-        return _compare_days(bulk, stores.take(np.sort(drawn)), since_us, as_of)
+        since_us = microseconds(state.as_of) - _CHECKED_DAYS * DAY_US
+        return _compare_days(bulk, stores.take(np.sort(drawn)), since_us, state.as_of)
 
 
 def compare_all_days(url: str) -> DaysComparison:
     """Recompute all days of all stores within poll retention, and compare them."""
     with bulk_transaction(url) as bulk:
-        as_of = read_daily_as_of(bulk)
-        if as_of is None:
+        state = read_daily_state(bulk)
+        if state is None:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
         compared = different = 0
         for first in range(0, len(stores), _STORES_PER_CHUNK):
             chunk = np.arange(first, min(first + _STORES_PER_CHUNK, len(stores)))
-            part = _compare_days(bulk, stores.take(chunk), ALWAYS, as_of)
+            part = _compare_days(bulk, stores.take(chunk), ALWAYS, state.as_of)
             compared += part.compared
             different += part.different
         return DaysComparison(compared, different)
@@ -128,6 +145,27 @@ def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: 
     border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
     write_days(bulk, stores, days, from_day=np.minimum(border, from_day))
     return len(days.store)
+
+
+def _refresh_first_days(bulk: Bulk, stores: StoreIndex, newest: datetime) -> int:
+    """The day of each store's first poll is computed again; returns how many.
+
+    Older versions counted the time before the first poll on that day, too.
+    """
+    first_us = read_first_polls(bulk, stores)
+    is_due = (first_us < NEVER) & (first_us >= read_computable_from_us(bulk))
+    written = 0
+    for day in np.unique(first_us[is_due] // DAY_US).tolist():
+        until = min(newest, instant((day + 1) * DAY_US + DAY_REACH_US))
+        polled_first = np.flatnonzero(is_due & (first_us // DAY_US == day))
+        for begin in range(0, len(polled_first), STORES_PER_REFRESHED_CHUNK):
+            positions = polled_first[begin : begin + STORES_PER_REFRESHED_CHUNK]
+            chunk = stores.take(positions)
+            days, from_day, _ = compute_stored_days(bulk, chunk, first_us[positions], until)
+            first_days = days.take(days.begin_local_us // DAY_US == from_day[days.store])
+            replace_days(bulk, chunk, first_days)
+            written += len(first_days.store)
+    return written
 
 
 def _compare_days(bulk: Bulk, stores: StoreIndex, since_us: int, as_of: datetime) -> DaysComparison:

@@ -110,11 +110,12 @@ def read_status_runs_of_incidents_since(
     bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
 ) -> StatusRuns:
     """For each store: the last active status run that begins by `since`, and all up to `until`."""
+    chosen = stores.condition(parameter=3)
     return _runs(
         bulk.fetch(
-            """
+            f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM stores s
+            FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
             CROSS JOIN LATERAL (
                 SELECT coalesce(max(first_poll_at), '-infinity') AS first_poll_at
                 FROM status_runs r
@@ -122,8 +123,8 @@ def read_status_runs_of_incidents_since(
             ) active
             JOIN status_runs r ON r.store_key = s.store_key
              AND r.first_poll_at >= active.first_poll_at AND r.first_poll_at <= $2
-            """,
-            (since, until),
+            """,  # noqa: S608  (as above)
+            (since, until, *chosen.parameters),
         ),
         stores,
     )

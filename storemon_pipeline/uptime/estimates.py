@@ -71,12 +71,15 @@ def estimate_status(
     start_us: int,
     end_us: int,
     policy: Policy = Policy.NEAREST,
+    has_status_before_first_poll: bool = False,
 ) -> Estimates:
     """Estimate the status of stores `0 .. stores - 1` over `[start_us, end_us)`.
 
-    The status is unknown further than `LOOKBACK_US` from any poll. `status_runs` is sorted, without
-    overlaps within a store, and includes the last status run before the period and the first after
-    it. Stores times the length of the period is less than 2**63 microseconds, as in a calendar.
+    The status is unknown before the first poll of a store and further than `LOOKBACK_US` from any
+    poll. With `has_status_before_first_poll`, as in a report's windows, the first poll decides the
+    time before it, too. `status_runs` is sorted, without overlaps within a store, and includes the
+    last status run before the period and the first after it. Stores times the length of the period
+    is less than 2**63 microseconds, as in a calendar.
 
     >>> hour = 3_600_000_000
     >>> status_runs = StatusRuns(
@@ -85,7 +88,7 @@ def estimate_status(
     ... )
     >>> estimates = estimate_status(status_runs, stores=1, start_us=0, end_us=8 * hour)
     >>> (estimates.start_us // hour).tolist(), estimates.status.tolist()
-    ([0, 1, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0])
+    ([0, 1, 3, 4, 5, 6], [-1, 1, 1, 0, 0, 0])
     >>> estimates.is_certain.tolist()
     [False, True, False, False, True, False]
     """
@@ -108,7 +111,8 @@ def estimate_status(
             assert_never(policy)
     tail_end = np.where(is_lost, last + LOOKBACK_US, switch)
     known_again = np.where(is_lost & has_next, next_first - LOOKBACK_US, tail_end)
-    lead_start = np.where(has_previous, np.append(0, known_again[:-1])[:count], first - LOOKBACK_US)
+    first_known = first - LOOKBACK_US if has_status_before_first_poll else first
+    lead_start = np.where(has_previous, np.append(0, known_again[:-1])[:count], first_known)
     leading_status_run = (
         np.where(has_previous, index - 1, index) if policy is Policy.PREVIOUS else index
     )

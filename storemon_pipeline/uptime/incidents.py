@@ -57,7 +57,8 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
 
     `status_runs` begins before the first incident and includes the stores' last polls. `calendar`
     covers the incidents; time outside of it does not count. Consecutive inactive status runs are
-    one incident, unless the status was unknown between them.
+    one incident, unless the status was unknown between them. An incident without earlier polls of
+    its store begins at the first poll.
 
     >>> from storemon_pipeline.business_time.calendar import HoursVersions, ZoneVersions
     >>> from storemon_pipeline.business_time.calendar import build_calendar
@@ -89,7 +90,9 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
 
     was_known = np.append(False, stays_known[:-1])[:count][begins]
     before = last[begins - 1] if len(begins) else begins
-    start = np.where(was_known, (before + first[begins] + 1) // 2, first[begins] - LOOKBACK_US)
+    has_before = np.append(False, has_next[:-1])[:count][begins]
+    start = np.where(has_before, first[begins] - LOOKBACK_US, first[begins])
+    start = np.where(was_known, (before + first[begins] + 1) // 2, start)
     is_ended = stays_known[ends]
     after = first[np.minimum(ends + 1, count - 1)] if len(ends) else ends
     is_lost = ~is_ended & (has_next[ends] | (last[ends] + LOOKBACK_US <= as_of_us))

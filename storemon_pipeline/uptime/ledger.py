@@ -72,5 +72,6 @@ def explain(
         start_us=as_of_us - window_us,
         end_us=as_of_us,
         policy=policy,
+        has_status_before_first_poll=True,
     )
     return build_ledger(estimates, calendar, store=0), counted

@@ -5,11 +5,13 @@ from datetime import datetime
 
 import numpy as np
 
-from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.database.instants import microseconds
-from storemon_pipeline.domain.windows import HOUR_US, LOOKBACK_US, IntArray
+from storemon_pipeline.business_time.local_periods import Period, divide
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, BoolArray, IntArray
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
+    read_first_polls,
     read_status_runs_of_incidents_since,
     read_status_runs_since,
 )
@@ -31,11 +33,16 @@ class FleetIncidents:
 
 @dataclass(frozen=True, slots=True)
 class FleetHours:
-    """Amounts of every store in every hour, shape `(hours, stores)`; `start_us` is `(hours,)`."""
+    """Amounts of every store in every hour, shape `(hours, stores)`; `start_us` is `(hours,)`.
+
+    `has_history`, of the amounts' shape, marks the hours from the local day of a store's first poll
+    on. As in `store_uptime_daily`, earlier time is no part of the store's business time.
+    """
 
     stores: StoreIndex
     details: StoreDetails
     start_us: IntArray
+    has_history: BoolArray
     amounts: Amounts
 
 
@@ -68,11 +75,38 @@ def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours 
         details = read_details(bulk, stores, as_of=as_of)
         hours = np.arange(start_us, max(end_us, start_us), HOUR_US)
         end_us = max(end_us, start_us + 1)
-        status_runs = read_status_runs_since(bulk, stores, since=start, until=as_of)
+        since = instant(start_us)
+        status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
         calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
+        first_day_us = _read_first_days(bulk, stores, start_us, end_us)
     history = build_history(status_runs, calendar)
     grid = (len(hours), len(stores))
     every = np.broadcast_to(np.arange(len(stores)), grid).ravel()
     begin = np.broadcast_to(hours[:, np.newaxis], grid).ravel()
-    amounts = history.amounts(every, begin, begin + HOUR_US)
-    return FleetHours(stores, details, hours, amounts)
+    end_of_hour = begin + HOUR_US
+    first_day = first_day_us[every]
+    counted_from = np.minimum(np.maximum(begin, first_day), end_of_hour)
+    amounts = history.amounts(every, counted_from, end_of_hour)
+    return FleetHours(stores, details, hours, first_day < end_of_hour, amounts)
+
+
+def _read_first_days(bulk: Bulk, stores: StoreIndex, start_us: int, end_us: int) -> IntArray:
+    """The local midnight before each store's first poll, shape `(stores,)`.
+
+    For a first poll before `start_us` or two days after `end_us` it is the poll's own instant.
+    """
+    first_us = read_first_polls(bulk, stores)
+    young = np.flatnonzero((first_us > start_us) & (first_us < end_us + 2 * DAY_US))
+    if len(young) == 0:
+        return first_us
+    calendar = read_calendar(
+        bulk, stores.take(young), start_us=start_us - 2 * DAY_US, end_us=end_us + 2 * DAY_US
+    )
+    pieces = divide(calendar.local_spans(), Period.DAY)
+    polled_us = first_us[young][pieces.store]
+    is_polled = (pieces.start_us <= polled_us) & (polled_us < pieces.end_us)
+    day = np.zeros(len(young), np.int64)
+    day[pieces.store[is_polled]] = pieces.begin_local_us[is_polled]
+    of_day = pieces.begin_local_us == day[pieces.store]
+    np.minimum.at(first_us, young[pieces.store[of_day]], pieces.start_us[of_day])
+    return first_us

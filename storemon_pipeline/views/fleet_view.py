@@ -13,12 +13,12 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.windows import LOOKBACK_US, WEEK_US, WINDOW_US, IntArray, Policy
+from storemon_pipeline.domain.windows import WEEK_US, WINDOW_US, IntArray, Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, InvariantError
+from storemon_pipeline.figures.open_incidents import read_open_incidents
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
     read_first_polls,
-    read_status_runs_of_open_incidents,
     read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
@@ -26,7 +26,7 @@ from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.figures import Figures, compute_figures
 from storemon_pipeline.uptime.history import Amounts, build_history
-from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.incidents import Incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import last_status_runs, states_at
 
@@ -171,20 +171,8 @@ def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
         first_poll_us=read_first_polls(bulk, stores),
         figures=figures,
         previous=_previous(status_runs, calendar, as_of_us),
-        incidents=_open_incidents(bulk, stores, as_of_us),
+        incidents=read_open_incidents(bulk, stores, as_of_us=as_of_us),
     )
-
-
-def _open_incidents(bulk: Bulk, stores: StoreIndex, as_of_us: int) -> Incidents:
-    """The open incidents, with a calendar of only the stores that have one."""
-    status_runs = read_status_runs_of_open_incidents(bulk, stores)
-    down, store = np.unique(status_runs.store, return_inverse=True)
-    status_runs = replace(status_runs, store=store)
-    earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
-    calendar = read_calendar(bulk, stores.take(down), start_us=earliest_us, end_us=as_of_us)
-    incidents = find_incidents(status_runs, calendar, as_of_us=as_of_us)
-    incidents = incidents.take(incidents.ending == Ending.OPEN)
-    return replace(incidents, store=down[incidents.store])
 
 
 _Arrays = TypeVar("_Arrays", Figures, Amounts, Incidents)

@@ -12,7 +12,7 @@ from storemon_pipeline.business_time.calendar import Calendar, LocalSpans
 from storemon_pipeline.business_time.local_periods import Period, first_instant_at
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
+from storemon_pipeline.domain.windows import DAY_US, WEEK_US, IntArray, Policy
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
@@ -86,8 +86,7 @@ class StoreView:
 
     def incidents(self) -> Incidents:
         """All incidents, from the first poll to the newest."""
-        start_us = self.first_poll_us - LOOKBACK_US
-        calendar = self.calendar(start_us, max(self.as_of_us, start_us))
+        calendar = self.calendar(self.first_poll_us, self.as_of_us)
         return find_incidents(self.status_runs, calendar, as_of_us=self.as_of_us)
 
     def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:

@@ -168,12 +168,12 @@ def test_an_alert_is_taken_back_when_undoing_a_load_shows_the_store_was_never_do
     assert titles(watched_url) == ["Offline: store A", "Correction: store A"]
 
 
-def test_a_store_that_is_not_polled_any_more_is_lost_sight_of(watched_url: str) -> None:
+def test_a_store_that_is_not_polled_any_more_ends_its_alert(watched_url: str) -> None:
     load(watched_url, "A 10:00 down", "A 12:00 down", "B 12:00 up")
     look(watched_url, "12:01")
     load(watched_url, "B 210:00 up")
     look(watched_url, "210:01")
-    assert recorded(watched_url) == ["down A lost sight of"]
+    assert recorded(watched_url) == ["down A no longer polled"]
 
 
 def test_a_store_that_was_never_seen_active_is_down_since_its_first_poll(watched_url: str) -> None:

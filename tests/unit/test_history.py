@@ -27,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDINGS: Final = {
     Ending.OPEN: "open",
     Ending.ENDED: "ended",
-    Ending.NO_LONGER_POLLED: "lost sight",
+    Ending.NO_LONGER_POLLED: "no longer polled",
 }
 
 days_before = st.integers(0, 30).map(lambda days: timedelta(days=days))
@@ -315,7 +315,7 @@ def test_an_incident_without_further_polls_ends_as_no_longer_polled() -> None:
         as_of_us=us(as_of),
     )
     (incident,) = incidents_of(found, 0)
-    assert incident.ending == "lost sight"
+    assert incident.ending == "no longer polled"
     assert incident.end == us(as_of) - 48 * HOUR_US
     assert incident.lost == LOOKBACK_US + 30 * MINUTE_US
 
