@@ -150,7 +150,10 @@ def compare_status_runs(
 
 
 def count_interval_faults(bulk: Bulk) -> int:
-    """Count touching or overlapping intervals, stores without any, and weeks without a pattern."""
+    """Count touching or overlapping intervals, stores without any, and weeks without a pattern.
+
+    Stores that are newer than the intervals have none until the next refresh.
+    """
     return int(
         bulk.scalar(
             """
@@ -162,7 +165,10 @@ def count_interval_faults(bulk: Bulk) -> int:
                     FROM business_hour_intervals
                 ) AS neighbours WHERE is_fault
             ) + (
-                SELECT count(*) FROM stores s WHERE NOT EXISTS (
+                SELECT count(*) FROM stores s
+                WHERE s.store_key <= coalesce(
+                    (SELECT last_store_key FROM intervals_state), s.store_key
+                ) AND NOT EXISTS (
                     SELECT FROM business_hour_intervals i WHERE i.store_key = s.store_key
                 )
             ) + (

@@ -286,6 +286,7 @@ intervals_state: Final = sa.Table(
     metadata,
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("last_store_key", sa.Integer, comment="greatest key that has intervals"),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     comment="Number of changes of business_hour_intervals.",
 )

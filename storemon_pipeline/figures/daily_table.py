@@ -130,8 +130,10 @@ def write_daily_state(bulk: Bulk, state: DailyState) -> None:
     )
 
 
-def count_different_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> int:
-    """How many days from `from_day` on (see `write_days`) differ from the stored ones.
+def count_different_days(
+    bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray, before_day: IntArray
+) -> int:
+    """Days in `[from_day, before_day)` (as for `write_days`) that are stored with other amounts.
 
     Stored days that are not in `days` count as well. Stores whose `from_day` is NEVER are skipped.
     """
@@ -142,6 +144,7 @@ def count_different_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day
             {
                 "store_key": stores.store_keys[asked].astype(np.int32),
                 "from_date": _dates(from_day[asked]),
+                "before_date": _dates(before_day[asked]),
             }
         ),
     )
@@ -150,7 +153,7 @@ def count_different_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day
     stored = bulk.fetch(
         f"""
         SELECT {columns} FROM store_uptime_daily JOIN pg_temp.asked_days USING (store_key)
-        WHERE local_date >= from_date
+        WHERE local_date >= from_date AND local_date < before_date
         """  # noqa: S608  (names of columns are constants of this module)
     )
     return len(_identities(made) ^ _identities(stored))

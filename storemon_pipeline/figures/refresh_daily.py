@@ -99,7 +99,10 @@ def refresh_daily(url: str) -> DailyRefresh:
 
 
 def compare_daily(url: str, *, seed: int) -> DaysComparison:
-    """Recompute the last nine days of some stores, drawn by `seed`, and compare them."""
+    """Recompute the last nine days of some stores, drawn by `seed`, and compare them.
+
+    Days that the next refresh will change are left out.
+    """
     with bulk_transaction(url) as bulk:
         state = read_daily_state(bulk)
         if state is None:
@@ -107,20 +110,26 @@ def compare_daily(url: str, *, seed: int) -> DaysComparison:
         stores = read_stores(bulk)
         drawn = np.random.default_rng(seed).permutation(len(stores))[:_CHECKED_STORES]
         since_us = microseconds(state.as_of) - _CHECKED_DAYS * DAY_US
-        return _compare_days(bulk, stores.take(np.sort(drawn)), since_us, state.as_of)
+        drawn.sort()
+        settled_us = _settled_until_us(bulk, stores, state)[drawn]
+        return _compare_days(bulk, stores.take(drawn), since_us, settled_us, state.as_of)
 
 
 def compare_all_days(url: str) -> DaysComparison:
-    """Recompute all days of all stores within poll retention, and compare them."""
+    """Recompute all days of all stores within poll retention, and compare them.
+
+    Days that the next refresh will change are left out.
+    """
     with bulk_transaction(url) as bulk:
         state = read_daily_state(bulk)
         if state is None:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
+        settled_us = _settled_until_us(bulk, stores, state)
         compared = different = 0
         for first in range(0, len(stores), _STORES_PER_CHUNK):
             chunk = np.arange(first, min(first + _STORES_PER_CHUNK, len(stores)))
-            part = _compare_days(bulk, stores.take(chunk), ALWAYS, state.as_of)
+            part = _compare_days(bulk, stores.take(chunk), ALWAYS, settled_us[chunk], state.as_of)
             compared += part.compared
             different += part.different
         return DaysComparison(compared, different)
@@ -168,10 +177,29 @@ def _refresh_first_days(bulk: Bulk, stores: StoreIndex, newest: datetime) -> int
     return written
 
 
-def _compare_days(bulk: Bulk, stores: StoreIndex, since_us: int, as_of: datetime) -> DaysComparison:
+def _settled_until_us(bulk: Bulk, stores: StoreIndex, state: DailyState) -> IntArray:
+    """Up to which instant each store's days need no refresh, shape `(stores,)`.
+
+    Data that was loaded since the refresh may have changed the days after it.
+    """
+    if read_last_load_id(bulk) == state.last_load_id:
+        return np.full(len(stores), NEVER)
+    settled_us = np.full(len(stores), microseconds(state.as_of) - _ALWAYS_MADE_US)
+    stale = read_stale_stores(bulk)
+    changed = stores.positions(stale.store_keys)
+    settled_us[changed] = np.minimum(settled_us[changed], stale.since_us)
+    return settled_us
+
+
+def _compare_days(
+    bulk: Bulk, stores: StoreIndex, since_us: int, settled_us: IntArray, as_of: datetime
+) -> DaysComparison:
     since = np.full(len(stores), max(since_us, read_computable_from_us(bulk)))
     days, from_day, _ = compute_stored_days(bulk, stores, since, as_of)
-    different = count_different_days(bulk, stores, days, from_day=from_day)
+    # A local date begins less than a day before the UTC date.
+    before_day = np.where(settled_us < NEVER, settled_us // DAY_US - 1, NEVER)
+    days = days.take(days.begin_local_us // DAY_US < before_day[days.store])
+    different = count_different_days(bulk, stores, days, from_day=from_day, before_day=before_day)
     return DaysComparison(len(days.store), different)
 
 

@@ -64,8 +64,10 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
         )
         bulk.execute(
             """
-            INSERT INTO intervals_state AS s (revision) VALUES (1)
-            ON CONFLICT (is_only_row) DO UPDATE SET revision = s.revision + 1
+            INSERT INTO intervals_state AS s (revision, last_store_key)
+            SELECT 1, max(store_key) FROM stores
+            ON CONFLICT (is_only_row) DO UPDATE
+            SET revision = s.revision + 1, last_store_key = excluded.last_store_key
             """
         )
         for table in ("business_hour_intervals", "store_weeks", "week_patterns"):

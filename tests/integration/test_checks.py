@@ -180,6 +180,14 @@ class TestIntervals:
         with bulk_transaction(database_url) as bulk:
             assert count_interval_faults(bulk) == faults
 
+    def test_a_store_that_came_since_the_refresh_is_no_fault(self, database_url: str) -> None:
+        load(database_url, "A 09:00 up")
+        with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+            refresh_intervals(bulk)
+        load(database_url, "B 09:00 up")
+        with bulk_transaction(database_url) as bulk:
+            assert count_interval_faults(bulk) == 0
+
 
 class TestUptime:
     """Uptime and downtime are business time."""

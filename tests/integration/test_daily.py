@@ -172,6 +172,28 @@ def test_a_fault_in_any_day_is_found(database_url: str) -> None:
     assert compare_daily(database_url, seed=1).different == 2
 
 
+def test_what_came_since_the_refresh_is_no_fault(database_url: str) -> None:
+    load(database_url, hourly("A", range(24 * 20)) + hourly("B", range(24 * 20)))
+    refresh(database_url)
+    # The same hour goes on, a poll of days ago comes late, and so does the first of a new store.
+    load(database_url, hourly("A", range(24 * 20, 24 * 20 + 2)))
+    load(database_url, [("B", MIDNIGHT_US + 100 * HOUR_US, False)])
+    load(database_url, [("C", MIDNIGHT_US + 300 * HOUR_US, False)])
+    execute(database_url, _CLOSURE_ROW.replace("'inventory', 1", "'inventory', 4"))
+    comparison = compare_all_days(database_url)
+    # The closure of 25 January is of every store: what was computed before it is compared.
+    assert comparison.different == 0
+    assert comparison.compared > 0
+    assert compare_daily(database_url, seed=1).different == 0
+    execute(
+        database_url,
+        "UPDATE store_uptime_daily SET incidents = 7 WHERE local_date = '2023-01-22'",
+    )
+    assert compare_all_days(database_url).different == 2 * 2
+    refresh(database_url)
+    assert compare_all_days(database_url).compared > comparison.compared
+
+
 def test_a_late_poll_mends_the_days_around_it(database_url: str) -> None:
     load(database_url, hourly("A", range(24 * 20)) + hourly("B", range(24 * 20)))
     refresh(database_url)

@@ -17,6 +17,7 @@ from properties import holds_for
 from stored import (
     HOUR,
     MAX_GAP,
+    PUSHED,
     Row,
     at,
     execute,
@@ -34,6 +35,7 @@ from storemon_pipeline.defs.resources import Database, Retention
 from storemon_pipeline.defs.retention import old_runs, retention_job
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.polls.retention import PollsNotKeptError
 from storemon_pipeline.reports.make_reports import make_waiting_reports
@@ -291,6 +293,16 @@ def test_the_job_drops_compares_and_purges(loaded: str) -> None:
         )
         assert result.success
     assert partitions(loaded) == ["2023_01_30", "2023_02_06", "2023_02_13"]
+
+
+def test_the_job_succeeds_when_polls_were_pushed_since_the_last_refresh(loaded: str) -> None:
+    refresh_daily(loaded)
+    load(loaded, "A 505:00 down", "A 320:00 down", "B 505:00 down", file_path=PUSHED)
+    with dg.instance_for_test() as instance:
+        result = retention_job.execute_in_process(
+            instance=instance, resources=resources(loaded, keep_polls_days=90)
+        )
+    assert result.success
 
 
 def test_the_job_fails_where_a_run_is_not_what_its_polls_make(loaded: str) -> None:
