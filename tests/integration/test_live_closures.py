@@ -189,7 +189,8 @@ def test_without_a_file_the_asset_loads_nothing_and_succeeds(
 def test_closures_come_before_everything_that_is_computed() -> None:
     graph = defs.get_repository_def().asset_graph
     children = graph.get(dg.AssetKey("closures")).child_keys
-    assert {dg.AssetKey("store_uptime"), dg.AssetKey("uptime_report")} <= children
+    assert {dg.AssetKey("store_uptime"), dg.AssetKey("report_inputs")} <= children
+    assert dg.AssetKey("uptime_report") in graph.get(dg.AssetKey("report_inputs")).child_keys
     refresh = defs.resolve_job_def("refresh_job").asset_layer.executable_asset_keys
     assert dg.AssetKey("closures") in refresh
 
