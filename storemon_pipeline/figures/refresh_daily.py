@@ -41,7 +41,7 @@ Polls further apart than twice the look-back never bound the same outage.
 """
 
 STORES_PER_REFRESHED_CHUNK: Final = 100_000
-"""A first refresh of a week takes a gigabyte for so many stores."""
+"""Stores per chunk: the first refresh of a week takes a gigabyte for one."""
 
 _CHECKED_STORES: Final = 200
 _CHECKED_DAYS: Final = 9

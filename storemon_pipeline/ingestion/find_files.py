@@ -15,7 +15,7 @@ class MissingSourceError(Exception):
     """A source has neither file nor folder in the data folder."""
 
     def __init__(self, data: str, source: Source, *, has_folder: bool) -> None:
-        place = f"in {data}" if has_folder else f"in {data}, which is no folder"
+        place = f"in {data}" if has_folder else f"in {data}, which is not a folder"
         names = file_names(source)
         self.data = data
         self.source = source

@@ -297,8 +297,8 @@ def _anchor(
     """
     none = np.empty(0, np.int64)
     if len(late) == 0:
-        no_runs = StatusRuns(none, none, none, none.astype(np.bool_), none)
-        return no_runs, _Known(none, none, none.astype(np.bool_), none), no_runs
+        no_status_runs = StatusRuns(none, none, none, none.astype(np.bool_), none)
+        return no_status_runs, _Known(none, none, none.astype(np.bool_), none), no_status_runs
     bulk.stage(
         "late_stores",
         pa.table({"store_key": late.astype(np.int32), "since": timestamps(since_us)}),

@@ -32,7 +32,7 @@ def read_status_runs_since(
     So the first status run of each store is the last one that began by `since`, if there is one.
     """
     chosen = stores.condition(parameter=3)
-    touching = _runs(
+    touching = _to_status_runs(
         bulk.fetch(
             f"""
             SELECT store_key, first_poll_at, last_poll_at, is_active, polls FROM status_runs
@@ -48,7 +48,7 @@ def read_status_runs_since(
     if len(others) == 0:
         return touching
     chosen = others.condition(parameter=2)
-    before = _runs(
+    before = _to_status_runs(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -68,7 +68,7 @@ def read_status_runs_since(
 
 def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """All status runs of an index with one store."""
-    return _runs(
+    return _to_status_runs(
         bulk.fetch(
             """
             SELECT store_key, first_poll_at, last_poll_at, is_active, polls
@@ -83,7 +83,7 @@ def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
 def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """For each store whose last status run is inactive: all from the last active one on."""
     chosen = stores.condition()
-    return _runs(
+    return _to_status_runs(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -111,7 +111,7 @@ def read_status_runs_of_incidents_since(
 ) -> StatusRuns:
     """For each store: the last active status run that begins by `since`, and all up to `until`."""
     chosen = stores.condition(parameter=3)
-    return _runs(
+    return _to_status_runs(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
@@ -167,7 +167,7 @@ def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: date
     return RawPolls(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
 
 
-def _runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
+def _to_status_runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
     return status_runs_from_rows(rows, stores.positions(rows["store_key"].to_numpy()))
 
 
