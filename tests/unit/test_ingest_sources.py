@@ -38,5 +38,5 @@ def test_a_missing_file_says_where_and_under_which_names_it_was_looked_for(tmp_p
 
 
 def test_a_missing_folder_is_reported_as_missing(tmp_path: Path) -> None:
-    with pytest.raises(MissingSourceError, match="which is no folder: looked for store_status"):
+    with pytest.raises(MissingSourceError, match="which is not a folder: looked for store_status"):
         find_files(tmp_path / "nowhere", Source.STORE_STATUS)
