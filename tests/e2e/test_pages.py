@@ -587,7 +587,7 @@ def test_a_report_without_rows_says_so_and_is_not_offered(site: Site) -> None:
         page.get_by_label("Up to").fill("2020-01-25T10:00:00")
         page.get_by_role("button", name="Request report").click()
         expect(progress).to_contain_text("Running")
-        make_waiting_reports(site.database_url, run_id="run", is_asked_by_hand=False)
+        make_waiting_reports(site.database_url, run_id="run", is_manual=False)
         expect(progress).to_contain_text("No data for that time", timeout=15_000)
         expect(progress).to_contain_text("8 days up to Jan 25, 2020, 10:00 AM UTC")
         expect(page.locator("#download")).to_have_count(0)

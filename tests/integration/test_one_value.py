@@ -241,7 +241,7 @@ def test_the_fleet_s_history_is_the_sum_of_the_stores_histories(served: Served) 
 
 def test_a_report_keeps_its_windows_and_agrees_with_now_and_the_stores(served: Served) -> None:
     report_id = request(served.engine)
-    make_waiting_reports(served.url, run_id="run", is_asked_by_hand=False)
+    make_waiting_reports(served.url, run_id="run", is_manual=False)
     lines = list(csv.DictReader(io.StringIO(served.client.get(f"/reports/{report_id}.csv").text)))
     rows = {row["store_id"]: row for row in lines}
     # The windows reach back before the first poll: a week down, though history began 19 hours ago.
