@@ -5,6 +5,7 @@ from fastapi import Response
 from storemon_api.http.problems import INVALID_REQUEST, ProblemError
 from storemon_api.http.schemas import FieldError
 from storemon_api.loads.schemas import LoadResponse, RejectedPushedRow
+from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
 
 MAX_NAMED_ROWS = 1_000
@@ -22,7 +23,7 @@ def load_response(load: PushedLoad, *, is_rejecting: bool = False) -> Response:
         rows_unchanged=row_counts.unchanged,
         rows_rejected=row_counts.rejected,
         rejected=[
-            RejectedPushedRow(index=row.line, reason=row.reason.value, text=row.text)
+            RejectedPushedRow(index=row.line, reason=row.reason.value, text=shortened(row.text))
             for row in load.rejected[:MAX_NAMED_ROWS]
         ]
         if is_rejecting

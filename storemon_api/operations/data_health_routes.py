@@ -28,6 +28,7 @@ from storemon_pipeline.checks.data_health import (
     read_source_health_of,
     read_stores_of_rejected_hours,
 )
+from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
 from storemon_pipeline.figures.uptime_table import read_uptime_state
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
@@ -87,7 +88,9 @@ def get_data_health(
                 reason=kind.reason,
                 rows=kind.rows,
                 examples=[
-                    RejectedRowExample(file=row.file_path, line=row.line, text=row.row_text)
+                    RejectedRowExample(
+                        file=row.file_path, line=row.line, text=shortened(row.row_text)
+                    )
                     for row in kind.examples
                 ],
             )

@@ -18,6 +18,7 @@ from storemon_pipeline.checks.table_checks import (
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_daily
 from storemon_pipeline.ingestion.sources import SNAPSHOTS, AssetCheckText
@@ -52,7 +53,7 @@ def _no_row_rejected(source: Source, check: AssetCheckText) -> _Check:
 
     def find(bulk: Bulk, _: Database, __: int) -> _Finding:
         rejected, examples = read_rejected(bulk, source, reason=check.reason)
-        rows = [f"line {example.line}: {example.row_text}" for example in examples]
+        rows = [f"line {example.line}: {shortened(example.row_text)}" for example in examples]
         return _Finding(
             rejected == 0,
             {"rejected": rejected, "rows": dg.MetadataValue.json(rows)},

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 TEXT_LIMIT = 4_000
-"""Characters kept of a rejected line; a longer text is cut and ends in an ellipsis."""
+"""Characters that pages, the API and checks show of a rejected row."""
 
 
 @unique
@@ -106,20 +106,19 @@ def store_id_of_row(header: str, row: str) -> str | None:
 
 
 def printable(text: bytes | str) -> str:
-    """The text as one printable line, cut after TEXT_LIMIT characters."""
+    """The text as one printable line."""
     if isinstance(text, bytes):
-        # No character of UTF-8 takes more than four bytes.
-        is_cut = len(text) > 4 * TEXT_LIMIT
-        text = text[: 4 * TEXT_LIMIT].decode("utf-8", "backslashreplace")
-    else:
-        is_cut = False
-    if len(text) > TEXT_LIMIT:
-        text, is_cut = text[:TEXT_LIMIT], True
+        text = text.decode("utf-8", "backslashreplace")
     if not text.isprintable():
         text = "".join(
             character if character.isprintable() else _escape(character) for character in text
         )
-    return text + "…" if is_cut else text
+    return text
+
+
+def shortened(text: str) -> str:
+    """The text as it is shown: a long one is cut and ends in an ellipsis."""
+    return text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + "…"
 
 
 def _escape(character: str) -> str:

@@ -23,11 +23,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from storemon_pipeline.domain.rejections import (
+    TEXT_LIMIT,
     Reason,
     RejectedRow,
     UnusableFileError,
     Verdict,
     printable,
+    shortened,
 )
 
 BLOCK_BYTES: Final = 8 << 20
@@ -347,10 +349,12 @@ def _read_blocks(raw_blocks: Iterable[_RawBlock], layout: _Layout) -> Iterator[T
 
 def _reject_cut(raw: _RawBlock, layout: _Layout) -> TextBlock:
     nothing = np.zeros(0, np.int64)
+    # Printable, a line of megabytes could become four times as long.
+    text = shortened(printable(raw.text[: 4 * TEXT_LIMIT]))
     return TextBlock(
         columns={name: pa.array([], pa.string()) for name in layout.wanted},
         line=nothing,
-        rejected=(RejectedRow(raw.first_line, printable(raw.text), Reason.LINE_TOO_LONG),),
+        rejected=(RejectedRow(raw.first_line, text, Reason.LINE_TOO_LONG, raw.text),),
         rows_read=1,
         bytes_done=raw.bytes_done,
         next_line=raw.first_line + 1,

@@ -21,7 +21,6 @@ from storemon_pipeline.domain.rejections import (
     Reason,
     RejectedRow,
     UnusableFileError,
-    printable,
 )
 from storemon_pipeline.files.csv_text import (
     MAX_COLUMNS,
@@ -104,7 +103,7 @@ def _block(columns: dict[str, pa.Array], first_line: int, *, bytes_done: int) ->
     )
     if has_nul.any():
         rejected = tuple(
-            RejectedRow(number, printable(rows.text(number)), Reason.NUL_BYTE)
+            RejectedRow.of(number, rows.text(number), Reason.NUL_BYTE)
             for number in line[has_nul].tolist()
         )
         columns = {name: text.filter(pa.array(~has_nul)) for name, text in columns.items()}

@@ -6,7 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from storemon_pipeline.domain.rejections import Reason, RejectedRow, UnusableFileError, Verdict
+from storemon_pipeline.domain.rejections import (
+    Reason,
+    RejectedRow,
+    UnusableFileError,
+    Verdict,
+    shortened,
+)
 from storemon_pipeline.files.csv_text import BLOCK_BYTES, Column, TextBlock, open_text_file
 
 AB = (Column("a"), Column("b", ("bee",)), Column("extra", is_needed=False))
@@ -169,9 +175,14 @@ def test_a_long_line_at_the_end_of_the_file_is_rejected(tmp_path: Path) -> None:
     assert content.rejected == [(3, "y" * 16, "line is too long")]
 
 
-def test_a_rejected_text_is_cut_at_4000_characters(tmp_path: Path) -> None:
+def test_a_rejected_row_is_kept_whole(tmp_path: Path) -> None:
     content = read(tmp_path, b"a,b\n" + b"x" * 5000 + b"\n" + "ü".encode() * 5000 + b"\n")
-    assert [text for _, text, _ in content.rejected] == ["x" * 4000 + "…", "ü" * 4000 + "…"]
+    assert [text for _, text, _ in content.rejected] == ["x" * 5000, "ü" * 5000]
+
+
+def test_a_text_is_shortened_where_it_is_shown() -> None:
+    assert shortened("x" * 4000) == "x" * 4000
+    assert shortened("x" * 4001) == "x" * 4000 + "…"
 
 
 @pytest.mark.parametrize(
