@@ -31,15 +31,11 @@ from storemon_api.stores.store_responses import (
     store_summary,
 )
 from storemon_api.stores.store_schemas import (
-    OpenInterval,
     StoreResponse,
     StoresPage,
 )
+from storemon_api.stores.week_responses import open_intervals
 from storemon_pipeline.database.instants import instant
-from storemon_pipeline.domain.windows import (
-    DAY_US,
-    HOUR_US,
-)
 from storemon_pipeline.uptime.store_state import StoreState
 
 router = Router(tag="stores")
@@ -107,7 +103,7 @@ def get_store(
         StoreResponse(
             **dict(summary),
             as_of=fleet.as_of,
-            hours=[_open_interval(a, b) for a, b in zip(starts, ends, strict=True)],
+            hours=open_intervals(starts, ends),
             first_poll_at=instant(first_poll_us) if polls else None,
             polls=polls,
             open_incident=None
@@ -117,15 +113,3 @@ def get_store(
             ),
         )
     )
-
-
-def _open_interval(start_us: int, end_us: int) -> OpenInterval:
-    day = start_us // DAY_US
-    return OpenInterval(
-        day_of_week=day, start=_clock(start_us - day * DAY_US), end=_clock(end_us - day * DAY_US)
-    )
-
-
-def _clock(us: int) -> str:
-    minutes, seconds = divmod(us // 1_000_000, 60)
-    return f"{minutes * 60_000_000 // HOUR_US:02}:{minutes % 60:02}:{seconds:02}"

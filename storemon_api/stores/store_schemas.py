@@ -85,11 +85,14 @@ class StoresPage(ResponseBody):
 
 
 class OpenInterval(ResponseBody):
-    """A weekly opening interval. It may end at 24:00 or lie after midnight of its day."""
+    """A weekly opening interval, less than a day long or a whole day from 00:00 to 24:00.
+
+    It may end after midnight of its day: 26:00 is 02:00 of the next day.
+    """
 
     day_of_week: int = Field(description="0 is Monday.")
     start: str = Field(examples=["09:00:00"])
-    end: str = Field(examples=["24:00:00"])
+    end: str = Field(description="Up to 48:00:00.", examples=["24:00:00"])
 
 
 class IncidentResponse(ResponseBody):
