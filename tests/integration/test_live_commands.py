@@ -41,4 +41,4 @@ def test_a_load_is_listed_and_undone_once(run: Run, database_url: str) -> None:
 
 def test_rejected_rows_are_listed_and_replayed(run: Run) -> None:
     assert run("rejected", "list") == "There are no rejected rows.\n"
-    assert run("rejected", "replay", "--load", "7") == ""
+    assert run("rejected", "replay", "--load", "7") == "There are no rejected rows.\n"

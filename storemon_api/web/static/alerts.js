@@ -187,7 +187,7 @@ setInterval(() => {
 }, REFRESH_SECONDS * 1000);
 
 live(async () => {
-  // A key of some stores may see their alerts, but not what is said of all stores.
+  // A key of some stores may see their alerts, but not totals of all stores.
   const [now] = await Promise.all([get("/fleet/now").catch(() => null), show()]);
   if (now) showAsOf(now.as_of);
   document.body.dataset.ready = "true";

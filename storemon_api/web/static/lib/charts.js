@@ -1,4 +1,4 @@
-// What all charts share: their size, their frame, and marks that need no colour to be told apart.
+// What all charts share: their size, their frame, and marks that differ by more than colour.
 
 import { ceilPercent, floorPercent } from "./amounts.js";
 import { s } from "./elements.js";
