@@ -126,7 +126,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of everything that was asked for."""
+    """The outcome of every report that was requested."""
 
     complete: int
     failed: dict[str, str]

@@ -146,19 +146,19 @@ class EmbeddedPostgres:
 
     def accepts_connections(self) -> bool:
         """Whether a client can connect now."""
-        try:
-            psycopg.connect(self._url("postgres"), connect_timeout=2).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        return self._connection_error() is None
 
     def is_responding(self) -> bool:
         """Whether the server answers at all, if only that it takes no connection now."""
+        error = self._connection_error()
+        return error is None or "FATAL:" in error
+
+    def _connection_error(self) -> str | None:
         try:
             psycopg.connect(self._url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError as error:
-            return "FATAL:" in str(error)
-        return True
+            return str(error)
+        return None
 
     def stop(self) -> None:
         """End the server: open transactions are rolled back, everything committed is on disk.

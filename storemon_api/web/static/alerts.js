@@ -27,7 +27,6 @@ const STATES = [
 const ENDINGS = {
   "up again": "back online",
   "taken back": "was not offline after all",
-  "lost sight of": "no data since",
   "no longer polled": "no data since",
   "polled again": "data received again",
   "polls arrive again": "data received again",
