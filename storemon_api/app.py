@@ -81,7 +81,7 @@ def create_app(
     dispatcher = Dispatcher(engine, dagster)
     fleet_cache = FleetCache(database_url, reader)
     data_events = DataEvents(fleet_cache)
-    metrics = Metrics(reader, lambda: dispatcher.is_leading, probe.are_schedules_run)
+    metrics = Metrics(reader, lambda: dispatcher.is_leading, probe.are_daemons_alive)
     keys = KeyCache(engine, keys=known_keys)
 
     @asynccontextmanager

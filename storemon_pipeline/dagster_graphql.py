@@ -1,7 +1,7 @@
-"""What storemon asks of a running Dagster webserver, over its GraphQL.
+"""A client of the Dagster webserver's GraphQL: launch runs, and read how they are doing.
 
-Pipeline and API share it, so it imports httpx and `contract` alone. What a status means for a
-report, and what is launched when, is decided elsewhere.
+Pipeline and API share it, so it imports only httpx and `contract`. Other modules decide what a
+status means for a report, and when a run is launched.
 """
 
 import re
@@ -18,13 +18,13 @@ import httpx
 
 from storemon_pipeline.contract import CODE_LOCATION, REPOSITORY
 
-# A launch answers when the run's process has started, which takes seconds on a busy machine.
+# The response to a launch comes once the run's process has started: seconds on a busy machine.
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
-# A daemon that lives gives a sign every 30 s.
+# Dagster's daemons write a heartbeat every 30 s.
 _SILENT_DAEMON_SECONDS = 120.0
 _CONNECT_TIMEOUT_SECONDS = 3.0
-# The message of an error that a person reads; anything longer is a dump.
+# Characters of an error message. People read no more of it.
 _MESSAGE_LENGTH = 600
 
 _LAUNCH = """
@@ -85,17 +85,17 @@ query Events($runId: ID!, $after: String, $limit: Int!) {
         ... on MessageEvent { message level stepKey }
         ... on ExecutionStepFailureEvent {
           failureMetadata { description }
-          error { ...Words }
+          error { ...Message }
         }
-        ... on RunFailureEvent { error { ...Words } }
-        ... on EngineEvent { error { ...Words } }
-        ... on RunCanceledEvent { error { ...Words } }
+        ... on RunFailureEvent { error { ...Message } }
+        ... on EngineEvent { error { ...Message } }
+        ... on RunCanceledEvent { error { ...Message } }
       }
     }
     ... on Error { message }
   }
 }
-fragment Words on PythonError {
+fragment Message on PythonError {
   message
   className
   causes { message className }
@@ -149,23 +149,23 @@ _PARENT_TAG = "dagster/parent_run_id"
 SUCCESS = "SUCCESS"
 FAILURE = "FAILURE"
 ENDED_STATUSES = frozenset({SUCCESS, FAILURE, "CANCELED"})
-"""Dagster's statuses of runs that will not go on."""
+"""Dagster's statuses of runs that have ended."""
 
-# How the code server and run monitoring say that a run's process came to its end.
+# How the code server and run monitoring report that a run's process has ended.
 _PROCESS_END = re.compile(r"Run execution process for \S+ (?P<how>[^.]*)\.")
-_PROCESS_GONE = re.compile(r"Detected run worker status \w+: '(?P<words>[^']*)'")
+_PROCESS_GONE = re.compile(r"Detected run worker status \w+: '(?P<message>[^']*)'")
 
 
 class DagsterUnavailableError(Exception):
-    """Nothing that answers GraphQL was reached, or it broke off: worth another try later."""
+    """The webserver did not respond, or broke off. Trying again later can help."""
 
 
 class DagsterRefusedError(Exception):
-    """Dagster will not do this, now or later; `str()` says why."""
+    """Dagster refused the request, and will refuse it again. `str()` says why."""
 
 
 class StepState(StrEnum):
-    """How far a step of a run has come."""
+    """The state of a step of a run."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -176,7 +176,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """One step; `seconds` is its length, None before its end."""
+    """One step. `seconds` is how long it took, None before its end."""
 
     key: str
     state: StepState
@@ -185,10 +185,10 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """A run as it stands: Dagster's status and the steps, those that began first in front.
+    """Dagster's status of a run, and its steps in the order in which they began.
 
-    `will_retry`: it failed, and Dagster launches another run in its place, which `retry_of` finds;
-    None as long as Dagster has not said, which it does a moment after the failure.
+    `will_retry`: the run failed, and Dagster launches another in its place, see `retry_of`. It is
+    None until Dagster has decided, a moment after the failure.
     """
 
     status: str
@@ -198,16 +198,16 @@ class RunProgress:
 
 @dataclass(frozen=True, slots=True)
 class Materialization:
-    """What one asset said when a run had made it: its metadata that are numbers or words."""
+    """The metadata of an asset that a run materialized: numbers and texts."""
 
     asset: str
     numbers: dict[str, int]
-    words: dict[str, str]
+    texts: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvents:
-    """Messages of a run's log, oldest first, and the cursor that the next look starts at."""
+    """Messages of a run's log, oldest first, and the cursor to go on from."""
 
     messages: tuple[str, ...]
     cursor: str | None
@@ -229,19 +229,19 @@ def _read_certificates() -> ssl.SSLContext:
 
 
 class DagsterGraphQL:
-    """A client of one webserver. May be shared by threads; close it, or use it in a `with`."""
+    """A client of one webserver. Threads may share it. Close it, or use it in a `with`."""
 
     def __init__(
         self, base_url: str, timeout: float = DEFAULT_TIMEOUT_SECONDS, *, token: str | None = None
     ) -> None:
-        """Take the webserver's address, such as http://127.0.0.1:3000, and seconds per answer.
+        """Take the webserver's address, such as http://127.0.0.1:3000, and a timeout in seconds.
 
-        `token` is the one that the guarded webserver of the same home expects.
+        `token` is what the webserver of the same home expects from its own processes.
         """
         self.base_url = base_url.rstrip("/")
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_SECONDS)),
-            # The webserver is on this machine: a proxy in the environment is for other hosts.
+            # The webserver is on this machine, so no proxy from the environment is used.
             trust_env=False,
             headers={"Authorization": f"Bearer {token}"} if token else None,
             verify=_read_certificates(),
@@ -259,13 +259,13 @@ class DagsterGraphQL:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def is_location_loaded(self) -> bool:
         """Tell whether the webserver has loaded the code location.
 
-        Raises DagsterRefusedError with Dagster's words when loading it failed.
+        Raises DagsterRefusedError with Dagster's message when loading it failed.
         """
         entry = self._ask(_LOCATION, {"name": CODE_LOCATION}, "workspaceLocationEntryOrError")
         if entry is None or entry["__typename"] != "WorkspaceLocationEntry":
@@ -277,8 +277,8 @@ class DagsterGraphQL:
             )
         return loaded is not None and entry["loadStatus"] == "LOADED"
 
-    def have_daemons_beaten_since(self, instant: float) -> bool:
-        """Tell whether every daemon of the instance has given a sign since then (seconds)."""
+    def have_daemons_been_alive_since(self, instant: float) -> bool:
+        """Tell whether every daemon of the instance wrote a heartbeat after this Unix time."""
         answer = self._ask(_DAEMONS, {}, "instance")
         if answer is None:
             return False
@@ -289,9 +289,9 @@ class DagsterGraphQL:
             if daemon["required"]
         )
 
-    def are_schedules_run(self) -> bool:
-        """Tell whether the daemons, which run schedules and sensors, were alive just now."""
-        return self.have_daemons_beaten_since(time.time() - _SILENT_DAEMON_SECONDS)
+    def are_daemons_alive(self) -> bool:
+        """Tell whether the daemons are alive. They run schedules and sensors."""
+        return self.have_daemons_been_alive_since(time.time() - _SILENT_DAEMON_SECONDS)
 
     def launch_run(
         self,
@@ -302,8 +302,8 @@ class DagsterGraphQL:
     ) -> str:
         """Launch a job of the code location; return its run id.
 
-        This Dagster chooses run ids itself. When the answer is lost (DagsterUnavailableError) the
-        run may exist all the same: a tag of one's own finds it with `runs_with_tag`.
+        Dagster chooses the run id. When the response is lost (DagsterUnavailableError) the run may
+        exist all the same: give it a tag of its own, and look for it with `runs_with_tag`.
         """
         params = {
             "selector": {
@@ -319,25 +319,25 @@ class DagsterGraphQL:
             case {"__typename": "LaunchRunSuccess", "run": {"runId": str(run_id)}}:
                 return run_id
             case {"errors": list(errors)}:
-                words = "; ".join(str(error["message"]) for error in errors)
-                raise DagsterRefusedError(f"{job} was not launched: {_sentence(words)}")
+                message = "; ".join(str(error["message"]) for error in errors)
+                raise DagsterRefusedError(f"{job} was not launched: {_sentence(message)}")
             case {"__typename": "PipelineNotFoundError"} if not self.is_location_loaded():
                 raise DagsterUnavailableError(
                     f"{job} was not launched: the code location is not loaded yet."
                 )
-            case {"__typename": "PythonError", "message": str(words)}:
+            case {"__typename": "PythonError", "message": str(message)}:
                 # Such as a code server that is just being restarted.
-                raise DagsterUnavailableError(f"{job} was not launched: {_sentence(words)}")
+                raise DagsterUnavailableError(f"{job} was not launched: {_sentence(message)}")
             case _:
-                words = "" if answer is None else str(answer.get("message", ""))
-                raise DagsterRefusedError(f"{job} was not launched: {_sentence(words)}")
+                message = "" if answer is None else str(answer.get("message", ""))
+                raise DagsterRefusedError(f"{job} was not launched: {_sentence(message)}")
 
     def run_status(self, run_id: str) -> str | None:
         """Return Dagster's status of the run, such as STARTED; None for an unknown run."""
         return self.run_statuses([run_id]).get(run_id)
 
     def run_statuses(self, run_ids: Iterable[str]) -> dict[str, str]:
-        """Return the statuses of the runs that are known, in one question."""
+        """Return the statuses of those runs that Dagster has, in one request."""
         wanted = list(dict.fromkeys(run_ids))
         if not wanted:
             return {}
@@ -350,7 +350,7 @@ class DagsterGraphQL:
         return _statuses(self._ask(_TAGGED, variables, "runsOrError"))
 
     def run_progress(self, run_id: str) -> RunProgress | None:
-        """Return how far the run's steps have come; None for an unknown run."""
+        """Return the run's status and steps; None for an unknown run."""
         answer = self._ask(_PROGRESS, {"runId": run_id}, "runOrError")
         if answer is None or answer["__typename"] == "RunNotFoundError":
             return None
@@ -368,11 +368,11 @@ class DagsterGraphQL:
         return RunProgress(status=str(answer["status"]), steps=steps, will_retry=will_retry)
 
     def retry_of(self, run_id: str) -> str | None:
-        """Return the run that was launched in this failed one's place; None when there is none."""
+        """Return the id of the run that retries this one; None when there is none."""
         return next(iter(self.runs_with_tag(_PARENT_TAG, run_id, limit=1)), None)
 
     def run_materializations(self, run_id: str) -> list[Materialization]:
-        """Return what the run's assets said of themselves; nothing for an unknown run."""
+        """Return the metadata of the run's assets; an empty list for an unknown run."""
         answer = self._ask(_MATERIALIZATIONS, {"runId": run_id}, "runOrError")
         if answer is None or answer["__typename"] == "RunNotFoundError":
             return []
@@ -381,7 +381,7 @@ class DagsterGraphQL:
         return [_materialization(event) for event in answer["assetMaterializations"]]
 
     def run_events(self, run_id: str, *, after: str | None = None) -> RunEvents:
-        """Return what the run's log says after the cursor; nothing for an unknown run."""
+        """Return the messages of the run's log after the cursor; none for an unknown run."""
         page = self._events_page(run_id, after)
         if page is None:
             return RunEvents(messages=(), cursor=after)
@@ -391,31 +391,31 @@ class DagsterGraphQL:
         return RunEvents(messages=messages, cursor=page["cursor"])
 
     def run_failure(self, run_id: str) -> str | None:
-        """Return in words why the run failed or was cancelled.
+        """Return why the run failed or was cancelled, as a sentence.
 
-        A step's own words come first, then those of the run; None when nothing in its log tells.
+        The message of the first failed step, else that of the run; None without either.
         """
         after: str | None = None
-        step_words: str | None = None
-        process_words: str | None = None
-        engine_words: str | None = None
-        run_words: str | None = None
+        step_message: str | None = None
+        process_message: str | None = None
+        engine_message: str | None = None
+        run_message: str | None = None
         while (page := self._events_page(run_id, after)) is not None:
             for event in page["events"]:
-                process_words = _process_words(event.get("message") or "") or process_words
+                process_message = _process_message(event.get("message") or "") or process_message
                 match event["__typename"]:
                     case "ExecutionStepFailureEvent":
-                        step_words = step_words or _failure_words(event)
+                        step_message = step_message or _failure_message(event)
                     case "RunFailureEvent" | "RunCanceledEvent":
-                        run_words = _failure_words(event) or run_words
+                        run_message = _failure_message(event) or run_message
                     case "EngineEvent" if event["error"] is not None:
-                        engine_words = _failure_words(event)
+                        engine_message = _failure_message(event)
                     case _:
                         pass
             if not page["hasMore"]:
                 break
             after = page["cursor"]
-        return step_words or process_words or engine_words or run_words
+        return step_message or process_message or engine_message or run_message
 
     def _events_page(self, run_id: str, after: str | None) -> dict[str, Any] | None:
         variables = {"runId": run_id, "after": after, "limit": _EVENTS_PAGE}
@@ -427,7 +427,7 @@ class DagsterGraphQL:
         return answer
 
     def _ask(self, query: str, variables: Mapping[str, Any], field: str) -> dict[str, Any] | None:
-        """Return the answer's one field, or None when it is null."""
+        """Send a query, and return this field of the result; None when it is null."""
         try:
             response = self._client.post(
                 f"{self.base_url}/graphql",
@@ -436,16 +436,16 @@ class DagsterGraphQL:
             body = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise DagsterUnavailableError(
-                f"Dagster at {self.base_url} gave no answer ({type(error).__name__})."
+                f"Dagster at {self.base_url} did not respond ({type(error).__name__})."
             ) from error
         data = body.get("data") if isinstance(body, dict) else None
         if not isinstance(data, dict) or (field not in data):
             raise DagsterUnavailableError(
-                f"Dagster at {self.base_url} could not answer: {_graphql_errors(body)}"
+                f"Dagster at {self.base_url} could not respond: {_graphql_errors(body)}"
             )
         if data[field] is None and body.get("errors"):
             raise DagsterUnavailableError(
-                f"Dagster at {self.base_url} could not answer: {_graphql_errors(body)}"
+                f"Dagster at {self.base_url} could not respond: {_graphql_errors(body)}"
             )
         answer: dict[str, Any] | None = data[field]
         return answer
@@ -457,8 +457,8 @@ def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _statuses(answer: dict[str, Any] | None) -> dict[str, str]:
     if answer is None or answer["__typename"] != "Runs":
-        words = "" if answer is None else str(answer.get("message", ""))
-        raise DagsterUnavailableError(f"Dagster could not say how runs stand: {_sentence(words)}")
+        message = "" if answer is None else str(answer.get("message", ""))
+        raise DagsterUnavailableError(f"Dagster could not list its runs: {_sentence(message)}")
     return {run["runId"]: run["status"] for run in answer["results"]}
 
 
@@ -479,14 +479,14 @@ def _materialization(event: Mapping[str, Any]) -> Materialization:
             for entry in entries
             if entry.get("intValue") is not None
         },
-        words={
+        texts={
             entry["label"]: str(entry["text"]) for entry in entries if entry.get("text") is not None
         },
     )
 
 
-def _failure_words(event: Mapping[str, Any]) -> str | None:
-    """Return the words of the exception that the code itself raised, without Dagster's around."""
+def _failure_message(event: Mapping[str, Any]) -> str | None:
+    """Return the message of the exception that our code raised, without Dagster's around it."""
     metadata = event.get("failureMetadata")
     if metadata and metadata.get("description"):
         return _sentence(metadata["description"])
@@ -497,16 +497,16 @@ def _failure_words(event: Mapping[str, Any]) -> str | None:
     return _sentence(_without_class_name(raised["message"], raised.get("className")))
 
 
-def _process_words(message: str) -> str | None:
+def _process_message(message: str) -> str | None:
     if (gone := _PROCESS_GONE.search(message)) is not None:
-        return gone["words"]
+        return gone["message"]
     if (end := _PROCESS_END.search(message)) is not None:
         return f"The process of this run {end['how']}."
     return None
 
 
 def _without_class_name(message: str, class_name: str | None) -> str:
-    """Turn "package.module.SomeError: words" into "words"."""
+    """Turn "package.module.SomeError: message" into "message"."""
     head, separator, rest = message.partition(": ")
     if separator and class_name and head.split(".")[-1] == class_name and rest.strip():
         return rest
@@ -514,15 +514,15 @@ def _without_class_name(message: str, class_name: str | None) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Put the text on one line of bearable length."""
-    words = " ".join(text.split())
-    if len(words) > _MESSAGE_LENGTH:
-        words = f"{words[: _MESSAGE_LENGTH - 1]}…"
-    return words or "no reason was given"
+    """Put the text on one line, and shorten it."""
+    line = " ".join(text.split())
+    if len(line) > _MESSAGE_LENGTH:
+        line = f"{line[: _MESSAGE_LENGTH - 1]}…"
+    return line or "no reason was given"
 
 
 def _graphql_errors(body: object) -> str:
     errors = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(errors, list) or not errors:
-        return "the answer is no GraphQL"
+        return "the response is not GraphQL"
     return _sentence("; ".join(str(error.get("message")) for error in errors))

@@ -1,8 +1,8 @@
 """Made-up stores and their polls, as the CSV files that storemon reads.
 
-Only for trying and testing: nothing of the pipeline depends on this module. The same arguments
-give the same bytes, whatever the version of NumPy or the processor: of the random generator
-only the raw bits are used, because those alone are promised to stay the same.
+Only for trials and tests: no figure depends on this module. The same arguments give the same
+bytes with each version of NumPy and on each processor: only the raw bits of the random generator
+are used, because NumPy promises that those stay the same.
 """
 
 import uuid
@@ -24,7 +24,7 @@ MAX_DAYS: Final = 3_660
 _SECOND_US: Final = 1_000_000
 _HOUR_US: Final = 3600 * _SECOND_US
 _DAY_US: Final = 24 * _HOUR_US
-_CELLS_AT_A_TIME: Final = 4_000_000  # stores x hours of which polls are held in memory
+_CELLS_AT_A_TIME: Final = 4_000_000  # stores x hours whose polls are held in memory
 
 _KEPT_SHARE: Final = 0.7  # of the hourly polls
 _JITTER_US: Final = 240 * _SECOND_US
@@ -144,14 +144,14 @@ _BAD_HOURS: Final[tuple[tuple[str | None, ...], ...]] = (
     (None, None, None, "24:30:00"),
     ("", None, None, None),
 )
-"""Rows that no reader takes; None stands for the field of a good row."""
+"""Rows that are rejected. None stands for the field of a good row."""
 _BAD_ZONE: Final = "America/Springfield"
 _BAD_CLOSURE: Final = (None, "2023-01-23 12:00", "2023-01-22 12:00", "ends before it starts")
 
 
 @dataclass(frozen=True, slots=True)
 class SampleSummary:
-    """What was written: good and bad rows of each file, and how many stores are unusual."""
+    """The number of good and bad rows of each file, and of unusual stores."""
 
     stores: int
     silent_stores: int
@@ -175,8 +175,8 @@ def write_sample_data(
     """Write the CSV files of all five sources into the folder `out`.
 
     The polls lie in (end - days, end], the newest of them at `end`. Files of these names are
-    replaced. Raises ValueError for less than one store, no time or more than MAX_DAYS, or an `end`
-    without a zone.
+    replaced. Raises ValueError for less than one store, for no days or more than MAX_DAYS, and for
+    an `end` without a zone.
     """
     if stores < 1 or not 0 < days <= MAX_DAYS:
         raise ValueError(
@@ -209,7 +209,7 @@ def write_sample_data(
         ("store_id", "timezone_str"),
         _with_bad_rows(random, zones, bad_zones),
     )
-    # Drawn last, so that polls, hours and zones stay the same whatever stores are called.
+    # Drawn last, so that names do not change polls, hours and zones.
     names = _make_names(random, made)
     _write_rows(
         out / "stores.csv",
@@ -273,7 +273,7 @@ class _Random:
 
 @dataclass(frozen=True, slots=True)
 class _Stores:
-    """The stores (n,): id, zone ("" for none), rows of hours, behaviour, and who is not polled."""
+    """The stores (n,): id, zone ("" for none), rows of hours, behaviour, and whether silent."""
 
     ids: list[str]
     zone: list[str]
@@ -297,7 +297,7 @@ def _make_stores(random: _Random, count: int) -> _Stores:
     polled = random.spread(count, _POLLED)
     for store, state in enumerate(polled):
         if state == "silent" and not hours[store]:
-            hours[store] = _ALL_DAY  # otherwise no file would know the store
+            hours[store] = _ALL_DAY  # otherwise the store would be in no file
     return _Stores(
         ids=ids,
         zone=random.spread(count, _ZONES),
@@ -352,7 +352,7 @@ def _make_closures(
 
 
 def _write_polls(path: Path, random: _Random, stores: _Stores, *, span_us: int, end_us: int) -> int:
-    """Write the polls in random order, one lot of stores after the other. Return their number."""
+    """Write the polls in random order, chunk by chunk of the stores. Return their number."""
     hours = max(1, span_us // _HOUR_US)
     stores_per_chunk = max(1, _CELLS_AT_A_TIME // hours)
     polled = np.flatnonzero(~stores.is_silent)
@@ -361,9 +361,9 @@ def _write_polls(path: Path, random: _Random, stores: _Stores, *, span_us: int, 
     with path.open("wb") as file:
         file.write(b"store_id,status,timestamp_utc\n")
         for first in range(0, len(polled), stores_per_chunk):
-            lot = polled[first : first + stores_per_chunk]
-            row, age_us = _make_ages(random, len(lot), hours=hours, span_us=span_us)
-            behaviour = [stores.behaviour[store] for store in lot.tolist()]
+            chunk = polled[first : first + stores_per_chunk]
+            row, age_us = _make_ages(random, len(chunk), hours=hours, span_us=span_us)
+            behaviour = [stores.behaviour[store] for store in chunk.tolist()]
             is_active = _make_statuses(random, behaviour, row, span_us - age_us, span_us=span_us)
             at_us = end_us - age_us
             is_whole = random.uniform(len(at_us)) < _WHOLE_SECOND_SHARE
@@ -371,7 +371,7 @@ def _write_polls(path: Path, random: _Random, stores: _Stores, *, span_us: int, 
             if first == 0:
                 at_us[0] = end_us
             columns = [
-                ids.take(pa.array(lot[row])),
+                ids.take(pa.array(chunk[row])),
                 pc.if_else(pa.array(is_active), "active", "inactive"),
                 _as_text(at_us),
             ]
@@ -390,7 +390,7 @@ def _make_ages(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the store (0 to stores - 1) of each poll (n,), and how long before the end it was.
 
-    One poll an hour, never quite on time, about a third missing; the very first one is there.
+    One poll an hour, some minutes early or late. About a third are missing, never the newest.
     """
     cells = stores * hours
     phase_us = random.below(_HOUR_US, stores)
@@ -421,7 +421,7 @@ def _make_statuses(
 ) -> npt.NDArray[np.bool_]:
     """Return which polls (n,) found their store up; `at_us` counts from the span's beginning.
 
-    A store with outages is up and down in turn, for times of exponential length.
+    A store with outages is up and down in turn, each for a time drawn from an exponential law.
     """
     is_up = np.array([kind != "always down" for kind in behaviour])
     has_outages = np.array([kind == "outages" for kind in behaviour])
@@ -432,7 +432,7 @@ def _make_statuses(
     mean_up_us = mean_down_us * (1 - down_share) / down_share
     is_up[unsteady] = random.uniform(len(unsteady)) >= down_share
 
-    key_us = span_us + 1  # changes are found by store * key_us + time
+    key_us = span_us + 1  # a change is found by store * key_us + time
     changes: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
     open_ = np.arange(len(unsteady))
     is_up_now = is_up[unsteady]
@@ -452,7 +452,7 @@ def _make_statuses(
 
 
 def _as_text(at_us: npt.NDArray[np.int64]) -> pa.Array:
-    """Return timestamps as the polls have them: a full second has no fraction."""
+    """Return timestamps as text. Those on a whole second have no fraction."""
     text = pa.array(at_us).cast(pa.timestamp("us")).cast(pa.string())
     whole = pc.utf8_slice_codeunits(text, 0, len("2023-01-25 18:13:22"))
     text = pc.if_else(pa.array(at_us % _SECOND_US == 0), whole, text)

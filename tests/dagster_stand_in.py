@@ -1,6 +1,6 @@
-"""A small HTTP server in Dagster's place that answers the dispatcher's GraphQL queries.
+"""A small HTTP server in Dagster's place that responds to the dispatcher's GraphQL queries.
 
-It stands in for an outside system: what real runs do is tested with the real Dagster, end to end.
+The end-to-end tests use the real Dagster with real runs.
 """
 
 import json
@@ -23,18 +23,18 @@ class DagsterStandIn:
     jobs: list[str] = field(default_factory=list)
     failure: str = "the step raised ValueError"
     is_down: bool = False
-    """Answers nothing that is GraphQL."""
-    loses_answers: bool = False
-    """Launches a run and then breaks the connection."""
+    """Whether it responds with something that is not GraphQL."""
+    loses_responses: bool = False
+    """Whether it launches a run and then breaks the connection."""
     refuses: bool = False
-    """Launches nothing, for a lasting reason."""
-    questions: int = 0
-    beaten_at: float | None = None
-    """When the daemon gave its last sign of life."""
+    """Whether it refuses each launch."""
+    requests: int = 0
+    heartbeat_at: float | None = None
+    """When the daemon wrote its last heartbeat, as Unix time."""
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the `data` of GraphQL's answer; None breaks the connection."""
-        self.questions += 1
+        """Return the `data` of the response; None breaks the connection."""
+        self.requests += 1
         if "launchRun" in query:
             return self._launch(variables["params"])
         if "runsOrError" in query:
@@ -45,7 +45,7 @@ class DagsterStandIn:
             daemon = {
                 "daemonType": "SCHEDULER",
                 "required": True,
-                "lastHeartbeatTime": self.beaten_at,
+                "lastHeartbeatTime": self.heartbeat_at,
             }
             return {"instance": {"daemonHealth": {"allDaemonStatuses": [daemon]}}}
         if "workspaceLocationEntryOrError" in query:
@@ -56,7 +56,7 @@ class DagsterStandIn:
                     "locationOrLoadError": {"__typename": "RepositoryLocation"},
                 }
             }
-        raise ValueError(f"no answer is known to {query}")
+        raise ValueError(f"no response is known to {query}")
 
     def end(self, run_id: str, status: str) -> None:
         """Let a run end."""
@@ -72,7 +72,7 @@ class DagsterStandIn:
             tag["key"]: tag["value"] for tag in params["executionMetadata"]["tags"]
         }
         self.runs[run_id] = "QUEUED"
-        if self.loses_answers:
+        if self.loses_responses:
             return None
         return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": run_id}}}
 

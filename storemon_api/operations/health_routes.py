@@ -1,6 +1,5 @@
 """Liveness and readiness checks."""
 
-from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -15,13 +14,12 @@ from storemon_api.operations.schemas import Health, Readiness
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
 from storemon_pipeline.database.migrate import is_current
 from storemon_pipeline.figures.uptime_table import read_uptime_state
-from storemon_pipeline.reports.requests import read_longest_wait
+from storemon_pipeline.reports.requests import LONG_WAIT, read_longest_wait
 
 router = Router(tag="operation", is_strict=False)
 
 _OK: Final = "ok"
 # Even a report of a large chain takes less.
-_LONG_WAIT: Final = timedelta(seconds=60)
 _READY: Final = Readiness(
     checks=dict.fromkeys(("database", "schema", "first_refresh", "dagster"), _OK)
 )
@@ -76,13 +74,13 @@ def _database_checks(reader: sa.Engine) -> dict[str, str]:
 
 def _warnings(services: Services) -> dict[str, str]:
     try:
-        is_run = services.dagster_probe.are_schedules_run()
+        is_alive = services.dagster_probe.are_daemons_alive()
     except (DagsterUnavailableError, DagsterRefusedError):
-        is_run = False
-    warnings = {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
+        is_alive = False
+    warnings = {} if is_alive else {"schedules": "not running: Dagster's daemon is not alive"}
     with services.reader.connect() as connection:
         wait = read_longest_wait(connection)
-    if wait is not None and wait > _LONG_WAIT:
+    if wait is not None and wait > LONG_WAIT:
         warnings["reports"] = f"the oldest request has waited for {wait.total_seconds():.0f} s"
     return warnings
 

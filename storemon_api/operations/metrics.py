@@ -37,11 +37,11 @@ class Metrics:
         self,
         reader: sa.Engine,
         is_dispatching: Callable[[], bool],
-        are_schedules_run: Callable[[], bool],
+        are_daemons_alive: Callable[[], bool],
     ) -> None:
         """Register the metrics.
 
-        `is_dispatching` says whether this process launches report runs; `are_schedules_run` asks
+        `is_dispatching` says whether this process launches report runs; `are_daemons_alive` asks
         Dagster and may raise DagsterUnavailableError or DagsterRefusedError.
         """
         self._registry = CollectorRegistry()
@@ -62,7 +62,7 @@ class Metrics:
         build.info({"version": version("storemon")})
         ProcessCollector(registry=self._registry)
         self._registry.register(_DatabaseFigures(reader, is_dispatching))
-        self._registry.register(_Schedules(are_schedules_run))
+        self._registry.register(_Schedules(are_daemons_alive))
 
     def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a response."""
@@ -77,8 +77,8 @@ class Metrics:
 class _Schedules(Collector):
     """Metrics of Dagster, read at each scrape."""
 
-    def __init__(self, are_schedules_run: Callable[[], bool]) -> None:
-        self._are_schedules_run = are_schedules_run
+    def __init__(self, are_daemons_alive: Callable[[], bool]) -> None:
+        self._are_daemons_alive = are_daemons_alive
 
     def describe(self) -> list[Metric]:
         # As below: no collection at registration.
@@ -86,13 +86,13 @@ class _Schedules(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            is_run = self._are_schedules_run()
+            is_alive = self._are_daemons_alive()
         except (DagsterUnavailableError, DagsterRefusedError):
-            is_run = False
+            is_alive = False
         yield GaugeMetricFamily(
             "storemon_schedules_running",
             "Whether Dagster is reachable and its daemon, which runs the schedules, is alive.",
-            float(is_run),
+            float(is_alive),
         )
 
 

@@ -25,7 +25,12 @@ from storemon_pipeline.figures.uptime_table import newest_poll, read_uptime_stat
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.host.home import Home
 from storemon_pipeline.reports.report_runs import open_runs
-from storemon_pipeline.reports.requests import ReportState, count_by_state, read_longest_wait
+from storemon_pipeline.reports.requests import (
+    LONG_WAIT,
+    ReportState,
+    count_by_state,
+    read_longest_wait,
+)
 from storemon_pipeline.service.dagster_home import read_dagster_token
 from storemon_pipeline.service.preconditions import check_data_folder, is_loopback
 from storemon_pipeline.settings import Settings
@@ -36,7 +41,6 @@ _FEW_FREE_BYTES: Final = 10 * 1024**3
 _DAGSTER_SECONDS: Final = 5.0
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _REFRESH_IS_LATE: Final = timedelta(hours=2)
-_REPORT_IS_LATE: Final = timedelta(minutes=1)
 _RUN_IS_STUCK: Final = timedelta(minutes=10)
 # Its clock has changed in a way that no rule of before 2022 tells.
 _NEWER_RULE: Final = ("America/Mexico_City", datetime(2023, 7, 1, tzinfo=UTC), timedelta(hours=-6))
@@ -132,19 +136,19 @@ def examine_schedules(settings: Settings) -> Finding:
     try:
         token = read_dagster_token(Home(settings.home))
         with DagsterGraphQL(settings.dagster_url, timeout=_DAGSTER_SECONDS, token=token) as client:
-            is_run = client.are_schedules_run()
+            is_alive = client.are_daemons_alive()
     except (DagsterUnavailableError, DagsterRefusedError):
         return Finding(
             "schedules",
             Verdict.WARNING,
-            f"not run as far as is known: no Dagster answers at {settings.dagster_url}",
+            f"unknown: no Dagster responds at {settings.dagster_url}",
             "Is `storemon up` running, and on this port?",
         )
-    if not is_run:
+    if not is_alive:
         return Finding(
             "schedules",
             Verdict.BAD,
-            "not run: Dagster's daemon gives no sign of life",
+            "not running: Dagster's daemon is not alive",
             "See daemon.log in the home's logs, then stop and start `storemon up`.",
         )
     return Finding("schedules", Verdict.GOOD, "Dagster's daemon runs them")
@@ -206,7 +210,7 @@ def _reports(connection: sa.Connection) -> Finding:
     counts = count_by_state(connection)
     what = ", ".join(f"{count} {state}" for state, count in counts.items())
     wait = read_longest_wait(connection)
-    if wait is not None and wait > _REPORT_IS_LATE:
+    if wait is not None and wait > LONG_WAIT:
         return Finding(
             "reports",
             Verdict.BAD,

@@ -60,7 +60,7 @@ class ReportRequest:
     def trigger(self, *, as_of: str | None, policy: str | None) -> str:
         """Request the report; return its id.
 
-        Raises ApiUnreachableError when nothing responses, ReportFailedError when it is refused.
+        Raises ApiUnreachableError without a response, ReportFailedError when it is refused.
         """
         wanted = {"as_of": as_of, "policy": policy}
         body = {name: value for name, value in wanted.items() if value is not None}

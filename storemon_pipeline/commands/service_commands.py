@@ -205,7 +205,7 @@ def _row_counts(client: "DagsterGraphQL", run_id: str) -> list[str]:
             lines.append(f"{made.asset}: nothing new")
             continue
         parts = " + ".join(f"{made.numbers.get(f'rows_{name}', 0):,} {name}" for name in _COUNTS)
-        file = made.words.get("file", "")
+        file = made.texts.get("file", "")
         lines.append(f"{made.asset}: {made.numbers['rows_read']:,} rows read = {parts}  {file}")
     # A refresh without new data materializes nothing.
     return lines or ["Nothing new: all figures are up to date."]

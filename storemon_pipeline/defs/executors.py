@@ -1,6 +1,6 @@
-"""What executes the steps of runs: the setting becomes one of Dagster's executors.
+"""The executor of the steps of runs: the setting names one of Dagster's.
 
-Nothing is scheduled here. Which steps there are is the assets' matter.
+Dagster schedules the steps, and the assets define them.
 """
 
 import os
@@ -19,17 +19,17 @@ _INTEGRATIONS: Final = {
 """The package and the name of each executor that does not come with Dagster."""
 
 _STEPS: Final = "storemon_pipeline.definitions"
-"""The module that steps are found in."""
+"""The module that has the steps' code."""
 
 FANS_OUT_WHILE_RUNNING: Final = frozenset(Executor) - {Executor.DASK}
-"""Executors that take steps which come about while the run goes on.
+"""Executors whose runs can add steps while they go on.
 
-Dask's is given all steps beforehand: https://github.com/dagster-io/dagster/issues/9785
+Dask's needs all steps from the start: https://github.com/dagster-io/dagster/issues/9785
 """
 
 
 class MissingExecutorError(Exception):
-    """The package of the executor that was asked for is not installed."""
+    """The package of the executor in the settings is not installed."""
 
     def __init__(self, executor: Executor, package: str) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class MissingExecutorError(Exception):
 
 
 def build_executor(settings: Settings) -> dg.ExecutorDefinition:
-    """The executor that the settings ask for, configured. Raises MissingExecutorError."""
+    """Return the executor of the settings, configured. Raises MissingExecutorError."""
     config = _default_config(settings) | settings.executor_config
     match settings.executor:
         case Executor.IN_PROCESS:
@@ -56,10 +56,10 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
 
 
 def _default_config(settings: Settings) -> dict[str, Any]:
-    """What holds of the executor's configuration where the settings say nothing else.
+    """Return the configuration of the executor where the settings have none.
 
-    Processes on this machine import the steps' code once, as they start, not with each step.
-    Dask's cluster is one of this machine, without a dashboard.
+    Processes on this machine import the steps' code once, when they start, not with each step.
+    Dask's cluster runs on this machine, without a dashboard.
     """
     match settings.executor:
         case Executor.MULTIPROCESS:

@@ -95,7 +95,7 @@ class EmbeddedPostgres:
         return self._process
 
     def start(self, *, timeout_seconds: float = _READY_SECONDS) -> None:
-        """Make the data directory when missing, start the server, wait until it answers."""
+        """Make the data directory when missing, start the server, and wait until it is ready."""
         self.prepare()
         self.launch()
         deadline = time.monotonic() + timeout_seconds
@@ -105,7 +105,7 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 self.stop()
                 raise PostgresError(
-                    f"The embedded PostgreSQL gave no answer within {timeout_seconds:.0f} s; "
+                    f"The embedded PostgreSQL was not ready within {timeout_seconds:.0f} s; "
                     f"see {self._home.logs / 'postgres.log'}."
                 )
             time.sleep(_POLL_SECONDS)

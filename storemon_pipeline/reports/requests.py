@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from storemon_pipeline.database.tables import report_csv, report_results, reports
 from storemon_pipeline.domain.windows import Policy
 
+LONG_WAIT: Final = timedelta(minutes=1)
+"""A request that has waited for longer is a warning: usually it takes a second."""
+
 
 class ReportState(StrEnum):
     """A waiting report becomes complete or failed, and later expired."""

@@ -267,7 +267,7 @@ class DaemonProcess(_PythonProcess):
         """Ask the webserver whether each daemon has sent a heartbeat since."""
         with self._dagster() as client:
             try:
-                has_beaten = client.have_daemons_beaten_since(launched_at)
+                has_beaten = client.have_daemons_been_alive_since(launched_at)
             except (DagsterUnavailableError, DagsterRefusedError):
                 return "waiting for the webserver"
         return None if has_beaten else "no heartbeat yet"
@@ -276,7 +276,7 @@ class DaemonProcess(_PythonProcess):
         """Ask the webserver for recent heartbeats; while it cannot tell, suppose that there are."""
         with self._dagster() as client:
             try:
-                return client.have_daemons_beaten_since(time.time() - _HEARTBEAT_SECONDS)
+                return client.have_daemons_been_alive_since(time.time() - _HEARTBEAT_SECONDS)
             except (DagsterUnavailableError, DagsterRefusedError):
                 return True
 

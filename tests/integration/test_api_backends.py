@@ -97,23 +97,23 @@ def test_readiness_waits_for_the_first_refresh(database_url: str, engine: sa.Eng
 
 
 @pytest.mark.parametrize(
-    ("seconds_ago", "is_run"), [(None, False), (20, True), (100, True), (150, False)]
+    ("seconds_ago", "is_alive"), [(None, False), (20, True), (100, True), (150, False)]
 )
 def test_schedules_that_do_not_run_are_a_warning_and_the_api_stays_ready(
-    database_url: str, engine: sa.Engine, seconds_ago: float | None, *, is_run: bool
+    database_url: str, engine: sa.Engine, seconds_ago: float | None, *, is_alive: bool
 ) -> None:
     refresh(engine)
     with dagster_stand_in() as dagster, serve(database_url, dagster.url) as client:
-        dagster.beaten_at = None if seconds_ago is None else time.time() - seconds_ago
+        dagster.heartbeat_at = None if seconds_ago is None else time.time() - seconds_ago
         response = client.get("/readyz")
         assert response.status_code == 200
         assert response.json()["warnings"] == (
-            {} if is_run else {"schedules": "not run: Dagster's daemon gives no sign of life"}
+            {} if is_alive else {"schedules": "not running: Dagster's daemon is not alive"}
         )
-        figure = "storemon_schedules_running 1.0" if is_run else "storemon_schedules_running 0.0"
+        figure = "storemon_schedules_running 1.0" if is_alive else "storemon_schedules_running 0.0"
         assert figure in client.get("/metrics").text
         finding = examine_schedules(Settings(dagster_port=int(dagster.url.rpartition(":")[2])))
-        assert finding.verdict is (Verdict.GOOD if is_run else Verdict.BAD)
+        assert finding.verdict is (Verdict.GOOD if is_alive else Verdict.BAD)
 
 
 @pytest.mark.parametrize(("seconds", "is_late"), [(30, False), (90, True)])

@@ -69,7 +69,7 @@ def test_reports_that_wait_together_share_one_run(
         for _ in range(20):
             waiting_report(engine)
             dispatcher.wake()
-        eventually(lambda: dagster.questions >= 3)
+        eventually(lambda: dagster.requests >= 3)
     assert dagster.jobs == ["report_job"]
 
 
@@ -94,8 +94,8 @@ def test_a_report_requested_after_a_run_began_to_read_gets_a_second_run_and_no_t
             begin_to_read(engine, list(dagster.runs)[-1])
         waiting_report(engine)
         dispatcher.wake()
-        asked = dagster.questions
-        eventually(lambda: dagster.questions > asked + 1)
+        asked = dagster.requests
+        eventually(lambda: dagster.requests > asked + 1)
         assert len(dagster.runs) == 2
         dagster.end(next(iter(dagster.runs)), "SUCCESS")
         eventually(lambda: len(dagster.runs) == 3)
@@ -142,7 +142,7 @@ def test_a_refused_launch_is_tried_again(engine: sa.Engine, dagster: DagsterStan
     dagster.refuses = True
     waiting_report(engine)
     with dispatching(engine, dagster):
-        eventually(lambda: dagster.questions >= 2)
+        eventually(lambda: dagster.requests >= 2)
         assert count_open_runs(engine) == 0
         dagster.refuses = False
         eventually(lambda: count_open_runs(engine) == 1)
@@ -151,7 +151,7 @@ def test_a_refused_launch_is_tried_again(engine: sa.Engine, dagster: DagsterStan
 def test_a_launch_whose_answer_is_lost_is_found_and_not_repeated(
     engine: sa.Engine, dagster: DagsterStandIn
 ) -> None:
-    dagster.loses_answers = True
+    dagster.loses_responses = True
     waiting_report(engine)
     with dispatching(engine, dagster):
         eventually(lambda: len(dagster.runs) == 1)
@@ -162,12 +162,12 @@ def test_a_launch_whose_answer_is_lost_is_found_and_not_repeated(
 def test_a_lost_answer_of_a_run_that_has_ended_since_is_a_new_launch(
     engine: sa.Engine, dagster: DagsterStandIn
 ) -> None:
-    dagster.loses_answers = True
+    dagster.loses_responses = True
     waiting_report(engine)
     with dispatching(engine, dagster):
         eventually(lambda: len(dagster.runs) == 1)
         dagster.end(next(iter(dagster.runs)), "FAILURE")
-        dagster.loses_answers = False
+        dagster.loses_responses = False
         eventually(lambda: count_open_runs(engine) == 1)
     assert len(dagster.runs) == 2
 
@@ -188,7 +188,7 @@ def test_a_run_that_dagster_does_not_know_is_lost_once_it_is_old(
     with engine.begin() as connection:
         record_launch(connection, "vanished")
     with dispatching(engine, dagster, lost_after=lost_after):
-        eventually(lambda: dagster.questions >= 2 or not is_known(engine, "vanished"))
+        eventually(lambda: dagster.requests >= 2 or not is_known(engine, "vanished"))
     assert is_known(engine, "vanished") is stays_open
 
 
@@ -199,8 +199,8 @@ def test_a_status_that_came_after_this_version_is_taken_for_running(
     with dispatching(engine, dagster):
         eventually(lambda: count_open_runs(engine) == 1)
         dagster.end(next(iter(dagster.runs)), "PONDERING")
-        asked = dagster.questions
-        eventually(lambda: dagster.questions >= asked + 2)
+        asked = dagster.requests
+        eventually(lambda: dagster.requests >= asked + 2)
     assert count_open_runs(engine) == 1
     assert len(dagster.runs) == 1
 
