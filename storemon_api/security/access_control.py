@@ -41,7 +41,7 @@ from storemon_api.security.header_checks import (
     sent_token,
 )
 from storemon_api.security.key_cache import KeyCache, utc_now
-from storemon_api.security.local_clients import PeerUsers, is_passed_on
+from storemon_api.security.local_clients import is_held_by_service, is_passed_on
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.security.request_access import Access, set_access
 from storemon_pipeline.access.keys import ApiKey
@@ -86,7 +86,6 @@ class AccessControl:
         self._keys = keys
         self._limits = limits
         self._max_body_bytes = max_body_bytes
-        self._peers = PeerUsers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -157,9 +156,9 @@ class AccessControl:
 
     def _check_is_no_proxy(self, scope: Scope, headers: Headers) -> None:
         """Raise a 401 problem when a proxy of this machine passes on somebody else's request."""
-        client = (str(scope["client"][0]), int(scope["client"][1]))
-        if is_passed_on(headers.keys(), scope["http_version"]) or self._peers.is_service_account(
-            client
+        client, server = ((str(end[0]), int(end[1])) for end in (scope["client"], scope["server"]))
+        if is_passed_on(headers.keys(), scope["http_version"]) or is_held_by_service(
+            client, server
         ):
             raise ProblemError(
                 UNAUTHORIZED,

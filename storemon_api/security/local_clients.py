@@ -1,14 +1,13 @@
-"""Telling programs of this machine's people from proxies and services that pass requests on.
+"""Telling the programs of people on this machine from proxies that pass requests on.
 
 While no API key exists, only people on this machine are served. A proxy here connects from this
 machine too, so the address of the client alone says nothing.
 """
 
-import ipaddress
 import os
-import time
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import socket
+import struct
+from collections.abc import Iterable
 from typing import Final
 
 _PROXY_HEADERS: Final = frozenset({"forwarded", "via", "x-real-ip", "true-client-ip"})
@@ -18,9 +17,17 @@ _PROXY_PREFIXES: Final = ("x-forwarded-", "x-original-", "cf-")
 _FIRST_PERSON: Final = 1000
 _NOBODY: Final = 65_534
 
-_TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_KNOWN_SECONDS: Final = 5.0
-_MOST_KNOWN: Final = 4_096
+# Linux tells the owner of a socket over netlink: man 7 sock_diag, linux/inet_diag.h.
+_NETLINK: Final = 16
+_SOCK_DIAG: Final = 4
+_SOCK_DIAG_BY_FAMILY: Final = 20
+_REQUEST: Final = 1
+_ALL_STATES: Final = 0xFFFF_FFFF
+_TIMEOUT_SECONDS: Final = 1.0
+_NO_COOKIE: Final = struct.pack("=II", 0xFFFF_FFFF, 0xFFFF_FFFF)
+_HEADER: Final = struct.Struct("=IHHII")
+_OWNER_AT: Final = 16 + 4 + 48 + 12
+"""Where user and inode begin: after the headers of netlink and message, ends, and queues."""
 
 
 def is_passed_on(headers: Iterable[str], http_version: str) -> bool:
@@ -33,58 +40,46 @@ def is_passed_on(headers: Iterable[str], http_version: str) -> bool:
     )
 
 
-class PeerUsers:
-    """The system users that hold the other ends of loopback connections, from Linux's tables."""
+def is_held_by_service(client: tuple[str, int], server: tuple[str, int]) -> bool:
+    """Whether another service's account holds the client's end of a loopback connection.
 
-    def __init__(self, tables: Iterable[Path] = _TABLES) -> None:
-        self._tables = tuple(tables)
-        self._known: dict[tuple[str, int], tuple[float, int | None]] = {}
-
-    def is_service_account(self, client: tuple[str, int]) -> bool:
-        """Whether the client runs as another service's account, as a web server's proxy does.
-
-        Not so for root, for the user of this process, for people, and where nothing is known.
-        """
-        uid = self._uid(client)
-        if uid is None or uid in {0, os.geteuid()}:
-            return False
-        return uid < _FIRST_PERSON or uid == _NOBODY
-
-    def _uid(self, client: tuple[str, int]) -> int | None:
-        now = time.monotonic()
-        read_at, uid = self._known.get(client, (float("-inf"), None))
-        if now - read_at > _KNOWN_SECONDS:
-            uid = _find_uid(client, self._tables)
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[client] = (now, uid)
-        return uid
+    The proxy of a web server does. Root, the user of this process and people do not. A connection
+    that its client has already closed counts as a service's, since its user is no longer known.
+    False where the system does not tell the owners of sockets.
+    """
+    try:
+        uid = _find_uid(client, server)
+    except OSError:
+        return False
+    if uid in {0, os.geteuid()}:
+        return False
+    return uid is None or uid < _FIRST_PERSON or uid == _NOBODY
 
 
-def _find_uid(client: tuple[str, int], tables: Iterable[Path]) -> int | None:
-    """Return the user of the local socket with this address, or None when none is found."""
-    wanted = _table_addresses(client)
-    for table in tables:
-        try:
-            lines = table.read_text("ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[1] in wanted:
-                return int(fields[7])
-    return None
+def _find_uid(client: tuple[str, int], server: tuple[str, int]) -> int | None:
+    """Return the user of the socket from `client` to `server`; None when there is none open.
 
-
-def _table_addresses(client: tuple[str, int]) -> Mapping[str, None]:
-    """Return the forms in which the tables may name an address: words of 32 bits, byte-swapped."""
-    address = ipaddress.ip_address(client[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    forms = [address] if mapped is None else [mapped, address]
-    if isinstance(address, ipaddress.IPv4Address):
-        forms.append(ipaddress.IPv6Address(f"::ffff:{address}"))
-    words = (
-        b"".join(form.packed[at : at + 4][::-1] for at in range(0, len(form.packed), 4))
-        for form in forms
+    Raises OSError where netlink does not work. The question names both ends, because one port of
+    a client can have connections to several servers.
+    """
+    family = socket.AF_INET6 if ":" in client[0] else socket.AF_INET
+    ends = [socket.inet_pton(family, host).ljust(16, b"\0") for host in (client[0], server[0])]
+    question = b"".join(
+        (
+            struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _ALL_STATES),
+            struct.pack("!HH", client[1], server[1]),
+            *ends,
+            struct.pack("=I", 0),
+            _NO_COOKIE,
+        )
     )
-    return dict.fromkeys(f"{word.hex().upper()}:{client[1]:04X}" for word in words)
+    size = _HEADER.size + len(question)
+    header = _HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _REQUEST, 0, 0)
+    with socket.socket(_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as netlink:
+        netlink.settimeout(_TIMEOUT_SECONDS)
+        netlink.send(header + question)
+        reply = netlink.recv(4096)
+    if _HEADER.unpack_from(reply)[1] != _SOCK_DIAG_BY_FAMILY:
+        return None
+    uid, inode = struct.unpack_from("=II", reply, _OWNER_AT)
+    return None if inode == 0 else uid

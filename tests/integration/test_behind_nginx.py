@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from api_server import serve
 from service import free_port
+from storemon_api.security.local_clients import is_held_by_service
 from waiting import eventually
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -83,3 +86,53 @@ def test_a_proxy_gets_nothing_while_there_is_no_key(
                 return True
 
             eventually(is_refused)
+
+
+CONNECT = """
+import os, socket, sys
+os.setuid(int(sys.argv[1]))
+with socket.socket() as client:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("127.0.0.1", int(sys.argv[2])))
+    client.connect(("127.0.0.1", int(sys.argv[3])))
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def connection(uid: int, port: int, server: socket.socket) -> Iterator[socket.socket]:
+    """Let a process of this user connect from `port`; give the server's end."""
+    arguments = [str(uid), str(port), str(server.getsockname()[1])]
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", CONNECT, *arguments], stdin=subprocess.PIPE
+    )
+    accepted, _ = server.accept()
+    with accepted:
+        yield accepted
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("uid", "is_service"),
+    [
+        pytest.param(0, False, id="root"),
+        pytest.param(33, True, id="web server"),
+        pytest.param(1000, False, id="person"),
+        pytest.param(65_534, True, id="nobody"),
+    ],
+)
+def test_the_user_of_a_connection_is_told_from_those_of_others_on_its_port(
+    uid: int, *, is_service: bool
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
+    ):
+        port = free_port()
+        # The client closes first, so its port keeps a socket without a user for a minute.
+        with connection(1000, port, first) as earlier:
+            ended = earlier.getpeername(), earlier.getsockname()
+            assert not is_held_by_service(*ended)
+        with connection(uid, port, second) as now:
+            assert is_held_by_service(now.getpeername(), now.getsockname()) is is_service
+        assert is_held_by_service(*ended)
