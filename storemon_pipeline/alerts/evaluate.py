@@ -50,7 +50,7 @@ from storemon_pipeline.alerts.store_states import (
 from storemon_pipeline.alerts.transitions import Changes, evaluate_sources, evaluate_stores
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import LOOKBACK_US
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US
 from storemon_pipeline.figures.data_version import read_data_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 
@@ -194,7 +194,10 @@ def _evaluate_stores(
 
 
 def _close_stores(evaluation: _Evaluation, fleet: FleetStates, closed: Sequence[OpenAlert]) -> None:
-    down = [alert for alert in closed if alert.key.kind is Kind.DOWN]
+    undone = {alert.alert_id for alert in closed if _is_undone(fleet, alert.key)}
+    down = [
+        alert for alert in closed if alert.key.kind is Kind.DOWN and alert.alert_id not in undone
+    ]
     recoveries = dict(
         zip(
             (alert.alert_id for alert in down),
@@ -208,7 +211,12 @@ def _close_stores(evaluation: _Evaluation, fleet: FleetStates, closed: Sequence[
     )
     close_alerts(
         evaluation.bulk,
-        {alert.alert_id: _ending(alert, recoveries.get(alert.alert_id)) for alert in closed},
+        {
+            alert.alert_id: "taken back"
+            if alert.alert_id in undone
+            else _ending(alert, recoveries.get(alert.alert_id))
+            for alert in closed
+        },
         {alert_id: ended.lost_us for alert_id, ended in recoveries.items() if ended is not None},
         closed_at=fleet.as_of,
     )
@@ -330,10 +338,19 @@ def _is_of_store(key: Key) -> bool:
     return key.kind in {Kind.DOWN, Kind.SILENT}
 
 
+def _is_undone(fleet: FleetStates, key: Key) -> bool:
+    """Whether an alert is about a store without polls, because a load was undone."""
+    position = fleet.position.get(key.subject)
+    return _is_of_store(key) and (position is None or not fleet.states.has_poll[position])
+
+
 def _is_outside_business(fleet: FleetStates, key: Key) -> bool:
     """Whether the store is closed at the newest poll; for an alert about many, whether all are."""
     is_open = fleet.states.is_open
-    return not bool(is_open[fleet.position[key.subject]] if _is_of_store(key) else is_open.any())
+    if not _is_of_store(key):
+        return not bool(is_open.any())
+    position = fleet.position.get(key.subject)
+    return position is not None and not bool(is_open[position])
 
 
 def _store_key(fleet: FleetStates, condition: Condition) -> int | None:
@@ -341,7 +358,9 @@ def _store_key(fleet: FleetStates, condition: Condition) -> int | None:
 
 
 def _store_name(fleet: FleetStates, key: Key) -> StoreName:
-    position = fleet.position[key.subject]
+    position = fleet.position.get(key.subject)
+    if position is None:
+        return StoreName(key.subject, None, DEFAULT_ZONE)
     return StoreName(key.subject, fleet.details.names[position], fleet.states.zones[position])
 
 
@@ -360,6 +379,8 @@ def _closing(
 ) -> Message:
     """The message for a resolved alert about stores."""
     pages = evaluation.notification.pages
+    if _is_undone(fleet, alert.key):
+        return messages.taken_back(_store_name(fleet, alert.key))
     if alert.key.kind is Kind.DOWN:
         return messages.down_closed(_store_name(fleet, alert.key), recovery, pages)
     if alert.key.kind is Kind.SILENT:

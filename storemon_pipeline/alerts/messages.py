@@ -126,6 +126,14 @@ def down_closed(store: StoreName, recovery: Recovery | None, pages: str | None) 
     )
 
 
+def taken_back(store: StoreName) -> Message:
+    """An alert was about data that is no longer there."""
+    return Message(
+        f"Correction: {store}",
+        f"The data behind the alert about {store} was removed.",
+    )
+
+
 def silent_opened(store: StoreName, since: datetime, silent_us: int, pages: str | None) -> Message:
     """A store is silent."""
     return Message(

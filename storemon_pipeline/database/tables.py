@@ -55,6 +55,14 @@ stores: Final = sa.Table(
     comment="Every store that any source has mentioned; ids sort by their bytes.",
 )
 
+former_stores: Final = sa.Table(
+    "former_stores",
+    metadata,
+    _key(),
+    sa.Column("store_id", sa.Text(collation="C"), nullable=False, unique=True),
+    comment="Stores that only undone loads named. Older reports and alerts refer to them.",
+)
+
 store_details: Final = sa.Table(
     "store_details",
     metadata,

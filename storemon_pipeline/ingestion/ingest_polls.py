@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import UnusableFileError
+from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.files.folders import FoundFile, open_file
 from storemon_pipeline.ingestion.file_changes import has_been_read, plan_reading, read_up_to
+from storemon_pipeline.ingestion.forget_stores import forget_stores
 from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad
 from storemon_pipeline.loads.file_states import FileState, write_file_state
 from storemon_pipeline.loads.load_undo import read_load, record_undo
@@ -82,7 +86,7 @@ def _write(
 ) -> FileLoad:
     """Polls, status runs, rejected rows and the file's state are written in one transaction."""
     with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
-        _undo_tail(bulk, refresh, old_tail)
+        undone_stores = _undo_tail(bulk, refresh, old_tail)
         load_id, row_counts = write_poll_load(
             bulk,
             read.polls,
@@ -92,15 +96,21 @@ def _write(
             loaded_at=refresh.now,
             header=read.header,
         )
+        # A cut line may have named a store that does not exist.
+        forget_stores(bulk, undone_stores)
         state = replace(state, load_id=load_id, tail_load_id=load_id if is_tail else None)
         write_file_state(bulk, refresh.source, file.file_path, state)
     return FileLoad(file.file_path, load_id, row_counts, read.rejected)
 
 
-def _undo_tail(bulk: Bulk, refresh: Refresh, load_id: int | None) -> None:
-    """Undo the load of a last line that had no end, unless it was undone by hand."""
+def _undo_tail(bulk: Bulk, refresh: Refresh, load_id: int | None) -> IntArray:
+    """Undo the load of a last line that had no end, unless it was undone by hand.
+
+    Returns the keys of its stores.
+    """
     load = None if load_id is None else read_load(bulk, load_id)
     if load is None or load.undone_at is not None:
-        return
-    removed = undo_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
-    record_undo(bulk, load, undone_at=refresh.now, rows_removed=removed)
+        return np.empty(0, np.int64)
+    undone = undo_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
+    record_undo(bulk, load, undone_at=refresh.now, rows_removed=undone.removed)
+    return undone.store_keys

@@ -14,6 +14,7 @@ import pandas as pd
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
 from storemon_pipeline.loads.load_log import Load, RowCounts
@@ -50,16 +51,16 @@ class Snapshot:
     `file_names` are tried in this order; each stands for a folder, and for files with one of the
     known endings. An optional source may have no file at all. `read` reads a file, `parse` the
     text columns of pushed rows. `write` writes the frames of several loads as one snapshot, and
-    counts the rows of each load. `undo` takes out what one load wrote; None: a load cannot be
-    undone. `after_change` brings derived tables up to date where no refresh follows, which is after
-    a push and an undo. The asset has the source's name.
+    counts the rows of each load. `undo` takes out what one load wrote, and returns the keys of its
+    stores; None: a load cannot be undone. `after_change` brings derived tables up to date where no
+    refresh follows, which is after a push and an undo. The asset has the source's name.
     """
 
     file_names: tuple[str, ...]
     read: Callable[[OpenFile], SnapshotRead]
     parse: ParseRows
     write: Callable[[Bulk, Sequence[Load], Sequence[pd.DataFrame]], list[RowCounts]]
-    undo: Callable[[Bulk, int], None] | None
+    undo: Callable[[Bulk, int], IntArray] | None
     description: str
     check: AssetCheckText
     is_optional: bool = False

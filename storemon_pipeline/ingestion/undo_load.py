@@ -6,6 +6,7 @@ from datetime import datetime
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.forget_stores import forget_stores
 from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.load_undo import (
     LoadRecord,
@@ -15,7 +16,7 @@ from storemon_pipeline.loads.load_undo import (
     read_loads,
     record_undo,
 )
-from storemon_pipeline.polls.poll_table import undo_polls
+from storemon_pipeline.polls.poll_table import UndonePolls, undo_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from
 
 
@@ -43,13 +44,14 @@ def undo_load(url: str, load_id: int, *, now: datetime, is_reloading: bool = Fal
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         load = _find(bulk, load_id)
-        removed = _take_back(bulk, load)
+        undone = _take_back(bulk, load)
+        forget_stores(bulk, undone.store_keys)
         is_forgotten = (
             is_reloading or (load.source.is_snapshot and has_later_load(bulk, load))
         ) and forget_file(bulk, load)
-        undo_load_id = record_undo(bulk, load, undone_at=now, rows_removed=removed)
+        undo_load_id = record_undo(bulk, load, undone_at=now, rows_removed=undone.removed)
     refresh_uptime(url, refreshed_at=now, is_moving_back=True)
-    return UndoResult(load, undo_load_id, removed, is_forgotten)
+    return UndoResult(load, undo_load_id, undone.removed, is_forgotten)
 
 
 def list_loads(url: str, *, limit: int) -> list[LoadRecord]:
@@ -78,8 +80,8 @@ def _find(bulk: Bulk, load_id: int) -> LoadRecord:
     return load
 
 
-def _take_back(bulk: Bulk, load: LoadRecord) -> int:
-    """Remove what the load wrote; return how many polls were removed."""
+def _take_back(bulk: Bulk, load: LoadRecord) -> UndonePolls:
+    """Remove what the load wrote, but its stores."""
     if not load.source.is_snapshot:
         return undo_polls(bulk, load.load_id, max_gap_us=read_max_gap_us(bulk))
     snapshot = SNAPSHOTS[load.source]
@@ -88,7 +90,7 @@ def _take_back(bulk: Bulk, load: LoadRecord) -> int:
             f"Load {load.load_id} holds {load.source.label}. Earlier ones are not kept: "
             "change the file instead."
         )
-    snapshot.undo(bulk, load.load_id)
+    store_keys = snapshot.undo(bulk, load.load_id)
     if snapshot.after_change is not None:
         snapshot.after_change(bulk)
-    return 0
+    return UndonePolls(0, store_keys)

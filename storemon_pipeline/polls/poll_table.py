@@ -126,17 +126,28 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
     return repeated + RowCounts(new, changed, len(batch.store) - new - changed, 0)
 
 
-def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
-    """Undo the polls of a load; return how many polls were deleted.
+@dataclass(frozen=True, slots=True)
+class UndonePolls:
+    """How many polls an undo deleted, and the keys of the stores that the load had polls of."""
+
+    removed: int
+    store_keys: IntArray
+
+
+def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> UndonePolls:
+    """Undo the polls of a load.
 
     Polls that the load replaced are restored. Polls that later loads replaced stay as these wrote
     them. The status runs are updated. The load's polls must be within the retention period.
     """
     gone, back = _owned_polls(bulk, load_id)
-    bulk.execute("DELETE FROM superseded_polls WHERE load_id = $1", (load_id,))
+    replaced = bulk.fetch(
+        "DELETE FROM superseded_polls WHERE load_id = $1 RETURNING store_key", (load_id,)
+    )
     store = np.concatenate([gone.store, back.store])
+    named = np.unique(np.concatenate([store, replaced["store_key"].to_numpy()]))
     if len(store) == 0:
-        return 0
+        return UndonePolls(0, named)
     polled_at_us = np.concatenate([gone.polled_at_us, back.polled_at_us])
     order = np.lexsort((polled_at_us, store))
     stores, first_row = np.unique(store[order], return_index=True)
@@ -154,7 +165,7 @@ def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> int:
         max_gap_us=max_gap_us,
     )
     _write_status_runs(bulk, old_status_runs, new_status_runs)
-    return len(gone.store)
+    return UndonePolls(len(gone.store), named)
 
 
 def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:

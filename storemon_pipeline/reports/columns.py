@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.amounts import EXACT_COLUMNS, ROUNDED_COLUMNS
 from storemon_pipeline.figures.figure_rows import FIGURE_TYPE
+from storemon_pipeline.stores.store_keys import ALL_STORES_SQL
 
 
 def read_report_table(bulk: Bulk, result_id: int) -> pa.Table:
@@ -15,7 +16,7 @@ def read_report_table(bulk: Bulk, result_id: int) -> pa.Table:
     rows = bulk.fetch(
         f"""
         SELECT s.store_id, {figures}, {exact}
-        FROM uptime_report u JOIN stores s USING (store_key)
+        FROM uptime_report u JOIN ({ALL_STORES_SQL}) s USING (store_key)
         WHERE u.result_id = $1
         """,  # noqa: S608  (names of columns are constants)
         (result_id,),

@@ -13,6 +13,7 @@ from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import LOOKBACK_US
 from storemon_pipeline.loads.snapshot_rows import from_own_rows, load_columns
+from storemon_pipeline.stores.store_keys import ALL_STORES_SQL
 
 Figures = dict[str, Decimal]
 
@@ -63,7 +64,7 @@ def _differences(stores: AbstractSet[str] | None) -> str:
             FROM (SELECT * FROM {uptime_report.name} WHERE result_id = :before) b
             FULL JOIN (SELECT * FROM {uptime_report.name} WHERE result_id = :after) a
                    USING (store_key)
-            JOIN stores s USING (store_key)
+            JOIN ({ALL_STORES_SQL}) s USING (store_key)
             WHERE ({both[0]}) IS DISTINCT FROM ({both[1]}){is_seen}
         )
     """  # noqa: S608  (names of columns are constants)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from storemon_pipeline.database.tables import stores, uptime_report
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.figures.figure_rows import FIGURE_TYPE
-from storemon_pipeline.stores.store_keys import keys_of
+from storemon_pipeline.stores.store_keys import all_stores, keys_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,15 @@ def read_report_rows(
 ) -> ReportRows:
     """The rows of those of these stores that the result has."""
     rows = connection.execute(
-        sa.select(stores.c.store_id, *(uptime_report.c[name] for name in ROUNDED_COLUMNS))
-        .select_from(uptime_report.join(stores, stores.c.store_key == uptime_report.c.store_key))
+        sa.select(all_stores.c.store_id, *(uptime_report.c[name] for name in ROUNDED_COLUMNS))
+        .select_from(
+            uptime_report.join(all_stores, all_stores.c.store_key == uptime_report.c.store_key)
+        )
         .where(
             uptime_report.c.result_id == result_id,
             uptime_report.c.store_key.in_(keys_of(store_ids)),
         )
-        .order_by(stores.c.store_id)
+        .order_by(all_stores.c.store_id)
     ).all()
     columns = list(zip(*rows, strict=True)) or [()] * (1 + len(ROUNDED_COLUMNS))
     ids, *figures = columns
@@ -49,16 +51,22 @@ def count_stores(
     connection: sa.Connection, result_ids: Collection[int], store_ids: AbstractSet[str]
 ) -> dict[int, tuple[int, int]]:
     """How many of these stores have a row in each result, and how many known ones have none."""
-    known = connection.scalar(sa.select(sa.func.count()).select_from(keys_of(store_ids).subquery()))
+    known = (
+        sa.select(stores.c.store_key)
+        .where(stores.c.store_key.in_(keys_of(store_ids)))
+        .cte("known_stores")
+    )
+    known_count = connection.scalar(sa.select(sa.func.count()).select_from(known)) or 0
+    is_known = uptime_report.c.store_key.in_(sa.select(known.c.store_key))
     with_row = connection.execute(
-        sa.select(uptime_report.c.result_id, sa.func.count())
+        sa.select(uptime_report.c.result_id, sa.func.count(), sa.func.count().filter(is_known))
         .where(
             uptime_report.c.result_id.in_(result_ids),
             uptime_report.c.store_key.in_(keys_of(store_ids)),
         )
         .group_by(uptime_report.c.result_id)
     ).all()
-    rows = dict.fromkeys(result_ids, 0)
-    for result_id, count in with_row:
-        rows[result_id] = count
-    return {result_id: (count, (known or 0) - count) for result_id, count in rows.items()}
+    counts = dict.fromkeys(result_ids, (0, known_count))
+    for result_id, count, of_known in with_row:
+        counts[result_id] = count, known_count - of_known
+    return counts

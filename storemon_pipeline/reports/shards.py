@@ -18,6 +18,7 @@ from storemon_pipeline.database.tables import store_uptime
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.reports.results import CHUNK_BYTES, CsvSize, WaitingReport
+from storemon_pipeline.stores.store_keys import ALL_STORES_SQL
 
 ORPHANED_AFTER: Final = timedelta(hours=6)
 """Longer than any run: shards that were planned before are orphaned."""
@@ -120,7 +121,7 @@ def clear_shard(bulk: Bulk, shard: Shard) -> None:
     """Delete the rows and chunks of a shard."""
     bulk.execute(
         f"""
-        DELETE FROM {shard.table} u USING stores s
+        DELETE FROM {shard.table} u USING ({ALL_STORES_SQL}) s
         WHERE u.result_id = $1 AND s.store_key = u.store_key
           AND s.store_id >= $2 AND ($3 = '' OR s.store_id < $3)
         """,  # noqa: S608  (one of two constants)

@@ -6,10 +6,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storemon_pipeline.database.tables import store_details, stores, uptime_report
+from storemon_pipeline.database.tables import store_details, uptime_report
 from storemon_pipeline.domain.amounts import AMOUNTS
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.stores.store_keys import keys_of
 
 _SUMMED: Final = tuple(
     amount.column(window) for amount in AMOUNTS if amount.is_additive for window in Window
@@ -55,10 +56,7 @@ def read_report_totals(
         .order_by(sa.text("1 NULLS LAST"))
     )
     if store_ids is not None:
-        named = sa.select(stores.c.store_key).where(
-            stores.c.store_id == sa.any_(sa.bindparam("store_ids", sorted(store_ids)))
-        )
-        query = query.where(uptime_report.c.store_key.in_(named))
+        query = query.where(uptime_report.c.store_key.in_(keys_of(store_ids)))
     return [
         ReportTotal(row[0], row[1], dict(zip(_SUMMED, row[2:], strict=True)))
         for row in connection.execute(query)

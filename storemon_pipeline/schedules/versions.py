@@ -200,8 +200,8 @@ def _append_versions(
     )
 
 
-def undo_versions(bulk: Bulk, load_id: int, table: VersionTable) -> None:
-    """Delete the versions of a load.
+def undo_versions(bulk: Bulk, load_id: int, table: VersionTable) -> IntArray:
+    """Delete the versions of a load; return the keys of their stores.
 
     If a store loses its first version, its next version without `valid_from` holds always.
     """
@@ -225,3 +225,4 @@ def undo_versions(bulk: Bulk, load_id: int, table: VersionTable) -> None:
           )
         """  # noqa: S608  (names of tables are constants of `versions`)
     )
+    return np.unique(stores["store_key"].to_numpy())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,18 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.tables import stores
 from storemon_pipeline.domain.windows import IntArray
 
+ALL_STORES_SQL: Final = (
+    "SELECT store_key, store_id FROM stores UNION ALL SELECT store_key, store_id FROM former_stores"
+)
+"""Also the stores that older reports refer to and that no data names any more."""
+
+all_stores: Final = (
+    sa.text(ALL_STORES_SQL).columns(stores.c.store_key, stores.c.store_id).subquery("all_stores")
+)
+
 
 def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
-    """The key of each store id, shape `(n,)`; new stores are inserted.
+    """The key of each store id, shape `(n,)`; new stores are inserted, former ones are known again.
 
     `store_ids` are distinct. New keys ascend in byte order of the ids.
     """
@@ -24,6 +34,17 @@ def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
             {"position": np.arange(len(store_ids)), "store_id": pa.array(store_ids, pa.string())}
         ),
     )
+    if bulk.scalar("SELECT EXISTS (SELECT FROM former_stores) AS has_former_stores"):
+        bulk.execute(
+            """
+            WITH known_again AS (
+                DELETE FROM former_stores f USING pg_temp.named_stores n
+                WHERE f.store_id = n.store_id RETURNING f.store_key, f.store_id
+            )
+            INSERT INTO stores (store_key, store_id) OVERRIDING SYSTEM VALUE
+            SELECT store_key, store_id FROM known_again
+            """
+        )
     bulk.execute(
         """
         INSERT INTO stores (store_id)
@@ -45,6 +66,6 @@ def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
 
 
 def keys_of(store_ids: AbstractSet[str]) -> sa.Select[tuple[int]]:
-    """A query for the keys of these stores, without unknown ones."""
+    """A query for the keys of these stores, also former ones, without unknown ones."""
     ids = sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text))
-    return sa.select(stores.c.store_key).where(stores.c.store_id == sa.any_(ids))
+    return sa.select(all_stores.c.store_key).where(all_stores.c.store_id == sa.any_(ids))
