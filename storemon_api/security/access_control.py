@@ -156,7 +156,9 @@ class AccessControl:
 
     def _check_is_no_proxy(self, scope: Scope, headers: Headers) -> None:
         """Raise a 401 problem when a proxy of this machine passes on somebody else's request."""
-        client, server = ((str(end[0]), int(end[1])) for end in (scope["client"], scope["server"]))
+        client, server = (
+            (str(end[0]), int(end[1] or 0)) for end in (scope["client"], scope["server"])
+        )
         if is_passed_on(headers.keys(), scope["http_version"]) or is_held_by_service(
             client, server
         ):

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
 from storemon_api.dagster_ui.server import guard
+from storemon_api.security import access_control
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 
@@ -31,7 +32,9 @@ Ask = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def app(database_url: str) -> Iterator[Starlette]:
+def app(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starlette]:
+    # There is no real connection whose user the kernel could name.
+    monkeypatch.setattr(access_control, "is_held_by_service", lambda *_: False)
     guarded = guard(dagster, database_url=database_url, token=TOKEN)
     yield guarded
 
