@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 import sqlalchemy as sa
 
 from stored import at, load
-from storemon_api.live.data_events import DataEvents
+from storemon_api.live import data_events
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
@@ -24,8 +25,10 @@ from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 
 
 def test_newer_data_is_computed_without_any_request_or_listener(
-    database_url: str, engine: sa.Engine
+    database_url: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(data_events, "_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(data_events, "_CHECK_SECONDS", 0.1)
     load(database_url, "A 09:00 up")
     fleet = FleetCache(database_url, engine)
 
@@ -36,13 +39,13 @@ def test_newer_data_is_computed_without_any_request_or_listener(
             await asyncio.sleep(0.05)
 
     async def watch() -> None:
-        data_events = DataEvents(fleet)
-        data_events.start()
+        events = data_events.DataEvents(fleet)
+        events.start()
         await wait_until_current()
         await asyncio.to_thread(load, database_url, "A 10:00 down")
         assert not fleet.is_current()
         await wait_until_current()
-        await data_events.stop()
+        await events.stop()
 
     asyncio.run(watch())
     made = fleet.fleet(None)
