@@ -7,6 +7,7 @@ REPORT_JOB = "report_job"
 REBUILD_DAY_JOB = "rebuild_day_job"
 ALERT_JOB = "alert_job"
 RETENTION_JOB = "retention_job"
+STATUS_MODEL_JOB = "status_model_job"
 
 DAGSTER_TOKEN_VARIABLE = "STOREMON_DAGSTER_TOKEN"  # noqa: S105 - a name, not a token
 """The environment variable with the token by which the service's processes reach Dagster's UI."""

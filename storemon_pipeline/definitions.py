@@ -9,21 +9,24 @@ from storemon_pipeline.defs.alerts import alert_job, alerts
 from storemon_pipeline.defs.checks import table_checks
 from storemon_pipeline.defs.executors import build_executor
 from storemon_pipeline.defs.jobs import (
+    daily_status_model,
     hourly_refresh,
     rebuild_day_job,
     refresh_job,
     report_job,
+    status_model_job,
 )
 from storemon_pipeline.defs.reports import report_assets
 from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, Retention
 from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import SOURCE_ASSETS
-from storemon_pipeline.defs.uptime import uptime_assets
+from storemon_pipeline.defs.uptime import STATUS_MODEL, uptime_assets
 from storemon_pipeline.settings import Settings
 
 _GROUPS: Final = {
     "business_hour_intervals": "normalised",
+    "status_model": "uptime",
     "store_uptime": "uptime",
     "store_uptime_daily": "uptime",
     "report_inputs": "reports",
@@ -36,14 +39,20 @@ _FRESHNESS: Final = dg.FreshnessPolicy.time_window(
 )
 """Polls arrive hourly: one hour without new data is a warning, two are a failure."""
 
+_DAILY: Final = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
+)
+
 
 def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
     """Add what all assets have in common. Reports are made on request, and do not grow stale."""
-    group = _GROUPS.get(spec.key.to_user_string(), "sources")
+    name = spec.key.to_user_string()
+    group = _GROUPS.get(name, "sources")
+    freshness = _DAILY if name == STATUS_MODEL else _FRESHNESS
     return spec.replace_attributes(
         owners=["team:storemon"],
         group_name=group,
-        freshness_policy=None if group == "reports" else _FRESHNESS,
+        freshness_policy=None if group == "reports" else freshness,
     )
 
 
@@ -53,8 +62,15 @@ def build_defs(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.map_asset_specs(_complete, assets),
         asset_checks=[table_checks],
-        jobs=[refresh_job, report_job, rebuild_day_job, retention_job, alert_job],
-        schedules=[hourly_refresh, daily_retention],
+        jobs=[
+            refresh_job,
+            report_job,
+            rebuild_day_job,
+            retention_job,
+            status_model_job,
+            alert_job,
+        ],
+        schedules=[hourly_refresh, daily_retention, daily_status_model],
         sensors=[new_files, alerts],
         resources={
             "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),

@@ -380,6 +380,19 @@ store_uptime_daily_stale: Final = sa.Table(
     comment="Stores whose days must be computed again; written by triggers on the input tables.",
 )
 
+status_models: Final = sa.Table(
+    "status_models",
+    metadata,
+    sa.Column("status_model_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("fitted_at", _INSTANT, nullable=False),
+    sa.Column("as_of", _INSTANT, nullable=False, comment="newest poll that it was fitted to"),
+    sa.Column("recipe", sa.Integer, nullable=False, comment="how it was fitted, by number"),
+    sa.Column("stores", sa.Integer, nullable=False, comment="stores with polls in the period"),
+    sa.Column("doubted_stores", sa.Integer, nullable=False, comment="whose ranges are flagged"),
+    sa.Column("parameters", sa.LargeBinary, nullable=False, comment="NumPy arrays, compressed"),
+    comment="Versions of the status model, which likely ranges are computed from; never changed.",
+)
+
 reports: Final = sa.Table(
     "reports",
     metadata,
@@ -390,6 +403,11 @@ reports: Final = sa.Table(
         "requested_as_of", _INSTANT, comment="NULL: the newest poll when the report is computed"
     ),
     sa.Column("policy", sa.Text, nullable=False),
+    sa.Column(
+        "requested_status_model_id",
+        sa.Integer,
+        comment="NULL: the newest version when the report is computed",
+    ),
     sa.Column("attempts", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("result_id", sa.BigInteger, index=True),
     sa.Column("completed_at", _INSTANT),
@@ -424,6 +442,7 @@ report_results: Final = sa.Table(
     sa.Column("csv_bytes", sa.BigInteger, nullable=False),
     sa.Column("csv_chunks", sa.Integer, nullable=False),
     sa.Column("csv_sha256", sa.Text, nullable=False),
+    sa.Column("status_model_id", sa.Integer, comment="NULL: made without likely ranges"),
     sa.Index("ix_report_results_as_of_policy", "as_of", "policy"),
     comment="Computed results; waiting requests with equal as_of and policy share one.",
 )
@@ -473,6 +492,7 @@ result_shards: Final = sa.Table(
     sa.Column("stores", sa.Integer),
     sa.Column("silent_stores", sa.Integer),
     sa.Column("csv_chunks", sa.Integer),
+    sa.Column("status_model_id", sa.Integer, comment="NULL: made without likely ranges"),
     comment="Shards of results that are being computed.",
 )
 

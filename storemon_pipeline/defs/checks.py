@@ -6,6 +6,7 @@ run has loaded or made belong to that run, and stand with their assets.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
@@ -21,6 +22,7 @@ from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_daily
+from storemon_pipeline.figures.status_models import read_model_state
 from storemon_pipeline.ingestion.sources import SNAPSHOTS, AssetCheckText
 
 
@@ -79,6 +81,27 @@ def _days_match_runs(_: Bulk, database: Database, seed: int) -> _Finding:
     )
 
 
+def _model_is_current(bulk: Bulk, _: Database, __: int) -> _Finding:
+    state = read_model_state(bulk)
+    if state is None:
+        return _Finding(passed=True, metadata={"stores": 0})
+    age = datetime.now(UTC) - state.fit.fitted_at
+    return _Finding(
+        age < _OLDEST_MODEL and state.unknown_stores <= _MOST_UNKNOWN * state.fit.stores,
+        {
+            "version": state.fit.status_model_id,
+            "age_hours": age / timedelta(hours=1),
+            "stores": state.fit.stores,
+            "doubted_stores": state.fit.doubted_stores,
+            "unknown_stores": state.unknown_stores,
+        },
+        dg.AssetCheckSeverity.WARN,
+    )
+
+
+_OLDEST_MODEL: Final = timedelta(hours=50)
+_MOST_UNKNOWN: Final = 0.05
+
 _CHECKS: Final = [
     *(_no_row_rejected(source, snapshot.check) for source, snapshot in SNAPSHOTS.items()),
     _Check(
@@ -86,6 +109,12 @@ _CHECKS: Final = [
         "intervals_merged",
         "Every store has a week, and no two of its intervals overlap or touch.",
         _no_faults(count_interval_faults),
+    ),
+    _Check(
+        "status_model",
+        "model_is_current",
+        "The newest version was fitted in the last 50 hours, and knows nearly all polled stores.",
+        _model_is_current,
     ),
     _Check(
         "store_uptime",

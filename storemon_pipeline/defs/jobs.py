@@ -1,4 +1,4 @@
-"""The jobs of assets, the schedule of the refresh, and the job that computes a day again."""
+"""The jobs of assets with their schedules, and the job that computes a day again."""
 
 from datetime import date
 from typing import Final
@@ -6,9 +6,10 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
-from storemon_pipeline.contract import REBUILD_DAY_JOB, REFRESH_JOB, REPORT_JOB
+from storemon_pipeline.contract import REBUILD_DAY_JOB, REFRESH_JOB, REPORT_JOB, STATUS_MODEL_JOB
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.uptime import STATUS_MODEL
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError, rebuild_day
 
 _ACTIVE: Final = (
@@ -20,10 +21,11 @@ _ACTIVE: Final = (
 )
 
 REPORT = dg.AssetSelection.assets("uptime_report")
+MODEL = dg.AssetSelection.assets(STATUS_MODEL)
 
 refresh_job = dg.define_asset_job(
     REFRESH_JOB,
-    selection=dg.AssetSelection.all() - REPORT,
+    selection=dg.AssetSelection.all() - REPORT - MODEL,
     description="Loads new files and brings all figures up to the newest poll.",
     tags={
         "dagster/max_retries": "2",
@@ -39,6 +41,12 @@ report_job = dg.define_asset_job(
         "Makes every report that waits. With `as_of` or `policy` in the run config it makes one "
         "more; without, and when none waits, it makes a report of the newest poll."
     ),
+)
+
+status_model_job = dg.define_asset_job(
+    STATUS_MODEL_JOB,
+    selection=dg.AssetSelection.assets(STATUS_MODEL, "store_uptime"),
+    description="Fits a new version of the status model, and computes the newest figures with it.",
 )
 
 
@@ -109,3 +117,13 @@ def hourly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.
     if is_refresh_active(context.instance):
         return dg.SkipReason("a refresh is running")
     return dg.RunRequest()
+
+
+daily_status_model = dg.ScheduleDefinition(
+    name="daily_status_model",
+    job=status_model_job,
+    cron_schedule="30 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Fits the status model once a day, at a quiet hour.",
+)

@@ -13,7 +13,7 @@ from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.defs.shards import Graph, fan_out
-from storemon_pipeline.defs.uptime import INPUTS
+from storemon_pipeline.defs.uptime import INPUTS_WITH_MODEL
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.reports.ask_for_report import request_for_run
 from storemon_pipeline.reports.make_reports import ReportsMade, make_waiting_reports
@@ -33,7 +33,7 @@ REPORT_COMPLETE: Final = dg.AssetCheckSpec(
 
 report_inputs = dg.AssetSpec(
     "report_inputs",
-    deps=INPUTS,
+    deps=INPUTS_WITH_MODEL,
     kinds={"postgres"},
     description=(
         "The tables as one transaction of a report sees them. Dagster does not materialize this "

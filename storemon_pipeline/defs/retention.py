@@ -32,15 +32,19 @@ def drop_what_is_old(
 ) -> None:
     """Drop raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS."""
     dropped = drop_old_data(
-        database.url, keep_polls=retention.keep_polls, keep_reports=retention.keep_reports
+        database.url,
+        keep_polls=retention.keep_polls,
+        keep_reports=retention.keep_reports,
+        now=datetime.now(UTC),
     )
     context.log.info(
         "dropped %d weeks of polls and %d superseded ones, expired %d reports, dropped %d "
-        "closed alerts; polls are kept from %s",
+        "closed alerts and %d versions of the status model; polls are kept from %s",
         dropped.poll_partitions,
         dropped.superseded_polls,
         dropped.reports,
         dropped.alerts,
+        dropped.status_models,
         dropped.polls_kept_from,
     )
 

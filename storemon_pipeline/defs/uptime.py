@@ -1,4 +1,4 @@
-"""The assets that the refresh computes: normalised weeks, the newest figures, and the history."""
+"""The computed assets: normalised weeks, the status model, the newest figures, and the history."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,15 +13,22 @@ from storemon_pipeline.defs.metadata import Metadata, as_of_metadata, preview
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.defs.shards import Graph, fan_out
 from storemon_pipeline.figures.data_version import read_load_version
+from storemon_pipeline.figures.fit_status_model import fit_first_status_model, fit_status_model
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.status_models import ModelFit
 from storemon_pipeline.figures.uptime_table import UptimeState
 from storemon_pipeline.reports.make_shards import finish_uptime, plan_uptime
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.settings import Settings
 
+STATUS_MODEL: Final = "status_model"
+
 INPUTS: Final = ["status_runs", "business_hour_intervals", "store_timezones", "closures"]
-"""The assets that all figures are computed from."""
+"""The assets that the status model, and all figures, are computed from."""
+
+INPUTS_WITH_MODEL: Final = [*INPUTS, STATUS_MODEL]
+"""The assets that figures with likely ranges are computed from."""
 
 _UPTIME_DESCRIPTION: Final = (
     "The newest figures of every store: uptime and downtime of the last hour, day and week, with "
@@ -60,11 +67,49 @@ def business_hour_intervals(database: Database) -> Results:
     )
 
 
-@dg.asset(deps=INPUTS, kinds={"postgres"}, description=_UPTIME_DESCRIPTION)
-def store_uptime(database: Database) -> Results:
+@dg.asset(name=STATUS_MODEL, deps=INPUTS, kinds={"postgres"})
+def status_model(database: Database) -> Results:
+    """How often and for how long stores are down between polls, for likely ranges.
+
+    Each materialization is a new version, fitted to the polls of four weeks. Reports name theirs.
+    """
+    with map_failures():
+        fit = fit_status_model(database.url, fitted_at=datetime.now(UTC))
+    yield dg.MaterializeResult(metadata=_fit_metadata(fit))
+
+
+def fit_first_version(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, database: Database
+) -> None:
+    """Fit a version if there is none, so that the first figures have likely ranges at once."""
+    fit = fit_first_status_model(database.url, fitted_at=datetime.now(UTC))
+    if fit is not None:
+        context.log_event(
+            dg.AssetMaterialization(
+                STATUS_MODEL,
+                description="The first version, fitted by a refresh.",
+                metadata=_fit_metadata(fit),
+            )
+        )
+
+
+def _fit_metadata(fit: ModelFit | None) -> Metadata:
+    if fit is None:
+        return {"dagster/row_count": 0}
+    metadata: Metadata = {
+        "dagster/row_count": fit.stores,
+        "version": fit.status_model_id,
+        "doubted_stores": fit.doubted_stores,
+    }
+    return metadata | as_of_metadata(fit.as_of)
+
+
+@dg.asset(deps=INPUTS_WITH_MODEL, kinds={"postgres"}, description=_UPTIME_DESCRIPTION)
+def store_uptime(context: dg.AssetExecutionContext, database: Database) -> Results:
     """Compute the newest figures in one step."""
     with map_failures():
         version = _load_version(database)
+        fit_first_version(context, database)
         state = refresh_uptime(database.url, refreshed_at=datetime.now(UTC))
         yield dg.MaterializeResult(metadata=_uptime_metadata(database, state, version))
 
@@ -99,6 +144,7 @@ def store_uptime_daily(database: Database) -> Results:
 
 
 def _plan_uptime(context: dg.OpExecutionContext, database: Database, shards: int) -> int:
+    fit_first_version(context, database)
     return plan_uptime(database.url, run_id=context.run_id, shards=shards)
 
 
@@ -118,9 +164,9 @@ def uptime_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 name="store_uptime",
                 description=_UPTIME_DESCRIPTION,
                 kinds={"postgres"},
-                inputs=INPUTS,
+                inputs=INPUTS_WITH_MODEL,
                 plan=_plan_uptime,
                 finish=_finish_uptime,
             ),
         )
-    return [business_hour_intervals, newest, store_uptime_daily]
+    return [business_hour_intervals, status_model, newest, store_uptime_daily]

@@ -18,6 +18,9 @@ from storemon_pipeline.likelihood.tables import COLUMNS, NODES
 
 MILLION: Final = 1_000_000
 
+RECIPE: Final = 1
+"""The number of the recipe. It grows when parameters fitted before would give other ranges."""
+
 FLEET: Final = 0
 """The class of a store whose polls do not distinguish it from the fleet."""
 

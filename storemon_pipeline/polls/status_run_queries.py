@@ -174,8 +174,10 @@ def _to_status_runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
 LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
-def read_status_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StatusRuns:
-    """The status runs with a poll in the look-back before an instant."""
+def read_status_runs(
+    bulk: Bulk, stores: StoreIndex, *, as_of: datetime, look_back: timedelta = LOOKBACK
+) -> StatusRuns:
+    """The status runs with a poll in `(as_of - look_back, as_of]`, whole."""
     chosen = stores.condition(parameter=3)
     rows = bulk.fetch(
         f"""
@@ -183,6 +185,6 @@ def read_status_runs(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> Stat
         FROM status_runs
         WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.sql}
         """,  # noqa: S608  (conditions are made of names and numbers)
-        (as_of, LOOKBACK, *chosen.parameters),
+        (as_of, look_back, *chosen.parameters),
     )
     return status_runs_from_rows(rows, stores.positions(rows["store_key"].to_numpy()))

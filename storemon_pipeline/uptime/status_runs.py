@@ -42,6 +42,29 @@ class StatusRuns:
             self.polls[which],
         )
 
+    def clip(self, start_us: int, end_us: int) -> Self:
+        """Status runs that touch `[start_us, end_us]`, cut to it; polls as if evenly apart.
+
+        >>> status_runs = StatusRuns(
+        ...     np.array([7]), np.array([0]), np.array([40]), np.array([True]), np.array([5])
+        ... ).clip(10, 35)
+        >>> status_runs.first_poll_us.tolist(), status_runs.last_poll_us.tolist()
+        ([10], [35])
+        >>> status_runs.polls.tolist()
+        [3]
+        """
+        first = np.maximum(self.first_poll_us, start_us)
+        last = np.minimum(self.last_poll_us, end_us)
+        length = self.last_poll_us - self.first_poll_us
+        # As a share first: the product would not fit into 64 bits.
+        share = (last - first) / np.maximum(length, 1)
+        polls = np.where(
+            last - first < length,
+            1 + ((self.polls - 1) * share).astype(np.int64),
+            self.polls,
+        )
+        return type(self)(self.store, first, last, self.is_active, polls)
+
     def merge(self, others: Self) -> Self:
         """These status runs and others, sorted by store and time."""
         return type(self)(

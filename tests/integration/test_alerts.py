@@ -350,12 +350,12 @@ def test_closed_alerts_go_with_the_reports_and_open_ones_stay(watched_url: str) 
     look(watched_url, "13:01")
     load(watched_url, "A 14:00 up", "B 200:00 down", "A 400:00 up", "B 390:00 down")
     look(watched_url, "400:01")
-    days = timedelta(days=1)
-    dropped = drop_old_data(watched_url, keep_polls=900 * days, keep_reports=5 * days)
+    days, now = timedelta(days=1), datetime(2023, 2, 1, tzinfo=UTC)
+    dropped = drop_old_data(watched_url, keep_polls=900 * days, keep_reports=5 * days, now=now)
     assert dropped.alerts == 0
     execute(watched_url, "UPDATE alert_deliveries SET state = 'sent'")
     execute(watched_url, "UPDATE alerts SET closed_at = '2023-01-24Z' WHERE closed_at IS NOT NULL")
-    dropped = drop_old_data(watched_url, keep_polls=900 * days, keep_reports=5 * days)
+    dropped = drop_old_data(watched_url, keep_polls=900 * days, keep_reports=5 * days, now=now)
     assert dropped.alerts == 1
     assert recorded(watched_url) == ["down B open"]
     assert titles(watched_url) == ["Offline: store B"]

@@ -295,6 +295,7 @@ class TestSample:
             "closures",
             "store_details",
             "business_hour_intervals",
+            "status_model",
             "store_uptime",
             "store_uptime_daily",
         }
@@ -305,7 +306,14 @@ class TestSample:
         assert said["store_uptime"]["silent_stores"] == 2
         assert said["business_hour_intervals"]["stores_rebuilt"] == 60
         assert said["business_hour_intervals"]["stores_without_hours"] == 5
-        tables = set(said) - {"new_data"}
+        # The first refresh fits the first version of the model.
+        assert said["status_model"] == {
+            "dagster/row_count": 58,
+            "version": 1,
+            "doubted_stores": said["status_model"]["doubted_stores"],
+            "as_of": AS_OF.timestamp(),
+        }
+        tables = set(said) - {"new_data", "status_model"}
         previewed = {name: len(said[name]["preview"].records) for name in tables}
         assert previewed == {name: 2 if name == "closures" else 5 for name in tables}
 

@@ -15,12 +15,14 @@ from storemon_pipeline.contract import (
     REPORT_JOB,
     REPOSITORY,
     RETENTION_JOB,
+    STATUS_MODEL_JOB,
 )
 from storemon_pipeline.defs.jobs import hourly_refresh, is_refresh_active
 
 defs = definitions.defs
 
 FIGURES_NEED = "business_hour_intervals closures status_runs store_timezones"
+RANGES_NEED = "business_hour_intervals closures status_model status_runs store_timezones"
 ASSETS = {
     # asset: (group, kinds, upstream assets)
     "new_data": ("sources", "", ""),
@@ -31,11 +33,13 @@ ASSETS = {
     "closures": ("sources", "csv postgres", "new_data"),
     "store_details": ("sources", "csv postgres", "new_data"),
     "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
-    "store_uptime": ("uptime", "postgres", FIGURES_NEED),
+    "status_model": ("uptime", "postgres", FIGURES_NEED),
+    "store_uptime": ("uptime", "postgres", RANGES_NEED),
     "store_uptime_daily": ("uptime", "postgres", FIGURES_NEED),
-    "report_inputs": ("reports", "postgres", FIGURES_NEED),
+    "report_inputs": ("reports", "postgres", RANGES_NEED),
     "uptime_report": ("reports", "csv postgres", "report_inputs"),
 }
+JOBS = [REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, STATUS_MODEL_JOB, ALERT_JOB]
 REPORTS = {"report_inputs", "uptime_report"}
 CHECKS = {
     "store_status": "no_poll_lost",
@@ -45,6 +49,7 @@ CHECKS = {
     "closures": "closures_readable",
     "store_details": "details_readable",
     "business_hour_intervals": "intervals_merged",
+    "status_model": "model_is_current",
     "store_uptime": "uptime_adds_up",
     "store_uptime_daily": "days_match_runs",
     "uptime_report": "report_complete",
@@ -105,7 +110,13 @@ def test_assets_of_the_refresh_are_overdue_without_new_data() -> None:
         warn_window=timedelta(minutes=90), fail_window=timedelta(hours=3)
     )
     policies = {name: spec.freshness_policy for name, spec in specs().items()}
-    assert policies == {name: None if name in REPORTS else hourly for name in ASSETS}
+    daily = dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=26), fail_window=timedelta(hours=50)
+    )
+    assert policies.pop("status_model") == daily
+    assert policies == {
+        name: None if name in REPORTS else hourly for name in ASSETS if name != "status_model"
+    }
 
 
 def test_a_report_is_not_out_of_sync_when_its_inputs_change() -> None:
@@ -117,7 +128,11 @@ def test_a_report_is_not_out_of_sync_when_its_inputs_change() -> None:
 
 @pytest.mark.parametrize(
     ("job", "assets"),
-    [(REFRESH_JOB, set(ASSETS) - REPORTS), (REPORT_JOB, {"uptime_report"})],
+    [
+        (REFRESH_JOB, set(ASSETS) - REPORTS - {"status_model"}),
+        (STATUS_MODEL_JOB, {"status_model", "store_uptime"}),
+        (REPORT_JOB, {"uptime_report"}),
+    ],
 )
 def test_a_job_makes_its_assets_and_runs_their_checks(job: str, assets: set[str]) -> None:
     layer = defs.resolve_job_def(job).asset_layer
@@ -139,16 +154,12 @@ def test_a_report_run_is_not_tried_again_by_dagster() -> None:
     assert defs.resolve_job_def(REPORT_JOB).run_tags == {}
 
 
-@pytest.mark.parametrize(
-    "job", [REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, ALERT_JOB]
-)
+@pytest.mark.parametrize("job", JOBS)
 def test_runs_are_executed_in_their_own_process(job: str) -> None:
     assert defs.resolve_job_def(job).executor_def is dg.in_process_executor
 
 
-@pytest.mark.parametrize(
-    "job", [REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, ALERT_JOB]
-)
+@pytest.mark.parametrize("job", JOBS)
 def test_every_job_has_a_description(job: str) -> None:
     assert defs.resolve_job_def(job).description
 
@@ -157,7 +168,7 @@ def test_every_schedule_and_sensor_has_a_description() -> None:
     repository = defs.get_repository_def()
     described = {one.name: one.description for one in repository.schedule_defs}
     described |= {one.name: one.description for one in repository.sensor_defs}
-    assert len(described) == 4
+    assert len(described) == 5
     assert all(described.values())
 
 
@@ -178,6 +189,7 @@ def test_the_location_has_the_names_of_the_contract() -> None:
     [
         ("hourly_refresh", REFRESH_JOB, "0 * * * *"),
         ("retention_job_schedule", RETENTION_JOB, "30 3 * * *"),
+        ("daily_status_model", STATUS_MODEL_JOB, "30 2 * * *"),
     ],
 )
 def test_a_schedule_is_on_from_the_start(schedule: str, job: str, cron: str) -> None:

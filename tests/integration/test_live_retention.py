@@ -50,7 +50,7 @@ WEEKS = ["00:00", "168:00", "336:00", "504:00"]
 
 
 def drop(url: str, *, polls: float = 10_000, reports: float = 10_000) -> None:
-    drop_old_data(url, keep_polls=polls * DAYS, keep_reports=reports * DAYS)
+    drop_old_data(url, keep_polls=polls * DAYS, keep_reports=reports * DAYS, now=NOW)
 
 
 def partitions(url: str) -> list[str]:
@@ -95,7 +95,7 @@ def test_superseded_polls_go_with_their_polls(loaded: str) -> None:
 
 
 def test_without_polls_there_is_nothing_to_do(database_url: str) -> None:
-    dropped = drop_old_data(database_url, keep_polls=DAYS, keep_reports=DAYS)
+    dropped = drop_old_data(database_url, keep_polls=DAYS, keep_reports=DAYS, now=NOW)
     assert dropped.polls_kept_from is None
 
 
