@@ -37,7 +37,7 @@ class AlertResponse(ResponseBody):
     subject: str = Field(
         description=(
             "The id of a store (`down`, `silent`); `timezone:…` or `group:…` (`platform`); the "
-            "name of a source, or `silent_stores` (`source`)."
+            "name of a source, or `silent_stores` (`source`); `file:…` (`data`)."
         ),
         examples=["7482936150293847561"],
     )
@@ -55,12 +55,12 @@ class AlertResponse(ResponseBody):
     )
     since: AwareDatetime = Field(
         description=(
-            "When the condition began: the estimated start of the incident, the last poll, or "
-            "the last check of the source."
+            "When the condition began: the estimated start of the incident, the last poll, the "
+            "last check of the source, or the first refusal of the file."
         )
     )
     opened_at: AwareDatetime = Field(
-        description="The newest poll when the alert opened; for a source, the server's time."
+        description="The newest poll when it opened; for a source or file, the server's time."
     )
     closed_at: AwareDatetime | None = Field(
         description="Like `opened_at`; null while the alert is open."

@@ -18,6 +18,7 @@ from storemon_api.operations.schemas import (
     RejectedRows,
     SourceStatus,
     StoreNames,
+    UnreadFileResponse,
 )
 from storemon_api.security.request_access import visible_stores
 from storemon_pipeline.checks.contradictions import DataCheck
@@ -31,12 +32,14 @@ from storemon_pipeline.checks.data_health import (
 from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
 from storemon_pipeline.figures.uptime_table import read_uptime_state
+from storemon_pipeline.loads.unread_files import read_unread_files
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 
 router = Router(tag="fleet")
 
 _MAX_NAMED_STORES: Final = 100
 _MAX_CONTRADICTIONS: Final = 500
+_MAX_UNREAD_FILES: Final = 100
 
 
 @router.get(
@@ -47,7 +50,7 @@ _MAX_CONTRADICTIONS: Final = 500
 def get_data_health(
     request: Request, services: ServicesDep, fleet_cache: FleetCacheDep
 ) -> Response:
-    """Return loads, rejected rows and the stores whose data is missing or doubtful."""
+    """Return loads, unread files, rejected rows, and stores with missing or doubtful data."""
     visible = visible_stores(request)
     with services.reader.connect() as connection:
         only_rejected = read_stores_of_rejected_hours(connection)
@@ -59,6 +62,7 @@ def get_data_health(
             rejected = read_rejected_reasons_of(connection, visible)
             only_rejected = [store_id for store_id in only_rejected if store_id in visible]
         state = read_uptime_state(connection)
+        unread = read_unread_files(connection) if visible is None else []
     fleet, check = fleet_cache.fleet(visible), fleet_cache.data_check(visible)
     store_ids: Sequence[str] = fleet.store_ids if fleet else ()
     names: Sequence[str | None] = fleet.details.names if fleet else ()
@@ -82,6 +86,17 @@ def get_data_health(
             )
             for source in sources
         ],
+        unread_files=[
+            UnreadFileResponse(
+                file=file.file_path,
+                source=file.source,
+                reason=file.reason,
+                is_refused=file.is_refused,
+                since=file.found_at,
+            )
+            for file in unread[:_MAX_UNREAD_FILES]
+        ],
+        unread_files_total=len(unread),
         rejected=[
             RejectedRows(
                 source=kind.source,

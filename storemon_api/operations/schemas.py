@@ -42,6 +42,22 @@ class SourceStatus(ResponseBody):
     rows_replaced: int | None
 
 
+class UnreadFileResponse(ResponseBody):
+    """A file of the data folder that is not read."""
+
+    file: str = Field(
+        description="Its path in the data folder.", examples=["store_status/january.csv"]
+    )
+    source: str | None = Field(
+        description="Null if its name is that of no source.", examples=["store_status"]
+    )
+    reason: str = Field(examples=["no column status; found: store_id, timestamp_utc"])
+    is_refused: bool = Field(
+        description="True: it cannot be used. False: it is passed over because of its name."
+    )
+    since: AwareDatetime = Field(description="When it was first found so.")
+
+
 class RejectedRowExample(ResponseBody):
     """A rejected row as it is in its file."""
 
@@ -88,6 +104,11 @@ class DataHealth(ResponseBody):
     refreshed_at: AwareDatetime | None = Field(description="Time of the last successful refresh.")
     dagster_url: str | None = Field(description="Null for a key that is limited to some stores.")
     sources: list[SourceStatus]
+    unread_files: list[UnreadFileResponse] = Field(
+        description="The first 100 files that are not read. Empty for a key that is limited to "
+        "some stores."
+    )
+    unread_files_total: int
     rejected: list[RejectedRows]
     stores: int
     silent: StoreNames

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storemon_pipeline.alerts.conditions import (
     Condition,
+    FileRefusal,
     Key,
     Kind,
     OpenAlert,
@@ -21,6 +22,7 @@ from storemon_pipeline.alerts.transitions import ClosedAt
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import INSTANT, instant, microseconds
 from storemon_pipeline.database.locks import AdvisoryLock
+from storemon_pipeline.loads.unread_files import read_refused_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,19 @@ def read_source_checks(bulk: Bulk) -> list[SourceCheck]:
         """
     ).to_pylist()
     return [SourceCheck(row["source"], microseconds(row["refreshed_at"])) for row in rows]
+
+
+def read_refusals(bulk: Bulk) -> list[FileRefusal]:
+    """The refused files of the data folder."""
+    return [
+        FileRefusal(
+            file.file_path,
+            file.reason,
+            microseconds(file.found_at),
+            microseconds(file.changed_at) if file.changed_at else 0,
+        )
+        for file in read_refused_files(bulk)
+    ]
 
 
 def read_open_alerts(bulk: Bulk) -> dict[Key, OpenAlert]:

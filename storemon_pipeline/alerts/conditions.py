@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """A source was not refreshed."""
     PLATFORM = "platform"
     """Many stores of a time zone or group are down at once."""
+    DATA = "data"
+    """A file of the data folder was refused."""
 
 
 class Key(NamedTuple):
@@ -47,6 +49,10 @@ MANY_SILENT: Final = Key(Kind.SOURCE, "silent_stores")
 
 ZONE_PREFIX: Final = "timezone:"
 GROUP_PREFIX: Final = "group:"
+FILE_PREFIX: Final = "file:"
+
+QUIET_US: Final = MINUTE_US
+"""A refused file starts an alert when nobody wrote to it for this long: it may be half a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,16 @@ class SourceCheck:
 
     source: str
     refreshed_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRefusal:
+    """A refused file. `changed_us` is when it was last written, or 0 if that is unknown."""
+
+    file_path: str
+    reason: str
+    refused_us: int
+    changed_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +292,18 @@ def source_conditions(
         may_open = has_stopped and feed.is_business_now
         found.append(Condition(key, may_open, feed.newest_poll_us))
     return found
+
+
+def file_conditions(refusals: Sequence[FileRefusal], *, now_us: int) -> list[Condition]:
+    """Files that are refused, once nobody writes to them any more. They fire at any hour."""
+    return [
+        Condition(
+            Key(Kind.DATA, f"{FILE_PREFIX}{one.file_path}"),
+            now_us - one.changed_us >= QUIET_US,
+            one.refused_us,
+        )
+        for one in refusals
+    ]
 
 
 def _positions(

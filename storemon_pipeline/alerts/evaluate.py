@@ -3,7 +3,7 @@
 Messages are written to a queue together with their alerts; `deliver` sends them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -22,6 +22,7 @@ from storemon_pipeline.alerts.alert_table import (
     read_closed_at,
     read_open_alerts,
     read_pending,
+    read_refusals,
     read_source_checks,
     read_watch,
     take_watch_lock,
@@ -38,6 +39,7 @@ from storemon_pipeline.alerts.conditions import (
     OpenAlerts,
     Rules,
     SourceCheck,
+    file_conditions,
     source_conditions,
 )
 from storemon_pipeline.alerts.messages import Message, Recovery, StoreName
@@ -188,7 +190,7 @@ def _evaluate_stores(
             message = _opening(evaluation, fleet, one)
             evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
     _close_stores(evaluation, fleet, changes.closed)
-    pending = [one for one in read_pending(bulk) if not _is_of_source(one.key)]
+    pending = [one for one in read_pending(bulk) if not _is_by_clock(one.key)]
     _hold(bulk, pending, lambda key: _is_outside_business(fleet, key))
     return changes
 
@@ -231,11 +233,15 @@ def _close_stores(evaluation: _Evaluation, fleet: FleetStates, closed: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class _SourceEvaluation:
-    """Changes of alerts about sources, and their waiting messages."""
+    """Changes of alerts about sources and files, and the waiting messages about sources.
+
+    `reasons` say why a file is refused.
+    """
 
     changes: Changes
     pending: Sequence[PendingDelivery]
     is_business_now: bool
+    reasons: Mapping[Key, str]
 
     @property
     def has_held_changes(self) -> bool:
@@ -246,7 +252,7 @@ class _SourceEvaluation:
 def _evaluate_sources(
     bulk: Bulk, rules: Rules, alerts: OpenAlerts, *, now: datetime, watching_since: datetime
 ) -> _SourceEvaluation:
-    """Evaluate the rules about sources. Writes nothing."""
+    """Evaluate the rules about sources and files. Writes nothing."""
     now_us = microseconds(now)
     checks = read_source_checks(bulk)
     pending = [one for one in read_pending(bulk) if _is_of_source(one.key)]
@@ -259,14 +265,18 @@ def _evaluate_sources(
         now_us=now_us,
         watching_since_us=microseconds(watching_since),
     )
+    refusals = read_refusals(bulk)
+    of_files = file_conditions(refusals, now_us=now_us)
+    conditions += of_files
     cooldown = timedelta(microseconds=rules.cooldown_us)
     closed_at = read_closed_at(bulk, since=now - cooldown)
     changes = evaluate_sources(conditions, alerts, closed_at, rules, now_us=now_us)
-    return _SourceEvaluation(changes, pending, feed.is_business_now)
+    reasons = {one.key: refusal.reason for one, refusal in zip(of_files, refusals, strict=True)}
+    return _SourceEvaluation(changes, pending, feed.is_business_now, reasons)
 
 
 def _write_sources(evaluation: _Evaluation, evaluated: _SourceEvaluation) -> None:
-    """Start and resolve alerts about sources, and queue their messages."""
+    """Start and resolve alerts about sources and files, and queue their messages."""
     bulk, now, changes = evaluation.bulk, evaluation.now, evaluated.changes
     is_told = bool(evaluation.notification.targets)
     none: list[int | None] = [None] * len(changes.opened)
@@ -275,7 +285,10 @@ def _write_sources(evaluation: _Evaluation, evaluated: _SourceEvaluation) -> Non
     if is_told:
         for alert_id, one in zip(ids, changes.opened, strict=True):
             since = instant(one.since_us)
-            message = messages.source_opened(one.key, since, now, pages)
+            if one.key.kind is Kind.DATA:
+                message = messages.file_refused(one.key, since, evaluated.reasons[one.key], pages)
+            else:
+                message = messages.source_opened(one.key, since, now, pages)
             evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
     close_alerts(
         bulk,
@@ -285,8 +298,10 @@ def _write_sources(evaluation: _Evaluation, evaluated: _SourceEvaluation) -> Non
     )
     for alert in changes.closed:
         if alert.is_told:
-            message = messages.source_closed(alert.key, now, pages)
-            is_held = not evaluated.is_business_now
+            is_of_file = alert.key.kind is Kind.DATA
+            closed = messages.file_accepted if is_of_file else messages.source_closed
+            message = closed(alert.key, now, pages)
+            is_held = not is_of_file and not evaluated.is_business_now
             evaluation.deliveries.append(
                 NewDelivery(alert.alert_id, False, message, is_held=is_held)
             )
@@ -329,8 +344,12 @@ def _hold(
         hold_deliveries(bulk, turned, is_held=is_held)
 
 
+def _is_by_clock(key: Key) -> bool:
+    """Whether an alert is evaluated by the clock, not at the newest poll."""
+    return _is_of_source(key) or key.kind is Kind.DATA
+
+
 def _is_of_source(key: Key) -> bool:
-    """Whether an alert is evaluated by the clock."""
     return key.kind is Kind.SOURCE and key != MANY_SILENT
 
 
@@ -403,5 +422,7 @@ def _ending(alert: OpenAlert, recovery: Recovery | None) -> str:
             return "polls arrive again" if alert.key == MANY_SILENT else "refreshed again"
         case Kind.PLATFORM:
             return "most are up again"
+        case Kind.DATA:
+            return "corrected"
         case _:
             assert_never(alert.key.kind)

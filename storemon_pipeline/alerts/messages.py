@@ -7,6 +7,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from storemon_pipeline.alerts.conditions import (
+    FILE_PREFIX,
     GROUP_PREFIX,
     MANY_SILENT,
     ZONE_PREFIX,
@@ -201,6 +202,25 @@ def source_closed(key: Key, now: datetime, pages: str | None) -> Message:
     )
 
 
+def file_refused(key: Key, since: datetime, reason: str, pages: str | None) -> Message:
+    """A file of the data folder cannot be used."""
+    name = key.subject.removeprefix(FILE_PREFIX)
+    return Message(
+        f"File refused: {name}",
+        f"{name} cannot be used since {_utc(since)}: {reason}. Its new rows are in no figure until "
+        f"it is corrected or removed.{_root(pages, 'pages/data')}",
+    )
+
+
+def file_accepted(key: Key, now: datetime, pages: str | None) -> Message:
+    """A refused file was corrected or removed."""
+    name = key.subject.removeprefix(FILE_PREFIX)
+    return Message(
+        f"File no longer refused: {name}",
+        f"{name} was corrected or removed by {_utc(now)}.{_root(pages, 'pages/data')}",
+    )
+
+
 def trial(now: datetime, pages: str | None) -> Message:
     """A message that somebody has asked for."""
     return Message(
@@ -218,6 +238,8 @@ def describe(key: Key, store: StoreName | None) -> str:
             return place(key.subject)
         case Kind.SOURCE:
             return "checks of many stores" if key == MANY_SILENT else Source(key.subject).label
+        case Kind.DATA:
+            return f"file {key.subject.removeprefix(FILE_PREFIX)}"
         case _:
             assert_never(key.kind)
 

@@ -183,8 +183,9 @@ def evaluate_sources(
     *,
     now_us: int,
 ) -> Changes:
-    """The changes of the alerts about sources."""
+    """The changes of the alerts about sources and files."""
     about = [one for one in _about(alerts, Kind.SOURCE) if one.key != MANY_SILENT]
+    about += _about(alerts, Kind.DATA)
     return decide(conditions, about, closed_at_us, at_us=now_us, cooldown_us=rules.cooldown_us)
 
 

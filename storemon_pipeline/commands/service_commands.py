@@ -24,7 +24,7 @@ from storemon_pipeline.commands.options import (
 from storemon_pipeline.host.errors import ServiceError
 
 if TYPE_CHECKING:
-    from storemon_pipeline.dagster_graphql import DagsterGraphQL
+    from storemon_pipeline.dagster_graphql import Materialization
 
 
 def up(
@@ -158,9 +158,12 @@ def refresh(home: HomeOption = None, dagster_port: DagsterPortOption = None) -> 
                 show(run.note)
             if run.failure is not None:
                 raise ServiceError(f"The refresh failed: {run.failure}")
-            accounts = _row_counts(client, run.run_id or "")
-        for line in accounts:
+            made = client.run_materializations(run.run_id or "")
+        for line in _row_counts(made):
             typer.echo(line)
+        refused = [each.texts["refused_files"] for each in made if "refused_files" in each.texts]
+        if refused:
+            raise ServiceError(f"All other files are up to date, but {'; '.join(refused)}.")
 
 
 def _check_writable(output: Path) -> None:
@@ -195,17 +198,17 @@ def _write_csv(download: Any, report_id: str, output: Path | None) -> None:  # n
 _COUNTS = ("loaded", "replaced", "unchanged", "rejected")
 
 
-def _row_counts(client: "DagsterGraphQL", run_id: str) -> list[str]:
+def _row_counts(made: "list[Materialization]") -> list[str]:
     """Return a line for each source: rows read = loaded + replaced + unchanged + rejected."""
     lines = []
-    for made in client.run_materializations(run_id):
-        if "rows_read" not in made.numbers:
+    for asset in made:
+        if "rows_read" not in asset.numbers:
             continue
-        if made.numbers["rows_read"] == 0:
-            lines.append(f"{made.asset}: nothing new")
+        if asset.numbers["rows_read"] == 0:
+            lines.append(f"{asset.asset}: nothing new")
             continue
-        parts = " + ".join(f"{made.numbers.get(f'rows_{name}', 0):,} {name}" for name in _COUNTS)
-        file = made.texts.get("file", "")
-        lines.append(f"{made.asset}: {made.numbers['rows_read']:,} rows read = {parts}  {file}")
+        parts = " + ".join(f"{asset.numbers.get(f'rows_{name}', 0):,} {name}" for name in _COUNTS)
+        file = asset.texts.get("file", "")
+        lines.append(f"{asset.asset}: {asset.numbers['rows_read']:,} rows read = {parts}  {file}")
     # A refresh without new data materializes nothing.
     return lines or ["Nothing new: all figures are up to date."]

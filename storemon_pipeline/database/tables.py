@@ -569,6 +569,20 @@ source_looks: Final = sa.Table(
     comment="Last successful check of the files of each source.",
 )
 
+unread_files: Final = sa.Table(
+    "unread_files",
+    metadata,
+    sa.Column("file_path", sa.Text(collation="C"), primary_key=True),
+    sa.Column("source", sa.Text, comment="NULL: the file has the name of no source"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column(
+        "is_refused", sa.Boolean, nullable=False, comment="false: its name is not one that is read"
+    ),
+    sa.Column("found_at", _INSTANT, nullable=False, comment="when it was first found so"),
+    sa.Column("changed_at", _INSTANT, comment="when it was last written; NULL: unknown"),
+    comment="Files of the data folder that are not read, with the reasons.",
+)
+
 alerts: Final = sa.Table(
     "alerts",
     metadata,
@@ -578,7 +592,7 @@ alerts: Final = sa.Table(
         "subject",
         sa.Text(collation="C"),
         nullable=False,
-        comment="id of the store, or name of the zone, group or source",
+        comment="id of the store, or name of the zone, group, source or file",
     ),
     sa.Column("store_key", sa.Integer, comment="NULL: not about one store"),
     sa.Column(
@@ -594,7 +608,7 @@ alerts: Final = sa.Table(
     sa.Column("of_stores", sa.Integer, comment="open stores at the last evaluation"),
     sa.Column("is_told", sa.Boolean, nullable=False, comment="whether there were notifications"),
     sa.Column("recorded_at", _INSTANT, nullable=False, server_default=_NOW),
-    sa.CheckConstraint("kind IN ('down', 'silent', 'source', 'platform')", name="kind"),
+    sa.CheckConstraint("kind IN ('down', 'silent', 'source', 'platform', 'data')", name="kind"),
     sa.CheckConstraint("(kind IN ('down', 'silent')) = (store_key IS NOT NULL)", name="store_key"),
     sa.CheckConstraint("(closed_at IS NULL) = (ending IS NULL)", name="ending"),
     sa.Index(

@@ -9,11 +9,9 @@ import dagster as dg
 import sqlalchemy as sa
 
 from storemon_pipeline.database.connections import is_disk_full
-from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
 from storemon_pipeline.ingestion.find_files import MissingSourceError
-from storemon_pipeline.ingestion.source_load import UnusableFilesError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 
 _RETRIES: Final = 2
@@ -30,19 +28,13 @@ def map_failures() -> Iterator[None]:
     """Map exceptions to Dagster's: transient ones request a retry, permanent ones fail the step.
 
     Transient are a lost database connection, an unreachable data folder, and polls that retention
-    dropped while they were read. Permanent are a missing or unusable file, a wrong setting or run
-    config, and a full disk: none of them passes before somebody acts. Any other exception is a
-    fault of the program and passes through.
+    dropped while they were read. Permanent are a missing file, a wrong setting or run config, and a
+    full disk: none of them passes before somebody acts. Any other exception is a fault of the
+    program and passes through.
     """
     try:
         yield
-    except (
-        MissingSourceError,
-        UnusableFileError,
-        UnusableFilesError,
-        LocationError,
-        DayNotRebuiltError,
-    ) as error:
+    except (MissingSourceError, LocationError, DayNotRebuiltError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (adbc.Error, sa.exc.DBAPIError) as error:
         if is_disk_full(error):

@@ -50,8 +50,8 @@ def load_metadata(load: SourceLoad) -> Metadata:
         metadata["rejected_by_reason"] = dg.MetadataValue.json(
             {reason.value: count for reason, count in by_reason.items()}
         )
-    if load.unusable:
-        metadata["unusable_files"] = dg.MetadataValue.json([str(error) for error in load.unusable])
+    if load.refused:
+        metadata["refused_files"] = "; ".join(str(file) for file in load.refused)
     return metadata
 
 

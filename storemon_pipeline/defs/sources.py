@@ -32,6 +32,7 @@ from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.sources import SNAPSHOTS, Snapshot
 from storemon_pipeline.ingestion.watch_files import is_all_read, list_files, record_unchanged
 from storemon_pipeline.loads.load_log import read_first_polled_at
+from storemon_pipeline.loads.unread_files import read_refused_files
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 
@@ -60,7 +61,9 @@ def new_data(
         listing = list_files(data.path, now=now)
         with bulk_transaction(database.url) as bulk:
             version = read_load_version(bulk)
-        unread = not is_all_read(database.url, listing)
+            has_refused = bool(read_refused_files(bulk))
+        # A file that was refused may be corrected or gone, so that its check passes again.
+        unread = has_refused or not is_all_read(database.url, listing)
         is_missing = any(
             not files and not _is_optional(source) for source, files in listing.files.items()
         )
@@ -79,6 +82,15 @@ def new_data(
 
 def _is_optional(source: Source) -> bool:
     return source in SNAPSHOTS and SNAPSHOTS[source].is_optional
+
+
+def _files_check_spec(source: Source) -> dg.AssetCheckSpec:
+    """The check that names refused files. It blocks nothing: the other files' data is loaded."""
+    return dg.AssetCheckSpec(
+        "files_usable",
+        asset=source.value,
+        description="No file was refused. A refused file does not stop the others.",
+    )
 
 
 @dg.multi_asset(
@@ -101,6 +113,7 @@ def _is_optional(source: Source) -> bool:
         ),
     ],
     check_specs=[
+        _files_check_spec(Source.STORE_STATUS),
         dg.AssetCheckSpec(
             "no_poll_lost",
             asset="store_status",
@@ -118,14 +131,7 @@ def polls_and_runs(
 ) -> Results:
     """Load new polls, and update the status runs with them."""
     with map_failures():
-        load = ingest_source(
-            database.url,
-            data.path,
-            Source.STORE_STATUS,
-            now=datetime.now(UTC),
-            run_id=context.run.run_id,
-            on_progress=log_progress(context),
-        )
+        load = _load(context, database, data, Source.STORE_STATUS)
     with map_failures(), bulk_transaction(database.url) as bulk:
         newest = read_newest_poll(bulk)
         since = read_first_polled_at(bulk, load.load_ids)
@@ -161,34 +167,57 @@ def polls_and_runs(
         passed=runs.different == 0,
         metadata={"compared": runs.compared, "different": runs.different},
     )
-    with map_failures():
-        load.raise_unusable()
+    yield _files_check(Source.STORE_STATUS, load)
 
 
 def _snapshot_asset(source: Source, snapshot: Snapshot) -> dg.AssetsDefinition:
-    @dg.asset(name=source.value, deps=["new_data"], kinds=_FILES, description=snapshot.description)
+    @dg.asset(
+        name=source.value,
+        deps=["new_data"],
+        kinds=_FILES,
+        description=snapshot.description,
+        check_specs=[_files_check_spec(source)],
+    )
     def load_snapshot(
         context: dg.AssetExecutionContext, database: Database, data: DataFolder
-    ) -> Iterator[dg.MaterializeResult[None]]:
+    ) -> Results:
         """Load the source's files when one of them has changed."""
-        now = datetime.now(UTC)
         with map_failures():
-            try:
-                load = ingest_source(
-                    database.url, data.path, source, now=now, run_id=context.run.run_id
-                )
-            except MissingSourceError:
-                if not snapshot.is_optional:
-                    raise
-                load = SourceLoad(files=0, loads=(), unusable=())
-                record_missing_source(database.url, source, now=now)
+            load = _load(context, database, data, source)
         with map_failures(), bulk_transaction(database.url) as bulk:
             rows = preview(read_preview(bulk, source.value))
         yield dg.MaterializeResult(metadata=load_metadata(load) | {"preview": rows})
-        with map_failures():
-            load.raise_unusable()
+        yield _files_check(source, load)
 
     return load_snapshot
+
+
+def _load(
+    context: dg.AssetExecutionContext, database: Database, data: DataFolder, source: Source
+) -> SourceLoad:
+    now = datetime.now(UTC)
+    try:
+        return ingest_source(
+            database.url,
+            data.path,
+            source,
+            now=now,
+            run_id=context.run.run_id,
+            on_progress=None if source.is_snapshot else log_progress(context),
+        )
+    except MissingSourceError as error:
+        return record_missing_source(database.url, error, is_optional=_is_optional(source), now=now)
+
+
+def _files_check(source: Source, load: SourceLoad) -> dg.AssetCheckResult:
+    refused = {file.file_path: file.reason for file in load.refused}
+    return dg.AssetCheckResult(
+        asset_key=source.value,
+        check_name="files_usable",
+        passed=not refused,
+        description="; ".join(str(file) for file in load.refused) or None,
+        metadata={"refused": dg.MetadataValue.json(refused)},
+    )
 
 
 SOURCE_ASSETS: Final = [

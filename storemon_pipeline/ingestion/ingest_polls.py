@@ -16,6 +16,7 @@ from storemon_pipeline.ingestion.forget_stores import forget_stores
 from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad
 from storemon_pipeline.loads.file_states import FileState, write_file_state
 from storemon_pipeline.loads.load_undo import read_load, record_undo
+from storemon_pipeline.loads.unread_files import RefusedFile
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
 from storemon_pipeline.polls.poll_table import undo_polls, write_poll_load
 
@@ -23,9 +24,9 @@ from storemon_pipeline.polls.poll_table import undo_polls, write_poll_load
 def ingest_polls(
     refresh: Refresh, files: Sequence[FoundFile], known: Mapping[str, FileState]
 ) -> SourceLoad:
-    """What is new in each poll file is loaded. An unusable file does not stop the others."""
+    """What is new in each poll file is loaded. A file that is refused does not stop the others."""
     loads: list[FileLoad] = []
-    unusable: list[UnusableFileError] = []
+    refused: list[RefusedFile] = []
     for file in files:
         state = known.get(file.file_path)
         if has_been_read(file, state):
@@ -33,10 +34,10 @@ def ingest_polls(
         try:
             loads += _ingest_file(refresh, file, state)
         except UnusableFileError as error:
-            unusable.append(error)
+            refused.append(RefusedFile(file.file_path, error.reason, file.modified_ns))
         except FileNotFoundError:
             continue  # it has vanished since the folder was listed
-    return SourceLoad(len(files), tuple(loads), tuple(unusable))
+    return SourceLoad(len(files), tuple(loads), tuple(refused))
 
 
 def _ingest_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> list[FileLoad]:

@@ -1,6 +1,6 @@
 """Loading the files of a snapshot source: one union, read whole and written in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
@@ -12,6 +12,7 @@ from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoa
 from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.file_states import FileState, forget_removed_files, write_file_state
 from storemon_pipeline.loads.load_log import close_load, open_load
+from storemon_pipeline.loads.unread_files import RefusedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +28,41 @@ class _FileRead:
 def ingest_snapshot(
     refresh: Refresh, files: Sequence[FoundFile], known: Mapping[str, FileState]
 ) -> SourceLoad:
-    """All files are loaded if one has changed; none is, if one cannot be used."""
-    if all(has_been_read(file, known.get(file.file_path)) for file in files):
-        return SourceLoad(len(files), (), ())
-    reads: list[_FileRead] = []
-    unusable: list[UnusableFileError] = []
-    for file in files:
-        try:
-            reads.append(_read_file(refresh, file, known.get(file.file_path)))
-        except UnusableFileError as error:
-            unusable.append(error)
-        except FileNotFoundError:
-            continue  # it has vanished since the folder was listed
-    if unusable:
-        return SourceLoad(len(files), (), tuple(unusable))
+    """All files are loaded if one has changed; a file that is refused does not stop the others.
+
+    But while a file is refused that was read before, none is loaded: its rows of then are part of
+    the union still, and a union without them would close stores on some weekdays, or cancel
+    closures.
+    """
+    reads: dict[str, _FileRead] = {}
+    refused: dict[str, RefusedFile] = {}
+
+    def read(which: Iterable[FoundFile]) -> None:
+        for file in which:
+            try:
+                reads[file.file_path] = _read_file(refresh, file, known.get(file.file_path))
+            except UnusableFileError as error:
+                refused[file.file_path] = RefusedFile(
+                    file.file_path, error.reason, file.modified_ns
+                )
+            except FileNotFoundError:
+                continue  # it has vanished since the folder was listed
+
+    read(file for file in files if not has_been_read(file, known.get(file.file_path)))
+    has_changed = any(each.is_changed for each in reads.values())
+    if has_changed and refused.keys().isdisjoint(known):
+        read(file for file in files if file.file_path not in {*reads, *refused})
     loads: list[FileLoad] = []
-    with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
-        if any(read.is_changed for read in reads):
-            loads = _write(refresh, bulk, reads)
-        else:
-            for read in reads:
-                write_file_state(bulk, refresh.source, read.file_path, read.state)
-    return SourceLoad(len(files), tuple(loads), ())
+    if reads:
+        with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
+            if has_changed and refused.keys().isdisjoint(known):
+                union = [reads[file.file_path] for file in files if file.file_path in reads]
+                loads = _write(refresh, bulk, union)
+            else:
+                for each in reads.values():
+                    if not each.is_changed:
+                        write_file_state(bulk, refresh.source, each.file_path, each.state)
+    return SourceLoad(len(files), tuple(loads), tuple(refused.values()))
 
 
 def _read_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> _FileRead:

@@ -1,21 +1,14 @@
 """The records of one refresh of a source: its common inputs, and the loads that it made."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storemon_pipeline.domain.rejections import Reason, RejectedRow, UnusableFileError
+from storemon_pipeline.domain.rejections import Reason, RejectedRow
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.csv_text import Progress
 from storemon_pipeline.loads.load_log import NO_ROWS, RowCounts
-
-
-class UnusableFilesError(Exception):
-    """Files that could not be used; the others have been loaded."""
-
-    def __init__(self, errors: Sequence[UnusableFileError]) -> None:
-        super().__init__("; ".join(str(error) for error in errors))
+from storemon_pipeline.loads.unread_files import RefusedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +35,14 @@ class FileLoad:
 
 @dataclass(frozen=True, slots=True)
 class SourceLoad:
-    """The result of refreshing a source: its loads in their order, and the unusable files.
+    """The result of refreshing a source: its loads in their order, and the refused files.
 
     `files` counts all files that were found; one without a load had not changed.
     """
 
     files: int
     loads: tuple[FileLoad, ...]
-    unusable: tuple[UnusableFileError, ...]
+    refused: tuple[RefusedFile, ...]
 
     @property
     def row_counts(self) -> RowCounts:
@@ -65,8 +58,3 @@ class SourceLoad:
     def rejected_by_reason(self) -> dict[Reason, int]:
         """How many rows were rejected for each reason."""
         return dict(Counter(row.reason for load in self.loads for row in load.rejected))
-
-    def raise_unusable(self) -> None:
-        """Raise UnusableFilesError if a file could not be used."""
-        if self.unusable:
-            raise UnusableFilesError(self.unusable)

@@ -24,3 +24,13 @@ def renew_check(bulk: Bulk, source: Source, checked_at: datetime) -> None:
         "UPDATE source_looks SET looked_at = greatest(looked_at, $2) WHERE source = $1",
         (source.value, checked_at),
     )
+
+
+def has_been_checked(bulk: Bulk, source: Source) -> bool:
+    """Whether the files of a source were ever checked with success."""
+    return bool(
+        bulk.scalar(
+            "SELECT EXISTS (SELECT FROM source_looks WHERE source = $1) AS is_known",
+            (source.value,),
+        )
+    )

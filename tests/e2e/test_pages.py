@@ -700,7 +700,12 @@ def test_two_reports_on_one_instant_are_compared(own_site: Site) -> None:
 
 def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(own_site: Site) -> None:
     site = own_site
-    execute(site.database_url, "INSERT INTO stores (store_id) VALUES ('never polled')")
+    execute(
+        site.database_url,
+        "INSERT INTO stores (store_id) VALUES ('never polled')",
+        "INSERT INTO unread_files (file_path, source, reason, is_refused, found_at)"
+        " VALUES ('closures/b.csv', 'closures', 'no column store_id', true, '2023-01-25 10:00Z')",
+    )
     health = site.get("/data-health")
     rejected = sum(kind["rows"] for kind in health["rejected"])
     with visit(site.browser, f"{site.url}/pages/data") as page:
@@ -732,6 +737,9 @@ def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(own_site: S
             "Store names and groups",
             "Store checks",
             "Time zones",
+        ]
+        assert texts(page, "#unread tbody td") == [
+            *("closures/b.csv", "refused", "no column store_id", written("2023-01-25T10:00:00Z"))
         ]
         summaries = texts(page, "#rejected summary")
         for summary, kind in zip(summaries, health["rejected"], strict=True):

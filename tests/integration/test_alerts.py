@@ -1,5 +1,6 @@
 """Evaluations of alerts on a real database: which alerts are recorded, and when."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -316,8 +317,49 @@ class TestSources:
     ) -> None:
         (data / "store_status.csv").write_text("nothing,of,use\n1,2,3\n")
         load = ingest_source(database_url, data, Source.STORE_STATUS, now=at("08:00"), run_id=None)
-        assert load.unusable
+        assert load.refused
         assert fetch(database_url, "SELECT * FROM source_looks") == []
+
+    def test_a_refused_file_is_an_alert_at_any_hour_until_it_is_corrected(
+        self, database_url: str, tmp_path: Path
+    ) -> None:
+        def refresh(clock: str, text: str) -> None:
+            path.write_text(text)
+            os.utime(path, (at(clock).timestamp(), at(clock).timestamp()))
+            ingest_source(database_url, tmp_path, Source.STORE_STATUS, now=at(clock), run_id=None)
+
+        path = tmp_path / "store_status" / "a.csv"
+        path.parent.mkdir()
+        look(database_url, "07:00")
+        refresh("08:00", "store_id,status\nA,active\n")
+        look(database_url, "08:00:59")
+        assert recorded(database_url) == []  # it may still be written
+        assert is_evaluation_due(database_url, rules=Rules(), now=at("08:01"), is_loading=True)
+        look(database_url, "08:01")
+        assert recorded(database_url) == ["data file:store_status/a.csv open"]
+        refresh("09:00", "store_id,timestamp_utc,status\nA,2023-01-23 08:00:00,active\n")
+        look(database_url, "09:01")
+        assert recorded(database_url)[0] == "data file:store_status/a.csv corrected"
+        opened, closed, *_ = fetch(
+            database_url, "SELECT title, body, is_held FROM alert_deliveries ORDER BY delivery_id"
+        )
+        assert opened == {
+            "title": "File refused: store_status/a.csv",
+            "body": (
+                "store_status/a.csv cannot be used since Mon 23 Jan 2023 08:00 UTC: no column "
+                "timestamp_utc; found: store_id, status. Its new rows are in no figure until it is "
+                "corrected or removed.\nhttps://storemon.example/pages/data"
+            ),
+            "is_held": False,
+        }
+        assert closed == {
+            "title": "File no longer refused: store_status/a.csv",
+            "body": (
+                "store_status/a.csv was corrected or removed by Mon 23 Jan 2023 09:01 UTC.\n"
+                "https://storemon.example/pages/data"
+            ),
+            "is_held": False,
+        }
 
     def test_hours_in_which_nothing_ran_do_not_count(self, database_url: str) -> None:
         load(database_url, "A 08:00 up")

@@ -1,6 +1,8 @@
 """The HTML of the pages, their files, and the JSON behind data health and reports."""
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,6 +10,8 @@ import sqlalchemy as sa
 
 from api_server import complete_report, failed_report, serve, waiting_report
 from stored import execute, load
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
 
 PAGES = ["/", "/store/7482936150293847561", "/pages/alerts", "/pages/reports", "/pages/data"]
 
@@ -59,6 +63,25 @@ def test_data_health_lists_loads_rejected_rows_and_missing_information(
     assert health["only_rejected_hours"] == {"total": 1, "store_ids": ["A"], "names": [None]}
     assert health["silent"]["total"] == 0
     assert health["contradictions"] == []
+
+
+def test_data_health_names_refused_files_with_the_reason(database_url: str, tmp_path: Path) -> None:
+    load(database_url, "A 09:00 up")
+    (tmp_path / "closures.csv").write_text("store_id,reason\n*,storm\n")
+    now = datetime(2023, 2, 1, tzinfo=UTC)
+    ingest_source(database_url, tmp_path, Source.CLOSURES, now=now, run_id=None)
+    with serve(database_url) as client:
+        health = client.get("/data-health").json()
+    assert health["unread_files_total"] == 1
+    assert health["unread_files"] == [
+        {
+            "file": "closures.csv",
+            "source": "closures",
+            "reason": "no column start_local, no column end_local; found: store_id, reason",
+            "is_refused": True,
+            "since": "2023-02-01T00:00:00Z",
+        }
+    ]
 
 
 def test_rows_that_a_later_reading_of_a_snapshot_has_taken_do_not_wait(database_url: str) -> None:

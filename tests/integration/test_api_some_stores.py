@@ -151,6 +151,9 @@ def fill(url: str, data: Path, stores: list[str]) -> None:
     data.mkdir()
     for name, lines in files(stores).items():
         (data / name).write_text("\n".join(lines) + "\n")
+    if stores == ALL:
+        (data / "stores").mkdir()
+        (data / "stores" / "refused.csv").write_text("name,group\nsecret,none\n")
     for source in Source:
         ingest_source(url, data, source, now=NOW, run_id=None)
     refresh_uptime(url, refreshed_at=NOW)
@@ -273,6 +276,7 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     assert health["contradictions"][0]["store_id"] == "own-1"
     assert health["contradictions_total"] == 1
     assert health["dagster_url"] is None
+    assert (health["unread_files"], health["unread_files_total"]) == ([], 0)
 
 
 def test_its_diff_names_the_loads_that_speak_of_its_stores(sides: Sides) -> None:

@@ -28,6 +28,7 @@ from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.ingestion.find_files import find_files
+from storemon_pipeline.ingestion.sources import file_names
 from storemon_pipeline.reports.requests import (
     Report,
     ReportState,
@@ -188,6 +189,20 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     }
 
 
+def _json(value: Any) -> dict[str, str]:  # noqa: ANN401 - Dagster exports no type of it
+    content: dict[str, str] = value.value
+    return content
+
+
+def failed_files(result: dg.ExecuteInProcessResult) -> dict[str, list[str]]:
+    """The refused files that checks name, by source."""
+    return {
+        evaluation.asset_key.to_user_string(): [*_json(evaluation.metadata["refused"])]
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == "files_usable" and not evaluation.passed
+    }
+
+
 def failure(result: dg.ExecuteInProcessResult, step: str) -> str:
     """The words with which a step failed."""
     (event,) = [event for event in result.all_events if event.is_step_failure]
@@ -321,6 +336,7 @@ class TestSample:
         self, refreshed: dg.ExecuteInProcessResult
     ) -> None:
         assert checks(refreshed) == {
+            "files_usable": True,
             "no_poll_lost": True,
             "runs_match_polls": True,
             "hours_readable": False,
@@ -468,18 +484,17 @@ def test_without_any_file_the_error_names_what_was_looked_for(empty: Shell) -> N
 
 
 @pytest.mark.parametrize(
-    ("file_name", "step", "content"),
+    ("source", "file_name", "content"),
     [
-        ("store_status.csv", "polls_and_runs", None),
-        ("store_status.csv", "polls_and_runs", b"store_id,status\nA,active\n"),
-        ("store_status.csv", "polls_and_runs", b""),
-        ("business_hours.csv", "business_hours", None),
-        ("business_hours.csv", "business_hours", b"\x00\x01\x02\x03"),
-        ("timezones.csv", "store_timezones", b"store;timezone\nA;UTC\n"),
+        (Source.STORE_STATUS, "store_status.csv", None),
+        (Source.STORE_STATUS, "store_status.csv", b"store_id,status\nA,active\n"),
+        (Source.BUSINESS_HOURS, "business_hours.csv", None),
+        (Source.BUSINESS_HOURS, "business_hours.csv", b"\x00\x01\x02\x03"),
+        (Source.STORE_TIMEZONES, "timezones.csv", b"store;timezone\nA;UTC\n"),
     ],
 )
-def test_a_file_that_cannot_be_used_leaves_the_database_as_it_was(
-    copied: Shell, file_name: str, step: str, content: bytes | None
+def test_a_source_without_a_usable_file_stays_as_it_was_and_fails_its_check(
+    copied: Shell, source: Source, file_name: str, content: bytes | None
 ) -> None:
     before = copied.tables()
     path = copied.data / file_name
@@ -488,24 +503,54 @@ def test_a_file_that_cannot_be_used_leaves_the_database_as_it_was(
         path.write_bytes(content)
         # Nobody is in the middle of writing it.
         os.utime(path, (LONG_AGO, LONG_AGO))
-    made = ["store_status", "status_runs"] if step == "polls_and_runs" else [step]
-    result = copied.run(REFRESH_JOB, assets=made)
-    assert not result.success
-    words = failure(result, step)
-    assert file_name in words
-    assert ("looked for" if content is None else "cannot be used") in words
-    assert [event for event in result.all_events if event.is_step_up_for_retry] == []
-    assert copied.tables() == before
-
-
-def test_one_file_that_cannot_be_used_does_not_stop_the_others(copied: Shell) -> None:
-    (copied.data / "timezones.csv").unlink()
-    with (copied.data / "store_status.csv").open("a") as file:
-        file.write("2926991973934144676,active,2023-01-25 12:13:10.050608 UTC\n")
     result = copied.run(REFRESH_JOB)
-    assert not result.success
-    assert metadata(result)["store_status"]["rows_unchanged"] == 1
-    assert "store_uptime" not in metadata(result)
+    assert result.success
+    assert failed_files(result) == {source: [file_name]}
+    assert "store_uptime" in metadata(result)
+    assert copied.tables() | {"store_uptime": []} == before | {"store_uptime": []}
+
+
+def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures(
+    empty: Shell,
+) -> None:
+    good = {
+        Source.STORE_STATUS: (
+            "store_id,timestamp_utc,status\n"
+            "A,2023-01-24 09:30:00,active\nA,2023-01-24 10:00:00,active\n"
+        ),
+        # A Tuesday. In the default time zone, America/Chicago, it would be closed until 15:00 UTC.
+        Source.BUSINESS_HOURS: ("store_id,day,start_time_local,end_time_local\nA,1,09:00,17:00\n"),
+        Source.STORE_TIMEZONES: "store_id,timezone_str\nA,UTC\n",
+        Source.CLOSURES: (
+            "store_id,start_local,end_local,reason\nA,2023-01-24 09:00,2023-01-24 09:15,late\n"
+        ),
+        Source.STORE_DETAILS: "store_id,name\nA,Alpha\n",
+    }
+    for source, text in good.items():
+        folder = empty.data / file_names(source)[0]
+        folder.mkdir()
+        (folder / "a.csv").write_text("nothing;of;use\n1;2;3\n")
+        (folder / "b.csv").write_text(text)
+    result = empty.run(REFRESH_JOB)
+    assert result.success
+    assert failed_files(result) == {source: [f"{file_names(source)[0]}/a.csv"] for source in Source}
+    figures = fetch(
+        empty.database_url,
+        """
+        SELECT store_id, uptime_last_hour_us, uptime_last_day_us, name
+        FROM store_uptime JOIN stores USING (store_key) JOIN store_details USING (store_key)
+        """,
+    )
+    minute_us = 60_000_000
+    assert [tuple(row.values()) for row in figures] == [
+        ("A", 45 * minute_us, 45 * minute_us, "Alpha")
+    ]
+    days = fetch(empty.database_url, "SELECT uptime_us FROM store_uptime_daily WHERE uptime_us > 0")
+    assert days == [{"uptime_us": 30 * minute_us}]
+    for source in Source:
+        (empty.data / file_names(source)[0] / "a.csv").unlink()
+    assert failed_files(empty.run(REFRESH_JOB)) == {}
+    assert fetch(empty.database_url, "SELECT * FROM unread_files") == []
 
 
 class TestReports:

@@ -18,6 +18,7 @@ from storemon_pipeline.contract import (
     STATUS_MODEL_JOB,
 )
 from storemon_pipeline.defs.jobs import hourly_refresh, is_refresh_active
+from storemon_pipeline.domain.sources import Source
 
 defs = definitions.defs
 
@@ -54,6 +55,7 @@ CHECKS = {
     "store_uptime_daily": "days_match_runs",
     "uptime_report": "report_complete",
 }
+OF_EVERY_SOURCE = "files_usable"
 
 
 def specs() -> dict[str, dg.AssetSpec]:
@@ -84,7 +86,11 @@ def test_every_asset_has_a_description_and_an_owner() -> None:
 
 def checks() -> dict[str, dg.AssetCheckSpec]:
     graph = defs.resolve_asset_graph()
-    return {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys}
+    return {
+        key.name: graph.get_check_spec(key)
+        for key in graph.asset_check_keys
+        if key.name != OF_EVERY_SOURCE
+    }
 
 
 def test_every_table_has_a_check_with_a_description() -> None:
@@ -92,6 +98,15 @@ def test_every_table_has_a_check_with_a_description() -> None:
     assert found == CHECKS
     assert len(checks()) == len(CHECKS)
     assert [name for name, check in checks().items() if not check.description] == []
+
+
+def test_a_check_of_every_source_names_refused_files_and_blocks_nothing() -> None:
+    graph = defs.resolve_asset_graph()
+    found = [
+        graph.get_check_spec(key) for key in graph.asset_check_keys if key.name == OF_EVERY_SOURCE
+    ]
+    assert {spec.asset_key.to_user_string() for spec in found} == set(Source)
+    assert [spec.blocking for spec in found] == [False] * len(Source)
 
 
 def test_checks_that_only_read_the_database_can_be_executed_alone() -> None:
@@ -137,7 +152,11 @@ def test_a_report_is_not_out_of_sync_when_its_inputs_change() -> None:
 def test_a_job_makes_its_assets_and_runs_their_checks(job: str, assets: set[str]) -> None:
     layer = defs.resolve_job_def(job).asset_layer
     assert {key.to_user_string() for key in layer.selected_asset_keys} == assets
-    found = {key.asset_key.to_user_string(): key.name for key in layer.asset_graph.asset_check_keys}
+    found = {
+        key.asset_key.to_user_string(): key.name
+        for key in layer.asset_graph.asset_check_keys
+        if key.name != OF_EVERY_SOURCE
+    }
     checked = assets & set(CHECKS)
     assert {asset: found[asset] for asset in checked} == {asset: CHECKS[asset] for asset in checked}
 

@@ -319,8 +319,8 @@ def test_an_empty_file_waits_for_its_rest(folder: Folder) -> None:
 def test_a_file_that_stays_empty_cannot_be_used(folder: Folder) -> None:
     folder.write("store_status.csv", "")
     folder.refresh()
-    assert [str(error) for error in folder.refresh().unusable] == [
-        f"{folder.path / 'store_status.csv'} cannot be used: it is empty"
+    assert [str(file) for file in folder.refresh().refused] == [
+        "store_status.csv cannot be used: it is empty"
     ]
 
 
@@ -497,10 +497,10 @@ def test_one_unusable_part_file_does_not_affect_the_others(folder: Folder) -> No
     folder.write("store_status/c.csv", HEADER + row("10:00"))
     load = folder.refresh()
     assert row_counts(load) == (2, 0, 0, 0)
-    assert [Path(str(error.path)).name for error in load.unusable] == ["b.csv"]
+    assert [file.file_path for file in load.refused] == ["store_status/b.csv"]
     folder.write("store_status/b.csv", HEADER + row("11:00"))
     mended = folder.refresh()
-    assert (row_counts(mended), mended.unusable) == ((1, 0, 0, 0), ())
+    assert (row_counts(mended), mended.refused) == ((1, 0, 0, 0), ())
 
 
 @pytest.mark.parametrize(

@@ -143,12 +143,35 @@ def test_a_vanished_file_changes_nothing_until_another_one_does(hours: Folder) -
     ]
 
 
-def test_a_file_that_cannot_be_used_keeps_the_whole_union_out(hours: Folder) -> None:
-    hours.write("business_hours/a.csv", HOURS + "A,0,09:00,17:00\n")
-    hours.write("business_hours/b.csv", "no,such,columns\n")
+def test_a_file_that_could_never_be_used_does_not_stop_the_others(hours: Folder) -> None:
+    hours.write("business_hours/a.csv", "no,such,columns\n")
+    hours.write("business_hours/b.csv", HOURS + "A,0,09:00,17:00\n")
     load = hours.refresh(now=FIRST)
-    assert ([Path(str(error.path)).name for error in load.unusable], load.loads) == (["b.csv"], ())
-    assert hours.hours() == []
+    assert [file.file_path for file in load.refused] == ["business_hours/a.csv"]
+    assert row_counts(load) == {"b.csv": (1, 0, 0, 0)}
+    assert hours.refresh(now=LATER).loads == ()
+    hours.write("business_hours/a.csv", HOURS + "B,0,09:00,17:00\n")
+    assert row_counts(hours.refresh(now=LAST)) == {"a.csv": (1, 0, 0, 0), "b.csv": (0, 0, 1, 0)}
+
+
+def test_the_union_waits_for_a_file_that_was_read_before_and_cannot_be_used_now(
+    hours: Folder,
+) -> None:
+    hours.write("business_hours/a.csv", HOURS + "A,0,09:00,17:00\n")
+    hours.write("business_hours/b.csv", HOURS + "A,1,09:00,17:00\n")
+    hours.refresh(now=FIRST)
+    before = hours.hours()
+    hours.write("business_hours/a.csv", "no,such,columns\n")
+    hours.write("business_hours/b.csv", HOURS + "A,1,09:00,18:00\n")
+    load = hours.refresh(now=LATER)
+    assert ([file.file_path for file in load.refused], load.loads) == (["business_hours/a.csv"], ())
+    assert hours.hours() == before
+    hours.write("business_hours/a.csv", HOURS + "A,0,09:00,18:00\n")
+    hours.refresh(now=LAST)
+    assert hours.hours()[len(before) :] == [
+        ("A", "2023-02-03", 0, "b.csv"),
+        ("A", "2023-02-03", 1, "b.csv"),
+    ]
 
 
 def test_rejected_rows_belong_to_their_own_file(hours: Folder) -> None:

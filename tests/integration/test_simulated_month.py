@@ -36,7 +36,8 @@ _SOURCES = (
 def refresh(url: str, data: Path, now: datetime) -> None:
     """What the refresh job does, at an instant of the simulated clock."""
     for source in _SOURCES:
-        ingest_source(url, str(data), source, now=now, run_id=None).raise_unusable()
+        load = ingest_source(url, str(data), source, now=now, run_id=None)
+        assert load.refused == ()
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
     refresh_uptime(url, refreshed_at=now)

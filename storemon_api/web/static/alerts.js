@@ -17,6 +17,7 @@ const KINDS = {
     tone: "down",
   },
   source: { word: "Data feed late", more: "nothing new received", tone: "silent" },
+  data: { word: "File refused", more: "it could not be used", tone: "silent" },
 };
 const STATES = [
   ["open", "Open"],
@@ -32,6 +33,7 @@ const ENDINGS = {
   "polls arrive again": "data received again",
   "refreshed again": "data received again",
   "most are up again": "most back online",
+  corrected: "corrected",
 };
 const ZONE_PREFIX = "timezone:";
 const LIMIT = 50;

@@ -4,7 +4,7 @@ import { HOUR, age, count, counted, duration } from "./lib/amounts.js";
 import { get, root } from "./lib/api.js";
 import { byId, h } from "./lib/elements.js";
 import { live, showAsOf } from "./lib/live.js";
-import { storeLink } from "./lib/stores.js";
+import { badge, storeLink } from "./lib/stores.js";
 import { fillTable } from "./lib/tables.js";
 import { us, utc } from "./lib/times.js";
 
@@ -84,6 +84,28 @@ function showSources(health) {
     ],
     health.sources,
     "No data yet",
+  );
+}
+
+function showUnread(health) {
+  const { unread_files: files, unread_files_total: total } = health;
+  byId("unread-note").textContent =
+    total > files.length ? `showing the first ${count(files.length)} of ${count(total)}` : "";
+  fillTable(
+    byId("unread"),
+    [
+      { head: "File", class: "id", label: "", cell: (one) => one.file },
+      {
+        head: "Status",
+        label: "",
+        cell: (one) =>
+          badge(one.is_refused ? "down" : "closed", one.is_refused ? "refused" : "ignored"),
+      },
+      { head: "Reason", label: "", cell: (one) => one.reason },
+      { head: "Since", label: "since", cell: (one) => utc.at(one.since) },
+    ],
+    files,
+    "None: all files were read",
   );
 }
 
@@ -175,6 +197,7 @@ live(async () => {
   showAsOf(latest.as_of);
   showSummary(latest);
   showSources(latest);
+  showUnread(latest);
   showRejected(latest);
   showContradictions(latest);
   showMissing(latest);

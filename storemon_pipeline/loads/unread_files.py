@@ -1,0 +1,81 @@
+"""The table `unread_files`: files of the data folder that are not read, with the reasons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.rejections import printable
+from storemon_pipeline.domain.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFile:
+    """A file of a source that cannot be used. `modified_ns` (since 1970) is 0 if unknown."""
+
+    file_path: str
+    reason: str
+    modified_ns: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file_path} cannot be used: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A row of `unread_files`: a file that was refused, or else passed over.
+
+    `source` is None for a file whose name is that of no source. `changed_at` is when a refused file
+    was last written, if that is known.
+    """
+
+    file_path: str
+    source: str | None
+    reason: str
+    is_refused: bool
+    found_at: datetime
+    changed_at: datetime | None
+
+
+_SELECT: Final = (
+    "SELECT file_path, source, reason, is_refused, found_at, changed_at FROM unread_files"
+)
+
+
+def record_refused_files(
+    bulk: Bulk, source: Source, refused: Sequence[RefusedFile], *, found_at: datetime
+) -> None:
+    """Make these the refused files of the source. Files refused before keep their `found_at`."""
+    bulk.execute(
+        "DELETE FROM unread_files WHERE is_refused AND source = $1 AND NOT (file_path = ANY ($2))",
+        # The driver cannot infer a type for an empty list.
+        (source.value, [file.file_path for file in refused] or [""]),
+    )
+    for file in refused:
+        changed_at = instant(file.modified_ns // 1_000) if file.modified_ns else None
+        bulk.execute(
+            """
+            INSERT INTO unread_files (file_path, source, reason, is_refused, found_at, changed_at)
+            VALUES ($1, $2, $3, true, $4, $5)
+            ON CONFLICT (file_path) DO UPDATE
+            SET source = excluded.source, reason = excluded.reason, is_refused = true,
+                changed_at = excluded.changed_at
+            """,
+            (file.file_path, source.value, printable(file.reason), found_at, changed_at),
+        )
+
+
+def read_refused_files(bulk: Bulk) -> list[UnreadFile]:
+    """All refused files, by path."""
+    rows = bulk.fetch(f"{_SELECT} WHERE is_refused ORDER BY file_path").to_pylist()
+    return [UnreadFile(**row) for row in rows]
+
+
+def read_unread_files(connection: sa.Connection) -> list[UnreadFile]:
+    """All files that are not read, by path."""
+    rows = connection.execute(sa.text(f"{_SELECT} ORDER BY file_path"))
+    return [UnreadFile(*row) for row in rows]
