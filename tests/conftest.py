@@ -1,6 +1,7 @@
 """What tests share: one PostgreSQL server, and an empty migrated database for each test."""
 
 import signal
+import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,10 @@ SERVER_SETTINGS: Final = {
     "synchronous_commit": "off",
     "shared_buffers": "64MB",
 }
+
+
+# The tests' own zones follow the same rules as the product's, not those of the machine.
+zoneinfo.reset_tzpath(())
 
 
 def pytest_configure() -> None:

@@ -1,5 +1,6 @@
 """Liveness and readiness checks."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from storemon_api.http.problems import NOT_READY, ProblemError
 from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.operations.schemas import Health, Readiness
+from storemon_pipeline.checks.zone_rules import find_zone_rules_warning
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
 from storemon_pipeline.database.migrate import is_current
 from storemon_pipeline.figures.uptime_table import read_uptime_state
@@ -82,6 +84,9 @@ def _warnings(services: Services) -> dict[str, str]:
         wait = read_longest_wait(connection)
     if wait is not None and wait > LONG_WAIT:
         warnings["reports"] = f"the oldest request has waited for {wait.total_seconds():.0f} s"
+    zone_rules = find_zone_rules_warning(datetime.now(UTC).date())
+    if zone_rules is not None:
+        warnings["zone_rules"] = f"tzdata {zone_rules}"
     return warnings
 
 

@@ -79,6 +79,8 @@ def get_report_diff(
         revision=report.revision,
         against=other.report_id,
         against_revision=other.revision,
+        zone_rules=report.zone_rules,
+        against_zone_rules=other.zone_rules,
         as_of=report.as_of,
         policy=report.policy,
         stores_changed=counts.changed,

@@ -33,6 +33,7 @@ COMPLETE: Final = CompleteReport(
     silent_stores=3,
     completed_at=_REQUESTED_AT + timedelta(seconds=2.5),
     revision=1,
+    zone_rules="2026f",
 )
 FAILED: Final = FailedReport(report_id=REPORT_ID, requested_at=_REQUESTED_AT, error=_ERROR)
 API_TRIGGERED: Final = MessageTriggerResponse(report_id=REPORT_ID)

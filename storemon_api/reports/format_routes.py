@@ -127,6 +127,7 @@ def _format_response(
         report_id=report.report_id,
         as_of=report.as_of,
         policy=report.policy,
+        zone_rules=report.zone_rules,
     )
     return Response(content, headers=headers, media_type=MEDIA_TYPES[report_format])
 

@@ -311,6 +311,7 @@ def _status_resource(
                 silent_stores=silent_stores,
                 completed_at=report.completed_at,
                 revision=report.revision,
+                zone_rules=report.zone_rules,
             )
         case ReportState.FAILED:
             return FailedReport(

@@ -72,6 +72,10 @@ class CompleteReport(_ReportBody):
     revision: int = Field(
         description="Number of this result for its `as_of` and policy, from 1; late data adds more."
     )
+    zone_rules: str | None = Field(
+        default=None,
+        description="Release of the time zones' rules (tzdata); none in reports of older versions.",
+    )
 
 
 class FailedReport(_ReportBody):
@@ -146,6 +150,14 @@ class DiffResponse(BaseModel):
     revision: int = Field(examples=[2])
     against: str
     against_revision: int = Field(examples=[1])
+    zone_rules: str | None = Field(
+        default=None, description="As in the report's status.", examples=["2026f"]
+    )
+    against_zone_rules: str | None = Field(
+        default=None,
+        description="Where it differs from `zone_rules`, figures may differ without a load.",
+        examples=["2026f"],
+    )
     as_of: AwareDatetime
     policy: Policy
     stores_changed: int = Field(examples=[1])

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from storemon_pipeline.alerts.conditions import (
     FILE_PREFIX,
@@ -14,6 +13,7 @@ from storemon_pipeline.alerts.conditions import (
     Key,
     Kind,
 )
+from storemon_pipeline.business_time.zones import zone_of
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import MINUTE_US
 
@@ -69,7 +69,7 @@ def local(at: datetime, timezone: str) -> str:
     >>> local(datetime(2023, 1, 25, 18, 5, tzinfo=UTC), "America/Chicago")
     'Wed 25 Jan 2023 12:05 (America/Chicago)'
     """
-    return f"{at.astimezone(ZoneInfo(timezone)):%a %d %b %Y %H:%M} ({timezone})"
+    return f"{at.astimezone(zone_of(timezone)):%a %d %b %Y %H:%M} ({timezone})"
 
 
 def amount(amount_us: int) -> str:

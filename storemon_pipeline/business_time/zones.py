@@ -1,10 +1,18 @@
-"""When the clocks of a time zone change, read from the IANA data."""
+"""Time zones, and when their clocks change.
+
+The rules are those of the package `tzdata`. Those of the machine and of the database never count,
+because two machines would give different figures.
+"""
 
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib import resources
+from io import BytesIO
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import tzdata
 
 from storemon_pipeline.domain.windows import HOUR_US, SECOND_US
 
@@ -17,8 +25,30 @@ _STEP_US: Final = 6 * HOUR_US
 """No zone has ever changed its offset twice within this time; a test checks all zones."""
 
 
-zone_of: Final = cache(ZoneInfo)
-"""The zone of an IANA key, cached: `ZoneInfo` itself caches only the last eight."""
+RULES_RELEASE: Final[str] = tzdata.IANA_VERSION
+"""The release of the rules, such as `2026f`."""
+
+_NOT_ZONES: Final = {"Factory"}
+"""Keys that are not zones of a place."""
+
+
+@cache
+def zone_keys() -> frozenset[str]:
+    """The IANA keys of all zones."""
+    keys = resources.files(tzdata).joinpath("zones").read_text("utf-8").split()
+    return frozenset(keys) - _NOT_ZONES
+
+
+@cache
+def zone_of(key: str) -> ZoneInfo:
+    """The zone of an IANA key. Raises ZoneInfoNotFoundError.
+
+    `ZoneInfo(key)` would prefer the rules of the machine.
+    """
+    if key not in zone_keys():
+        raise ZoneInfoNotFoundError(f"tzdata {RULES_RELEASE} has no zone {key!r}")
+    rules = resources.files(tzdata).joinpath("zoneinfo", *key.split("/")).read_bytes()
+    return ZoneInfo.from_file(BytesIO(rules), key=key)
 
 
 def utc_offset_us(zone: ZoneInfo, at_us: int) -> int:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
 from storemon_pipeline.access.key_management import has_usable_key
 from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.alerts.targets import split_urls
+from storemon_pipeline.business_time.zones import RULES_RELEASE
+from storemon_pipeline.checks.zone_rules import find_zone_rules_warning
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -42,8 +43,6 @@ _DAGSTER_SECONDS: Final = 5.0
 _CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 _REFRESH_IS_LATE: Final = timedelta(hours=2)
 _RUN_IS_STUCK: Final = timedelta(minutes=10)
-# Its clock has changed in a way that no rule of before 2022 tells.
-_NEWER_RULE: Final = ("America/Mexico_City", datetime(2023, 7, 1, tzinfo=UTC), timedelta(hours=-6))
 
 
 class Verdict(StrEnum):
@@ -155,17 +154,15 @@ def examine_schedules(settings: Settings) -> Finding:
 
 
 def _zone_data() -> Finding:
-    name, at, expected = _NEWER_RULE
-    try:
-        is_new = at.astimezone(ZoneInfo(name)).utcoffset() == expected
-    except ZoneInfoNotFoundError:
-        return Finding("zone data", Verdict.BAD, "none", "Install the package tzdata.")
-    where = TZPATH[0] if TZPATH else "the package tzdata"
-    if not is_new:
-        return Finding(
-            "zone data", Verdict.BAD, f"older than 2022 ({where})", "Update the system's tzdata."
-        )
-    return Finding("zone data", Verdict.GOOD, "knows the rules of 2022 and later")
+    warning = find_zone_rules_warning(datetime.now(UTC).date())
+    if warning is None:
+        return Finding("zone data", Verdict.GOOD, f"tzdata {RULES_RELEASE}")
+    return Finding(
+        "zone data",
+        Verdict.WARNING,
+        f"tzdata {warning}",
+        "Run `pip install --upgrade tzdata`, then stop and start `storemon up`.",
+    )
 
 
 def _clock(connection: sa.Connection) -> Finding:

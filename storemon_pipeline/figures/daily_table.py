@@ -26,19 +26,19 @@ class StaleStores:
 class DailyState:
     """What the stored days include: polls up to `as_of`, and loads up to `last_load_id`.
 
-    In older databases `begins_at_first_poll` is false until the days of first polls were computed
-    again; their loads are unknown until the first refresh.
+    `zone_rules` is the release of the zones' rules that made them. Days of older versions have
+    none, and their loads are unknown until the first refresh.
     """
 
     as_of: datetime
     last_load_id: int | None
-    begins_at_first_poll: bool
+    zone_rules: str | None
 
 
 def read_daily_state(bulk: Bulk) -> DailyState | None:
     """The state of the stored days; None before they were first computed."""
     rows = bulk.fetch(
-        "SELECT as_of, last_load_id, begins_at_first_poll FROM store_uptime_daily_state"
+        "SELECT as_of, last_load_id, zone_rules FROM store_uptime_daily_state"
     ).to_pylist()
     return DailyState(**rows[0]) if rows else None
 
@@ -100,33 +100,19 @@ def delete_day(bulk: Bulk, day: date) -> None:
     bulk.execute("DELETE FROM store_uptime_daily WHERE local_date = $1", (day,))
 
 
-def replace_days(bulk: Bulk, stores: StoreIndex, days: Days) -> None:
-    """These days are in the table as given; all others stay as they are."""
-    rows = _rows(stores.store_keys, days)
-    bulk.stage("replaced_days", rows.select(["store_key", "local_date"]))
-    bulk.execute(
-        """
-        DELETE FROM store_uptime_daily d USING pg_temp.replaced_days r
-        WHERE d.store_key = r.store_key AND d.local_date = r.local_date
-        """
-    )
-    append_days(bulk, stores, days)
-
-
 def write_daily_state(bulk: Bulk, state: DailyState) -> None:
     """The days of all stores are in this state, and no store is stale."""
     bulk.execute("DELETE FROM store_uptime_daily_stale")
     bulk.execute(
         """
         INSERT INTO store_uptime_daily_state
-               (as_of, last_load_id, begins_at_first_poll, refreshed_at)
+               (as_of, last_load_id, zone_rules, refreshed_at)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (is_only_row) DO UPDATE
         SET as_of = excluded.as_of, last_load_id = excluded.last_load_id,
-            begins_at_first_poll = excluded.begins_at_first_poll,
-            refreshed_at = excluded.refreshed_at
+            zone_rules = excluded.zone_rules, refreshed_at = excluded.refreshed_at
         """,
-        (state.as_of, state.last_load_id, state.begins_at_first_poll, datetime.now(UTC)),
+        (state.as_of, state.last_load_id, state.zone_rules, datetime.now(UTC)),
     )
 
 

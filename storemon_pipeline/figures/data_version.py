@@ -5,6 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
 
 
@@ -47,14 +48,16 @@ def read_data_version(bulk: Bulk) -> DataVersion:
 def read_input_version(bulk: Bulk) -> str:
     """The version of the tables that figures are computed from, to be stored beside a shard.
 
-    It differs from `DataVersion`: a refresh of `store_uptime` does not change it, and a rebuild of
-    the weekly intervals does.
+    It differs from `DataVersion`: a refresh of `store_uptime` does not change it; a rebuild of the
+    weekly intervals and other rules of zones do.
     """
     version: str = bulk.scalar(
         """
         SELECT concat_ws('/', (SELECT coalesce(max(load_id), 0) FROM loads),
-                         (SELECT coalesce(max(revision), 0) FROM intervals_state)) AS version
-        """
+                         (SELECT coalesce(max(revision), 0) FROM intervals_state), $1::text)
+               AS version
+        """,
+        (RULES_RELEASE,),
     )
     return version
 
@@ -62,12 +65,14 @@ def read_input_version(bulk: Bulk) -> str:
 def read_load_version(bulk: Bulk) -> str:
     """The version of what was loaded, to be stored with what a refresh makes of it.
 
-    It changes with each load and each undo, and with the schema: new columns need new figures.
+    It changes with each load and each undo, with the schema, because new columns need new figures,
+    and with the rules of zones.
     """
     version: str = bulk.scalar(
         """
         SELECT concat_ws('/', (SELECT max(version_num) FROM alembic_version),
-                         (SELECT coalesce(max(load_id), 0) FROM loads)) AS version
-        """
+                         (SELECT coalesce(max(load_id), 0) FROM loads), $1::text) AS version
+        """,
+        (RULES_RELEASE,),
     )
     return version

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, IntArray
@@ -17,14 +18,12 @@ from storemon_pipeline.figures.daily_table import (
     read_kept_from,
     read_last_load_id,
     read_stale_stores,
-    replace_days,
     write_daily_state,
     write_days,
 )
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
     read_first_poll,
-    read_first_polls,
     read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
@@ -70,7 +69,8 @@ def refresh_daily(url: str) -> DailyRefresh:
     """Bring all days up to date with the status runs, hours, zones and closures.
 
     For every store the days since shortly before the last refresh are recomputed. For stores whose
-    older data has changed, all days since that change are. Writers of polls wait meanwhile.
+    older data has changed, all days since that change are. When the zones' rules have changed, all
+    days are. Writers of polls wait meanwhile.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
@@ -78,23 +78,25 @@ def refresh_daily(url: str) -> DailyRefresh:
             return DailyRefresh(None, 0, 0)
         stores = read_stores(bulk)
         before = read_daily_state(bulk)
-        always_us = ALWAYS if before is None else microseconds(before.as_of) - _ALWAYS_MADE_US
-        changed_us = np.full(len(stores), always_us)
         stale = read_stale_stores(bulk)
         mended = stores.positions(stale.store_keys)
-        changed_us[mended] = np.minimum(always_us, stale.since_us)
-        changed_us = np.maximum(changed_us, read_computable_from_us(bulk))
-        # First all stores, read without a list of keys; then the stale ones, from earlier on.
-        begin_us = np.maximum(changed_us, always_us)
-        written = _refresh_in_parts(bulk, stores, begin_us, newest)
-        older = np.flatnonzero(changed_us < begin_us)
-        if len(older):
-            written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
-        if before is not None and not before.begins_at_first_poll:
-            written += _refresh_first_days(bulk, stores, newest)
-        write_daily_state(
-            bulk, DailyState(newest, read_last_load_id(bulk), begins_at_first_poll=True)
-        )
+        if before is not None and before.zone_rules != RULES_RELEASE:
+            # Also days before the start of poll retention, because status runs are never dropped.
+            written = _refresh_in_parts(
+                bulk, stores, np.full(len(stores), ALWAYS), newest, _STORES_PER_CHUNK
+            )
+        else:
+            always_us = ALWAYS if before is None else microseconds(before.as_of) - _ALWAYS_MADE_US
+            changed_us = np.full(len(stores), always_us)
+            changed_us[mended] = np.minimum(always_us, stale.since_us)
+            changed_us = np.maximum(changed_us, read_computable_from_us(bulk))
+            # First all stores, read without a list of keys; then the stale ones, from earlier on.
+            begin_us = np.maximum(changed_us, always_us)
+            written = _refresh_in_parts(bulk, stores, begin_us, newest)
+            older = np.flatnonzero(changed_us < begin_us)
+            if len(older):
+                written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
+        write_daily_state(bulk, DailyState(newest, read_last_load_id(bulk), RULES_RELEASE))
         return DailyRefresh(newest, written, len(mended))
 
 
@@ -136,11 +138,15 @@ def compare_all_days(url: str) -> DaysComparison:
 
 
 def _refresh_in_parts(
-    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
+    bulk: Bulk,
+    stores: StoreIndex,
+    changed_us: IntArray,
+    newest: datetime,
+    stores_per_chunk: int = STORES_PER_REFRESHED_CHUNK,
 ) -> int:
     """As `_refresh_days`, in chunks of stores."""
     written = first = 0
-    for chunk in stores.chunks(STORES_PER_REFRESHED_CHUNK):
+    for chunk in stores.chunks(stores_per_chunk):
         end = first + len(chunk)
         written += _refresh_days(bulk, chunk, changed_us[first:end], newest)
         first = end
@@ -156,32 +162,14 @@ def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: 
     return len(days.store)
 
 
-def _refresh_first_days(bulk: Bulk, stores: StoreIndex, newest: datetime) -> int:
-    """The day of each store's first poll is computed again; returns how many.
-
-    Older versions counted the time before the first poll on that day, too.
-    """
-    first_us = read_first_polls(bulk, stores)
-    is_due = (first_us < NEVER) & (first_us >= read_computable_from_us(bulk))
-    written = 0
-    for day in np.unique(first_us[is_due] // DAY_US).tolist():
-        until = min(newest, instant((day + 1) * DAY_US + DAY_REACH_US))
-        polled_first = np.flatnonzero(is_due & (first_us // DAY_US == day))
-        for begin in range(0, len(polled_first), STORES_PER_REFRESHED_CHUNK):
-            positions = polled_first[begin : begin + STORES_PER_REFRESHED_CHUNK]
-            chunk = stores.take(positions)
-            days, from_day, _ = compute_stored_days(bulk, chunk, first_us[positions], until)
-            first_days = days.take(days.begin_local_us // DAY_US == from_day[days.store])
-            replace_days(bulk, chunk, first_days)
-            written += len(first_days.store)
-    return written
-
-
 def _settled_until_us(bulk: Bulk, stores: StoreIndex, state: DailyState) -> IntArray:
     """Up to which instant each store's days need no refresh, shape `(stores,)`.
 
-    Data that was loaded since the refresh may have changed the days after it.
+    Data that was loaded since the refresh may have changed the days after it. Other rules of zones
+    may have changed all.
     """
+    if state.zone_rules != RULES_RELEASE:
+        return np.full(len(stores), ALWAYS)
     if read_last_load_id(bulk) == state.last_load_id:
         return np.full(len(stores), NEVER)
     settled_us = np.full(len(stores), microseconds(state.as_of) - _ALWAYS_MADE_US)

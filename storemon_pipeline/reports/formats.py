@@ -53,10 +53,18 @@ def extended(rows: pa.Table) -> pa.Table:
 
 
 def encode_report(
-    rows: pa.Table, form: ReportFormat, *, report_id: str, as_of: datetime, policy: Policy
+    rows: pa.Table,
+    form: ReportFormat,
+    *,
+    report_id: str,
+    as_of: datetime,
+    policy: Policy,
+    zone_rules: str | None,
 ) -> bytes:
-    """The extended rows in a format, with report id, instant and policy where it has a place."""
+    """The extended rows in a format, with what the report is about where it has a place."""
     about = {"report_id": report_id, "as_of": as_of.isoformat(), "policy": policy.value}
+    if zone_rules is not None:
+        about["zone_rules"] = zone_rules
     match form:
         case ReportFormat.JSON:
             return json.dumps(about | {"rows": list(_records(rows))}).encode()

@@ -43,6 +43,8 @@ class Report:
     csv_sha256: str | None
     revision: int | None
     """The result's number among those of its instant and policy, from 1."""
+    zone_rules: str | None
+    """The release of tzdata that the result was made with; None for results of older versions."""
 
 
 _others = report_results.alias("others")
@@ -72,6 +74,7 @@ _REPORTS: Final = sa.select(
     report_results.c.csv_bytes,
     report_results.c.csv_chunks,
     report_results.c.csv_sha256,
+    report_results.c.zone_rules,
     sa.case((report_results.c.result_id.is_not(None), _REVISION)).label("revision"),
 ).select_from(reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id))
 _BY_ID: Final = _REPORTS.where(reports.c.report_id == sa.bindparam("report_id"))
@@ -114,6 +117,7 @@ def request_report(
         csv_chunks=None,
         csv_sha256=None,
         revision=None,
+        zone_rules=None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.figure_rows import figure_rows
@@ -171,10 +172,11 @@ def record_result(
     bulk.execute(
         """
         INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
-                                    last_load_id, newest_poll_at, csv_bytes, csv_chunks, csv_sha256)
+                                    last_load_id, newest_poll_at, csv_bytes, csv_chunks, csv_sha256,
+                                    zone_rules)
         OVERRIDING SYSTEM VALUE
         VALUES ($1, $2, $3, $4, $5, $6, (SELECT max(load_id) FROM loads),
-                (SELECT polled_at FROM newest_poll), $7, $8, $9)
+                (SELECT polled_at FROM newest_poll), $7, $8, $9, $10)
         """,
         (
             result_id,
@@ -186,6 +188,7 @@ def record_result(
             csv.bytes,
             csv.chunks,
             csv.sha256,
+            RULES_RELEASE,
         ),
     )
     return Result(result_id, stores, silent_stores, csv.bytes)

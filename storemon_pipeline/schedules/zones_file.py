@@ -3,8 +3,6 @@
 The default zone belongs to `business_time.calendar`.
 """
 
-import zoneinfo
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from storemon_pipeline.business_time.zones import zone_keys
 from storemon_pipeline.domain.rejections import Reason, Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
@@ -27,19 +26,11 @@ from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 COLUMNS: Final = (Column("store_id"), Column("timezone_str"), VALID_FROM)
 
-_NOT_ZONES: Final = {"Factory", "localtime", "posixrules"}  # keys that are not zones of a place
-
-
-@cache
-def known_zones() -> frozenset[str]:
-    """Return the IANA keys that this installation has data for."""
-    return frozenset(zoneinfo.available_timezones() - _NOT_ZONES)
-
 
 def read_zones_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of time zones.
 
-    Columns of the frame: store_id (str), timezone (str, a key of known_zones), valid_from_us
+    Columns of the frame: store_id (str), timezone (str, one of `zone_keys`), valid_from_us
     (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
     """
     return read_snapshot(file, COLUMNS, parse_zones)
@@ -49,7 +40,7 @@ def parse_zones(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     """Return the frame of read_zones_file without `line`, for all rows; reject the bad ones."""
     ids, store = distinct_texts(columns["store_id"])
     reject_bad_ids(verdict, ids, store)
-    known = known_zones()
+    known = zone_keys()
     zones, zone = distinct_texts(columns["timezone_str"])
     is_known = np.array([text in known for text in zones], np.bool_)[zone]
     verdict.reject(~is_known, Reason.UNKNOWN_ZONE)

@@ -107,8 +107,8 @@ def test_schedules_that_do_not_run_are_a_warning_and_the_api_stays_ready(
         dagster.heartbeat_at = None if seconds_ago is None else time.time() - seconds_ago
         response = client.get("/readyz")
         assert response.status_code == 200
-        assert response.json()["warnings"] == (
-            {} if is_alive else {"schedules": "not running: Dagster's daemon is not alive"}
+        assert response.json()["warnings"].get("schedules") == (
+            None if is_alive else "not running: Dagster's daemon is not alive"
         )
         figure = "storemon_schedules_running 1.0" if is_alive else "storemon_schedules_running 0.0"
         assert figure in client.get("/metrics").text

@@ -11,8 +11,10 @@ import pytest
 
 from storemon_pipeline.contract import REFRESH_JOB
 from storemon_pipeline.definitions import defs
+from storemon_pipeline.defs import sensors
 from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.defs.sensors import new_files
+from storemon_pipeline.figures import data_version
 
 HEADER: Final = "store_id,timestamp_utc,status\n"
 FILES: Final = {
@@ -123,6 +125,24 @@ def test_a_vanished_file_starts_none(watch: Watch, data: Path) -> None:
     watch.looks()
     (data / "store_status.csv").unlink()
     assert watch.looks() == "every file has been read"
+
+
+def test_other_rules_of_zones_start_a_refresh_that_makes_all_figures_again(
+    watch: Watch, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch.refreshes()
+    watch.looks()
+    for module in (sensors, data_version):
+        monkeypatch.setattr(module, "RULES_RELEASE", "2099a")
+    assert watch.looks() == "starts"
+    assert watch.refreshes()
+    assert watch.looks() == "no file has changed"
+    for name in ("store_uptime", "store_uptime_daily"):
+        event = instance.get_latest_materialization_event(dg.AssetKey(name))
+        assert event is not None
+        assert event.asset_materialization is not None
+        made_of = event.asset_materialization.metadata["load_version"]
+        assert str(made_of.value).endswith("/2099a")
 
 
 def test_nothing_is_started_while_a_refresh_is_under_way(

@@ -1,14 +1,14 @@
 """Rows of store_timezones become the zone of each store."""
 
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 
 from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.business_time.zones import zone_keys, zone_of
 from storemon_pipeline.files.snapshots import SnapshotRead
-from storemon_pipeline.schedules.zones_file import known_zones, read_zones_file
+from storemon_pipeline.schedules.zones_file import read_zones_file
 
 
 def read(tmp_path: Path, *lines: str, header: str = "store_id,timezone_str") -> SnapshotRead:
@@ -75,6 +75,6 @@ def test_rows_may_say_from_when_they_hold(tmp_path: Path) -> None:
 
 
 def test_every_known_zone_can_be_used() -> None:
-    assert {"America/Chicago", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"} <= known_zones()
-    for key in known_zones():
-        assert ZoneInfo(key).key == key
+    assert {"America/Chicago", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"} <= zone_keys()
+    for key in zone_keys():
+        assert zone_of(key).key == key

@@ -102,6 +102,9 @@ ONLY_IN = {
     "psycopg": ("storemon_pipeline.database", "storemon_pipeline.host.embedded_postgres"),
     "psycopg2": (),
     "typer": ("storemon_pipeline.commands",),
+    "tzdata": ("storemon_pipeline.business_time.zones",),
+    # Elsewhere it would read the rules of the machine.
+    "zoneinfo": ("storemon_pipeline.business_time.zones",),
 }
 """Where each package may be imported."""
 
@@ -131,15 +134,21 @@ PURE = {
     "enum",
     "fractions",
     "functools",
+    "importlib",
+    "io",
     "itertools",
     "math",
     "numpy",
     "re",
     "typing",
+    "tzdata",
     "urllib",
     "zoneinfo",
 }
-"""What the engine may import beside itself: nothing that knows a clock, an environment or files."""
+"""What the engine may import beside itself: nothing that knows a clock, an environment or files.
+
+The rules of zones come from a package, read as its resources.
+"""
 
 PURE_MODULES = (
     "storemon_pipeline.domain.amounts",
