@@ -388,6 +388,7 @@ status_models: Final = sa.Table(
     sa.Column("stores", sa.Integer, nullable=False, comment="stores with polls in the period"),
     sa.Column("doubted_stores", sa.Integer, nullable=False, comment="whose ranges are flagged"),
     sa.Column("parameters", sa.LargeBinary, nullable=False, comment="NumPy arrays, compressed"),
+    sa.Column("zone_rules", sa.Text, comment="release of tzdata, such as 2026f"),
     comment="Versions of the status model, which likely ranges are computed from; never changed.",
 )
 

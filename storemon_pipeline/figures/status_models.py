@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.likelihood.model import RECIPE, StatusModel, StoreParameters
@@ -83,10 +84,11 @@ def write_status_model(
     doubted = int((fitted.doubt != 0).sum())
     status_model_id = bulk.scalar(
         """
-        INSERT INTO status_models (fitted_at, as_of, recipe, stores, doubted_stores, parameters)
-        VALUES ($1, $2, $3, $4, $5, $6) RETURNING status_model_id
+        INSERT INTO status_models (fitted_at, as_of, recipe, stores, doubted_stores, parameters,
+                                   zone_rules)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING status_model_id
         """,
-        (fitted_at, as_of, RECIPE, len(order), doubted, content.getvalue()),
+        (fitted_at, as_of, RECIPE, len(order), doubted, content.getvalue(), RULES_RELEASE),
     )
     return ModelFit(int(status_model_id), fitted_at, as_of, len(order), doubted)
 

@@ -16,6 +16,7 @@ from stored import HOUR, MIDNIGHT, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
 from storemon_pipeline.polls.retention import drop_old_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
@@ -149,3 +150,9 @@ def test_a_report_names_the_release_of_its_rules(
     assert named.decode() == RULES_RELEASE
     book = openpyxl.load_workbook(io.BytesIO(client.get(f"/reports/{after}.xlsx").content))
     assert ("zone_rules", RULES_RELEASE) in list(book["about"].iter_rows(values_only=True))
+
+
+def test_a_status_model_names_the_release_of_its_rules(vancouver_url: str) -> None:
+    fit_status_model(vancouver_url, fitted_at=datetime.fromisoformat("2026-11-28T00:00Z"))
+    models = fetch(vancouver_url, "SELECT zone_rules FROM status_models")
+    assert models == [{"zone_rules": RULES_RELEASE}]

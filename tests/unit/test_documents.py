@@ -151,7 +151,7 @@ def test_an_installation_names_extras_and_files_that_exist(command: Command) -> 
     for word in command.argv[2:]:
         if extras := re.fullmatch(r"(?:\.|storemon)\[([a-z0-9,]+)\]", word):
             assert set(extras[1].split(",")) <= set(PROJECT["project"]["optional-dependencies"])
-        elif word not in {"-c", "-e", "pre-commit"}:
+        elif word not in {"-c", "-e", "--upgrade", "pre-commit", "tzdata"}:
             assert (ROOT / word).exists()
 
 
