@@ -300,6 +300,14 @@ intervals_state: Final = sa.Table(
 )
 
 
+stale_weeks: Final = sa.Table(
+    "stale_weeks",
+    metadata,
+    _key(),
+    comment="Stores whose week must be normalised again; written by triggers on its inputs.",
+)
+
+
 def _figure_columns() -> "list[sa.Column[object]]":
     """The columns of one store's figures: rounded as in the report, then exact."""
     rounded: list[sa.Column[object]] = [

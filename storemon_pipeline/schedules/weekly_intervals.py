@@ -15,13 +15,19 @@ import pyarrow as pa
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of, timestamps_or_null
-from storemon_pipeline.domain.windows import WEEK_US, IntArray
+from storemon_pipeline.domain.windows import WEEK_US, BoolArray, IntArray
 from storemon_pipeline.stores.store_index import StoreIndex
 
 _KEYS_PER_CHUNK: Final = 100_000
 
 _BIG_ENDIAN: Final = ">i8"
 """PostgreSQL's byte order. A digest is the SHA-256 of a pattern's alternating starts and ends."""
+
+_ALL_STORES: Final = "SELECT store_key FROM stores"
+_TAKE_MARKED: Final = """
+    WITH marked AS (DELETE FROM stale_weeks RETURNING store_key)
+    SELECT store_key FROM stores JOIN marked USING (store_key)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,12 @@ class IntervalCounts:
 
 
 def refresh_intervals(bulk: Bulk) -> IntervalCounts:
-    """Rebuild the intervals of stores whose versions of hours have changed.
+    """Rebuild the intervals of new stores and of stores whose rows of hours have changed.
 
     Of versions with the same start the last one loaded counts. A store without hours is always
-    open.
+    open. Without changes nothing is read but the counts.
     """
-    _find_stale_stores(bulk)
+    _take_stale_stores(bulk)
     (stale,) = bulk.fetch(
         "SELECT count(*) AS stores, min(store_key) AS first, max(store_key) AS last"
         " FROM pg_temp.stale_stores"
@@ -102,34 +108,13 @@ def read_week(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> tuple[list[
     return rows["start_us_of_week"].to_pylist(), rows["end_us_of_week"].to_pylist()
 
 
-def _find_stale_stores(bulk: Bulk) -> None:
-    """Create the table `stale_stores`: stores whose intervals are from outdated versions."""
-    bulk.execute("DROP TABLE IF EXISTS pg_temp.stale_stores, pg_temp.counted_versions")
-    bulk.execute(
-        """
-        CREATE TEMPORARY TABLE counted_versions AS
-        SELECT store_key, valid_from, max(load_id) AS load_id
-        FROM business_hours GROUP BY store_key, valid_from
-        """
-    )
-    bulk.execute(
-        """
-        CREATE TEMPORARY TABLE stale_stores AS
-        WITH built AS (
-            SELECT DISTINCT store_key, valid_from, load_id FROM business_hour_intervals
-        ), wanted AS (
-            SELECT store_key, valid_from, load_id FROM pg_temp.counted_versions
-            UNION ALL
-            SELECT store_key, '-infinity', NULL FROM stores s
-            WHERE NOT EXISTS (SELECT FROM business_hours b WHERE b.store_key = s.store_key)
-        )
-        SELECT DISTINCT store_key FROM (
-            (SELECT * FROM wanted EXCEPT SELECT * FROM built)
-            UNION ALL
-            (SELECT * FROM built EXCEPT SELECT * FROM wanted)
-        ) AS different
-        """
-    )
+def _take_stale_stores(bulk: Bulk) -> None:
+    """Move the stores that triggers marked to the temporary table `stale_stores`.
+
+    Without an earlier refresh nothing is marked, and all stores are stale.
+    """
+    is_first = bulk.scalar("SELECT NOT EXISTS (SELECT FROM intervals_state) AS is_first")
+    bulk.stage("stale_stores", bulk.fetch(_ALL_STORES if is_first else _TAKE_MARKED))
 
 
 def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
@@ -138,22 +123,20 @@ def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
         """
         SELECT b.store_key, b.load_id, b.day_of_week, b.start_us, b.end_us,
                CASE WHEN b.valid_from <> '-infinity' THEN b.valid_from END AS valid_from
-        FROM business_hours b
-        JOIN pg_temp.counted_versions USING (store_key, valid_from, load_id)
-        JOIN pg_temp.stale_stores USING (store_key)
+        FROM business_hours b JOIN pg_temp.stale_stores USING (store_key)
         WHERE b.store_key BETWEEN $1 AND $2
         """,
         (first, last),
     )
     if rows.num_rows == 0:
         return
+    rows = _last_loaded(rows)
     store_key = rows["store_key"].to_numpy().astype(np.int64)
     valid_from_us = microseconds_of(rows["valid_from"])
     load_id = rows["load_id"].to_numpy().astype(np.int64)
     # For each store and start only one load counts, so these two identify the version.
     order = np.lexsort((valid_from_us, store_key))
-    is_first = np.ones(len(order), np.bool_)
-    is_first[1:] = (np.diff(store_key[order]) != 0) | (np.diff(valid_from_us[order]) != 0)
+    is_first = _begins(store_key[order], valid_from_us[order])
     week = np.empty(len(order), np.int64)
     week[order] = np.cumsum(is_first) - 1
     intervals = normalise_weeks(
@@ -211,6 +194,26 @@ def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
         JOIN pg_temp.new_patterns n USING (pattern) JOIN week_patterns k USING (digest)
         """
     )
+
+
+def _last_loaded(rows: pa.Table) -> pa.Table:
+    """Of the rows of a store with one start, those that were loaded last."""
+    load_id = rows["load_id"].to_numpy()
+    if (load_id == load_id[0]).all():
+        return rows
+    keys = rows["store_key"].to_numpy(), microseconds_of(rows["valid_from"])
+    order = np.lexsort((load_id, *keys))
+    first = np.flatnonzero(_begins(*(key[order] for key in keys)))
+    last = np.append(first[1:], len(order)) - 1
+    newest = np.repeat(load_id[order][last], last - first + 1)
+    return rows.take(pa.array(np.sort(order[load_id[order] == newest])))
+
+
+def _begins(*keys: IntArray) -> BoolArray:
+    """Where the values of sorted keys differ from those before."""
+    begins = np.ones(len(keys[0]), np.bool_)
+    begins[1:] = np.any([np.diff(key) != 0 for key in keys], axis=0)
+    return begins
 
 
 def _distinct(weeks: WeekIntervals) -> tuple[pa.Table, IntArray]:
