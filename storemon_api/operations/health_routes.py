@@ -16,6 +16,7 @@ from storemon_pipeline.checks.zone_rules import find_zone_rules_warning
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
 from storemon_pipeline.database.migrate import is_current
 from storemon_pipeline.figures.uptime_table import read_uptime_state
+from storemon_pipeline.loads.unread_files import read_unread_files, summary
 from storemon_pipeline.reports.requests import LONG_WAIT, read_longest_wait
 
 router = Router(tag="operation", is_strict=False)
@@ -82,11 +83,14 @@ def _warnings(services: Services) -> dict[str, str]:
     warnings = {} if is_alive else {"schedules": "not running: Dagster's daemon is not alive"}
     with services.reader.connect() as connection:
         wait = read_longest_wait(connection)
+        refused = [file for file in read_unread_files(connection) if file.is_refused]
     if wait is not None and wait > LONG_WAIT:
         warnings["reports"] = f"the oldest request has waited for {wait.total_seconds():.0f} s"
     zone_rules = find_zone_rules_warning(datetime.now(UTC).date())
     if zone_rules is not None:
         warnings["zone_rules"] = f"tzdata {zone_rules}"
+    if refused:
+        warnings["refused_files"] = summary(refused)
     return warnings
 
 

@@ -24,10 +24,13 @@ from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.alerts.conditions import Kind
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
 from storemon_pipeline.figures.uptime_table import UptimeState, newest_poll, read_uptime_state
+from storemon_pipeline.loads.unread_files import UnreadFile, read_unread_files
 from storemon_pipeline.reports.requests import ReportState, count_by_state
 
 # From responses out of memory to the slowest that a client waits for.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_MAX_FILES: Final = 100
 
 
 class Metrics:
@@ -120,6 +123,7 @@ class _DatabaseFigures(Collector):
                 polled_at = newest_poll(connection)
                 alerts = count_open_alerts(connection)
                 unsent = count_unsent(connection)
+                unread = read_unread_files(connection)
         except sa.exc.SQLAlchemyError as error:
             if not is_database_away(error):
                 raise
@@ -131,6 +135,7 @@ class _DatabaseFigures(Collector):
         yield from _report_figures(counts)
         yield from _data_figures(state, polled_at, datetime.now(UTC))
         yield from _alert_figures(alerts, unsent)
+        yield from _file_figures(unread)
 
 
 def _report_figures(counts: dict[ReportState, int]) -> Iterator[Metric]:
@@ -158,6 +163,25 @@ def _alert_figures(alerts: dict[Kind, int], unsent: dict[str, int]) -> Iterator[
     for state, count in unsent.items():
         messages.add_metric([state], count)
     yield messages
+
+
+def _file_figures(unread: list[UnreadFile]) -> Iterator[Metric]:
+    states = {True: "refused", False: "ignored"}
+    counts = GaugeMetricFamily(
+        "storemon_unread_files", "Files of the data folder that are not read.", labels=["state"]
+    )
+    for is_refused, state in states.items():
+        counts.add_metric([state], sum(file.is_refused is is_refused for file in unread))
+    yield counts
+    since = GaugeMetricFamily(
+        "storemon_unread_file_since_seconds",
+        "Unix time since when a file is not read, with the reason; of the first 100 files.",
+        labels=["file", "state", "reason"],
+    )
+    for file in unread[:_MAX_FILES]:
+        labels = [file.file_path, states[file.is_refused], file.reason]
+        since.add_metric(labels, file.found_at.timestamp())
+    yield since
 
 
 def _data_figures(

@@ -25,6 +25,7 @@ from storemon_pipeline.database.migrate import is_current
 from storemon_pipeline.figures.uptime_table import newest_poll, read_uptime_state
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.host.home import Home
+from storemon_pipeline.loads.unread_files import read_unread_files, summary
 from storemon_pipeline.reports.report_runs import open_runs
 from storemon_pipeline.reports.requests import (
     LONG_WAIT,
@@ -116,7 +117,7 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
                 )
                 return
             yield Finding("schema", Verdict.GOOD, "newest version")
-            for look in (_clock, _refresh, _reports, _runs):
+            for look in (_clock, _refresh, _files, _reports, _runs):
                 yield look(connection)
             yield _alerts(settings, connection)
     finally:
@@ -201,6 +202,22 @@ def _refresh(connection: sa.Connection) -> Finding:
             "Is `storemon up` running? Its Dagster pages show why refresh_job failed.",
         )
     return Finding("last refresh", Verdict.GOOD, what)
+
+
+def _files(connection: sa.Connection) -> Finding:
+    unread = read_unread_files(connection)
+    refused = [file for file in unread if file.is_refused]
+    ignored = [file for file in unread if not file.is_refused]
+    what = f"{len(refused)} refused, {len(ignored)} ignored"
+    what += "".join(f"; {summary(files)}" for files in (refused, ignored) if files)
+    if refused:
+        return Finding(
+            "files",
+            Verdict.WARNING,
+            what,
+            "Correct or remove the refused files; `storemon loads` names all of them.",
+        )
+    return Finding("files", Verdict.GOOD, what)
 
 
 def _reports(connection: sa.Connection) -> Finding:

@@ -23,9 +23,9 @@ def loads(
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """List loads: files read, rows pushed, loads undone."""
+    """List loads: files read, rows pushed, loads undone; and the files that are not read."""
     with one_line_errors(), open_database(home, database_url) as url:
-        from storemon_pipeline.ingestion.undo_load import list_loads
+        from storemon_pipeline.ingestion.undo_load import list_loads, list_unread_files
 
         found = list_loads(url, limit=limit)
         if not found:
@@ -41,6 +41,9 @@ def loads(
                 f"{load.rows_unchanged:,} unchanged, {load.rows_rejected:,} rejected  "
                 f"{what}{undone}"
             )
+        for file in list_unread_files(url):
+            state = "refused" if file.is_refused else "ignored"
+            typer.echo(f"{state} since {file.found_at:%Y-%m-%d %H:%M:%S}Z  {file}")
 
 
 def undo_load_command(

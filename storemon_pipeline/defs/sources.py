@@ -30,7 +30,12 @@ from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source, record_missing_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.sources import SNAPSHOTS, Snapshot
-from storemon_pipeline.ingestion.watch_files import is_all_read, list_files, record_unchanged
+from storemon_pipeline.ingestion.watch_files import (
+    is_all_read,
+    list_files,
+    record_passed_over,
+    record_unchanged,
+)
 from storemon_pipeline.loads.load_log import read_first_polled_at
 from storemon_pipeline.loads.unread_files import read_refused_files
 
@@ -59,6 +64,7 @@ def new_data(
     now = datetime.now(UTC)
     with map_failures():
         listing = list_files(data.path, now=now)
+        record_passed_over(database.url, data.path, listing, now=now)
         with bulk_transaction(database.url) as bulk:
             version = read_load_version(bulk)
             has_refused = bool(read_refused_files(bulk))

@@ -70,6 +70,13 @@ class UnusableFileError(Exception):
         self.reason = reason
 
 
+class EmptyFileError(UnusableFileError):
+    """A file without a single character that is not blank. It has no rows, which is no fault."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, "it is empty")
+
+
 class Verdict:
     """The first reason to reject each of n rows, if there is one."""
 

@@ -24,6 +24,7 @@ import pyarrow.csv as pa_csv
 
 from storemon_pipeline.domain.rejections import (
     TEXT_LIMIT,
+    EmptyFileError,
     Reason,
     RejectedRow,
     UnusableFileError,
@@ -49,6 +50,8 @@ Progress = Callable[[int, int, int], None]
 """Called after each block with the bytes read, the total bytes, and the rows read so far."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_DELIMITERS: Final = {";": "semicolons (;)", "\t": "tabs", "|": "vertical bars (|)"}
 _SEEK_BYTES: Final = 1 << 16
 _FOUND_LIMIT: Final = 300  # characters of the header that an error shows
 _WRAPPED: Final = r'^"(?:[^"]|"")*"$'
@@ -296,22 +299,45 @@ def _read_rows(
                 header, layout = _read_header(path, text, columns)
                 rest = _RawBlock(raw.text[start:], line, raw.bytes_done)
                 return header, _read_blocks(chain([rest], raw_blocks), layout)
-    raise UnusableFileError(path, "it is empty")
+    raise EmptyFileError(path)
 
 
 def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tuple[str, _Layout]:
+    if line.startswith(_UTF16_BOMS):
+        raise UnusableFileError(path, "it is in UTF-16: save it as CSV in UTF-8")
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnusableFileError(path, "the first line is not UTF-8 text") from error
     if "\0" in text:
-        raise UnusableFileError(path, "the first line is not UTF-8 text (it contains NUL bytes)")
+        raise UnusableFileError(
+            path, "the first line contains NUL bytes: save the file as CSV in UTF-8"
+        )
     fields = _split(text)
+    _check_delimiter(path, text, fields, columns)
     if isinstance(fields, Reason):
         raise UnusableFileError(path, f"the first line cannot be read as CSV: {fields}")
     if len(fields) > MAX_COLUMNS:
         raise UnusableFileError(path, f"it has {len(fields):,} columns; at most {MAX_COLUMNS:,}")
     return text, _Layout(len(fields), find_columns(path, fields, columns))
+
+
+def _check_delimiter(
+    path: Path | str, header: str, fields: Sequence[str] | Reason, columns: Sequence[Column]
+) -> None:
+    """Raise UnusableFileError when the fields are separated by something other than commas."""
+    names = {name for column in columns for name in (column.name, *column.aliases)}
+
+    def has_column(found: Sequence[str]) -> bool:
+        return any(field.strip(' "').lower() in names for field in found)
+
+    if not isinstance(fields, Reason) and has_column(fields):
+        return
+    for delimiter, word in _OTHER_DELIMITERS.items():
+        if has_column(header.split(delimiter)):
+            raise UnusableFileError(
+                path, f"its fields are separated by {word}: save it as CSV with commas (,)"
+            )
 
 
 def find_columns(

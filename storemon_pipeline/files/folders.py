@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 from fsspec import AbstractFileSystem
 from upath import UPath
 
-from storemon_pipeline.domain.rejections import UnusableFileError
+from storemon_pipeline.domain.rejections import UnusableFileError, printable
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL_PROTOCOLS: Final = {"", "file", "local"}
@@ -99,6 +99,11 @@ class OpenFile:
         return str(self.found.path)
 
 
+def printable_path(file_path: str) -> str:
+    """The path as one printable line; bytes that are no UTF-8 are escaped."""
+    return printable(os.fsencode(file_path))
+
+
 class Folder(Protocol):
     """The data folder, local or remote."""
 
@@ -110,6 +115,9 @@ class Folder(Protocol):
 
     def files(self, names: Sequence[str]) -> list[FoundFile]:
         """The files with these names that exist, in the order of the names."""
+
+    def names(self) -> list[str]:
+        """The names of the files directly in the folder; none where a web server lists none."""
 
     def files_below(self, name: str) -> list[FoundFile] | None:
         """All files below a subfolder, at any depth, by `file_path`; None without that subfolder.
@@ -171,6 +179,13 @@ class LocalFolder:
         """See Folder."""
         found = (_local_file(self.path / name, name) for name in names)
         return [file for file in found if file is not None]
+
+    def names(self) -> list[str]:
+        """See Folder."""
+        if not self.exists():
+            return []
+        names = (path.name for path in self.path.iterdir() if path.is_file())
+        return sorted(name for name in names if not _is_private(name))
 
     def files_below(self, name: str) -> list[FoundFile] | None:
         """See Folder. Links to files are followed, links to folders are not."""
@@ -241,6 +256,17 @@ class RemoteFolder:
                 if info is not None and info.get("type", "file") == "file":
                     found.append(_remote_file(self.path / name, name, info))
         return found
+
+    def names(self) -> list[str]:
+        """See Folder."""
+        if self.path.protocol in _WEB_PROTOCOLS:
+            return []
+        with _reaching(self.path):
+            entries = _list(self.path.fs, self.path.path)
+        found = (
+            entry["name"].rpartition("/")[2] for entry in entries if entry.get("type") == "file"
+        )
+        return sorted(name for name in found if not _is_private(name))
 
     def files_below(self, name: str) -> list[FoundFile] | None:
         """See Folder."""
@@ -319,6 +345,14 @@ def _nanoseconds(modified: object) -> int:
     return 0
 
 
+def _is_utf8(file_path: str) -> bool:
+    try:
+        file_path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @contextmanager
 def open_file(file: FoundFile) -> Iterator[OpenFile]:
     """Open the file, seekable, with its size and modification time as of opening.
@@ -326,6 +360,8 @@ def open_file(file: FoundFile) -> Iterator[OpenFile]:
     A remote file is first copied to disk. Raises FileNotFoundError when it no longer exists,
     UnusableFileError when reading is not permitted, and UnreachableError.
     """
+    if not _is_utf8(file.file_path):
+        raise UnusableFileError(printable_path(str(file.path)), "its name is not UTF-8 text")
     if isinstance(file.path, Path):
         try:
             stream = file.path.open("rb")

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 import pyarrow as pa
 
-from storemon_pipeline.domain.rejections import UnusableFileError
+from storemon_pipeline.domain.rejections import EmptyFileError, UnusableFileError
 from storemon_pipeline.files.csv_text import (
     BLOCK_BYTES,
     Column,
@@ -63,6 +63,8 @@ def open_rows(
 def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFile:
     size = file.stream.seek(0, 2)
     file.stream.seek(0)
+    if not size:
+        raise EmptyFileError(file.name)
     file_format = format_of(file.name)
     if file_format is Format.PARQUET:
         return read_parquet(file.name, file.stream, columns, bytes_total=size)

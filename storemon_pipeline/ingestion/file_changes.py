@@ -55,7 +55,7 @@ def has_been_read(file: FoundFile, known: FileState | None) -> bool:
         return False
     if known.tail_load_id is not None:
         return True
-    return known.bytes_read == known.size_bytes and known.size_bytes > 0
+    return known.bytes_read == known.size_bytes
 
 
 def is_quiet(file: FoundFile, now: datetime) -> bool:
@@ -83,7 +83,7 @@ def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> P
     return Plan(
         state=_state(file, size, known, is_continued=before is not None),
         parts=tuple(_portions(file.stream, start, end)),
-        tail=Part(end, size) if has_ended and (size > end or size == 0) else None,
+        tail=Part(end, size) if has_ended and size > end else None,
         is_continued=before is not None,
         old_tail_load_id=before.tail_load_id if before else None,
         can_grow=True,

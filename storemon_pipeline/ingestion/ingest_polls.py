@@ -8,12 +8,12 @@ import numpy as np
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.rejections import UnusableFileError
+from storemon_pipeline.domain.rejections import EmptyFileError, UnusableFileError
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.files.folders import FoundFile, open_file
 from storemon_pipeline.ingestion.file_changes import has_been_read, plan_reading, read_up_to
 from storemon_pipeline.ingestion.forget_stores import forget_stores
-from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad
+from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad, refuse
 from storemon_pipeline.loads.file_states import FileState, write_file_state
 from storemon_pipeline.loads.load_undo import read_load, record_undo
 from storemon_pipeline.loads.unread_files import RefusedFile
@@ -34,7 +34,7 @@ def ingest_polls(
         try:
             loads += _ingest_file(refresh, file, state)
         except UnusableFileError as error:
-            refused.append(RefusedFile(file.file_path, error.reason, file.modified_ns))
+            refused.append(refuse(file, error))
         except FileNotFoundError:
             continue  # it has vanished since the folder was listed
     return SourceLoad(len(files), tuple(loads), tuple(refused))
@@ -56,12 +56,15 @@ def _ingest_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> 
             rest = replace(part, first_line=state.lines_read + 1, header=state.header)
             if not is_tail:
                 state = read_up_to(state, opened, part.end)
-            read = read_polls_file(
-                replace(opened, part=rest),
-                now_us=microseconds(refresh.now),
-                kept_from_us=refresh.kept_from_us,
-                on_progress=refresh.on_progress,
-            )
+            try:
+                read = read_polls_file(
+                    replace(opened, part=rest),
+                    now_us=microseconds(refresh.now),
+                    kept_from_us=refresh.kept_from_us,
+                    on_progress=refresh.on_progress,
+                )
+            except EmptyFileError:
+                break
             if not is_tail:
                 header = read.header if plan.can_grow else None
                 state = replace(state, lines_read=read.next_line - 1, header=header)

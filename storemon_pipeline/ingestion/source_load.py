@@ -4,11 +4,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from storemon_pipeline.domain.rejections import Reason, RejectedRow
+from storemon_pipeline.domain.rejections import Reason, RejectedRow, UnusableFileError
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.csv_text import Progress
+from storemon_pipeline.files.folders import FoundFile, printable_path
 from storemon_pipeline.loads.load_log import NO_ROWS, RowCounts
 from storemon_pipeline.loads.unread_files import RefusedFile
+
+
+def refuse(file: FoundFile, error: UnusableFileError) -> RefusedFile:
+    """The file with the reason why it cannot be used."""
+    return RefusedFile(printable_path(file.file_path), error.reason, file.modified_ns)
 
 
 @dataclass(frozen=True, slots=True)

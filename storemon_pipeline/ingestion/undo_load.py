@@ -16,6 +16,7 @@ from storemon_pipeline.loads.load_undo import (
     read_loads,
     record_undo,
 )
+from storemon_pipeline.loads.unread_files import UnreadFile, fetch_unread_files
 from storemon_pipeline.polls.poll_table import UndonePolls, undo_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from
 
@@ -58,6 +59,12 @@ def list_loads(url: str, *, limit: int) -> list[LoadRecord]:
     """The newest loads, newest first."""
     with bulk_transaction(url) as bulk:
         return read_loads(bulk, limit=limit)
+
+
+def list_unread_files(url: str) -> list[UnreadFile]:
+    """The files of the data folder that are not read: the refused ones first."""
+    with bulk_transaction(url) as bulk:
+        return fetch_unread_files(bulk)
 
 
 def _find(bulk: Bulk, load_id: int) -> LoadRecord:

@@ -10,9 +10,10 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.uptime_table import touch_uptime_state
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder
 from storemon_pipeline.ingestion.file_changes import has_been_read, is_quiet
-from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
+from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files, find_passed_over
 from storemon_pipeline.loads.file_states import read_file_states
 from storemon_pipeline.loads.source_checks import record_check, renew_check
+from storemon_pipeline.loads.unread_files import record_passed_over_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,19 @@ def is_all_read(url: str, listing: Listing) -> bool:
         for source, files in listing.files.items()
         for file in files
     )
+
+
+def record_passed_over(
+    url: str, data: str | Path | Folder, listing: Listing, *, now: datetime
+) -> None:
+    """Record the files of the data folder that are in no source's listing because of their names.
+
+    Raises LocationError and UnreachableError.
+    """
+    used = {file.file_path for files in listing.files.values() for file in files}
+    passed_over = find_passed_over(data, used)
+    with bulk_transaction(url) as bulk:
+        record_passed_over_files(bulk, passed_over, found_at=now)
 
 
 def record_unchanged(url: str, listing: Listing, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from storemon_pipeline.database.bulk import Bulk
@@ -26,6 +27,15 @@ class RefusedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOverFile:
+    """A file that is not read because of its name; `source` None: no source has that name."""
+
+    file_path: str
+    source: Source | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadFile:
     """A row of `unread_files`: a file that was refused, or else passed over.
 
@@ -40,10 +50,14 @@ class UnreadFile:
     found_at: datetime
     changed_at: datetime | None
 
+    def __str__(self) -> str:
+        return f"{self.file_path}: {self.reason}"
 
-_SELECT: Final = (
-    "SELECT file_path, source, reason, is_refused, found_at, changed_at FROM unread_files"
-)
+
+_SELECT: Final = """
+    SELECT file_path, source, reason, is_refused, found_at, changed_at FROM unread_files
+    ORDER BY is_refused DESC, file_path
+"""
 
 
 def record_refused_files(
@@ -69,13 +83,62 @@ def record_refused_files(
         )
 
 
+def record_passed_over_files(
+    bulk: Bulk, passed_over: Sequence[PassedOverFile], *, found_at: datetime
+) -> None:
+    """Make these the files that are passed over. Earlier ones keep their `found_at`."""
+    bulk.stage(
+        "passed_over_files",
+        pa.table(
+            {
+                "file_path": pa.array([file.file_path for file in passed_over], pa.string()),
+                "source": pa.array(
+                    [file.source and file.source.value for file in passed_over], pa.string()
+                ),
+                "reason": pa.array([file.reason for file in passed_over], pa.string()),
+            }
+        ),
+    )
+    bulk.execute(
+        """
+        DELETE FROM unread_files u WHERE NOT is_refused AND NOT EXISTS (
+            SELECT FROM pg_temp.passed_over_files p WHERE p.file_path = u.file_path
+        )
+        """
+    )
+    bulk.execute(
+        """
+        INSERT INTO unread_files (file_path, source, reason, is_refused, found_at)
+        SELECT DISTINCT ON (file_path) file_path, source, reason, false, $1
+        FROM pg_temp.passed_over_files
+        ON CONFLICT (file_path) DO UPDATE
+        SET source = excluded.source, reason = excluded.reason, is_refused = false
+        """,
+        (found_at,),
+    )
+
+
 def read_refused_files(bulk: Bulk) -> list[UnreadFile]:
     """All refused files, by path."""
-    rows = bulk.fetch(f"{_SELECT} WHERE is_refused ORDER BY file_path").to_pylist()
-    return [UnreadFile(**row) for row in rows]
+    return [file for file in fetch_unread_files(bulk) if file.is_refused]
+
+
+def fetch_unread_files(bulk: Bulk) -> list[UnreadFile]:
+    """All files that are not read, by path: the refused ones first."""
+    return [UnreadFile(**row) for row in bulk.fetch(_SELECT).to_pylist()]
 
 
 def read_unread_files(connection: sa.Connection) -> list[UnreadFile]:
-    """All files that are not read, by path."""
-    rows = connection.execute(sa.text(f"{_SELECT} ORDER BY file_path"))
-    return [UnreadFile(*row) for row in rows]
+    """As fetch_unread_files."""
+    return [UnreadFile(*row) for row in connection.execute(sa.text(_SELECT))]
+
+
+def summary(files: Sequence[UnreadFile]) -> str:
+    """How many files there are, with the first of them.
+
+    >>> at = datetime(2023, 1, 24)
+    >>> file = UnreadFile("closures.csv", "closures", "no column store_id", True, at, None)
+    >>> summary([file]), summary([file, file])
+    ('closures.csv: no column store_id', '2, such as closures.csv: no column store_id')
+    """
+    return f"{len(files)}, such as {files[0]}" if len(files) > 1 else str(files[0])

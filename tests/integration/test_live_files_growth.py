@@ -33,6 +33,7 @@ from storemon_pipeline.ingestion import file_changes
 from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
+from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
 from storemon_pipeline.loads.rejected_rows import read_pending_rows
 
 HEADER: Final = "store_id,timestamp_utc,status\n"
@@ -316,12 +317,37 @@ def test_an_empty_file_waits_for_its_rest(folder: Folder) -> None:
     assert row_counts(folder.refresh()) == (1, 0, 0, 0)
 
 
-def test_a_file_that_stays_empty_cannot_be_used(folder: Folder) -> None:
-    folder.write("store_status.csv", "")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"\xef\xbb\xbf\r\n\n"),
+        ("a.csv.gz", b""),
+        ("a.csv.gz", gzip.compress(b"\n")),
+        ("a.csv.zst", b""),
+        ("a.parquet", b""),
+    ],
+)
+def test_an_empty_file_is_no_fault_and_is_read_once(
+    folder: Folder, name: str, content: bytes
+) -> None:
+    folder.write(f"store_status/{name}", "")
+    path = folder.path / "store_status" / name
+    path.write_bytes(content)
+    os.utime(path, (A_MINUTE_AGO, A_MINUTE_AGO))
+    assert folder.refresh() == SourceLoad(1, (), ())
+    assert is_all_read(folder.url, list_files(folder.path, now=NOW))
+    assert fetch(folder.url, "SELECT * FROM loads") == []
+
+
+def test_a_file_that_was_emptied_takes_nothing_away_and_can_grow_again(folder: Folder) -> None:
+    folder.write("store_status.csv", HEADER + row("09:00"))
     folder.refresh()
-    assert [str(file) for file in folder.refresh().refused] == [
-        "store_status.csv cannot be used: it is empty"
-    ]
+    folder.write("store_status.csv", "")
+    assert folder.refresh() == SourceLoad(1, (), ())
+    folder.write("store_status.csv", HEADER + row("10:00"))
+    assert row_counts(folder.refresh()) == (1, 0, 0, 0)
+    assert fetch(folder.url, "SELECT count(*) AS polls FROM store_status") == [{"polls": 2}]
 
 
 @pytest.mark.parametrize("at", [A_MINUTE_AGO, A_MINUTE_AGO - 86_400], ids=["minute", "day"])

@@ -11,6 +11,7 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
+from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
 
 HOURS: Final = "store_id,day,start_time_local,end_time_local\n"
 ZONES: Final = "store_id,timezone_str\n"
@@ -172,6 +173,18 @@ def test_the_union_waits_for_a_file_that_was_read_before_and_cannot_be_used_now(
         ("A", "2023-02-03", 0, "b.csv"),
         ("A", "2023-02-03", 1, "b.csv"),
     ]
+
+
+def test_an_empty_file_takes_no_closure_away(database_url: str, tmp_path: Path) -> None:
+    closures = Folder(database_url, tmp_path, Source.CLOSURES)
+    closures.write("closures/a.csv", CLOSURES + "*,2023-12-25 00:00,2023-12-26 00:00,Christmas\n")
+    closures.refresh(now=FIRST)
+    closures.write("closures/a.csv", "")
+    closures.write("closures/b.csv", "")
+    assert closures.refresh(now=LATER) == SourceLoad(2, (), ())
+    assert is_all_read(database_url, list_files(tmp_path, now=LATER))
+    in_force = "SELECT reason FROM closures WHERE cancelled_by_load_id IS NULL ORDER BY 1"
+    assert closures.fetch(in_force) == [{"reason": "Christmas"}]
 
 
 def test_rejected_rows_belong_to_their_own_file(hours: Folder) -> None:

@@ -194,15 +194,42 @@ def test_a_text_is_shortened_where_it_is_shown() -> None:
         pytest.param(b"\x89PNG\r\n\x1a\n\0\0", "the first line is not UTF-8 text", id="a picture"),
         pytest.param(
             "a,b\n1,x\n".encode("utf-16-le"),
-            "the first line is not UTF-8 text (it contains NUL bytes)",
-            id="UTF-16",
+            "the first line contains NUL bytes: save the file as CSV in UTF-8",
+            id="UTF-16 without a byte order mark",
+        ),
+        pytest.param(
+            b"\xff\xfe" + "a,b\n1,x\n".encode("utf-16-le"),
+            "it is in UTF-16: save it as CSV in UTF-8",
+            id="UTF-16 as Windows writes it",
+        ),
+        pytest.param(
+            b"\xfe\xff" + "a,b\n1,x\n".encode("utf-16-be"),
+            "it is in UTF-16: save it as CSV in UTF-8",
+            id="UTF-16 with the high byte first",
+        ),
+        pytest.param(
+            b'"A";"b"\n1;x\n',
+            "its fields are separated by semicolons (;): save it as CSV with commas (,)",
+            id="semicolons",
+        ),
+        pytest.param(
+            b"a\tb\n1\tx\n",
+            "its fields are separated by tabs: save it as CSV with commas (,)",
+            id="tabs",
+        ),
+        pytest.param(
+            b"a|c\n1|x\n",
+            "its fields are separated by vertical bars (|): save it as CSV with commas (,)",
+            id="vertical bars and a column missing",
         ),
         pytest.param(
             b'a,"b\n1,x\n',
             "the first line cannot be read as CSV: quotes do not match",
             id="a stray quote in the header",
         ),
-        pytest.param(b"A;Name\n1;x\n", "no column a, no column b or bee; found: A;Name", id="a;b"),
+        pytest.param(
+            b"Id;Name\n1;x\n", "no column a, no column b or bee; found: Id;Name", id="neither"
+        ),
         pytest.param(b"a , c\n1,x\n", "no column b or bee; found: a, c", id="a column missing"),
         pytest.param(b"x", "no column a, no column b or bee; found: x", id="one byte"),
         pytest.param(

@@ -21,9 +21,10 @@ from storemon_pipeline.files.folders import (
     data_folder,
     open_file,
 )
-from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
+from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files, find_passed_over
 from storemon_pipeline.ingestion.watch_files import list_files
 
+SAMPLE = Path(__file__).parents[2] / "data"
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
 NAMES = [
     "store_status.csv",
@@ -96,6 +97,39 @@ def test_files_of_a_local_folder_are_found_in_order(tmp_path: Path) -> None:
 def test_files_in_memory_are_found_as_local_ones_are(memory: UPath) -> None:
     fill(memory)
     assert paths(str(memory)) == FOUND
+
+
+@pytest.mark.parametrize("place", ["local", "memory"])
+def test_files_that_are_passed_over_are_named_with_the_reason(
+    tmp_path: Path, memory: UPath, place: str
+) -> None:
+    root: Path | UPath = tmp_path if place == "local" else memory
+    fill(root)
+    others = ["README.md", "menu_hours.csv", "business_hours.csv", "Closures.csv", "stores.xlsx"]
+    for name in [*others, "menu_hours/a.CSV", "menu_hours/b.csv", "other/c.csv"]:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(name)
+    used = {
+        file.file_path for files in list_files(str(root), now=NOW).files.values() for file in files
+    }
+    ending = "its name does not end in .csv, .csv.gz, .csv.zst or .parquet"
+    instead = "there are files named business_hours, which are read instead"
+    assert {
+        (file.file_path, file.source, file.reason) for file in find_passed_over(str(root), used)
+    } == {
+        ("Closures.csv", None, "no source has this name"),
+        ("menu_hours.csv", Source.BUSINESS_HOURS, instead),
+        ("menu_hours/a.CSV", Source.BUSINESS_HOURS, ending),
+        ("menu_hours/b.csv", Source.BUSINESS_HOURS, instead),
+        ("store_status.csv.bak", Source.STORE_STATUS, ending),
+        ("store_status/README.md", Source.STORE_STATUS, ending),
+        ("stores.xlsx", Source.STORE_DETAILS, ending),
+    }
+
+
+def test_the_sample_passes_nothing_over() -> None:
+    files = list_files(SAMPLE, now=NOW).files.values()
+    assert find_passed_over(SAMPLE, {file.file_path for each in files for file in each}) == []
 
 
 def test_files_of_a_web_server_are_found_as_local_ones_are(tmp_path: Path, web: str) -> None:
