@@ -1,26 +1,38 @@
 """Serialise totals of stores to response bodies."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
 
 from storemon_api.fleet.fleet_schemas import GroupTotals, ShareOfWindow, Totals
-from storemon_pipeline.domain.amounts import AMOUNTS, BUSINESS, UPTIME
+from storemon_api.stores.store_responses import known
+from storemon_pipeline.domain.amounts import (
+    AMOUNTS,
+    BUSINESS,
+    LIKELY_HIGHEST,
+    LIKELY_LOWEST,
+    UPTIME,
+)
 from storemon_pipeline.domain.windows import BoolArray, IntArray, Window
+from storemon_pipeline.likelihood.likely_figures import ranges_of_totals
+from storemon_pipeline.likelihood.verdict import judge
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import STORE_STATES
 from storemon_pipeline.views.fleet_view import Fleet
 
 
-def totals_of(fleet: Fleet, kept: BoolArray) -> Totals:
+def totals_of(fleet: Fleet, kept: BoolArray, objective: Decimal | None) -> Totals:
     """Return totals of the kept stores."""
     code = np.where(kept, 0, -1)
-    return _totals(fleet, code, 1)[0]
+    return _totals(fleet, code, 1, objective)[0]
 
 
-def group_totals(fleet: Fleet, names: Sequence[str | None], kept: BoolArray) -> list[GroupTotals]:
+def group_totals(
+    fleet: Fleet, names: Sequence[str | None], kept: BoolArray, objective: Decimal | None
+) -> list[GroupTotals]:
     """Return totals of the kept stores by name, those without a name last.
 
     `names` is indexed by store position.
@@ -28,11 +40,13 @@ def group_totals(fleet: Fleet, names: Sequence[str | None], kept: BoolArray) -> 
     order = sorted(set(compress(names, kept)), key=lambda name: (name is None, name or ""))
     number = {name: code for code, name in enumerate(order)}
     code = np.array([number.get(name, -1) for name in names], np.int64)
-    totals = zip(order, _totals(fleet, np.where(kept, code, -1), len(order)), strict=True)
-    return [GroupTotals(name=name, **dict(total)) for name, total in totals]
+    totals = _totals(fleet, np.where(kept, code, -1), len(order), objective)
+    return [
+        GroupTotals(name=name, **dict(total)) for name, total in zip(order, totals, strict=True)
+    ]
 
 
-def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
+def _totals(fleet: Fleet, code: IntArray, groups: int, objective: Decimal | None) -> list[Totals]:
     """Return totals of each group; `code` is the group number of each store, or -1."""
     sums = _GroupSums(code, groups)
     standing = np.stack([sums.of(fleet.state == n) for n in range(len(STORE_STATES))], axis=1)
@@ -40,7 +54,11 @@ def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
     lost = np.zeros(len(code), np.int64)
     lost[down] = fleet.incidents.lost_us[fleet.incident_row[down]]
     counts, incidents, lost_us = sums.of(np.ones(len(code), np.bool_)), sums.of(down), sums.of(lost)
-    windows = [_window_shares(fleet, code, sums, column) for column in range(len(Window))]
+    likely_us = _likely_ranges(fleet, code, groups)
+    windows = [
+        _window_shares(fleet, code, sums, column, likely_us, objective)
+        for column in range(len(Window))
+    ]
     return [
         Totals(
             stores=int(counts[group]),
@@ -53,8 +71,20 @@ def _totals(fleet: Fleet, code: IntArray, groups: int) -> list[Totals]:
     ]
 
 
+def _likely_ranges(fleet: Fleet, code: IntArray, groups: int) -> tuple[IntArray, IntArray]:
+    """Return the likely ranges of the groups' totals, `(groups, 3)`."""
+    group = code[fleet.figures.store]
+    rows = np.flatnonzero(group >= 0)
+    return ranges_of_totals(fleet.figures.take(rows), group[rows], groups)
+
+
 def _window_shares(
-    fleet: Fleet, code: IntArray, sums: "_GroupSums", column: int
+    fleet: Fleet,
+    code: IntArray,
+    sums: "_GroupSums",
+    column: int,
+    likely_us: tuple[IntArray, IntArray],
+    objective: Decimal | None,
 ) -> list[ShareOfWindow]:
     """Return the figures of each group in one window, and the uptime of the window before."""
     figures = fleet.figures
@@ -65,6 +95,8 @@ def _window_shares(
         for amount in AMOUNTS
         if amount.is_additive
     }
+    for amount, limits in zip((LIKELY_LOWEST, LIKELY_HIGHEST), likely_us, strict=True):
+        summed[amount.field] = [known(limit) for limit in limits[:, column].tolist()]
     before = fleet.previous[column]
     up_before = None if before is None else sums.of(before.uptime_us)
     down_before = None if before is None else sums.of(before.downtime_us)
@@ -79,6 +111,14 @@ def _window_shares(
             if up_before is None or down_before is None
             else share_percent(
                 int(up_before[group]), int(up_before[group]) + int(down_before[group])
+            ),
+            verdict=None
+            if objective is None
+            else judge(
+                summed[LIKELY_LOWEST.field][group],
+                summed[LIKELY_HIGHEST.field][group],
+                summed[BUSINESS.field][group],
+                objective_percent=objective,
             ),
         )
         for group in range(sums.groups)

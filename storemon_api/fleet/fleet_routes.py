@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from storemon_api.fleet.fleet_responses import group_totals, totals_of
-from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow
+from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow, GroupTotals
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import Paging, PagingDep
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_field
@@ -19,7 +19,7 @@ from storemon_api.http.services import Services, ServicesDep
 from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
 from storemon_api.security.request_access import is_still_allowed, visible_stores
-from storemon_api.stores.store_filters import StoreFilter, StoreFilterDep
+from storemon_api.stores.store_filters import Objective, StoreFilter, StoreFilterDep
 from storemon_api.stores.store_responses import history_amounts, incidents_page, now_utc, wall_clock
 from storemon_api.stores.store_schemas import IncidentsPage
 from storemon_api.stores.time_params import (
@@ -50,7 +50,9 @@ _LONGEST_INCIDENTS: Final = timedelta(days=31)
     summary="Totals of all stores at the newest poll",
     responses={200: {"model": FleetNow}, **_PROBLEMS},
 )
-def get_fleet_now(fleet_cache: FleetCacheDep, store_filter: StoreFilterDep) -> Response:
+def get_fleet_now(
+    fleet_cache: FleetCacheDep, store_filter: StoreFilterDep, objective: Objective = None
+) -> Response:
     """Return totals of the stores that match the filters, also by group, region and zone."""
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
@@ -70,14 +72,22 @@ def get_fleet_now(fleet_cache: FleetCacheDep, store_filter: StoreFilterDep) -> R
     details = fleet.details
     kept = store_filter.matches(fleet.store_ids, details)
     zones = [zone or DEFAULT_ZONE for zone in details.timezones]
+
+    def by(names: Sequence[str | None]) -> list[GroupTotals]:
+        return group_totals(fleet, names, kept, objective)
+
     return json_response(
         FleetNow(
             as_of=fleet.as_of,
             computed_at=now_utc(),
-            **dict(totals_of(fleet, kept)),
-            groups=group_totals(fleet, details.groups, kept) if any(details.groups) else [],
-            regions=group_totals(fleet, details.regions, kept) if any(details.regions) else [],
-            timezones=group_totals(fleet, zones, kept),
+            **dict(totals_of(fleet, kept, objective)),
+            groups=group_totals(fleet, details.groups, kept, objective)
+            if any(details.groups)
+            else [],
+            regions=group_totals(fleet, details.regions, kept, objective)
+            if any(details.regions)
+            else [],
+            timezones=group_totals(fleet, zones, kept, objective),
         )
     )
 

@@ -3,9 +3,10 @@
 from pydantic import AwareDatetime, Field
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
-from storemon_api.stores.store_schemas import PERCENT, HistoryAmounts, with_amounts
+from storemon_api.stores.store_schemas import PERCENT, VERDICT, HistoryAmounts, with_amounts
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import Window
+from storemon_pipeline.likelihood.verdict import Verdict
 from storemon_pipeline.uptime.store_state import StoreState
 
 
@@ -20,6 +21,7 @@ class ShareOfWindow(with_amounts(_StoreCount)):  # type: ignore[misc] # by the l
     previous_percent: float | None = Field(
         description="Uptime of the window before; null when polls do not cover all of it."
     )
+    verdict: Verdict | None = Field(default=None, description=VERDICT)
 
 
 class Totals(ResponseBody):

@@ -1,5 +1,6 @@
 """Routes about a store's history by local period and its incidents."""
 
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final
 
@@ -25,9 +26,11 @@ from storemon_api.stores.store_schemas import (
 from storemon_api.stores.time_params import FromBound, ToBound, check_length
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
     DAY_US,
     WEEK_US,
+    IntArray,
 )
 from storemon_pipeline.uptime.daily import Days
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts
@@ -79,9 +82,13 @@ def get_store_uptime(
         check_length(timedelta(microseconds=end_us - start_us), longest, f"by {by}")
         history = view.history(start_us, end_us, by) if start_us < end_us else None
         days = view.days(start_us, end_us) if by is Period.DAY and history else None
+        likely = None if history is None else _likely_ranges(view, history, paging.rows)
         name = zone_of(view)
-    rows = [] if history is None else _history_rows(history, paging.rows, days)
-    total = 0 if history is None else len(history.store)
+    rows = []
+    total = 0
+    if history is not None and likely is not None:
+        rows = _history_rows(history, paging.rows, days, likely)
+        total = len(history.store)
     return json_response(
         HistoryPage(
             store_id=store_id,
@@ -93,7 +100,11 @@ def get_store_uptime(
             offset=paging.offset,
             limit=paging.limit,
             next=paging.next_address(total),
-            sum=history_amounts(history.amounts if history else _ZERO_AMOUNTS, slice(None)),
+            sum=history_amounts(
+                history.amounts if history else _ZERO_AMOUNTS,
+                slice(None),
+                likely.of_sum_us if likely else (UNKNOWN, UNKNOWN),
+            ),
             periods=rows,
         )
     )
@@ -133,14 +144,50 @@ def _first_day(view: StoreView, start_us: int, end_us: int) -> int:
     return min(max(start_us, midnight_us), end_us)
 
 
-def _history_rows(history: PeriodAmounts, rows: slice, days: Days | None) -> list[HistoryRow]:
+@dataclass(frozen=True, slots=True)
+class _LikelyRanges:
+    """The likely ranges of the rows of one page, and of the whole history."""
+
+    lowest_us: IntArray
+    highest_us: IntArray
+    of_sum_us: tuple[int, int]
+
+
+def _likely_ranges(view: StoreView, history: PeriodAmounts, rows: slice) -> _LikelyRanges:
+    """Return the likely ranges of the rows of one page, and of the sum of all rows."""
+    sums = (getattr(history.amounts, field.name) for field in fields(Amounts))
+    whole = Amounts(*(amount.sum(keepdims=True) for amount in sums))
+    page = np.arange(*rows.indices(len(history.store)))
+    shown = history.amounts.take(page)
+    lowest, highest = view.likely_ranges(
+        np.append(history.start_us[page], history.start_us.min()),
+        np.append(history.end_us[page], history.end_us.max()),
+        Amounts(
+            *(
+                np.append(getattr(shown, field.name), getattr(whole, field.name))
+                for field in fields(Amounts)
+            )
+        ),
+    )
+    return _LikelyRanges(lowest[:-1], highest[:-1], (int(lowest[-1]), int(highest[-1])))
+
+
+def _history_rows(
+    history: PeriodAmounts, rows: slice, days: Days | None, likely: _LikelyRanges
+) -> list[HistoryRow]:
     """Return the rows of one page."""
     incidents: dict[int, int] = {}
     if days is not None:
         incidents = dict(zip(days.begin_local_us.tolist(), days.incidents.tolist(), strict=True))
     return [
         HistoryRow(
-            **dict(history_amounts(history.amounts, np.array([row]))),
+            **dict(
+                history_amounts(
+                    history.amounts,
+                    np.array([row]),
+                    (int(likely.lowest_us[number]), int(likely.highest_us[number])),
+                )
+            ),
             begin_local=wall_clock(int(history.begin_local_us[row])),
             start=instant(int(history.start_us[row])),
             end=instant(int(history.end_us[row])),
@@ -148,7 +195,7 @@ def _history_rows(history: PeriodAmounts, rows: slice, days: Days | None) -> lis
             if days is not None
             else None,
         )
-        for row in range(*rows.indices(len(history.store)))
+        for number, row in enumerate(range(*rows.indices(len(history.store))))
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,6 +43,20 @@ class Direction(StrEnum):
 
 _SHARES = (StoreOrder.UPTIME_HOUR, StoreOrder.UPTIME_DAY, StoreOrder.UPTIME_WEEK)
 _LOSSES = (StoreOrder.DOWNTIME_HOUR, StoreOrder.DOWNTIME_DAY, StoreOrder.DOWNTIME_WEEK)
+
+
+Objective = Annotated[
+    Decimal | None,
+    Query(
+        ge=0,
+        le=100,
+        max_digits=7,
+        decimal_places=4,
+        description="A percentage to hold the likely ranges against; adds `verdict`.",
+        examples=[98.5],
+    ),
+]
+"""What uptime should at least be, as a percentage of business time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from storemon_api.http.paging import Paging
@@ -14,8 +15,18 @@ from storemon_api.stores.store_schemas import (
     WindowFigures,
 )
 from storemon_pipeline.database.instants import instant
-from storemon_pipeline.domain.amounts import AMOUNTS, BUSINESS, WITH_PERCENT, Amount
+from storemon_pipeline.domain.amounts import (
+    AMOUNTS,
+    BUSINESS,
+    LIKELY_HIGHEST,
+    LIKELY_LOWEST,
+    UNKNOWN,
+    WITH_PERCENT,
+    Amount,
+)
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray, Window
+from storemon_pipeline.likelihood.likely_figures import flags_of
+from storemon_pipeline.likelihood.verdict import judge
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
@@ -35,7 +46,7 @@ def wall_clock(local_us: int) -> datetime:
     return _WALL_EPOCH + timedelta(microseconds=local_us)
 
 
-def store_summary(fleet: Fleet, position: int) -> StoreSummary:
+def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None) -> StoreSummary:
     """Return one store at the newest poll."""
     details, row = fleet.details, int(fleet.incident_row[position])
     timezone = details.timezones[position]
@@ -55,25 +66,45 @@ def store_summary(fleet: Fleet, position: int) -> StoreSummary:
         last_active_poll_at=_poll(fleet.incidents.last_active_us[row]) if row >= 0 else None,
         first_inactive_poll_at=_poll(fleet.incidents.first_inactive_us[row]) if row >= 0 else None,
         lost_us=int(fleet.incidents.lost_us[row]) if row >= 0 else 0,
-        figures=window_figures(fleet, position),
+        figures=window_figures(fleet, position, objective),
+        likely_flags=likely_flags(fleet, position),
     )
 
 
-def window_figures(fleet: Fleet, position: int) -> dict[Window, WindowFigures] | None:
+def likely_flags(fleet: Fleet, position: int) -> list[str]:
+    """Return why the store's likely ranges are not to be trusted."""
+    row = int(fleet.figure_row[position])
+    return [] if row < 0 else list(flags_of(int(fleet.figures.doubt[row])))
+
+
+def window_figures(
+    fleet: Fleet, position: int, objective: Decimal | None = None
+) -> dict[Window, WindowFigures] | None:
     """Return the store's newest figures; None for a silent store."""
     row = int(fleet.figure_row[position])
     if row < 0:
         return None
     return {
         window: figures_of_window(
-            {amount: int(getattr(fleet.figures, amount.field)[row, column]) for amount in AMOUNTS}
+            {
+                amount: known(int(getattr(fleet.figures, amount.field)[row, column]))
+                for amount in AMOUNTS
+            },
+            objective,
         )
         for column, window in enumerate(Window)
     }
 
 
-def figures_of_window(amounts: Mapping[Amount, int | None]) -> WindowFigures:
-    """The amounts of one window, with their percentages."""
+def known(amount_us: int) -> int | None:
+    """An amount of an array, or None where it is not known."""
+    return None if amount_us == UNKNOWN else amount_us
+
+
+def figures_of_window(
+    amounts: Mapping[Amount, int | None], objective: Decimal | None = None
+) -> WindowFigures:
+    """The amounts of one window, with their percentages, and the verdict on an objective."""
     business = amounts[BUSINESS]
     percents = {}
     for amount in WITH_PERCENT:
@@ -81,7 +112,17 @@ def figures_of_window(amounts: Mapping[Amount, int | None]) -> WindowFigures:
         percents[amount.percent_field] = (
             None if part is None or business is None else share_percent(part, business)
         )
-    return WindowFigures(**{amount.field: value for amount, value in amounts.items()}, **percents)
+    verdict = None
+    if objective is not None:
+        verdict = judge(
+            amounts.get(LIKELY_LOWEST),
+            amounts.get(LIKELY_HIGHEST),
+            business or 0,
+            objective_percent=objective,
+        )
+    return WindowFigures(
+        **{amount.field: value for amount, value in amounts.items()}, **percents, verdict=verdict
+    )
 
 
 def incident_response(
@@ -119,8 +160,12 @@ def incidents_summary(incidents: Incidents) -> IncidentsSummary:
     )
 
 
-def history_amounts(amounts: Amounts, rows: IntArray | BoolArray | slice) -> HistoryAmounts:
-    """Return the sum of some rows of amounts."""
+def history_amounts(
+    amounts: Amounts,
+    rows: IntArray | BoolArray | slice,
+    likely_us: tuple[int, int] = (UNKNOWN, UNKNOWN),
+) -> HistoryAmounts:
+    """Return the sum of some rows of amounts, with its likely range."""
     business, uptime, downtime, unknown, uncertain, lowest = (
         int(values[rows].sum())
         for values in (
@@ -140,6 +185,8 @@ def history_amounts(amounts: Amounts, rows: IntArray | BoolArray | slice) -> His
         uncertain_us=uncertain,
         lowest_uptime_us=lowest,
         highest_uptime_us=lowest + uncertain,
+        likely_lowest_uptime_us=known(likely_us[0]),
+        likely_highest_uptime_us=known(likely_us[1]),
         uptime_percent=share_percent(uptime, uptime + downtime),
     )
 

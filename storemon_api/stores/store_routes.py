@@ -20,6 +20,7 @@ from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import (
     Direction,
+    Objective,
     StoreFilterDep,
     StoreOrder,
     is_in_state,
@@ -53,6 +54,7 @@ def get_stores(
     standing: Annotated[list[StoreState] | None, Query()] = None,
     sort: StoreOrder = StoreOrder.STORE_ID,
     order: Direction = Direction.ASCENDING,
+    objective: Objective = None,
 ) -> Response:
     """Return the stores that match the filters, with their figures and open incidents.
 
@@ -76,7 +78,10 @@ def get_stores(
             offset=paging.offset,
             limit=paging.limit,
             next=paging.next_address(len(found)),
-            stores=[store_summary(fleet, position) for position in found[paging.rows].tolist()],
+            stores=[
+                store_summary(fleet, position, objective)
+                for position in found[paging.rows].tolist()
+            ],
         )
     )
 
@@ -87,7 +92,11 @@ def get_stores(
     responses={200: {"model": StoreResponse}, **STORE_PROBLEMS},
 )
 def get_store(
-    request: Request, services: ServicesDep, fleet_cache: FleetCacheDep, store_id: StoreIdPath
+    request: Request,
+    services: ServicesDep,
+    fleet_cache: FleetCacheDep,
+    store_id: StoreIdPath,
+    objective: Objective = None,
 ) -> Response:
     """Return the store's figures, weekly hours and open incident."""
     fleet = fleet_cache.fleet(visible_stores(request))
@@ -95,7 +104,7 @@ def get_store(
         raise ProblemError(UNKNOWN_STORE)
     position = fleet.position[store_id]
     row = int(fleet.incident_row[position])
-    summary = store_summary(fleet, position)
+    summary = store_summary(fleet, position, objective)
     with store_view_of(services, store_id) as view:
         starts, ends = view.week()
         first_poll_us, polls = view.first_poll_us, int(view.status_runs.polls.sum())

@@ -9,6 +9,7 @@ from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.amounts import AMOUNTS, WITH_PERCENT
 from storemon_pipeline.domain.windows import Policy, Window
+from storemon_pipeline.likelihood.verdict import Verdict
 from storemon_pipeline.uptime.store_state import StoreState
 
 _STORE_ID = "7482936150293847561"
@@ -38,8 +39,16 @@ def with_percents(base: type[ResponseBody]) -> type[ResponseBody]:
     return create_model(f"{base.__name__}WithPercents", __base__=base, **fields)
 
 
+VERDICT = (
+    "Only with `objective`: whether all of the likely range lies at or above it (met), or below it "
+    "(missed)."
+)
+
+
 class WindowFigures(with_percents(with_amounts(ResponseBody))):  # type: ignore[misc] # by the list
     """Figures of one window, in microseconds of business time."""
+
+    verdict: Verdict | None = Field(default=None, description=VERDICT)
 
 
 class StoreSummary(ResponseBody):
@@ -70,6 +79,10 @@ class StoreSummary(ResponseBody):
     lost_us: int = Field(description="Business time lost in the open incident so far.")
     figures: dict[Window, WindowFigures] | None = Field(
         description="Null for a silent store (no poll in 192 hours)."
+    )
+    likely_flags: list[str] = Field(
+        description="Why the likely ranges are not to be trusted; empty if nothing speaks against.",
+        examples=[["switched_off"]],
     )
 
 
@@ -163,6 +176,12 @@ class HistoryAmounts(ResponseBody):
     )
     lowest_uptime_us: int
     highest_uptime_us: int
+    likely_lowest_uptime_us: int | None = Field(
+        default=None, description="Lower end of the likely range; null where it is unknown."
+    )
+    likely_highest_uptime_us: int | None = Field(
+        default=None, description="Upper end of the likely range."
+    )
     uptime_percent: float | None = Field(
         description=f"Uptime as a share of uptime plus downtime. {PERCENT}", examples=[98.43]
     )
@@ -273,4 +292,12 @@ class LedgerResponse(ResponseBody):
     downtime_us: int
     lowest_uptime_us: int
     highest_uptime_us: int
+    likely_lowest_uptime_us: int | None = Field(
+        description="Lower end of the likely range; null without a status model."
+    )
+    likely_highest_uptime_us: int | None
+    likely_flags: list[str] = Field(description="Why the likely range is not to be trusted.")
+    status_model: int | None = Field(
+        description="Version of the status model that the likely range comes from."
+    )
     entries: list[LedgerEntry]

@@ -25,6 +25,7 @@ from storemon_pipeline.domain.windows import (
     Policy,
     Window,
 )
+from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.uptime.estimates import Status
 
 router = Router(tag="stores")
@@ -90,8 +91,9 @@ def explain_store(
     """
     with store_view_of(services, store_id) as view:
         instant_of = view.as_of if as_of is None else as_of
-        ledger, runs = view.explain(instant_of, window_us=WINDOW_US[window], policy=policy)
+        explanation = view.explain(instant_of, window=window, policy=policy)
         name = zone_of(view)
+    ledger, runs, likely = explanation.ledger, explanation.status_runs, explanation.likely
     length = ledger.end_us - ledger.start_us
     if len(runs) == 0:
         ledger, length = empty_ledger(ledger), length[:0]
@@ -112,6 +114,10 @@ def explain_store(
             downtime_us=int(length[ledger.is_business & ~is_up].sum()),
             lowest_uptime_us=int(length[is_up & ledger.is_certain].sum()),
             highest_uptime_us=business - sure_down,
+            likely_lowest_uptime_us=likely and likely.lowest_us,
+            likely_highest_uptime_us=likely and likely.highest_us,
+            likely_flags=[] if likely is None else list(flags_of(likely.doubt)),
+            status_model=likely and likely.status_model_id,
             entries=list(ledger_entries(ledger, runs, policy)),
         )
     )

@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from storemon_pipeline.domain.amounts import AMOUNTS, ROUNDED_COLUMNS
+from storemon_pipeline.domain.amounts import AMOUNTS, DOUBT_COLUMN, ROUNDED_COLUMNS
 from storemon_pipeline.domain.windows import Window
 
 NAMING_CONVENTION: Final = {
@@ -308,7 +308,7 @@ stale_weeks: Final = sa.Table(
 )
 
 
-def _figure_columns() -> "list[sa.Column[object]]":
+def _figure_columns(*, has_ranges: bool) -> "list[sa.Column[object]]":
     """The columns of one store's figures: rounded as in the report, then exact."""
     rounded: list[sa.Column[object]] = [
         sa.Column(name, sa.Numeric(12, 4), nullable=False) for name in ROUNDED_COLUMNS
@@ -316,16 +316,20 @@ def _figure_columns() -> "list[sa.Column[object]]":
     exact: list[sa.Column[object]] = [
         sa.Column(amount.column(window), sa.BigInteger, nullable=amount.is_optional)
         for amount in AMOUNTS
+        if has_ranges or not amount.is_optional
         for window in Window
     ]
-    return rounded + exact
+    doubt: list[sa.Column[object]] = [
+        sa.Column(DOUBT_COLUMN, sa.SmallInteger, comment="reasons to doubt the range; 0: none")
+    ]
+    return rounded + exact + (doubt if has_ranges else [])
 
 
 store_uptime: Final = sa.Table(
     "store_uptime",
     metadata,
     _key(),
-    *_figure_columns(),
+    *_figure_columns(has_ranges=True),
     comment="Current figures of every store with a poll in the last 192 hours.",
 )
 
@@ -469,7 +473,7 @@ uptime_report: Final = sa.Table(
     metadata,
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     _key(),
-    *_figure_columns(),
+    *_figure_columns(has_ranges=False),
     comment="Rows of each result; never changed.",
 )
 
@@ -478,7 +482,7 @@ staged_uptime: Final = sa.Table(
     metadata,
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     _key(),
-    *_figure_columns(),
+    *_figure_columns(has_ranges=True),
     prefixes=["UNLOGGED"],
     comment="Rows for store_uptime while their shards are computed.",
 )

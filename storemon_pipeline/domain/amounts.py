@@ -72,6 +72,20 @@ UPTIME: Final = Amount(
 DOWNTIME: Final = Amount(
     "downtime", "Estimated time down: business time without uptime.", is_rounded=True
 )
+LIKELY_LOWEST: Final = Amount(
+    "likely_lowest_uptime",
+    "Lower end of the likely range: nine in ten ranges hold the true uptime. Null without one.",
+    at_most="uptime",
+    is_additive=False,
+    is_optional=True,
+)
+LIKELY_HIGHEST: Final = Amount(
+    "likely_highest_uptime",
+    "Upper end of the likely range. Null without one.",
+    at_most="business",
+    is_additive=False,
+    is_optional=True,
+)
 
 AMOUNTS: Final = (
     BUSINESS,
@@ -80,8 +94,13 @@ AMOUNTS: Final = (
     Amount("lowest_uptime", "Time that status runs show as up.", at_most="uptime"),
     Amount("highest_uptime", "Business time that no status run shows as down."),
     Amount("observed", "Time near a status run.", at_most="business", has_percent=True),
+    LIKELY_LOWEST,
+    LIKELY_HIGHEST,
 )
 """All amounts, in the order of columns and JSON fields."""
+
+UNKNOWN: Final = -1
+"""Stands for an optional amount that is not known, in arrays of whole numbers."""
 
 ROUNDED: Final = tuple(amount for amount in AMOUNTS if amount.is_rounded)
 WITH_PERCENT: Final = tuple(amount for amount in AMOUNTS if amount.has_percent)
@@ -91,5 +110,10 @@ ROUNDED_COLUMNS: Final = tuple(
 )
 """The columns of the rounded figures, in the order of the CSV."""
 
-EXACT_COLUMNS: Final = tuple(amount.column(window) for amount in AMOUNTS for window in Window)
+EXACT_COLUMNS: Final = tuple(
+    amount.column(window) for amount in AMOUNTS if not amount.is_optional for window in Window
+)
 """The columns in microseconds."""
+
+DOUBT_COLUMN: Final = "likely_doubt"
+"""Why the likely range of a store is not to be trusted, as a sum of reasons."""

@@ -9,8 +9,10 @@ import numpy as np
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.amounts import AMOUNTS
+from storemon_pipeline.domain.amounts import AMOUNTS, UNKNOWN
 from storemon_pipeline.domain.windows import BoolArray, Policy
+from storemon_pipeline.figures.status_models import ModelVersion
+from storemon_pipeline.likelihood.likely_figures import with_likely_ranges
 from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules.calendars import read_report_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -31,28 +33,46 @@ def compute_uptime(
     *,
     as_of: datetime,
     policy: Policy,
+    model: ModelVersion | None,
     stores_per_chunk: int = STORES_PER_CHUNK,
 ) -> Iterator[tuple[StoreIndex, Figures]]:
     """The figures of the stores at an instant, one chunk of stores after the other, in order.
 
-    All chunks see one snapshot of the database. Raises InvariantError.
+    Without a version of the status model there are no likely ranges. All chunks see one snapshot of
+    the database. Raises InvariantError.
     """
     max_gap_us = read_max_gap_us(bulk)
     for chunk in stores.chunks(stores_per_chunk):
-        yield chunk, _compute(bulk, chunk, as_of=as_of, policy=policy, max_gap_us=max_gap_us)
+        yield (
+            chunk,
+            _compute(bulk, chunk, as_of=as_of, policy=policy, model=model, max_gap_us=max_gap_us),
+        )
 
 
 def _compute(
-    bulk: Bulk, stores: StoreIndex, *, as_of: datetime, policy: Policy, max_gap_us: int
+    bulk: Bulk,
+    stores: StoreIndex,
+    *,
+    as_of: datetime,
+    policy: Policy,
+    model: ModelVersion | None,
+    max_gap_us: int,
 ) -> Figures:
     as_of_us = microseconds(as_of)
+    status_runs = read_status_runs(bulk, stores, as_of=as_of)
+    calendar = read_report_calendar(bulk, stores, as_of_us=as_of_us)
     figures = compute_figures(
-        read_status_runs(bulk, stores, as_of=as_of),
-        read_report_calendar(bulk, stores, as_of_us=as_of_us),
-        as_of_us=as_of_us,
-        policy=policy,
-        max_gap_us=max_gap_us,
+        status_runs, calendar, as_of_us=as_of_us, policy=policy, max_gap_us=max_gap_us
     )
+    if model is not None:
+        figures = with_likely_ranges(
+            figures,
+            status_runs,
+            calendar,
+            model.model,
+            model.parameters_of(stores),
+            as_of_us=as_of_us,
+        )
     for rule, is_kept in _rules(figures):
         broken = np.flatnonzero(~is_kept.all(axis=1))
         if len(broken):
@@ -68,6 +88,11 @@ def _rules(figures: Figures) -> Iterator[tuple[str, BoolArray]]:
     yield (
         "uptime + downtime = business time",
         figures.uptime_us + figures.downtime_us == figures.business_us,
+    )
+    highest_us = figures.likely_highest_uptime_us
+    yield (
+        "uptime <= likely_highest_uptime",
+        (figures.uptime_us <= highest_us) | (highest_us == UNKNOWN),
     )
     for amount in AMOUNTS:
         if amount.at_most is not None:

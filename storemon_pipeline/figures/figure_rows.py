@@ -3,7 +3,14 @@
 import numpy as np
 import pyarrow as pa
 
-from storemon_pipeline.domain.amounts import AMOUNTS, ROUNDED, UNIT_US, WINDOW_UNIT
+from storemon_pipeline.domain.amounts import (
+    AMOUNTS,
+    DOUBT_COLUMN,
+    ROUNDED,
+    UNIT_US,
+    UNKNOWN,
+    WINDOW_UNIT,
+)
 from storemon_pipeline.domain.windows import IntArray, Window
 from storemon_pipeline.uptime.figures import Figures
 from storemon_pipeline.uptime.rounding import DECIMALS, round_half_even
@@ -38,8 +45,16 @@ def figure_rows(store_keys: IntArray, figures: Figures) -> pa.Table:
         {"store_key": store_keys[figures.store].astype(np.int32)}
         | report_figures(figures)
         | {
-            amount.column(window): np.ascontiguousarray(getattr(figures, amount.field)[:, column])
+            amount.column(window): _whole_numbers(
+                getattr(figures, amount.field)[:, column], is_optional=amount.is_optional
+            )
             for amount in AMOUNTS
             for column, window in enumerate(Window)
         }
+        | {DOUBT_COLUMN: pa.array(figures.doubt.astype(np.int16))}
     )
+
+
+def _whole_numbers(values: IntArray, *, is_optional: bool) -> pa.Array:
+    whole = np.ascontiguousarray(values)
+    return pa.array(whole, mask=whole == UNKNOWN) if is_optional else pa.array(whole)

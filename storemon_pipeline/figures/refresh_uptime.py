@@ -5,6 +5,7 @@ from datetime import datetime
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import (
     UptimeState,
     append_uptime,
@@ -34,7 +35,9 @@ def refresh_uptime(
         clear_uptime(bulk)
         rows = 0
         if as_of is not None:
-            for chunk, figures in compute_uptime(bulk, stores, as_of=as_of, policy=Policy.NEAREST):
+            for chunk, figures in compute_uptime(
+                bulk, stores, as_of=as_of, policy=Policy.NEAREST, model=read_status_model(bulk)
+            ):
                 append_uptime(bulk, chunk, figures)
                 rows += len(figures.store)
         state = UptimeState(as_of, refreshed_at, rows, len(stores) - rows)

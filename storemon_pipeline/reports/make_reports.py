@@ -121,7 +121,7 @@ def write_result(
     lines = header_line()
     rows = 0
     for chunk, figures in compute_uptime(
-        bulk, stores, as_of=as_of, policy=policy, stores_per_chunk=stores_per_chunk
+        bulk, stores, as_of=as_of, policy=policy, model=None, stores_per_chunk=stores_per_chunk
     ):
         lines += report_lines(chunk.store_ids.take(figures.store), report_figures(figures))
         writer.add(chunk, figures, lines)

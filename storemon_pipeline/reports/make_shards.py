@@ -14,6 +14,7 @@ from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import compute_uptime
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.figures.figure_rows import report_figures
+from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import (
     UptimeState,
     clear_uptime,
@@ -137,7 +138,10 @@ def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
         writer.write(header_line())
     rows = 0
     plan = shard.plan
-    for chunk, figures in compute_uptime(bulk, stores, as_of=plan.as_of, policy=plan.policy):
+    model = None if shard.is_report else read_status_model(bulk)
+    for chunk, figures in compute_uptime(
+        bulk, stores, as_of=plan.as_of, policy=plan.policy, model=model
+    ):
         append_rows(bulk, shard.table, shard.result_id, chunk, figures)
         if shard.is_report:
             ids = chunk.store_ids.take(figures.store)

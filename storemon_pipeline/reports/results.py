@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.figure_rows import figure_rows
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -149,11 +150,12 @@ def append_rows(
     bulk: Bulk, table: str, result_id: int, stores: StoreIndex, figures: Figures
 ) -> None:
     """Write the figures of stores as rows of the result, into this table."""
+    rows = figure_rows(stores.store_keys, figures)
+    known = metadata.tables[table].columns.keys()
+    rows = rows.select([name for name in rows.column_names if name in known])
     bulk.append(
         table,
-        figure_rows(stores.store_keys, figures).append_column(
-            "result_id", pa.array(np.full(len(figures.store), result_id, np.int64))
-        ),
+        rows.append_column("result_id", pa.array(np.full(len(figures.store), result_id, np.int64))),
     )
 
 

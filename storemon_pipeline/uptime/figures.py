@@ -5,12 +5,13 @@ Reading the inputs, rounding and writing do not belong here.
 
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Final, Self, assert_never
+from typing import Any, Final, Self, assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.domain.amounts import AMOUNTS
+from storemon_pipeline.domain.amounts import AMOUNTS, UNKNOWN
 from storemon_pipeline.domain.windows import (
     LOOKBACK_US,
     WEEK_US,
@@ -20,6 +21,8 @@ from storemon_pipeline.domain.windows import (
     Policy,
 )
 from storemon_pipeline.uptime.status_runs import StatusRuns
+
+HoursArray = npt.NDArray[np.float32]
 
 _STORES_PER_CHUNK: Final = 4_000
 """Arrays of this size reuse memory; larger ones get new pages each time, which is slower."""
@@ -32,6 +35,10 @@ class Figures:
     `store` has shape `(n,)`; the others have shape `(n, 3)`, in whole microseconds, with columns in
     the order of `Window`. `uptime_us + downtime_us == business_us`. `lowest_uptime_us` and
     `highest_uptime_us` bound the uptime; `observed_us` is the business time near a status run.
+
+    What `compute_figures` leaves open comes from `likelihood`: the likely range is `UNKNOWN`, and
+    the three arrays of hours, from which the ranges of totals are made, are zero; `doubt`, of shape
+    `(n,)`, says why a range is not to be trusted.
     """
 
     store: IntArray
@@ -41,6 +48,21 @@ class Figures:
     lowest_uptime_us: IntArray
     highest_uptime_us: IntArray
     observed_us: IntArray
+    likely_lowest_uptime_us: IntArray
+    likely_highest_uptime_us: IntArray
+    likely_mean_hours: HoursArray
+    likely_deviation_hours: HoursArray
+    likely_reach_hours: HoursArray
+    doubt: IntArray
+
+    def take(self, rows: IntArray) -> Self:
+        """The figures of these rows."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether the likely ranges are known."""
+        return len(self.store) == 0 or bool(self.likely_lowest_uptime_us[0, 0] != UNKNOWN)
 
 
 def compute_figures(
@@ -58,9 +80,7 @@ def compute_figures(
         status_runs = status_runs.take(counted)
     stores = np.arange(0, calendar.stores + _STORES_PER_CHUNK, _STORES_PER_CHUNK)
     rows = np.searchsorted(status_runs.store, stores)
-    none = np.empty((0, len(WINDOW_US)), np.int64)
-    parts = [Figures(none[:, 0], *[none] * len(AMOUNTS))]
-    parts += [
+    parts = [
         _figures_of(
             status_runs.take(slice(*rows)),
             calendar.slice_stores(first, first + _STORES_PER_CHUNK),
@@ -71,15 +91,35 @@ def compute_figures(
         for first, rows in zip(stores.tolist(), pairwise(rows.tolist()), strict=False)
         if rows[0] < rows[1]
     ]
-    return Figures(
-        *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(Figures))
-    )
+    none = np.empty((0, len(WINDOW_US)), np.int64)
+    store = np.concatenate([none[:, 0], *(own for own, _ in parts)])
+    amounts = {
+        amount.field: np.concatenate([none, *(own[amount.field] for _, own in parts)])
+        for amount in AMOUNTS
+        if not amount.is_optional
+    }
+    return Figures(store, **amounts, **_without_ranges(len(store)))
+
+
+def _without_ranges(stores: int) -> dict[str, npt.NDArray[Any]]:
+    shape = (stores, len(WINDOW_US))
+    # Views of one value take no memory.
+    unknown = np.broadcast_to(np.int64(UNKNOWN), shape)
+    no_hours = np.broadcast_to(np.float32(0), shape)
+    return {
+        "likely_lowest_uptime_us": unknown,
+        "likely_highest_uptime_us": unknown,
+        "likely_mean_hours": no_hours,
+        "likely_deviation_hours": no_hours,
+        "likely_reach_hours": no_hours,
+        "doubt": np.broadcast_to(np.int64(0), stores),
+    }
 
 
 def _figures_of(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
-) -> Figures:
-    """As `compute_figures`, for at least one status run, all within the look-back.
+) -> tuple[IntArray, dict[str, IntArray]]:
+    """The stores and amounts of `compute_figures`, for at least one status run of the look-back.
 
     Instants are clipped to the longest window and mapped to the calendar's axis of business time.
     Up, down, certain and observed time are intervals on that axis. Each instant is looked up once;
@@ -134,15 +174,14 @@ def _figures_of(
     business = edges[:, -1:] - edges[:, -2::-1]
     uptime, downtime = of_changes.divide(changed, until, is_up)
     certain_up, certain_down = of_status_runs.divide(first, last, is_active)
-    return Figures(
-        store=store,
-        business_us=business,
-        uptime_us=uptime,
-        downtime_us=downtime,
-        lowest_uptime_us=certain_up,
-        highest_uptime_us=business - certain_down,
-        observed_us=of_status_runs.sum(seen_from, seen_until),
-    )
+    return store, {
+        "business_us": business,
+        "uptime_us": uptime,
+        "downtime_us": downtime,
+        "lowest_uptime_us": certain_up,
+        "highest_uptime_us": business - certain_down,
+        "observed_us": of_status_runs.sum(seen_from, seen_until),
+    }
 
 
 @dataclass(frozen=True, slots=True)

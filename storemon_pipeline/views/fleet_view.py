@@ -16,12 +16,14 @@ from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.windows import WEEK_US, WINDOW_US, IntArray, Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, InvariantError
 from storemon_pipeline.figures.open_incidents import read_open_incidents
+from storemon_pipeline.figures.status_models import ModelVersion, read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.likelihood.likely_figures import with_likely_ranges
 from storemon_pipeline.polls.status_run_queries import (
     read_first_polls,
     read_status_runs_since,
 )
-from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.schedules.calendars import read_calendar, read_report_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.figures import Figures, compute_figures
@@ -66,7 +68,7 @@ class Fleet:
         new_position[kept] = np.arange(len(kept))
         rows = self.figure_row[kept]
         rows = rows[rows >= 0]
-        figures = Figures(*(getattr(self.figures, field.name)[rows] for field in fields(Figures)))
+        figures = self.figures.take(rows)
         figures = replace(figures, store=new_position[figures.store])
         incidents = self.incidents.take(new_position[self.incidents.store] >= 0)
         incidents = replace(incidents, store=new_position[incidents.store])
@@ -106,7 +108,11 @@ def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet |
             return None
         stores = read_stores(bulk)
         details = read_details(bulk, stores, as_of=as_of)
-        parts = [_read_part(bulk, chunk, as_of=as_of) for chunk in stores.chunks(stores_per_chunk)]
+        model = read_status_model(bulk)
+        parts = [
+            _read_part(bulk, chunk, as_of=as_of, model=model)
+            for chunk in stores.chunks(stores_per_chunk)
+        ]
     figures = _joined([part.figures for part in parts], stores_per_chunk)
     if not (figures.uptime_us + figures.downtime_us == figures.business_us).all():
         raise InvariantError(f"uptime + downtime = business time does not hold as of {as_of}")
@@ -151,7 +157,9 @@ class _Part:
     incidents: Incidents
 
 
-def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
+def _read_part(
+    bulk: Bulk, stores: StoreIndex, *, as_of: datetime, model: ModelVersion | None
+) -> _Part:
     as_of_us = microseconds(as_of)
     since = as_of - timedelta(microseconds=_HISTORY_US)
     status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
@@ -163,6 +171,16 @@ def _read_part(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> _Part:
         policy=Policy.NEAREST,
         max_gap_us=read_max_gap_us(bulk),
     )
+    if model is not None:
+        figures = with_likely_ranges(
+            figures,
+            status_runs,
+            # Of the week alone, as for a report: the range depends on where the calendar begins.
+            read_report_calendar(bulk, stores, as_of_us=as_of_us),
+            model.model,
+            model.parameters_of(stores),
+            as_of_us=as_of_us,
+        )
     last_row, has_poll = last_status_runs(status_runs, len(stores))
     return _Part(
         state=states_at(status_runs, calendar, as_of_us=as_of_us),

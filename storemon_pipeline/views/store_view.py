@@ -12,8 +12,19 @@ from storemon_pipeline.business_time.calendar import Calendar, LocalSpans
 from storemon_pipeline.business_time.local_periods import Period, first_instant_at
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import DAY_US, WEEK_US, IntArray, Policy
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.amounts import UNKNOWN
+from storemon_pipeline.domain.windows import (
+    DAY_US,
+    WEEK_US,
+    WINDOW_US,
+    IntArray,
+    Policy,
+    Window,
+)
+from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.likelihood.likely_figures import ranges_of_periods, with_likely_ranges
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
     read_raw_polls,
@@ -24,7 +35,8 @@ from storemon_pipeline.schedules.weekly_intervals import read_week
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store
 from storemon_pipeline.uptime.daily import Days, compute_days
-from storemon_pipeline.uptime.history import PeriodAmounts, build_history
+from storemon_pipeline.uptime.figures import compute_figures
+from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 from storemon_pipeline.uptime.ledger import Ledger, build_ledger, explain
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -42,6 +54,25 @@ class UnknownStoreError(Exception):
 
 class NoPollsError(Exception):
     """There are no polls in the database yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyRange:
+    """The likely range of one figure, by a version of the status model."""
+
+    status_model_id: int
+    lowest_us: int
+    highest_us: int
+    doubt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a figure is what it is; `likely` is None without a status model."""
+
+    ledger: Ledger
+    status_runs: StatusRuns
+    likely: LikelyRange | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +110,28 @@ class StoreView:
         calendar = self.calendar(start_us, end_us)
         return build_history(self.status_runs, calendar).by_period(period)
 
+    def likely_ranges(
+        self, start_us: IntArray, end_us: IntArray, amounts: Amounts
+    ) -> tuple[IntArray, IntArray]:
+        """The likely range of the uptime in each of some periods, by the newest status model.
+
+        `UNKNOWN` while there is no model, and where some of the time is unknown.
+        """
+        model = read_status_model(self._bulk)
+        if model is None or len(start_us) == 0:
+            unknown = np.full(start_us.shape, UNKNOWN)
+            return unknown, unknown
+        return ranges_of_periods(
+            self.status_runs,
+            # Up to the newest poll: a poll after the periods tells of the time before it.
+            self.calendar(int(start_us.min()), self.as_of_us),
+            model.model,
+            model.parameters_of(self.stores),
+            start_us=start_us,
+            end_us=end_us,
+            amounts=amounts,
+        )
+
     def days(self, start_us: int, end_us: int) -> Days:
         """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""
         calendar = self.calendar(start_us - _LOCAL_REACH_US, end_us)
@@ -102,17 +155,44 @@ class StoreView:
         """The raw polls of a period."""
         return read_raw_polls(self._bulk, self.stores, start=instant(start_us), end=instant(end_us))
 
-    def explain(
-        self, as_of: datetime, *, window_us: int, policy: Policy
-    ) -> tuple[Ledger, StatusRuns]:
-        """The ledger of a report's window, and the status runs that its rows refer to."""
+    def explain(self, as_of: datetime, *, window: Window, policy: Policy) -> Explanation:
+        """The ledger of a report's window, its status runs, and its likely range."""
         as_of_us = microseconds(as_of)
-        return explain(
+        calendar = self.calendar(as_of_us - WEEK_US, as_of_us)
+        ledger, status_runs = explain(
             self.status_runs,
-            self.calendar(as_of_us - WEEK_US, as_of_us),
+            calendar,
             as_of_us=as_of_us,
-            window_us=window_us,
+            window_us=WINDOW_US[window],
             policy=policy,
+        )
+        model = read_status_model(self._bulk)
+        if model is None or len(status_runs) == 0:
+            return Explanation(ledger, status_runs, None)
+        figures = with_likely_ranges(
+            compute_figures(
+                self.status_runs,
+                calendar,
+                as_of_us=as_of_us,
+                policy=policy,
+                max_gap_us=read_max_gap_us(self._bulk),
+            ),
+            self.status_runs,
+            calendar,
+            model.model,
+            model.parameters_of(self.stores),
+            as_of_us=as_of_us,
+        )
+        column = list(Window).index(window)
+        return Explanation(
+            ledger,
+            status_runs,
+            LikelyRange(
+                model.status_model_id,
+                int(figures.likely_lowest_uptime_us[0, column]),
+                int(figures.likely_highest_uptime_us[0, column]),
+                int(figures.doubt[0]),
+            ),
         )
 
     def calendar(self, start_us: int, end_us: int, *, has_closures: bool = True) -> Calendar:

@@ -15,6 +15,7 @@ from asked_reports import read, request
 from stored import fetch, load
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.reports.report_runs import (
     has_uncovered_request,
@@ -199,6 +200,12 @@ def some_figures() -> Figures:
         lowest_uptime_us=up // 2,
         highest_uptime_us=up + down // 2,
         observed_us=up + 1,
+        likely_lowest_uptime_us=np.full((2, 3), UNKNOWN),
+        likely_highest_uptime_us=np.full((2, 3), UNKNOWN),
+        likely_mean_hours=np.zeros((2, 3), np.float32),
+        likely_deviation_hours=np.zeros((2, 3), np.float32),
+        likely_reach_hours=np.zeros((2, 3), np.float32),
+        doubt=np.zeros(2, np.int64),
     )
 
 

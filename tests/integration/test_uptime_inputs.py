@@ -382,6 +382,7 @@ def test_figures_of_written_rows_equal_the_reference(
                     stores,
                     as_of=question.as_of,
                     policy=question.policy,
+                    model=None,
                     stores_per_chunk=stores_per_chunk,
                 )
             )

@@ -1,0 +1,128 @@
+"""Figures with their likely ranges, and the ranges of totals and of periods of history.
+
+How a range is computed is in `ranges`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.domain.amounts import UNKNOWN
+from storemon_pipeline.domain.windows import LOOKBACK_US, WINDOW_US, IntArray
+from storemon_pipeline.likelihood.doubts import Doubt
+from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
+from storemon_pipeline.likelihood.ranges import (
+    LikelyRanges,
+    OpenTime,
+    likely_ranges,
+    total_ranges,
+)
+from storemon_pipeline.uptime.figures import Figures
+from storemon_pipeline.uptime.history import Amounts
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+
+def with_likely_ranges(
+    figures: Figures,
+    status_runs: StatusRuns,
+    calendar: Calendar,
+    model: StatusModel,
+    parameters: StoreParameters,
+    *,
+    as_of_us: int,
+) -> Figures:
+    """The figures with likely ranges; the calendar ends at `as_of_us`, as that of a report."""
+    ranges = likely_ranges(
+        _counted(status_runs, as_of_us),
+        calendar,
+        figures,
+        model,
+        parameters,
+        as_of_us=as_of_us,
+    )
+    return replace(
+        figures,
+        likely_lowest_uptime_us=ranges.lowest_us,
+        likely_highest_uptime_us=ranges.highest_us,
+        likely_mean_hours=ranges.mean_hours.astype(np.float32),
+        likely_deviation_hours=np.sqrt(ranges.variance).astype(np.float32),
+        likely_reach_hours=ranges.reach_hours.astype(np.float32),
+        doubt=parameters.doubt[figures.store],
+    )
+
+
+def _counted(status_runs: StatusRuns, as_of_us: int) -> StatusRuns:
+    """The status runs with a poll in the look-back, without their later polls."""
+    is_counted = status_runs.last_poll_us > as_of_us - LOOKBACK_US
+    is_counted &= status_runs.first_poll_us <= as_of_us
+    if not is_counted.all():
+        status_runs = status_runs.take(is_counted)
+    if len(status_runs) == 0 or status_runs.last_poll_us.max() <= as_of_us:
+        return status_runs
+    return status_runs.clip(int(status_runs.first_poll_us.min()), as_of_us)
+
+
+def ranges_of_periods(
+    status_runs: StatusRuns,
+    calendar: Calendar,
+    model: StatusModel,
+    parameters: StoreParameters,
+    *,
+    start_us: IntArray,
+    end_us: IntArray,
+    amounts: Amounts,
+) -> tuple[IntArray, IntArray]:
+    """The likely range of the only store of a calendar in each `[start_us, end_us)` of history.
+
+    `UNKNOWN` where some of the time is unknown. `status_runs` are all of the store.
+    """
+    status_runs = status_runs.take(status_runs.first_poll_us < calendar.end_us)
+    unknown = np.full(start_us.shape, UNKNOWN)
+    if len(status_runs) == 0:
+        return unknown, unknown
+    ranges = OpenTime.of(status_runs, calendar, model, parameters).ranges(
+        np.zeros(start_us.shape, np.int64),
+        start_us,
+        end_us,
+        uptime_us=amounts.uptime_us,
+        lowest_us=amounts.lowest_uptime_us,
+        highest_us=amounts.highest_uptime_us,
+        known_us=amounts.business_us - amounts.unknown_us,
+    )
+    is_known = amounts.unknown_us == 0
+    return (
+        np.where(is_known, ranges.lowest_us, UNKNOWN),
+        np.where(is_known, ranges.highest_us, UNKNOWN),
+    )
+
+
+def ranges_of_totals(figures: Figures, group: IntArray, groups: int) -> tuple[IntArray, IntArray]:
+    """The likely ranges of groups of the figures' rows, `(groups, 3)`.
+
+    `group` has shape `(n,)`. Without ranges of the rows they are `UNKNOWN`.
+    """
+    if not figures.has_ranges:
+        unknown = np.full((groups, len(WINDOW_US)), UNKNOWN)
+        return unknown, unknown
+    deviation = figures.likely_deviation_hours.astype(np.float64)
+    ranges = LikelyRanges(
+        figures.likely_lowest_uptime_us,
+        figures.likely_highest_uptime_us,
+        figures.likely_mean_hours.astype(np.float64),
+        deviation * deviation,
+        figures.likely_reach_hours.astype(np.float64),
+    )
+    return total_ranges(
+        ranges, group, groups, uptime_us=figures.uptime_us, known_us=figures.business_us
+    )
+
+
+def flags_of(doubt: int) -> Sequence[str]:
+    """The reasons why a range is not to be trusted.
+
+    >>> flags_of(5)
+    ('switched_off', 'few_polls')
+    """
+    return tuple(one.name.lower() for one in Doubt if one & doubt and one.name)

@@ -1,0 +1,234 @@
+"""The likely range of a figure is one value wherever it is shown, and null before any model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import httpx
+import numpy as np
+import pytest
+
+from api_server import serve
+from stored import HOUR, at, execute, fetch, load, load_hours, load_zones
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.amounts import UNKNOWN
+from storemon_pipeline.domain.windows import Policy, Window
+from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.figures.fit_status_model import fit_status_model
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
+from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.uptime.figures import Figures
+
+NOW: Final = datetime(2023, 2, 6, 2, 30, tzinfo=UTC)
+HOURS: Final = 264
+STORES: Final = ("busy", "day", "sparse", "steady")
+LIKELY: Final = ("likely_lowest_uptime_us", "likely_highest_uptime_us")
+
+
+def fill(url: str) -> None:
+    """Eleven days of hourly polls: `busy` is down at times, `day` is closed at night."""
+    load(
+        url,
+        *(f"steady {hour:02}:00 up" for hour in range(HOURS)),
+        *(f"busy {hour:02}:00 {'down' if hour % 17 in {3, 4} else 'up'}" for hour in range(HOURS)),
+        *(f"day {hour:02}:00 {'down' if hour % 40 == 12 else 'up'}" for hour in range(HOURS)),
+        f"sparse {HOURS - 30}:00 up",
+        f"sparse {HOURS - 2}:00 up",
+    )
+    load_hours(url, *(f"day,{day},08:00,18:00" for day in range(7)))
+    load_zones(url, *(f"{store},UTC" for store in STORES))
+    load(url, f"steady {HOURS}:00 up")
+    refresh_weeks(url)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running API, and the database behind it."""
+
+    client: httpx.Client
+    url: str
+
+    def get(self, path: str, **parameters: str) -> Any:  # noqa: ANN401 - a JSON body
+        response = self.client.get(path, params=parameters)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+@pytest.fixture
+def filled(database_url: str) -> str:
+    fill(database_url)
+    return database_url
+
+
+@pytest.fixture
+def served(filled: str) -> Iterator[Served]:
+    fit_status_model(filled, fitted_at=NOW)
+    refresh_uptime(filled, refreshed_at=NOW)
+    with serve(filled) as client:
+        yield Served(client, filled)
+
+
+def limits(figures: Any) -> dict[str, list[int]]:  # noqa: ANN401 - a part of a JSON body
+    return {window: [figures[window][name] for name in LIKELY] for window in Window}
+
+
+def test_without_a_model_there_are_no_ranges(filled: str) -> None:
+    refresh_uptime(filled, refreshed_at=NOW)
+    with serve(filled) as client:
+        store = client.get("/stores/busy", params={"objective": "50"}).json()
+        total = client.get("/fleet/now").json()
+        why = client.get("/stores/busy/explain").json()
+        days = client.get("/stores/busy/uptime").json()
+    nothing = {window: [None, None] for window in Window}
+    assert limits(store["figures"]) == limits(total["windows"]) == nothing
+    assert store["figures"]["week"]["verdict"] == "cannot be told"
+    assert (why["status_model"], [why[name] for name in LIKELY]) == (None, [None, None])
+    assert {day[name] for day in days["periods"] for name in LIKELY} == {None}
+    stored = fetch(
+        filled,
+        "SELECT count(*) AS rows FROM store_uptime WHERE likely_lowest_uptime_last_week_us IS NULL",
+    )
+    assert stored == [{"rows": 4}]
+
+
+def test_a_range_holds_the_figure_within_business_time(served: Served) -> None:
+    for store_id in STORES:
+        for figures in served.get(f"/stores/{store_id}")["figures"].values():
+            lowest, highest = (figures[name] for name in LIKELY)
+            assert 0 <= lowest <= figures["uptime_us"] <= highest <= figures["business_us"]
+    busy = served.get("/stores/busy")["figures"]["week"]
+    steady = served.get("/stores/steady")["figures"]["week"]
+    width = {name: figures[LIKELY[1]] - figures[LIKELY[0]] for name, figures in
+             (("busy", busy), ("steady", steady))}  # fmt: skip
+    assert 0 < width["steady"] < width["busy"] < 24 * HOUR
+
+
+def test_every_address_gives_the_same_range(served: Served) -> None:
+    listed = {store["store_id"]: store for store in served.get("/stores")["stores"]}
+    stored = {
+        row["store_id"]: row
+        for row in fetch(
+            served.url, "SELECT s.store_id, u.* FROM store_uptime u JOIN stores s USING (store_key)"
+        )
+    }
+    assert set(listed) == set(stored) == set(STORES)
+    for store_id, store in listed.items():
+        shown = limits(store["figures"])
+        assert limits(served.get(f"/stores/{store_id}")["figures"]) == shown
+        assert shown == {
+            window: [
+                stored[store_id][f"likely_{end}_uptime_last_{window}_us"]
+                for end in ("lowest", "highest")
+            ]
+            for window in Window
+        }
+        for window in Window:
+            why = served.get(f"/stores/{store_id}/explain", window=window)
+            assert [why[name] for name in LIKELY] == shown[window]
+            assert why["status_model"] == 1
+
+
+def test_a_store_with_few_polls_is_flagged_with_the_reason(served: Served) -> None:
+    assert "few_polls" in served.get("/stores/sparse")["likely_flags"]
+    assert "few_polls" in served.get("/stores/sparse/explain")["likely_flags"]
+    assert "few_polls" not in served.get("/stores/busy")["likely_flags"]
+
+
+def test_a_total_has_a_range_of_its_own(served: Served) -> None:
+    total = served.get("/fleet/now")["windows"]["week"]
+    stores = [store["figures"]["week"] for store in served.get("/stores")["stores"]]
+    lowest, highest = (total[name] for name in LIKELY)
+    assert 0 <= lowest <= total["uptime_us"] <= highest <= total["business_us"]
+    assert [lowest, highest] != [sum(store[name] for store in stores) for name in LIKELY]
+    (zone,) = served.get("/fleet/now")["timezones"]
+    assert limits(zone["windows"])["week"] == [lowest, highest]
+
+
+def test_a_total_of_one_store_has_about_the_range_of_the_store(served: Served) -> None:
+    total = limits(served.get("/fleet/now", q="busy")["windows"])["week"]
+    own = limits(served.get("/stores/busy")["figures"])["week"]
+    assert total == pytest.approx(own, abs=3 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("objective", "verdict"), [("50", "met"), ("100", "missed"), ("0.0001", "met")]
+)
+def test_an_objective_has_a_verdict_in_each_window(
+    served: Served, objective: str, verdict: str
+) -> None:
+    store = served.get("/stores/busy", objective=objective)
+    assert store["figures"]["week"]["verdict"] == verdict
+    (listed,) = served.get("/stores", q="busy", objective=objective)["stores"]
+    assert listed["figures"]["week"]["verdict"] == verdict
+    total = served.get("/fleet/now", q="busy", objective=objective)
+    assert total["windows"]["week"]["verdict"] == verdict
+
+
+def test_an_objective_within_the_range_cannot_be_told(served: Served) -> None:
+    week = served.get("/stores/busy")["figures"]["week"]
+    assert week["verdict"] is None
+    percent = f"{100 * week['uptime_us'] / week['business_us']:.3f}"
+    store = served.get("/stores/busy", objective=percent)
+    assert store["figures"]["week"]["verdict"] == "cannot be told"
+
+
+@pytest.mark.parametrize("objective", ["-1", "100.1", "NaN", "99.99999", "ninety"])
+def test_what_is_no_percentage_is_refused(served: Served, objective: str) -> None:
+    for path in ("/stores", "/stores/busy", "/fleet/now"):
+        assert served.client.get(path, params={"objective": objective}).status_code == 422
+
+
+def test_days_of_history_have_ranges_where_all_of_the_day_is_known(served: Served) -> None:
+    days = served.get("/stores/busy/uptime", **{"from": "2023-01-21"})
+    known = {day["begin_local"][:10]: day for day in days["periods"] if day[LIKELY[0]] is not None}
+    # The first poll is of midnight on 23 January.
+    assert list(known) == [f"2023-01-{day}" for day in range(23, 32)] + ["2023-02-01", "2023-02-02"]
+    for day in known.values():
+        lowest, highest = (day[name] for name in LIKELY)
+        assert 0 <= lowest <= day["uptime_us"] <= highest <= day["business_us"]
+    assert days["sum"][LIKELY[0]] is None
+    whole = served.get("/stores/busy/uptime", **{"from": "2023-01-24", "to": "2023-01-31"})
+    lowest, highest = (whole["sum"][name] for name in LIKELY)
+    assert lowest <= whole["sum"]["uptime_us"] <= highest
+    widths = sum(day[LIKELY[1]] - day[LIKELY[0]] for day in whole["periods"])
+    assert 0 < highest - lowest < widths
+
+
+def test_a_page_of_history_has_the_ranges_of_its_rows(served: Served) -> None:
+    everything = served.get("/stores/busy/uptime", **{"from": "2023-01-24"})["periods"]
+    page = served.get("/stores/busy/uptime", **{"from": "2023-01-24", "offset": "3", "limit": "2"})
+    assert page["periods"] == everything[3:5]
+
+
+def test_ranges_of_a_past_instant_use_no_later_poll(served: Served) -> None:
+    past = {"as_of": "2023-01-31T00:00:00Z", "window": "week"}
+    before = served.get("/stores/busy/explain", **past)
+    execute(served.url, f"DELETE FROM status_runs WHERE first_poll_at > '{at('192:00')}'")
+    assert served.get("/stores/busy/explain", **past) == before
+
+
+def figures_of(url: str, stores_per_chunk: int) -> list[Figures]:
+    with bulk_transaction(url) as bulk:
+        return [
+            figures
+            for _, figures in compute_uptime(
+                bulk,
+                read_stores(bulk),
+                as_of=at(f"{HOURS}:00"),
+                policy=Policy.NEAREST,
+                model=read_status_model(bulk),
+                stores_per_chunk=stores_per_chunk,
+            )
+        ]
+
+
+def test_a_range_does_not_depend_on_the_stores_beside_it(served: Served) -> None:
+    (whole,) = figures_of(served.url, 100)
+    single = figures_of(served.url, 1)
+    assert (whole.likely_lowest_uptime_us != UNKNOWN).all()
+    for name in ("likely_lowest_uptime_us", "likely_highest_uptime_us", "likely_mean_hours"):
+        alone = np.concatenate([getattr(figures, name) for figures in single])
+        assert (getattr(whole, name) == alone).all()
