@@ -6,6 +6,7 @@ const browser = [
   "AbortSignal",
   "Intl",
   "ResizeObserver",
+  "SharedWorker",
   "TextDecoderStream",
   "URL",
   "URLSearchParams",
@@ -17,6 +18,7 @@ const browser = [
   "innerWidth",
   "location",
   "performance",
+  "self",
   "setInterval",
   "setTimeout",
 ];

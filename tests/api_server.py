@@ -40,6 +40,7 @@ def serve(
     *,
     known_keys: Iterable[ApiKey] | None = None,
     protocol: type[H11Protocol] = ClientTimeoutProtocol,
+    port: int = 0,
     **settings: Any,  # noqa: ANN401 - one type per setting
 ) -> Iterator[httpx.Client]:
     """Yield a client of a running API, with these settings beside the URLs."""
@@ -52,7 +53,15 @@ def serve(
         known_keys=known_keys,
     )
     app.router.routes = _routes()
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", http=protocol))
+    config = uvicorn.Config(
+        # Open streams of events end with the server.
+        app,
+        port=port,
+        log_level="critical",
+        http=protocol,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     eventually(lambda: server.started)

@@ -12,6 +12,10 @@ from storemon_api.web.page_templates import page_response
 router = APIRouter(include_in_schema=False)
 
 STATIC_PATH: Final = "/static"
+# A shared worker has the policy of its own file, not of the page that starts it.
+_SCRIPT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'"
+)
 
 
 def static_files() -> StaticFiles:
@@ -25,6 +29,7 @@ class _Revalidated(StaticFiles):
     def file_response(self, *args: object, **kwargs: object) -> Response:
         answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["Content-Security-Policy"] = _SCRIPT_POLICY
         return answer
 
 

@@ -40,18 +40,3 @@ export async function get(path, parameters = {}) {
   const address = text ? `${path}?${text}` : path;
   return (await ask(address, { headers: { Accept: "application/json" } })).json();
 }
-
-// Calls `notify` at each server-sent event about the data, until the server ends the stream.
-export async function readEvents(onOpen, notify) {
-  const answer = await ask("/events", { signal: new AbortController().signal });
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  onOpen();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const parts = (rest + value).split("\n\n");
-    rest = parts.pop();
-    for (const part of parts) if (part.startsWith("event: data")) await notify();
-  }
-}

@@ -1,11 +1,10 @@
 // Following the data: the page's first figures, newer ones as they arrive, and how old they are.
 
-import { readEvents } from "./api.js";
 import { HOUR, age } from "./amounts.js";
 import { byId, h } from "./elements.js";
+import { subscribe } from "./events.js";
 import { us, utc } from "./times.js";
 
-const RETRY_SECONDS = 2;
 // Stores are polled hourly: data older than this is late.
 const OLD_US = 2 * HOUR;
 
@@ -29,26 +28,23 @@ export async function guard(work) {
   }
 }
 
-// Calls `update` now, and whenever the server tells of newer data.
+// Calls `update` now, and whenever the server has newer data.
 export async function live(update) {
-  await guard(update);
-  let isFirst = true;
-  for (;;) {
-    try {
-      await readEvents(
-        () => setConnected(true),
-        async () => {
-          // The first event tells of the data that the page has just asked for.
-          if (!isFirst) await guard(update);
-          isFirst = false;
-        },
-      );
-    } catch {
-      isFirst = false;
+  let isRunning = false;
+  let isDue = false;
+  // Newer data can arrive during an update: another one follows it.
+  const run = async () => {
+    isDue = true;
+    if (isRunning) return;
+    isRunning = true;
+    while (isDue) {
+      isDue = false;
+      await guard(update);
     }
-    setConnected(false);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_SECONDS * 1000));
-  }
+    isRunning = false;
+  };
+  subscribe({ onConnection: setConnected, onData: run });
+  await run();
 }
 
 function setConnected(value) {

@@ -1,0 +1,44 @@
+// Reading the server's events about new data. Runs in a page and in a worker.
+
+const ADDRESS = new URL("../../events", import.meta.url);
+const RETRY_MS = 2000;
+
+// Calls `onConnection` with whether the server can be reached, and `onData` when it has newer data
+// than at the first event. After a lost connection, and where `isBehind` says so, the data counts
+// as newer. Ends only by the signal.
+export async function readEvents({ onConnection, onData, isBehind = false, signal = null }) {
+  let known = null;
+  const notify = (event) => {
+    if (isBehind || (known !== null && event !== known)) onData();
+    known = event;
+    isBehind = false;
+  };
+  while (!signal?.aborted) {
+    try {
+      // The server ends each stream after some minutes: that is no lost connection.
+      await readOneStream({ onOpen: () => onConnection(true), notify, signal });
+    } catch {
+      if (signal?.aborted) return;
+      isBehind = true;
+      onConnection(false);
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+async function readOneStream({ onOpen, notify, signal }) {
+  // The header says that a page asks: the server then accepts the key that the browser keeps.
+  const headers = { "X-Requested-With": "storemon" };
+  const answer = await fetch(ADDRESS, { headers, signal });
+  if (!answer.ok) throw new Error(`The server answered ${answer.status}`);
+  onOpen();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    for (const event of events) if (event.startsWith("event: data")) notify(event);
+  }
+}
