@@ -28,6 +28,8 @@ class Reason(StrEnum):
     LINE_TOO_LONG = "line is too long"
     NO_STORE_ID = "no store id"
     LONG_STORE_ID = "store id is too long"
+    ROUNDED_STORE_ID = "store id is a rounded number"
+    FRACTIONAL_STORE_ID = "store id is no whole number"
     UNKNOWN_STATUS = "unknown status"
     UNREADABLE_TIMESTAMP = "timestamp cannot be read"
     FUTURE_POLL = "poll is in the future"

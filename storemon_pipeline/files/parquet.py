@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from storemon_pipeline.domain.rejections import (
     Reason,
     RejectedRow,
     UnusableFileError,
+    Verdict,
 )
 from storemon_pipeline.files.csv_text import (
     MAX_COLUMNS,
@@ -33,6 +35,9 @@ from storemon_pipeline.files.expansion_limit import ExpansionLimit
 
 _BATCH_ROWS: Final = 100_000
 _FIRST_LINE: Final = 2
+
+_WHOLE_DECIMAL: Final = r"^(-?\d+)\.0+$|^(0)E-\d+$"
+"""A decimal without a fraction, in Arrow's text: `12.000`; zero is `0E-9`."""
 
 _UNFIT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError)
 
@@ -84,38 +89,52 @@ def _read_blocks(
     try:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(wanted.values())):
             columns = {column: _text(batch.column(field)) for column, field in wanted.items()}
+            has_decimal_ids = pa.types.is_decimal(batch.column(wanted["store_id"]).type)
             expansion.add(sum(text.nbytes for text in columns.values()))
             next_line = first_line + len(batch)
             done = bytes_total * (next_line - _FIRST_LINE) // rows_total
-            yield _block(columns, first_line, bytes_done=done)
+            yield _block(columns, first_line, bytes_done=done, has_decimal_ids=has_decimal_ids)
             first_line = next_line
     except (pa.ArrowException, OSError) as error:
         raise UnusableFileError(name, f"it cannot be read as Parquet: {error}") from error
 
 
-def _block(columns: dict[str, pa.Array], first_line: int, *, bytes_done: int) -> TextBlock:
-    """Make a block of the rows; as in CSV, a row with a NUL character is rejected."""
+def _block(
+    columns: dict[str, pa.Array], first_line: int, *, bytes_done: int, has_decimal_ids: bool
+) -> TextBlock:
+    """Make a block of the rows.
+
+    As in CSV, a row with a NUL character is rejected, and so is a decimal id with a fraction.
+    """
     rows = _Rows(columns, first_line)
     line = np.arange(first_line, first_line + len(next(iter(columns.values()))), dtype=np.int64)
-    rejected: tuple[RejectedRow, ...] = ()
-    has_nul = np.logical_or.reduce(
-        [pc.match_substring(text, "\0").to_numpy(zero_copy_only=False) for text in columns.values()]
+    verdict = Verdict(len(line))
+    for text in columns.values():
+        verdict.reject(_matches(text, "\0"), Reason.NUL_BYTE)
+    if has_decimal_ids:
+        ids = columns["store_id"]
+        verdict.reject(_matches(ids, ".") | _matches(ids, "E"), Reason.FRACTIONAL_STORE_ID)
+    rejected = tuple(
+        RejectedRow.of(int(line[index]), rows.text(int(line[index])), reason)
+        for index, reason in verdict.findings()
     )
-    if has_nul.any():
-        rejected = tuple(
-            RejectedRow.of(number, rows.text(number), Reason.NUL_BYTE)
-            for number in line[has_nul].tolist()
-        )
-        columns = {name: text.filter(pa.array(~has_nul)) for name, text in columns.items()}
+    is_good = verdict.is_good
+    if rejected:
+        columns = {name: text.filter(pa.array(is_good)) for name, text in columns.items()}
     return TextBlock(
         columns=columns,
-        line=line[~has_nul],
+        line=line[is_good],
         rejected=rejected,
         rows_read=len(line),
         bytes_done=bytes_done,
         next_line=first_line + len(line),
         lines=rows,
     )
+
+
+def _matches(text: pa.Array, part: str) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = pc.match_substring(text, part).to_numpy(zero_copy_only=False)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +158,8 @@ def _csv_line(fields: list[str]) -> str:
 def _text(column: pa.Array) -> pa.Array:
     """Return the column as text; null becomes empty text.
 
-    Timestamps with a zone are written in UTC. Whole numbers stored as floating-point numbers, as
-    pandas does in columns with nulls, are written as whole numbers.
+    Timestamps with a zone are written in UTC. Whole numbers stored as decimals, or as
+    floating-point numbers, as pandas does in columns with nulls, are written as whole numbers.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -151,5 +170,7 @@ def _text(column: pa.Array) -> pa.Array:
         with suppress(*_UNFIT):
             column = column.cast(pa.int64())
     text = pc.fill_null(column.cast(pa.string()), "")
+    if pa.types.is_decimal(kind):
+        text = pc.replace_substring_regex(text, _WHOLE_DECIMAL, r"\1\2")
     text.validate(full=True)  # checks for UTF-8
     return text

@@ -6,6 +6,7 @@ Values are parsed by `poll_rows`. Content encoding and size limits belong to the
 import csv
 import io
 import json
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -186,11 +187,16 @@ def _texts(rows: Sequence[object]) -> tuple[list[tuple[str, ...]], dict[int, Rea
 
 
 def _text(value: object) -> str:
-    """A field as text. Integers are accepted, for ids; any other type counts as empty."""
+    """A field as text. Integers are accepted, for ids; any other type counts as empty.
+
+    A number with a fraction or an exponent may be a rounded id, so that it is written as one.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.16e}"
     return ""
 
 

@@ -164,6 +164,12 @@ def test_with_on_error_reject_the_good_are_loaded_and_the_bad_are_kept(
          "contains a NUL byte"),
         ('{"store_id": "\\ud800", "timestamp_utc": "2023-01-23 09:00:00", "status": "active"}',
          "not UTF-8"),
+        ('{"store_id": 8.4e18, "timestamp_utc": "2023-01-23 09:00:00", "status": "active"}',
+         "store id is a rounded number"),
+        ('{"store_id": 17.0, "timestamp_utc": "2023-01-23 09:00:00", "status": "active"}',
+         "store id is a rounded number"),
+        ('{"store_id": "8.41954E+18", "timestamp_utc": "2023-01-23 09:00:00", "status": "active"}',
+         "store id is a rounded number"),
     ],
 )  # fmt: skip
 def test_each_kind_of_bad_row_is_reported_and_can_be_kept(
@@ -340,6 +346,8 @@ def test_a_push_that_a_file_overruled_can_be_pushed_again(
         ("/stores/A/hours", []),
         ("/stores/%20/hours", HOURS),
         ("/stores/a%00b/hours", HOURS),
+        ("/stores/8.41954E+18/hours", HOURS),
+        ("/stores/8.41954E+18/timezone", {"timezone": "UTC"}),
         ("/stores/A/timezone", {"timezone": "Mars/Olympus"}),
         ("/stores/A/timezone", {"zone": "UTC"}),
         (f"/stores/{'x' * 257}/timezone", {"timezone": "UTC"}),

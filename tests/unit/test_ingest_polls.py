@@ -64,6 +64,8 @@ def test_arrays_are_compact(tmp_path: Path) -> None:
         pytest.param("54515546588432327", "54515546588432327", id="beyond the digits of a float"),
         pytest.param("007", "007", id="leading zeros"),
         pytest.param("1e5", "1e5", id="no number"),
+        pytest.param("12E34", "12E34", id="a name that could be a number"),
+        pytest.param("8.4E+18b", "8.4E+18b", id="a name that begins as a rounded number"),
         pytest.param("-1", "-1", id="minus"),
         pytest.param("NA", "NA", id="NA"),
         pytest.param("null", "null", id="null"),
@@ -109,6 +111,19 @@ def test_a_status_ignores_case_and_blanks(tmp_path: Path, status: str, *, is_act
         pytest.param(f"  ,active,{NOON}", "no store id", id="blank id"),
         pytest.param(f'"",active,{NOON}', "no store id", id="nothing in quotes"),
         pytest.param(f"{'x' * 257},active,{NOON}", "store id is too long", id="long id"),
+        pytest.param(
+            f"8.41954E+18,active,{NOON}", "store id is a rounded number", id="of a spreadsheet"
+        ),
+        pytest.param(
+            f'"8,41954E+18",active,{NOON}', "store id is a rounded number", id="with decimal comma"
+        ),
+        pytest.param(
+            f"8.419537941403860e+18,active,{NOON}", "store id is a rounded number", id="of Python"
+        ),
+        pytest.param(
+            f"8.41953794140386E18,active,{NOON}", "store id is a rounded number", id="of Java"
+        ),
+        pytest.param(f"8E+18,active,{NOON}", "store id is a rounded number", id="one digit"),
         pytest.param(f"1,up,{NOON}", "unknown status", id="unknown status"),
         pytest.param(f"1,,{NOON}", "unknown status", id="no status"),
         pytest.param("1,active,", "timestamp cannot be read", id="no timestamp"),

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -122,6 +123,24 @@ def test_weekdays_that_lie_beside_a_null_are_whole_numbers(tmp_path: Path) -> No
     assert found.frame["day_of_week"].tolist() == [6]
     assert [(row.line, row.text, row.reason) for row in found.rejected] == [
         (3, "A,,09:00,17:00", Reason.WEEKDAY)
+    ]
+
+
+def test_decimal_ids_are_whole_numbers_or_rejected(tmp_path: Path) -> None:
+    texts = ["8419537941919820732", "0", "-7", "100", "12.5", "0.000000001"]
+    path = write_parquet(
+        tmp_path / "x.parquet",
+        {
+            "store_id": pa.array([Decimal(text) for text in texts], pa.decimal128(38, 9)),
+            "timestamp_utc": pa.array(["2023-01-23 09:00:00"] * len(texts)),
+            "status": pa.array(["active"] * len(texts)),
+        },
+    )
+    found = read(path)
+    assert ids(found) == ["8419537941919820732", "0", "-7", "100"]
+    assert [(row.line, row.reason) for row in found.rejected] == [
+        (6, Reason.FRACTIONAL_STORE_ID),
+        (7, Reason.FRACTIONAL_STORE_ID),
     ]
 
 
