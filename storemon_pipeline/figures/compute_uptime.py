@@ -16,7 +16,7 @@ from storemon_pipeline.likelihood.likely_figures import with_likely_ranges
 from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules.calendars import read_report_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
-from storemon_pipeline.uptime.figures import Figures, compute_figures
+from storemon_pipeline.uptime.figures import Figures, compute_with_positions
 
 
 class InvariantError(Exception):
@@ -61,7 +61,7 @@ def _compute(
     as_of_us = microseconds(as_of)
     status_runs = read_status_runs(bulk, stores, as_of=as_of)
     calendar = read_report_calendar(bulk, stores, as_of_us=as_of_us)
-    figures = compute_figures(
+    figures, positions = compute_with_positions(
         status_runs, calendar, as_of_us=as_of_us, policy=policy, max_gap_us=max_gap_us
     )
     if model is not None:
@@ -72,6 +72,7 @@ def _compute(
             model.model,
             model.parameters_of(stores),
             as_of_us=as_of_us,
+            positions=positions,
         )
     for rule, is_kept in _rules(figures):
         broken = np.flatnonzero(~is_kept.all(axis=1))

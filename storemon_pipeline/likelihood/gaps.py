@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.uptime.figures import Positions
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
@@ -83,27 +84,82 @@ def find_gaps(status_runs: StatusRuns, *, begin_us: int, end_us: int) -> Gaps:
     >>> gaps.low_us.tolist(), gaps.high_us.tolist(), [Kind(kind).name for kind in gaps.kind]
     ([0, 30, 50], [10, 50, 70], ['UP_OPEN', 'CHANGE_SINGLE', 'DOWN_OPEN_SINGLE'])
     """
-    first = first_status_runs(status_runs)
-    rows = np.diff(first, append=len(status_runs))
-    count = len(status_runs) + len(first)
-    # A store has one gap more than it has status runs.
-    before = np.arange(len(status_runs)) + np.repeat(np.arange(len(first)), rows)
-    after = before + 1
-    low = np.full(count, begin_us)
-    low[after] = status_runs.last_poll_us
-    high = np.full(count, end_us)
-    high[before] = status_runs.first_poll_us
-    # A status run may reach over the beginning or the end: nothing is open there then.
-    np.maximum(high, low, out=high)
-    # 0 is up; 1 and 2 are down with one poll and with several.
-    side = (status_runs.polls > 1).view(np.int8) + np.int8(1)
-    side *= (~status_runs.is_active).view(np.int8)
-    ends = np.full(count, 4 * _NO_RUN, np.int8)
-    ends[after] = side << 2
-    of_later = np.full(count, _NO_RUN, np.int8)
-    of_later[before] = side
-    ends += of_later
-    return Gaps(np.repeat(status_runs.store[first], rows + 1), low, high, ends)
+    places = _Places.of(status_runs)
+    every = np.arange(len(places.later))
+    return places.gaps(status_runs, every, begin_us=begin_us, end_us=end_us)
+
+
+def find_open_gaps(
+    status_runs: StatusRuns, positions: Positions, *, begin_us: int, end_us: int
+) -> tuple[Gaps, IntArray, IntArray]:
+    """The gaps that hold business time, and where it begins and ends on the calendar's axis.
+
+    `positions` are those of the status runs.
+    """
+    places = _Places.of(status_runs)
+    low = np.empty(len(places.later), np.int64)
+    high = np.empty_like(low)
+    low[places.before + 1] = positions.last
+    high[places.before] = positions.first
+    low[0] = positions.begin[0]
+    low[places.last[:-1] + 1] = positions.begin[1:]
+    high[places.last] = positions.end
+    is_open = np.flatnonzero(high > low)
+    gaps = places.gaps(status_runs, is_open, begin_us=begin_us, end_us=end_us)
+    return gaps, low[is_open], high[is_open]
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Places of gaps among all gaps: a store has one more of them than it has status runs.
+
+    `before` is the place of the gap before each status run, `last` that of each store's last gap.
+    `later` is the row of the status run after each gap, or of the next store's first one.
+    """
+
+    before: IntArray
+    last: IntArray
+    later: IntArray
+
+    @classmethod
+    def of(cls, status_runs: StatusRuns) -> Self:
+        rows = np.arange(len(status_runs))
+        following = np.append(first_status_runs(status_runs), len(rows))[1:]
+        last = following + np.arange(len(following))
+        later = np.empty(len(rows) + len(last), np.int64)
+        is_before = np.ones(len(later), np.bool_)
+        is_before[last] = False
+        before = np.flatnonzero(is_before)
+        later[before] = rows
+        later[last] = following
+        return cls(before, last, later)
+
+    def gaps(self, status_runs: StatusRuns, which: IntArray, *, begin_us: int, end_us: int) -> Gaps:
+        """The gaps at these places."""
+        later = self.later[which]
+        earlier = later - 1
+        is_edge = np.zeros(len(self.later), np.bool_)
+        is_edge[self.last] = True
+        is_last = np.flatnonzero(is_edge[which])
+        # The first gap of a store follows the last one of the store before.
+        is_first = np.flatnonzero(is_edge[which - 1])
+        later[is_last] -= 1
+        low = status_runs.last_poll_us[earlier]
+        low[is_first] = begin_us
+        high = status_runs.first_poll_us[later]
+        high[is_last] = end_us
+        # A status run may reach over the beginning or the end: nothing is open there then.
+        np.maximum(high, low, out=high)
+        # 0 is up; 1 and 2 are down with one poll and with several.
+        side = (status_runs.polls > 1).view(np.int8) + np.int8(1)
+        side *= (~status_runs.is_active).view(np.int8)
+        ends = side[earlier]
+        ends[is_first] = _NO_RUN
+        ends <<= 2
+        of_later = side[later]
+        of_later[is_last] = _NO_RUN
+        ends += of_later
+        return Gaps(status_runs.store[later], low, high, ends)
 
 
 _NEITHER_UP: Final = 4

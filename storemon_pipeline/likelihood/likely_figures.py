@@ -19,7 +19,7 @@ from storemon_pipeline.likelihood.ranges import (
     likely_ranges,
     total_ranges,
 )
-from storemon_pipeline.uptime.figures import Figures
+from storemon_pipeline.uptime.figures import Figures, Positions
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
@@ -32,8 +32,12 @@ def with_likely_ranges(
     parameters: StoreParameters,
     *,
     as_of_us: int,
+    positions: Positions | None = None,
 ) -> Figures:
-    """The figures with likely ranges; the calendar ends at `as_of_us`, as that of a report."""
+    """The figures with likely ranges; the calendar ends at `as_of_us`, as that of a report.
+
+    `positions` are those that `compute_with_positions` gave for the same calendar.
+    """
     ranges = likely_ranges(
         _counted(status_runs, as_of_us),
         calendar,
@@ -41,6 +45,7 @@ def with_likely_ranges(
         model,
         parameters,
         as_of_us=as_of_us,
+        positions=positions,
     )
     return replace(
         figures,

@@ -22,10 +22,10 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt
-from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_gaps, first_status_runs
+from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_open_gaps, first_status_runs
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.tables import COLUMNS, NODES
-from storemon_pipeline.uptime.figures import Figures
+from storemon_pipeline.uptime.figures import Figures, Positions
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 DEVIATIONS: Final = 1.645
@@ -107,20 +107,20 @@ class OpenTime:
         parameters: StoreParameters,
         *,
         shares: npt.NDArray[np.float32] | None = None,
+        positions: Positions | None = None,
     ) -> Self:
         """Weigh the gaps of status runs, one at least, none of which begins after the calendar.
 
-        `shares` are those of the model, when they were asked for before.
+        `shares` are those of the model, and `positions` those of the status runs, when they are
+        known already.
         """
         if shares is None:
             shares = model.shares()
-        gaps = find_gaps(status_runs, begin_us=calendar.start_us, end_us=calendar.end_us)
-        at_us = np.stack([gaps.low_us, gaps.high_us])
-        np.maximum(at_us, calendar.start_us, out=at_us)
-        np.minimum(at_us, calendar.end_us, out=at_us)
-        low, high = calendar.ascending_positions_us(gaps.store, at_us)
-        is_open = np.flatnonzero(high > low)
-        gaps, low, high = gaps.take(is_open), low[is_open], high[is_open]
+        if positions is None:
+            positions = _positions(status_runs, calendar)
+        gaps, low, high = find_open_gaps(
+            status_runs, positions, begin_us=calendar.start_us, end_us=calendar.end_us
+        )
         first_store, last_store = int(status_runs.store[0]), int(status_runs.store[-1])
         open_time = cls(
             calendar,
@@ -152,25 +152,25 @@ class OpenTime:
     ) -> LikelyRanges:
         """The likely range of each store in each `[start_us, end_us)`; the arrays share a shape.
 
-        Of each store there is a status run. `uptime_us` is the figure, `lowest_us` and `highest_us`
-        its bounds, and `known_us` the business time that is not unknown, as in `Figures` and
-        `Amounts`.
+        `store` may be a column, for all of a row. Of each store there is a status run. `uptime_us`
+        is the figure, `lowest_us` and `highest_us` its bounds, and `known_us` the business time
+        that is not unknown, as in `Figures` and `Amounts`.
         """
-        moments = self._between(store.ravel(), start_us.ravel(), end_us.ravel()) / _BILLION
-        of_store = store.ravel() - self.first_store
+        of_all = np.broadcast_to(store, start_us.shape).ravel()
+        moments = self._between(of_all, start_us.ravel(), end_us.ravel()) / _BILLION
+        moments = moments.reshape(-1, *start_us.shape)
+        of_store = store - self.first_store
         for inside, amount in zip(
             self.in_status_runs, (lowest_us, known_us - highest_us), strict=True
         ):
-            hours = inside.take(of_store, axis=1)
-            hours *= amount.ravel() / HOUR_US
-            moments[:COLUMNS] += hours
+            hours = amount / HOUR_US
+            # Column by column, so that no array of all of them is made.
+            for column, of_hour in enumerate(inside):
+                moments[column] += of_hour[of_store] * hours
         variance = np.maximum(moments[_VARIANCE], 0.0)
         for factor in moments[_FACTORS]:
             variance += factor * factor
-        mean, variance, reach = (
-            amount.reshape(store.shape)
-            for amount in (moments[_MEAN], variance, np.maximum(moments[_REACH], 0.0))
-        )
+        mean, reach = moments[_MEAN], np.maximum(moments[_REACH], 0.0)
         half = DEVIATIONS * self.model.widening * np.sqrt(variance) + reach
         lowest, highest = _around(mean, half, uptime_us, known_us)
         return LikelyRanges(lowest, highest, mean, variance, reach)
@@ -318,11 +318,13 @@ def likely_ranges(
     parameters: StoreParameters,
     *,
     as_of_us: int,
+    positions: Positions | None = None,
 ) -> LikelyRanges:
     """The likely ranges of figures made of these status runs and this calendar; each `(n, 3)`.
 
-    `status_runs` are those that count for a report, as `counted_runs` gives them. The calendar ends
-    at `as_of_us`.
+    `status_runs` are those that count for a report, as `counted_status_runs` gives them. The
+    calendar ends at `as_of_us`. `positions` save looking them up again: those that
+    `compute_with_positions` gave for a calendar of the longest window.
     """
     counts = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
     of_status_runs = np.searchsorted(status_runs.store, counts).tolist()
@@ -344,12 +346,13 @@ def likely_ranges(
             model,
             parameters,
             shares=shares,
+            positions=None if positions is None else positions.take(rows, slice(*own_status_runs)),
         )
         store = figures.store[rows]
         shape = (len(store), len(WINDOW_US))
         parts.append(
             open_time.ranges(
-                np.broadcast_to(store[:, np.newaxis], shape),
+                store[:, np.newaxis],
                 np.broadcast_to(start, shape),
                 np.full(shape, as_of_us),
                 uptime_us=figures.uptime_us[rows],
@@ -395,6 +398,16 @@ def total_ranges(
     return _around(total / HOUR_US, half, total, summed(known_us))
 
 
+def _positions(status_runs: StatusRuns, calendar: Calendar) -> Positions:
+    store = status_runs.store[first_status_runs(status_runs)]
+    at_us = np.stack([status_runs.first_poll_us, status_runs.last_poll_us])
+    np.clip(at_us, calendar.start_us, calendar.end_us, out=at_us)
+    first, last = calendar.ascending_positions_us(status_runs.store, at_us)
+    period = np.array([[calendar.start_us], [calendar.end_us]])
+    begin, end = calendar.position_us(store, period)
+    return Positions(begin, end, first, last)
+
+
 def _around(
     middle: FloatArray, half: FloatArray, uptime_us: IntArray, known_us: IntArray
 ) -> tuple[IntArray, IntArray]:
@@ -435,10 +448,10 @@ def _inside_status_runs(
     gaps = np.maximum(np.add.reduceat(status_runs.polls - 1, first), 1)
     length = np.add.reduceat(status_runs.last_poll_us - status_runs.first_poll_us, first)
     step = length / gaps * gap_factor
+    kind = np.repeat([int(Kind.UP_STATUS_RUN), int(Kind.DOWN_STATUS_RUN)], len(store))
+    found = _look_up(shares, np.tile(of_class[store], 2), kind, np.tile(step.astype(np.int64), 2)).T
     both = np.zeros((2, COLUMNS, place[-1] + 1))
-    for moments, kind in zip(both, (Kind.UP_STATUS_RUN, Kind.DOWN_STATUS_RUN), strict=True):
-        kinds = np.full(len(store), int(kind))
-        own = _look_up(shares, of_class[store], kinds, step.astype(np.int64)).T
+    for moments, own in zip(both, np.split(found, 2, axis=1), strict=True):
         moments[:, place] = own
         # Each of the gaps that an hour holds has its own error.
         moments[_VARIANCE, place] *= step / HOUR_US

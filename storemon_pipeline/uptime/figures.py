@@ -65,6 +65,26 @@ class Figures:
         return len(self.store) == 0 or bool(self.likely_lowest_uptime_us[0, 0] != UNKNOWN)
 
 
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Positions of a period and of the status runs in it on the calendar's axis of business time.
+
+    `first` and `last` have shape `(status runs,)`: of the first and the last poll of each. `begin`
+    and `end` are of the period, for each store with a status run. All are clipped to the period.
+    """
+
+    begin: IntArray
+    end: IntArray
+    first: IntArray
+    last: IntArray
+
+    def take(self, stores: slice, status_runs: slice) -> Self:
+        """The positions of some stores and of their status runs."""
+        return type(self)(
+            self.begin[stores], self.end[stores], self.first[status_runs], self.last[status_runs]
+        )
+
+
 def compute_figures(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
 ) -> Figures:
@@ -72,6 +92,18 @@ def compute_figures(
 
     `status_runs` may include earlier and later ones, and ones that extend past `as_of_us`.
     `calendar` covers the longest window.
+    """
+    return compute_with_positions(
+        status_runs, calendar, as_of_us=as_of_us, policy=policy, max_gap_us=max_gap_us
+    )[0]
+
+
+def compute_with_positions(
+    status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
+) -> tuple[Figures, Positions]:
+    """As `compute_figures`, with the positions of the longest window and its status runs.
+
+    These are the status runs that count, as `counted_status_runs` gives them.
     """
     counted = (status_runs.first_poll_us <= as_of_us) & (
         status_runs.last_poll_us > as_of_us - LOOKBACK_US
@@ -92,13 +124,19 @@ def compute_figures(
         if rows[0] < rows[1]
     ]
     none = np.empty((0, len(WINDOW_US)), np.int64)
-    store = np.concatenate([none[:, 0], *(own for own, _ in parts)])
+    store = np.concatenate([none[:, 0], *(own for own, _, _ in parts)])
     amounts = {
-        amount.field: np.concatenate([none, *(own[amount.field] for _, own in parts)])
+        amount.field: np.concatenate([none, *(own[amount.field] for _, own, _ in parts)])
         for amount in AMOUNTS
         if not amount.is_optional
     }
-    return Figures(store, **amounts, **_without_ranges(len(store)))
+    positions = Positions(
+        *(
+            np.concatenate([none[:, 0], *(getattr(own, name.name) for _, _, own in parts)])
+            for name in fields(Positions)
+        )
+    )
+    return Figures(store, **amounts, **_without_ranges(len(store))), positions
 
 
 def _without_ranges(stores: int) -> dict[str, npt.NDArray[Any]]:
@@ -118,8 +156,8 @@ def _without_ranges(stores: int) -> dict[str, npt.NDArray[Any]]:
 
 def _figures_of(
     status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int, policy: Policy, max_gap_us: int
-) -> tuple[IntArray, dict[str, IntArray]]:
-    """The stores and amounts of `compute_figures`, for at least one status run of the look-back.
+) -> tuple[IntArray, dict[str, IntArray], Positions]:
+    """The stores, amounts and positions of status runs, one at least, all of the look-back.
 
     Instants are clipped to the longest window and mapped to the calendar's axis of business time.
     Up, down, certain and observed time are intervals on that axis. Each instant is looked up once;
@@ -174,7 +212,7 @@ def _figures_of(
     business = edges[:, -1:] - edges[:, -2::-1]
     uptime, downtime = of_changes.divide(changed, until, is_up)
     certain_up, certain_down = of_status_runs.divide(first, last, is_active)
-    return store, {
+    amounts = {
         "business_us": business,
         "uptime_us": uptime,
         "downtime_us": downtime,
@@ -182,6 +220,7 @@ def _figures_of(
         "highest_uptime_us": business - certain_down,
         "observed_us": of_status_runs.sum(seen_from, seen_until),
     }
+    return store, amounts, Positions(edges[:, 0], edges[:, -1], first, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,19 @@ import pytest
 
 from benchmarks.truth import Fleet, Score, draw_status_runs, made_up, scores, watch
 from outage_laws import PLANS
-from storemon_pipeline.domain.windows import HOUR_US, WEEK_US, WINDOW_US, Window
+from storemon_pipeline.domain.windows import (
+    DEFAULT_MAX_GAP_US,
+    HOUR_US,
+    WEEK_US,
+    WINDOW_US,
+    Policy,
+    Window,
+)
 from storemon_pipeline.likelihood.doubts import Doubt, find_doubts
 from storemon_pipeline.likelihood.fit import fit_model
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import OpenTime, likely_ranges, total_ranges
+from storemon_pipeline.uptime.figures import compute_with_positions
 
 STORES = 600
 
@@ -188,6 +196,35 @@ def test_a_calendar_of_the_week_gives_the_ranges_of_a_longer_one(base: Fleet) ->
     assert was_polled.mean() > 0.9
     assert (of_week.lowest_us == base.ranges.lowest_us)[was_polled].all()
     assert (of_week.highest_us == base.ranges.highest_us)[was_polled].all()
+
+
+def test_positions_that_the_engine_found_give_the_ranges_of_a_calendar_of_the_week(
+    base: Fleet,
+) -> None:
+    end = base.calendar.end_us
+    _, week = made_up("base", STORES, begin_us=end - WEEK_US)
+    figures, positions = compute_with_positions(
+        base.status_runs,
+        week,
+        as_of_us=end,
+        policy=Policy.NEAREST,
+        max_gap_us=DEFAULT_MAX_GAP_US,
+    )
+    looked_up, handed_over = (
+        likely_ranges(
+            base.status_runs,
+            week,
+            figures,
+            base.model,
+            base.parameters,
+            as_of_us=end,
+            positions=known,
+        )
+        for known in (None, positions)
+    )
+    assert (handed_over.lowest_us == looked_up.lowest_us).all()
+    assert (handed_over.highest_us == looked_up.highest_us).all()
+    assert (handed_over.variance == looked_up.variance).all()
 
 
 def test_the_range_of_a_store_does_not_depend_on_the_stores_beside_it(base: Fleet) -> None:
