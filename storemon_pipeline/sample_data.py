@@ -141,7 +141,7 @@ _BAD_POLLS: Final[tuple[tuple[str | None, ...], ...]] = (
 _BAD_HOURS: Final[tuple[tuple[str | None, ...], ...]] = (
     (None, "7", None, None),
     (None, None, "9am", None),
-    (None, None, None, "24:30:00"),
+    (None, None, None, "48:30:00"),
     ("", None, None, None),
 )
 """Rows that are rejected. None stands for the field of a good row."""

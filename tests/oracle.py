@@ -413,26 +413,26 @@ def _in_order_of_loading(
 
 
 def weekly_interval(day: int, start: str | int, end: str | int) -> tuple[int, int]:
-    """Give a row's `[start, end)` since local Monday 00:00; the end may lie in the next week."""
+    """Give a row's `[start, end)` since local Monday 00:00; both may lie in the next week."""
     opens = start if isinstance(start, int) else time_of_day(start)
     closes = end if isinstance(end, int) else time_of_day(end)
-    if closes >= DAY - MINUTE:
+    if DAY - MINUTE <= closes <= DAY:
         closes = DAY
-    if closes <= opens:
+    while closes <= opens:
         closes += DAY
     return day * DAY + opens, day * DAY + closes
 
 
 def time_of_day(text: str) -> int:
-    """Read `H:MM[:SS[.f]]`, at most 24:00, as microseconds since midnight; ValueError if not."""
+    """Read `H:MM[:SS[.f]]`, at most 48:00, as microseconds since midnight; ValueError if not."""
     parts = _TIME_OF_DAY.fullmatch(text)
     if parts is None:
         raise ValueError(f"{text!r} is no time of day")
     hours, minutes, seconds, fraction = parts.groups(default="0")
     amount = int(hours) * HOUR + int(minutes) * MINUTE + int(seconds) * SECOND
     amount += int(fraction[:6].ljust(6, "0"))
-    if amount > DAY:
-        raise ValueError(f"{text!r} is after 24:00")
+    if amount > 2 * DAY:
+        raise ValueError(f"{text!r} is after 48:00")
     return amount
 
 
@@ -522,7 +522,7 @@ def _hours_row(record: Mapping[str, str], now: datetime) -> HoursRow | None:
         valid_from = _valid_from(record)
     except ValueError:
         return None
-    if not record["store_id"] or day not in set("0123456") or start == DAY:
+    if not record["store_id"] or day not in set("0123456"):
         return None
     return HoursRow(record["store_id"], int(day), start, end, valid_from, now)
 

@@ -130,8 +130,12 @@ def hours_rows(draw: st.DrawFn, store_id: str, as_of: datetime) -> list[HoursRow
         st.integers(0, DAY - 1),
         st.sampled_from([0, 2 * HOUR, 23 * HOUR + 59 * MINUTE, DAY - 1]),
     )
-    ends = st.one_of(times, st.just(DAY))
-    week = st.lists(st.tuples(st.integers(0, 6), times, ends), min_size=1, max_size=9)
+    later = st.one_of(
+        st.sampled_from([DAY, DAY + 1, 26 * HOUR, 48 * HOUR - 1, 48 * HOUR]),
+        st.integers(DAY, 2 * DAY),
+    )
+    either = st.one_of(times, times, later)
+    week = st.lists(st.tuples(st.integers(0, 6), either, either), min_size=1, max_size=9)
     return [
         HoursRow(store_id, day, start, end, valid_from, loaded_at)
         for valid_from, loaded_at in draw(versions(as_of, most=3))

@@ -57,8 +57,13 @@ class OpeningHours(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     day_of_week: int = Field(description="0 is Monday.", examples=[0])
-    start_time_local: str = Field(examples=["09:00:00"])
-    end_time_local: str = Field(examples=["22:00:00"])
+    start_time_local: str = Field(
+        description="`H:MM[:SS[.f]]`, up to 48:00. From 24:00 on it is on the next day.",
+        examples=["09:00:00"],
+    )
+    end_time_local: str = Field(
+        description="As the start: 26:00 is 02:00 of the next day.", examples=["22:00:00"]
+    )
 
 
 class HoursBody(BaseModel):

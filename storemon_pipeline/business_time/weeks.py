@@ -33,9 +33,9 @@ def normalise_weeks(
     """Turn business-hour rows into merged intervals of the week.
 
     The arrays have shape `(n,)`, in any order: the number of the pattern, the weekday (0 is
-    Monday), and the start and end in microseconds since local midnight, `0 <= start_us < DAY_US`
-    and `0 <= end_us <= DAY_US`. An end in the day's last minute means midnight. Then an end at or
-    before its start is on the next day. Time past Sunday wraps around to Monday.
+    Monday), and the start and end in microseconds since local midnight, from 0 to two days. From
+    24:00 on they are on the next day. An end in the day's last minute means midnight. Then an end
+    at or before its start is on the day after. Time past Sunday wraps around to Monday.
 
     >>> friday = normalise_weeks(
     ...     np.array([0]), np.array([4]), np.array([22 * HOUR_US]), np.array([2 * HOUR_US])
@@ -43,10 +43,10 @@ def normalise_weeks(
     >>> (friday.start_us // HOUR_US).tolist(), (friday.end_us // HOUR_US).tolist()
     ([118], [122])
     """
-    end_of_day = np.where(end_us >= _LAST_MINUTE_US, DAY_US, end_us)
-    length = end_of_day - start_us
-    length = np.where(length <= 0, length + DAY_US, length)
-    start = day_of_week.astype(np.int64) * DAY_US + start_us
+    is_midnight = (end_us >= _LAST_MINUTE_US) & (end_us <= DAY_US)
+    length = np.where(is_midnight, DAY_US, end_us) - start_us
+    length = np.where(length <= 0, DAY_US - -length % DAY_US, length)
+    start = (day_of_week.astype(np.int64) * DAY_US + start_us) % WEEK_US
     end = start + length
     is_wrapping = end > WEEK_US
     week = np.concatenate([week, week[is_wrapping]]).astype(np.int64)

@@ -36,7 +36,7 @@ class Reason(StrEnum):
     POLL_NOT_KEPT = "poll is older than the retention period"
     WEEKDAY = "weekday is not 0 to 6"
     UNREADABLE_TIME = "time cannot be read"
-    TIME_RANGE = "time is after the end of the day"
+    TIME_RANGE = "time is after 48:00"
     UNREADABLE_VALID_FROM = "valid_from cannot be read"
     UNKNOWN_ZONE = "unknown time zone"
     CLOSURE_ORDER = "closure does not end after its start"

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.domain.rejections import Reason, Verdict
+from storemon_pipeline.domain.windows import DAY_US
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.folders import OpenFile
@@ -32,7 +33,9 @@ COLUMNS: Final = (
     VALID_FROM,
 )
 
-_DAY_US: Final = 86_400_000_000
+_LATEST_US: Final = 2 * DAY_US
+"""48:00: from 24:00 on a time is one of the next day, so that 26:00 is 02:00."""
+
 _UNREADABLE: Final = -1
 _TIME: Final = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<fraction>\d+))?)?",
@@ -44,8 +47,8 @@ def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of opening times.
 
     Columns of the frame: store_id (str), day_of_week (int8, 0 = Monday), start_us and end_us
-    (int64, microseconds since local midnight; 0 <= start < 24 h, 0 <= end <= 24 h), valid_from_us
-    (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
+    (int64, microseconds since local midnight, from 0 to 48 h), valid_from_us (Int64, see
+    parse_valid_from), line (int64). Raises UnusableFileError.
     """
     return read_snapshot(file, COLUMNS, parse_hours)
 
@@ -62,7 +65,7 @@ def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     start_us = np.array([read_time(text) for text in starts], np.int64)[start]
     end_us = np.array([read_time(text) for text in ends], np.int64)[end]
     verdict.reject((start_us == _UNREADABLE) | (end_us == _UNREADABLE), Reason.UNREADABLE_TIME)
-    verdict.reject((start_us >= _DAY_US) | (end_us > _DAY_US), Reason.TIME_RANGE)
+    verdict.reject((start_us > _LATEST_US) | (end_us > _LATEST_US), Reason.TIME_RANGE)
     return pd.DataFrame(
         {
             "store_id": text_column(ids, store),

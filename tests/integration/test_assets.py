@@ -289,7 +289,7 @@ class TestSample:
             "business_hours": {
                 "weekday is not 0 to 6": 1,
                 "time cannot be read": 1,
-                "time is after the end of the day": 1,
+                "time is after 48:00": 1,
                 "no store id": 1,
             },
             "store_timezones": {"unknown time zone": 1, "no store id": 1},
@@ -356,7 +356,7 @@ class TestSample:
             *("hours_readable", "zones_known", "closures_readable", "details_readable"),
         }
         assert "America/Springfield" in warnings["zones_known"]
-        assert "24:30:00" in warnings["hours_readable"]
+        assert "48:30:00" in warnings["hours_readable"]
 
     @pytest.mark.usefixtures("refreshed")
     def test_the_newest_figures_equal_the_reference(

@@ -189,7 +189,7 @@ def test_an_empty_file_takes_no_closure_away(database_url: str, tmp_path: Path) 
 
 def test_rejected_rows_belong_to_their_own_file(hours: Folder) -> None:
     hours.write("business_hours/a.csv", HOURS + "A,9,09:00,17:00\n")
-    hours.write("business_hours/b.csv", HOURS + "A,1,09:00,17:00\nA,1,25:00,17:00\n")
+    hours.write("business_hours/b.csv", HOURS + "A,1,09:00,17:00\nA,1,49:00,17:00\n")
     assert row_counts(hours.refresh(now=FIRST)) == {"a.csv": (0, 0, 0, 1), "b.csv": (1, 0, 0, 1)}
 
 

@@ -341,7 +341,7 @@ def test_a_push_that_a_file_overruled_can_be_pushed_again(
     [
         ("/stores/A/hours", {"hours": []}),
         ("/stores/A/hours", {"hours": [{**HOURS["hours"][0], "day_of_week": 7}]}),
-        ("/stores/A/hours", {"hours": [{**HOURS["hours"][0], "end_time_local": "25:00"}]}),
+        ("/stores/A/hours", {"hours": [{**HOURS["hours"][0], "end_time_local": "48:01"}]}),
         ("/stores/A/hours", {**HOURS, "valid_from": "yesterday"}),
         ("/stores/A/hours", []),
         ("/stores/%20/hours", HOURS),

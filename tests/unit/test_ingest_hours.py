@@ -65,6 +65,12 @@ def test_a_time_of_day_is_read_exactly(tmp_path: Path, text: str, at_us: int) ->
     assert (frame.start_us.tolist(), frame.end_us.tolist()) == ([at_us], [at_us])
 
 
+def test_times_up_to_the_end_of_the_next_day_are_read(tmp_path: Path) -> None:
+    frame = read(tmp_path, "1,0,17:00,26:00", "1,1,25:30,48:00").frame
+    assert (frame.start_us / HOUR_US).tolist() == [17, 25.5]
+    assert (frame.end_us / HOUR_US).tolist() == [26, 48]
+
+
 @pytest.mark.parametrize("end", ["24:00", "24:00:00", "24:00:00.000"])
 def test_an_end_may_be_the_end_of_the_day(tmp_path: Path, end: str) -> None:
     assert read(tmp_path, f"1,0,00:00,{end}").frame.end_us.tolist() == [24 * HOUR_US]
@@ -95,9 +101,9 @@ def test_an_end_may_be_the_end_of_the_day(tmp_path: Path, end: str) -> None:
         pytest.param(
             "1,0,\u0660\u0669:00,17:00", "time cannot be read", id="digits of another script"
         ),
-        pytest.param("1,0,24:00,02:00", "time is after the end of the day", id="start at 24:00"),
-        pytest.param("1,0,22:00,24:01", "time is after the end of the day", id="end after 24:00"),
-        pytest.param("1,0,25:00,26:00", "time is after the end of the day", id="hour 25"),
+        pytest.param("1,0,48:00:01,02:00", "time is after 48:00", id="start after 48:00"),
+        pytest.param("1,0,22:00,48:00:00.000001", "time is after 48:00", id="end after 48:00"),
+        pytest.param("1,0,49:00,50:00", "time is after 48:00", id="hour 49"),
         pytest.param("1,0,09:00", "wrong number of fields", id="three fields"),
     ],
 )

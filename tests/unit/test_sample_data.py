@@ -98,7 +98,7 @@ def test_bad_rows_are_bad_for_the_reasons_that_the_readme_gives() -> None:
         {
             "weekday is not 0 to 6": 1,
             "time cannot be read": 1,
-            "time is after the end of the day": 1,
+            "time is after 48:00": 1,
             "no store id": 1,
         },
         {"unknown time zone": 1, "no store id": 1},

@@ -75,6 +75,18 @@ MINUTE = 1 / 60
         pytest.param(
             ["Sun 12:00-12:00"], [(0, 12), (156, 168)], id="equal-ends-on-sunday-wrap-around"
         ),
+        pytest.param(["Wed 17:00-26:00"], [(65, 74)], id="an-end-at-26:00-is-2:00-of-the-next-day"),
+        pytest.param(["Wed 10:00-24:00:01"], [(58, 72 + 1 / 3600)], id="a-second-past-midnight"),
+        pytest.param(["Wed 25:00-26:00"], [(73, 74)], id="both-on-the-next-day"),
+        pytest.param(["Wed 24:00-26:00"], [(72, 74)], id="a-start-at-24:00-is-the-next-midnight"),
+        pytest.param(["Wed 26:00-02:00"], [(74, 98)], id="the-same-time-of-day-is-24-hours"),
+        pytest.param(["Wed 30:00-03:00"], [(78, 99)], id="an-end-before-a-start-on-the-next-day"),
+        pytest.param(["Wed 25:00-23:59"], [(73, 96)], id="midnight-after-a-start-on-the-next-day"),
+        pytest.param(["Wed 00:00-48:00"], [(48, 96)], id="two-whole-days"),
+        pytest.param(["Wed 48:00-48:00"], [(96, 120)], id="a-day-from-48:00-on"),
+        pytest.param(["Sun 17:00-26:00"], [(0, 2), (161, 168)], id="26:00-of-sunday-is-monday"),
+        pytest.param(["Sun 26:00-28:00"], [(2, 4)], id="a-start-past-sunday-is-monday"),
+        pytest.param(["Sat 20:00-48:00"], [(140, 168)], id="48:00-of-saturday-ends-the-week"),
         pytest.param(["daily 00:00-24:00"], [(0, 168)], id="every-whole-day"),
         pytest.param(["daily 10:00-10:00"], [(0, 168)], id="24-hours-from-ten-every-day"),
         pytest.param(["daily 00:00-23:59"], [(0, 168)], id="every-day-to-23:59"),
