@@ -2,6 +2,7 @@
 // No import: npx runs ESLint without anything installed beside this file.
 
 const browser = [
+  "addEventListener",
   "AbortController",
   "AbortSignal",
   "Intl",

@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from storemon_pipeline.access.audit_log import AuditEvent
 from storemon_pipeline.access.keys import ApiKey
+from storemon_pipeline.access.keys import Scope as KeyScope
 
 _STATE: Final = "storemon_access"
 
@@ -29,6 +30,12 @@ def visible_stores(request: Request) -> frozenset[str] | None:
     """Return the ids of the stores that this request may see or change; None for every store."""
     access = getattr(request.state, _STATE, None)
     return None if access is None or access.key is None else access.key.store_ids
+
+
+def has_scope(request: Request, scope: KeyScope) -> bool:
+    """Whether the sender may do what needs this scope; without keys, everything."""
+    access: Access = getattr(request.state, _STATE)
+    return access.key is None or access.key.allows(scope)
 
 
 def is_still_allowed(request: Request) -> bool:

@@ -2,19 +2,19 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from starlette.exceptions import HTTPException
 
+from storemon_api.http.routing import Router
 from storemon_api.web import manual
 from storemon_api.web.page_templates import page_response, root_of
 
-router = APIRouter(include_in_schema=False)
+router = Router(is_strict=False, include_in_schema=False)
 
 _ADDRESS: Final = "/manual"
 _LONGEST_QUERY: Final = 200
 
 
-@router.head(_ADDRESS)
 @router.get(_ADDRESS)
 async def manual_index(
     request: Request, q: Annotated[str, Query(max_length=_LONGEST_QUERY)] = ""
@@ -25,7 +25,6 @@ async def manual_index(
     return _page(request, manual.INDEX)
 
 
-@router.head(f"{_ADDRESS}/{{page}}")
 @router.get(f"{_ADDRESS}/{{page}}")
 async def manual_page(request: Request, page: str) -> Response:
     """Answer with one page of the manual."""

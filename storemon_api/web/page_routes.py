@@ -3,13 +3,16 @@
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.staticfiles import StaticFiles
 
+from storemon_api.http.routing import Router
 from storemon_api.http.store_paths import STORE_ID
+from storemon_api.security.request_access import has_scope
 from storemon_api.web.page_templates import page_response
+from storemon_pipeline.access.keys import Scope
 
-router = APIRouter(include_in_schema=False)
+router = Router(is_strict=False, include_in_schema=False)
 
 STATIC_PATH: Final = "/static"
 # A shared worker has the policy of its own file, not of the page that starts it.
@@ -33,42 +36,43 @@ class _Revalidated(StaticFiles):
         return answer
 
 
-@router.head("/")
 @router.get("/")
 async def now_page(request: Request) -> Response:
     """Answer with the page of all stores."""
     return _page(request, "now", "Now", here="/")
 
 
-@router.head(f"/store/{STORE_ID}")
 @router.get(f"/store/{STORE_ID}")
 async def store_page(request: Request, store_id: str) -> Response:
     """Answer with the page of one store, whether it exists or not."""
     return _page(request, "store", store_id, here="", store_id=store_id)
 
 
-@router.head("/pages/reports")
 @router.get("/pages/reports")
 async def reports_page(request: Request) -> Response:
     """Answer with the page of reports."""
-    return _page(request, "reports", "Reports", here="/pages/reports")
+    can_request = has_scope(request, Scope.TRIGGER)
+    return _page(
+        request, "reports", "Reports", here="/pages/reports", can_request_reports=can_request
+    )
 
 
-@router.head("/pages/data")
 @router.get("/pages/data")
 async def data_page(request: Request) -> Response:
     """Answer with the page about the data."""
-    return _page(request, "data", "Data health", here="/pages/data")
+    is_admin = has_scope(request, Scope.ADMIN)
+    return _page(request, "data", "Data health", here="/pages/data", can_open_dagster=is_admin)
 
 
-@router.head("/pages/alerts")
 @router.get("/pages/alerts")
 async def alerts_page(request: Request) -> Response:
     """Answer with the page of alerts."""
     return _page(request, "alerts", "Alerts", here="/pages/alerts")
 
 
-def _page(request: Request, name: str, title: str, *, here: str, store_id: str = "") -> Response:
+def _page(
+    request: Request, name: str, title: str, *, here: str, store_id: str = "", **allowed: bool
+) -> Response:
     return page_response(
-        request, f"{name}.html", title, here=here, script=f"{name}.js", store_id=store_id
+        request, f"{name}.html", title, here=here, script=f"{name}.js", store_id=store_id, **allowed
     )

@@ -15,6 +15,7 @@ from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.alerts.targets import split_urls
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.checks.zone_rules import find_zone_rules_warning
+from storemon_pipeline.commands.options import counted
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -193,7 +194,7 @@ def _refresh(connection: sa.Connection) -> Finding:
             "last refresh", Verdict.WARNING, "there was none yet", "Run `storemon refresh`."
         )
     age = datetime.now(UTC) - state.refreshed_at
-    what = f"{age.total_seconds() / 60:.0f} minutes ago, {state.stores} stores"
+    what = f"{age.total_seconds() / 60:.0f} minutes ago, {counted(state.stores, 'store')}"
     if age > _REFRESH_IS_LATE:
         return Finding(
             "last refresh",

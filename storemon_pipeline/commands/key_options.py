@@ -10,6 +10,7 @@ from typing import Self
 from storemon_pipeline.access.key_management import NoAdminKeyError, UnknownStoresError, create_key
 from storemon_pipeline.access.key_table import KeyNameTakenError
 from storemon_pipeline.access.keys import ApiKey, Scope
+from storemon_pipeline.commands.options import counted
 from storemon_pipeline.host.errors import ServiceError, StartError
 
 _DAYS = re.compile(r"([0-9]{1,5})d")
@@ -91,12 +92,8 @@ def describe_key(key: ApiKey, now: datetime) -> str:
     else:
         state = "never expires"
     used = "never used" if key.last_used_at is None else f"used {key.last_used_at:%Y-%m-%d %H:%M}Z"
-    stores = "all stores" if key.store_ids is None else _count_stores(len(key.store_ids))
+    stores = "all stores" if key.store_ids is None else counted(len(key.store_ids), "store")
     return f"{key.key_id}  {key.name}  {'+'.join(sorted(key.scopes))}  {stores}  {state}  {used}"
-
-
-def _count_stores(count: int) -> str:
-    return "1 store" if count == 1 else f"{count} stores"
 
 
 def system_user() -> str:

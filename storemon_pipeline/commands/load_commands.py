@@ -10,6 +10,7 @@ import typer
 from storemon_pipeline.commands.options import (
     DatabaseUrlOption,
     HomeOption,
+    counted,
     one_line_errors,
     open_database,
 )
@@ -33,7 +34,8 @@ def loads(
         for load in found:
             what = load.file_path or "pushed"
             if load.undoes_load_id is not None:
-                what = f"undoes load {load.undoes_load_id}, {load.rows_removed:,} polls removed"
+                removed = counted(load.rows_removed, "poll")
+                what = f"undoes load {load.undoes_load_id}, {removed} removed"
             undone = f", undone {load.undone_at:%Y-%m-%d %H:%M}Z" if load.undone_at else ""
             typer.echo(
                 f"{load.load_id:>6}  {load.loaded_at:%Y-%m-%d %H:%M:%S}Z  {load.source.value:<15}  "
@@ -65,9 +67,10 @@ def undo_load_command(
         except UndoError as error:
             raise ServiceError(str(error)) from error
         again = " The next refresh reads its file again." if undone.is_file_forgotten else ""
+        removed = counted(undone.polls_removed, "poll")
         typer.echo(
             f"Load {load_id} ({undone.load.source.value}, {undone.load.file_path or 'pushed'}) is "
-            f"undone by load {undone.undo_load_id}: {undone.polls_removed:,} polls removed, "
+            f"undone by load {undone.undo_load_id}: {removed} removed, "
             f"replaced rows restored.{again}"
         )
 
@@ -116,5 +119,5 @@ def replay_rejected_rows(
                 result = "the next refresh reads the whole file again"
             typer.echo(
                 f"load {replayed.of_load_id} ({replayed.source.value}, "
-                f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected rows, {result}"
+                f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected, {result}"
             )

@@ -15,6 +15,7 @@ from storemon_pipeline.commands.options import (
     HomeOption,
     HostOption,
     build_settings,
+    counted,
     one_line_errors,
     open_database,
 )
@@ -112,8 +113,9 @@ def sample_data(
                 f"The sample data cannot be written to {out} ({error.strerror})."
             ) from error
         typer.echo(
-            f"{out}: {written.stores} stores, {written.polls:,} polls (and {written.bad_polls} bad "
-            f"rows), {written.hours:,} hours ({written.bad_hours} bad), {written.zones:,} zones "
-            f"({written.bad_zones} bad), {written.names:,} names ({written.bad_names} bad), "
+            f"{out}: {counted(written.stores, 'store')}, {counted(written.polls, 'poll')} (and "
+            f"{written.bad_polls} bad rows), {written.hours:,} hours ({written.bad_hours} bad), "
+            f"{written.zones:,} zones ({written.bad_zones} bad), "
+            f"{written.names:,} names ({written.bad_names} bad), "
             f"{written.closures:,} closures ({written.bad_closures} bad)."
         )

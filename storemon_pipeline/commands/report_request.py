@@ -136,11 +136,11 @@ class ReportRequest:
 
 
 def _problem_sentence(body: dict[str, Any]) -> str:
-    """Return the problem's detail and the messages about each field."""
-    words = [str(body.get("detail") or body.get("title") or "The API refused.")]
-    words += [
-        f"{error.get('field', 'request')}: {error['message']}."
+    """Return the problem's detail, and the messages about fields that it does not contain."""
+    detail = str(body.get("detail") or body.get("title") or "The API refused.")
+    more = [
+        f"{error.get('field', 'request')}: {error['message']}"
         for error in body.get("errors") or []
-        if isinstance(error, dict) and error.get("message")
+        if isinstance(error, dict) and error.get("message") and error["message"] not in detail
     ]
-    return " ".join(words)
+    return " ".join([detail, *more])

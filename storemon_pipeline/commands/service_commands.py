@@ -18,6 +18,7 @@ from storemon_pipeline.commands.options import (
     HostOption,
     PortOption,
     build_settings,
+    counted,
     one_line_errors,
     show_progress,
 )
@@ -125,8 +126,9 @@ def report(
             )
             _write_csv(request.download, report_id, output)
         silent = f", {finished.silent_stores} silent" if finished.silent_stores else ""
+        stores = counted(finished.stores, "store")
         typer.echo(
-            f"Report {report_id} as of {finished.as_of}: {finished.stores} stores{silent}.",
+            f"Report {report_id} as of {finished.as_of}: {stores}{silent}.",
             err=True,
         )
 

@@ -31,6 +31,12 @@ def test_a_page_names_only_files_of_this_server_that_exist(database_url: str, pa
             assert client.get(address).status_code == 200
 
 
+def test_pages_answer_to_head_and_to_parameters_of_other_sites(database_url: str) -> None:
+    with serve(database_url) as client:
+        for path in (*PAGES, "/manual", "/manual/figures", "/store/%ED%A0%80"):
+            assert client.head(f"{path}?utm_source=mail").status_code == 200, path
+
+
 def test_the_id_of_a_store_cannot_break_out_of_its_page(database_url: str) -> None:
     with serve(database_url) as client:
         page = client.get("/store/%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")

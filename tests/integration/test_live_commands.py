@@ -31,7 +31,7 @@ def test_a_load_is_listed_and_undone_once(run: Run, database_url: str) -> None:
     newest = run("loads", "--limit", "1")
     assert newest.split()[0] == "2"
     assert "1 loaded, 1 replaced, 0 unchanged, 0 rejected  wrong.csv" in newest
-    assert "undone by load 3: 1 polls removed" in run("undo-load", "2")
+    assert "undone by load 3: 1 poll removed" in run("undo-load", "2")
     assert stored_polls(database_url) == ["A 09:00 up", "A 10:00 up"]
     assert "was undone already" in run("undo-load", "2", status=1)
     listed = run("loads").splitlines()

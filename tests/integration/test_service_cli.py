@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from api_server import serve
 from service import free_port
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.host.home import Home, locked
@@ -131,6 +132,14 @@ def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_a_report_without_a_service_says_what_to_do(tmp_path: Path) -> None:
     result = run("report", f"--port={free_port()}", cwd=tmp_path)
     assert_refused(result, "Nothing answers", "storemon up", "--port", status=1)
+
+
+def test_a_refused_report_is_told_once(database_url: str, tmp_path: Path) -> None:
+    with serve(database_url) as client:
+        port = f"--port={client.base_url.port}"
+        result = run("report", port, "--as-of=2199-01-01T00:00Z", cwd=tmp_path)
+    assert_refused(result, status=1)
+    assert result.stderr == "storemon: Pick a time that is not in the future.\n"
 
 
 def test_a_refresh_without_a_service_says_what_to_do(tmp_path: Path) -> None:

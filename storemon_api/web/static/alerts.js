@@ -1,5 +1,6 @@
 // The page of alerts: what is wrong, since when, what it has cost, and who was notified.
 
+import { addressedChoices } from "./lib/address.js";
 import { age, count, counted, duration } from "./lib/amounts.js";
 import { get } from "./lib/api.js";
 import { byId, h, refill, segmented } from "./lib/elements.js";
@@ -39,26 +40,11 @@ const ZONE_PREFIX = "timezone:";
 const LIMIT = 50;
 const REFRESH_SECONDS = 15;
 
-const address = new URLSearchParams(location.search);
-const state = {
-  state: address.get("state") ?? "open",
-  kind: address.get("kind") || "",
-  store_id: address.get("store_id") || "",
-  offset: 0,
-};
+const choices = addressedChoices({ state: "open", kind: "", store_id: "", offset: 0 });
+const { state, whenChanged } = choices;
+whenChanged(() => guard(show));
 
-function remember() {
-  const query = new URLSearchParams();
-  if (state.state !== "open") query.set("state", state.state);
-  for (const name of ["kind", "store_id"]) if (state[name]) query.set(name, state[name]);
-  history.replaceState(null, "", query.toString() ? `?${query}` : location.pathname);
-}
-
-function choose(values) {
-  Object.assign(state, { offset: 0 }, values);
-  remember();
-  guard(show);
-}
+const choose = (values) => choices.choose({ offset: 0, ...values });
 
 function showSummary(open) {
   const tile = ([kind, { word, more, tone }]) =>

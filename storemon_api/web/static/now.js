@@ -10,6 +10,9 @@ import { showDays, showGroups, showRankings } from "./now/totals.js";
 const TYPING_MS = 200;
 const form = byId("filters");
 
+let typing = null;
+let pressedBefore = [];
+
 function showFilters() {
   const choices = [
     ["group", fleet.all.groups, "all groups"],
@@ -23,7 +26,7 @@ function showFilters() {
     field.parentElement.hidden = totals.length === 0;
     field.replaceChildren(h("option", { value: "" }, all), ...names.map(option));
   }
-  if (document.activeElement !== form.elements.q) form.elements.q.value = state.q;
+  if (typing === null) form.elements.q.value = state.q;
 }
 
 async function show(isNewer) {
@@ -38,11 +41,23 @@ async function show(isNewer) {
   await Promise.all([stores, showRankings(), showDays()]);
 }
 
-let typing;
+// A search covers all stores: its beginning releases the tiles, its end presses them again.
+function search(q) {
+  const isTyping = state.q !== "";
+  if (!isTyping) pressedBefore = state.standing;
+  const isEnd = q === "" && !state.standing.length;
+  const standing = isEnd ? pressedBefore : isTyping ? state.standing : [];
+  choose({ q, standing }, { isTyping });
+}
+
 form.elements.q.addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => choose({ q: form.elements.q.value }), TYPING_MS);
+  typing = setTimeout(() => {
+    typing = null;
+    search(form.elements.q.value);
+  }, TYPING_MS);
 });
+form.addEventListener("submit", (event) => event.preventDefault());
 for (const name of FILTERS) {
   form.elements[name].addEventListener("change", (event) => choose({ [name]: event.target.value }));
 }
@@ -54,7 +69,11 @@ document.addEventListener("keydown", (event) => {
 });
 form.elements.q.value = state.q;
 
-whenChanged(() => guard(() => show(false)));
+whenChanged((changed) => {
+  // The tab of the totals changes nothing else.
+  if (String(changed) === "split") showGroups();
+  else guard(() => show(false));
+});
 live(async () => {
   await show(true);
   document.body.dataset.ready = fleet.all.as_of || "empty";

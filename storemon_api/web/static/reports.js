@@ -6,15 +6,14 @@ import { guard, live, showAsOf } from "./lib/live.js";
 import { showDifference } from "./reports/difference.js";
 import { showReports } from "./reports/list.js";
 import { requestReport } from "./reports/request.js";
-import { state } from "./reports/state.js";
-import { hasTotals, showTotals } from "./reports/totals.js";
+import { choose, scope, state, whenChanged } from "./reports/state.js";
+import { showTotals } from "./reports/totals.js";
 
 const actions = {
-  showTotals: (reportId) =>
-    guard(async () => {
-      await showTotals(reportId);
-      reveal("totals");
-    }),
+  showTotals: (reportId) => {
+    if (state.totals === reportId) reveal("totals");
+    else choose({ totals: reportId });
+  },
   showDifference: () =>
     guard(async () => {
       await showDifference();
@@ -22,6 +21,12 @@ const actions = {
     }),
 };
 const list = () => showReports(actions);
+const show = () => Promise.all([list(), showTotals()]);
+whenChanged(async (changed) => {
+  showChosenScope();
+  await guard(show);
+  if (changed.includes("totals") && state.totals) reveal("totals");
+});
 
 function options(label, kind, totals) {
   const named = totals.map((total) => total.name).filter((name) => name !== null);
@@ -30,34 +35,34 @@ function options(label, kind, totals) {
   return [h("optgroup", { label }, named.map(option))];
 }
 
+function showChosenScope() {
+  byId("whose").value = JSON.stringify(scope());
+}
+
 // Groups and regions of now, for totals and downloads.
 function showScopes(now) {
   const field = byId("whose");
-  const known = field.value;
   field.replaceChildren(
     h("option", { value: "{}" }, "all stores"),
     ...options("Groups", "group", now.groups),
     ...options("Regions", "region", now.regions),
   );
-  if (known) field.value = known;
+  showChosenScope();
   byId("whose-label").hidden = field.options.length < 2;
 }
 
-byId("make").addEventListener("submit", async (event) => {
+// A key that may not request reports gets no form.
+byId("make")?.addEventListener("submit", async (event) => {
   await requestReport(event);
   await guard(list);
 });
 byId("advanced").addEventListener("toggle", () => guard(list));
 byId("whose").addEventListener("change", (event) => {
-  state.scope = JSON.parse(event.target.value);
-  guard(async () => {
-    await list();
-    if (hasTotals()) await showTotals();
-  });
+  choose({ group: "", region: "", ...JSON.parse(event.target.value) });
 });
 
 live(async () => {
-  const [now] = await Promise.all([get("/fleet/now"), list()]);
+  const [now] = await Promise.all([get("/fleet/now"), show()]);
   showAsOf(now.as_of);
   showScopes(now);
   document.body.dataset.ready = "true";

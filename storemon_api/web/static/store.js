@@ -8,7 +8,7 @@ import { showFigures, showFiguresLegend, showTitle } from "./store/figures.js";
 import { showHoursLegend, showHoursOfWeek } from "./store/hours-of-week.js";
 import { showOutages } from "./store/outages.js";
 import { showClosures, showHours } from "./store/schedule.js";
-import { page, readStore } from "./store/state.js";
+import { page, readStore, whenChanged } from "./store/state.js";
 import { showLegend, showTimeline } from "./store/timeline.js";
 
 async function readKnownStore() {
@@ -23,11 +23,14 @@ async function readKnownStore() {
   }
 }
 
+const SECTIONS = { window: showExplanation, days: showTimeline, outages: showOutages };
+whenChanged((changed) => guard(() => Promise.all(changed.map((name) => SECTIONS[name]()))));
+
 live(async () => {
   await readKnownStore();
   showAsOf(page.store.as_of, page.clock);
   showTitle();
-  showFigures(() => guard(showExplanation));
+  showFigures();
   showFiguresLegend();
   showHours();
   showClosures();

@@ -1,7 +1,7 @@
 // How a store and its state are shown on every page.
 
-import { root } from "./api.js";
 import { h, s } from "./elements.js";
+import { pageOf } from "./store-addresses.js";
 
 export const STATES = {
   down: "Offline now",
@@ -29,6 +29,5 @@ export function badge(state, word) {
 export const stateBadge = (state) => badge(state, STATES[state]);
 
 export function storeLink(storeId, name) {
-  const href = `${root}/store/${encodeURIComponent(storeId)}`;
-  return h("a", { href, title: name ? storeId : null }, name || storeId);
+  return h("a", { href: pageOf(storeId), title: name ? storeId : null }, name || storeId);
 }

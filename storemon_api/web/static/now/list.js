@@ -1,12 +1,12 @@
 // The list of stores: filtered, searched, sorted, in pages.
 
-import { age, duration, percent } from "../lib/amounts.js";
+import { age, counted, duration, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
 import { stateBadge, storeLink } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
-import { clockIn, us } from "../lib/times.js";
+import { clockIn, us, zoneCity } from "../lib/times.js";
 import { FILTERS, choose, filters, state } from "./state.js";
 
 const LIMIT = innerWidth < 640 ? 15 : 50;
@@ -117,13 +117,44 @@ function columns(asOf) {
   ];
 }
 
-function emptyText(asOf) {
+const NO_FILTERS = { group: "", region: "", timezone: "" };
+const NAMED = 5;
+
+const isFiltered = () => FILTERS.some((name) => state[name]);
+
+function emptyText(asOf, others) {
   if (asOf === null) return "No data yet";
-  const isFiltered = state.q || FILTERS.some((name) => state[name]);
-  if (isOnlyOffline() && !isFiltered) return "All open stores are online";
-  const clear = () => choose({ standing: [], q: "", group: "", region: "", timezone: "" });
-  const button = h("button", { type: "button", class: "link", onclick: clear }, "clear filters");
-  return ["No stores match – ", button];
+  if (isOnlyOffline() && !state.q && !isFiltered()) return "All open stores are online";
+  const button = (values, word) =>
+    h("button", { type: "button", class: "link", onclick: () => choose(values) }, word);
+  if (!others?.total) {
+    return ["No stores match – ", button({ standing: [], q: "", ...NO_FILTERS }, "clear filters")];
+  }
+  const found = others.stores.map((store) =>
+    h(
+      "li",
+      {},
+      storeLink(store.store_id, store.name),
+      " ",
+      stateBadge(store.standing),
+      h("span", { class: "sub" }, ` ${placeOf(store)}`),
+    ),
+  );
+  return [
+    `No match here, but ${counted(others.total, "store")} elsewhere – `,
+    button({ standing: [], ...NO_FILTERS }, "search all stores"),
+    h("ul", { class: "elsewhere" }, found),
+  ];
+}
+
+const placeOf = (store) =>
+  [store.name && store.store_id, store.group, zoneCity(store.timezone)].filter(Boolean).join(" · ");
+
+// The stores that a search would find without tiles and filters, where it finds none with them.
+async function foundElsewhere(page) {
+  const isNarrowed = state.standing.length || isFiltered();
+  if (page.total || !state.q || !isNarrowed) return null;
+  return get("/stores", { q: state.q, limit: NAMED });
 }
 
 let newest = 0;
@@ -139,9 +170,10 @@ export async function showStores() {
     limit: LIMIT,
     offset: state.offset,
   });
+  const others = await foundElsewhere(page);
   // A later request has overtaken this one.
   if (own !== newest) return;
-  fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of));
+  fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of, others));
   const go = (offset) => choose({ offset });
   pager(byId("pager"), page, page.stores.length, "store", go);
 }

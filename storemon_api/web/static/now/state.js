@@ -1,24 +1,28 @@
-// What the reader has chosen on the page of all stores. It is kept in the page's address.
+// What the reader has chosen on the page of all stores, and the answers for it.
 
+import { addressedChoices } from "../lib/address.js";
 import { get } from "../lib/api.js";
 
 export const FILTERS = ["group", "region", "timezone"];
 
-const address = new URLSearchParams(location.search);
-const given = (name) => address.get(name) || "";
+// Without any choice the page shows the stores that are offline.
+if (!location.search) history.replaceState(null, "", "?standing=down");
 
-export const state = {
-  standing: address.getAll("standing"),
-  q: given("q"),
-  group: given("group"),
-  region: given("region"),
-  timezone: given("timezone"),
-  sort: given("sort"),
-  order: given("order"),
-  offset: Number(given("offset")),
-  split: "",
-};
-if (!address.toString()) state.standing = ["down"];
+const choices = addressedChoices(
+  {
+    standing: [],
+    q: "",
+    group: "",
+    region: "",
+    timezone: "",
+    sort: "",
+    order: "",
+    offset: 0,
+    split: "",
+  },
+  { blank: "standing=" },
+);
+export const { state, whenChanged } = choices;
 
 // The answers for all stores, and for those that group, region and time zone leave.
 export const fleet = { all: null, chosen: null };
@@ -35,25 +39,7 @@ export async function readFleet(isNewer) {
   fleet.chosen = chosen ?? all;
 }
 
-export function remember() {
-  const query = new URLSearchParams();
-  for (const one of state.standing) query.append("standing", one);
-  for (const name of ["q", ...FILTERS, "sort", "order"]) {
-    if (state[name]) query.set(name, state[name]);
-  }
-  if (state.offset) query.set("offset", state.offset);
-  history.replaceState(null, "", query.toString() ? `?${query}` : "?standing=");
-}
-
-let onChange = null;
-
-// The page's script says what happens when something else is chosen.
-export function whenChanged(work) {
-  onChange = work;
-}
-
-export function choose(values) {
-  Object.assign(state, { offset: 0 }, values);
-  remember();
-  onChange();
+// Another choice begins at the first page of the list, unless it is another page.
+export function choose(values, options) {
+  choices.choose({ offset: 0, ...values }, options);
 }

@@ -104,23 +104,21 @@ const SPLITS = [
 // Worst first; those without a figure last.
 export function showGroups() {
   const splits = SPLITS.filter(([name]) => fleet.all[name].length);
-  if (!splits.some(([name]) => name === state.split)) state.split = splits[0]?.[0] ?? "timezones";
-  const [, filter, word] = SPLITS.find(([name]) => name === state.split);
+  const isKnown = splits.some(([name]) => name === state.split);
+  const split = isKnown ? state.split : (splits[0]?.[0] ?? "timezones");
+  const [, filter, word] = SPLITS.find(([name]) => name === split);
   segmented(
     byId("splits"),
     splits.map(([name, , title]) => [name, title]),
-    state.split,
-    (split) => {
-      state.split = split;
-      showGroups();
-    },
+    split,
+    (other) => choose({ split: other, offset: state.offset }),
   );
   const uptime = (total) => total.windows.week.uptime_percent ?? 101;
   const cell = (window) => (total) => [
     percent(total.windows[window].uptime_percent),
     h("div", { class: "sub" }, shortChange(total.windows[window], window)),
   ];
-  const sorted = [...fleet.all[state.split]].sort(
+  const sorted = [...fleet.all[split]].sort(
     (a, b) => (a.name === null) - (b.name === null) || uptime(a) - uptime(b),
   );
   fillTable(

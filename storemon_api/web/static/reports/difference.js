@@ -3,6 +3,7 @@
 import { count, counted } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
+import { getStore } from "../lib/store-addresses.js";
 import { storeLink } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
@@ -24,7 +25,7 @@ const names = new Map();
 // What the first few stores are called: ids tell little.
 async function readNames(ids) {
   const missing = ids.slice(0, NAMED).filter((id) => !names.has(id));
-  const read = (id) => get(`/stores/${encodeURIComponent(id)}`).catch(() => null);
+  const read = (id) => getStore(id).catch(() => null);
   for (const store of await Promise.all(missing.map(read))) {
     if (store) names.set(store.store_id, store.name);
   }

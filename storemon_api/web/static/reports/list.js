@@ -7,7 +7,7 @@ import { guard } from "../lib/live.js";
 import { badge } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
-import { NO_ROWS, POLICIES, addressOf, downloadCsv, isAdvanced, state } from "./state.js";
+import { NO_ROWS, POLICIES, addressOf, choose, downloadCsv, isAdvanced, state } from "./state.js";
 
 const LIMIT = 25;
 const WAIT_MS = 2000;
@@ -108,10 +108,7 @@ export async function showReports(actions) {
     page.reports,
     "No reports yet",
   );
-  pager(byId("pager"), page, page.reports.length, "report", (offset) => {
-    state.offset = offset;
-    again();
-  });
+  pager(byId("pager"), page, page.reports.length, "report", (offset) => choose({ offset }));
   showCompare(actions.showDifference);
   clearTimeout(waiting);
   if (page.reports.some((one) => one.status === "Running")) waiting = setTimeout(again, WAIT_MS);

@@ -1,15 +1,25 @@
 // What the reader has chosen on the page of reports, and the reports that were read.
 
+import { addressedChoices } from "../lib/address.js";
 import { ask } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 
-// `scope` is the group or region that totals and downloads are limited to.
-export const state = { offset: 0, selected: [], reports: new Map(), scope: {} };
+// `totals` is the report whose totals are shown, by `split`. Totals and downloads are limited to
+// `group` or `region`.
+const choices = addressedChoices({ offset: 0, totals: "", split: "group", group: "", region: "" });
+export const { choose, whenChanged } = choices;
+export const state = Object.assign(choices.state, { selected: [], reports: new Map() });
+
+// The group or region as parameters of the API.
+export function scope() {
+  if (state.group) return { group: state.group };
+  return state.region ? { region: state.region } : {};
+}
 
 export const isAdvanced = () => byId("advanced").open;
 
 export function addressOf(reportId, kind) {
-  const query = new URLSearchParams(state.scope).toString();
+  const query = new URLSearchParams(scope()).toString();
   return `/reports/${reportId}.${kind}${query && `?${query}`}`;
 }
 

@@ -3,35 +3,32 @@
 import { count, duration, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h, segmented } from "../lib/elements.js";
-import { guard } from "../lib/live.js";
 import { WINDOWS } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
-import { POLICIES, isAdvanced, state } from "./state.js";
+import { POLICIES, choose, isAdvanced, scope, state } from "./state.js";
 
 const SPLITS = [
   ["", "all together"],
   ["group", "group"],
   ["region", "region"],
 ];
-const chosen = { reportId: null, split: "group" };
 
-export const hasTotals = () => chosen.reportId !== null;
-
-export async function showTotals(reportId = chosen.reportId) {
-  chosen.reportId = reportId;
-  const report = state.reports.get(reportId);
-  const { split } = chosen;
-  segmented(byId("totals-splits"), SPLITS, split, (value) => {
-    chosen.split = value;
-    guard(showTotals);
-  });
-  const answer = await get(`/reports/${reportId}/totals`, { split, ...state.scope });
-  const scope = Object.values(state.scope)[0];
+// Shows the totals that the reader has chosen, or none.
+export async function showTotals() {
+  const { totals: reportId, split } = state;
+  byId("totals").hidden = !reportId;
+  if (!reportId) return;
+  segmented(byId("totals-splits"), SPLITS, split, (value) => choose({ split: value }));
+  const [report, answer] = await Promise.all([
+    state.reports.get(reportId) ?? get(`/get_report/${reportId}`),
+    get(`/reports/${reportId}/totals`, { split, ...scope() }),
+  ]);
+  const [only] = Object.values(scope());
   const facts = [
     `Up to ${utc.at(answer.as_of)}`,
     `requested ${utc.exactly(report.requested_at)}`,
-    scope && `${scope} only`,
+    only && `${only} only`,
     isAdvanced() && POLICIES[answer.policy],
   ];
   const how = "Opening hours of the stores are added up before the percentage is taken.";
@@ -41,7 +38,7 @@ export async function showTotals(reportId = chosen.reportId) {
     const more = `offline ${duration(down)} of ${duration(open)} open`;
     return [percent(online), h("div", { class: "sub" }, more)];
   };
-  const name = (total) => total.name ?? (split ? `no ${split}` : scope || "all");
+  const name = (total) => total.name ?? (split ? `no ${split}` : only || "all");
   fillTable(
     byId("totals-table"),
     [
@@ -61,5 +58,4 @@ export async function showTotals(reportId = chosen.reportId) {
     answer.totals,
     "No store of the report belongs here",
   );
-  byId("totals").hidden = false;
 }

@@ -1,11 +1,10 @@
 // The last 90 days: opening hours of each local day, by what the store was.
 
 import { HOUR, counted, duration, percent } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s } from "../lib/elements.js";
 import { localDate, localDay } from "../lib/times.js";
-import { base } from "./state.js";
+import { getView } from "./state.js";
 
 const HEIGHT = 90;
 const LEFT = 34;
@@ -13,7 +12,7 @@ const LEFT = 34;
 const LONGEST = 25;
 
 export async function showDays() {
-  const page = await get(`${base}/uptime`, { by: "day", limit: 100 });
+  const page = await getView("/uptime", { by: "day", limit: 100 });
   const days = page.periods;
   const box = byId("days");
   if (!days.length) {

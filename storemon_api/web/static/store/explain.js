@@ -1,12 +1,10 @@
 // Why a number is what it is: the intervals that sum to it.
 
 import { counted, exactDuration, percent, share } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
 import { byId, h, segmented } from "../lib/elements.js";
-import { guard } from "../lib/live.js";
 import { WINDOWS, badge } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
-import { KINDS, base, kindName, page } from "./state.js";
+import { KINDS, choose, getView, kindName, page } from "./state.js";
 
 const HAS_BADGE = new Set(["up", "down", "closed"]);
 
@@ -42,11 +40,8 @@ function note(ledger) {
 }
 
 export async function showExplanation() {
-  segmented(byId("windows"), Object.entries(WINDOWS), page.window, (window) => {
-    page.window = window;
-    guard(showExplanation);
-  });
-  const ledger = await get(`${base}/explain`, { window: page.window });
+  segmented(byId("windows"), Object.entries(WINDOWS), page.window, (window) => choose({ window }));
+  const ledger = await getView("/explain", { window: page.window });
   byId("ledger-note").textContent = note(ledger);
   const table = byId("ledger");
   const countedAs = (kind) => (one) => (one.kind === kind ? amount(one.counted_us) : "");

@@ -4,7 +4,7 @@ import { counted, duration, percent, rangeOf } from "../lib/amounts.js";
 import { swatch, uptimeBar } from "../lib/charts.js";
 import { byId, h, refill, reveal, s } from "../lib/elements.js";
 import { WINDOWS, stateBadge } from "../lib/stores.js";
-import { page } from "./state.js";
+import { choose, page } from "./state.js";
 
 export function showTitle() {
   const { store, clock } = page;
@@ -40,7 +40,7 @@ function facts(store, clock) {
   ];
 }
 
-export function showFigures(explain) {
+export function showFigures() {
   const { store } = page;
   byId("figures-legend").hidden = !store.figures;
   if (!store.figures) {
@@ -51,8 +51,7 @@ export function showFigures(explain) {
   const article = ([window, word]) => {
     const figures = store.figures[window];
     const why = () => {
-      page.window = window;
-      explain();
+      choose({ window });
       reveal("why", "start");
     };
     return h(

@@ -1,11 +1,10 @@
 // The worst hours: how much of each hour of the week the store was offline.
 
 import { DAY, count, duration } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
 import { chart, frame, swatch } from "../lib/charts.js";
 import { byId, h, s } from "../lib/elements.js";
 import { WEEKDAYS, hourOfDay, us } from "../lib/times.js";
-import { base, page } from "./state.js";
+import { getView, page } from "./state.js";
 
 const WEEKS = 4;
 const LEFT = 36;
@@ -17,7 +16,7 @@ const shareOf = (cell) => (cell.known ? cell.down / cell.known : null);
 // The hours of a week, from Monday's first: how much is known of each, and how much was offline.
 async function readHours() {
   const from = new Date((us(page.store.as_of) - WEEKS * 7 * DAY) / 1000).toISOString();
-  const answer = await get(`${base}/uptime`, { by: "hour", limit: 1000, from });
+  const answer = await getView("/uptime", { by: "hour", limit: 1000, from });
   const cells = WEEKDAYS.flatMap((day) =>
     Array.from({ length: 24 }, (_, hour) => ({
       name: `${day} ${hourOfDay(hour)}`,

@@ -1,12 +1,10 @@
 // The store's outages: in numbers, and each with when it started and ended.
 
 import { count, duration, percent } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
-import { guard } from "../lib/live.js";
 import { badge } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
-import { base, page } from "./state.js";
+import { choose, getView, page } from "./state.js";
 
 const LIMIT = 15;
 
@@ -23,7 +21,7 @@ function ended(outage) {
 }
 
 export async function showOutages() {
-  const answer = await get(`${base}/incidents`, { limit: LIMIT, offset: page.outages });
+  const answer = await getView("/incidents", { limit: LIMIT, offset: page.outages });
   const numbers = answer.summary;
   const mean = numbers.mean_to_recovery_us;
   const terms = [
@@ -47,8 +45,6 @@ export async function showOutages() {
     answer.incidents,
     "No outages",
   );
-  pager(byId("incidents-pager"), answer, answer.incidents.length, "outage", (offset) => {
-    page.outages = offset;
-    guard(showOutages);
-  });
+  const go = (outages) => choose({ outages });
+  pager(byId("incidents-pager"), answer, answer.incidents.length, "outage", go);
 }

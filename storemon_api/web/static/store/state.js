@@ -1,18 +1,34 @@
 // The store that the page is about, and how its times are written.
 
+import { addressedChoices } from "../lib/address.js";
 import { get } from "../lib/api.js";
+import { getStore } from "../lib/store-addresses.js";
+import { WINDOWS } from "../lib/stores.js";
 import { clockIn } from "../lib/times.js";
 
-const storeId = document.body.dataset.store;
+// Encoded, because HTML changes some line breaks.
+const storeId = decodeURIComponent(document.body.dataset.store);
 
-export const base = `/stores/${encodeURIComponent(storeId)}`;
+// The JSON of a view of the store, such as "/timeline".
+export const getView = (view, parameters) => getStore(storeId, view, parameters);
+
+// How many days the timeline can show.
+export const SPANS = [3, 7, 14, 31];
+
+// `window` is the one that is explained, `days` the length of the timeline, `outages` the number of
+// outages before the first that is listed.
+const choices = addressedChoices(
+  { window: "day", days: 7, outages: 0 },
+  { allowed: { window: Object.keys(WINDOWS), days: SPANS } },
+);
+export const { choose, whenChanged } = choices;
 
 // `clock` writes instants in the store's zone.
-export const page = { store: null, closures: [], clock: null, window: "day", days: 7, outages: 0 };
+export const page = Object.assign(choices.state, { store: null, closures: [], clock: null });
 
 export async function readStore() {
   const [store, { closures }] = await Promise.all([
-    get(base),
+    getStore(storeId),
     get("/closures", { store_id: storeId }),
   ]);
   Object.assign(page, { store, closures, clock: clockIn(store.timezone) });

@@ -1,18 +1,16 @@
 // The timeline: a row for each local day, with what the store was and when it was checked.
 
 import { DAY, HOUR, counted, duration } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
 import { chart, frame, hatching, swatch } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
-import { guard } from "../lib/live.js";
 import { fillTable } from "../lib/tables.js";
 import { WEEKDAYS, hourOfDay, localDate, us, wallClock } from "../lib/times.js";
-import { KINDS, base, kindName, page } from "./state.js";
+import { KINDS, SPANS, choose, getView, kindName, page } from "./state.js";
 
 const ROW = 27;
 const BAR = 14;
 const NARROW = 560;
-const SPANS = [3, 7, 14, 31].map((days) => [days, `${days} days`]);
+const LENGTHS = SPANS.map((days) => [days, `${days} days`]);
 
 const isProbable = (segment) => ["up", "down"].includes(segment.kind) && !segment.is_certain;
 
@@ -64,12 +62,9 @@ function segmentName(segment) {
 }
 
 export async function showTimeline() {
-  segmented(byId("spans"), SPANS, page.days, (days) => {
-    page.days = days;
-    guard(showTimeline);
-  });
+  segmented(byId("spans"), LENGTHS, page.days, (days) => choose({ days }));
   const from = new Date((us(page.store.as_of) - page.days * DAY) / 1000).toISOString();
-  const timeline = await get(`${base}/timeline`, { from });
+  const timeline = await getView("/timeline", { from });
   chart(byId("timeline"), (whole) => draw(timeline, whole));
   const { clock } = page;
   const length = (one) => duration(us(one.end) - us(one.start));
