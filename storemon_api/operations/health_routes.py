@@ -14,7 +14,7 @@ from storemon_api.http.services import Services, ServicesDep
 from storemon_api.operations.schemas import Health, Readiness
 from storemon_pipeline.checks.zone_rules import find_zone_rules_warning
 from storemon_pipeline.dagster_graphql import DagsterRefusedError, DagsterUnavailableError
-from storemon_pipeline.database.migrate import is_current
+from storemon_pipeline.database.schema_version import is_current
 from storemon_pipeline.figures.uptime_table import read_uptime_state
 from storemon_pipeline.loads.unread_files import read_unread_files, summary
 from storemon_pipeline.reports.requests import LONG_WAIT, read_longest_wait

@@ -22,7 +22,7 @@ from storemon_pipeline.dagster_graphql import (
     DagsterUnavailableError,
 )
 from storemon_pipeline.database.connections import create_engine, read_clock
-from storemon_pipeline.database.migrate import is_current
+from storemon_pipeline.database.schema_version import is_current
 from storemon_pipeline.figures.uptime_table import newest_poll, read_uptime_state
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.host.home import Home

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import adbc_driver_manager
 import adbc_driver_postgresql
-import adbc_driver_postgresql.dbapi as adbc
-import pyarrow as pa
 
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.database.locks import AdvisoryLock
+
+if TYPE_CHECKING:
+    import adbc_driver_postgresql.dbapi as adbc
+    import pyarrow as pa
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -33,14 +35,14 @@ class BusyError(Exception):
 class Bulk:
     """One open transaction. Parameters are `$1`, `$2`, … in order."""
 
-    _connection: adbc.Connection
+    _connection: "adbc.Connection"
 
     def execute(self, statement: str, parameters: Sequence[object] | None = None) -> None:
         """Execute a statement that returns no rows."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters)
 
-    def fetch(self, query: str, parameters: Sequence[object] | None = None) -> pa.Table:
+    def fetch(self, query: str, parameters: Sequence[object] | None = None) -> "pa.Table":
         """The rows of a query. `numeric` columns come as strings: cast them in the query."""
         with self._connection.cursor() as cursor:
             cursor.execute(query, parameters or None)
@@ -63,13 +65,13 @@ class Bulk:
         yield
         self.execute("SET LOCAL enable_seqscan = DEFAULT")
 
-    def append(self, table: str, rows: pa.Table) -> None:
+    def append(self, table: str, rows: "pa.Table") -> None:
         """Copy rows into a table; column names match."""
         if rows.num_rows:
             with self._connection.cursor() as cursor:
                 cursor.adbc_ingest(table, rows, mode="append")
 
-    def stage(self, name: str, rows: pa.Table) -> None:
+    def stage(self, name: str, rows: "pa.Table") -> None:
         """Copy rows into a temporary table and analyze it.
 
         Without statistics the planner assumes that it is large, and scans the tables it is joined
@@ -92,7 +94,9 @@ def bulk_transaction(
     after waiting for longer than `patience`.
     """
     database = _database(libpq_url(url))
-    with adbc.Connection(database, adbc_driver_manager.AdbcConnection(database)) as connection:
+    with import_driver().Connection(
+        database, adbc_driver_manager.AdbcConnection(database)
+    ) as connection:
         bulk = Bulk(connection)
         if is_writing_polls:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -119,6 +123,16 @@ def _lock(bulk: Bulk, patience: timedelta | None) -> None:
             raise BusyError(patience) from error
         raise
     bulk.execute("SET LOCAL lock_timeout = DEFAULT")
+
+
+def import_driver() -> Any:  # noqa: ANN401 - a module
+    """Import the driver, and with it Arrow and pandas.
+
+    A process that opens no bulk transaction starts sooner without.
+    """
+    import adbc_driver_postgresql.dbapi  # noqa: PLC0415
+
+    return adbc_driver_postgresql.dbapi
 
 
 def load_type_catalogue(url: str) -> None:

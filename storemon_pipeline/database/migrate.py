@@ -1,12 +1,10 @@
-"""Migrating a database to the newest schema, and checking its schema version."""
+"""Migrating a database to the newest schema."""
 
 from importlib.resources import files
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.database.locks import AdvisoryLock
@@ -34,9 +32,3 @@ def migrate(url: str) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
-
-
-def is_current(connection: sa.Connection) -> bool:
-    """Whether the database has the newest schema."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == newest

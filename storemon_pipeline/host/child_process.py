@@ -35,15 +35,17 @@ def start_child(
     cwd: Path,
     death_signal: signal.Signals,
     account: Account | None = None,
+    is_held: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own session, with its output in `log`.
 
     In its own session it does not receive the terminal's Ctrl-C. On Linux the kernel sends it
-    `death_signal` when the calling thread ends, so call this from a thread that lives on.
+    `death_signal` when the calling thread ends, so call this from a thread that lives on. A process
+    that `is_held` waits in `contract.wait_until_released` until its `stdin` is closed.
     """
     return subprocess.Popen(
         [str(part) for part in command],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if is_held else subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=cwd,

@@ -29,7 +29,8 @@ from typing import IO, Any, Final, NoReturn
 import adbc_driver_manager
 import dagster as dg
 
-from storemon_pipeline.database.bulk import load_type_catalogue
+from storemon_pipeline.contract import wait_until_released
+from storemon_pipeline.database.bulk import import_driver, load_type_catalogue
 from storemon_pipeline.definitions import defs
 from storemon_pipeline.launching.run_requests import RESPONSE_SECONDS, SOCKET_VARIABLE, read_all
 
@@ -52,6 +53,8 @@ class _Run:
 def serve(path: Path) -> NoReturn:
     """Listen at `path` until the process is ended; runs that were started continue without it."""
     _import_everything()
+    wait_until_released()
+    _use_databases()
     path.unlink(missing_ok=True)
     runs: dict[int, _Run] = {}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
@@ -72,6 +75,8 @@ def _import_everything() -> None:
     for job in defs.get_repository_def().get_all_jobs():
         _logger.debug("loaded %s", job.name)
 
+    import_driver()
+
     @dg.op
     def nothing() -> None:
         """Do nothing, so that everything around an op is imported."""
@@ -83,7 +88,10 @@ def _import_everything() -> None:
     warm_up.execute_in_process()
     with suppress(SystemExit), redirect_stdout(io.StringIO()):
         _run_dagster(["--version"])
-    # Returns its connections at the end, so that no fork shares one.
+
+
+def _use_databases() -> None:
+    """Import and cache what the first use of each database needs; leave no connection open."""
     with dg.DagsterInstance.get() as instance:
         instance.get_runs(limit=1)
     # When the database cannot be reached now, the first run reports it.

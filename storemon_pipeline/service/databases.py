@@ -1,7 +1,6 @@
 """Creates the databases of a service and migrates them, or says in one line what to do."""
 
 import sqlalchemy as sa
-from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 
 from storemon_pipeline.database.connections import (
@@ -12,7 +11,7 @@ from storemon_pipeline.database.connections import (
     has_schema,
     is_refused,
 )
-from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.database.schema_version import has_newest_schema
 from storemon_pipeline.host.errors import StartError
 
 _BACKENDS = frozenset({"postgresql", "postgres"})
@@ -62,6 +61,12 @@ def _make_dagster_database(url: str) -> str:
 
 def bring_to_newest_schema(url: str) -> None:
     """Run the migrations. Raises StartError when the schema is newer than this version knows."""
+    if has_newest_schema(url):
+        return
+    from alembic.util import CommandError  # noqa: PLC0415 - most starts need no migration
+
+    from storemon_pipeline.database.migrate import migrate  # noqa: PLC0415
+
     try:
         migrate(url)
     except CommandError as error:

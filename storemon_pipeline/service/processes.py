@@ -79,7 +79,7 @@ class ServiceProcess(Protocol):
         """A note for the display once it is ready."""
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process and return at once."""
+        """Start the process and return at once. It may be held (see `start_child`)."""
 
     def why_not_ready(self, launched_at: float) -> str | None:
         """Return None once it is ready, else what is missing; `launched_at` is in epoch seconds."""
@@ -190,6 +190,7 @@ class _PythonProcess:
                 cwd=self._home.dagster,
                 # It has nothing to save: a sudden end loses nothing.
                 death_signal=signal.SIGKILL,
+                is_held=True,
             )
 
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 import psutil
 
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
+from storemon_pipeline.database.connections import dagster_url
 from storemon_pipeline.host.child_process import end_processes
 from storemon_pipeline.host.embedded_postgres import STOP_STEPS, EmbeddedPostgres
 from storemon_pipeline.host.errors import GaveUpError, HomeError, PostgresError
@@ -30,16 +31,10 @@ from storemon_pipeline.service.dagster_home import (
     read_dagster_token,
     renew_dagster_token,
 )
-from storemon_pipeline.service.databases import (
-    bring_to_newest_schema,
-    check_database_url,
-    make_databases,
-)
 from storemon_pipeline.service.preconditions import (
     check_data_folder,
     check_keys,
     check_ports,
-    is_loopback,
 )
 from storemon_pipeline.service.processes import (
     DEFINITIONS_MODULE,
@@ -70,6 +65,9 @@ _REFRESH = "first refresh"
 _MIGRATIONS = "schema"
 
 
+# ruff: noqa: PLC0415 - what the databases need is imported while the first processes start
+
+
 @dataclass(slots=True)
 class _Child:
     """A process of the service: how to start it, and the running process if there is one."""
@@ -87,6 +85,11 @@ class _Child:
     @property
     def is_ready(self) -> bool:
         return self.ready_tick is not None and self.process is not None
+
+    def release(self) -> None:
+        """Let a held process go on; of one that has ended, close the pipe."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 class Supervisor:
@@ -107,7 +110,7 @@ class Supervisor:
         self._home = Home(settings.home)
         self._database: _Child | None = None
         self._children: list[_Child] = []
-        self._was_ready = False
+        self._is_holding = True
 
     def run(self) -> None:
         """Start everything, serve until a signal comes, stop everything.
@@ -128,30 +131,34 @@ class Supervisor:
                 self._stop_everything()
 
     def _serve(self) -> NoReturn:
-        url, dagster_database_url = self._start_database()
-        if not is_loopback(self._settings.host):
-            self._migrate(url)
-            check_keys(self._settings, url)
+        from storemon_pipeline.service.databases import check_database_url, make_databases
+
         prepare_dagster_home(self._home)
         token = renew_dagster_token(self._home)
         write_api_log_config(self._home)
-        code_server, api, *others = (
-            _Child(spec)
-            for spec in service_processes(
-                self._settings,
-                url,
-                dagster_database_url,
-                dagster_token=token,
-                definitions_module=self._definitions_module,
-            )
-        )
-        self._add(code_server)
-        self._add(api)
+        server = None
+        url = self._settings.database_url
+        if url is None:
+            server = EmbeddedPostgres(self._home.path)
+            url = server.url
+        else:
+            check_database_url(url)
+        # Imports take the longest: they go on while the databases are made.
+        expected = dagster_url(url)
+        daemon = self._launch_first(url, expected, token)
+        self._start_database(server)
+        dagster_database_url = make_databases(url)
+        if dagster_database_url != expected:
+            self._end(self._children, [])
+            self._children.clear()
+            daemon = self._launch_first(url, dagster_database_url, token)
         self._migrate(url)
-        self._wait_until(lambda: code_server.is_ready)
-        for child in others:
-            self._add(child)
+        check_keys(self._settings, url)
+        self._wait_until(lambda: self._children[0].is_ready)
+        self._release_all()
         self._wait_until(lambda: all(child.is_ready for child in self._children))
+        # Reports need no daemon, so it starts when its imports delay nothing else.
+        self._add(daemon)
         readiness = self._await_readiness()
         if readiness.lacks_only_data:
             self._refresh_once()
@@ -161,23 +168,32 @@ class Supervisor:
             self._pause(_LOG_INTERVAL_SECONDS)
             self._home.rotate_large_logs()
 
+    def _launch_first(self, url: str, dagster_database_url: str, token: str) -> _Child:
+        """Launch all processes but the daemon, the code server first; return the daemon."""
+        code_server, api, webserver, daemon, run_starter = (
+            _Child(spec)
+            for spec in service_processes(
+                self._settings,
+                url,
+                dagster_database_url,
+                dagster_token=token,
+                definitions_module=self._definitions_module,
+            )
+        )
+        for child in (code_server, webserver, run_starter, api):
+            self._add(child)
+        return daemon
+
     def _end_orphans(self) -> None:
         count = end_orphans(self._home.path)
         if count:
             self._display.line(f"Ended {count} processes left behind by an earlier storemon.")
 
-    def _start_database(self) -> tuple[str, str]:
-        """Return the URLs of storemon's and Dagster's databases.
-
-        The embedded server is started unless another database was given.
-        """
-        if self._settings.database_url is not None:
-            check_database_url(self._settings.database_url)
-            self._display.component("database", ComponentState.STARTING, "given by --database-url")
-            dagster_database_url = make_databases(self._settings.database_url)
+    def _start_database(self, server: EmbeddedPostgres | None) -> None:
+        """Start the embedded server and wait until it is ready; None means another one is used."""
+        if server is None:
             self._display.component("database", ComponentState.READY, "given by --database-url")
-            return self._settings.database_url, dagster_database_url
-        server = EmbeddedPostgres(self._home.path)
+            return
         self._database = _Child(DatabaseProcess(server=server, home=self._home))
         self._launch(self._database)
         # Fail at once when the first start fails: a retry would hide the reason.
@@ -188,9 +204,10 @@ class Supervisor:
             self._stop.raise_if_any()
             self._probe(self._database)
             time.sleep(_TICK_SECONDS / 2)
-        return server.url, make_databases(server.url)
 
     def _migrate(self, url: str) -> None:
+        from storemon_pipeline.service.databases import bring_to_newest_schema
+
         self._display.component(_MIGRATIONS, ComponentState.WORKING, "migrations")
         bring_to_newest_schema(url)
         self._display.component(_MIGRATIONS, ComponentState.DONE, "newest version")
@@ -313,6 +330,12 @@ class Supervisor:
             child.process.wait(timeout=5)
             self._on_death(child, f"no answer for {silent_seconds:.0f} s")
 
+    def _release_all(self) -> None:
+        """Let the processes go on that wait for the databases and the code server."""
+        self._is_holding = False
+        for child in self._children:
+            child.release()
+
     def _add(self, child: _Child) -> None:
         self._children.append(child)
         self._launch(child)
@@ -325,6 +348,8 @@ class Supervisor:
         child.launched_tick = time.monotonic()
         self._display.component(child.spec.name, ComponentState.STARTING)
         child.process = child.spec.launch()
+        if not self._is_holding:
+            child.release()
 
     def _launch_again(self, child: _Child) -> None:
         """Launch again; a failure to start counts as one more death."""
@@ -346,6 +371,7 @@ class Supervisor:
     def _on_death(self, child: _Child, how: str) -> None:
         now = time.monotonic()
         ready_seconds = 0.0 if child.ready_tick is None else now - child.ready_tick
+        child.release()
         child.process = None
         child.ready_tick = None
         delay = child.policy.delay_after_death(now, ready_seconds=ready_seconds)
@@ -396,6 +422,7 @@ class Supervisor:
         for _, process in running:
             process.wait(timeout=5)
         for child in children:
+            child.release()
             child.restart_tick = None
             self._display.component(child.spec.name, ComponentState.STOPPED)
 

@@ -24,7 +24,8 @@ from storemon_pipeline.database.connections import (
     libpq_url,
     sqlalchemy_url,
 )
-from storemon_pipeline.database.migrate import is_current, migrate
+from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.database.schema_version import is_current
 from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.domain.rejections import Reason
 

@@ -23,7 +23,7 @@ from storemon_pipeline.commands.backups import back_up, restore
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.commands.doctor import Verdict, collect, examine_database, examine_machine
 from storemon_pipeline.database.connections import create_engine, ensure_database, sqlalchemy_url
-from storemon_pipeline.database.migrate import is_current
+from storemon_pipeline.database.schema_version import is_current
 from storemon_pipeline.database.tables import report_runs
 from storemon_pipeline.host.errors import ServiceError
 from storemon_pipeline.reports.make_reports import make_waiting_reports
