@@ -15,9 +15,8 @@ from starlette.responses import StreamingResponse
 from storemon_api.http.negotiation import has_entity_tag
 from storemon_api.reports.group_filter import NO_FILTER, GroupFilter
 from storemon_api.reports.report_status import ReportStatus
-from storemon_pipeline.reports.csv_file import report_csv
-from storemon_pipeline.reports.requests import Report, read_csv_chunk
-from storemon_pipeline.reports.rows import read_report_rows
+from storemon_pipeline.reports.requests import Report
+from storemon_pipeline.reports.rows import read_csv_chunk, read_report_csv
 
 CSV_MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
@@ -34,10 +33,10 @@ def csv_response(
 ) -> Response:
     """Return the CSV of a complete report: 304 if `If-None-Match` has it, headers only for HEAD.
 
-    For a group, or a key that is limited to some stores, the CSV is made from the report's rows.
-    A group's stores may change, so that response is not cached forever. Otherwise the stored
-    bytes are streamed. The first chunk is read before the response starts, so that a failure is
-    still a 503; each chunk is read on a connection that is returned at once.
+    For a group, or a key that is limited to some stores, it has their rows. A group's stores may
+    change, so that response is not cached forever. Otherwise the whole CSV is streamed. The first
+    chunk is read before the response starts, so that a failure is still a 503; each chunk is read
+    on a connection that is returned at once.
     """
     visible = group_filter.visible_stores(request, reader)
     content = None if visible is None else _filtered(reader, report, visible)
@@ -79,8 +78,7 @@ def _read_chunk(reader: sa.Engine, report: Report, chunk: int) -> bytes:
 
 def _filtered(reader: sa.Engine, report: Report, store_ids: AbstractSet[str]) -> bytes:
     with reader.connect() as connection:
-        rows = read_report_rows(connection, _result_id(report), store_ids)
-    return report_csv(rows.store_ids, rows.figures)
+        return read_report_csv(connection, _result_id(report), store_ids)
 
 
 def _result_id(report: Report) -> int:

@@ -20,8 +20,7 @@ from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.reports.diffs import (
     LoadBetween,
     StoreDifference,
-    count_differences,
-    read_differences,
+    compare_results,
     read_loads_between,
 )
 
@@ -63,8 +62,7 @@ def get_report_diff(
         raise ValueError(f"a complete report has a result: {report_id}, {against}")
     with services.reader.connect() as connection:
         results = (other.result_id, report.result_id)
-        counts = count_differences(connection, results=results, stores=visible)
-        stores = read_differences(
+        differences = compare_results(
             connection, results=results, behind=after, limit=limit, stores=visible
         )
         inputs = read_loads_between(
@@ -74,6 +72,7 @@ def get_report_diff(
             limit=_MAX_INPUTS,
             stores=visible,
         )
+    counts, stores = differences.counts, differences.stores
     diff = DiffResponse(
         report_id=report.report_id,
         revision=report.revision,

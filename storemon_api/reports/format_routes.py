@@ -5,8 +5,6 @@ from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from fastapi import Path, Request, Response
 
 from storemon_api.http.negotiation import has_entity_tag, preferred
@@ -22,8 +20,6 @@ from storemon_api.reports.csv_response import CACHE_FOR_EVER, csv_response, file
 from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.group_filter import NO_FILTER, GroupFilter, GroupFilterDep
 from storemon_api.reports.report_routes import complete_report
-from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.reports.columns import read_report_table
 from storemon_pipeline.reports.formats import (
     MEDIA_TYPES,
     ReportFormat,
@@ -31,6 +27,7 @@ from storemon_pipeline.reports.formats import (
     extended,
 )
 from storemon_pipeline.reports.requests import Report
+from storemon_pipeline.reports.rows import read_report_table
 
 router = Router(tag="reports")
 
@@ -117,10 +114,8 @@ def _format_response(
     }
     if has_entity_tag(request.headers.get("If-None-Match"), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    with bulk_transaction(services.settings.database_url.get_secret_value()) as bulk:
-        rows = read_report_table(bulk, report.result_id)
-    if visible is not None:
-        rows = rows.filter(pc.is_in(rows["store_id"], pa.array(sorted(visible), pa.string())))
+    with services.reader.connect() as connection:
+        rows = read_report_table(connection, report.result_id, visible)
     content = encode_report(
         extended(rows),
         report_format,

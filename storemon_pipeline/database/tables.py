@@ -308,7 +308,7 @@ stale_weeks: Final = sa.Table(
 )
 
 
-def _figure_columns(*, has_ranges: bool) -> "list[sa.Column[object]]":
+def _figure_columns() -> "list[sa.Column[object]]":
     """The columns of one store's figures: rounded as in the report, then exact."""
     rounded: list[sa.Column[object]] = [
         sa.Column(name, sa.Numeric(12, 4), nullable=False) for name in ROUNDED_COLUMNS
@@ -316,20 +316,19 @@ def _figure_columns(*, has_ranges: bool) -> "list[sa.Column[object]]":
     exact: list[sa.Column[object]] = [
         sa.Column(amount.column(window), sa.BigInteger, nullable=amount.is_optional)
         for amount in AMOUNTS
-        if has_ranges or not amount.is_optional
         for window in Window
     ]
     doubt: list[sa.Column[object]] = [
         sa.Column(DOUBT_COLUMN, sa.SmallInteger, comment="reasons to doubt the range; 0: none")
     ]
-    return rounded + exact + (doubt if has_ranges else [])
+    return rounded + exact + doubt
 
 
 store_uptime: Final = sa.Table(
     "store_uptime",
     metadata,
     _key(),
-    *_figure_columns(has_ranges=True),
+    *_figure_columns(),
     comment="Current figures of every store with a poll in the last 192 hours.",
 )
 
@@ -459,22 +458,25 @@ report_results: Final = sa.Table(
     comment="Computed results; waiting requests with equal as_of and policy share one.",
 )
 
+report_columns: Final = sa.Table(
+    "report_columns",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("stores", sa.Integer, nullable=False),
+    sa.Column("first_store_id", sa.Text(collation="C"), nullable=False),
+    sa.Column("last_store_id", sa.Text(collation="C"), nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False, comment="Parquet file, compressed"),
+    comment="Rows of each result in columns, in parts of some stores each; never changed.",
+)
+
 report_csv: Final = sa.Table(
     "report_csv",
     metadata,
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
-    comment="CSV file of each result, in chunks of bytes.",
-)
-
-uptime_report: Final = sa.Table(
-    "uptime_report",
-    metadata,
-    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    _key(),
-    *_figure_columns(has_ranges=False),
-    comment="Rows of each result; never changed.",
+    comment="CSV of older results, where it does not follow from their columns.",
 )
 
 staged_uptime: Final = sa.Table(
@@ -482,7 +484,7 @@ staged_uptime: Final = sa.Table(
     metadata,
     sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
     _key(),
-    *_figure_columns(has_ranges=True),
+    *_figure_columns(),
     prefixes=["UNLOGGED"],
     comment="Rows for store_uptime while their shards are computed.",
 )
@@ -503,7 +505,7 @@ result_shards: Final = sa.Table(
     sa.Column("data_version", sa.Text, comment="version of the input data; NULL: not computed yet"),
     sa.Column("stores", sa.Integer),
     sa.Column("silent_stores", sa.Integer),
-    sa.Column("csv_chunks", sa.Integer),
+    sa.Column("parts", sa.Integer),
     sa.Column("status_model_id", sa.Integer, comment="NULL: made without likely ranges"),
     comment="Shards of results that are being computed.",
 )

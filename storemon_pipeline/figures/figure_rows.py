@@ -1,4 +1,6 @@
-"""Figures as rows of the tables `store_uptime` and `uptime_report`."""
+"""Figures as columns: in microseconds, and rounded as in the report."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -28,33 +30,39 @@ def decimals(ten_thousandths: IntArray) -> pa.Array:
     return pa.Array.from_buffers(FIGURE_TYPE, len(whole), [None, pa.py_buffer(low_high.tobytes())])
 
 
-def report_figures(figures: Figures) -> dict[str, pa.Array]:
-    """The rounded figures by column name, in the report's order."""
+def exact_figures(figures: Figures) -> dict[str, pa.Array]:
+    """The amounts in microseconds by column name; unknown ones are null."""
     return {
-        amount.rounded_column(window): decimals(
-            round_half_even(getattr(figures, amount.field)[:, column], UNIT_US[WINDOW_UNIT[window]])
+        amount.column(window): _whole_numbers(
+            getattr(figures, amount.field)[:, column], is_optional=amount.is_optional
         )
-        for amount in ROUNDED
+        for amount in AMOUNTS
         for column, window in enumerate(Window)
     }
-
-
-def figure_rows(store_keys: IntArray, figures: Figures) -> pa.Table:
-    """One row per store of `figures`; `store_keys` gives the key of every position."""
-    return pa.table(
-        {"store_key": store_keys[figures.store].astype(np.int32)}
-        | report_figures(figures)
-        | {
-            amount.column(window): _whole_numbers(
-                getattr(figures, amount.field)[:, column], is_optional=amount.is_optional
-            )
-            for amount in AMOUNTS
-            for column, window in enumerate(Window)
-        }
-        | {DOUBT_COLUMN: pa.array(figures.doubt.astype(np.int16))}
-    )
 
 
 def _whole_numbers(values: IntArray, *, is_optional: bool) -> pa.Array:
     whole = np.ascontiguousarray(values)
     return pa.array(whole, mask=whole == UNKNOWN) if is_optional else pa.array(whole)
+
+
+def rounded_figures(exact: Mapping[str, pa.Array | pa.ChunkedArray]) -> dict[str, pa.Array]:
+    """The rounded figures by column name, in the report's order, from those in microseconds."""
+    return {
+        amount.rounded_column(window): decimals(
+            round_half_even(exact[amount.column(window)].to_numpy(), UNIT_US[WINDOW_UNIT[window]])
+        )
+        for amount in ROUNDED
+        for window in Window
+    }
+
+
+def figure_rows(store_keys: IntArray, figures: Figures) -> pa.Table:
+    """One row per store of `figures`; `store_keys` gives the key of every position."""
+    exact = exact_figures(figures)
+    return pa.table(
+        {"store_key": store_keys[figures.store].astype(np.int32)}
+        | rounded_figures(exact)
+        | exact
+        | {DOUBT_COLUMN: pa.array(figures.doubt.astype(np.int16))}
+    )

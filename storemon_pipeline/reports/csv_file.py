@@ -23,22 +23,17 @@ _WHOLE: Final = 1_000
 """More than any figure: a week has 168 hours."""
 
 
-def report_csv(store_ids: pa.Array, figures: dict[str, pa.Array]) -> bytes:
-    """The bytes of a CSV: the header, then one line per store, each with a line feed at its end.
-
-    `store_ids` (strings) and the `figures` (decimals with four places, in the header's order)
-    have shape `(n,)`, in the report's order.
-    """
-    return header_line() + report_lines(store_ids, figures)
-
-
 def header_line() -> bytes:
     """The first line, with its line feed."""
     return f"{HEADER}\n".encode()
 
 
 def report_lines(store_ids: pa.Array, figures: dict[str, pa.Array]) -> bytes:
-    """As `report_csv`, without the header: the lines of some of the stores."""
+    """One line per store, each with a line feed at its end.
+
+    `store_ids` (strings) and the `figures` (decimals with four places, in the header's order)
+    have shape `(n,)`, in the report's order.
+    """
     if len(store_ids) == 0:
         return b""
     safe = spreadsheet_safe(store_ids)

@@ -1,19 +1,23 @@
 """The differences between two results for one instant, and the loads in between."""
 
+from bisect import bisect_right
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from storemon_pipeline.database.tables import uptime_report
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import LOOKBACK_US
 from storemon_pipeline.loads.snapshot_rows import from_own_rows, load_columns
-from storemon_pipeline.stores.store_keys import ALL_STORES_SQL
+from storemon_pipeline.reports.columns import STORE_ID, decode_figures, no_rows
+from storemon_pipeline.reports.rows import only, read_first_ids, read_part
 
 Figures = dict[str, Decimal]
 
@@ -50,84 +54,97 @@ class LoadBetween:
     undoes_load_id: int | None
 
 
-def _differences(stores: AbstractSet[str] | None) -> str:
-    """The stores whose rows differ, as a common table expression."""
-    columns = ", ".join(
-        f"b.{name} AS before_{name}, a.{name} AS after_{name}" for name in ROUNDED_COLUMNS
-    )
-    is_seen = "" if stores is None else " AND s.store_id = ANY (:stores)"
-    both = [", ".join(f"{side}.{name}" for name in ROUNDED_COLUMNS) for side in "ba"]
-    return f"""
-        WITH differences AS (
-            SELECT s.store_id, b.store_key IS NOT NULL AS is_before,
-                   a.store_key IS NOT NULL AS is_after, {columns}
-            FROM (SELECT * FROM {uptime_report.name} WHERE result_id = :before) b
-            FULL JOIN (SELECT * FROM {uptime_report.name} WHERE result_id = :after) a
-                   USING (store_key)
-            JOIN ({ALL_STORES_SQL}) s USING (store_key)
-            WHERE ({both[0]}) IS DISTINCT FROM ({both[1]}){is_seen}
-        )
-    """  # noqa: S608  (names of columns are constants)
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How many stores differ between two results, and a page of them in the report's order."""
+
+    counts: DifferenceCounts
+    stores: list[StoreDifference]
 
 
-def count_differences(
-    connection: sa.Connection, *, results: tuple[int, int], stores: AbstractSet[str] | None = None
-) -> DifferenceCounts:
-    """How many stores differ between two results, of `stores` or of all."""
-    row = connection.execute(
-        sa.text(
-            f"""
-            {_differences(stores)}
-            SELECT count(*) FILTER (WHERE is_before AND is_after),
-                   count(*) FILTER (WHERE NOT is_before), count(*) FILTER (WHERE NOT is_after)
-            FROM differences
-            """  # noqa: S608  (as above)
-        ),
-        {
-            "before": results[0],
-            "after": results[1],
-            "stores": None if stores is None else sorted(stores),
-        },
-    ).one()
-    return DifferenceCounts(*row)
-
-
-def read_differences(
+def compare_results(
     connection: sa.Connection,
     *,
     results: tuple[int, int],
     behind: str,
     limit: int,
     stores: AbstractSet[str] | None = None,
-) -> list[StoreDifference]:
-    """The stores that differ, in the report's order, after the id `behind`."""
-    rows = connection.execute(
-        sa.text(
-            f"""
-            {_differences(stores)}
-            SELECT * FROM differences WHERE store_id > :behind ORDER BY store_id LIMIT :limit
-            """  # noqa: S608  (as above)
-        ),
-        {
-            "before": results[0],
-            "after": results[1],
-            "behind": behind,
-            "limit": limit,
-            "stores": None if stores is None else sorted(stores),
-        },
-    ).mappings()
+) -> Differences:
+    """The differences of all stores or of `stores`; the page begins after the id `behind`."""
+    before, after = (_Reader(connection, result_id) for result_id in results)
+    counts = np.zeros(3, np.int64)
+    page: list[StoreDifference] = []
+    # In ranges of ids, so that no more than a part of each result is in memory.
+    starts = sorted({"", *before.first_ids, *after.first_ids})
+    for first, end in zip(starts, [*starts[1:], None], strict=True):
+        if stores is not None and not any(_is_within(store, first, end) for store in stores):
+            continue
+        one, other = (only(reader.rows(first, end), stores) for reader in (before, after))
+        differing = _compare(one, other)
+        counts += [len(ids) for ids in differing]
+        ids = pa.concat_arrays(differing)
+        ids = ids.filter(pc.greater(ids, behind))
+        page += _store_differences(ids.take(pc.sort_indices(ids))[: limit - len(page)], one, other)
+    return Differences(DifferenceCounts(*counts.tolist()), page)
+
+
+def _is_within(store_id: str, first: str, end: str | None) -> bool:
+    return first <= store_id and (end is None or store_id < end)
+
+
+class _Reader:
+    """Reads the rounded figures of a result by ranges of ids, and keeps the last part."""
+
+    def __init__(self, connection: sa.Connection, result_id: int) -> None:
+        self._connection = connection
+        self._result_id = result_id
+        self.first_ids = read_first_ids(connection, result_id)
+        self._part = -1
+        self._rows = no_rows()
+
+    def rows(self, first: str, end: str | None) -> pa.Table:
+        """The rows of the stores with ids in `[first, end)`, which are all in one part."""
+        part = bisect_right(self.first_ids, first) - 1
+        if part != self._part:
+            self._rows = (
+                no_rows()
+                if part < 0
+                else decode_figures(read_part(self._connection, self._result_id, part))
+            )
+            self._part = part
+        is_within = pc.greater_equal(self._rows[STORE_ID], first)
+        if end is not None:
+            is_within = pc.and_(is_within, pc.less(self._rows[STORE_ID], end))
+        return self._rows.filter(is_within)
+
+
+def _compare(before: pa.Table, after: pa.Table) -> list[pa.Array]:
+    """The ids of the stores that have changed, appeared and vanished."""
+    one, other = (rows[STORE_ID].combine_chunks() for rows in (before, after))
+    place = pc.index_in(one, value_set=other)
+    both, same_store = before.filter(pc.is_valid(place)), after.take(pc.drop_null(place))
+    is_changed = np.zeros(both.num_rows, np.bool_)
+    for name in ROUNDED_COLUMNS:
+        is_changed |= pc.not_equal(both[name], same_store[name]).to_numpy()
     return [
-        StoreDifference(
-            row["store_id"],
-            _figures(row, "before") if row["is_before"] else None,
-            _figures(row, "after") if row["is_after"] else None,
-        )
-        for row in rows
+        both[STORE_ID].combine_chunks().filter(pa.array(is_changed)),
+        other.filter(pc.invert(pc.is_in(other, one))),
+        one.filter(pc.is_null(place)),
     ]
 
 
-def _figures(row: sa.RowMapping, side: str) -> Figures:
-    return {name: row[f"{side}_{name}"] for name in ROUNDED_COLUMNS}
+def _store_differences(
+    store_ids: pa.Array, before: pa.Table, after: pa.Table
+) -> list[StoreDifference]:
+    one, other = (
+        _by_store(rows.filter(pc.is_in(rows[STORE_ID], store_ids))) for rows in (before, after)
+    )
+    return [StoreDifference(name, one.get(name), other.get(name)) for name in store_ids.to_pylist()]
+
+
+def _by_store(rows: pa.Table) -> dict[str, Figures]:
+    figures = rows.select(ROUNDED_COLUMNS).to_pylist()
+    return dict(zip(rows[STORE_ID].to_pylist(), figures, strict=True))
 
 
 _SNAPSHOT_LOADS: Final = "\n".join(

@@ -9,10 +9,8 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, compute_uptime
-from storemon_pipeline.figures.figure_rows import report_figures
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.reports.ask_for_report import ask_for_report
-from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.reports.report_runs import record_reading
 from storemon_pipeline.reports.results import (
     Result,
@@ -32,7 +30,7 @@ NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
 class ReportMade:
     """One result of a run, and how many reports share it.
 
-    `faults` counts contradictions between its rows, its CSV and its counts.
+    `faults` counts contradictions between its rows and its counts.
     """
 
     result: Result
@@ -118,15 +116,12 @@ def write_result(
     """Compute the figures of all stores, and write them as a result."""
     stores = read_stores(bulk)
     writer = ResultWriter(bulk)
-    lines = header_line()
     rows = 0
     for chunk, figures in compute_uptime(
         bulk, stores, as_of=as_of, policy=policy, model=None, stores_per_chunk=stores_per_chunk
     ):
-        lines += report_lines(chunk.store_ids.take(figures.store), report_figures(figures))
-        writer.add(chunk, figures, lines)
+        writer.add(chunk, figures)
         rows += len(figures.store)
-        lines = b""
     return writer.finish(
         as_of=as_of, policy=policy, run_id=run_id, silent_stores=len(stores) - rows
     )

@@ -13,7 +13,6 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import compute_uptime
 from storemon_pipeline.figures.data_version import read_input_version
-from storemon_pipeline.figures.figure_rows import report_figures
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import (
     UptimeState,
@@ -22,7 +21,6 @@ from storemon_pipeline.figures.uptime_table import (
     read_newest_poll,
     write_uptime_state,
 )
-from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.reports.make_reports import (
     NO_POLLS,
     ReportMade,
@@ -33,9 +31,8 @@ from storemon_pipeline.reports.make_reports import (
 )
 from storemon_pipeline.reports.report_runs import record_reading
 from storemon_pipeline.reports.results import (
-    CsvWriter,
+    PartWriter,
     Result,
-    append_rows,
     complete_reports,
     count_result_faults,
     fail_reports,
@@ -51,11 +48,12 @@ from storemon_pipeline.reports.shards import (
     delete_plan,
     discard_orphans,
     discard_result,
-    join_csv,
+    join_parts,
     move_staged_uptime,
     plan_shards,
     read_shards,
     record_shard,
+    stage_uptime,
     take_planned_reports,
 )
 from storemon_pipeline.stores.store_index import read_shard_starts, read_stores, read_stores_from
@@ -133,26 +131,24 @@ def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
         # Rows are committed together with their version, so without a version there are no rows.
         clear_shard(bulk, shard)
     stores = read_stores_from(bulk, shard.first_store_id, shard.before_store_id)
-    writer = CsvWriter(bulk, shard.result_id, first_chunk=shard.first_chunk)
-    if shard.is_report and shard.shard == 0:
-        writer.write(header_line())
+    writer = PartWriter(bulk, shard.result_id, first_part=shard.first_part)
     rows = 0
     plan = shard.plan
     model = None if shard.is_report else read_status_model(bulk)
     for chunk, figures in compute_uptime(
         bulk, stores, as_of=plan.as_of, policy=plan.policy, model=model
     ):
-        append_rows(bulk, shard.table, shard.result_id, chunk, figures)
         if shard.is_report:
-            ids = chunk.store_ids.take(figures.store)
-            writer.write(report_lines(ids, report_figures(figures)))
+            writer.write(chunk, figures)
+        else:
+            stage_uptime(bulk, shard.result_id, chunk, figures)
         rows += len(figures.store)
     return record_shard(
         bulk,
         shard,
         stores=rows,
         silent_stores=len(stores) - rows,
-        csv_chunks=writer.finish().chunks,
+        parts=writer.parts,
     )
 
 
@@ -205,7 +201,7 @@ def _finish_result(bulk: Bulk, shards: list[Shard], *, run_id: str) -> Result:
         run_id=run_id,
         stores=sum(shard.stores for shard in shards),
         silent_stores=sum(shard.silent_stores for shard in shards),
-        csv=join_csv(bulk, shards),
+        csv=join_parts(bulk, shards),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storemon_pipeline.database.tables import report_csv, report_results, reports
+from storemon_pipeline.database.tables import report_results, reports
 from storemon_pipeline.domain.windows import Policy
 
 LONG_WAIT: Final = timedelta(minutes=1)
@@ -143,19 +143,6 @@ def _as_report(row: sa.RowMapping) -> Report:
     values["state"] = ReportState(values["state"])
     values["policy"] = Policy(values["policy"])
     return Report(**values)
-
-
-def read_csv_chunk(connection: sa.Connection, result_id: int, chunk: int) -> bytes:
-    """One chunk of a result's CSV, from 0 to `csv_chunks - 1`.
-
-    Raises sqlalchemy.exc.NoResultFound when there is none.
-    """
-    content = connection.execute(
-        sa.select(report_csv.c.content).where(
-            report_csv.c.result_id == result_id, report_csv.c.chunk == chunk
-        )
-    ).scalar_one()
-    return bytes(content)
 
 
 def read_longest_wait(connection: sa.Connection) -> timedelta | None:

@@ -11,14 +11,16 @@ import pyarrow as pa
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.database.tables import metadata
+from storemon_pipeline.domain.amounts import EXACT_COLUMNS
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.figures.figure_rows import figure_rows
+from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures
+from storemon_pipeline.reports.columns import STORE_ID, encode_rows, no_rows
+from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.figures import Figures
 
-CHUNK_BYTES: Final = 256 * 1024
-"""A download holds one chunk in memory at a time."""
+STORES_PER_PART: Final = 20_000
+"""Reading some stores or a chunk of the CSV takes a whole part: 0.8 MB, 1.3 MB of CSV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,98 +67,102 @@ class ResultWriter:
         """Begin a result with the next id."""
         self._bulk = bulk
         self.result_id = next_result_id(bulk)
-        self._csv = CsvWriter(bulk, self.result_id)
-        self._rows = 0
+        self._parts = PartWriter(bulk, self.result_id)
+        self._csv = CsvDigest()
 
-    def add(self, stores: StoreIndex, figures: Figures, lines: bytes) -> None:
-        """Write the rows and CSV lines of some stores."""
-        append_rows(self._bulk, "uptime_report", self.result_id, stores, figures)
-        self._csv.write(lines)
-        self._rows += len(figures.store)
+    def add(self, stores: StoreIndex, figures: Figures) -> None:
+        """Write the rows of some stores."""
+        self._csv.add(self._parts.write(stores, figures))
 
     def finish(self, *, as_of: datetime, policy: Policy, run_id: str, silent_stores: int) -> Result:
         """Write the row of the result."""
+        self._parts.finish()
         return record_result(
             self._bulk,
             result_id=self.result_id,
             as_of=as_of,
             policy=policy,
             run_id=run_id,
-            stores=self._rows,
+            stores=self._parts.stores,
             silent_stores=silent_stores,
-            csv=self._csv.finish(),
+            csv=self._csv.finish(chunks=self._parts.parts),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CsvSize:
-    """The size of a written CSV, and its digest."""
+    """The size of a CSV, its digest, and the number of chunks that it is read in."""
 
     bytes: int
     chunks: int
     sha256: str
 
 
-class CsvWriter:
-    """Writes the CSV of a result in chunks."""
+class CsvDigest:
+    """Adds up the size and the digest of a result's CSV, which is not stored."""
 
-    def __init__(self, bulk: Bulk, result_id: int, *, first_chunk: int = 0) -> None:
-        """Begin with this chunk number."""
+    def __init__(self) -> None:
+        """Begin with the header."""
+        self._digest = hashlib.sha256(header_line())
+        self._bytes = len(header_line())
+
+    def add(self, lines: bytes) -> None:
+        """Count the lines of some stores."""
+        self._digest.update(lines)
+        self._bytes += len(lines)
+
+    def finish(self, *, chunks: int) -> CsvSize:
+        """The size of everything that was added."""
+        return CsvSize(self._bytes, chunks, self._digest.hexdigest())
+
+
+class PartWriter:
+    """Writes the rows of a result, in parts of some stores each."""
+
+    def __init__(self, bulk: Bulk, result_id: int, *, first_part: int = 0) -> None:
+        """Begin with this part number."""
         self._bulk = bulk
         self._result_id = result_id
-        self._first_chunk = first_chunk
-        self._chunks = 0
-        self._bytes = 0
-        self._rest = b""
-        self._digest = hashlib.sha256()
+        self._first_part = first_part
+        self.parts = 0
+        self.stores = 0
 
-    def write(self, text: bytes) -> None:
-        """Write the full chunks; keep the rest for the next call."""
-        self._digest.update(text)
-        self._bytes += len(text)
-        text = self._rest + text
-        whole = len(text) - len(text) % CHUNK_BYTES
-        self._append(text[:whole])
-        self._rest = text[whole:]
+    def write(self, stores: StoreIndex, figures: Figures) -> bytes:
+        """Write the figures of some stores; return their lines of the CSV."""
+        exact = exact_figures(figures)
+        store_ids = stores.store_ids.take(pa.array(figures.store))
+        rows = pa.table({STORE_ID: store_ids} | {name: exact[name] for name in EXACT_COLUMNS})
+        for first in range(0, rows.num_rows, STORES_PER_PART):
+            self._append(rows[first : first + STORES_PER_PART])
+        return report_lines(store_ids, rounded_figures(exact))
 
-    def finish(self) -> CsvSize:
-        """Write the last chunk."""
-        self._append(self._rest)
-        self._rest = b""
-        return CsvSize(self._bytes, self._chunks, self._digest.hexdigest())
+    def finish(self) -> None:
+        """Write an empty part if there are no rows, so that every result has one."""
+        if self.parts == 0:
+            self._append(no_rows())
 
-    def _append(self, text: bytes) -> None:
-        chunks = [text[start : start + CHUNK_BYTES] for start in range(0, len(text), CHUNK_BYTES)]
-        first = self._first_chunk + self._chunks
+    def _append(self, rows: pa.Table) -> None:
+        ids = rows[STORE_ID]
         self._bulk.append(
-            "report_csv",
+            "report_columns",
             pa.table(
                 {
-                    "result_id": np.full(len(chunks), self._result_id, np.int64),
-                    "chunk": np.arange(first, first + len(chunks), dtype=np.int32),
-                    "content": pa.array(chunks, pa.binary()),
+                    "result_id": np.array([self._result_id]),
+                    "part": np.array([self._first_part + self.parts], np.int32),
+                    "stores": np.array([rows.num_rows], np.int32),
+                    "first_store_id": ids[:1] if len(ids) else [""],
+                    "last_store_id": ids[-1:] if len(ids) else [""],
+                    "content": pa.array([encode_rows(rows)], pa.binary()),
                 }
             ),
         )
-        self._chunks += len(chunks)
+        self.parts += 1
+        self.stores += rows.num_rows
 
 
 def next_result_id(bulk: Bulk) -> int:
     """A new result id."""
     return int(bulk.scalar("SELECT nextval(pg_get_serial_sequence('report_results', 'result_id'))"))
-
-
-def append_rows(
-    bulk: Bulk, table: str, result_id: int, stores: StoreIndex, figures: Figures
-) -> None:
-    """Write the figures of stores as rows of the result, into this table."""
-    rows = figure_rows(stores.store_keys, figures)
-    known = metadata.tables[table].columns.keys()
-    rows = rows.select([name for name in rows.column_names if name in known])
-    bulk.append(
-        table,
-        rows.append_column("result_id", pa.array(np.full(len(figures.store), result_id, np.int64))),
-    )
 
 
 def record_result(
@@ -170,7 +176,7 @@ def record_result(
     silent_stores: int,
     csv: CsvSize,
 ) -> Result:
-    """Write the row of a result whose rows and CSV are written."""
+    """Write the row of a result whose rows are written."""
     bulk.execute(
         """
         INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
@@ -225,19 +231,20 @@ def _stage_ids(bulk: Bulk, report_ids: Sequence[str]) -> None:
 
 
 def count_result_faults(bulk: Bulk, result_id: int) -> int:
-    """How many counts of a result differ from its rows, its CSV or the known stores.
+    """How many counts of a result differ from its rows or the known stores.
 
     To be called in the transaction that made the result: stores that come later are not in it.
     """
     return int(
         bulk.scalar(
             """
-            SELECT (r.stores <> (SELECT count(*) FROM uptime_report u
-                                 WHERE u.result_id = r.result_id))::int
-                 + (r.csv_bytes <> (SELECT coalesce(sum(length(content)), 0) FROM report_csv c
-                                    WHERE c.result_id = r.result_id))::int
+            SELECT (r.stores <> c.stores)::int + (r.csv_chunks <> c.parts)::int
                  + (r.stores + r.silent_stores <> (SELECT count(*) FROM stores))::int
-            FROM report_results r WHERE r.result_id = $1
+            FROM report_results r CROSS JOIN LATERAL (
+                SELECT coalesce(sum(stores), 0) AS stores, count(*) AS parts
+                FROM report_columns c WHERE c.result_id = r.result_id
+            ) c
+            WHERE r.result_id = $1
             """,
             (result_id,),
         )

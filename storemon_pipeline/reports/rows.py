@@ -1,49 +1,124 @@
-"""The rows of a complete report, for some of its stores."""
+"""The rows of complete reports, of all stores or of some, and the CSV made from them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
-from storemon_pipeline.database.tables import stores, uptime_report
+from storemon_pipeline.database.tables import report_columns, report_csv, stores
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
-from storemon_pipeline.figures.figure_rows import FIGURE_TYPE
-from storemon_pipeline.stores.store_keys import all_stores, keys_of
+from storemon_pipeline.reports.columns import (
+    STORE_ID,
+    decode_figures,
+    decode_rows,
+    decode_store_ids,
+    no_rows,
+)
+from storemon_pipeline.reports.csv_file import header_line, report_lines
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRows:
-    """Ids and the rounded figures by column, shape `(n,)`, in the report's order."""
+def read_report_table(
+    connection: sa.Connection, result_id: int, store_ids: AbstractSet[str] | None = None
+) -> pa.Table:
+    """The rows in the report's order: store_id, rounded figures (decimals), microseconds.
 
-    store_ids: pa.Array
-    figures: dict[str, pa.Array]
+    With `store_ids` only of those of these stores that the result has.
+    """
+    parts = (
+        only(decode_rows(part), store_ids) for part in read_parts(connection, result_id, store_ids)
+    )
+    return pa.concat_tables([no_rows(), *parts], promote_options="default").combine_chunks()
 
 
-def read_report_rows(
+def read_parts(
+    connection: sa.Connection, result_id: int, store_ids: AbstractSet[str] | None = None
+) -> Iterator[bytes]:
+    """The parts of a result in order, each a file of columns.
+
+    With `store_ids` only the parts that may have one of them.
+    """
+    part = report_columns.c
+    query = sa.select(part.part).where(part.result_id == result_id).order_by(part.part)
+    if store_ids is not None:
+        ids = sa.func.unnest(sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text)))
+        known = sa.select(ids.label("store_id")).subquery()
+        query = query.where(
+            sa.exists().where(
+                known.c.store_id >= part.first_store_id, known.c.store_id <= part.last_store_id
+            )
+        )
+    for number in connection.scalars(query).all():
+        yield read_part(connection, result_id, number)
+
+
+def read_first_ids(connection: sa.Connection, result_id: int) -> list[str]:
+    """The first store id of each part of a result, ascending."""
+    part = report_columns.c
+    return list(
+        connection.scalars(
+            sa.select(part.first_store_id).where(part.result_id == result_id).order_by(part.part)
+        )
+    )
+
+
+def read_part(connection: sa.Connection, result_id: int, number: int) -> bytes:
+    """One part of a result. Raises sqlalchemy.exc.NoResultFound when there is none."""
+    return bytes(
+        connection.execute(
+            sa.select(report_columns.c.content).where(
+                report_columns.c.result_id == result_id, report_columns.c.part == number
+            )
+        ).scalar_one()
+    )
+
+
+def only(rows: pa.Table, store_ids: AbstractSet[str] | None) -> pa.Table:
+    """The rows of these stores; None means all."""
+    if store_ids is None:
+        return rows
+    return rows.filter(pc.is_in(rows[STORE_ID], pa.array(sorted(store_ids), pa.string())))
+
+
+def read_csv_chunk(connection: sa.Connection, result_id: int, chunk: int) -> bytes:
+    """One chunk of a result's CSV, from 0 to `csv_chunks - 1`.
+
+    Raises sqlalchemy.exc.NoResultFound when there is none.
+    """
+    stored = connection.execute(
+        sa.select(report_csv.c.content).where(
+            report_csv.c.result_id == result_id, report_csv.c.chunk == chunk
+        )
+    ).scalar_one_or_none()
+    if stored is not None:
+        return bytes(stored)
+    lines = part_lines(read_part(connection, result_id, chunk))
+    return header_line() + lines if chunk == 0 else lines
+
+
+def read_report_csv(
     connection: sa.Connection, result_id: int, store_ids: AbstractSet[str]
-) -> ReportRows:
-    """The rows of those of these stores that the result has."""
-    rows = connection.execute(
-        sa.select(all_stores.c.store_id, *(uptime_report.c[name] for name in ROUNDED_COLUMNS))
-        .select_from(
-            uptime_report.join(all_stores, all_stores.c.store_key == uptime_report.c.store_key)
-        )
-        .where(
-            uptime_report.c.result_id == result_id,
-            uptime_report.c.store_key.in_(keys_of(store_ids)),
-        )
-        .order_by(all_stores.c.store_id)
-    ).all()
-    columns = list(zip(*rows, strict=True)) or [()] * (1 + len(ROUNDED_COLUMNS))
-    ids, *figures = columns
-    return ReportRows(
-        pa.array(ids, pa.string()),
-        {
-            name: pa.array(values, FIGURE_TYPE)
-            for name, values in zip(ROUNDED_COLUMNS, figures, strict=True)
-        },
+) -> bytes:
+    """The CSV with the rows of those of these stores that the result has."""
+    parts = read_parts(connection, result_id, store_ids)
+    lines = [table_lines(only(decode_figures(part), store_ids)) for part in parts]
+    return b"".join([header_line(), *lines])
+
+
+def part_lines(content: bytes) -> bytes:
+    """The lines of the CSV about the stores of a part."""
+    return table_lines(decode_figures(content))
+
+
+def table_lines(rows: pa.Table) -> bytes:
+    """The lines of the CSV about these rows."""
+    rows = rows.combine_chunks()
+    if rows.num_rows == 0:
+        return b""
+    return report_lines(
+        rows[STORE_ID].chunk(0), {name: rows[name].chunk(0) for name in ROUNDED_COLUMNS}
     )
 
 
@@ -51,22 +126,26 @@ def count_stores(
     connection: sa.Connection, result_ids: Collection[int], store_ids: AbstractSet[str]
 ) -> dict[int, tuple[int, int]]:
     """How many of these stores have a row in each result, and how many known ones have none."""
-    known = (
-        sa.select(stores.c.store_key)
-        .where(stores.c.store_key.in_(keys_of(store_ids)))
-        .cte("known_stores")
-    )
-    known_count = connection.scalar(sa.select(sa.func.count()).select_from(known)) or 0
-    is_known = uptime_report.c.store_key.in_(sa.select(known.c.store_key))
-    with_row = connection.execute(
-        sa.select(uptime_report.c.result_id, sa.func.count(), sa.func.count().filter(is_known))
-        .where(
-            uptime_report.c.result_id.in_(result_ids),
-            uptime_report.c.store_key.in_(keys_of(store_ids)),
-        )
-        .group_by(uptime_report.c.result_id)
+    ids = sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text))
+    known = connection.scalars(
+        sa.select(stores.c.store_id).where(stores.c.store_id == sa.any_(ids))
     ).all()
-    counts = dict.fromkeys(result_ids, (0, known_count))
-    for result_id, count, of_known in with_row:
-        counts[result_id] = count, known_count - of_known
-    return counts
+    return {
+        result_id: _count_stores(connection, result_id, store_ids, known)
+        for result_id in result_ids
+    }
+
+
+def _count_stores(
+    connection: sa.Connection,
+    result_id: int,
+    store_ids: AbstractSet[str],
+    known: Collection[str],
+) -> tuple[int, int]:
+    asked, named = pa.array(sorted(store_ids), pa.string()), pa.array(known, pa.string())
+    rows = rows_of_known = 0
+    for content in read_parts(connection, result_id, store_ids):
+        found = decode_store_ids(content)
+        rows += pc.sum(pc.is_in(found, asked)).as_py() or 0
+        rows_of_known += pc.sum(pc.is_in(found, named)).as_py() or 0
+    return rows, len(known) - rows_of_known

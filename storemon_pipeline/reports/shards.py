@@ -4,7 +4,6 @@ A shard is a range of the stores in the report's order, made in its own transact
 of `result_shards` refer to a result until it is finished.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,16 +16,19 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.tables import store_uptime
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.data_version import read_input_version
-from storemon_pipeline.reports.results import CHUNK_BYTES, CsvSize, WaitingReport
+from storemon_pipeline.figures.figure_rows import figure_rows
+from storemon_pipeline.reports.results import CsvDigest, CsvSize, PartWriter, WaitingReport
+from storemon_pipeline.reports.rows import part_lines
+from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import ALL_STORES_SQL
+from storemon_pipeline.uptime.figures import Figures
 
 ORPHANED_AFTER: Final = timedelta(hours=6)
 """Longer than any run: shards that were planned before are orphaned."""
 
-_CHUNKS_PER_SHARD: Final = 1_000_000
-"""The chunks of shard `n` are numbered from `(n + 1)` times this, until the result is finished."""
+_PARTS_PER_SHARD: Final = 1_000_000
+"""The parts of shard `n` are numbered from `(n + 1)` times this, until the result is finished."""
 
-_CHUNKS_AT_A_TIME: Final = (16 << 20) // CHUNK_BYTES
 _UPTIME_COLUMNS: Final = ", ".join(column.name for column in store_uptime.columns)
 
 
@@ -59,17 +61,12 @@ class Shard:
     data_version: str | None
     stores: int
     silent_stores: int
-    csv_chunks: int
+    parts: int
 
     @property
-    def table(self) -> str:
-        """The table of its rows."""
-        return "uptime_report" if self.is_report else "staged_uptime"
-
-    @property
-    def first_chunk(self) -> int:
-        """The number of its first chunk until the result is finished."""
-        return (self.shard + 1) * _CHUNKS_PER_SHARD
+    def first_part(self) -> int:
+        """The number of its first part until the result is finished."""
+        return (self.shard + 1) * _PARTS_PER_SHARD
 
 
 def plan_shards(
@@ -102,7 +99,7 @@ def read_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> list[Shard]:
         """
         SELECT result_id, shard, as_of, is_newest, policy, first_store_id, before_store_id,
                data_version, coalesce(stores, 0) AS stores,
-               coalesce(silent_stores, 0) AS silent_stores, coalesce(csv_chunks, 0) AS csv_chunks
+               coalesce(silent_stores, 0) AS silent_stores, coalesce(parts, 0) AS parts
         FROM result_shards WHERE run_id = $1 AND is_report = $2 ORDER BY result_id, shard
         """,
         (run_id, is_report),
@@ -118,29 +115,34 @@ def read_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> list[Shard]:
 
 
 def clear_shard(bulk: Bulk, shard: Shard) -> None:
-    """Delete the rows and chunks of a shard."""
+    """Delete the rows of a shard."""
     bulk.execute(
         f"""
-        DELETE FROM {shard.table} u USING ({ALL_STORES_SQL}) s
+        DELETE FROM staged_uptime u USING ({ALL_STORES_SQL}) s
         WHERE u.result_id = $1 AND s.store_key = u.store_key
           AND s.store_id >= $2 AND ($3 = '' OR s.store_id < $3)
-        """,  # noqa: S608  (one of two constants)
+        """,  # noqa: S608  (a constant)
         (shard.result_id, shard.first_store_id, shard.before_store_id or ""),
     )
     bulk.execute(
-        "DELETE FROM report_csv WHERE result_id = $1 AND chunk >= $2 AND chunk < $3",
-        (shard.result_id, shard.first_chunk, shard.first_chunk + _CHUNKS_PER_SHARD),
+        "DELETE FROM report_columns WHERE result_id = $1 AND part >= $2 AND part < $3",
+        (shard.result_id, shard.first_part, shard.first_part + _PARTS_PER_SHARD),
     )
 
 
-def record_shard(
-    bulk: Bulk, shard: Shard, *, stores: int, silent_stores: int, csv_chunks: int
-) -> Shard:
+def stage_uptime(bulk: Bulk, result_id: int, stores: StoreIndex, figures: Figures) -> None:
+    """Write figures of stores that `store_uptime` will have."""
+    rows = figure_rows(stores.store_keys, figures)
+    ids = pa.array(np.full(rows.num_rows, result_id, np.int64))
+    bulk.append("staged_uptime", rows.append_column("result_id", ids))
+
+
+def record_shard(bulk: Bulk, shard: Shard, *, stores: int, silent_stores: int, parts: int) -> Shard:
     """Record that the shard was made in this transaction. Raises LostShardError."""
     version = read_input_version(bulk)
     known = bulk.fetch(
         """
-        UPDATE result_shards SET data_version = $3, stores = $4, silent_stores = $5, csv_chunks = $6
+        UPDATE result_shards SET data_version = $3, stores = $4, silent_stores = $5, parts = $6
         WHERE result_id = $1 AND shard = $2 RETURNING shard
         """,
         (
@@ -149,7 +151,7 @@ def record_shard(
             version,
             stores,
             silent_stores,
-            csv_chunks,
+            parts,
         ),
     )
     if known.num_rows == 0:
@@ -159,7 +161,7 @@ def record_shard(
         data_version=version,
         stores=stores,
         silent_stores=silent_stores,
-        csv_chunks=csv_chunks,
+        parts=parts,
     )
 
 
@@ -177,31 +179,31 @@ def take_planned_reports(bulk: Bulk, run_id: str) -> list[WaitingReport]:
     return [WaitingReport(row["report_id"], row["as_of"], Policy(row["policy"])) for row in rows]
 
 
-def join_csv(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:
-    """Renumber the chunks of all shards as those of the result; return the size of the CSV."""
+def join_parts(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:
+    """Number the parts of all shards as those of the result; return the size of its CSV."""
     result_id = shards[0].result_id
-    begun = size = 0
-    digest = hashlib.sha256()
+    joined = 0
     for shard in shards:
         bulk.execute(
             """
-            UPDATE report_csv SET chunk = chunk - $2 + $3
-            WHERE result_id = $1 AND chunk >= $2 AND chunk < $2 + $4
+            UPDATE report_columns SET part = part - $2 + $3
+            WHERE result_id = $1 AND part >= $2 AND part < $2 + $4
             """,
-            (result_id, shard.first_chunk, begun, shard.csv_chunks),
+            (result_id, shard.first_part, joined, shard.parts),
         )
-        begun += shard.csv_chunks
-    for chunk in range(0, begun, _CHUNKS_AT_A_TIME):
-        for content in bulk.fetch(
-            """
-            SELECT content FROM report_csv WHERE result_id = $1 AND chunk >= $2 AND chunk < $3
-            ORDER BY chunk
-            """,
-            (result_id, chunk, chunk + _CHUNKS_AT_A_TIME),
-        )["content"]:
-            digest.update(content.as_buffer())
-            size += len(content.as_buffer())
-    return CsvSize(size, begun, digest.hexdigest())
+        joined += shard.parts
+    if joined == 0:
+        writer = PartWriter(bulk, result_id)
+        writer.finish()
+        joined = writer.parts
+    csv = CsvDigest()
+    for part in range(joined):
+        content = bulk.scalar(
+            "SELECT content FROM report_columns WHERE result_id = $1 AND part = $2",
+            (result_id, part),
+        )
+        csv.add(part_lines(content))
+    return csv.finish(chunks=joined)
 
 
 def move_staged_uptime(bulk: Bulk, result_id: int) -> int:
@@ -229,8 +231,8 @@ def delete_plan(bulk: Bulk, run_id: str, *, is_report: bool) -> None:
 
 
 def discard_result(bulk: Bulk, result_id: int) -> None:
-    """Delete the rows and chunks of an unfinished result, but not its shards."""
-    for table in ("uptime_report", "staged_uptime", "report_csv"):
+    """Delete the rows of an unfinished result, but not its shards."""
+    for table in ("report_columns", "staged_uptime"):
         bulk.execute(f"DELETE FROM {table} WHERE result_id = $1", (result_id,))  # noqa: S608
 
 

@@ -27,7 +27,7 @@ def expire_old_reports(bulk: Bulk, *, newest: datetime, keep: timedelta) -> int:
         """,
         (newest - keep,),
     )
-    for table in ("uptime_report", "report_csv"):
+    for table in ("report_columns", "report_csv"):
         bulk.execute(
             f"""
             DELETE FROM {table} t USING report_results o

@@ -32,10 +32,10 @@ from storemon_pipeline.ingestion.sources import file_names
 from storemon_pipeline.reports.requests import (
     Report,
     ReportState,
-    read_csv_chunk,
     read_report,
     request_report,
 )
+from storemon_pipeline.reports.rows import read_csv_chunk
 
 DATA = Path(__file__).parents[2] / "data"
 AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)

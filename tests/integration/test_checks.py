@@ -213,10 +213,9 @@ class TestResults:
     @pytest.mark.parametrize(
         "fault",
         [
-            "DELETE FROM uptime_report WHERE store_key = 1",
-            "DELETE FROM uptime_report",
-            "DELETE FROM report_csv",
-            "UPDATE report_csv SET content = substr(content, 2)",
+            "DELETE FROM report_columns",
+            "UPDATE report_columns SET stores = stores - 1",
+            "UPDATE report_results SET csv_chunks = 2",
             "UPDATE report_results SET silent_stores = silent_stores - 1",
             "UPDATE report_results SET stores = stores + 1, silent_stores = silent_stores - 1",
         ],

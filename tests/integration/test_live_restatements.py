@@ -174,7 +174,7 @@ def test_revisions_keep_their_numbers(
     second = report(database_url, engine)
     execute(
         database_url,
-        "DELETE FROM uptime_report WHERE result_id = 1",
+        "DELETE FROM report_columns WHERE result_id = 1",
         "UPDATE reports SET state = 'expired', result_id = NULL WHERE result_id = 1",
     )
     assert client.get(f"/get_report/{second}").json()["revision"] == 2

@@ -264,7 +264,7 @@ def test_a_report_expires_when_newer_polls_have_come_for_long_enough(
     assert client.get(f"/get_report/{failed}").json()["status"] == "Failed"
     # It speaks of an old instant, and was made when newer polls were there.
     assert client.get(f"/get_report/{of_the_past}").json()["revision"] == 2
-    rows = fetch(database_url, "SELECT DISTINCT result_id FROM uptime_report ORDER BY 1")
+    rows = fetch(database_url, "SELECT DISTINCT result_id FROM report_columns ORDER BY 1")
     assert [row["result_id"] for row in rows] == [2, 3]
 
 

@@ -1,5 +1,6 @@
 """Databases are created, connected to, and migrated to the newest schema."""
 
+import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ from storemon_pipeline.database.migrate import migrate
 from storemon_pipeline.database.schema_version import is_current
 from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.domain.rejections import Reason
+from storemon_pipeline.reports.csv_file import HEADER
+from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
 
 REVISIONS = [
     script.revision
@@ -227,13 +230,104 @@ def test_rejected_rows_of_older_databases_get_the_reasons_of_today(
     assert reasons == [(Reason.FUTURE_POLL.value,), (Reason.NO_STORE_ID.value,)]
 
 
+def test_reports_of_older_databases_keep_every_row_and_byte(new_database: NewDatabase) -> None:
+    url = new_database()
+    migrate_to(url, "0018")
+    hour, minute = 3_600_000_000, 60_000_000
+    # Business, up, down, lowest, highest and observed time; each for an hour, a day and a week.
+    exact = {
+        "=1": "60m 9h 63h  59m 9h 60h  1m 0h 3h  58m 8h 59h  60m 9h 61h  60m 9h 63h",
+        'x"y': "0m 5h 25h  0m 0h 0h  0m 5h 25h  0m 0h 0h  0m 1h 1h  0m 5h 20h",
+    }
+    rounded = {
+        "=1": "59.0000, 9.0000, 60.0000, 1.0000, 0.0000, 3.0000",
+        'x"y': "0.0000, 0.0000, 0.0000, 0.0000, 5.0000, 25.0000",
+    }
+    csv = (
+        f"{HEADER}\n"
+        "'=1,59.0000,9.0000,60.0000,1.0000,0.0000,3.0000\n"
+        '"x""y",0.0000,0.0000,0.0000,0.0000,5.0000,25.0000\n'
+    )
+    amounts = ", ".join(f"{name}_last_{window}_us" for name in OLD_AMOUNTS for window in WINDOWS)
+    figures = ", ".join(
+        f"{name}_last_{window}_{'minutes' if window == 'hour' else 'hours'}"
+        for name in ("uptime", "downtime")
+        for window in WINDOWS
+    )
+    run(
+        url,
+        "INSERT INTO stores (store_id) VALUES ('x\"y')",
+        "INSERT INTO former_stores (store_key, store_id) VALUES (7, '=1')",
+    )
+    for result_id, content in enumerate([csv, csv.replace("9.0000", "9.0001")], 1):
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        run(
+            url,
+            f"""
+            INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
+                                        csv_bytes, csv_chunks, csv_sha256)
+            OVERRIDING SYSTEM VALUE
+            VALUES ({result_id}, now(), 'nearest', 2, 0, 'run', {len(content)}, 3, '{digest}')
+            """,
+            f"""
+            INSERT INTO reports (report_id, state, policy, result_id)
+            VALUES (gen_random_uuid(), 'complete', 'nearest', {result_id})
+            """,
+            *(
+                f"""
+                INSERT INTO report_csv
+                VALUES ({result_id}, {chunk}, decode('{part.encode().hex()}', 'hex'))
+                """
+                for chunk, part in enumerate([content[:50], content[50:51], content[51:]])
+            ),
+            *(
+                f"""
+                INSERT INTO uptime_report (result_id, store_key, {figures}, {amounts})
+                SELECT {result_id}, store_key, {rounded[store_id]}, {
+                    ", ".join(
+                        str(int(time[:-1]) * (hour if time[-1] == "h" else minute))
+                        for time in exact[store_id].split()
+                    )
+                }
+                FROM (SELECT * FROM stores UNION SELECT * FROM former_stores) s
+                WHERE store_id = '{store_id}'
+                """
+                for store_id in exact
+            ),
+        )
+    before = ask(
+        url,
+        f"""
+        SELECT store_id, {figures}, {amounts} FROM uptime_report
+        JOIN (SELECT * FROM stores UNION SELECT * FROM former_stores) s USING (store_key)
+        WHERE result_id = 1 ORDER BY store_id COLLATE "C"
+        """,
+    )
+    migrate(url)
+    engine = create_engine(url, application_name="test", pool_size=1)
+    with engine.connect() as connection:
+        for result_id, chunks, content in ((1, 1, csv), (2, 3, csv.replace("9.0000", "9.0001"))):
+            rows = read_report_table(connection, result_id).to_pylist()
+            assert [tuple(row.values()) for row in rows] == before
+            read = [read_csv_chunk(connection, result_id, chunk) for chunk in range(chunks)]
+            assert b"".join(read).decode() == content
+    engine.dispose()
+    # A CSV that does not follow from the rows stays as it is.
+    assert ask(url, "SELECT DISTINCT result_id FROM report_csv") == [(2,)]
+    assert ask(url, "SELECT csv_chunks FROM report_results ORDER BY result_id") == [(1,), (3,)]
+
+
+OLD_AMOUNTS = ("business", "uptime", "downtime", "lowest_uptime", "highest_uptime", "observed")
+WINDOWS = ("hour", "day", "week")
+
+
 def test_a_migration_that_fails_leaves_nothing(new_database: NewDatabase) -> None:
     url = new_database()
-    run(url, "CREATE TABLE uptime_report (result_id bigint)")
+    run(url, "CREATE TABLE report_columns (result_id bigint)")
     with pytest.raises(sa.exc.ProgrammingError, match="already exists"):
         migrate(url)
-    assert [row[0] for row in ask(url, SCHEMA["tables"])] == ["uptime_report"]
-    run(url, "DROP TABLE uptime_report")
+    assert [row[0] for row in ask(url, SCHEMA["tables"])] == ["report_columns"]
+    run(url, "DROP TABLE report_columns")
     migrate(url)
     assert is_newest(url)
 

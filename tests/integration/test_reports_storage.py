@@ -4,6 +4,7 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import adbc_driver_manager
@@ -12,11 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from asked_reports import read, request
-from stored import fetch, load
+from stored import execute, fetch, load
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
-from storemon_pipeline.domain.amounts import UNKNOWN
+from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS, UNKNOWN
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.reports.csv_file import HEADER
 from storemon_pipeline.reports.report_runs import (
     has_uncovered_request,
     open_runs,
@@ -27,18 +29,17 @@ from storemon_pipeline.reports.report_runs import (
 from storemon_pipeline.reports.requests import (
     ReportState,
     count_by_state,
-    read_csv_chunk,
     read_report,
     request_report,
 )
 from storemon_pipeline.reports.results import (
-    CHUNK_BYTES,
     Result,
     ResultWriter,
     complete_reports,
     fail_reports,
     take_waiting_reports,
 )
+from storemon_pipeline.reports.rows import count_stores, read_csv_chunk, read_report_table
 from storemon_pipeline.stores.store_index import read_stores
 from storemon_pipeline.uptime.figures import Figures
 from waiting import eventually
@@ -209,19 +210,33 @@ def some_figures() -> Figures:
     )
 
 
+def figures_of_row(figures: Figures, row: int) -> Figures:
+    """One row of the figures, about the first store of an index."""
+    one = {field.name: getattr(figures, field.name)[[row]] for field in fields(Figures)}
+    return Figures(**one | {"store": np.array([0])})
+
+
 class TestResults:
-    """A result has its rows, its bytes and its counts, and the reports that it answers."""
+    """A result has its rows, its CSV and its counts, and the reports that it answers."""
 
     @pytest.fixture
     def csv(self) -> bytes:
-        return bytes(range(256)) * 1024 * 2 + b"the rest"
+        # Half a ten-thousandth of an hour is 180,000 microseconds: 3.00005 is rounded to even.
+        return (
+            f"{HEADER}\n"
+            "A,30.0000,3.0000,1.0000,30.0000,5.0000,2.0000\n"
+            "C,0.0000,0.0000,0.0002,0.0000,0.0000,167.0000\n"
+        ).encode()
 
     @pytest.fixture
-    def result(self, database_url: str, csv: bytes) -> Result:
+    def result(self, database_url: str) -> Result:
         load(database_url, "C 09:00 up", "B 09:00 up", "A 09:00 up", "D 09:00 up")
         with bulk_transaction(database_url) as bulk:
             writer = ResultWriter(bulk)
-            writer.add(read_stores(bulk), some_figures(), csv)
+            figures = some_figures()
+            # Store A, then the others.
+            for row, stores in enumerate(read_stores(bulk).chunks(2)):
+                writer.add(stores, figures_of_row(figures, row))
             return writer.finish(as_of=AS_OF, policy=Policy.PREVIOUS, run_id="run", silent_stores=2)
 
     def test_counts_equal_those_of_the_figures(self, result: Result, csv: bytes) -> None:
@@ -240,42 +255,38 @@ class TestResults:
             assert (report.as_of, report.policy) == (AS_OF, Policy.NEAREST)
             assert (report.stores, report.silent_stores) == (2, 2)
             assert report.result_id == result.result_id
-            assert (report.csv_bytes, report.csv_chunks) == (len(csv), 3)
+            assert (report.csv_bytes, report.csv_chunks) == (len(csv), 2)
             assert report.csv_sha256 == hashlib.sha256(csv).hexdigest()
             assert report.completed_at is not None
             assert report.completed_at >= report.requested_at
         assert read(engine, ids[2]).state is ReportState.WAITING
 
-    def test_its_bytes_come_back_in_chunks(
+    def test_its_csv_is_made_of_its_rows_part_by_part(
         self, engine: sa.Engine, result: Result, csv: bytes
     ) -> None:
         with engine.connect() as connection:
-            chunks = [read_csv_chunk(connection, result.result_id, number) for number in range(3)]
+            chunks = [read_csv_chunk(connection, result.result_id, number) for number in range(2)]
             with pytest.raises(sa.exc.NoResultFound):
-                read_csv_chunk(connection, result.result_id, 3)
+                read_csv_chunk(connection, result.result_id, 2)
             with pytest.raises(sa.exc.NoResultFound):
                 read_csv_chunk(connection, result.result_id + 1, 0)
-        assert [len(chunk) for chunk in chunks] == [CHUNK_BYTES, CHUNK_BYTES, 8]
+        assert [chunk.count(b"\n") for chunk in chunks] == [2, 1]
         assert b"".join(chunks) == csv
 
-    @pytest.mark.usefixtures("result")
-    def test_its_rows_are_rounded_once_beside_the_exact_amounts(self, database_url: str) -> None:
-        rows = fetch(
-            database_url,
-            "SELECT store_id, u.* FROM uptime_report u JOIN stores USING (store_key)"
-            " ORDER BY store_id",
-        )
-        assert [row["store_id"] for row in rows] == ["A", "C"]
-        a, c = rows
-        # Half a ten-thousandth of an hour is 180,000 microseconds: 3.00005 is rounded to even.
-        assert [
-            a["uptime_last_hour_minutes"],
-            a["uptime_last_day_hours"],
-            a["uptime_last_week_hours"],
-            a["downtime_last_hour_minutes"],
-            a["downtime_last_day_hours"],
-            a["downtime_last_week_hours"],
-        ] == [
+    def test_a_csv_that_is_stored_comes_before_its_rows(
+        self, engine: sa.Engine, database_url: str, result: Result
+    ) -> None:
+        execute(database_url, f"INSERT INTO report_csv VALUES ({result.result_id}, 0, 'old')")
+        with engine.connect() as connection:
+            assert read_csv_chunk(connection, result.result_id, 0) == b"old"
+
+    def test_its_rows_are_rounded_once_beside_the_exact_amounts(
+        self, engine: sa.Engine, result: Result
+    ) -> None:
+        with engine.connect() as connection:
+            a, c = read_report_table(connection, result.result_id).to_pylist()
+        assert (a["store_id"], c["store_id"]) == ("A", "C")
+        assert [str(a[name]) for name in ROUNDED_COLUMNS] == [
             "30.0000",
             "3.0000",
             "1.0000",
@@ -283,15 +294,28 @@ class TestResults:
             "5.0000",
             "2.0000",
         ]
-        assert c["uptime_last_week_hours"] == "0.0002"
-        assert c["downtime_last_week_hours"] == "167.0000"
+        assert str(c["uptime_last_week_hours"]) == "0.0002"
+        assert str(c["downtime_last_week_hours"]) == "167.0000"
         assert (a["uptime_last_day_us"], a["business_last_day_us"]) == (
             10_800_180_000,
             28_800_180_000,
         )
-        assert (c["downtime_last_day_us"], c["downtime_last_day_hours"]) == (1, "0.0000")
+        assert (c["downtime_last_day_us"], str(c["downtime_last_day_hours"])) == (1, "0.0000")
         assert (c["lowest_uptime_last_week_us"], c["observed_last_week_us"]) == (270_000, 540_001)
         assert c["highest_uptime_last_week_us"] == 540_000 + 167 * 1_800_000_000
+
+    @pytest.mark.parametrize(
+        ("store_ids", "found"),
+        [({"A", "B"}, ["A"]), ({"C", "A", "z"}, ["A", "C"]), ({"B"}, []), (set(), [])],
+    )
+    def test_its_rows_of_some_stores_are_those_of_all_it_has(
+        self, engine: sa.Engine, result: Result, store_ids: set[str], found: list[str]
+    ) -> None:
+        with engine.connect() as connection:
+            rows = read_report_table(connection, result.result_id, store_ids)
+            counts = count_stores(connection, [result.result_id], store_ids)
+        assert rows["store_id"].to_pylist() == found
+        assert counts == {result.result_id: (len(found), len(store_ids - {"z"}) - len(found))}
 
     @pytest.mark.usefixtures("result")
     def test_it_knows_the_newest_load(self, database_url: str) -> None:

@@ -22,7 +22,7 @@ from storemon_pipeline.figures.refresh_daily import (
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.reports.make_reports import make_waiting_reports
-from storemon_pipeline.reports.requests import read_csv_chunk
+from storemon_pipeline.reports.rows import read_csv_chunk
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 _SOURCES = (

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storemon_pipeline.reports.csv_file import HEADER, report_csv, spreadsheet_safe
+from storemon_pipeline.reports.csv_file import (
+    HEADER,
+    header_line,
+    report_lines,
+    spreadsheet_safe,
+)
 
 COLUMNS = (
     "uptime_last_hour_minutes",
@@ -29,7 +34,7 @@ def written(store_ids: list[str], *rows: tuple[str, ...]) -> bytes:
         name: pa.array([Decimal(value) for value in column], pa.decimal128(12, 4))
         for name, column in zip(COLUMNS, columns, strict=True)
     }
-    return report_csv(pa.array(store_ids, pa.string()), figures)
+    return header_line() + report_lines(pa.array(store_ids, pa.string()), figures)
 
 
 def test_the_header_is_the_contracts_to_the_letter() -> None:
