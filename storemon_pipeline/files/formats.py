@@ -3,12 +3,14 @@
 Each format is read into the same blocks of text columns: CSV by `csv_text`, Parquet by `parquet`.
 """
 
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -36,7 +38,8 @@ class Format(StrEnum):
     PARQUET = ".parquet"
 
 
-_CODECS: Final = {Format.GZIP: "gzip", Format.ZSTD: "zstd"}
+_DAMAGE: Final = (OSError, EOFError, zlib.error)
+"""What the decoders raise for damaged data."""
 
 
 def format_of(name: Path | str) -> Format:
@@ -68,8 +71,8 @@ def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFi
     file_format = format_of(file.name)
     if file_format is Format.PARQUET:
         return read_parquet(file.name, file.stream, columns, bytes_total=size)
-    if codec := _CODECS.get(file_format):
-        text = _Decompressed(file.name, file.stream, codec, size)
+    if file_format in {Format.GZIP, Format.ZSTD}:
+        text = _Decompressed(file.name, file.stream, file_format, size)
         rows = read_text(file.name, text, columns, bytes_total=size, block_bytes=block_bytes)
         return replace(rows, blocks=_count_compressed(rows.blocks, file.stream))
     part = file.part or Part(0, size)
@@ -104,18 +107,26 @@ class _Span:
 
 
 class _Decompressed:
-    """The text of a compressed stream; concatenated compressed parts give one text."""
+    """The text of a compressed stream; concatenated compressed parts give one text.
 
-    def __init__(self, name: Path | str, stream: BinaryIO, codec: str, size: int) -> None:
+    Arrow's decoder of gzip is a quarter faster, but refuses the zeros that some programs append.
+    """
+
+    def __init__(self, name: Path | str, stream: BinaryIO, file_format: Format, size: int) -> None:
         self._name = name
-        self._codec = codec
-        self._text = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), codec)
+        self._text: BinaryIO
+        if file_format is Format.GZIP:
+            self._codec = "gzip"
+            self._text = cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+        else:
+            self._codec = "zstd"
+            self._text = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), self._codec)
         self._expansion = ExpansionLimit(name, size)
 
     def read(self, size: int, /) -> bytes:
         try:
             data: bytes = self._text.read(size)
-        except OSError as error:
+        except _DAMAGE as error:
             reason = f"the {self._codec} data is damaged or incomplete ({error})"
             raise UnusableFileError(self._name, reason) from error
         self._expansion.add(len(data))

@@ -213,11 +213,17 @@ def test_every_line_of_thousands_of_files_is_read_or_rejected(tmp_path: Path, so
     content=mutated(VALID["polls"]),
     damage=st.tuples(st.integers(0, 400), st.binary(max_size=4), st.integers(0, 4)),
     is_damaged=st.booleans(),
+    padding=st.sampled_from([0, 0, 1, 40]),
 )
 def test_a_compressed_file_is_read_as_its_text_or_refused(
-    tmp_path: Path, content: bytes, damage: tuple[int, bytes, int], *, is_damaged: bool
+    tmp_path: Path,
+    content: bytes,
+    damage: tuple[int, bytes, int],
+    padding: int,
+    *,
+    is_damaged: bool,
 ) -> None:
-    packed = gzip.compress(content)
+    packed = gzip.compress(content) + b"\0" * padding
     at, put_in, cut_out = damage
     if is_damaged:
         packed = packed[:at] + put_in + packed[at + cut_out :]

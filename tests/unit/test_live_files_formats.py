@@ -55,6 +55,29 @@ def test_compressed_parts_one_after_the_other_are_one_text(tmp_path: Path, suffi
     assert ids(read(path)) == ["A", "B"]
 
 
+@pytest.mark.parametrize(
+    ("tail", "stores"),
+    [
+        (b"\0", ["A"]),
+        (b"\0" * 5_000, ["A"]),
+        (b"\0" * 3 + gzip.compress(b"B,2023-01-23 09:00:00,active\n") + b"\0", ["A", "B"]),
+    ],
+    ids=["one zero", "many zeros", "zeros between two members"],
+)
+def test_gzip_data_may_be_padded_with_zeros(tmp_path: Path, tail: bytes, stores: list[str]) -> None:
+    path = tmp_path / "x.csv.gz"
+    text = b"store_id,timestamp_utc,status\nA,2023-01-23 09:00:00,active\n"
+    path.write_bytes(gzip.compress(text) + tail)
+    assert ids(read(path)) == stores
+
+
+def test_zeros_alone_are_no_gzip_data(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv.gz"
+    path.write_bytes(b"\0" * 64)
+    with pytest.raises(UnusableFileError, match="data is damaged or incomplete"):
+        read(path)
+
+
 @pytest.mark.parametrize("suffix", COMPRESS)
 @pytest.mark.parametrize("damage", ["cut", "junk behind", "no such data"])
 def test_damaged_compressed_data_is_refused(tmp_path: Path, suffix: str, damage: str) -> None:
