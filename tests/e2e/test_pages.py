@@ -30,6 +30,7 @@ from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.find_files import MissingSourceError
@@ -67,6 +68,7 @@ def fill(url: str, data: Path) -> None:
             ingest_source(url, data, source, now=NOW, run_id=None)
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
+    fit_status_model(url, fitted_at=NOW)
     refresh_uptime(url, refreshed_at=NOW)
     refresh_daily(url)
 
@@ -95,6 +97,17 @@ def own_site(chromium: Browser, database_url: str) -> Iterator[Site]:
 
 def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f} %"  # noqa: RUF001 - as on the pages
+
+
+def likely(figures: dict[str, Any]) -> str:
+    """The likely range as the pages write it: tenths of a percent, rounded outward."""
+    open_us = figures["business_us"]
+    tenths = (
+        figures["likely_lowest_uptime_us"] * 1000 // open_us,
+        -(-figures["likely_highest_uptime_us"] * 1000 // open_us),
+    )
+    low, high = ("100" if tenth == 1000 else f"{tenth / 10:.1f}" for tenth in tenths)
+    return f"likely {low}" if low == high else f"likely {low} to {high}"
 
 
 def duration(amount_us: int) -> str:
@@ -297,6 +310,10 @@ def _check_shares(page: Page, now: dict[str, Any]) -> None:
         expect(shown.locator(".change")).to_have_text(text)
         low, high = whole_percents(share)
         covered = share["observed_us"] * 100 // share["business_us"]
+        expect(shown.locator(".likely")).to_have_text(f", {likely(share)}")
+        expect(shown.locator(".note")).to_be_hidden()
+        shown.locator("summary").click()
+        expect(shown.locator(".note")).to_be_visible()
         expect(shown.locator(".note")).to_have_text(
             f"between {low} % and {high} %; our checks cover {covered} % of the time"
         )
@@ -421,9 +438,14 @@ def _check_store_page(site: Site, store_id: str) -> None:
         assert texts(page, ".figure .percent") == [
             percent(one["uptime_percent"]) for one in store["figures"].values()
         ]
+        page.locator(".figure summary").evaluate_all("(all) => all.forEach((one) => one.click())")
         shown = texts(page, ".figure dd")
         for number, figures in enumerate(store["figures"].values()):
             low, high = whole_percents(figures) if figures["business_us"] else (None, None)
+            if figures["business_us"] and figures["likely_lowest_uptime_us"] is not None:
+                expect(page.locator(".figure").nth(number).locator(".likely")).to_have_text(
+                    f", {likely(figures)}"
+                )
             bounds = f"{low} %" if low == high else f"{low} % to {high} %"
             assert shown[5 * number : 5 * number + 5] == [
                 *(duration(figures[name]) for name in ("uptime_us", "downtime_us", "business_us")),

@@ -13,6 +13,11 @@ const twoDecimals = new Intl.NumberFormat([], {
   maximumFractionDigits: 2,
 });
 
+const oneDecimal = new Intl.NumberFormat([], {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+
 export const NO_FIGURE = "–";
 
 export const count = (value) => whole.format(value);
@@ -34,11 +39,24 @@ export function share(part, of) {
 export const floorPercent = (part, of) => `${count(Math.floor((100 * part) / of))} %`;
 export const ceilPercent = (part, of) => `${count(Math.ceil((100 * part) / of))} %`;
 
-// Between which whole percents a store's uptime surely lies.
-export function rangeOf(figures) {
+// Between which whole percents the uptime lies by the checks alone.
+export function boundsOf(figures) {
   const low = floorPercent(figures.lowest_uptime_us, figures.business_us);
   const high = ceilPercent(figures.highest_uptime_us, figures.business_us);
   return low === high ? low : `${low} to ${high}`;
+}
+
+const tenth = (value) => (value === 1000 ? count(100) : oneDecimal.format(value / 10));
+
+// The range that holds the true uptime nine times in ten, rounded outward: "likely 94.9 to 96.6".
+// Null where there is none.
+export function likelyRange(figures) {
+  const { likely_lowest_uptime_us: lowest, likely_highest_uptime_us: highest } = figures;
+  const open = figures.business_us - (figures.unknown_us ?? 0);
+  if (lowest === null || lowest === undefined || !open) return null;
+  const low = tenth(Math.floor((1000 * lowest) / open));
+  const high = tenth(Math.ceil((1000 * highest) / open));
+  return low === high ? `likely ${low}` : `likely ${low} to ${high}`;
 }
 
 // A length of time, rounded down: "45 s", "32 min", "4 h 32 min", "1,312 h".

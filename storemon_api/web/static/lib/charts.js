@@ -60,16 +60,18 @@ export function hatching(id) {
 export const swatch = (...children) =>
   s("svg", { viewBox: "0 0 24 12", "aria-hidden": "true" }, children);
 
-// A bar of the share that was online: what is sure, the range that is possible, the estimate.
+// A bar of the share that was online: up to the likely range, the range, and the estimate. Where
+// there is no likely range it shows what the checks alone leave open.
 export function uptimeBar(figures) {
   const whole = figures.business_us || 1;
   const at = (value) => (100 * value) / whole;
-  const low = at(figures.lowest_uptime_us);
-  const high = at(figures.highest_uptime_us);
+  const lowest = figures.likely_lowest_uptime_us ?? figures.lowest_uptime_us;
+  const highest = figures.likely_highest_uptime_us ?? figures.highest_uptime_us;
+  const low = at(lowest);
+  const high = at(highest);
   const bar = (attributes) => s("rect", { y: 1.5, height: 3, ...attributes });
   const label = figures.business_us
-    ? `between ${floorPercent(figures.lowest_uptime_us, whole)} and ` +
-      `${ceilPercent(figures.highest_uptime_us, whole)}`
+    ? `between ${floorPercent(lowest, whole)} and ${ceilPercent(highest, whole)}`
     : "closed";
   return s(
     "svg",

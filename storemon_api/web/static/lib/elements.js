@@ -49,3 +49,20 @@ export function segmented(box, choices, chosen, choose) {
     );
   refill(box, choices.map(button));
 }
+
+const unfolded = new Set();
+
+// A part that is folded away at first. When it is filled again it is as the reader left it.
+export function fold(key, summary, ...children) {
+  const box = h(
+    "details",
+    { open: unfolded.has(key) },
+    h("summary", {}, summary),
+    h("div", {}, children),
+  );
+  box.addEventListener("toggle", () => {
+    if (box.open) unfolded.add(key);
+    else unfolded.delete(key);
+  });
+  return box;
+}

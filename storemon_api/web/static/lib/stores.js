@@ -31,3 +31,10 @@ export const stateBadge = (state) => badge(state, STATES[state]);
 export function storeLink(storeId, name) {
   return h("a", { href: pageOf(storeId), title: name ? storeId : null }, name || storeId);
 }
+
+// Why a store's likely ranges may be wrong.
+export const FLAGS = {
+  switched_off: "the status often changes around opening and closing",
+  missed_when_down: "checks are missing more often while the store is offline",
+  few_polls: "the store was checked too seldom to know its own habits",
+};

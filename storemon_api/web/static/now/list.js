@@ -1,6 +1,6 @@
 // The list of stores: filtered, searched, sorted, in pages.
 
-import { age, counted, duration, percent } from "../lib/amounts.js";
+import { age, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
@@ -62,10 +62,13 @@ function offlineSince(store, asOf) {
 const uptimeCell = (window) => (store) => {
   const figures = store.figures?.[window];
   if (!figures) return percent(null);
-  const tip =
-    `online ${duration(figures.uptime_us)} of ${duration(figures.business_us)} open\n` +
-    `${percent(figures.observed_percent)} covered by checks`;
-  return h("span", { "data-tip": tip }, percent(figures.uptime_percent));
+  const range = likelyRange(figures);
+  const tip = [
+    range && `${range} %`,
+    `online ${duration(figures.uptime_us)} of ${duration(figures.business_us)} open`,
+    `${percent(figures.observed_percent)} covered by checks`,
+  ];
+  return h("span", { "data-tip": tip.filter(Boolean).join("\n") }, percent(figures.uptime_percent));
 };
 
 // How long ago is only true of data that is new.

@@ -7,10 +7,11 @@ import {
   counted,
   duration,
   floorPercent,
+  likelyRange,
   percent,
 } from "../lib/amounts.js";
 import { uptimeBar } from "../lib/charts.js";
-import { byId, h, refill } from "../lib/elements.js";
+import { byId, fold, h, refill } from "../lib/elements.js";
 import { STATES, WINDOWS, stateBadge } from "../lib/stores.js";
 import { FILTERS, choose, fleet, state } from "./state.js";
 
@@ -105,15 +106,27 @@ function reliability(figures) {
 }
 
 export function showShares() {
-  const article = ([window, figures]) =>
-    h(
+  const article = ([window, figures]) => {
+    const range = likelyRange(figures);
+    return h(
       "article",
       { class: "share" },
       h("h2", {}, WINDOWS[window]),
-      h("div", {}, h("span", { class: "percent" }, percent(figures.uptime_percent)), " online"),
+      h(
+        "div",
+        {},
+        h("span", { class: "percent" }, percent(figures.uptime_percent)),
+        " online",
+        range && h("span", { class: "likely" }, `, ${range}`),
+      ),
       changeOf(figures, window),
       uptimeBar(figures),
-      h("p", { class: "note" }, reliability(figures)),
+      fold(
+        `checks-${window}`,
+        "What the checks show",
+        h("p", { class: "note" }, reliability(figures)),
+      ),
     );
-  byId("shares").replaceChildren(...Object.entries(fleet.chosen.windows).map(article));
+  };
+  refill(byId("shares"), Object.entries(fleet.chosen.windows).map(article));
 }

@@ -1,6 +1,6 @@
 // The page's side: best and worst stores, uptime by day, totals of groups, regions and zones.
 
-import { DAY, count, counted, duration, percent } from "../lib/amounts.js";
+import { DAY, count, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
@@ -101,6 +101,11 @@ const SPLITS = [
   ["timezones", "timezone", "time zone"],
 ];
 
+function tipOf(figures) {
+  const range = likelyRange(figures);
+  return range && `${range} %`;
+}
+
 // Worst first; those without a figure last.
 export function showGroups() {
   const splits = SPLITS.filter(([name]) => fleet.all[name].length);
@@ -115,7 +120,11 @@ export function showGroups() {
   );
   const uptime = (total) => total.windows.week.uptime_percent ?? 101;
   const cell = (window) => (total) => [
-    percent(total.windows[window].uptime_percent),
+    h(
+      "span",
+      { "data-tip": tipOf(total.windows[window]) },
+      percent(total.windows[window].uptime_percent),
+    ),
     h("div", { class: "sub" }, shortChange(total.windows[window], window)),
   ];
   const sorted = [...fleet.all[split]].sort(

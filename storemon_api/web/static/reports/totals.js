@@ -1,6 +1,6 @@
 // A report's totals: of all stores together, of each group, or of each region.
 
-import { count, duration, percent } from "../lib/amounts.js";
+import { count, duration, likelyRange, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h, segmented } from "../lib/elements.js";
 import { WINDOWS } from "../lib/stores.js";
@@ -34,9 +34,11 @@ export async function showTotals() {
   const how = "Opening hours of the stores are added up before the percentage is taken.";
   byId("totals-note").textContent = `${facts.filter(Boolean).join(", ")}. ${how}`;
   const figure = (window) => (total) => {
-    const { uptime_percent: online, downtime_us: down, business_us: open } = total.windows[window];
+    const figures = total.windows[window];
+    const { uptime_percent: online, downtime_us: down, business_us: open } = figures;
     const more = `offline ${duration(down)} of ${duration(open)} open`;
-    return [percent(online), h("div", { class: "sub" }, more)];
+    const range = likelyRange(figures);
+    return [percent(online), range && `, ${range}`, h("div", { class: "sub" }, more)];
   };
   const name = (total) => total.name ?? (split ? `no ${split}` : only || "all");
   fillTable(

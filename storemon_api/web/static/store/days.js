@@ -1,6 +1,6 @@
 // The last 90 days: opening hours of each local day, by what the store was.
 
-import { HOUR, counted, duration, percent } from "../lib/amounts.js";
+import { HOUR, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s } from "../lib/elements.js";
 import { localDate, localDay } from "../lib/times.js";
@@ -21,20 +21,26 @@ export async function showDays() {
     return;
   }
   const since = localDay(days[0].begin_local);
-  byId("days-note").textContent = `${percent(page.sum.uptime_percent)} online since ${since}`;
+  const range = likelyRange(page.sum);
+  const share = [percent(page.sum.uptime_percent), range].filter(Boolean).join(", ");
+  byId("days-note").textContent = `${share} online since ${since}`;
   chart(box, (whole) => draw(days, whole));
 }
 
 function tipOf(day) {
   const open = `${percent(day.uptime_percent)} online of ${duration(day.business_us)} open`;
+  const likely = likelyRange(day);
   const unknown = day.unknown_us ? `, no data ${duration(day.unknown_us)}` : "";
   return [
     localDay(day.begin_local),
     day.business_us ? open : "closed",
+    likely && `${likely} %`,
     `offline ${duration(day.downtime_us)}${unknown}`,
     `uncertain ${duration(day.uncertain_us)}`,
     counted(day.incidents, "outage"),
-  ].join("\n");
+  ]
+    .filter(Boolean)
+    .join("\n");
 }
 
 function draw(days, whole) {

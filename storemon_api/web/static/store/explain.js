@@ -1,8 +1,8 @@
 // Why a number is what it is: the intervals that sum to it.
 
-import { counted, exactDuration, percent, share } from "../lib/amounts.js";
+import { counted, exactDuration, likelyRange, percent, share } from "../lib/amounts.js";
 import { byId, h, segmented } from "../lib/elements.js";
-import { WINDOWS, badge } from "../lib/stores.js";
+import { FLAGS, WINDOWS, badge } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { KINDS, choose, getView, kindName, page } from "./state.js";
 
@@ -39,10 +39,26 @@ function note(ledger) {
   return `${scope} ${online} online of ${open} open = ${result}`;
 }
 
+// How the likely range came about.
+function rangeNote(ledger) {
+  const range = likelyRange(ledger);
+  if (range === null) return "";
+  const sentences = [
+    `${range[0].toUpperCase()}${range.slice(1)} %: nine of ten such ranges hold the true uptime.`,
+    "Between two checks the status may have changed and changed back.",
+    "The checks of the last four weeks tell how often that happens, and for how long,",
+    "here and at all stores.",
+    ...ledger.likely_flags.map((flag) => `This range may be wrong: ${FLAGS[flag] ?? flag}.`),
+    `(Version ${ledger.status_model} of the status model.)`,
+  ];
+  return sentences.join(" ");
+}
+
 export async function showExplanation() {
   segmented(byId("windows"), Object.entries(WINDOWS), page.window, (window) => choose({ window }));
   const ledger = await getView("/explain", { window: page.window });
   byId("ledger-note").textContent = note(ledger);
+  byId("range-note").textContent = rangeNote(ledger);
   const table = byId("ledger");
   const countedAs = (kind) => (one) => (one.kind === kind ? amount(one.counted_us) : "");
   fillTable(

@@ -1,9 +1,9 @@
 // The store's name and state, and its uptime in the last hour, day and week.
 
-import { counted, duration, percent, rangeOf } from "../lib/amounts.js";
+import { boundsOf, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { swatch, uptimeBar } from "../lib/charts.js";
-import { byId, h, refill, reveal, s } from "../lib/elements.js";
-import { WINDOWS, stateBadge } from "../lib/stores.js";
+import { byId, fold, h, refill, reveal, s } from "../lib/elements.js";
+import { FLAGS, WINDOWS, stateBadge } from "../lib/stores.js";
 import { choose, page } from "./state.js";
 
 export function showTitle() {
@@ -50,6 +50,7 @@ export function showFigures() {
   }
   const article = ([window, word]) => {
     const figures = store.figures[window];
+    const range = likelyRange(figures);
     const why = () => {
       choose({ window });
       reveal("why", "start");
@@ -58,13 +59,15 @@ export function showFigures() {
       "article",
       { class: "figure" },
       h("div", { class: "note" }, word),
-      h("div", { class: "percent" }, percent(figures.uptime_percent)),
-      uptimeBar(figures),
       h(
-        "dl",
+        "div",
         {},
-        ...amounts(figures).map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]),
+        h("span", { class: "percent" }, percent(figures.uptime_percent)),
+        range && h("span", { class: "likely" }, `, ${range}`),
       ),
+      uptimeBar(figures),
+      list(amounts(figures)),
+      fold(`checks-${window}`, "What the checks show", list(checks(figures))),
       h(
         "button",
         { type: "button", class: "link why", onclick: why },
@@ -73,7 +76,7 @@ export function showFigures() {
       ),
     );
   };
-  refill(byId("figures"), Object.entries(WINDOWS).map(article));
+  refill(byId("figures"), Object.entries(WINDOWS).map(article), doubts(store));
 }
 
 function amounts(figures) {
@@ -81,16 +84,32 @@ function amounts(figures) {
     ["Online", duration(figures.uptime_us)],
     ["Offline", duration(figures.downtime_us)],
     ["Opening hours", duration(figures.business_us)],
-    ["Range", figures.business_us ? rangeOf(figures) : percent(null)],
+  ];
+}
+
+function checks(figures) {
+  return [
+    ["Bounds", figures.business_us ? boundsOf(figures) : percent(null)],
     ["Covered by checks", percent(figures.observed_percent)],
   ];
 }
 
+const list = (rows) =>
+  h("dl", {}, ...rows.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+
+function doubts({ likely_flags: flags }) {
+  if (!flags.length) return null;
+  const reasons = flags.map((flag) => FLAGS[flag] ?? flag).join("; ");
+  return h("p", { class: "note doubts" }, `The likely ranges may be wrong: ${reasons}.`);
+}
+
 export function showFiguresLegend() {
   const bar = (attributes) => s("rect", { y: 3, height: 6, ...attributes });
+  const range = page.store.figures && likelyRange(page.store.figures.week);
+  const open = range ? "likely range" : "possibly online";
   const marks = [
     [bar({ class: "f-up", width: 24 }), "online"],
-    [bar({ class: "f-up", width: 24, opacity: 0.4 }), "possibly online"],
+    [bar({ class: "f-up", width: 24, opacity: 0.4 }), open],
     [bar({ class: "range", width: 24 }), "offline"],
     [s("rect", { class: "mark", x: 11, width: 2, height: 12 }), "our estimate"],
   ];
