@@ -480,6 +480,8 @@ def _check_store_page(site: Site, store_id: str) -> None:
             if day["business_us"]:
                 of = f"{duration(day['business_us'])} open"
                 assert lines[1] == f"{percent(day['uptime_percent'])} online of {of}"
+            if day["business_us"] and day["likely_lowest_uptime_us"] is not None:
+                assert lines.pop(2) == f"{likely(day)} %"
             assert lines[2].split(", ")[0] == f"offline {duration(day['downtime_us'])}"
             assert lines[3] == f"uncertain {duration(day['uncertain_us'])}"
             assert lines[4].split()[0] == str(day["incidents"])
