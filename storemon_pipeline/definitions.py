@@ -77,6 +77,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
             "retention": Retention(
                 keep_polls_days=settings.keep_polls_days,
+                poll_archive=dg.EnvVar("STOREMON_POLL_ARCHIVE") if settings.poll_archive else None,
                 keep_reports_days=settings.keep_reports_days,
             ),
             "alerting": Alerting.from_settings(settings),

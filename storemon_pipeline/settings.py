@@ -53,6 +53,9 @@ ResolvedPath = Annotated[Path, BeforeValidator(_resolved)]
 PathOrUrl = Annotated[str, BeforeValidator(_absolute_unless_url)]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 OptionalUrl = Annotated[str | None, BeforeValidator(_none_when_empty)]
+OptionalPathOrUrl = Annotated[
+    str | None, BeforeValidator(lambda value: _absolute_unless_url(value) if value else None)
+]
 
 
 class Settings(BaseSettings):
@@ -85,6 +88,9 @@ class Settings(BaseSettings):
 
     keep_polls_days: PositiveInt = 90
     """Days, counted back from the newest poll, for which raw polls are kept; runs always are."""
+
+    poll_archive: OptionalPathOrUrl = None
+    """The folder, a path or a URL, where older raw polls go; without it they are only dropped."""
 
     keep_reports_days: PositiveInt = 365
     """Days, counted back from the newest poll, for which reports are kept."""

@@ -7,7 +7,13 @@ import typer
 
 from storemon_pipeline.commands.alert_commands import alerts_app
 from storemon_pipeline.commands.key_commands import keys_app
-from storemon_pipeline.commands.load_commands import loads, rejected_app, undo_load_command
+from storemon_pipeline.commands.load_commands import (
+    archives,
+    load_archive_command,
+    loads,
+    rejected_app,
+    undo_load_command,
+)
 from storemon_pipeline.commands.operator_commands import backup, doctor, restore, sample_data
 from storemon_pipeline.commands.service_commands import dev, refresh, report, up
 
@@ -23,6 +29,8 @@ app.command()(report)
 app.command()(refresh)
 app.command()(loads)
 app.command("undo-load")(undo_load_command)
+app.command()(archives)
+app.command("load-archive")(load_archive_command)
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(keys_app, name="keys")
 app.add_typer(alerts_app, name="alerts")

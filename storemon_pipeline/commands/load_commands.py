@@ -1,20 +1,34 @@
-"""The commands about loads: `loads`, `undo-load`, `rejected list`, `rejected replay`."""
+"""The commands about loads: of files, of rejected rows, of archived polls; and their undo."""
 
 # ruff: noqa: PLC0415 - what a command needs is imported inside it
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from storemon_pipeline.commands.options import (
     DatabaseUrlOption,
     HomeOption,
+    build_settings,
     counted,
     one_line_errors,
     open_database,
 )
 from storemon_pipeline.host.errors import ServiceError
+
+if TYPE_CHECKING:
+    from storemon_pipeline.retention.poll_archive import PollArchive
+
+ArchiveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--archive",
+        envvar="STOREMON_POLL_ARCHIVE",
+        help="Folder of the archive: a path, or a URL such as s3://bucket/folder.",
+        show_default="none",
+    ),
+]
 
 rejected_app = typer.Typer(help="Rows that could not be read.", no_args_is_help=True)
 
@@ -121,3 +135,67 @@ def replay_rejected_rows(
                 f"load {replayed.of_load_id} ({replayed.source.value}, "
                 f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected, {result}"
             )
+
+
+def archives(archive: ArchiveOption = None) -> None:
+    """List the archived weeks of polls."""
+    with one_line_errors():
+        from storemon_pipeline.files.folders import UnreachableError
+
+        try:
+            weeks = _open_archive(archive).list_weeks()
+        except UnreachableError as error:
+            raise ServiceError(str(error)) from error
+        if not weeks:
+            typer.echo("Nothing was archived yet.")
+        for week in weeks:
+            typer.echo(
+                f"{week.name}  {week.week.start:%Y-%m-%d} to {week.week.end:%Y-%m-%d}  "
+                f"{week.polls:,} polls  {week.size_bytes:,} bytes"
+            )
+
+
+def load_archive_command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="File of a week, see `storemon archives`.")
+    ],
+    archive: ArchiveOption = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+) -> None:
+    """Load an archived week of polls back."""
+    with one_line_errors():
+        folder = _open_archive(archive)
+        with open_database(home, database_url) as url:
+            from storemon_pipeline.domain.rejections import UnusableFileError
+            from storemon_pipeline.files.folders import UnreachableError
+            from storemon_pipeline.retention.load_archive import ArchiveLoadError, load_archive
+
+            try:
+                loaded = load_archive(url, folder, name, now=datetime.now(UTC))
+            except FileNotFoundError as error:
+                raise ServiceError(f"There is no {name} in {folder}.") from error
+            except (ArchiveLoadError, UnreachableError, UnusableFileError) as error:
+                raise ServiceError(str(error)) from error
+            counts = loaded.row_counts
+            what = (
+                f"{counts.unchanged:,} polls are back as they were"
+                if loaded.is_restored
+                else f"{counts.loaded:,} loaded, {counts.replaced:,} replaced, "
+                f"{counts.unchanged:,} unchanged, {counts.rejected:,} rejected. "
+                "The next refresh computes the figures"
+            )
+            typer.echo(f"Load {loaded.load_id} ({name}): {what}.")
+
+
+def _open_archive(place: str | None) -> "PollArchive":
+    from storemon_pipeline.files.folders import LocationError
+    from storemon_pipeline.retention.poll_archive import PollArchive
+
+    chosen = build_settings(poll_archive=place).poll_archive
+    if chosen is None:
+        raise ServiceError("No archive is set: use --archive or STOREMON_POLL_ARCHIVE.")
+    try:
+        return PollArchive(chosen)
+    except LocationError as error:
+        raise ServiceError(str(error)) from error

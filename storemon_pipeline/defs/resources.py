@@ -10,6 +10,7 @@ from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification
 from storemon_pipeline.alerts.targets import labelled, split_urls
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
+from storemon_pipeline.retention.poll_archive import PollArchive
 from storemon_pipeline.settings import Settings
 
 
@@ -30,11 +31,19 @@ class Retention(dg.ConfigurableResource[None]):
 
     keep_polls_days: int
     keep_reports_days: int
+    poll_archive: str | None = Field(
+        default=None, description="The folder of old polls: a local path, or a URL."
+    )
 
     @property
     def keep_polls(self) -> timedelta:
         """How long raw polls are kept."""
         return timedelta(days=self.keep_polls_days)
+
+    @property
+    def archive(self) -> PollArchive | None:
+        """The archive of old polls, if there is one. Raises LocationError."""
+        return PollArchive(self.poll_archive) if self.poll_archive else None
 
     @property
     def keep_reports(self) -> timedelta:

@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 
 from storemon_pipeline.contract import RETENTION_JOB
+from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.resources import Database, Retention
 from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.retention.enforce import check_all_status_runs, drop_old_data
@@ -30,13 +31,26 @@ _RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=30)
 def drop_what_is_old(
     context: dg.OpExecutionContext, database: Database, retention: Retention
 ) -> None:
-    """Drop raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS."""
-    dropped = drop_old_data(
-        database.url,
-        keep_polls=retention.keep_polls,
-        keep_reports=retention.keep_reports,
-        now=datetime.now(UTC),
-    )
+    """Drop raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS.
+
+    Polls go to STOREMON_POLL_ARCHIVE before, if it is set.
+    """
+    with map_failures():
+        dropped = drop_old_data(
+            database.url,
+            keep_polls=retention.keep_polls,
+            keep_reports=retention.keep_reports,
+            now=datetime.now(UTC),
+            archive=retention.archive,
+        )
+    for week in dropped.archived:
+        context.log.info(
+            "archived %s polls of the week of %s in %s, %.2f bytes each",
+            f"{week.polls:,}",
+            week.week.monday,
+            week.name,
+            week.size_bytes / week.polls,
+        )
     context.log.info(
         "dropped %d weeks of polls and %d superseded ones, expired %d reports, dropped %d "
         "closed alerts and %d versions of the status model; polls are kept from %s",

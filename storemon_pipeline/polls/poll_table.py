@@ -20,6 +20,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.loads.load_log import Load, RowCounts, close_load, open_load
 from storemon_pipeline.polls.poll_rows import Polls
+from storemon_pipeline.polls.poll_weeks import PollWeek, attach_week, create_week, has_week
 from storemon_pipeline.polls.retention import (
     MONDAY_US,
     PARTITION_US,
@@ -480,22 +481,15 @@ def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
 
 
 def _append_partition(bulk: Bulk, week: int, rows: pa.Table, is_in_week: BoolArray) -> bool:
-    """Create the partition of a week with its first rows; False when it exists already.
-
-    The primary key is created after the rows are copied, which halves the time.
-    """
-    # Not with strftime, which formats the year 7 as "7"; PostgreSQL would read that as 2007.
-    start = instant(week * PARTITION_US + MONDAY_US).date().isoformat()
-    end = instant((week + 1) * PARTITION_US + MONDAY_US).date().isoformat()
-    name = f"store_status_{start.replace('-', '_')}"
-    if bulk.scalar("SELECT to_regclass($1) IS NOT NULL", (name,)):
+    """Create the partition of a week with its first rows; False when it exists already."""
+    partition = PollWeek(instant(week * PARTITION_US + MONDAY_US).date())
+    if has_week(bulk, partition):
         return False
-    bulk.execute(f"CREATE TABLE {name} (LIKE store_status)")
-    bulk.append(name, rows if is_in_week.all() else rows.filter(pa.array(is_in_week)))
-    bulk.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (store_key, polled_at)")
-    bulk.execute(
-        f"ALTER TABLE store_status ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"
+    create_week(bulk, partition)
+    bulk.append(
+        partition.partition, rows if is_in_week.all() else rows.filter(pa.array(is_in_week))
     )
+    attach_week(bulk, partition)
     return True
 
 

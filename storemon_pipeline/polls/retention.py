@@ -3,7 +3,6 @@
 Status runs, versions and closures are never dropped, so any report can be computed again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,14 +21,6 @@ class PollsNotKeptError(Exception):
     """Polls became older than the retention period since they were parsed; parse them again."""
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedPolls:
-    """The numbers of dropped partitions and superseded polls."""
-
-    partitions: int
-    superseded_polls: int
-
-
 def read_polls_kept_from(bulk: Bulk) -> datetime | None:
     """The instant before which polls are rejected; None if none were ever dropped."""
     rows = bulk.fetch("SELECT polls_kept_from FROM retention_state").to_pylist()
@@ -42,43 +33,33 @@ def read_polls_kept_from_us(bulk: Bulk) -> int | None:
     return None if kept_from is None else microseconds(kept_from)
 
 
-def drop_old_polls(bulk: Bulk, *, newest: datetime, keep: timedelta) -> DroppedPolls:
-    """Drop the weeks of raw polls that are older than `keep` before the newest poll.
+def move_start_of_retention(bulk: Bulk, *, newest: datetime, keep: timedelta) -> datetime:
+    """Polls before the week of `newest - keep` are rejected from now on.
 
-    Polls before the week of `newest - keep` are rejected from now on. The week before that limit is
-    kept as well: updating the status runs around the oldest accepted poll needs the poll before it,
-    which is less than a day away if both are in one status run. The limit never moves back. The
-    transaction holds the lock of writers of polls.
+    Returns the instant before which polls can be dropped. It is a week earlier: updating the status
+    runs around the oldest accepted poll needs the poll before it, which is less than a day away if
+    both are in one status run. The start of retention never moves back. The transaction holds the
+    lock of writers of polls.
     """
     wanted_us = microseconds(newest - keep)
     limit_us = wanted_us - (wanted_us - MONDAY_US) % PARTITION_US
     limit_us = max(limit_us, read_polls_kept_from_us(bulk) or limit_us)
-    drop_before = instant(limit_us - PARTITION_US)
-    partitions = bulk.fetch(
-        """
-        SELECT c.oid::regclass::text AS name FROM pg_inherits i
-        JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'store_status'::regclass
-          AND (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \\(''([^'']+)'''))[1]
-              ::timestamptz <= $1
-        ORDER BY 1
-        """,
-        (drop_before,),
-    )["name"].to_pylist()
-    for name in partitions:
-        bulk.execute(f"DROP TABLE {name}")
-    superseded = bulk.scalar(
-        """
-        WITH gone AS (DELETE FROM superseded_polls WHERE polled_at < $1 RETURNING 1)
-        SELECT count(*) FROM gone
-        """,
-        (drop_before,),
-    )
+    set_start_of_retention(bulk, instant(limit_us))
+    return instant(limit_us - PARTITION_US)
+
+
+def set_start_of_retention(bulk: Bulk, kept_from: datetime) -> None:
+    """Polls before this instant are rejected from now on."""
     bulk.execute(
         """
         INSERT INTO retention_state (polls_kept_from) VALUES ($1)
         ON CONFLICT (is_only_row) DO UPDATE SET polls_kept_from = excluded.polls_kept_from
         """,
-        (instant(limit_us),),
+        (kept_from,),
     )
-    return DroppedPolls(len(partitions), int(superseded))
+
+
+def read_drop_border(bulk: Bulk) -> datetime | None:
+    """The instant before which polls can be dropped; None if none ever were."""
+    kept_from = read_polls_kept_from(bulk)
+    return None if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)

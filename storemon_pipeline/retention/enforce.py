@@ -1,5 +1,6 @@
-"""Enforce retention: drop raw polls, reports, closed alerts and versions of the status model."""
+"""Enforce retention: archive and drop raw polls; drop reports, closed alerts and status models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,8 +10,20 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.status_models import drop_unnamed_status_models
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.polls.retention import drop_old_polls, read_polls_kept_from
+from storemon_pipeline.polls.poll_weeks import (
+    PollWeek,
+    drop_weeks,
+    list_weeks,
+    read_times_of_loads,
+    read_week,
+)
+from storemon_pipeline.polls.retention import (
+    move_start_of_retention,
+    read_drop_border,
+    read_polls_kept_from,
+)
 from storemon_pipeline.retention.expired_reports import expire_old_reports
+from storemon_pipeline.retention.poll_archive import ArchivedWeek, PollArchive
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +36,21 @@ class DroppedData:
     alerts: int
     status_models: int
     polls_kept_from: datetime | None
+    archived: tuple[ArchivedWeek, ...] = ()
 
 
 def drop_old_data(
-    url: str, *, keep_polls: timedelta, keep_reports: timedelta, now: datetime
+    url: str,
+    *,
+    keep_polls: timedelta,
+    keep_reports: timedelta,
+    now: datetime,
+    archive: PollArchive | None = None,
 ) -> DroppedData:
     """Drop raw polls and reports that are older than this before the newest poll.
+
+    With an archive, a week of polls is dropped only when its file is complete. Raises
+    UnreachableError when a file cannot be written; the next call goes on from there.
 
     Closed alerts are kept as long as reports. Versions of the status model that no report needs are
     dropped as well; their age counts up to `now`.
@@ -37,15 +59,35 @@ def drop_old_data(
         newest = read_newest_poll(bulk)
         if newest is None:
             return DroppedData(0, 0, 0, 0, 0, None)
-        dropped = drop_old_polls(bulk, newest=newest, keep=keep_polls)
-        kept_from = read_polls_kept_from(bulk)
+        border = move_start_of_retention(bulk, newest=newest, keep=keep_polls)
+        weeks = list_weeks(bulk, until=border)
     with bulk_transaction(url) as bulk:
         reports = expire_old_reports(bulk, newest=newest, keep=keep_reports)
         alerts = drop_old_alerts(bulk, newest=newest, keep=keep_reports)
         status_models = drop_unnamed_status_models(bulk, now=now)
+    # These weeks change no more: their polls are rejected, and their loads cannot be undone.
+    archived = [] if archive is None else _archive(url, archive, weeks)
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        # Meanwhile an archived week may have been loaded back, and then it stays.
+        border = read_drop_border(bulk) or border
+        left = [week for week in list_weeks(bulk, until=border) if week in weeks]
+        superseded = drop_weeks(bulk, left)
+        kept_from = read_polls_kept_from(bulk)
     return DroppedData(
-        dropped.partitions, dropped.superseded_polls, reports, alerts, status_models, kept_from
+        len(left), superseded, reports, alerts, status_models, kept_from, tuple(archived)
     )
+
+
+def _archive(url: str, archive: PollArchive, weeks: Sequence[PollWeek]) -> list[ArchivedWeek]:
+    """The archive has a file with all polls of each week that has any."""
+    archived = []
+    for week in weeks:
+        with bulk_transaction(url) as bulk, archive.writing(week) as file:
+            for part in read_week(bulk, week):
+                file.add(part)
+            if file.polls:
+                archived.append(file.finish(read_times_of_loads(bulk, file.load_ids)))
+    return archived
 
 
 def check_all_status_runs(url: str) -> StatusRunComparison:

@@ -3,7 +3,7 @@
 import io
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import openpyxl
@@ -14,13 +14,12 @@ import sqlalchemy as sa
 from api_server import serve
 from stored import HOUR, MIDNIGHT, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.business_time.zones import RULES_RELEASE
-from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
-from storemon_pipeline.polls.retention import drop_old_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.requests import request_report
+from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 
 EVERY_DAY = "SELECT * FROM store_uptime_daily ORDER BY store_key, local_date"
@@ -101,9 +100,8 @@ def as_older_rules_made_them(url: str) -> None:
 
 def test_days_of_other_rules_are_made_again(client: httpx.Client, vancouver_url: str) -> None:
     right = fetch(vancouver_url, EVERY_DAY)
-    with bulk_transaction(vancouver_url, is_writing_polls=True) as bulk:
-        newest = datetime.fromisoformat("2026-11-22T23:30Z")
-        drop_old_polls(bulk, newest=newest, keep=timedelta(days=30))
+    keep = timedelta(days=30)
+    drop_old_data(vancouver_url, keep_polls=keep, keep_reports=keep, now=datetime.now(UTC))
     as_older_rules_made_them(vancouver_url)
     # The check of the days leaves them to the refresh.
     assert compare_all_days(vancouver_url).compared == 0
