@@ -540,17 +540,18 @@ def _check_incidents(site: Site, page: Page, store_id: str) -> None:
 def _check_heat(site: Site, page: Page, store: dict[str, Any]) -> None:
     since = datetime.fromisoformat(store["as_of"]) - timedelta(days=28)
     query = urlencode({"by": "hour", "limit": 1000, "from": since.isoformat()})
-    known, down = [0] * 168, [0] * 168
+    known, down, unknown = [0] * 168, [0] * 168, [0] * 168
     for hour in site.get(f"/stores/{store['store_id']}/uptime?{query}")["periods"]:
         begin = datetime.fromisoformat(hour["begin_local"])
         known[begin.weekday() * 24 + begin.hour] += hour["uptime_us"] + hour["downtime_us"]
         down[begin.weekday() * 24 + begin.hour] += hour["downtime_us"]
+        unknown[begin.weekday() * 24 + begin.hour] += hour["unknown_us"]
     tips = page.locator("#heat [data-tip]").evaluate_all("all => all.map(x => x.dataset.tip)")
     assert [tip.splitlines()[1] for tip in tips] == [
         f"{lost * 1000 // whole / 10:.1f} % offline of {duration(whole)} open"
         if whole
-        else "closed"
-        for whole, lost in zip(known, down, strict=True)
+        else ("no data" if without else "closed")
+        for whole, lost, without in zip(known, down, unknown, strict=True)
     ]
 
 
@@ -836,6 +837,8 @@ def test_the_pages_of_a_silent_and_of_an_unknown_store_say_so(site: Site) -> Non
     silent = site.get("/stores?standing=silent")["stores"][0]["store_id"]
     with visit(site.browser, f"{site.url}/store/{silent}") as page:
         expect(page.locator("#figures")).to_contain_text("nothing received for 8 days")
+        expect(page.locator("#days-note")).to_have_text("no data")
+        expect(page.locator("#heat-note")).to_have_text("No data in these 4 weeks")
     context = site.browser.new_context()
     page = context.new_page()
     page.goto(f"{site.url}/store/nobody")

@@ -21,9 +21,9 @@ export async function showDays() {
     return;
   }
   const since = localDay(days[0].begin_local);
-  const range = likelyRange(page.sum);
-  const share = [percent(page.sum.uptime_percent), range].filter(Boolean).join(", ");
-  byId("days-note").textContent = `${share} online since ${since}`;
+  const online = page.sum.uptime_percent;
+  const share = [percent(online), likelyRange(page.sum)].filter(Boolean).join(", ");
+  byId("days-note").textContent = online === null ? "no data" : `${share} online since ${since}`;
   chart(box, (whole) => draw(days, whole));
 }
 

@@ -4,7 +4,7 @@ import { DAY, count, duration } from "../lib/amounts.js";
 import { chart, frame, swatch } from "../lib/charts.js";
 import { byId, h, s } from "../lib/elements.js";
 import { WEEKDAYS, hourOfDay, us } from "../lib/times.js";
-import { getView, page } from "./state.js";
+import { KINDS, getView, page } from "./state.js";
 
 const WEEKS = 4;
 const LEFT = 36;
@@ -21,6 +21,7 @@ async function readHours() {
     Array.from({ length: 24 }, (_, hour) => ({
       name: `${day} ${hourOfDay(hour)}`,
       known: 0,
+      unknown: 0,
       down: 0,
     })),
   );
@@ -28,6 +29,7 @@ async function readHours() {
     const begin = new Date(`${period.begin_local}Z`);
     const cell = cells[((begin.getUTCDay() + 6) % 7) * 24 + begin.getUTCHours()];
     cell.known += period.uptime_us + period.downtime_us;
+    cell.unknown += period.unknown_us;
     cell.down += period.downtime_us;
   }
   return cells;
@@ -40,14 +42,13 @@ export async function showHoursOfWeek() {
     .sort((a, b) => shareOf(b) - shareOf(a) || b.down - a.down)
     .slice(0, 3)
     .map((cell) => `${cell.name} (${count(Math.floor(100 * shareOf(cell)))} %)`);
-  byId("heat-note").textContent = worst.length
-    ? `Most often offline: ${worst.join(", ")}`
-    : "Never offline";
+  const rest = cells.some((cell) => cell.known) ? "Never offline" : "No data in these 4 weeks";
+  byId("heat-note").textContent = worst.length ? `Most often offline: ${worst.join(", ")}` : rest;
   chart(byId("heat"), (whole) => draw(cells, whole));
 }
 
 function tipOf(cell) {
-  if (!cell.known) return `${cell.name}\nclosed`;
+  if (!cell.known) return `${cell.name}\n${cell.unknown ? KINDS.unknown : KINDS.closed}`;
   const tenths = (Math.floor((1000 * cell.down) / cell.known) / 10).toFixed(1);
   return `${cell.name}\n${tenths} % offline of ${duration(cell.known)} open`;
 }
@@ -66,15 +67,16 @@ function draw(cells, whole) {
     const x = LEFT + (number % 24) * size;
     const y = 15 + Math.floor(number / 24) * TALL;
     const box = { x, y, width: size - 1, height: TALL - 1 };
-    return s("g", { "data-tip": tipOf(cell) }, filled(box, shareOf(cell)));
+    return s("g", { "data-tip": tipOf(cell) }, filled(box, shareOf(cell), cell.unknown));
   });
   const label = "Share of opening hours offline by weekday and local hour";
   return frame({ width: whole, height: 18 + 7 * TALL, label }, hours, days, boxes);
 }
 
 // A cell fills from below by how much of its time the store was offline: no colour is needed.
-function filled(box, part) {
-  if (part === null) return s("rect", { class: "f-closed", opacity: 0.5, ...box });
+function filled(box, part, unknown = 0) {
+  const nothing = unknown ? "f-unknown" : "f-closed";
+  if (part === null) return s("rect", { class: nothing, opacity: 0.5, ...box });
   const height = part ? Math.max(2, box.height * part) : 0;
   const y = box.y + box.height - height;
   return [
@@ -86,12 +88,15 @@ function filled(box, part) {
 export function showHoursLegend() {
   const box = { x: 2, y: 0, width: 18, height: 12 };
   const shares = [
-    [null, "closed"],
-    [0, "never offline"],
-    [0.5, "half of the time"],
-    [1, "always offline"],
+    [null, 0, KINDS.closed],
+    [null, 1, KINDS.unknown],
+    [0, 0, "never offline"],
+    [0.5, 0, "half of the time"],
+    [1, 0, "always offline"],
   ];
   byId("heat-legend").replaceChildren(
-    ...shares.map(([part, word]) => h("span", {}, swatch(filled(box, part)), word)),
+    ...shares.map(([part, unknown, word]) =>
+      h("span", {}, swatch(filled(box, part, unknown)), word),
+    ),
   );
 }

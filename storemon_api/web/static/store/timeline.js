@@ -86,7 +86,7 @@ function draw(timeline, whole) {
   const days = last - first + 1;
   const isNarrow = whole < NARROW;
   const left = isNarrow ? 52 : 82;
-  const width = whole - left - (isNarrow ? 14 : 24);
+  const width = whole - left - (isNarrow ? 20 : 24);
   const x = (time) => left + (time / DAY) * width;
   const y = (day) => (last - day) * ROW + 20;
   const label = `Timeline of ${counted(days, "day")} in local time, the same as the table below`;
