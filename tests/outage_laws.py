@@ -126,7 +126,8 @@ def made_up_hours(stores: int, begin_us: int, end_us: int, rng: np.random.Genera
     )
 
 
-def _exponential(rng: np.random.Generator, mean: float) -> float:
+def exponential(rng: np.random.Generator, mean: float) -> float:
+    """A duration of an exponential law."""
     return float(rng.exponential(mean))
 
 
@@ -263,7 +264,7 @@ class SwitchedOffAtNight:
 Law = Renewal | Bursts | RushHours | SwitchedOffAtNight
 
 LAWS: Final[dict[str, Law]] = {
-    "base": Renewal(_exponential),
+    "base": Renewal(exponential),
     "lognormal": Renewal(_lognormal(1.5)),
     "wide lognormal": Renewal(_lognormal(2.2)),
     "heavy tail": Renewal(_heavy),

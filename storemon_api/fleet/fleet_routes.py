@@ -113,7 +113,7 @@ def get_incidents(
     """
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
-        return json_response(incidents_page(paging, None, _no_incidents(), [], []))
+        return json_response(incidents_page(paging, None, _no_incidents(), [], [], None))
     if is_open:
         incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
     else:
@@ -123,7 +123,7 @@ def get_incidents(
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
-            return json_response(incidents_page(paging, None, _no_incidents(), [], []))
+            return json_response(incidents_page(paging, None, _no_incidents(), [], [], None))
         incidents, details = found.incidents, found.details
         store_ids = found.stores.store_ids.to_pylist()
         if is_open is False:
@@ -134,7 +134,14 @@ def get_incidents(
         (np.where(is_open_now, -incidents.lost_us, -incidents.start_us), ~is_open_now)
     )
     return json_response(
-        incidents_page(paging, fleet.as_of, incidents.take(order), store_ids, details.names)
+        incidents_page(
+            paging,
+            fleet.as_of,
+            incidents.take(order),
+            store_ids,
+            details.names,
+            fleet_cache.compared_incidents(store_filter.only),
+        )
     )
 
 

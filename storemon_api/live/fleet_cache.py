@@ -1,4 +1,4 @@
-"""Cache of the fleet and the data check, refreshed when the database has newer data."""
+"""Cache of what is computed from all stores, refreshed when the database has newer data."""
 
 import threading
 from collections.abc import Callable
@@ -11,6 +11,10 @@ from fastapi import Depends
 from storemon_api.http.services import from_state
 from storemon_pipeline.checks.contradictions import DataCheck, check_data
 from storemon_pipeline.figures.data_version import DataVersion, data_version
+from storemon_pipeline.views.compared_incidents import (
+    ComparedIncidents,
+    read_compared_incidents,
+)
 from storemon_pipeline.views.fleet_view import Fleet, read_fleet
 
 _Value = TypeVar("_Value")
@@ -48,7 +52,7 @@ class _Cached(Generic[_Value]):
 
 
 class FleetCache:
-    """The fleet and the check of its data. Thread-safe.
+    """The fleet, the check of its data, and its widespread outages. Thread-safe.
 
     Each call queries the version of the data, which is one small statement.
     """
@@ -57,6 +61,7 @@ class FleetCache:
         self._reader = reader
         self._fleet = _Cached(lambda: read_fleet(url))
         self._check = _Cached(lambda: check_data(url))
+        self._compared = _Cached(lambda: read_compared_incidents(url))
 
     def version(self) -> DataVersion:
         """Return the current version of the data."""
@@ -64,7 +69,7 @@ class FleetCache:
             return data_version(connection)
 
     def is_current(self) -> bool:
-        """Whether both values are up to date, so that a request need not wait."""
+        """Whether fleet and check are up to date, so that a request need not wait."""
         version = self.version()
         return self._fleet.is_at(version) and self._check.is_at(version)
 
@@ -77,6 +82,13 @@ class FleetCache:
         """Return the data check, of these stores or of all; None while there are no polls."""
         check = self._check.at(self.version())
         return check if check is None or only is None else check.subset(only)
+
+    def compared_incidents(self, only: AbstractSet[str] | None) -> ComparedIncidents | None:
+        """Return the comparison of incidents, among these stores or all; None without polls."""
+        compared = self._compared.at(self.version())
+        if compared is None or only is None:
+            return compared
+        return compared.subset(only)
 
 
 FleetCacheDep = Annotated[FleetCache, Depends(from_state("fleet_cache"))]

@@ -5,13 +5,15 @@ from datetime import timedelta
 from typing import Final
 
 import numpy as np
-from fastapi import Response
+from fastapi import Request, Response
 
 from storemon_api.http.paging import PagingDep
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
+from storemon_api.live.fleet_cache import FleetCacheDep
+from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
 from storemon_api.stores.store_responses import (
     history_amounts,
@@ -116,7 +118,9 @@ def get_store_uptime(
     responses={200: {"model": IncidentsPage}, **STORE_PROBLEMS},
 )
 def get_store_incidents(
+    request: Request,
     services: ServicesDep,
+    fleet_cache: FleetCacheDep,
     paging: PagingDep,
     store_id: StoreIdPath,
     begin: FromBound = None,
@@ -133,7 +137,10 @@ def get_store_incidents(
         as_of, name = view.as_of, view.details.names[0]
     is_open = incidents.ending == Ending.OPEN
     order = np.lexsort((-incidents.start_us, ~is_open))
-    return json_response(incidents_page(paging, as_of, incidents.take(order), [store_id], [name]))
+    compared = fleet_cache.compared_incidents(visible_stores(request))
+    return json_response(
+        incidents_page(paging, as_of, incidents.take(order), [store_id], [name], compared)
+    )
 
 
 def _first_day(view: StoreView, start_us: int, end_us: int) -> int:

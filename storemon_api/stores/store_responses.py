@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from storemon_api.http.paging import Paging
+from storemon_api.stores.compared_incident_responses import compared_time, comparison
 from storemon_api.stores.store_schemas import (
     HistoryAmounts,
     IncidentResponse,
@@ -31,6 +32,7 @@ from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import STORE_STATES
+from storemon_pipeline.views.compared_incidents import ComparedIncidents
 from storemon_pipeline.views.fleet_view import Fleet
 
 _WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
@@ -126,14 +128,20 @@ def figures_of_window(
 
 
 def incident_response(
-    incidents: Incidents, row: int, *, store_id: str, name: str | None
+    incidents: Incidents,
+    row: int,
+    *,
+    store_id: str,
+    name: str | None,
+    compared: ComparedIncidents | None,
 ) -> IncidentResponse:
-    """Return one incident."""
+    """Return one incident; `compared` is None where no incident was compared."""
+    start_us = int(incidents.start_us[row])
     return IncidentResponse(
         store_id=store_id,
         name=name,
         ending=_ENDINGS[Ending(int(incidents.ending[row]))],
-        start=instant(int(incidents.start_us[row])),
+        start=instant(start_us),
         end=instant(int(incidents.end_us[row])),
         last_active_poll=_poll(incidents.last_active_us[row]),
         first_inactive_poll=instant(int(incidents.first_inactive_us[row])),
@@ -141,6 +149,7 @@ def incident_response(
         next_active_poll=_poll(incidents.next_active_us[row]),
         polls=int(incidents.polls[row]),
         lost_us=int(incidents.lost_us[row]),
+        **comparison(compared, store_id, start_us),
     )
 
 
@@ -148,8 +157,13 @@ def _poll(at_us: int) -> datetime | None:
     return None if at_us == NO_POLL else instant(int(at_us))
 
 
-def incidents_summary(incidents: Incidents) -> IncidentsSummary:
+def incidents_summary(
+    incidents: Incidents,
+    store_ids: Sequence[str],
+    compared: ComparedIncidents | None,
+) -> IncidentsSummary:
     """Return count, sum and mean of the incidents."""
+    compared_us, with_others_us = compared_time(compared, incidents, store_ids)
     ended = incidents.lost_us[incidents.ending == Ending.ENDED]
     return IncidentsSummary(
         count=len(incidents),
@@ -157,6 +171,8 @@ def incidents_summary(incidents: Incidents) -> IncidentsSummary:
         lost_us=int(incidents.lost_us.sum()),
         longest_us=int(incidents.lost_us.max(initial=0)),
         mean_to_recovery_us=int(ended.sum()) // len(ended) if len(ended) else None,
+        compared_us=compared_us,
+        with_others_us=with_others_us,
     )
 
 
@@ -197,6 +213,7 @@ def incidents_page(
     incidents: Incidents,
     store_ids: Sequence[str],
     names: Sequence[str | None],
+    compared: ComparedIncidents | None,
 ) -> IncidentsPage:
     """Return a page of sorted incidents; `store_ids` and `names` are indexed by store position."""
     stores = incidents.store.tolist()
@@ -206,10 +223,14 @@ def incidents_page(
         offset=paging.offset,
         limit=paging.limit,
         next=paging.next_address(len(incidents)),
-        summary=incidents_summary(incidents),
+        summary=incidents_summary(incidents, store_ids, compared),
         incidents=[
             incident_response(
-                incidents, row, store_id=store_ids[stores[row]], name=names[stores[row]]
+                incidents,
+                row,
+                store_id=store_ids[stores[row]],
+                name=names[stores[row]],
+                compared=compared,
             )
             for row in range(*paging.rows.indices(len(incidents)))
         ],

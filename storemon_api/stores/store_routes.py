@@ -118,7 +118,11 @@ def get_store(
             open_incident=None
             if row < 0
             else incident_response(
-                fleet.incidents, row, store_id=store_id, name=fleet.details.names[position]
+                fleet.incidents,
+                row,
+                store_id=store_id,
+                name=fleet.details.names[position],
+                compared=fleet_cache.compared_incidents(visible_stores(request)),
             ),
         )
     )

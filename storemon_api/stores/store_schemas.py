@@ -11,6 +11,7 @@ from storemon_pipeline.domain.amounts import AMOUNTS, WITH_PERCENT
 from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.likelihood.verdict import Verdict
 from storemon_pipeline.uptime.store_state import StoreState
+from storemon_pipeline.views.compared_incidents import PeerKind
 
 _STORE_ID = "7482936150293847561"
 PERCENT = "Rounded down to two decimals; null when the divisor is zero."
@@ -108,6 +109,28 @@ class OpenInterval(ResponseBody):
     end: str = Field(description="Up to 48:00:00.", examples=["24:00:00"])
 
 
+class PeersResponse(ResponseBody):
+    """The other stores of one set during an incident; usual numbers are of as many stores."""
+
+    kind: PeerKind
+    name: str
+    stores: int = Field(
+        description="Other stores that were open at one moment: when most were down, in the "
+        "incident's first hour."
+    )
+    down: int = Field(description="How many of them were down.")
+    usually_down: float
+    stores_at_start: int = Field(
+        description="Other stores that were open around the incident's start, and not down "
+        "all the time."
+    )
+    went_down: int = Field(description="How many of them went down within an hour of it.")
+    usually_went_down: float
+    widespread_outage_until: AwareDatetime | None = Field(
+        description="When the widespread outage of this set ended; null if there was none."
+    )
+
+
 class IncidentResponse(ResponseBody):
     """A period of estimated downtime that includes business time.
 
@@ -126,6 +149,15 @@ class IncidentResponse(ResponseBody):
     next_active_poll: AwareDatetime | None
     polls: int = Field(description="Number of inactive polls.")
     lost_us: int = Field(description="Business time lost.")
+    mark: Literal["alone", "with others"] | None = Field(
+        description="Whether many other stores of its group, region or time zone went down "
+        "together with it. Null if it was not compared: no active poll came before it, or it "
+        "began more than 28 days before the newest poll."
+    )
+    with_others_us: int | None = Field(
+        description="The part of `lost_us` in which a widespread outage lasted; null as above."
+    )
+    peers: list[PeersResponse] = Field(description="Empty if it was not compared.")
 
 
 class IncidentsSummary(ResponseBody):
@@ -138,6 +170,10 @@ class IncidentsSummary(ResponseBody):
     mean_to_recovery_us: int | None = Field(
         description="Mean business time lost per ended incident (MTTR); null without one."
     )
+    compared_us: int = Field(
+        description="Business time lost in incidents that were compared with other stores."
+    )
+    with_others_us: int = Field(description="The part of `compared_us` lost in widespread outages.")
 
 
 class IncidentsPage(ResponseBody):

@@ -524,6 +524,7 @@ def _check_incidents(site: Site, page: Page, store_id: str) -> None:
         duration(summary["lost_us"]),
         duration(summary["longest_us"]),
         percent(None) if mean is None else duration(mean),
+        *([duration(summary["with_others_us"])] if summary["compared_us"] else []),
     ]
     if answer["total"]:
         assert texts(page, "#incidents tbody td:nth-child(3)") == [
@@ -532,6 +533,11 @@ def _check_incidents(site: Site, page: Page, store_id: str) -> None:
         assert texts(page, "#incidents tbody td:nth-child(4)") == [
             duration(one["lost_us"]) for one in answer["incidents"]
         ]
+        others = texts(page, "#incidents tbody td:nth-child(5)")
+        for text, one in zip(others, answer["incidents"], strict=True):
+            begin = {"alone": "This store alone", "with others": "With others", None: ""}
+            assert text.startswith(begin[one["mark"]])
+            assert (" other store" in text) is any(peers["stores"] for peers in one["peers"])
         shown = texts(page, "#incidents tbody td:nth-child(2)")
         for text, one in zip(shown, answer["incidents"], strict=True):
             assert (text == "still offline") is (one["ending"] == "open")

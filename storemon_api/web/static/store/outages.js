@@ -1,6 +1,6 @@
 // The store's outages: in numbers, and each with when it started and ended.
 
-import { count, duration, percent } from "../lib/amounts.js";
+import { count, counted, duration, percent } from "../lib/amounts.js";
 import { byId, h } from "../lib/elements.js";
 import { badge } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
@@ -20,6 +20,42 @@ function ended(outage) {
   return `no data since ${page.clock.at(outage.last_inactive_poll)}`;
 }
 
+const KINDS = { group: "group", region: "region", timezone: "time zone" };
+
+// "31 of 40 other stores in region West were offline too; usually 2".
+function peersText(peers) {
+  const usual = Math.round(peers.usually_down);
+  const number = `${count(peers.down)} of ${counted(peers.stores, "other store")}`;
+  const verb = peers.stores === 1 ? "was" : "were";
+  const place = `${KINDS[peers.kind]} ${peers.name}`;
+  return `${number} in ${place} ${verb} offline too; usually ${usual ? count(usual) : "none"}`;
+}
+
+// Whether other stores went offline together with this one, with the numbers of the set that says
+// most.
+function others(outage) {
+  if (!outage.mark) return "";
+  const hasOthers = outage.peers.filter((peers) => peers.stores);
+  const widespread = hasOthers.filter((peers) => peers.widespread_outage_until);
+  const [most] = (widespread.length ? widespread : hasOthers).sort(
+    (a, b) => b.down / b.stores - a.down / a.stores,
+  );
+  const isPart = outage.with_others_us > 0 && outage.with_others_us < outage.lost_us;
+  const time = duration(outage.with_others_us);
+  const alone = isPart ? `This store alone, except for ${time}` : "This store alone";
+  const together = isPart ? `With others for ${time}` : "With others";
+  return [
+    outage.mark === "alone" ? alone : together,
+    most ? h("div", { class: "sub" }, peersText(most)) : null,
+  ];
+}
+
+function withOthers(numbers) {
+  if (!numbers.compared_us) return [];
+  const lost = `with others, of ${duration(numbers.compared_us)} in 4 weeks`;
+  return [[lost, duration(numbers.with_others_us)]];
+}
+
 export async function showOutages() {
   const answer = await getView("/incidents", { limit: LIMIT, offset: page.outages });
   const numbers = answer.summary;
@@ -30,6 +66,7 @@ export async function showOutages() {
     ["open hours lost", duration(numbers.lost_us)],
     ["longest", duration(numbers.longest_us)],
     ["average outage", mean === null ? percent(null) : duration(mean)],
+    ...withOthers(numbers),
   ];
   byId("incident-numbers").replaceChildren(
     ...terms.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
@@ -41,6 +78,7 @@ export async function showOutages() {
       { head: "Ended", cell: ended },
       { head: "Offline checks", class: "number", cell: (one) => count(one.polls) },
       { head: "Open hours lost", class: "number", cell: (one) => duration(one.lost_us) },
+      { head: "Other stores", class: "wide", cell: others },
     ],
     answer.incidents,
     "No outages",

@@ -1,0 +1,72 @@
+"""Serialise what other stores did during an incident. No I/O."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from storemon_api.stores.store_schemas import PeersResponse
+from storemon_pipeline.database.instants import instant
+from storemon_pipeline.uptime.incidents import Incidents
+from storemon_pipeline.views.compared_incidents import PEER_KINDS, ComparedIncidents
+
+
+def comparison(compared: ComparedIncidents | None, store_id: str, start_us: int) -> dict[str, Any]:
+    """Return the fields of one incident that tell whether others went down together with it."""
+    row = -1
+    if compared is not None:
+        row = compared.row(store_id, start_us)
+    if compared is None or row < 0:
+        return {"mark": None, "with_others_us": None, "peers": []}
+    found = compared.found
+    return {
+        "mark": "with others" if found.is_with_others[row] else "alone",
+        "with_others_us": int(found.with_others_us[row]),
+        "peers": _peers(compared, row),
+    }
+
+
+def compared_time(
+    compared: ComparedIncidents | None,
+    incidents: Incidents,
+    store_ids: Sequence[str],
+) -> tuple[int, int]:
+    """Return the time lost in compared incidents, and the part lost in widespread outages."""
+    if compared is None:
+        return 0, 0
+    rows = np.array(
+        [
+            compared.row(store_ids[store], start_us)
+            for store, start_us in zip(
+                incidents.store.tolist(), incidents.start_us.tolist(), strict=True
+            )
+        ],
+        np.int64,
+    )
+    with_others_us = compared.found.with_others_us[rows[rows >= 0]]
+    return int(incidents.lost_us[rows >= 0].sum()), int(with_others_us.sum())
+
+
+def _peers(compared: ComparedIncidents, row: int) -> list[PeersResponse]:
+    """Return the sets of the incident's store in which there are other stores."""
+    store = int(compared.incidents.store[row])
+    peers = []
+    for kind, names, counts in zip(PEER_KINDS, compared.names, compared.found.peers, strict=True):
+        name = names[store]
+        if name is None:
+            continue
+        until_us = int(counts.until_us[row])
+        peers.append(
+            PeersResponse(
+                kind=kind,
+                name=name,
+                stores=int(counts.stores_then[row]),
+                down=int(counts.down[row]),
+                usually_down=round(float(counts.usually_down[row]), 2),
+                stores_at_start=int(counts.stores[row]),
+                went_down=int(counts.went_down[row]),
+                usually_went_down=round(float(counts.usually_went_down[row]), 2),
+                widespread_outage_until=instant(until_us) if until_us else None,
+            )
+        )
+    return peers
