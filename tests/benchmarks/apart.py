@@ -22,11 +22,19 @@ import psutil
 
 from benchmarks.loaded import load
 from storemon_pipeline.checks.contradictions import check_data
-from storemon_pipeline.checks.table_checks import count_interval_faults, count_uptime_faults
+from storemon_pipeline.checks.table_checks import (
+    compare_status_runs,
+    count_interval_faults,
+    count_lost_polls,
+    count_uptime_faults,
+)
 from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.fit_status_model import fit_first_status_model
+from storemon_pipeline.figures.refresh_daily import compare_daily, refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.loads.load_log import read_first_polled_at
 from storemon_pipeline.reports.make_reports import make_waiting_reports, request_newest_report
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.views.fleet_view import read_fleet
@@ -89,14 +97,28 @@ def _intervals(url: str) -> None:
         refresh_intervals(bulk)
 
 
+def _poll_checks(url: str) -> None:
+    """The checks of the newest load of polls."""
+    with bulk_transaction(url) as bulk:
+        load_id = bulk.scalar("SELECT max(load_id) FROM loads WHERE source = 'store_status'")
+        since = read_first_polled_at(bulk, [load_id])
+        if since is None:
+            raise ValueError(f"load {load_id} has no polls")
+        count_lost_polls(bulk, [load_id])
+        compare_status_runs(bulk, since=since, max_gap_us=read_max_gap_us(bulk))
+
+
 def _checks(url: str) -> None:
     with bulk_transaction(url) as bulk:
         count_interval_faults(bulk)
         count_uptime_faults(bulk)
+    compare_daily(url, seed=1)
 
 
 _TASKS: Final[Mapping[str, Callable[[str], object]]] = {
     "intervals": _intervals,
+    "model": lambda url: fit_first_status_model(url, fitted_at=datetime.now(UTC)),
+    "poll checks": _poll_checks,
     "report": _report,
     "uptime": lambda url: refresh_uptime(url, refreshed_at=datetime.now(UTC)),
     "days": refresh_daily,

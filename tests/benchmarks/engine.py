@@ -1,6 +1,8 @@
 """The engine alone: status runs and weeks in memory become figures, without and with ranges."""
 
-from benchmarks.goals import Measured, median_ms, seconds_of
+from benchmarks.goals import Measured
+from benchmarks.reference import sort_and_merge
+from benchmarks.timing import median_ms, seconds_of
 from storemon_pipeline.business_time.calendar import Calendar, build_calendar
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.instants import microseconds
@@ -74,6 +76,8 @@ def measure(url: str) -> list[Measured]:
     alone, with_ranges = (median_ms(seconds) for seconds in taken)
     note = f"{len(stores):,} stores, {len(runs):,} runs"
     return [
-        Measured("engine: runs and weeks to figures", 20, alone, "ms", note),
+        Measured(
+            "engine: runs and weeks to figures", 20, alone, "ms", note, sort_and_merge(len(runs))
+        ),
         Measured("engine: with likely ranges", 2, with_ranges / alone, "times", note),
     ]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.goals import Measured, seconds_of
+from benchmarks.goals import Measured
 from benchmarks.loaded import load, make_database
+from benchmarks.timing import seconds_of
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.find_files import find_files

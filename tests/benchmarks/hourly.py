@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from benchmarks.goals import Measured, seconds_of
+from benchmarks.goals import Measured
 from benchmarks.loaded import load_all, make_database, server
+from benchmarks.reference import plain_copy
 from benchmarks.report_work import report_seconds
+from benchmarks.timing import seconds_of
 from storemon_pipeline.checks.table_checks import (
     compare_status_runs,
     count_interval_faults,
@@ -66,6 +68,7 @@ def measure(work: Path) -> list[Measured]:
             (report_seconds(short.url, times=1), report_seconds(long.url, times=1))
             for _ in range(_REPORTS)
         ]
+        reference = plain_copy(short.url)
     counted = taken[_WARM_UP:]
     note = f"median of {len(counted)} hours, {statistics.median(new_polls):,.0f} new polls each"
     ratio = statistics.median(long for _, long in counted) / statistics.median(
@@ -78,6 +81,7 @@ def measure(work: Path) -> list[Measured]:
             statistics.median(first for first, _ in counted),
             "s",
             note,
+            reference,
         ),
         Measured(
             "the same with ten times the history",

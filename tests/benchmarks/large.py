@@ -9,20 +9,23 @@ from benchmarks.apart import Cost, peak_of_processes, run_apart
 from benchmarks.goals import Measured
 from benchmarks.large_data import write_large_data
 from benchmarks.loaded import make_database, server
+from benchmarks.reference import plain_copy, sort_and_merge
+from benchmarks.report_work import bytes_per_row
 
 STORES: Final = 1_410_000
 _DAYS: Final = 1.61
 _GIB: Final = 1 << 30
 _LOADS: Final = ("store_status", "business_hours", "store_timezones")
-_REFRESH: Final = ("intervals", "uptime", "days", "checks")
+_REFRESH: Final = ("intervals", "model", "uptime", "days", "checks")
+_HOUR: Final = ("poll checks", "intervals", "uptime", "days", "checks")
 _PAGES: Final = ("fleet", "contradictions")
 
 
 def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
     """Each step in a process of its own; the report twice, of which the second one counts."""
-    data = work / "large-data"
+    data, next_hour = work / "large-data", work / "next-hour.csv"
     data.mkdir()
-    made = write_large_data(data, stores=stores, days=_DAYS)
+    made = write_large_data(data, next_hour, stores=stores, days=_DAYS)
     costs: dict[str, Cost] = {}
     with server(work / "large-server") as server_url, peak_of_processes("postgres") as database:
         url = make_database(server_url, "large")
@@ -32,27 +35,54 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             costs[task] = _tell(task, run_apart(task, url))
         _tell("report", run_apart("report", url))
         costs["report"] = _tell("report", run_apart("report", url))
+        stored = bytes_per_row(url)
         for task in _PAGES:
             costs[task] = _tell(task, run_apart(task, url))
+        hour = _measure_hour(url, data, next_hour)
+        copy = plain_copy(url)
         rows = shards.measure(url, work / "large-dagster")
     loaded = sum(costs[task].seconds for task in _LOADS)
     report = costs["report"]
     note = f"{made.stores:,} stores, {made.polls:,} polls"
     peaks = ", ".join(f"{task} {cost.peak_bytes / _GIB:.2f}" for task, cost in costs.items())
     return [
-        Measured("large: load of all files", 600, loaded, "s", note),
+        Measured("large: load of all files", 120, loaded, "s", note, copy),
         Measured(
-            "large: report work", 20, report.seconds, "s", f"{report.cpu_seconds:.1f} s of CPU"
+            "large: report work",
+            10,
+            report.seconds,
+            "s",
+            f"{report.cpu_seconds:.1f} s of CPU",
+            sort_and_merge(stores),
+        ),
+        Measured("large: report, stored", 40, stored, "bytes a row"),
+        Measured(
+            "large: one more hour",
+            60,
+            sum(cost.seconds for cost in hour.values()),
+            "s",
+            ", ".join(f"{task} {cost.seconds:.1f}" for task, cost in hour.items()),
+            copy,
         ),
         Measured(
             "large: largest process",
-            4,
-            max(database.bytes, *(cost.peak_bytes for cost in costs.values())) / _GIB,
+            2,
+            max(database.bytes, *(cost.peak_bytes for cost in (*costs.values(), *hour.values())))
+            / _GIB,
             "GiB",
             f"{peaks}; PostgreSQL {database.bytes / _GIB:.2f}",
         ),
         *rows,
     ]
+
+
+def _measure_hour(url: str, data: Path, next_hour: Path) -> dict[str, Cost]:
+    """What a refresh does an hour later, when one more file of polls has come."""
+    folder = data / "store_status"
+    folder.mkdir()
+    next_hour.rename(folder / next_hour.name)
+    hour = {task: _tell(f"hour: {task}", run_apart(task, url, data)) for task in _LOADS}
+    return hour | {task: _tell(f"hour: {task}", run_apart(task, url)) for task in _HOUR}
 
 
 def _tell(task: str, cost: Cost) -> Cost:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -16,6 +17,7 @@ from storemon_pipeline.sample_data import write_sample_data
 
 _SAMPLE_STORES: Final = 14_100
 _SEED: Final = 1
+_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 _OPTIONS: Final = pa_csv.WriteOptions(include_header=False, quoting_style="none")
 
 
@@ -27,11 +29,11 @@ class LargeData:
     polls: int
 
 
-def write_large_data(out: Path, *, stores: int, days: float) -> LargeData:
+def write_large_data(out: Path, next_hour: Path, *, stores: int, days: float) -> LargeData:
     """Write store_status.csv, business_hours.csv and timezones.csv of about so many stores.
 
     A store has 16 polls a day. Rows of the same sample stand together; in each such lot polls come
-    in random order.
+    in random order. The file `next_hour` has one more poll of each store.
     """
     sample = min(stores, _SAMPLE_STORES)
     copies = max(1, round(stores / sample))
@@ -41,15 +43,39 @@ def write_large_data(out: Path, *, stores: int, days: float) -> LargeData:
     polls = 0
     for name in ("store_status", "business_hours", "timezones"):
         rows = _good_rows(folder / f"{name}.csv")
-        with (out / f"{name}.csv").open("wb") as file:
-            file.write((",".join(rows.column_names) + "\n").encode())
-            for copy in range(copies):
-                ids = pc.binary_join_element_wise(rows["store_id"], f"{copy:03}", "")
-                pa_csv.write_csv(rows.set_column(0, "store_id", ids), file, _OPTIONS)
+        _write_copies(rows, out / f"{name}.csv", copies)
+        if name == "store_status":
+            _write_copies(_next_polls(rows), next_hour, copies)
         polls += rows.num_rows * copies if name == "store_status" else 0
         (folder / f"{name}.csv").unlink()
     shutil.rmtree(folder)
     return LargeData(sample * copies, polls)
+
+
+def _write_copies(rows: pa.Table, path: Path, copies: int) -> None:
+    """The rows so many times over, each time with other ids."""
+    with path.open("wb") as file:
+        file.write((",".join(rows.column_names) + "\n").encode())
+        for copy in range(copies):
+            ids = pc.binary_join_element_wise(rows["store_id"], f"{copy:03}", "")
+            pa_csv.write_csv(rows.set_column(0, "store_id", ids), file, _OPTIONS)
+
+
+def _next_polls(polls: pa.Table) -> pa.Table:
+    """One poll of each store in the hour after the newest; one in 20 has another status."""
+    at = pc.strptime(pc.utf8_slice_codeunits(polls["timestamp_utc"], 0, 19), _FORMAT, "us")
+    in_order = polls.take(pc.sort_indices(at)).combine_chunks()
+    stores = in_order.group_by("store_id", use_threads=False).aggregate([("status", "last")])
+    place = np.arange(stores.num_rows)
+    first_us = pc.max(at).cast(pa.int64()).as_py() + 1_000_000
+    at_us = pa.array(first_us + place * 3_500_000_000 // len(place)).cast(pa.timestamp("us"))
+    is_up = pc.equal(pc.utf8_lower(stores["status_last"]), "active").to_numpy() ^ (place % 20 == 0)
+    texts = {
+        "store_id": stores["store_id"],
+        "status": pa.array(np.where(is_up, "active", "inactive")),
+        "timestamp_utc": pc.binary_join_element_wise(pc.strftime(at_us, _FORMAT), "UTC", " "),
+    }
+    return pa.table({name: texts[name] for name in polls.column_names})
 
 
 def _good_rows(path: Path) -> pa.Table:

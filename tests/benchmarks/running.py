@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.goals import Measured, median_ms, percentile_ms, seconds_of
+from benchmarks.goals import Measured
+from benchmarks.reference import fork
+from benchmarks.timing import median_ms, percentile_ms, seconds_of
 from service import Service, running_service
 
 _REPORTS = 9
@@ -38,13 +40,15 @@ def _latency(service: Service) -> Measured:
     for _ in range(_REPORTS):
         taken += seconds_of(lambda: _until_complete(service, [_trigger(service)]), times=1)
         time.sleep(1)  # the run has ended as well, and the service is idle again
-    return Measured("trigger to Complete, idle", 3, median_ms(taken) / 1_000, "s")
+    return Measured("trigger to Complete, idle", 3, median_ms(taken) / 1_000, "s", reference=fork())
 
 
 def _triggers(service: Service) -> Measured:
     taken = _clients(service, "POST", "/trigger_report", 50).result()
     _until_idle(service)
-    return Measured("POST /trigger_report, 50 clients", 50, percentile_ms(taken, 0.95), "ms", "p95")
+    return Measured(
+        "POST /trigger_report, 50 clients", 50, percentile_ms(taken, 0.95), "ms", "p95", fork()
+    )
 
 
 def _statuses(service: Service) -> Measured:
@@ -57,7 +61,7 @@ def _statuses(service: Service) -> Measured:
         )
     note = f"p95; a report meanwhile takes {median_ms(made) / 1_000:.2f} s"
     figure = percentile_ms(clients.result(), 0.95)
-    return Measured("GET /get_report, 200 clients", 20, figure, "ms", note)
+    return Measured("GET /get_report, 200 clients", 20, figure, "ms", note, fork())
 
 
 def _download(service: Service) -> Measured:
@@ -70,7 +74,7 @@ def _download(service: Service) -> Measured:
         size = len(service.api.get(f"/reports/{report_id}.csv").content)
 
     taken = median_ms(seconds_of(download, times=_REPORTS))
-    return Measured("CSV download", 100, taken, "ms", f"{size:,} bytes")
+    return Measured("CSV download", 100, taken, "ms", f"{size:,} bytes", fork())
 
 
 def _many_triggers(service: Service) -> list[Measured]:
