@@ -63,19 +63,21 @@ def _write_copies(rows: pa.Table, path: Path, copies: int) -> None:
 
 def _next_polls(polls: pa.Table) -> pa.Table:
     """One poll of each store in the hour after the newest; one in 20 has another status."""
-    at = pc.strptime(pc.utf8_slice_codeunits(polls["timestamp_utc"], 0, 19), _FORMAT, "us")
+    texts = pc.utf8_slice_codeunits(polls["timestamp_utc"], 0, 19)
+    at = pc.strptime(texts, _FORMAT, "us", error_is_null=True)
+    polls, at = polls.filter(pc.is_valid(at)), pc.drop_null(at)
     in_order = polls.take(pc.sort_indices(at)).combine_chunks()
     stores = in_order.group_by("store_id", use_threads=False).aggregate([("status", "last")])
     place = np.arange(stores.num_rows)
     first_us = pc.max(at).cast(pa.int64()).as_py() + 1_000_000
     at_us = pa.array(first_us + place * 3_500_000_000 // len(place)).cast(pa.timestamp("us"))
     is_up = pc.equal(pc.utf8_lower(stores["status_last"]), "active").to_numpy() ^ (place % 20 == 0)
-    texts = {
+    columns = {
         "store_id": stores["store_id"],
         "status": pa.array(np.where(is_up, "active", "inactive")),
         "timestamp_utc": pc.binary_join_element_wise(pc.strftime(at_us, _FORMAT), "UTC", " "),
     }
-    return pa.table({name: texts[name] for name in polls.column_names})
+    return pa.table({name: columns[name] for name in polls.column_names})
 
 
 def _good_rows(path: Path) -> pa.Table:
