@@ -24,6 +24,7 @@ from storemon_api.openapi_document import install_openapi
 from storemon_api.operations import data_health_routes, docs_routes, health_routes, metrics_routes
 from storemon_api.operations.metrics import Metrics
 from storemon_api.operations.request_metrics import RequestMetrics
+from storemon_api.polls import poll_plan_routes
 from storemon_api.reports import (
     diff_routes,
     format_routes,
@@ -124,6 +125,7 @@ def create_app(
         history_routes.router,
         timeline_routes.router,
         fleet_routes.router,
+        poll_plan_routes.router,
         data_health_routes.router,
         alert_routes.router,
         list_routes.router,

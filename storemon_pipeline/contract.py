@@ -13,6 +13,7 @@ REBUILD_DAY_JOB = "rebuild_day_job"
 ALERT_JOB = "alert_job"
 RETENTION_JOB = "retention_job"
 STATUS_MODEL_JOB = "status_model_job"
+POLL_PLAN_JOB = "poll_plan_job"
 
 DAGSTER_TOKEN_VARIABLE = "STOREMON_DAGSTER_TOKEN"  # noqa: S105 - a name, not a token
 """The environment variable with the token by which the service's processes reach Dagster's UI."""

@@ -10,7 +10,9 @@ from storemon_pipeline.defs.checks import table_checks
 from storemon_pipeline.defs.executors import build_executor
 from storemon_pipeline.defs.jobs import (
     daily_status_model,
+    hourly_poll_plan,
     hourly_refresh,
+    poll_plan_job,
     rebuild_day_job,
     refresh_job,
     report_job,
@@ -21,7 +23,7 @@ from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, Ret
 from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import SOURCE_ASSETS
-from storemon_pipeline.defs.uptime import STATUS_MODEL, uptime_assets
+from storemon_pipeline.defs.uptime import POLL_PLAN, STATUS_MODEL, uptime_assets
 from storemon_pipeline.settings import Settings
 
 _GROUPS: Final = {
@@ -29,6 +31,7 @@ _GROUPS: Final = {
     "status_model": "uptime",
     "store_uptime": "uptime",
     "store_uptime_daily": "uptime",
+    "poll_plan": "polls",
     "report_inputs": "reports",
     "uptime_report": "reports",
 }
@@ -45,14 +48,14 @@ _DAILY: Final = dg.FreshnessPolicy.time_window(
 
 
 def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """Add what all assets have in common. Reports are made on request, and do not grow stale."""
+    """Add what all assets have in common. Reports and plans are made on request: never stale."""
     name = spec.key.to_user_string()
     group = _GROUPS.get(name, "sources")
     freshness = _DAILY if name == STATUS_MODEL else _FRESHNESS
     return spec.replace_attributes(
         owners=["team:storemon"],
         group_name=group,
-        freshness_policy=None if group == "reports" else freshness,
+        freshness_policy=None if group == "reports" or name == POLL_PLAN else freshness,
     )
 
 
@@ -68,9 +71,10 @@ def build_defs(settings: Settings) -> dg.Definitions:
             rebuild_day_job,
             retention_job,
             status_model_job,
+            poll_plan_job,
             alert_job,
         ],
-        schedules=[hourly_refresh, daily_retention, daily_status_model],
+        schedules=[hourly_refresh, daily_retention, daily_status_model, hourly_poll_plan],
         sensors=[new_files, alerts],
         resources={
             "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),

@@ -68,6 +68,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/incidents"): _READ_FILTERED,
     ("GET", "/fleet/now"): _READ_FILTERED,
     ("GET", "/fleet/uptime"): _READ_FILTERED,
+    ("GET", "/poll-plan"): _READ_FILTERED,
     ("GET", "/events"): _READ_FILTERED,
     ("GET", "/data-health"): _READ_FILTERED,
     ("GET", "/alerts"): _READ_FILTERED,

@@ -34,7 +34,7 @@ CHAPTERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "troubleshooting",
         ),
     ),
-    ("For those who bring data", ("sources", "push", "corrections", "retention")),
+    ("For those who bring data", ("sources", "push", "corrections", "polling", "retention")),
     ("For API clients", ("api-reports", "api-figures", "api-errors")),
     ("For readers of numbers", ("figures", "glossary")),
     ("For developers", ("developing", "recipes", "performance")),

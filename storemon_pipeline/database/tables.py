@@ -403,6 +403,14 @@ status_models: Final = sa.Table(
     comment="Versions of the status model, which likely ranges are computed from; never changed.",
 )
 
+planned_polls: Final = sa.Table(
+    "planned_polls",
+    metadata,
+    sa.Column("store_key", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("poll_at", _INSTANT, primary_key=True),
+    comment="When to poll each store in one hour, within a budget; replaced as a whole.",
+)
+
 reports: Final = sa.Table(
     "reports",
     metadata,

@@ -24,6 +24,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_daily
 from storemon_pipeline.figures.status_models import read_model_state
 from storemon_pipeline.ingestion.sources import SNAPSHOTS, AssetCheckText
+from storemon_pipeline.poll_plan.planned_polls import count_plan_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,12 @@ _CHECKS: Final = [
         "uptime_adds_up",
         "Uptime + downtime = business time, for every store and window.",
         _no_faults(count_uptime_faults),
+    ),
+    _Check(
+        "poll_plan",
+        "polls_in_hour",
+        "All planned polls lie within one hour, those of a store at least ten minutes apart.",
+        _no_faults(count_plan_faults),
     ),
     _Check(
         "store_uptime_daily",

@@ -6,10 +6,16 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
-from storemon_pipeline.contract import REBUILD_DAY_JOB, REFRESH_JOB, REPORT_JOB, STATUS_MODEL_JOB
+from storemon_pipeline.contract import (
+    POLL_PLAN_JOB,
+    REBUILD_DAY_JOB,
+    REFRESH_JOB,
+    REPORT_JOB,
+    STATUS_MODEL_JOB,
+)
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.resources import Database
-from storemon_pipeline.defs.uptime import STATUS_MODEL
+from storemon_pipeline.defs.uptime import POLL_PLAN, STATUS_MODEL
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError, rebuild_day
 
 _ACTIVE: Final = (
@@ -22,10 +28,11 @@ _ACTIVE: Final = (
 
 REPORT = dg.AssetSelection.assets("uptime_report")
 MODEL = dg.AssetSelection.assets(STATUS_MODEL)
+PLAN = dg.AssetSelection.assets(POLL_PLAN)
 
 refresh_job = dg.define_asset_job(
     REFRESH_JOB,
-    selection=dg.AssetSelection.all() - REPORT - MODEL,
+    selection=dg.AssetSelection.all() - REPORT - MODEL - PLAN,
     description="Loads new files and brings all figures up to the newest poll.",
     tags={
         "dagster/max_retries": "2",
@@ -47,6 +54,12 @@ status_model_job = dg.define_asset_job(
     STATUS_MODEL_JOB,
     selection=dg.AssetSelection.assets(STATUS_MODEL, "store_uptime"),
     description="Fits a new version of the status model, and computes the newest figures with it.",
+)
+
+poll_plan_job = dg.define_asset_job(
+    POLL_PLAN_JOB,
+    selection=PLAN,
+    description="Plans the polls of the hour after the newest poll.",
 )
 
 
@@ -126,4 +139,13 @@ daily_status_model = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Fits the status model once a day, at a quiet hour.",
+)
+
+hourly_poll_plan = dg.ScheduleDefinition(
+    name="hourly_poll_plan",
+    job=poll_plan_job,
+    cron_schedule="5 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Plans the polls of each hour. Turn it on when a poller follows the plan.",
 )

@@ -1,10 +1,11 @@
-"""The computed assets: normalised weeks, the status model, the newest figures, and the history."""
+"""The computed assets: weeks, the status model, newest figures, history, and the poll plan."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
+from pydantic import Field
 
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.previews import read_preview
@@ -18,11 +19,13 @@ from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import ModelFit
 from storemon_pipeline.figures.uptime_table import UptimeState
+from storemon_pipeline.poll_plan.refresh_plan import refresh_poll_plan
 from storemon_pipeline.reports.make_shards import finish_uptime, plan_uptime
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.settings import Settings
 
 STATUS_MODEL: Final = "status_model"
+POLL_PLAN: Final = "poll_plan"
 
 INPUTS: Final = ["status_runs", "business_hour_intervals", "store_timezones", "closures"]
 """The assets that the status model, and all figures, are computed from."""
@@ -143,6 +146,31 @@ def store_uptime_daily(database: Database) -> Results:
     yield dg.MaterializeResult(metadata=metadata | as_of_metadata(refreshed.as_of))
 
 
+class PollPlanConfig(dg.Config):
+    """The budget of a poll plan."""
+
+    polls_per_hour: int | None = Field(
+        None, ge=0, description="The most polls in the hour. Default: as many as stores."
+    )
+
+
+@dg.asset(name=POLL_PLAN, deps=INPUTS, kinds={"postgres"})
+def poll_plan(config: PollPlanConfig, database: Database) -> Results:
+    """Which stores to poll when, in the hour after the newest poll, within a budget."""
+    with map_failures():
+        plan = refresh_poll_plan(database.url, polls_per_hour=config.polls_per_hour)
+        with bulk_transaction(database.url) as bulk:
+            rows = preview(read_preview(bulk, "planned_polls"))
+    metadata: Metadata = {
+        "dagster/row_count": len(plan.polls.store),
+        "polls_per_hour": plan.polls_per_hour,
+        "preview": rows,
+    }
+    if plan.start is not None:
+        metadata["start"] = dg.MetadataValue.timestamp(plan.start)
+    yield dg.MaterializeResult(metadata=metadata | as_of_metadata(plan.as_of))
+
+
 def _plan_uptime(context: dg.OpExecutionContext, database: Database, shards: int) -> int:
     fit_first_version(context, database)
     return plan_uptime(database.url, run_id=context.run_id, shards=shards)
@@ -169,4 +197,4 @@ def uptime_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 finish=_finish_uptime,
             ),
         )
-    return [business_hour_intervals, status_model, newest, store_uptime_daily]
+    return [business_hour_intervals, status_model, newest, store_uptime_daily, poll_plan]

@@ -22,6 +22,7 @@ _COMPUTED: Final = (
     "store_weeks",
     "store_uptime_daily",
     "store_uptime_daily_stale",
+    "planned_polls",
 )
 
 _UNNAMED: Final = " AND ".join(

@@ -174,6 +174,16 @@ def _to_status_runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
 LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 
+def read_newest_poll_of(bulk: Bulk, stores: StoreIndex) -> datetime | None:
+    """The newest poll of these stores, or None without any."""
+    chosen = stores.condition()
+    newest: datetime | None = bulk.scalar(
+        f"SELECT max(last_poll_at) FROM status_runs WHERE {chosen.sql}",  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    return newest
+
+
 def read_status_runs(
     bulk: Bulk, stores: StoreIndex, *, as_of: datetime, look_back: timedelta = LOOKBACK
 ) -> StatusRuns:

@@ -14,6 +14,7 @@ from benchmarks import (
     growth,
     hourly,
     large,
+    plan,
     report_work,
     running,
     shards,
@@ -28,18 +29,20 @@ _STORES = 14_092
 _DAYS = 7.0
 _SEED = 1
 _KINDS = ("load", "engine", "report", "service", "shards")
-_LONG_KINDS = ("hourly", "large", "growth", "truth")
+_TABLES = {"truth": truth.write, "plan": plan.write}
+"""Measurements on known outages, which print tables of their own."""
+
+_LONG_KINDS = ("hourly", "large", "growth", "truth", "plan")
 
 
 def main() -> None:
     """Read the command line and measure what it names."""
     parser = _parser()
     given = parser.parse_args()
-    kinds = given.kinds or list(_KINDS)
-    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS}:
-        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    if "truth" in kinds:
-        truth.write(given.truth)
+    kinds = _kinds(parser, given)
+    for kind, write in _TABLES.items():
+        if kind in kinds:
+            write(given.truth)
     rows: list[Measured] = []
     with _work_folder() as work:
         if set(kinds) & set(_KINDS):
@@ -56,6 +59,14 @@ def main() -> None:
             growth.draw(work, given.plot)
     if rows:
         sys.stdout.write(f"{table(rows)}\n")
+
+
+def _kinds(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[str]:
+    """The measurements that were named, or those that are made by default."""
+    kinds = given.kinds or list(_KINDS)
+    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS}:
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    return kinds
 
 
 def _data(given: argparse.Namespace, work: Path) -> Path:

@@ -93,7 +93,7 @@ def report(truth: Path | None, stores: int = STORES) -> Iterator[str]:
         "| doubted busy % | likely, not doubted busy % | groups inside % | fleet z |"
     )
     yield "| --- | --- |" + " ---: |" * 11
-    for name, outages, calendar in _sets(truth, stores):
+    for name, outages, calendar in sets(truth, stores):
         for number, (plan_name, plan) in enumerate(PLANS.items()):
             rng = np.random.default_rng([_SEED, number])
             fleet = watch(outages, calendar, plan, rng)
@@ -238,7 +238,8 @@ def read_outages(path: Path, stores: int, begin_us: int, rng: np.random.Generato
     )
 
 
-def _sets(truth: Path | None, stores: int) -> Iterator[tuple[str, Outages, Calendar]]:
+def sets(truth: Path | None, stores: int) -> Iterator[tuple[str, Outages, Calendar]]:
+    """Name, outages and business time of each set: of a folder's files, or of every law."""
     begin_us = _AS_OF_US - LOOKBACK_US
     files = [] if truth is None else sorted(truth.glob("*.csv"))
     if truth is not None and not files:

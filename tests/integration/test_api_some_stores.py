@@ -71,6 +71,7 @@ ADDRESSES: Final = [
     "/get_report?report_id={later}",
     "/api/get_report?report_id={later}",
     "/closures",
+    "/poll-plan?polls_per_hour=3",
 ]
 SAME_FOR_ALL: Final = {"/stores/own-1"}
 

@@ -10,6 +10,7 @@ from storemon_pipeline import definitions
 from storemon_pipeline.contract import (
     ALERT_JOB,
     CODE_LOCATION,
+    POLL_PLAN_JOB,
     REBUILD_DAY_JOB,
     REFRESH_JOB,
     REPORT_JOB,
@@ -37,11 +38,16 @@ ASSETS = {
     "status_model": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime": ("uptime", "postgres", RANGES_NEED),
     "store_uptime_daily": ("uptime", "postgres", FIGURES_NEED),
+    "poll_plan": ("polls", "postgres", FIGURES_NEED),
     "report_inputs": ("reports", "postgres", RANGES_NEED),
     "uptime_report": ("reports", "csv postgres", "report_inputs"),
 }
-JOBS = [REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, STATUS_MODEL_JOB, ALERT_JOB]
+JOBS = [
+    *(REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, STATUS_MODEL_JOB),
+    *(POLL_PLAN_JOB, ALERT_JOB),
+]
 REPORTS = {"report_inputs", "uptime_report"}
+ON_REQUEST = REPORTS | {"poll_plan"}
 CHECKS = {
     "store_status": "no_poll_lost",
     "status_runs": "runs_match_polls",
@@ -52,6 +58,7 @@ CHECKS = {
     "business_hour_intervals": "intervals_merged",
     "status_model": "model_is_current",
     "store_uptime": "uptime_adds_up",
+    "poll_plan": "polls_in_hour",
     "store_uptime_daily": "days_match_runs",
     "uptime_report": "report_complete",
 }
@@ -130,7 +137,7 @@ def test_assets_of_the_refresh_are_overdue_without_new_data() -> None:
     )
     assert policies.pop("status_model") == daily
     assert policies == {
-        name: None if name in REPORTS else hourly for name in ASSETS if name != "status_model"
+        name: None if name in ON_REQUEST else hourly for name in ASSETS if name != "status_model"
     }
 
 
@@ -144,7 +151,7 @@ def test_a_report_is_not_out_of_sync_when_its_inputs_change() -> None:
 @pytest.mark.parametrize(
     ("job", "assets"),
     [
-        (REFRESH_JOB, set(ASSETS) - REPORTS - {"status_model"}),
+        (REFRESH_JOB, set(ASSETS) - ON_REQUEST - {"status_model"}),
         (STATUS_MODEL_JOB, {"status_model", "store_uptime"}),
         (REPORT_JOB, {"uptime_report"}),
     ],
@@ -187,7 +194,7 @@ def test_every_schedule_and_sensor_has_a_description() -> None:
     repository = defs.get_repository_def()
     described = {one.name: one.description for one in repository.schedule_defs}
     described |= {one.name: one.description for one in repository.sensor_defs}
-    assert len(described) == 5
+    assert len(described) == 6
     assert all(described.values())
 
 

@@ -54,6 +54,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/stores"): (READERS, "all"),
     ("GET", "/incidents"): (READERS, "all"),
     ("GET", "/fleet/now"): (READERS, "all"),
+    ("GET", "/poll-plan"): (READERS, "all"),
     ("GET", "/fleet/uptime"): (READERS, "all"),
     ("GET", "/events"): (READERS, "all"),
     ("GET", "/data-health"): (READERS, "all"),

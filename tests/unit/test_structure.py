@@ -28,6 +28,7 @@ PIPELINE_ROOMS = (
     "schedules",
     # What is made of the data.
     "figures",
+    "poll_plan",
     "views",
     "checks",
     "reports",
@@ -55,6 +56,7 @@ API_ROOMS = (
     "live",
     "stores",
     "fleet",
+    "polls",
     "alerts",
     "loads",
     "reports",

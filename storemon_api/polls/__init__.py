@@ -1,0 +1,1 @@
+"""The poll plan over HTTP."""

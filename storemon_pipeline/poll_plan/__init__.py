@@ -1,0 +1,1 @@
+"""Which stores to poll when, within a budget."""
