@@ -35,7 +35,8 @@ class StoreName:
     timezone: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.store_id})" if self.name else f"store {self.store_id}"
+        text = f"{self.name} ({self.store_id})" if self.name else f"store {self.store_id}"
+        return _one_line(text)
 
     def clock(self, at: datetime) -> str:
         """The store's wall clock."""
@@ -91,7 +92,7 @@ def place(subject: str) -> str:
     ('group Bay Area', 'time zone Asia/Tokyo')
     """
     if subject.startswith(GROUP_PREFIX):
-        return f"group {subject.removeprefix(GROUP_PREFIX)}"
+        return _one_line(f"group {subject.removeprefix(GROUP_PREFIX)}")
     return f"time zone {subject.removeprefix(ZONE_PREFIX)}"
 
 
@@ -256,6 +257,11 @@ def _utc(at: datetime) -> str:
 
 def _root(pages: str | None, path: str = "") -> str:
     return f"\n{pages.rstrip('/')}/{path}" if pages else ""
+
+
+def _one_line(text: str) -> str:
+    """The text for titles: names may have line breaks."""
+    return " ".join(text.split())
 
 
 def _upper(words: object) -> str:

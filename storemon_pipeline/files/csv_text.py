@@ -3,15 +3,16 @@
 The meaning of a field (a status, a timestamp, a zone) belongs to the reader of each source, which
 gets the fields unquoted and otherwise unchanged.
 
-A block is parsed without quoting, so that a stray quote cannot swallow the lines after it. So each
+A block is parsed without quoting, so that a stray quote cannot swallow the lines after it: each
 line is one row. Fields that are quoted as a whole are unquoted afterwards; lines with other quotes
-are parsed again one by one.
+are parsed again one by one. Only a line that ends within quotes is joined with those after it, if
+that makes a row of RFC 4180.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -37,6 +38,9 @@ BLOCK_BYTES: Final = 8 << 20
 """Bytes of a block, and the limit for one line. Larger blocks are no faster."""
 
 MAX_COLUMNS: Final = 1_000
+
+MAX_LINES_OF_ROW: Final = 50
+"""A row with quoted line breaks has at most so many lines, so that a stray quote is noticed."""
 
 
 class ByteStream(Protocol):
@@ -67,10 +71,10 @@ class Column:
 
 
 class LineTexts(Protocol):
-    """The original lines of a block."""
+    """The original rows of a block."""
 
     def text(self, line: int) -> bytes:
-        """Return the line with this number, without its line end."""
+        """Return the row that begins at this line, without its line end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +82,9 @@ class TextBlock:
     """Consecutive lines of a file, as rows.
 
     `columns` holds a string array (n,) for each wanted column of the file, `line` (n,) the
-    ascending line numbers, and `rejected` the lines that could not be parsed; `rows_read` counts
-    both. `bytes_done` is the number of bytes read up to the end of this block, and `next_line` the
-    number of the following line.
+    ascending numbers of their first lines, and `rejected` the lines that could not be parsed;
+    `rows_read` counts both. `bytes_done` is the number of bytes read up to the end of this block,
+    and `next_line` the number of the following line.
     """
 
     columns: dict[str, pa.Array]
@@ -191,12 +195,16 @@ class _RawBlock:
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Start and end of each line of a raw block, shape `(k,)`, without the line feed."""
+    """Start and end of each line of a raw block, shape `(k,)`, without the line feed.
+
+    `spans` are the numbers of lines of the rows that have several, by the index of their first one.
+    """
 
     block: bytes
     first_line: int
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
+    spans: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, raw: _RawBlock) -> "_Lines":
@@ -208,7 +216,8 @@ class _Lines:
 
     def text(self, line: int) -> bytes:
         index = line - self.first_line
-        return self.block[self.start[index] : self.end[index]]
+        last = index + self.spans.get(index, 1) - 1
+        return self.block[self.start[index] : self.end[last]]
 
     def holding(self, position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the indices of the lines that contain any of these ascending byte positions."""
@@ -291,15 +300,25 @@ def _read_rows(
             raise UnusableFileError(path, "the first line is too long for a CSV file")
         start, line = 0, raw.first_line
         while start < len(raw.text):
-            end = raw.text.find(b"\n", start)
-            end = len(raw.text) if end < 0 else end
+            end = _end_of_header(raw.text, start)
             text = raw.text[start:end]
-            start, line = end + 1, line + 1
+            start, line = end + 1, line + 1 + text.count(b"\n")
             if text.strip():
                 header, layout = _read_header(path, text, columns)
                 rest = _RawBlock(raw.text[start:], line, raw.bytes_done)
                 return header, _read_blocks(chain([rest], raw_blocks), layout)
     raise EmptyFileError(path)
+
+
+def _end_of_header(text: bytes, start: int) -> int:
+    """Where the line ends that begins here, or the row if it has quoted line breaks."""
+    ends: list[int] = []
+    while len(ends) < MAX_LINES_OF_ROW and (not ends or ends[-1] < len(text)):
+        end = text.find(b"\n", ends[-1] + 1 if ends else start)
+        ends.append(len(text) if end < 0 else end)
+        if text.count(b'"', start, ends[-1]) % 2 == 0:
+            return ends[-1]
+    return ends[0]
 
 
 def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tuple[str, _Layout]:
@@ -369,8 +388,21 @@ def find_columns(
 
 
 def _read_blocks(raw_blocks: Iterable[_RawBlock], layout: _Layout) -> Iterator[TextBlock]:
+    unfinished: _RawBlock | None = None
     for raw in raw_blocks:
-        yield _parse(raw, layout) if not raw.is_cut else _reject_cut(raw, layout)
+        if raw.is_cut:
+            if unfinished is not None:
+                yield _parse(unfinished, layout, is_last=True)[0]
+                unfinished = None
+            yield _reject_cut(raw, layout)
+            continue
+        whole = raw
+        if unfinished is not None:
+            whole = _RawBlock(unfinished.text + raw.text, unfinished.first_line, raw.bytes_done)
+        block, unfinished = _parse(whole, layout)
+        yield block
+    if unfinished is not None:
+        yield _parse(unfinished, layout, is_last=True)[0]
 
 
 def _reject_cut(raw: _RawBlock, layout: _Layout) -> TextBlock:
@@ -388,8 +420,14 @@ def _reject_cut(raw: _RawBlock, layout: _Layout) -> TextBlock:
     )
 
 
-def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
-    """Split the lines of a block into fields. Blank lines are skipped."""
+def _parse(
+    raw: _RawBlock, layout: _Layout, *, is_last: bool = False
+) -> tuple[TextBlock, _RawBlock | None]:
+    """Split the lines of a block into fields. Blank lines are skipped.
+
+    Returns apart the end of the block that may be the beginning of a row of several lines, unless
+    the block `is_last`.
+    """
     lines = _Lines.of(raw)
     rejected_lines = _find_unreadable(lines)
     text = raw.text
@@ -420,18 +458,16 @@ def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
         is_regular = pa.array(~is_odd)
         columns = {name: _unquote(column.filter(is_regular)) for name, column in columns.items()}
 
-    reparsed: list[tuple[int, list[str]]] = []
-    for index in single_lines:
-        line_text = lines.text(lines.first_line + index).decode("utf-8")
-        if not line_text.strip():
-            continue
-        fields = _split(line_text)
-        if isinstance(fields, Reason):
-            rejected_lines[index] = fields
-        elif len(fields) != layout.fields:
-            rejected_lines[index] = Reason.FIELD_COUNT
-        else:
-            reparsed.append((index, fields))
+    found = _reparse(lines, sorted(single_lines), rejected_lines, layout)
+    if found.open_at is not None:
+        if not is_last:
+            return _parse_up_to(raw, lines, found.open_at, layout)
+        rejected_lines[found.open_at] = Reason.QUOTES
+    reparsed, swallowed = found.rows, found.swallowed
+    if swallowed:
+        is_own = ~np.isin(row, swallowed)
+        row = row[is_own]
+        columns = {name: column.filter(pa.array(is_own)) for name, column in columns.items()}
     if reparsed:
         row = np.concatenate([row, [index for index, _ in reparsed]])
         order = np.argsort(row)
@@ -444,7 +480,7 @@ def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
         for index in sorted(rejected_lines)
         for number in (lines.first_line + index,)
     )
-    return TextBlock(
+    block = TextBlock(
         columns=columns,
         line=row + lines.first_line,
         rejected=rejected,
@@ -453,6 +489,85 @@ def _parse(raw: _RawBlock, layout: _Layout) -> TextBlock:
         next_line=raw.first_line + raw.text.count(b"\n"),
         lines=lines,
     )
+    return block, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reparsed:
+    """Lines that were parsed one by one.
+
+    `rows` are indices and fields, and `swallowed` the further lines of rows that have several.
+    `open_at` is the first line that ends within quotes which the block does not close.
+    """
+
+    rows: list[tuple[int, list[str]]]
+    swallowed: list[int]
+    open_at: int | None
+
+
+def _reparse(
+    lines: _Lines, indices: Sequence[int], rejected: dict[int, Reason], layout: _Layout
+) -> _Reparsed:
+    """Parse these lines, in ascending order, and add those that are no rows to `rejected`."""
+    rows: list[tuple[int, list[str]]] = []
+    swallowed: list[int] = []
+    open_at: int | None = None
+    for index in indices:
+        line_text = lines.text(lines.first_line + index).decode("utf-8")
+        if not line_text.strip() or (swallowed and index <= swallowed[-1]):
+            continue
+        fields = _split(line_text)
+        if isinstance(fields, list):
+            if len(fields) == layout.fields:
+                rows.append((index, fields))
+            else:
+                rejected[index] = Reason.FIELD_COUNT
+            continue
+        joined, count = _join_lines(lines, index, rejected)
+        if joined is not None and len(joined) == layout.fields:
+            rows.append((index, joined))
+            lines.spans[index] = count
+            swallowed += range(index + 1, index + count)
+        elif joined is None and count and open_at is None:
+            open_at = index
+        else:
+            rejected[index] = fields
+    return _Reparsed(rows, swallowed, open_at)
+
+
+def _parse_up_to(
+    raw: _RawBlock, lines: _Lines, index: int, layout: _Layout
+) -> tuple[TextBlock, _RawBlock]:
+    """Parse the lines of a block before this one; return the others as they are."""
+    at = int(lines.start[index])
+    before, after = raw.text[:at], raw.text[at:]
+    block, _ = _parse(_RawBlock(before, raw.first_line, raw.bytes_done), layout, is_last=True)
+    return block, _RawBlock(after, raw.first_line + index, raw.bytes_done)
+
+
+def _join_lines(
+    lines: _Lines, index: int, unreadable: Container[int]
+) -> tuple[list[str] | None, int]:
+    """Read a row with quoted line breaks that begins at this line: its fields and lines.
+
+    None without such a row; then the number is 0, unless the block ended within the quotes.
+    """
+    end = min(index + MAX_LINES_OF_ROW, len(lines.start))
+    is_block_read = False
+
+    def texts() -> Iterator[str]:
+        nonlocal is_block_read
+        for number in range(index, end):
+            if number in unreadable:
+                return
+            yield lines.text(lines.first_line + number).decode("utf-8") + "\n"
+        is_block_read = end < index + MAX_LINES_OF_ROW
+
+    rows = csv.reader(texts(), strict=True, skipinitialspace=True)
+    try:
+        return next(rows), rows.line_num
+    except csv.Error:
+        return None, end - index if is_block_read else 0
 
 
 def _find_unreadable(lines: _Lines) -> dict[int, Reason]:

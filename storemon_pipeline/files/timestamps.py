@@ -24,7 +24,7 @@ _CLOCK: Final = (
     r"(?::(?P<second>[0-5]\d)(?:\.(?P<fraction>\d+))?)?"
 )
 _ZONE: Final = (
-    r"(?:\s*(?:(?i:UTC|Z)"
+    r"(?:\s*(?:(?i:UTC|GMT|Z)"
     r"|(?P<sign>[+-])(?P<zone_hour>[01]\d|2[0-3])(?::?(?P<zone_minute>[0-5]\d))?))?"
 )
 
@@ -35,8 +35,8 @@ def parse_instants(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     """Return microseconds since 1970-01-01T00:00Z (n,), and which of them could be parsed (n,).
 
     The format is `YYYY-MM-DD`, a space or `T`, `HH:MM[:SS[.f]]`, then nothing (which means UTC),
-    `UTC`, `Z` or an offset such as `+05:30`, `+0530`, `+05`. Digits below the microsecond are cut
-    off. Values that could not be parsed are 0.
+    `UTC`, `GMT`, `Z` or an offset such as `+05:30`, `+0530`, `+05`. Digits below the microsecond
+    are cut off. Values that could not be parsed are 0.
     """
     text = pc.utf8_trim_whitespace(pc.fill_null(text, ""))
     at_us = _cast(text)
@@ -65,7 +65,7 @@ def parse_wall_clocks(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArra
 
 def _cast(text: pa.Array) -> npt.NDArray[np.int64] | None:
     """Parse plain timestamps that all have the same suffix; None if any has another format."""
-    for suffix in (" UTC", "Z"):
+    for suffix in (" UTC", "Z", " GMT"):
         if pc.all(pc.ends_with(text, suffix)).as_py():
             text = pc.utf8_slice_codeunits(text, 0, -len(suffix))
             break

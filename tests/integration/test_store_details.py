@@ -7,6 +7,7 @@ import pytest
 
 from api_server import serve
 from stored import fetch, load
+from storemon_pipeline.alerts.messages import StoreName
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
@@ -43,6 +44,16 @@ def test_a_file_names_stores_and_a_later_one_corrects_them(
         ("B", None, None, None),
         ("C", "Corner Shop", "Hill", None),
     ]
+
+
+def test_a_name_may_have_a_quoted_line_break(database_url: str, tmp_path: Path) -> None:
+    text = 'store_id,name,group\nA,"Market\nStreet",Bay\nB,Corner,Hill\n'
+    assert ingest(database_url, tmp_path, text) == RowCounts(2, 0, 0, 0)
+    assert stored(database_url) == [
+        ("A", "Market\nStreet", "Bay", None),
+        ("B", "Corner", "Hill", None),
+    ]
+    assert str(StoreName("A", "Market\nStreet", "UTC")) == "Market Street (A)"
 
 
 def test_the_file_is_optional(database_url: str, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_closure_has_a_start_perhaps_an_end_and_a_reason(tmp_path: Path) -> No
     content = read(
         tmp_path,
         "1,2023-01-25 12:00,2023-01-25T14:00:00,repairs",
-        '*,2023-01-25 12:00,,"snow, ice"',
+        '*,2023-01-25 12:00,,"snow,\nice"',
         header="store_id,start_local,end_local,reason",
     )
     expected = pd.DataFrame(
@@ -30,7 +30,7 @@ def test_a_closure_has_a_start_perhaps_an_end_and_a_reason(tmp_path: Path) -> No
             "store_id": pd.Series(["1", "*"], dtype="str"),
             "start_local_us": [NOON_US, NOON_US],
             "end_local_us": [NOON_US + 2 * HOUR_US, OPEN_END],
-            "reason": pd.Series(["repairs", "snow, ice"], dtype="str"),
+            "reason": pd.Series(["repairs", "snow,\nice"], dtype="str"),
             "line": [2, 3],
         }
     )

@@ -84,6 +84,14 @@ def test_a_store_id_is_text(tmp_path: Path, field: str, store_id: str) -> None:
     assert rows_of(content.polls) == [(store_id, NOON_US, True, 2)]
 
 
+def test_a_row_with_a_line_break_in_its_id_is_one_row(tmp_path: Path) -> None:
+    content = read(tmp_path, f"15,active,{NOON}", f'"A\n16",active,{NOON}', f'"B\n17",up,{NOON}')
+    assert rows_of(content.polls) == [("15", NOON_US, True, 2), ("A\n16", NOON_US, True, 3)]
+    assert [(row.line, row.text, row.reason, row.original) for row in content.rejected] == [
+        (5, f'"B\\n17",up,{NOON}', "unknown status", f'"B\n17",up,{NOON}'.encode())
+    ]
+
+
 def test_ids_that_are_equal_when_trimmed_are_one_store(tmp_path: Path) -> None:
     content = read(tmp_path, f"1,active,{NOON}", f" 1,inactive,{NOON}", f'"1 ",active,{NOON}')
     assert content.polls.store_ids.tolist() == ["1"]

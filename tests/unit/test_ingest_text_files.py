@@ -1,11 +1,15 @@
 """Bytes of a CSV file become blocks of text columns."""
 
+import csv
+import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
+from properties import holds_for
 from storemon_pipeline.domain.rejections import (
     Reason,
     RejectedRow,
@@ -124,13 +128,85 @@ def test_only_the_line_that_is_no_row_is_rejected(
     assert content.rows_read == 3
 
 
-def test_a_quoted_line_break_makes_two_rejected_rows(tmp_path: Path) -> None:
-    content = read(tmp_path, b'a,b\n1,"two\nlines"\n2,y\n')
-    assert content.rows == [(4, "2", "y")]
-    assert content.rejected == [
-        (2, '1,"two', "quotes do not match"),
-        (3, 'lines"', "wrong number of fields"),
+@pytest.mark.parametrize(
+    ("row", "a", "b"),
+    [
+        pytest.param(b'1,"two\nlines"', "1", "two\nlines", id="in the last field"),
+        pytest.param(b'"two\nlines",x', "two\nlines", "x", id="in the first field"),
+        pytest.param(b'"1\n2","x\ny"', "1\n2", "x\ny", id="in both fields"),
+        pytest.param(b'1,"two\r\nlines"', "1", "two\nlines", id="as Windows writes it"),
+        pytest.param(b'1,"\n\n\n"', "1", "\n\n\n", id="blank lines"),
+        pytest.param(b'1,"a\nb,c\n""d"""', "1", 'a\nb,c\n"d"', id="commas and quotes inside"),
+        pytest.param(b'1,"a\n8,x\n9,y"', "1", "a\n8,x\n9,y", id="lines that look like rows"),
+        pytest.param(b'1, "a\nb"', "1", "a\nb", id="a blank before the quotes"),
+        pytest.param(b'1,"' + b"\n" * 49 + b'"', "1", "\n" * 49, id="50 lines"),
+    ],
+)
+@pytest.mark.parametrize("block_bytes", [1 << 20, 64])
+def test_a_quoted_line_break_is_part_of_its_field(
+    tmp_path: Path, row: bytes, a: str, b: str, block_bytes: int
+) -> None:
+    content = read(
+        tmp_path,
+        b"a,b\nfirst,0\n" + row + b"\nbad\n" + b"last,3\n" + b"more,4\n" * 9,
+        block_bytes=block_bytes,
+    )
+    lines = 3 + row.count(b"\n")
+    assert content.rows[:3] == [(2, "first", "0"), (3, a, b), (lines + 2, "last", "3")]
+    assert content.rejected == [(lines + 1, "bad", "wrong number of fields")]
+    assert content.rows_read == 13
+
+
+@holds_for(
+    60,
+    2_000,
+    rows=st.lists(
+        st.tuples(*[st.text('ab1,"\n', max_size=12).map(lambda text: f"x{text}")] * 2), max_size=12
+    ),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    block_bytes=st.integers(80, 400),
+)
+def test_what_a_csv_writer_wrote_is_read_back(
+    tmp_path: Path,
+    rows: list[tuple[str, str]],
+    quoting: Literal[0, 1],
+    block_bytes: int,
+) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows([("a", "b"), *rows])
+    content = read(tmp_path, text.getvalue().encode(), block_bytes=block_bytes)
+    assert [row[1:] for row in content.rows] == rows
+    assert content.rejected == []
+    lines = [1 + text.count("\n") for text in map("".join, [("", ""), *rows])]
+    assert [row[0] for row in content.rows] == [
+        1 + sum(lines[: number + 1]) for number in range(len(rows))
     ]
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 20, 64])
+def test_a_stray_quote_swallows_no_line_after_it(tmp_path: Path, block_bytes: int) -> None:
+    lines = [b'1,"x', b"2,y", b'3,"z', b"4,v", b'5,"' + b"w" * 9, *[b"6,u"] * 60]
+    content = read(tmp_path, b"a,b\n" + b"\n".join(lines) + b"\n", block_bytes=block_bytes)
+    assert content.rejected == [
+        (2, '1,"x', "quotes do not match"),
+        (4, '3,"z', "quotes do not match"),
+        (6, '5,"wwwwwwwww', "quotes do not match"),
+    ]
+    assert [row[1] for row in content.rows] == ["2", "4", *["6"] * 60]
+
+
+def test_a_row_with_too_many_quoted_line_breaks_is_a_stray_quote(tmp_path: Path) -> None:
+    content = read(tmp_path, b'a,b\n1,"' + b"\n" * 50 + b'"\n2,y\n')
+    assert content.rows == [(53, "2", "y")]
+    assert content.rejected == [
+        (2, '1,"', "quotes do not match"),
+        (52, '"', "quotes do not match"),
+    ]
+
+
+def test_a_quoted_line_break_in_the_header_belongs_to_its_column(tmp_path: Path) -> None:
+    content = read(tmp_path, b'a,"name\nof it",b\n1,?,x\n')
+    assert content.rows == [(3, "1", "x")]
 
 
 def test_lines_are_numbered_as_an_editor_numbers_them(tmp_path: Path) -> None:
