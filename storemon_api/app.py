@@ -37,7 +37,7 @@ from storemon_api.security.access_control import AccessControl
 from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
-from storemon_api.stores import history_routes, store_routes, timeline_routes
+from storemon_api.stores import budget_routes, history_routes, store_routes, timeline_routes
 from storemon_api.web import manual_routes, page_routes
 from storemon_api.web.problem_page import problem_page
 from storemon_pipeline.access.keys import ApiKey
@@ -123,6 +123,7 @@ def create_app(
         schedule_routes.router,
         store_routes.router,
         history_routes.router,
+        budget_routes.router,
         timeline_routes.router,
         fleet_routes.router,
         poll_plan_routes.router,

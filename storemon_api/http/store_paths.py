@@ -12,7 +12,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 STORE_ID: Final = "{store_id:text}"
-STORE_VIEWS: Final = frozenset({"uptime", "incidents", "timeline", "explain", "hours", "timezone"})
+STORE_VIEWS: Final = frozenset(
+    {"uptime", "incidents", "budget", "timeline", "explain", "hours", "timezone"}
+)
 """What follows a store's id in a path."""
 
 SENT_TARGET: Final = "storemon.sent_target"

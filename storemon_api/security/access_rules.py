@@ -62,6 +62,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", f"/stores/{STORE_ID}"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/uptime"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/incidents"): _READ_ONE,
+    ("GET", f"/stores/{STORE_ID}/budget"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/timeline"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/explain"): _READ_ONE,
     ("GET", "/stores"): _READ_FILTERED,

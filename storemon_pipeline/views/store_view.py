@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,8 @@ from storemon_pipeline.domain.windows import (
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.likely_figures import ranges_of_periods, with_likely_ranges
+from storemon_pipeline.likelihood.verdict import Verdict, judge
+from storemon_pipeline.objectives.budgets import Budget, compute_budget, local_period
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
     read_raw_polls,
@@ -46,6 +49,9 @@ PeriodBound = date | datetime
 
 _LOCAL_REACH_US: Final = 2 * DAY_US
 """No local midnight is further from UTC midnight of the same date."""
+
+_MONTH_REACH_US: Final = 36 * DAY_US
+"""From three days before a month to its end, from any instant in it."""
 
 
 class UnknownStoreError(Exception):
@@ -131,6 +137,35 @@ class StoreView:
             end_us=end_us,
             amounts=amounts,
         )
+
+    def budget(
+        self, at: PeriodBound | None, *, period: Period, objective_percent: Decimal
+    ) -> tuple[Budget, Verdict]:
+        """The error budget of the local week or month of an instant, and whether it was kept.
+
+        Without `at`, or after the newest poll, it is that of the newest poll. The verdict is on the
+        period so far.
+        """
+        at_us = min(self._bound_us(at, self.as_of_us), self.as_of_us)
+        calendar = self.calendar(at_us - _MONTH_REACH_US, at_us + _MONTH_REACH_US)
+        start_us, end_us = local_period(calendar.local_spans(), at_us, period)
+        budget = compute_budget(
+            build_history(self.status_runs, calendar),
+            start_us=start_us,
+            end_us=end_us,
+            as_of_us=self.as_of_us,
+            objective_percent=objective_percent,
+        )
+        lowest_us, highest_us = self.likely_ranges(
+            np.array([budget.start_us]), np.array([budget.until_us]), budget.so_far
+        )
+        verdict = judge(
+            int(lowest_us[0]),
+            int(highest_us[0]),
+            int(budget.so_far.business_us[0]),
+            objective_percent=objective_percent,
+        )
+        return budget, verdict
 
     def days(self, start_us: int, end_us: int) -> Days:
         """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""

@@ -310,6 +310,29 @@ def test_the_fleet_s_days_are_the_sums_of_the_stores_days(served: Served) -> Non
     assert {row["group"] for row in east} == {"East", None}
 
 
+@pytest.mark.parametrize("by", ["week", "month"])
+def test_a_budget_is_that_of_the_history_of_its_period(served: Served, by: str) -> None:
+    for store_id in ZONES:
+        budget = served.get(f"/stores/{store_id}/budget", objective="98.5", by=by)
+        period = {"from": budget["start"], "to": budget["end"]}
+        so_far = served.get(f"/stores/{store_id}/uptime", by=by, **period)["sum"]
+        assert datetime.fromisoformat(budget["until"]) == served.as_of
+        assert budget["spent_us"] == so_far["downtime_us"]
+        assert budget["unknown_us"] == so_far["unknown_us"]
+        assert budget["uptime_percent"] == so_far["uptime_percent"]
+        to_come = oracle.business_time(
+            served.inputs, store_id, served.as_of, datetime.fromisoformat(budget["end"])
+        )
+        opening_us = so_far["business_us"] + to_come - so_far["unknown_us"]
+        assert budget["opening_us"] == opening_us
+        assert budget["budget_us"] == opening_us * 15 // 1000
+        assert budget["left_us"] == budget["budget_us"] - budget["spent_us"]
+        # A date of the same period gives the same.
+        begin = budget["start"]
+        again = served.get(f"/stores/{store_id}/budget", objective="98.5", by=by, at=begin)
+        assert again == budget
+
+
 def test_incidents_equal_the_reference(served: Served) -> None:
     start = min(poll.polled_at for poll in served.inputs.polls) - timedelta(days=9)
     found_open = []
@@ -465,6 +488,11 @@ def test_lists_are_filtered_sorted_and_paged(served: Served) -> None:
         ("/stores/A/timeline?to=1950-01-01", 200),
         ("/stores/A/explain?as_of=1950-01-01T00:00:00Z", 200),
         ("/stores/A/explain?window=year", 422),
+        ("/stores/A/budget", 422),
+        ("/stores/A/budget?objective=100.1", 422),
+        ("/stores/A/budget?objective=98.5&by=day", 422),
+        ("/stores/A/budget?objective=98.5&at=1950-01-01", 200),
+        ("/stores/nobody/budget?objective=98.5", 404),
         ("/stores?limit=0", 422),
         ("/stores?group=%00", 422),
         ("/incidents?from=1990-01-01T00:00:00Z", 422),
@@ -497,6 +525,7 @@ STRANGE_IDS = (
     "A/incidents",
     "A/timeline",
     "A/explain",
+    "A/budget",
     "A/hours",
     "..",
     ".",

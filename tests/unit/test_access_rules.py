@@ -49,6 +49,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/stores/{store_id:text}"): (READERS, "own"),
     ("GET", "/stores/{store_id:text}/uptime"): (READERS, "own"),
     ("GET", "/stores/{store_id:text}/incidents"): (READERS, "own"),
+    ("GET", "/stores/{store_id:text}/budget"): (READERS, "own"),
     ("GET", "/stores/{store_id:text}/timeline"): (READERS, "own"),
     ("GET", "/stores/{store_id:text}/explain"): (READERS, "own"),
     ("GET", "/stores"): (READERS, "all"),

@@ -6,11 +6,11 @@ from importlib import import_module
 
 import pytest
 
-from storemon_pipeline import likelihood, uptime
+from storemon_pipeline import likelihood, objectives, uptime
 
 MODULES = [
     f"{room.__name__}.{module.name}"
-    for room in (uptime, likelihood)
+    for room in (uptime, likelihood, objectives)
     for module in pkgutil.iter_modules(room.__path__)
 ]
 

@@ -18,6 +18,7 @@ PIPELINE_ROOMS = (
     "business_time",
     "uptime",
     "likelihood",
+    "objectives",
     # Data: each room owns its tables, and the statements over them.
     "database",
     "access",
@@ -159,6 +160,7 @@ PURE_MODULES = (
     "storemon_pipeline.business_time",
     "storemon_pipeline.uptime",
     "storemon_pipeline.likelihood",
+    "storemon_pipeline.objectives",
     "storemon_pipeline.alerts.conditions",
     "storemon_pipeline.alerts.messages",
     "storemon_pipeline.alerts.targets",

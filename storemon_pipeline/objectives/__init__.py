@@ -1,0 +1,1 @@
+"""Objectives for uptime: error budgets of calendar weeks and months. Pure computation."""
