@@ -32,7 +32,7 @@ from storemon_api.stores.time_params import (
 )
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
-from storemon_pipeline.figures.daily_sums import Split, read_fleet_periods
+from storemon_pipeline.figures.daily_sums import Split, read_days_as_of, read_fleet_periods
 from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import StoreState
@@ -164,7 +164,8 @@ def get_fleet_uptime(
 
     Days, weeks and months follow each store's own clock; `from` and `to` are dates. Hours are in
     UTC, at most 8 days of them; without `from`, the last 48. `timezone` and `q` can only be used
-    by hour.
+    by hour. Days, weeks and months are those of the last refresh, and reach to its newest poll,
+    `as_of`; hours reach to the newest poll of all.
     """
     if by is Period.HOUR:
         return json_response(_hours(services, fleet_cache, paging, store_filter, split, begin, end))
@@ -172,6 +173,7 @@ def get_fleet_uptime(
         if value is not None:
             raise invalid_field(name, f"`{name}` can only be used with `by=hour`.")
     with services.reader.connect() as connection:
+        as_of = read_days_as_of(connection)
         periods = read_fleet_periods(
             connection,
             by=by,
@@ -182,10 +184,9 @@ def get_fleet_uptime(
             end=_date(end, "to"),
             only=store_filter.only,
         )
-    fleet = fleet_cache.fleet(store_filter.only)
     return json_response(
         FleetHistory(
-            as_of=fleet and fleet.as_of,
+            as_of=as_of,
             by=by,
             total=len(periods),
             offset=paging.offset,

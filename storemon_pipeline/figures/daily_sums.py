@@ -2,13 +2,17 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from storemon_pipeline.business_time.local_periods import Period
-from storemon_pipeline.database.tables import store_details, store_uptime_daily
+from storemon_pipeline.database.tables import (
+    store_details,
+    store_uptime_daily,
+    store_uptime_daily_state,
+)
 from storemon_pipeline.stores.store_keys import keys_of
 
 
@@ -33,6 +37,12 @@ class FleetPeriod:
     uncertain_us: int
     lowest_uptime_us: int
     incidents: int
+
+
+def read_days_as_of(connection: sa.Connection) -> datetime | None:
+    """The newest poll that the days include; None before they were first computed."""
+    as_of: datetime | None = connection.scalar(sa.select(store_uptime_daily_state.c.as_of))
+    return as_of
 
 
 def read_fleet_periods(

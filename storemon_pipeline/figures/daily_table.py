@@ -62,7 +62,7 @@ def read_stale_stores(bulk: Bulk) -> StaleStores:
 
 
 def read_kept_from(bulk: Bulk) -> datetime | None:
-    """The start of poll retention; earlier days are never recomputed. None: all polls are kept."""
+    """The start of poll retention. None: all polls are kept."""
     rows = bulk.fetch("SELECT polls_kept_from FROM retention_state").to_pylist()
     return rows[0]["polls_kept_from"] if rows else None
 

@@ -1,6 +1,6 @@
 """Computing one local day of `store_uptime_daily` again, for all stores."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,6 @@ from storemon_pipeline.figures.refresh_daily import (
     DAY_REACH_US,
     STORES_PER_REFRESHED_CHUNK,
     compute_stored_days,
-    read_computable_from_us,
 )
 from storemon_pipeline.stores.store_index import read_stores
 
@@ -41,12 +40,6 @@ def rebuild_day(url: str, day: date) -> int:
             raise DayNotRebuiltError("No day has been computed yet: refresh first.")
         midnight_us = microseconds(datetime.combine(day, time(), UTC))
         since_us = midnight_us - _EARLIEST_OFFSET_US
-        if since_us < read_computable_from_us(bulk):
-            first = instant(read_computable_from_us(bulk) + _EARLIEST_OFFSET_US)
-            raise DayNotRebuiltError(
-                f"The polls of {day} are no longer kept. The first day that can be computed is "
-                f"{first.date() + timedelta(days=1)}."
-            )
         if since_us >= microseconds(state.as_of):
             raise DayNotRebuiltError(
                 f"{day} has not begun anywhere: the days reach to the newest poll, {state.as_of}."

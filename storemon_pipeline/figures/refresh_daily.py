@@ -10,7 +10,13 @@ from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, IntArray
+from storemon_pipeline.domain.windows import (
+    DAY_US,
+    HOUR_US,
+    LOOKBACK_US,
+    WEEK_US,
+    IntArray,
+)
 from storemon_pipeline.figures.daily_table import (
     DailyState,
     count_different_days,
@@ -40,7 +46,7 @@ Polls further apart than twice the look-back never bound the same outage.
 """
 
 STORES_PER_REFRESHED_CHUNK: Final = 100_000
-"""Stores per chunk: the first refresh of a week takes a gigabyte for one."""
+"""Stores per chunk for a week of days: the first refresh takes a gigabyte for one."""
 
 _CHECKED_STORES: Final = 200
 _CHECKED_DAYS: Final = 9
@@ -70,7 +76,8 @@ def refresh_daily(url: str) -> DailyRefresh:
 
     For every store the days since shortly before the last refresh are recomputed. For stores whose
     older data has changed, all days since that change are. When the zones' rules have changed, all
-    days are. Writers of polls wait meanwhile.
+    days are. Days before the start of poll retention are no exception, because status runs are
+    never dropped. Writers of polls wait meanwhile.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
@@ -80,22 +87,17 @@ def refresh_daily(url: str) -> DailyRefresh:
         before = read_daily_state(bulk)
         stale = read_stale_stores(bulk)
         mended = stores.positions(stale.store_keys)
-        if before is not None and before.zone_rules != RULES_RELEASE:
-            # Also days before the start of poll retention, because status runs are never dropped.
-            written = _refresh_in_parts(
-                bulk, stores, np.full(len(stores), ALWAYS), newest, _STORES_PER_CHUNK
-            )
-        else:
-            always_us = ALWAYS if before is None else microseconds(before.as_of) - _ALWAYS_MADE_US
-            changed_us = np.full(len(stores), always_us)
-            changed_us[mended] = np.minimum(always_us, stale.since_us)
-            changed_us = np.maximum(changed_us, read_computable_from_us(bulk))
-            # First all stores, read without a list of keys; then the stale ones, from earlier on.
-            begin_us = np.maximum(changed_us, always_us)
-            written = _refresh_in_parts(bulk, stores, begin_us, newest)
-            older = np.flatnonzero(changed_us < begin_us)
-            if len(older):
-                written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
+        always_us = ALWAYS
+        if before is not None and before.zone_rules == RULES_RELEASE:
+            always_us = microseconds(before.as_of) - _ALWAYS_MADE_US
+        changed_us = np.full(len(stores), always_us)
+        changed_us[mended] = np.minimum(always_us, stale.since_us)
+        # First all stores, read without a list of keys; then the stale ones, from earlier on.
+        begin_us = np.full(len(stores), always_us)
+        written = _refresh_in_parts(bulk, stores, begin_us, newest)
+        older = np.flatnonzero(changed_us < begin_us)
+        if len(older):
+            written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
         write_daily_state(bulk, DailyState(newest, read_last_load_id(bulk), RULES_RELEASE))
         return DailyRefresh(newest, written, len(mended))
 
@@ -138,15 +140,16 @@ def compare_all_days(url: str) -> DaysComparison:
 
 
 def _refresh_in_parts(
-    bulk: Bulk,
-    stores: StoreIndex,
-    changed_us: IntArray,
-    newest: datetime,
-    stores_per_chunk: int = STORES_PER_REFRESHED_CHUNK,
+    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
 ) -> int:
-    """As `_refresh_days`, in chunks of stores."""
+    """As `_refresh_days`, in chunks of stores; the more days, the smaller."""
+    earliest = read_first_poll(bulk) or newest
+    reach_us = microseconds(newest) - max(
+        int(changed_us.min(initial=NEVER)), microseconds(earliest)
+    )
+    weeks = max(reach_us // WEEK_US, 1)
     written = first = 0
-    for chunk in stores.chunks(stores_per_chunk):
+    for chunk in stores.chunks(max(STORES_PER_REFRESHED_CHUNK // weeks, _STORES_PER_CHUNK)):
         end = first + len(chunk)
         written += _refresh_days(bulk, chunk, changed_us[first:end], newest)
         first = end
@@ -182,19 +185,17 @@ def _settled_until_us(bulk: Bulk, stores: StoreIndex, state: DailyState) -> IntA
 def _compare_days(
     bulk: Bulk, stores: StoreIndex, since_us: int, settled_us: IntArray, as_of: datetime
 ) -> DaysComparison:
-    since = np.full(len(stores), max(since_us, read_computable_from_us(bulk)))
+    kept_from = read_kept_from(bulk)
+    if kept_from is not None:
+        # Two days later: a local day begins up to a day before the UTC day.
+        since_us = max(since_us, microseconds(kept_from) + 2 * DAY_US)
+    since = np.full(len(stores), since_us)
     days, from_day, _ = compute_stored_days(bulk, stores, since, as_of)
     # A local date begins less than a day before the UTC date.
     before_day = np.where(settled_us < NEVER, settled_us // DAY_US - 1, NEVER)
     days = days.take(days.begin_local_us // DAY_US < before_day[days.store])
     different = count_different_days(bulk, stores, days, from_day=from_day, before_day=before_day)
     return DaysComparison(len(days.store), different)
-
-
-def read_computable_from_us(bulk: Bulk) -> int:
-    """From when on days can be recomputed: two days after the start of poll retention."""
-    kept_from = read_kept_from(bulk)
-    return ALWAYS if kept_from is None else microseconds(kept_from) + 2 * DAY_US
 
 
 def compute_stored_days(

@@ -19,6 +19,7 @@ from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.reports.make_reports import make_waiting_reports
+from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 
 AS_OF: Final = "60:00"
@@ -306,3 +307,51 @@ def test_a_store_and_the_fleet_begin_at_the_same_midnight_on_the_day_of_a_clock_
         assert row["business_us"] == hours * HOUR
         # The first poll is at 14:00 in summer and at 13:00 in winter.
         assert row["uptime_us"] == (10 if hours == 23 else 11) * HOUR
+
+
+def test_corrected_hours_reach_all_days_also_before_the_start_of_retention(
+    database_url: str,
+) -> None:
+    load(
+        database_url,
+        *(f"A {hour}:00 {'down' if hour % 24 in {9, 10} else 'up'}" for hour in range(24 * 40)),
+    )
+    load_zones(database_url, "A,UTC")
+    load_hours(database_url, *(f"A,{day},08:00,18:00" for day in range(7)))
+    refresh(database_url)
+    drop_old_data(
+        database_url,
+        keep_polls=timedelta(days=7),
+        keep_reports=timedelta(days=7),
+        now=at("960:00"),
+    )
+    load_hours(database_url, *(f"A,{day},09:30,18:00,always" for day in range(7)))
+    refresh(database_url)
+    assert compare_all_days(database_url).different == 0
+    with serve(database_url) as client:
+        for day in (date(2023, 1, 24), date(2023, 2, 26)):
+            period = f"?by=day&from={day}&to={day + timedelta(days=1)}"
+            for address in ("/stores/A/uptime", "/fleet/uptime"):
+                (row,) = client.get(address + period).json()["periods"]
+                # Down from 08:30 to 10:30, open from 09:30.
+                assert (row["business_us"], row["downtime_us"]) == (8.5 * HOUR, HOUR)
+
+
+def test_the_fleet_s_days_name_the_newest_poll_that_they_include(database_url: str) -> None:
+    load(database_url, "A 09:00 up", "A 12:00 up")
+    refresh(database_url)
+    load(database_url, "A 13:00 up", file_path=None)
+    with serve(database_url) as client:
+        assert clock(client.get("/fleet/now").json()["as_of"]) == "13:00"
+        days = client.get("/fleet/uptime").json()
+        assert clock(days["as_of"]) == "12:00"
+        hours = client.get("/fleet/uptime?by=hour").json()
+        assert clock(hours["as_of"]) == "13:00"
+        refresh(database_url)
+        assert clock(client.get("/fleet/uptime").json()["as_of"]) == "13:00"
+
+
+def refresh(url: str) -> None:
+    refresh_weeks(url)
+    refresh_uptime(url, refreshed_at=at(AS_OF))
+    refresh_daily(url)
