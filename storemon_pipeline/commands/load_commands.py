@@ -151,7 +151,7 @@ def archives(archive: ArchiveOption = None) -> None:
         for week in weeks:
             typer.echo(
                 f"{week.name}  {week.week.start:%Y-%m-%d} to {week.week.end:%Y-%m-%d}  "
-                f"{week.polls:,} polls  {week.size_bytes:,} bytes"
+                f"{counted(week.polls, 'poll')}  {week.size_bytes:,} bytes"
             )
 
 
