@@ -231,9 +231,12 @@ def test_every_number_of_now_equals_the_json(site: Site) -> None:
     with visit(site.browser, f"{site.url}/?standing=&sort=uptime_day&order=asc") as page:
         expect(page.locator("#stores tbody tr")).to_have_count(50)
         more = page.locator(".standing.down .more")
-        lost = f"{now['lost_us'] // 3_600_000_000:,} opening hours lost in current outages"
-        expect(more).to_have_text(lost)
         up, down = now["standing"]["up"], now["standing"]["down"]
+        outages, hours = now["open_incidents"], now["lost_us"] // 3_600_000_000
+        expect(more).to_have_text(
+            f"{hours:,} opening hours lost in {outages} current outages, "
+            f"{outages - down} of them at stores closed now"
+        )
         online = f"{100 * up // (up + down)} % of stores that should be open"
         expect(page.locator(".standing.up .more")).to_have_text(online)
         _check_shares(page, now)

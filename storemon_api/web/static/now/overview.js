@@ -31,10 +31,12 @@ export function showScope() {
   );
 }
 
-function lostSoFar({ open_incidents: outages, lost_us: lost }) {
+function lostSoFar({ open_incidents: outages, lost_us: lost, standing }) {
   if (!outages) return "nothing lost";
   const amount = lost < HOUR ? duration(lost) : counted(Math.floor(lost / HOUR), "opening hour");
-  return `${amount} lost in current outages`;
+  const paused = outages - standing.down;
+  const also = paused ? `, ${paused} of them at stores closed now` : "";
+  return `${amount} lost in ${counted(outages, "current outage")}${also}`;
 }
 
 function onlineShare({ up, down }) {
