@@ -17,7 +17,8 @@ from storemon_pipeline.domain.amounts import (
     UPTIME,
 )
 from storemon_pipeline.domain.windows import BoolArray, IntArray, Window
-from storemon_pipeline.likelihood.likely_figures import ranges_of_totals
+from storemon_pipeline.likelihood.doubts import doubts_of_totals
+from storemon_pipeline.likelihood.likely_figures import flags_of, ranges_of_totals
 from storemon_pipeline.likelihood.verdict import judge
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import STORE_STATES
@@ -55,6 +56,7 @@ def _totals(fleet: Fleet, code: IntArray, groups: int, objective: Decimal | None
     lost[down] = fleet.incidents.lost_us[fleet.incident_row[down]]
     counts, incidents, lost_us = sums.of(np.ones(len(code), np.bool_)), sums.of(down), sums.of(lost)
     likely_us = _likely_ranges(fleet, code, groups)
+    doubts = _doubts(fleet, code, groups)
     windows = [
         _window_shares(fleet, code, sums, column, likely_us, objective)
         for column in range(len(Window))
@@ -66,6 +68,7 @@ def _totals(fleet: Fleet, code: IntArray, groups: int, objective: Decimal | None
             open_incidents=int(incidents[group]),
             lost_us=int(lost_us[group]),
             windows={window: shares[group] for window, shares in zip(Window, windows, strict=True)},
+            likely_flags=list(flags_of(int(doubts[group]))),
         )
         for group in range(groups)
     ]
@@ -76,6 +79,13 @@ def _likely_ranges(fleet: Fleet, code: IntArray, groups: int) -> tuple[IntArray,
     group = code[fleet.figures.store]
     rows = np.flatnonzero(group >= 0)
     return ranges_of_totals(fleet.figures.take(rows), group[rows], groups)
+
+
+def _doubts(fleet: Fleet, code: IntArray, groups: int) -> IntArray:
+    """Return the doubts about the groups' totals, `(groups,)`."""
+    group = code[fleet.figures.store]
+    rows = np.flatnonzero(group >= 0)
+    return doubts_of_totals(fleet.figures.doubt[rows], group[rows], groups)
 
 
 def _window_shares(

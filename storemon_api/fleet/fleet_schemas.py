@@ -32,6 +32,11 @@ class Totals(ResponseBody):
     open_incidents: int
     lost_us: int = Field(description="Business time lost in open incidents so far.")
     windows: dict[Window, ShareOfWindow]
+    likely_flags: list[str] = Field(
+        default=[],
+        description="Why the likely ranges of the totals are not to be trusted.",
+        examples=[["missed_when_down"]],
+    )
 
 
 class GroupTotals(Totals):

@@ -20,6 +20,15 @@ _HABIT: Final = 2.0
 _LEAST_POLLS: Final = 30
 _LEAST_STORES: Final = 5
 
+_LEAST_SINGLE: Final = 3
+"""So many outages that one poll alone saw are a habit, when there are more of them than others."""
+
+_LEAST_SHARE: Final = 0.05
+"""A total is doubted for a reason that this share of its stores has."""
+
+_LONG_GAP: Final = 6
+"""A gap so many times as long as the mean one is a pause of the poller."""
+
 _GAP_SPREAD: Final = 0.45
 """The standard deviation of a gap over its mean, when a third of the polls is missing at random."""
 
@@ -34,6 +43,8 @@ class Doubt(IntFlag):
     """Polls are missing more often while it is down."""
     FEW_POLLS = 4
     """It was polled too seldom for parameters of its own."""
+    SHORT_OUTAGES = 8
+    """Most of its outages were seen by one poll alone: how many were not seen is guessed."""
 
 
 def find_doubts(status_runs: StatusRuns, calendar: Calendar) -> IntArray:
@@ -45,7 +56,32 @@ def find_doubts(status_runs: StatusRuns, calendar: Calendar) -> IntArray:
     )
     polls = np.bincount(status_runs.store, status_runs.polls, calendar.stores)
     doubt |= np.where(polls < _LEAST_POLLS, int(Doubt.FEW_POLLS), 0)
+    doubt |= np.where(_has_short_outages(status_runs, calendar.stores), int(Doubt.SHORT_OUTAGES), 0)
     return doubt
+
+
+def doubts_of_totals(doubt: IntArray, group: IntArray, groups: int) -> IntArray:
+    """The doubts about the totals of groups of stores, `(groups,)`; `doubt` and `group` are `(n,)`.
+
+    Only those for which the errors of stores add up instead of cancelling.
+    """
+    stores = np.bincount(group, minlength=groups)
+    found = np.zeros(groups, np.int64)
+    for reason in (Doubt.SWITCHED_OFF, Doubt.MISSED_WHEN_DOWN):
+        having = np.bincount(group, (doubt & reason) > 0, groups)
+        found |= np.where((having > 0) & (having >= _LEAST_SHARE * stores), int(reason), 0)
+    return found
+
+
+def _has_short_outages(status_runs: StatusRuns, stores: int) -> BoolArray:
+    """Whether most down status runs of a store have one poll, several of them."""
+    is_single = status_runs.polls == 1
+    single, others = (
+        np.bincount(status_runs.store[~status_runs.is_active & kind], minlength=stores)
+        for kind in (is_single, ~is_single)
+    )
+    has_short_outages: BoolArray = (single >= _LEAST_SINGLE) & (single > others)
+    return has_short_outages
 
 
 def _is_switched_off(gaps: Gaps, calendar: Calendar) -> BoolArray:
@@ -100,14 +136,45 @@ def _is_missed_when_down(status_runs: StatusRuns, stores: int) -> BoolArray:
     is_down = np.bincount(status_runs.store, ~status_runs.is_active, stores) > 0
     up, down = gaps.sum(axis=1)
     polled = np.flatnonzero(gaps[1] >= _LEAST_POLLS)
-    of_fleet = _is_longer(
-        length[1, has_both].sum(), expected.sum(), gaps[1, has_both].sum(), 1.04, 2.5
-    ) or (
-        len(polled) >= _LEAST_STORES
-        and _is_longer(length[1].sum(), down * length[0].sum() / max(up, 1), down, 1.1, 5.0)
+    of_fleet = (
+        _is_longer(length[1, has_both].sum(), expected.sum(), gaps[1, has_both].sum(), 1.04, 2.5)
+        or (
+            len(polled) >= _LEAST_STORES
+            and _is_longer(length[1].sum(), down * length[0].sum() / max(up, 1), down, 1.1, 5.0)
+        )
+        or _are_gaps_beside_down_polls_longer(status_runs, stores)
     )
     own = [_is_longer(*row, 1.08, 4.0) for row in zip(length[1], expected, gaps[1], strict=True)]
     return np.array(own) | (is_down & of_fleet)
+
+
+def _are_gaps_beside_down_polls_longer(status_runs: StatusRuns, stores: int) -> bool:
+    """Whether the gaps before and after down polls are longer than those of up polls.
+
+    Unlike the gaps between two down polls these are many also where outages are short. They have
+    the same length whatever the law of outages, when polls are missing at random.
+    """
+    inside = status_runs.last_poll_us - status_runs.first_poll_us
+    mean = inside.sum() / max((status_runs.polls - 1).sum(), 1)
+    between = status_runs.first_poll_us[1:] - status_runs.last_poll_us[:-1]
+    is_gap = (status_runs.store[1:] == status_runs.store[:-1]) & (between <= _LONG_GAP * mean)
+    length = 2 * inside
+    count = 2 * (status_runs.polls - 1)
+    for beside in (slice(1, None), slice(None, -1)):
+        length[beside] += np.where(is_gap, between, 0)
+        count[beside] += is_gap
+    gaps, lengths = (
+        np.stack(
+            [np.bincount(status_runs.store[of], amount[of], stores) for of in _sides(status_runs)]
+        )
+        for amount in (count, length)
+    )
+    has_both = (gaps > 0).all(axis=0)
+    expected = gaps[1] * lengths[0] / np.maximum(gaps[0], 1)
+    # Each gap is counted at both of its ends.
+    return _is_longer(
+        lengths[1, has_both].sum(), expected[has_both].sum(), gaps[1, has_both].sum() / 2, 1.05, 4.0
+    )
 
 
 def _sides(status_runs: StatusRuns) -> tuple[BoolArray, BoolArray]:

@@ -28,6 +28,7 @@ from storemon_pipeline.domain.windows import (
     Policy,
     Window,
 )
+from storemon_pipeline.likelihood.doubts import doubts_of_totals
 from storemon_pipeline.likelihood.fit import fit_model
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import LikelyRanges, likely_ranges, total_ranges
@@ -39,6 +40,11 @@ STORES: Final = 1_200
 GROUP_STORES: Final = 40
 """Stores of each group whose total is held against its range."""
 
+LEAST_INSIDE: Final = 0.85
+MOST_INSIDE: Final = 0.95
+"""A range that is meant to hold nine of ten truths is right within these shares."""
+
+_MOSTLY: Final = 0.8
 _AS_OF_US: Final = 1_674_670_402_479_220  # 2023-01-25 18:13:22 UTC
 _SEED: Final = 7
 
@@ -81,6 +87,8 @@ class Score:
     trusted_inside: float
     """Truth inside of the range, of busy stores that are not."""
     groups_inside: float
+    groups_doubted: float
+    """Groups whose total's range is marked as not to be trusted."""
     fleet_deviations: float
     """The error of the fleet's total, in deviations of its range."""
 
@@ -90,9 +98,10 @@ def report(truth: Path | None, stores: int = STORES) -> Iterator[str]:
     yield (
         "| outages, polls | window | busy | previous, nearest: error min | bias ppm "
         "| bounds: inside all, busy % | width min | likely: inside all, busy % | width min "
-        "| doubted busy % | likely, not doubted busy % | groups inside % | fleet z |"
+        "| doubted busy % | likely, not doubted busy % | groups: inside, doubted % "
+        "| fleet z | cause of a miss |"
     )
-    yield "| --- | --- |" + " ---: |" * 11
+    yield "| --- | --- |" + " ---: |" * 11 + " --- |"
     for name, outages, calendar in sets(truth, stores):
         for number, (plan_name, plan) in enumerate(PLANS.items()):
             rng = np.random.default_rng([_SEED, number])
@@ -121,8 +130,25 @@ def line(score: Score) -> str:
         f"| {percent(*score.likely_inside)} "
         f"| {score.likely_minutes[0]:.0f}, {score.likely_minutes[1]:.0f} "
         f"| {percent(score.doubted)} | {percent(score.trusted_inside)} "
-        f"| {percent(score.groups_inside)} | {score.fleet_deviations:+.1f} |"
+        f"| {percent(score.groups_inside, score.groups_doubted)} | {score.fleet_deviations:+.1f} "
+        f"| {cause(score)} |"
     )
+
+
+def cause(score: Score) -> str:
+    """Why the range of busy stores does not hold the truth in 85 to 95 % of the windows, if so."""
+    inside = score.likely_inside[1]
+    if np.isnan(inside) or LEAST_INSIDE <= inside <= MOST_INSIDE:
+        return ""
+    nearest = LEAST_INSIDE if inside < LEAST_INSIDE else MOST_INSIDE
+    error = (nearest * (1 - nearest) / max(score.busy, 1)) ** 0.5
+    if score.doubted > _MOSTLY:
+        return "flagged"
+    if abs(inside - nearest) <= error:
+        return "chance: within a standard error"
+    if inside > MOST_INSIDE:
+        return "too wide"
+    return "too narrow"
 
 
 def watch(outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator) -> Fleet:
@@ -175,7 +201,8 @@ def scores(name: str, fleet: Fleet) -> Iterator[Score]:
     of_group = np.arange(len(figures.store)) * groups // max(len(figures.store), 1)
     lowest, highest = _totals(fleet, of_group, groups)
     fleet_lowest, fleet_highest = _totals(fleet, np.zeros_like(of_group), 1)
-    doubted = fleet.parameters.doubt[figures.store] > 0
+    doubt = fleet.parameters.doubt[figures.store]
+    doubted = doubt > 0
     for column, window in enumerate(Window):
         truth = fleet.truth_us[:, column]
         is_open = figures.business_us[:, column] > 0
@@ -208,6 +235,7 @@ def scores(name: str, fleet: Fleet) -> Iterator[Score]:
             groups_inside=_mean(
                 (lowest[:, column] <= of_groups) & (of_groups <= highest[:, column])
             ),
+            groups_doubted=_mean(doubts_of_totals(doubt, of_group, groups) > 0),
             fleet_deviations=float(-error.sum() / width * 2 * 1.645),
         )
 

@@ -16,11 +16,12 @@ from storemon_pipeline.domain.windows import (
     Policy,
     Window,
 )
-from storemon_pipeline.likelihood.doubts import Doubt, find_doubts
+from storemon_pipeline.likelihood.doubts import Doubt, doubts_of_totals, find_doubts
 from storemon_pipeline.likelihood.fit import fit_model
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import OpenTime, likely_ranges, total_ranges
 from storemon_pipeline.uptime.figures import compute_with_positions
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 STORES = 600
 
@@ -108,6 +109,36 @@ def test_polls_that_are_missing_more_often_when_down_are_told(
     status_runs = draw_status_runs(outages, calendar, PLANS[plan], np.random.default_rng(3))
     marked = np.mean(find_doubts(status_runs, calendar) & Doubt.MISSED_WHEN_DOWN > 0)
     assert least <= marked <= most
+
+
+@pytest.mark.parametrize("law", ["bursts", "minutes", "short and long"])
+def test_missing_polls_are_told_where_outages_are_short_too(law: str) -> None:
+    outages, calendar = made_up(law, STORES)
+    marked = {}
+    for plan in ("30 % missing", "missing more when down"):
+        status_runs = draw_status_runs(outages, calendar, PLANS[plan], np.random.default_rng(5))
+        marked[plan] = np.mean(find_doubts(status_runs, calendar) & Doubt.MISSED_WHEN_DOWN > 0)
+    assert marked["30 % missing"] < 0.01
+    assert marked["missing more when down"] > 0.2
+
+
+def test_outages_that_only_one_poll_saw_are_told() -> None:
+    # Up, down and up again, by the numbers of polls; the store of each status run.
+    store = np.array([0] * 7 + [1] * 7 + [2] * 3)
+    polls = np.array([*(5, 1, 5, 1, 5, 1, 5), *(5, 1, 5, 3, 5, 4, 5), *(5, 1, 5)])
+    is_active = np.array([True, False] * 3 + [True, True] + [False, True] * 3 + [True, False, True])
+    last = np.cumsum(polls) * HOUR_US
+    status_runs = StatusRuns(store, last - (polls - 1) * HOUR_US, last, is_active, polls)
+    _, week = made_up("base", 3)
+    told = find_doubts(status_runs, week) & Doubt.SHORT_OUTAGES > 0
+    assert told.tolist() == [True, False, False]
+
+
+def test_a_total_is_doubted_for_what_makes_the_errors_of_its_stores_add_up() -> None:
+    missed, off, few = Doubt.MISSED_WHEN_DOWN, Doubt.SWITCHED_OFF, Doubt.FEW_POLLS
+    doubt = np.array([missed | few, 0, 0, off, few, few] + [missed] + [0] * 40)
+    group = np.array([0, 0, 0, 1, 1, 2] + [3] * 41)
+    assert doubts_of_totals(doubt, group, 5).tolist() == [missed, off, 0, 0, 0]
 
 
 def test_a_model_that_was_written_down_gives_the_same_ranges(base: Fleet) -> None:

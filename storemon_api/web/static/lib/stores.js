@@ -37,4 +37,5 @@ export const FLAGS = {
   switched_off: "the status often changes around opening and closing",
   missed_when_down: "checks are missing more often while the store is offline",
   few_polls: "the store was checked too seldom to know its own habits",
+  short_outages: "most outages were shorter than the time between two checks",
 };
