@@ -93,21 +93,49 @@ def bulk_transaction(
     advisory lock and then sees the rows of the writer before (READ COMMITTED). Raises BusyError
     after waiting for longer than `patience`.
     """
-    database = _database(libpq_url(url))
-    with import_driver().Connection(
-        database, adbc_driver_manager.AdbcConnection(database)
-    ) as connection:
+    with _connection(url) as connection:
         bulk = Bulk(connection)
         if is_writing_polls:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             _lock(bulk, patience)
         else:
             bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        bulk.execute("SET LOCAL TIME ZONE 'UTC'")
-        # Recent rows are usually cached: looking up a few by key is cheaper than a sequential scan.
-        bulk.execute("SET LOCAL random_page_cost = 1.1")
+        _set_up(bulk)
         yield bulk
         connection.commit()
+
+
+def _connection(url: str) -> "adbc.Connection":
+    database = _database(libpq_url(url))
+    return import_driver().Connection(database, adbc_driver_manager.AdbcConnection(database))
+
+
+def _set_up(bulk: Bulk) -> None:
+    bulk.execute("SET LOCAL TIME ZONE 'UTC'")
+    # Recent rows are usually cached: looking up a few by key is cheaper than a sequential scan.
+    bulk.execute("SET LOCAL random_page_cost = 1.1")
+    # With the default of 4 MB, sorts and hashes of a million stores go to disk, some in so many
+    # batches that they do not end.
+    bulk.execute("SET LOCAL work_mem = '64MB'")
+
+
+@contextmanager
+def writer_and_reader(url: str, *, is_writing_polls: bool = False) -> Iterator[tuple[Bulk, Bulk]]:
+    """As `bulk_transaction`, with a second one that can read meanwhile.
+
+    The second sees what the first saw when it began, and no row that the first writes. What the
+    second writes is rolled back.
+    """
+    with (
+        bulk_transaction(url, is_writing_polls=is_writing_polls) as writer,
+        _connection(url) as connection,
+    ):
+        snapshot = writer.scalar("SELECT pg_export_snapshot()")
+        reader = Bulk(connection)
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        _set_up(reader)
+        yield writer, reader
 
 
 def _lock(bulk: Bulk, patience: timedelta | None) -> None:

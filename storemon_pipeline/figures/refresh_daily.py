@@ -1,15 +1,18 @@
 """Refreshing `store_uptime_daily`: new hours, and older days whose data has changed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.business_time.zones import RULES_RELEASE
-from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction, writer_and_reader
 from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.database.overlap import Work, overlapping
 from storemon_pipeline.domain.windows import (
     DAY_US,
     HOUR_US,
@@ -79,14 +82,19 @@ def refresh_daily(url: str) -> DailyRefresh:
     days are. Days before the start of poll retention are no exception, because status runs are
     never dropped. Writers of polls wait meanwhile.
     """
-    with bulk_transaction(url, is_writing_polls=True) as bulk:
+    with (
+        writer_and_reader(url, is_writing_polls=True) as (bulk, reader),
+        overlapping() as hand_over,
+    ):
         newest = read_newest_poll(bulk)
         if newest is None:
             return DailyRefresh(None, 0, 0)
         stores = read_stores(bulk)
         before = read_daily_state(bulk)
         stale = read_stale_stores(bulk)
+        last_load_id = read_last_load_id(bulk)
         mended = stores.positions(stale.store_keys)
+        writing = _Writing(bulk, reader, hand_over)
         always_us = ALWAYS
         if before is not None and before.zone_rules == RULES_RELEASE:
             always_us = microseconds(before.as_of) - _ALWAYS_MADE_US
@@ -94,11 +102,12 @@ def refresh_daily(url: str) -> DailyRefresh:
         changed_us[mended] = np.minimum(always_us, stale.since_us)
         # First all stores, read without a list of keys; then the stale ones, from earlier on.
         begin_us = np.full(len(stores), always_us)
-        written = _refresh_in_parts(bulk, stores, begin_us, newest)
+        written = _refresh_in_parts(writing, stores, begin_us, newest)
         older = np.flatnonzero(changed_us < begin_us)
         if len(older):
-            written += _refresh_in_parts(bulk, stores.take(older), changed_us[older], newest)
-        write_daily_state(bulk, DailyState(newest, read_last_load_id(bulk), RULES_RELEASE))
+            written += _refresh_in_parts(writing, stores.take(older), changed_us[older], newest)
+        state = DailyState(newest, last_load_id, RULES_RELEASE)
+        hand_over(partial(write_daily_state, bulk, state))
         return DailyRefresh(newest, written, len(mended))
 
 
@@ -139,11 +148,20 @@ def compare_all_days(url: str) -> DaysComparison:
         return DaysComparison(compared, different)
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """The transaction that writes, one that reads, and how to hand work over to the first."""
+
+    bulk: Bulk
+    reader: Bulk
+    hand_over: Callable[[Work], None]
+
+
 def _refresh_in_parts(
-    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
+    writing: _Writing, stores: StoreIndex, changed_us: IntArray, newest: datetime
 ) -> int:
     """As `_refresh_days`, in chunks of stores; the more days, the smaller."""
-    earliest = read_first_poll(bulk) or newest
+    earliest = read_first_poll(writing.reader) or newest
     reach_us = microseconds(newest) - max(
         int(changed_us.min(initial=NEVER)), microseconds(earliest)
     )
@@ -151,17 +169,20 @@ def _refresh_in_parts(
     written = first = 0
     for chunk in stores.chunks(max(STORES_PER_REFRESHED_CHUNK // weeks, _STORES_PER_CHUNK)):
         end = first + len(chunk)
-        written += _refresh_days(bulk, chunk, changed_us[first:end], newest)
+        written += _refresh_days(writing, chunk, changed_us[first:end], newest)
         first = end
     return written
 
 
-def _refresh_days(bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime) -> int:
+def _refresh_days(
+    writing: _Writing, stores: StoreIndex, changed_us: IntArray, newest: datetime
+) -> int:
     """Recompute the days of each store since an instant; return how many."""
-    days, from_day, first_poll_us = compute_stored_days(bulk, stores, changed_us, newest)
+    days, from_day, first_poll_us = compute_stored_days(writing.reader, stores, changed_us, newest)
     # Days before the first poll are deleted: their polls are gone.
     border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
-    write_days(bulk, stores, days, from_day=np.minimum(border, from_day))
+    begin = np.minimum(border, from_day)
+    writing.hand_over(partial(write_days, writing.bulk, stores, days, from_day=begin))
     return len(days.store)
 
 

@@ -32,7 +32,9 @@ from storemon_pipeline.stores.store_keys import store_keys
 from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
 _MANY_ROWS: Final = 50_000
-"""Above this number of new rows the planner's statistics are updated immediately."""
+_MANY_SHARE: Final = 0.1
+"""Above this number of new rows, and this share of the known ones, the planner's statistics are
+updated immediately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,21 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
         bulk, old_status_runs.take(np.isin(old_status_runs.store, touched)), new_status_runs
     )
     new, changed = int(is_new.sum()), int(is_changed.sum())
-    if new > _MANY_ROWS:
+    if new > _MANY_ROWS and _is_much_of_table(bulk, new):
         for table in ("stores", "store_status", "status_runs"):
             bulk.execute(f"ANALYZE {table}")
     return repeated + RowCounts(new, changed, len(batch.store) - new - changed, 0)
+
+
+def _is_much_of_table(bulk: Bulk, new: int) -> bool:
+    """Whether the polls are so many that the statistics no longer hold.
+
+    Otherwise autovacuum updates them in time: sampling all weeks takes seconds in a large fleet.
+    """
+    counted = bulk.scalar(
+        "SELECT reltuples::float8 AS rows FROM pg_class WHERE oid = 'store_status'::regclass"
+    )
+    return bool(new > _MANY_SHARE * counted)
 
 
 @dataclass(frozen=True, slots=True)

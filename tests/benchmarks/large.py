@@ -10,7 +10,6 @@ from benchmarks.goals import Measured
 from benchmarks.large_data import write_large_data
 from benchmarks.loaded import make_database, server
 from benchmarks.reference import plain_copy, sort_and_merge
-from benchmarks.report_work import bytes_per_row
 
 STORES: Final = 1_410_000
 _DAYS: Final = 1.61
@@ -35,7 +34,6 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             costs[task] = _tell(task, run_apart(task, url))
         _tell("report", run_apart("report", url))
         costs["report"] = _tell("report", run_apart("report", url))
-        stored = bytes_per_row(url)
         for task in _PAGES:
             costs[task] = _tell(task, run_apart(task, url))
         hour = _measure_hour(url, data, next_hour)
@@ -55,7 +53,6 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             f"{report.cpu_seconds:.1f} s of CPU",
             sort_and_merge(stores),
         ),
-        Measured("large: report, stored", 40, stored, "bytes a row"),
         Measured(
             "large: one more hour",
             60,

@@ -1,4 +1,4 @@
-"""Pooled connections that the server closed are replaced when they are taken again."""
+"""Pooled connections that the server closed are replaced; a snapshot is shared between two."""
 
 import os
 import select
@@ -10,6 +10,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from stored import load
+from storemon_pipeline.database.bulk import bulk_transaction, writer_and_reader
 from storemon_pipeline.database.connections import create_engine
 from waiting import eventually
 
@@ -75,3 +77,15 @@ def test_a_live_connection_with_something_to_read_is_taken_again(
     eventually(lambda: bool(select.select([kept.fileno()], [], [], 0)[0]))
     assert server_process(one_connection) == before
     assert not select.select([kept.fileno()], [], [], 0)[0]
+
+
+def test_a_second_transaction_reads_what_the_first_saw(database_url: str) -> None:
+    count = "SELECT count(*) AS stores FROM stores"
+    load(database_url, "A 09:00 up")
+    with writer_and_reader(database_url) as (writer, reader):
+        load(database_url, "B 09:00 up")
+        writer.execute("INSERT INTO stores (store_id) VALUES ('C')")
+        assert (writer.scalar(count), reader.scalar(count)) == (2, 1)
+        reader.execute("INSERT INTO stores (store_id) VALUES ('D')")
+    with bulk_transaction(database_url) as bulk:
+        assert bulk.scalar(count) == 3
