@@ -34,6 +34,7 @@ COMPLETE: Final = CompleteReport(
     completed_at=_REQUESTED_AT + timedelta(seconds=2.5),
     revision=1,
     zone_rules="2026f",
+    status_model=3,
 )
 FAILED: Final = FailedReport(report_id=REPORT_ID, requested_at=_REQUESTED_AT, error=_ERROR)
 API_TRIGGERED: Final = MessageTriggerResponse(report_id=REPORT_ID)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Set as AbstractSet
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,7 @@ from storemon_api.reports.csv_response import CACHE_FOR_EVER, csv_response, file
 from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.group_filter import NO_FILTER, GroupFilter, GroupFilterDep
 from storemon_api.reports.report_routes import complete_report
+from storemon_api.stores.store_filters import Objective
 from storemon_pipeline.reports.formats import (
     MEDIA_TYPES,
     ReportFormat,
@@ -55,6 +57,7 @@ def get_report_as(
     report_id: _ReportId,
     extension: Annotated[str, Path(description="json, ndjson, parquet or xlsx.")],
     group_filter: GroupFilterDep,
+    objective: Objective = None,
 ) -> Response:
     """Return the report in the format of the extension; an unknown extension is 404.
 
@@ -65,7 +68,12 @@ def get_report_as(
     except ValueError as error:
         raise ProblemError(UNKNOWN_REPORT) from error
     return _format_response(
-        request, services, complete_report(services, report_id), report_format, group_filter
+        request,
+        services,
+        complete_report(services, report_id),
+        report_format,
+        group_filter,
+        objective,
     )
 
 
@@ -76,7 +84,11 @@ def get_report_as(
     responses={**_CONTENT, **_PROBLEMS},
 )
 def get_report_accepted(
-    request: Request, services: ServicesDep, report_id: _ReportId, group_filter: GroupFilterDep
+    request: Request,
+    services: ServicesDep,
+    report_id: _ReportId,
+    group_filter: GroupFilterDep,
+    objective: Objective = None,
 ) -> Response:
     """Return the CSV, or the format that `Accept` ranks above it."""
     report = complete_report(services, report_id)
@@ -87,7 +99,7 @@ def get_report_accepted(
     report_format = next(
         report_format for report_format, name in MEDIA_TYPES.items() if name == media_type
     )
-    response = _format_response(request, services, report, report_format, group_filter)
+    response = _format_response(request, services, report, report_format, group_filter, objective)
     response.headers["Vary"] = "Accept"
     return response
 
@@ -98,6 +110,7 @@ def _format_response(
     report: Report,
     report_format: ReportFormat,
     group_filter: GroupFilter,
+    objective: Decimal | None,
 ) -> Response:
     """Return a complete report in this format, or 304 if `If-None-Match` has it."""
     if report.result_id is None or report.as_of is None:
@@ -105,7 +118,8 @@ def _format_response(
     visible = group_filter.visible_stores(request, services.reader)
     # Weak: another version of a library may encode the same rows as other bytes.
     content_key = report.csv_sha256 if visible is None else _digest(report, visible)
-    tag = f'"{content_key}-{report_format.value}"'
+    of_objective = "" if objective is None else f"-{objective.normalize():f}"
+    tag = f'"{content_key}-{report_format.value}{of_objective}"'
     name = file_name(report, report_format.value, group_filter)
     headers = {
         "ETag": f"W/{tag}",
@@ -117,12 +131,13 @@ def _format_response(
     with services.reader.connect() as connection:
         rows = read_report_table(connection, report.result_id, visible)
     content = encode_report(
-        extended(rows),
+        extended(rows, objective),
         report_format,
         report_id=report.report_id,
         as_of=report.as_of,
         policy=report.policy,
         zone_rules=report.zone_rules,
+        status_model_id=report.status_model_id,
     )
     return Response(content, headers=headers, media_type=MEDIA_TYPES[report_format])
 

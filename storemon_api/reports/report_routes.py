@@ -42,6 +42,7 @@ from storemon_api.reports.schemas import (
 )
 from storemon_api.security.request_access import audit_event, request_id, visible_stores
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.status_models import has_status_model
 from storemon_pipeline.reports.ask_for_report import ask_for_report
 from storemon_pipeline.reports.requests import Report, ReportState, read_report
 from storemon_pipeline.reports.rows import count_stores
@@ -255,10 +256,15 @@ def _request_report(
     """Record a request for a report, wake the dispatcher and return the report's id."""
     if trigger.as_of is not None and trigger.as_of > datetime.now(UTC) + _CLOCK_TOLERANCE:
         raise invalid_field("as_of", "Pick a time that is not in the future.")
+    if trigger.status_model is not None:
+        with services.reader.connect() as connection:
+            if not has_status_model(connection, trigger.status_model):
+                raise invalid_field("status_model", "There is no such version, or no longer.")
     report_id = ask_for_report(
         services.engine,
         as_of=trigger.as_of,
         policy=trigger.policy or Policy.NEAREST,
+        status_model_id=trigger.status_model,
         request_id=request_id(request),
         audit=audit_event(request),
     )
@@ -312,6 +318,7 @@ def _status_resource(
                 completed_at=report.completed_at,
                 revision=report.revision,
                 zone_rules=report.zone_rules,
+                status_model=report.status_model_id,
             )
         case ReportState.FAILED:
             return FailedReport(

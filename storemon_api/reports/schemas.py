@@ -32,6 +32,15 @@ class TriggerRequest(BaseModel):
         default=None,
         description="How the status between two polls is estimated. Default: nearest.",
     )
+    status_model: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description=(
+            "Version of the status model for the likely ranges. Default: the newest. With that of "
+            "an earlier report, unchanged data gives the same rows again."
+        ),
+    )
 
 
 class _ReportBody(ResponseBody):
@@ -75,6 +84,10 @@ class CompleteReport(_ReportBody):
     zone_rules: str | None = Field(
         default=None,
         description="Release of the time zones' rules (tzdata); none in reports of older versions.",
+    )
+    status_model: int | None = Field(
+        default=None,
+        description="Version of the status model of the likely ranges; none in reports without.",
     )
 
 

@@ -1,5 +1,6 @@
 """Sums of a complete report's rows, of all stores or by group or region."""
 
+from decimal import Decimal
 from typing import Annotated, Final
 
 from fastapi import Path, Query, Request, Response
@@ -15,6 +16,7 @@ from storemon_api.reports.examples import REPORT_ID
 from storemon_api.reports.group_filter import GroupFilterDep
 from storemon_api.reports.report_routes import complete_report
 from storemon_api.reports.schemas import ReportTotalsResponse, ReportTotalsRow
+from storemon_api.stores.store_filters import Objective
 from storemon_api.stores.store_responses import figures_of_window
 from storemon_api.stores.store_schemas import WindowFigures
 from storemon_pipeline.domain.amounts import AMOUNTS
@@ -38,6 +40,7 @@ def get_report_totals(
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
     group_filter: GroupFilterDep,
     split: Annotated[Split | None, Query(description="One row per group or region.")] = None,
+    objective: Objective = None,
 ) -> Response:
     """Return sums of the report's rows, by each store's current group or region.
 
@@ -59,7 +62,7 @@ def get_report_totals(
                 ReportTotalsRow(
                     name=total.name,
                     stores=total.stores,
-                    windows={window: _figures(total, window) for window in Window},
+                    windows={window: _figures(total, window, objective) for window in Window},
                 )
                 for total in totals
             ],
@@ -67,7 +70,8 @@ def get_report_totals(
     )
 
 
-def _figures(total: ReportTotal, window: Window) -> WindowFigures:
+def _figures(total: ReportTotal, window: Window, objective: Decimal | None) -> WindowFigures:
+    amounts = total.amounts | total.likely
     return figures_of_window(
-        {amount: total.amounts[amount.column(window)] for amount in AMOUNTS if amount.is_additive}
+        {amount: amounts[amount.column(window)] for amount in AMOUNTS}, objective
     )

@@ -63,6 +63,10 @@ class ReportConfig(dg.Config):
         default=None,
         description="How the time between two polls is estimated. Empty: nearest.",
     )
+    status_model: int | None = Field(
+        default=None,
+        description="Version of the status model for the likely ranges. Empty: the newest.",
+    )
 
 
 class ReportConfigError(Exception):
@@ -99,7 +103,7 @@ def _request_own(
 
     Returns whether the run makes a report of the newest poll when none waits.
     """
-    if config.as_of is None and config.policy is None:
+    if config.as_of is None and config.policy is None and config.status_model is None:
         return REQUESTED_TAG not in context.run.tags
     try:
         as_of = config.as_of and parse_as_of(config.as_of, now=datetime.now(UTC))
@@ -110,6 +114,7 @@ def _request_own(
         context.run.run_id,
         as_of=as_of or None,
         policy=Policy(config.policy or Policy.NEAREST),
+        status_model_id=config.status_model,
     )
     context.log.info("requested the report %s", report_id)
     return False
@@ -141,7 +146,7 @@ def _report_metadata(made: ReportsMade) -> Metadata:
         "dagster/row_count": last.result.stores if last else 0,
         "silent_stores": last.result.silent_stores if last else 0,
     }
-    return metadata | as_of_metadata(last.as_of if last else None)
+    return metadata | as_of_metadata(last.question.as_of if last else None)
 
 
 def _report_check(made: ReportsMade) -> dg.AssetCheckResult:

@@ -110,10 +110,19 @@ ROUNDED_COLUMNS: Final = tuple(
 )
 """The columns of the rounded figures, in the order of the CSV."""
 
-EXACT_COLUMNS: Final = tuple(
-    amount.column(window) for amount in AMOUNTS if not amount.is_optional for window in Window
-)
+EXACT_COLUMNS: Final = tuple(amount.column(window) for amount in AMOUNTS for window in Window)
 """The columns in microseconds."""
 
 DOUBT_COLUMN: Final = "likely_doubt"
 """Why the likely range of a store is not to be trusted, as a sum of reasons."""
+
+SPREAD: Final = ("apart", "deviation", "reach")
+"""What the likely range of a total is made of, of each store and window; see `Figures`."""
+
+
+def spread_column(name: str, window: Window) -> str:
+    """The column of one of `SPREAD`."""
+    return f"likely_{name}_last_{window}_s"
+
+
+SPREAD_COLUMNS: Final = tuple(spread_column(name, window) for name in SPREAD for window in Window)

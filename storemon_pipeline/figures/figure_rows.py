@@ -9,9 +9,11 @@ from storemon_pipeline.domain.amounts import (
     AMOUNTS,
     DOUBT_COLUMN,
     ROUNDED,
+    SPREAD,
     UNIT_US,
     UNKNOWN,
     WINDOW_UNIT,
+    spread_column,
 )
 from storemon_pipeline.domain.windows import IntArray, Window
 from storemon_pipeline.uptime.figures import Figures
@@ -39,6 +41,23 @@ def exact_figures(figures: Figures) -> dict[str, pa.Array]:
         for amount in AMOUNTS
         for column, window in enumerate(Window)
     }
+
+
+def spread_columns(figures: Figures) -> dict[str, pa.Array]:
+    """What the likely ranges of totals are made of, in seconds, and the doubts, by column name.
+
+    Nothing without likely ranges.
+    """
+    if not figures.has_ranges:
+        return {}
+    spread = {
+        spread_column(name, window): pa.array(
+            np.ascontiguousarray(getattr(figures, f"likely_{name}_s")[:, column])
+        )
+        for name in SPREAD
+        for column, window in enumerate(Window)
+    }
+    return spread | {DOUBT_COLUMN: pa.array(figures.doubt.astype(np.int16))}
 
 
 def _whole_numbers(values: IntArray, *, is_optional: bool) -> pa.Array:

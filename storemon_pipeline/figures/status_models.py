@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
+import sqlalchemy as sa
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.tables import status_models
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.likelihood.model import RECIPE, StatusModel, StoreParameters
 from storemon_pipeline.polls.status_run_queries import LOOKBACK
@@ -108,6 +110,15 @@ def read_newest_fit(bulk: Bulk) -> ModelFit | None:
         (RECIPE,),
     ).to_pylist()
     return ModelFit(**rows[0]) if rows else None
+
+
+def has_status_model(connection: sa.Connection, status_model_id: int) -> bool:
+    """Whether this release of storemon can compute with the version of this id."""
+    table = status_models.c
+    known = sa.select(table.status_model_id).where(
+        table.status_model_id == status_model_id, table.recipe == RECIPE
+    )
+    return connection.scalar(known) is not None
 
 
 def read_status_model(bulk: Bulk, status_model_id: int | None = None) -> ModelVersion | None:

@@ -5,23 +5,33 @@ How a range is computed is in `ranges`.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.amounts import UNKNOWN
-from storemon_pipeline.domain.windows import LOOKBACK_US, WINDOW_US, IntArray
+from storemon_pipeline.domain.windows import (
+    HOUR_US,
+    LOOKBACK_US,
+    SECOND_US,
+    WINDOW_US,
+    IntArray,
+)
+from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import (
-    LikelyRanges,
     OpenTime,
     likely_ranges,
-    total_ranges,
+    limits_of_totals,
 )
-from storemon_pipeline.uptime.figures import Figures, Positions
+from storemon_pipeline.uptime.figures import Figures, Positions, SecondsArray
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.status_runs import StatusRuns
+
+_SECONDS: Final = HOUR_US // SECOND_US
 
 
 def with_likely_ranges(
@@ -47,15 +57,20 @@ def with_likely_ranges(
         as_of_us=as_of_us,
         positions=positions,
     )
+    apart_hours = ranges.mean_hours - figures.uptime_us / HOUR_US
     return replace(
         figures,
         likely_lowest_uptime_us=ranges.lowest_us,
         likely_highest_uptime_us=ranges.highest_us,
-        likely_mean_hours=ranges.mean_hours.astype(np.float32),
-        likely_deviation_hours=np.sqrt(ranges.variance).astype(np.float32),
-        likely_reach_hours=ranges.reach_hours.astype(np.float32),
+        likely_apart_s=_seconds(apart_hours),
+        likely_deviation_s=_seconds(np.sqrt(ranges.variance)),
+        likely_reach_s=_seconds(ranges.reach_hours),
         doubt=parameters.doubt[figures.store],
     )
+
+
+def _seconds(hours: FloatArray) -> SecondsArray:
+    return np.rint(hours * _SECONDS).astype(np.int32)
 
 
 def _counted(status_runs: StatusRuns, as_of_us: int) -> StatusRuns:
@@ -111,16 +126,42 @@ def ranges_of_totals(figures: Figures, group: IntArray, groups: int) -> tuple[In
     if not figures.has_ranges:
         unknown = np.full((groups, len(WINDOW_US)), UNKNOWN)
         return unknown, unknown
-    deviation = figures.likely_deviation_hours.astype(np.float64)
-    ranges = LikelyRanges(
-        figures.likely_lowest_uptime_us,
-        figures.likely_highest_uptime_us,
-        figures.likely_mean_hours.astype(np.float64),
-        deviation * deviation,
-        figures.likely_reach_hours.astype(np.float64),
+
+    def summed(amount: npt.NDArray[Any]) -> IntArray:
+        sums = np.zeros((groups, *amount.shape[1:]), np.int64)
+        np.add.at(sums, group, amount)
+        return sums
+
+    return ranges_of_sums(
+        summed(squares(figures.likely_apart_s, figures.likely_deviation_s)),
+        summed(figures.likely_apart_s),
+        summed(figures.likely_reach_s),
+        uptime_us=summed(figures.uptime_us),
+        business_us=summed(figures.business_us),
     )
-    return total_ranges(
-        ranges, group, groups, uptime_us=figures.uptime_us, known_us=figures.business_us
+
+
+def squares(apart_s: SecondsArray, deviation_s: SecondsArray) -> IntArray:
+    """Of each row what it adds to the variance of a total, in seconds squared."""
+    apart, deviation = apart_s.astype(np.int64), deviation_s.astype(np.int64)
+    return apart * apart + deviation * deviation
+
+
+def ranges_of_sums(
+    squares_s2: IntArray,
+    apart_s: IntArray,
+    reach_s: IntArray,
+    *,
+    uptime_us: IntArray,
+    business_us: IntArray,
+) -> tuple[IntArray, IntArray]:
+    """The likely ranges of totals from sums over their rows, which are exact in any order."""
+    return limits_of_totals(
+        squares_s2 / _SECONDS**2,
+        apart_s / _SECONDS,
+        reach_s / _SECONDS,
+        uptime_us=uptime_us,
+        known_us=business_us,
     )
 
 

@@ -390,12 +390,29 @@ def total_ranges(
         return sums
 
     apart = ranges.mean_hours - uptime_us / HOUR_US
-    variance = summed(ranges.variance + apart**2)
-    common = summed(apart) / 2
-    half = DEVIATIONS * np.sqrt(variance + common**2)
-    half += summed(ranges.reach_hours)
-    total = summed(uptime_us)
-    return _around(total / HOUR_US, half, total, summed(known_us))
+    return limits_of_totals(
+        summed(ranges.variance + apart**2),
+        summed(apart),
+        summed(ranges.reach_hours),
+        uptime_us=summed(uptime_us),
+        known_us=summed(known_us),
+    )
+
+
+def limits_of_totals(
+    variance: FloatArray,
+    apart_hours: FloatArray,
+    reach_hours: FloatArray,
+    *,
+    uptime_us: IntArray,
+    known_us: IntArray,
+) -> tuple[IntArray, IntArray]:
+    """As `total_ranges`, from sums over the stores.
+
+    `apart_hours` is by how much the mean lies above the figure; its square counts in `variance`.
+    """
+    half = DEVIATIONS * np.sqrt(variance + (apart_hours / 2) ** 2) + reach_hours
+    return _around(uptime_us / HOUR_US, half, uptime_us, known_us)
 
 
 def _positions(status_runs: StatusRuns, calendar: Calendar) -> Positions:

@@ -17,25 +17,38 @@ def ask_for_report(
     *,
     as_of: datetime | None,
     policy: Policy,
+    status_model_id: int | None = None,
     request_id: str | None = None,
     audit: AuditEvent | None = None,
 ) -> str:
     """Request a report; return its id, which is also the subject of `audit`.
 
-    `as_of` None means the newest poll when the report is made. `request_id` is the id of the HTTP
-    request.
+    `as_of` None means the newest poll when the report is made, `status_model_id` None the newest
+    version of the status model. `request_id` is the id of the HTTP request.
     """
     report_id = str(uuid4())
     with engine.begin() as connection:
         request_report(
-            connection, report_id=report_id, as_of=as_of, policy=policy, request_id=request_id
+            connection,
+            report_id=report_id,
+            as_of=as_of,
+            policy=policy,
+            status_model_id=status_model_id,
+            request_id=request_id,
         )
         if audit is not None:
             record_event(connection, replace(audit, subject=report_id))
     return report_id
 
 
-def request_for_run(url: str, run_id: str, *, as_of: datetime | None, policy: Policy) -> str:
+def request_for_run(
+    url: str,
+    run_id: str,
+    *,
+    as_of: datetime | None,
+    policy: Policy,
+    status_model_id: int | None = None,
+) -> str:
     """Request the report that a Dagster run was configured to make; return its id.
 
     The report has the id of the run, so that a retried step finds its first request.
@@ -44,7 +57,13 @@ def request_for_run(url: str, run_id: str, *, as_of: datetime | None, policy: Po
     try:
         with engine.begin() as connection:
             if read_report(connection, run_id) is None:
-                request_report(connection, report_id=run_id, as_of=as_of, policy=policy)
+                request_report(
+                    connection,
+                    report_id=run_id,
+                    as_of=as_of,
+                    policy=policy,
+                    status_model_id=status_model_id,
+                )
     finally:
         engine.dispose()
     return run_id

@@ -29,13 +29,12 @@ _LEFT_OF: Final = {
     "lowest_uptime": "uptime",
     "highest_uptime": "business",
     "observed": "business",
+    "likely_lowest_uptime": "uptime",
+    "likely_highest_uptime": "business",
 }
 """Amounts that are kept as what is left of another one without them: small numbers, often 0."""
 
-_AMOUNTS: Final = tuple(amount for amount in AMOUNTS if not amount.is_optional)
-"""The amounts of a report."""
-
-_BY_NAME: Final = {amount.name: amount for amount in _AMOUNTS}
+_BY_NAME: Final = {amount.name: amount for amount in AMOUNTS}
 
 
 def _kept_column(amount: Amount, window: Window) -> str:
@@ -46,7 +45,7 @@ def _kept_column(amount: Amount, window: Window) -> str:
 
 _OF_AMOUNTS: Final = frozenset(
     [*EXACT_COLUMNS, *ROUNDED_COLUMNS]
-    + [_kept_column(amount, window) for amount in _AMOUNTS for window in Window]
+    + [_kept_column(amount, window) for amount in AMOUNTS for window in Window]
 )
 _OF_FIGURES: Final = (
     STORE_ID,
@@ -62,7 +61,7 @@ def encode_rows(rows: pa.Table) -> bytes:
     is no amount is kept as it is.
     """
     kept = {STORE_ID: rows[STORE_ID]}
-    for amount in _AMOUNTS:
+    for amount in AMOUNTS:
         for window in Window:
             if amount is not DOWNTIME and amount.column(window) in rows.column_names:
                 kept[_kept_column(amount, window)] = _kept(rows, amount, window)
@@ -104,7 +103,7 @@ def decode_rows(content: bytes) -> pa.Table:
     file = pq.read_table(pa.BufferReader(content), use_threads=False)
     exact = {
         amount.column(window): _exact(file, amount, window)
-        for amount in _AMOUNTS
+        for amount in AMOUNTS
         for window in Window
     }
     others = {name: file[name] for name in file.column_names if name not in _OF_AMOUNTS}

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -13,8 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xlsxwriter
 
-from storemon_pipeline.domain.amounts import BUSINESS, WITH_PERCENT
+from storemon_pipeline.domain.amounts import (
+    BUSINESS,
+    DOUBT_COLUMN,
+    LIKELY_HIGHEST,
+    LIKELY_LOWEST,
+    SPREAD_COLUMNS,
+    WITH_PERCENT,
+)
 from storemon_pipeline.domain.windows import Policy, Window
+from storemon_pipeline.likelihood.likely_figures import flags_of
+from storemon_pipeline.likelihood.verdict import judge
 from storemon_pipeline.reports.csv_file import spreadsheet_safe
 
 
@@ -35,11 +45,16 @@ MEDIA_TYPES: Final[dict[ReportFormat, str]] = {
 }
 
 
-def extended(rows: pa.Table) -> pa.Table:
+FLAGS_COLUMN: Final = "likely_flags"
+
+
+def extended(rows: pa.Table, objective: Decimal | None = None) -> pa.Table:
     """The rows with percentages, which are computed from the columns in microseconds.
 
-    They are rounded down to two decimals, and null without business time.
+    They are rounded down to two decimals, and null without business time. Why a likely range is not
+    to be trusted is written in words. With an objective there is a verdict on each window.
     """
+    rows = _with_flags(rows)
     for amount in WITH_PERCENT:
         for window in Window:
             part = rows[amount.column(window)]
@@ -49,7 +64,34 @@ def extended(rows: pa.Table) -> pa.Table:
             rows = rows.append_column(
                 amount.percent_column(window), pa.array(percent, pa.float64(), mask=is_unknown)
             )
+    if objective is not None:
+        for window in Window:
+            rows = rows.append_column(f"verdict_last_{window}", _verdicts(rows, window, objective))
     return rows
+
+
+def _with_flags(rows: pa.Table) -> pa.Table:
+    """The rows with flags in words, and without the columns that only totals need."""
+    if DOUBT_COLUMN not in rows.column_names:
+        return rows.append_column(FLAGS_COLUMN, pa.nulls(rows.num_rows, pa.string()))
+    doubts = rows[DOUBT_COLUMN].combine_chunks().dictionary_encode()
+    words = [" ".join(flags_of(doubt)) or None for doubt in doubts.dictionary.to_pylist()]
+    flags = pa.array(words, pa.string()).take(doubts.indices)
+    return rows.drop_columns([DOUBT_COLUMN, *SPREAD_COLUMNS]).append_column(FLAGS_COLUMN, flags)
+
+
+def _verdicts(rows: pa.Table, window: Window, objective: Decimal) -> pa.Array:
+    amounts = (
+        rows[amount.column(window)].to_pylist()
+        for amount in (LIKELY_LOWEST, LIKELY_HIGHEST, BUSINESS)
+    )
+    return pa.array(
+        [
+            judge(lowest, highest, business, objective_percent=objective).value
+            for lowest, highest, business in zip(*amounts, strict=True)
+        ],
+        pa.string(),
+    )
 
 
 def encode_report(
@@ -60,11 +102,14 @@ def encode_report(
     as_of: datetime,
     policy: Policy,
     zone_rules: str | None,
+    status_model_id: int | None,
 ) -> bytes:
     """The extended rows in a format, with what the report is about where it has a place."""
     about = {"report_id": report_id, "as_of": as_of.isoformat(), "policy": policy.value}
     if zone_rules is not None:
         about["zone_rules"] = zone_rules
+    if status_model_id is not None:
+        about["status_model"] = str(status_model_id)
     match form:
         case ReportFormat.JSON:
             return json.dumps(about | {"rows": list(_records(rows))}).encode()
@@ -111,7 +156,9 @@ def _workbook(rows: pa.Table, about: dict[str, str], as_of: datetime) -> bytes:
                 sheet.write_string(row, number, store_id)
             continue
         for row, value in enumerate(rows[name].to_pylist(), start=1):
-            if value is not None:
+            if isinstance(value, str):
+                sheet.write_string(row, number, value)
+            elif value is not None:
                 sheet.write_number(row, number, value)
     sheet.autofilter(0, 0, rows.num_rows, rows.num_columns - 1)
     notes = book.add_worksheet("about")

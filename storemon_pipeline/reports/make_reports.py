@@ -1,7 +1,7 @@
 """Making all waiting reports in one run."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,10 +9,17 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, compute_uptime
+from storemon_pipeline.figures.status_models import (
+    ModelVersion,
+    UnknownStatusModelError,
+    read_newest_fit,
+    read_status_model,
+)
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.reports.ask_for_report import ask_for_report
 from storemon_pipeline.reports.report_runs import record_reading
 from storemon_pipeline.reports.results import (
+    Question,
     Result,
     ResultWriter,
     WaitingReport,
@@ -34,8 +41,7 @@ class ReportMade:
     """
 
     result: Result
-    as_of: datetime
-    policy: Policy
+    question: Question
     reports: int
     faults: int
 
@@ -53,8 +59,8 @@ def make_waiting_reports(
 ) -> ReportsMade:
     """Complete or fail all waiting reports, in one transaction. Raises InvariantError.
 
-    Reports with the same instant and policy share a result. `is_manual` requests a report of
-    the newest poll if none is waiting, for runs that were launched without a request.
+    Reports with the same instant, policy and status model share a result. `is_manual` requests a
+    report of the newest poll if none is waiting, for runs that were launched without a request.
     """
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
@@ -85,43 +91,70 @@ def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
         fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
         return ReportsMade((), len(waiting))
     made = []
-    for (as_of, policy), report_ids in by_instant_and_policy(waiting, newest).items():
-        result = write_result(
-            bulk, as_of=as_of, policy=policy, run_id=run_id, stores_per_chunk=stores_per_chunk
-        )
-        complete_reports(bulk, report_ids, result.result_id)
-        faults = count_result_faults(bulk, result.result_id)
-        made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
-    return ReportsMade(tuple(made), 0)
+    failed = 0
+    for question, report_ids in by_question(bulk, waiting, newest).items():
+        try:
+            result = write_result(bulk, question, run_id=run_id, stores_per_chunk=stores_per_chunk)
+        except UnknownStatusModelError as error:
+            fail_reports(bulk, report_ids, str(error))
+            failed += len(report_ids)
+        else:
+            made.append(complete(bulk, question, report_ids, result))
+    return ReportsMade(tuple(made), failed)
 
 
-def by_instant_and_policy(
-    waiting: Iterable[WaitingReport], newest: datetime
-) -> dict[tuple[datetime, Policy], list[str]]:
-    """The ids of the reports by instant and policy."""
-    asking: dict[tuple[datetime, Policy], list[str]] = defaultdict(list)
+def complete(
+    bulk: Bulk, question: Question, report_ids: Sequence[str], result: Result
+) -> ReportMade:
+    """Complete reports with the result of their question."""
+    complete_reports(bulk, report_ids, result.result_id)
+    faults = count_result_faults(bulk, result.result_id)
+    return ReportMade(result, question, len(report_ids), faults)
+
+
+def by_question(
+    bulk: Bulk, waiting: Iterable[WaitingReport], newest: datetime
+) -> dict[Question, list[str]]:
+    """The ids of the reports by what they ask for."""
+    fit = read_newest_fit(bulk)
+    newest_model = None if fit is None else fit.status_model_id
+    asking: dict[Question, list[str]] = defaultdict(list)
     for report in waiting:
-        asking[report.as_of or newest, report.policy].append(report.report_id)
+        question = Question(
+            report.as_of or newest, report.policy, report.status_model_id or newest_model
+        )
+        asking[question].append(report.report_id)
     return dict(asking)
+
+
+def model_of(bulk: Bulk, status_model_id: int | None) -> ModelVersion | None:
+    """The version of this id; None means none. Raises UnknownStatusModelError."""
+    return None if status_model_id is None else read_status_model(bulk, status_model_id)
 
 
 def write_result(
     bulk: Bulk,
+    question: Question,
     *,
-    as_of: datetime,
-    policy: Policy,
     run_id: str,
     stores_per_chunk: int = STORES_PER_CHUNK,
 ) -> Result:
-    """Compute the figures of all stores, and write them as a result."""
+    """Compute the figures of all stores, and write them as a result.
+
+    Raises UnknownStatusModelError before anything is written.
+    """
+    model = model_of(bulk, question.status_model_id)
     stores = read_stores(bulk)
     writer = ResultWriter(bulk)
     rows = 0
     for chunk, figures in compute_uptime(
-        bulk, stores, as_of=as_of, policy=policy, model=None, stores_per_chunk=stores_per_chunk
+        bulk,
+        stores,
+        as_of=question.as_of,
+        policy=question.policy,
+        model=model,
+        stores_per_chunk=stores_per_chunk,
     ):
         writer.add(chunk, figures)
         rows += len(figures.store)
-    return writer.finish(
-        as_of=as_of, policy=policy, run_id=run_id, silent_stores=len(stores) - rows
-    )
+    return writer.finish(question, run_id=run_id, silent_stores=len(stores) - rows)

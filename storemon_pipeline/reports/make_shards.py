@@ -13,7 +13,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import compute_uptime
 from storemon_pipeline.figures.data_version import read_input_version
-from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.figures.status_models import UnknownStatusModelError, read_newest_fit
 from storemon_pipeline.figures.uptime_table import (
     UptimeState,
     clear_uptime,
@@ -23,18 +23,18 @@ from storemon_pipeline.figures.uptime_table import (
 )
 from storemon_pipeline.reports.make_reports import (
     NO_POLLS,
-    ReportMade,
     ReportsMade,
-    by_instant_and_policy,
+    by_question,
+    complete,
+    model_of,
     request_newest_report,
     write_result,
 )
 from storemon_pipeline.reports.report_runs import record_reading
 from storemon_pipeline.reports.results import (
     PartWriter,
+    Question,
     Result,
-    complete_reports,
-    count_result_faults,
     fail_reports,
     next_result_id,
     record_result,
@@ -76,14 +76,27 @@ def plan_reports(url: str, *, run_id: str, is_manual: bool, shards: int) -> int:
         newest = read_newest_poll(bulk)
         if newest is None:
             return 0
-        questions = by_instant_and_policy(take_planned_reports(bulk, run_id), newest)
+        questions = by_question(bulk, take_planned_reports(bulk, run_id), newest)
         return _plan(
             bulk,
-            (ShardPlan(as_of, as_of == newest, policy) for as_of, policy in questions),
+            [
+                ShardPlan(question, question.as_of == newest)
+                for question in questions
+                if _is_usable(bulk, question)
+            ],
             run_id=run_id,
             is_report=True,
             shards=shards,
         )
+
+
+def _is_usable(bulk: Bulk, question: Question) -> bool:
+    """Whether its status model can be used; if not, the last step fails its reports."""
+    try:
+        model_of(bulk, question.status_model_id)
+    except UnknownStatusModelError:
+        return False
+    return True
 
 
 def plan_uptime(url: str, *, run_id: str, shards: int) -> int:
@@ -91,7 +104,11 @@ def plan_uptime(url: str, *, run_id: str, shards: int) -> int:
     with bulk_transaction(url) as bulk:
         discard_orphans(bulk)
         as_of = _newest_as_of(bulk)
-        plans = [] if as_of is None else [ShardPlan(as_of, is_newest=True, policy=Policy.NEAREST)]
+        plans = []
+        if as_of is not None:
+            fit = read_newest_fit(bulk)
+            model = None if fit is None else fit.status_model_id
+            plans.append(ShardPlan(Question(as_of, Policy.NEAREST, model), is_newest=True))
         return _plan(bulk, plans, run_id=run_id, is_report=False, shards=shards)
 
 
@@ -133,10 +150,13 @@ def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
     stores = read_stores_from(bulk, shard.first_store_id, shard.before_store_id)
     writer = PartWriter(bulk, shard.result_id, first_part=shard.first_part)
     rows = 0
-    plan = shard.plan
-    model = None if shard.is_report else read_status_model(bulk)
+    question = shard.plan.question
     for chunk, figures in compute_uptime(
-        bulk, stores, as_of=plan.as_of, policy=plan.policy, model=model
+        bulk,
+        stores,
+        as_of=question.as_of,
+        policy=question.policy,
+        model=model_of(bulk, question.status_model_id),
     ):
         if shard.is_report:
             writer.write(chunk, figures)
@@ -166,38 +186,41 @@ def finish_reports(url: str, *, run_id: str) -> ReportsMade:
             fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
             return ReportsMade((), len(waiting))
         # The newest poll is that of the beginning of the run.
-        newest = next((shard.plan.as_of for shard in shards if shard.plan.is_newest), newest)
+        newest = next(
+            (shard.plan.question.as_of for shard in shards if shard.plan.is_newest), newest
+        )
         planned = {
-            (plan.as_of, plan.policy): list(group)
+            plan.question: list(group)
             for plan, group in groupby(shards, key=lambda shard: shard.plan)
         }
-        asking = by_instant_and_policy(waiting, newest)
+        asking = by_question(bulk, waiting, newest)
         for question in planned.keys() - asking.keys():
             # Another run has completed its reports.
             discard_result(bulk, planned[question][0].result_id)
         made = []
+        failed = 0
         for question, report_ids in asking.items():
-            as_of, policy = question
-            result = (
-                _finish_result(bulk, planned[question], run_id=run_id)
-                if question in planned
-                else write_result(bulk, as_of=as_of, policy=policy, run_id=run_id)
-            )
-            complete_reports(bulk, report_ids, result.result_id)
-            faults = count_result_faults(bulk, result.result_id)
-            made.append(ReportMade(result, as_of, policy, len(report_ids), faults))
+            try:
+                result = (
+                    _finish_result(bulk, planned[question], run_id=run_id)
+                    if question in planned
+                    else write_result(bulk, question, run_id=run_id)
+                )
+            except UnknownStatusModelError as error:
+                fail_reports(bulk, report_ids, str(error))
+                failed += len(report_ids)
+            else:
+                made.append(complete(bulk, question, report_ids, result))
         delete_plan(bulk, run_id, is_report=True)
-        return ReportsMade(tuple(made), 0)
+        return ReportsMade(tuple(made), failed)
 
 
 def _finish_result(bulk: Bulk, shards: list[Shard], *, run_id: str) -> Result:
     shards = _of_one_version(bulk, shards)
-    plan = shards[0].plan
     return record_result(
         bulk,
+        shards[0].plan.question,
         result_id=shards[0].result_id,
-        as_of=plan.as_of,
-        policy=plan.policy,
         run_id=run_id,
         stores=sum(shard.stores for shard in shards),
         silent_stores=sum(shard.silent_stores for shard in shards),
@@ -209,7 +232,7 @@ def finish_uptime(url: str, *, run_id: str, refreshed_at: datetime) -> UptimeSta
     """As `refresh_uptime`, with the rows of the shards. Raises LostShardError."""
     with bulk_transaction(url) as bulk:
         shards = _of_one_version(bulk, read_shards(bulk, run_id, is_report=False))
-        as_of = shards[0].plan.as_of if shards else None
+        as_of = shards[0].plan.question.as_of if shards else None
         stores = len(read_stores(bulk))
         rows = 0
         if shards:

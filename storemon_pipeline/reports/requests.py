@@ -43,6 +43,8 @@ class Report:
     csv_sha256: str | None
     revision: int | None
     """The result's number among those of its instant and policy, from 1."""
+    status_model_id: int | None
+    """The version of the status model that its likely ranges come from; None without ranges."""
     zone_rules: str | None
     """The release of tzdata that the result was made with; None for results of older versions."""
 
@@ -74,6 +76,7 @@ _REPORTS: Final = sa.select(
     report_results.c.csv_bytes,
     report_results.c.csv_chunks,
     report_results.c.csv_sha256,
+    report_results.c.status_model_id,
     report_results.c.zone_rules,
     sa.case((report_results.c.result_id.is_not(None), _REVISION)).label("revision"),
 ).select_from(reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id))
@@ -87,9 +90,13 @@ def request_report(
     report_id: str,
     as_of: datetime | None,
     policy: Policy,
+    status_model_id: int | None = None,
     request_id: str | None = None,
 ) -> Report:
-    """A new report waits to be made; `request_id` is that of the HTTP request for it."""
+    """A new report waits to be made; `request_id` is that of the HTTP request for it.
+
+    `status_model_id` is the version that its likely ranges are to come from; None: the newest.
+    """
     requested_at = connection.execute(
         sa.insert(reports)
         .values(
@@ -97,6 +104,7 @@ def request_report(
             state=ReportState.WAITING.value,
             requested_as_of=as_of,
             policy=policy.value,
+            requested_status_model_id=status_model_id,
             request_id=request_id,
         )
         .returning(reports.c.requested_at)
@@ -117,6 +125,7 @@ def request_report(
         csv_chunks=None,
         csv_sha256=None,
         revision=None,
+        status_model_id=None,
         zone_rules=None,
     )
 

@@ -4,16 +4,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.domain.amounts import EXACT_COLUMNS
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures
+from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
 from storemon_pipeline.reports.columns import STORE_ID, encode_rows, no_rows
 from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -25,11 +24,24 @@ STORES_PER_PART: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class WaitingReport:
-    """A report that this transaction has locked; `as_of` None means the newest poll."""
+    """A report that this transaction has locked.
+
+    `as_of` None means the newest poll, `status_model_id` None the newest version of the model.
+    """
 
     report_id: str
     as_of: datetime | None
     policy: Policy
+    status_model_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What distinguishes results; `status_model_id` None means without likely ranges."""
+
+    as_of: datetime
+    policy: Policy
+    status_model_id: int | None
 
 
 def take_waiting_reports(bulk: Bulk) -> list[WaitingReport]:
@@ -40,11 +52,18 @@ def take_waiting_reports(bulk: Bulk) -> list[WaitingReport]:
     """
     rows = bulk.fetch(
         """
-        SELECT report_id::text, requested_as_of AS as_of, policy FROM reports
+        SELECT report_id::text, requested_as_of AS as_of, policy,
+               requested_status_model_id AS status_model_id
+        FROM reports
         WHERE state = 'waiting' ORDER BY requested_at FOR UPDATE SKIP LOCKED
         """
     ).to_pylist()
-    return [WaitingReport(row["report_id"], row["as_of"], Policy(row["policy"])) for row in rows]
+    return [waiting_report(row) for row in rows]
+
+
+def waiting_report(row: dict[str, Any]) -> WaitingReport:
+    """A waiting report from its row."""
+    return WaitingReport(**row | {"policy": Policy(row["policy"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +93,13 @@ class ResultWriter:
         """Write the rows of some stores."""
         self._csv.add(self._parts.write(stores, figures))
 
-    def finish(self, *, as_of: datetime, policy: Policy, run_id: str, silent_stores: int) -> Result:
+    def finish(self, question: Question, *, run_id: str, silent_stores: int) -> Result:
         """Write the row of the result."""
         self._parts.finish()
         return record_result(
             self._bulk,
+            question,
             result_id=self.result_id,
-            as_of=as_of,
-            policy=policy,
             run_id=run_id,
             stores=self._parts.stores,
             silent_stores=silent_stores,
@@ -131,7 +149,7 @@ class PartWriter:
         """Write the figures of some stores; return their lines of the CSV."""
         exact = exact_figures(figures)
         store_ids = stores.store_ids.take(pa.array(figures.store))
-        rows = pa.table({STORE_ID: store_ids} | {name: exact[name] for name in EXACT_COLUMNS})
+        rows = pa.table({STORE_ID: store_ids} | exact | spread_columns(figures))
         for first in range(0, rows.num_rows, STORES_PER_PART):
             self._append(rows[first : first + STORES_PER_PART])
         return report_lines(store_ids, rounded_figures(exact))
@@ -167,10 +185,9 @@ def next_result_id(bulk: Bulk) -> int:
 
 def record_result(
     bulk: Bulk,
+    question: Question,
     *,
     result_id: int,
-    as_of: datetime,
-    policy: Policy,
     run_id: str,
     stores: int,
     silent_stores: int,
@@ -181,15 +198,16 @@ def record_result(
         """
         INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
                                     last_load_id, newest_poll_at, csv_bytes, csv_chunks, csv_sha256,
-                                    zone_rules)
+                                    zone_rules, status_model_id)
         OVERRIDING SYSTEM VALUE
         VALUES ($1, $2, $3, $4, $5, $6, (SELECT max(load_id) FROM loads),
-                (SELECT polled_at FROM newest_poll), $7, $8, $9, $10)
+                (SELECT polled_at FROM newest_poll), $7, $8, $9, $10,
+                nullif(CAST($11 AS int), 0))
         """,
         (
             result_id,
-            as_of,
-            policy.value,
+            question.as_of,
+            question.policy.value,
             stores,
             silent_stores,
             run_id,
@@ -197,6 +215,8 @@ def record_result(
             csv.chunks,
             csv.sha256,
             RULES_RELEASE,
+            # The driver cannot infer a type for None.
+            question.status_model_id or 0,
         ),
     )
     return Result(result_id, stores, silent_stores, csv.bytes)

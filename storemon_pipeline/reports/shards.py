@@ -6,7 +6,7 @@ of `result_shards` refer to a result until it is finished.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,14 @@ from storemon_pipeline.database.tables import store_uptime
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.figures.figure_rows import figure_rows
-from storemon_pipeline.reports.results import CsvDigest, CsvSize, PartWriter, WaitingReport
+from storemon_pipeline.reports.results import (
+    CsvDigest,
+    CsvSize,
+    PartWriter,
+    Question,
+    WaitingReport,
+    waiting_report,
+)
 from storemon_pipeline.reports.rows import part_lines
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import ALL_STORES_SQL
@@ -38,11 +45,10 @@ class LostShardError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """The instant and policy of a planned result; `is_newest`: `as_of` is the newest poll."""
+    """What a planned result is to answer; `is_newest`: its instant is the newest poll."""
 
-    as_of: datetime
+    question: Question
     is_newest: bool
-    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,10 @@ def plan_shards(
                 "shard": np.arange(count, dtype=np.int32),
                 "run_id": [run_id] * count,
                 "is_report": np.full(count, is_report),
-                "as_of": pa.array([plan.as_of] * count, pa.timestamp("us", "UTC")),
+                "as_of": pa.array([plan.question.as_of] * count, pa.timestamp("us", "UTC")),
                 "is_newest": np.full(count, plan.is_newest),
-                "policy": [plan.policy.value] * count,
+                "policy": [plan.question.policy.value] * count,
+                "status_model_id": pa.array([plan.question.status_model_id] * count, pa.int32()),
                 "first_store_id": borders,
                 "before_store_id": pa.array([*borders[1:], None], pa.string()),
             }
@@ -97,8 +104,8 @@ def read_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> list[Shard]:
     """All shards that a run has planned, by result and shard."""
     rows = bulk.fetch(
         """
-        SELECT result_id, shard, as_of, is_newest, policy, first_store_id, before_store_id,
-               data_version, coalesce(stores, 0) AS stores,
+        SELECT result_id, shard, as_of, is_newest, policy, status_model_id, first_store_id,
+               before_store_id, data_version, coalesce(stores, 0) AS stores,
                coalesce(silent_stores, 0) AS silent_stores, coalesce(parts, 0) AS parts
         FROM result_shards WHERE run_id = $1 AND is_report = $2 ORDER BY result_id, shard
         """,
@@ -106,7 +113,10 @@ def read_shards(bulk: Bulk, run_id: str, *, is_report: bool) -> list[Shard]:
     ).to_pylist()
     return [
         Shard(
-            plan=ShardPlan(row.pop("as_of"), row.pop("is_newest"), Policy(row.pop("policy"))),
+            plan=ShardPlan(
+                Question(row.pop("as_of"), Policy(row.pop("policy")), row.pop("status_model_id")),
+                row.pop("is_newest"),
+            ),
             is_report=is_report,
             **row,
         )
@@ -169,14 +179,16 @@ def take_planned_reports(bulk: Bulk, run_id: str) -> list[WaitingReport]:
     """The reports that were waiting when the run read them and still are, locked, oldest first."""
     rows = bulk.fetch(
         """
-        SELECT r.report_id::text, r.requested_as_of AS as_of, r.policy FROM reports r
+        SELECT r.report_id::text, r.requested_as_of AS as_of, r.policy,
+               r.requested_status_model_id AS status_model_id
+        FROM reports r
         WHERE r.state = 'waiting'
           AND r.requested_at <= (SELECT reading_at FROM report_runs WHERE run_id = $1)
         ORDER BY r.requested_at FOR UPDATE SKIP LOCKED
         """,
         (run_id,),
     ).to_pylist()
-    return [WaitingReport(row["report_id"], row["as_of"], Policy(row["policy"])) for row in rows]
+    return [waiting_report(row) for row in rows]
 
 
 def join_parts(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:

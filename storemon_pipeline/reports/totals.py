@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,17 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from storemon_pipeline.database.tables import store_details
-from storemon_pipeline.domain.amounts import AMOUNTS
+from storemon_pipeline.domain.amounts import (
+    AMOUNTS,
+    BUSINESS,
+    LIKELY_HIGHEST,
+    LIKELY_LOWEST,
+    UPTIME,
+    spread_column,
+)
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.likelihood.likely_figures import ranges_of_sums, squares
 from storemon_pipeline.reports.columns import STORE_ID, decode_rows
 from storemon_pipeline.reports.rows import only, read_parts
 from storemon_pipeline.stores.store_keys import all_stores
@@ -31,7 +39,9 @@ class ReportTotal:
 
     name: str | None
     stores: int
-    amounts: dict[str, int]
+    amounts: dict[str, int | None]
+    likely: dict[str, int | None]
+    """The likely range by column; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,64 @@ def read_report_totals(
             names.names[row["place"]] if row["place"] < len(names.names) else None,
             row["stores"],
             {column: row[column] for column in _SUMMED},
+            _likely(row),
         )
         for row in rows
     ]
+
+
+def _likely(row: dict[str, Any]) -> dict[str, int | None]:
+    """The likely range of a total, by column, from the sums over its rows."""
+    columns = [(LIKELY_LOWEST.column(window), LIKELY_HIGHEST.column(window)) for window in Window]
+    if row[_squares_column(Window.WEEK)] is None:
+        return {column: None for both in columns for column in both}
+    limits = ranges_of_sums(
+        *(
+            np.array([row[name(window)] for window in Window])
+            for name in (_squares_column, _apart_column, _reach_column)
+        ),
+        uptime_us=np.array([row[UPTIME.column(window)] for window in Window]),
+        business_us=np.array([row[BUSINESS.column(window)] for window in Window]),
+    )
+    return {
+        column: int(limit)
+        for both, pair in zip(columns, zip(*limits, strict=True), strict=True)
+        for column, limit in zip(both, pair, strict=True)
+    }
+
+
+def _squares_column(window: Window) -> str:
+    return f"squares_last_{window}"
+
+
+def _apart_column(window: Window) -> str:
+    return spread_column("apart", window)
+
+
+def _reach_column(window: Window) -> str:
+    return spread_column("reach", window)
+
+
+_SPREAD: Final = tuple(
+    name(window) for name in (_squares_column, _apart_column, _reach_column) for window in Window
+)
+
+
+def _spread(rows: pa.Table) -> dict[str, pa.Array]:
+    """What the likely ranges of totals are made of, by column; null in results without ranges."""
+    if _apart_column(Window.WEEK) not in rows.column_names:
+        return dict.fromkeys(_SPREAD, pa.nulls(rows.num_rows, pa.int64()))
+    of_squares = {
+        _squares_column(window): pa.array(
+            squares(
+                rows[_apart_column(window)].to_numpy(),
+                rows[spread_column("deviation", window)].to_numpy(),
+            )
+        )
+        for window in Window
+    }
+    others = [name(window) for name in (_apart_column, _reach_column) for window in Window]
+    return of_squares | {name: rows[name].cast(pa.int64()) for name in others}
 
 
 def _read_names(connection: sa.Connection, split: Split | None) -> _Names:
@@ -94,14 +159,19 @@ def _read_names(connection: sa.Connection, split: Split | None) -> _Names:
 def _sums(rows: pa.Table, names: _Names) -> pa.Table:
     """The sums of the rows by the place of their names; those without a name come last."""
     place = names.places.take(pc.index_in(rows[STORE_ID], value_set=names.store_ids))
+    summed = {name: rows[name] for name in _SUMMED} | _spread(rows)
     return _sum_by_place(
-        rows.select(_SUMMED)
-        .append_column("place", pc.fill_null(place, len(names.names)))
-        .append_column("stores", pa.array(np.ones(rows.num_rows, np.int64)))
+        pa.table(
+            summed
+            | {
+                "place": pc.fill_null(place, len(names.names)),
+                "stores": pa.array(np.ones(rows.num_rows, np.int64)),
+            }
+        )
     )
 
 
 def _sum_by_place(rows: pa.Table) -> pa.Table:
-    columns = ["stores", *_SUMMED]
+    columns = ["stores", *_SUMMED, *_SPREAD]
     sums = rows.group_by("place").aggregate([(name, "sum") for name in columns])
     return sums.rename_columns({f"{name}_sum": name for name in columns})

@@ -22,7 +22,7 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
-HoursArray = npt.NDArray[np.float32]
+SecondsArray = npt.NDArray[np.int32]
 
 _STORES_PER_CHUNK: Final = 4_000
 """Arrays of this size reuse memory; larger ones get new pages each time, which is slower."""
@@ -37,8 +37,9 @@ class Figures:
     `highest_uptime_us` bound the uptime; `observed_us` is the business time near a status run.
 
     What `compute_figures` leaves open comes from `likelihood`: the likely range is `UNKNOWN`, and
-    the three arrays of hours, from which the ranges of totals are made, are zero; `doubt`, of shape
-    `(n,)`, says why a range is not to be trusted.
+    what the ranges of totals are made of is zero. Those are seconds: by how much the estimated mean
+    lies above the figure, the standard deviation, and what a store that is switched off may lose or
+    gain beside it. `doubt`, of shape `(n,)`, says why a range is not to be trusted.
     """
 
     store: IntArray
@@ -50,9 +51,9 @@ class Figures:
     observed_us: IntArray
     likely_lowest_uptime_us: IntArray
     likely_highest_uptime_us: IntArray
-    likely_mean_hours: HoursArray
-    likely_deviation_hours: HoursArray
-    likely_reach_hours: HoursArray
+    likely_apart_s: SecondsArray
+    likely_deviation_s: SecondsArray
+    likely_reach_s: SecondsArray
     doubt: IntArray
 
     def take(self, rows: IntArray) -> Self:
@@ -143,13 +144,13 @@ def _without_ranges(stores: int) -> dict[str, npt.NDArray[Any]]:
     shape = (stores, len(WINDOW_US))
     # Views of one value take no memory.
     unknown = np.broadcast_to(np.int64(UNKNOWN), shape)
-    no_hours = np.broadcast_to(np.float32(0), shape)
+    no_seconds = np.broadcast_to(np.int32(0), shape)
     return {
         "likely_lowest_uptime_us": unknown,
         "likely_highest_uptime_us": unknown,
-        "likely_mean_hours": no_hours,
-        "likely_deviation_hours": no_hours,
-        "likely_reach_hours": no_hours,
+        "likely_apart_s": no_seconds,
+        "likely_deviation_s": no_seconds,
+        "likely_reach_s": no_seconds,
         "doubt": np.broadcast_to(np.int64(0), stores),
     }
 

@@ -1,5 +1,7 @@
 """The likely range of a figure is one value wherever it is shown, and null before any model."""
 
+import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,6 +9,8 @@ from typing import Any, Final
 
 import httpx
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from api_server import serve
@@ -18,6 +22,7 @@ from storemon_pipeline.figures.compute_uptime import compute_uptime
 from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.stores.store_index import read_stores
 from storemon_pipeline.uptime.figures import Figures
@@ -229,6 +234,127 @@ def test_a_range_does_not_depend_on_the_stores_beside_it(served: Served) -> None
     (whole,) = figures_of(served.url, 100)
     single = figures_of(served.url, 1)
     assert (whole.likely_lowest_uptime_us != UNKNOWN).all()
-    for name in ("likely_lowest_uptime_us", "likely_highest_uptime_us", "likely_mean_hours"):
+    for name in ("likely_lowest_uptime_us", "likely_highest_uptime_us", "likely_deviation_s"):
         alone = np.concatenate([getattr(figures, name) for figures in single])
         assert (getattr(whole, name) == alone).all()
+
+
+def make_report(served: Served, **wanted: Any) -> str:  # noqa: ANN401 - the body of a request
+    response = served.client.post("/trigger_report", json=wanted)
+    assert response.status_code == 200, response.text
+    make_waiting_reports(served.url, run_id="run", is_manual=False)
+    report_id: str = response.json()["report_id"]
+    return report_id
+
+
+def test_a_report_has_the_ranges_and_names_the_version_of_the_model(served: Served) -> None:
+    report_id = make_report(served)
+    status = served.get(f"/get_report/{report_id}")
+    assert status["status_model"] == 1
+    report = served.get(f"/reports/{report_id}.json")
+    assert report["status_model"] == "1"
+    rows = {row["store_id"]: row for row in report["rows"]}
+    for store in served.get("/stores")["stores"]:
+        row = rows.pop(store["store_id"])
+        assert row["likely_flags"] == (" ".join(store["likely_flags"]) or None)
+        assert limits(store["figures"]) == {
+            window: [row[f"likely_{end}_uptime_last_{window}_us"] for end in ("lowest", "highest")]
+            for window in Window
+        }
+    assert rows == {}
+    # The CSV keeps its seven columns.
+    assert served.client.get(f"/reports/{report_id}.csv").text.splitlines()[0].count(",") == 6
+
+
+def test_totals_of_a_report_have_the_ranges_of_the_newest_totals(served: Served) -> None:
+    report_id = make_report(served)
+    (total,) = served.get(f"/reports/{report_id}/totals", objective="50")["totals"]
+    now = served.get("/fleet/now", objective="50")
+    assert limits(total["windows"]) == limits(now["windows"])
+    verdicts = [total["windows"][window]["verdict"] for window in Window]
+    assert verdicts == [now["windows"][window]["verdict"] for window in Window]
+    assert verdicts == ["met"] * 3
+
+
+def test_a_report_holds_an_objective_against_each_row(served: Served) -> None:
+    report_id = make_report(served)
+    plain = served.client.get(f"/reports/{report_id}.json")
+    judged = served.client.get(f"/reports/{report_id}.json", params={"objective": "95"})
+    assert plain.headers["ETag"] != judged.headers["ETag"]
+    verdicts = {row["store_id"]: row["verdict_last_week"] for row in judged.json()["rows"]}
+    assert (verdicts["busy"], verdicts["steady"]) == ("missed", "met")
+    assert "verdict_last_week" not in plain.json()["rows"][0]
+
+
+@pytest.mark.parametrize("extension", ["parquet", "xlsx", "ndjson"])
+def test_every_extended_format_has_the_ranges(served: Served, extension: str) -> None:
+    report_id = make_report(served)
+    content = served.client.get(f"/reports/{report_id}.{extension}").content
+    match extension:
+        case "parquet":
+            table = pq.read_table(io.BytesIO(content))
+            names = table.column_names
+            assert table.schema.metadata[b"storemon.status_model"] == b"1"
+        case "xlsx":
+            names = list(pd.read_excel(io.BytesIO(content)).columns)
+        case _:
+            names = list(json.loads(content.splitlines()[0]))
+    likely = [name for name in names if name.startswith("likely_")]
+    assert likely == [
+        *(f"likely_lowest_uptime_last_{window}_us" for window in Window),
+        *(f"likely_highest_uptime_last_{window}_us" for window in Window),
+        "likely_flags",
+    ]
+
+
+def test_a_report_is_made_again_byte_for_byte_with_the_version_that_it_names(
+    served: Served,
+) -> None:
+    as_of = "2023-02-02T12:00:00Z"
+    first = make_report(served, as_of=as_of)
+    # A model that was fitted to other polls gives other ranges.
+    execute(served.url, "UPDATE status_runs SET is_active = NOT is_active WHERE polls = 2")
+    fit_status_model(served.url, fitted_at=NOW)
+    execute(served.url, "UPDATE status_runs SET is_active = NOT is_active WHERE polls = 2")
+    newest = make_report(served, as_of=as_of)
+    again = make_report(served, as_of=as_of, status_model=1)
+    rows = {
+        report_id: served.get(f"/reports/{report_id}.json")["rows"]
+        for report_id in (first, newest, again)
+    }
+    assert rows[again] == rows[first] != rows[newest]
+    assert [served.get(f"/get_report/{one}")["status_model"] for one in rows] == [1, 2, 1]
+    stored = fetch(
+        served.url,
+        "SELECT result_id, md5(string_agg(content, '' ORDER BY part)) AS content"
+        " FROM report_columns GROUP BY result_id ORDER BY result_id",
+    )
+    of_first, of_newest, of_again = (row["content"] for row in stored)
+    assert of_again == of_first != of_newest
+
+
+def test_a_version_that_is_not_there_is_refused(served: Served) -> None:
+    response = served.client.post("/trigger_report", json={"status_model": 7})
+    assert response.status_code == 422
+    assert "status_model" in response.text
+
+
+def test_a_report_fails_when_its_version_went_meanwhile(served: Served) -> None:
+    response = served.client.post("/trigger_report", json={"status_model": 1})
+    execute(served.url, "DELETE FROM status_models")
+    make_waiting_reports(served.url, run_id="run", is_manual=False)
+    status = served.get(f"/get_report/{response.json()['report_id']}")
+    assert status["status"] == "Failed"
+    assert "no version 1" in status["error"]
+
+
+def test_a_report_without_a_model_has_no_ranges(filled: str) -> None:
+    with serve(filled) as client:
+        served = Served(client, filled)
+        report_id = make_report(served)
+        assert "status_model" not in served.get(f"/get_report/{report_id}")
+        row = served.get(f"/reports/{report_id}.json")["rows"][0]
+        assert row["likely_lowest_uptime_last_week_us"] is None
+        assert row["likely_flags"] is None
+        (total,) = served.get(f"/reports/{report_id}/totals")["totals"]
+        assert limits(total["windows"])["week"] == [None, None]

@@ -308,7 +308,8 @@ def test_reports_of_older_databases_keep_every_row_and_byte(new_database: NewDat
     with engine.connect() as connection:
         for result_id, chunks, content in ((1, 1, csv), (2, 3, csv.replace("9.0000", "9.0001"))):
             rows = read_report_table(connection, result_id).to_pylist()
-            assert [tuple(row.values()) for row in rows] == before
+            # Likely ranges came later.
+            assert [tuple(row.values()) for row in rows] == [(*row, *[None] * 6) for row in before]
             read = [read_csv_chunk(connection, result_id, chunk) for chunk in range(chunks)]
             assert b"".join(read).decode() == content
     engine.dispose()

@@ -28,6 +28,7 @@ from storemon_pipeline.reports.make_reports import (
     make_waiting_reports,
 )
 from storemon_pipeline.reports.requests import ReportState
+from storemon_pipeline.reports.results import Question
 from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
@@ -229,10 +230,11 @@ class TestReports:
     ) -> None:
         load(database_url, *POLLS)
         (by_hand,) = make(database_url, is_manual=True).made
-        assert (by_hand.as_of, by_hand.policy, by_hand.reports) == (AS_OF, Policy.NEAREST, 1)
+        assert by_hand.question == Question(AS_OF, Policy.NEAREST, None)
+        assert by_hand.reports == 1
         request(engine, policy=Policy.PREVIOUS)
         (requested,) = make(database_url, is_manual=True).made
-        assert requested.policy is Policy.PREVIOUS
+        assert requested.question.policy is Policy.PREVIOUS
         assert fetch(database_url, "SELECT count(*)::int AS n FROM reports") == [{"n": 2}]
 
     def test_a_run_by_hand_without_polls_leaves_a_failed_report(

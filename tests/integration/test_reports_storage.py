@@ -33,6 +33,7 @@ from storemon_pipeline.reports.requests import (
     request_report,
 )
 from storemon_pipeline.reports.results import (
+    Question,
     Result,
     ResultWriter,
     complete_reports,
@@ -203,9 +204,9 @@ def some_figures() -> Figures:
         observed_us=up + 1,
         likely_lowest_uptime_us=np.full((2, 3), UNKNOWN),
         likely_highest_uptime_us=np.full((2, 3), UNKNOWN),
-        likely_mean_hours=np.zeros((2, 3), np.float32),
-        likely_deviation_hours=np.zeros((2, 3), np.float32),
-        likely_reach_hours=np.zeros((2, 3), np.float32),
+        likely_apart_s=np.zeros((2, 3), np.int32),
+        likely_deviation_s=np.zeros((2, 3), np.int32),
+        likely_reach_s=np.zeros((2, 3), np.int32),
         doubt=np.zeros(2, np.int64),
     )
 
@@ -237,7 +238,9 @@ class TestResults:
             # Store A, then the others.
             for row, stores in enumerate(read_stores(bulk).chunks(2)):
                 writer.add(stores, figures_of_row(figures, row))
-            return writer.finish(as_of=AS_OF, policy=Policy.PREVIOUS, run_id="run", silent_stores=2)
+            return writer.finish(
+                Question(AS_OF, Policy.PREVIOUS, None), run_id="run", silent_stores=2
+            )
 
     def test_counts_equal_those_of_the_figures(self, result: Result, csv: bytes) -> None:
         assert (result.stores, result.silent_stores) == (2, 2)
