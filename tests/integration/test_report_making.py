@@ -22,6 +22,7 @@ from storemon_pipeline.figures.compute_uptime import InvariantError
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.uptime_table import UptimeState, newest_poll, read_uptime_state
 from storemon_pipeline.reports.csv_file import HEADER
+from storemon_pipeline.reports.diffs import DifferenceCounts, compare_results
 from storemon_pipeline.reports.make_reports import (
     NO_POLLS,
     ReportsMade,
@@ -30,6 +31,7 @@ from storemon_pipeline.reports.make_reports import (
 from storemon_pipeline.reports.requests import ReportState
 from storemon_pipeline.reports.results import Question
 from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
+from storemon_pipeline.reports.totals import read_report_totals
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW = datetime(2023, 2, 1, 12, tzinfo=UTC)
@@ -201,6 +203,39 @@ class TestReports:
         first, second = (report_rows(engine, report_id) for report_id in (whole, parts))
         assert len(first) == 8
         assert first == second
+
+    @pytest.mark.parametrize(("stores_before", "stores_after"), [(9, 9), (1, 9), (2, 3), (3, 1)])
+    def test_two_reports_are_compared_whatever_their_parts(
+        self, engine: sa.Engine, database_url: str, stores_before: int, stores_after: int
+    ) -> None:
+        load(database_url, *(f"{store_id} 190:00 up" for store_id in "bdfhz"))
+        ids = []
+        for stores, late in ((stores_before, "a 200:00 up"), (stores_after, "i 200:00 up")):
+            ids.append(request(engine, as_of=at("200:00")))
+            load(database_url, late, *(["d 189:00 down"] if ids[1:] else []))
+            make_waiting_reports(
+                database_url, run_id="run", is_manual=False, stores_per_chunk=stores
+            )
+        results = (read(engine, ids[0]).result_id or 0, read(engine, ids[1]).result_id or 0)
+        with engine.connect() as connection:
+            there = compare_results(connection, results=results, behind="", limit=9)
+            back = compare_results(connection, results=results[::-1], behind="", limit=9)
+            page = compare_results(connection, results=results, behind="d", limit=9)
+            one = compare_results(connection, results=results, behind="", limit=1)
+            some = compare_results(
+                connection, results=results, behind="", limit=9, stores={"i", "z", "none"}
+            )
+            (total,) = read_report_totals(connection, results[1], split=None, store_ids=None)
+        assert there.counts == DifferenceCounts(changed=1, appeared=1, vanished=0)
+        assert [(d.store_id, d.before is None) for d in there.stores] == [("d", False), ("i", True)]
+        assert back.counts == DifferenceCounts(changed=1, appeared=0, vanished=1)
+        assert [(d.store_id, d.after is None) for d in back.stores] == [("d", False), ("i", True)]
+        assert [d.store_id for d in page.stores] == ["i"]
+        assert [d.store_id for d in one.stores] == ["d"]
+        assert (some.counts.appeared, [d.store_id for d in some.stores]) == (1, ["i"])
+        assert page.counts == one.counts == there.counts
+        assert total.stores == 7
+        assert total.amounts["business_last_hour_us"] == 7 * 3_600_000_000
 
     def test_the_table_equals_the_csv(self, engine: sa.Engine, database_url: str) -> None:
         load(database_url, *POLLS)
