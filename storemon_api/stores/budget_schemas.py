@@ -42,7 +42,8 @@ class BudgetResponse(ResponseBody):
     is_spent: bool
     uptime_percent: float | None = Field(description=PERCENT)
     verdict: Verdict = Field(
-        description="On the period so far, by its likely range: met, missed, or cannot be told."
+        description="On the period so far, from the first poll on, by its likely range: met, "
+        "missed, or cannot be told."
     )
     burns: list[BurnResponse] = Field(description="Of the last day, and of the last three.")
     runs_out_at: AwareDatetime | None = Field(

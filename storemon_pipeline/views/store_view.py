@@ -144,25 +144,27 @@ class StoreView:
         """The error budget of the local week or month of an instant, and whether it was kept.
 
         Without `at`, or after the newest poll, it is that of the newest poll. The verdict is on the
-        period so far.
+        period so far, from the first poll on.
         """
         at_us = min(self._bound_us(at, self.as_of_us), self.as_of_us)
         calendar = self.calendar(at_us - _MONTH_REACH_US, at_us + _MONTH_REACH_US)
         start_us, end_us = local_period(calendar.local_spans(), at_us, period)
+        history = build_history(self.status_runs, calendar)
         budget = compute_budget(
-            build_history(self.status_runs, calendar),
+            history,
             start_us=start_us,
             end_us=end_us,
             as_of_us=self.as_of_us,
             objective_percent=objective_percent,
         )
-        lowest_us, highest_us = self.likely_ranges(
-            np.array([budget.start_us]), np.array([budget.until_us]), budget.so_far
-        )
+        until_us = np.array([budget.until_us])
+        known_from_us = np.minimum(max(start_us, self.first_poll_us), until_us)
+        known = history.amounts(np.array([0]), known_from_us, until_us)
+        lowest_us, highest_us = self.likely_ranges(known_from_us, until_us, known)
         verdict = judge(
             int(lowest_us[0]),
             int(highest_us[0]),
-            int(budget.so_far.business_us[0]),
+            int(known.business_us[0]),
             objective_percent=objective_percent,
         )
         return budget, verdict

@@ -473,6 +473,7 @@ def _check_store_page(site: Site, store_id: str) -> None:
             assert lines == [f"check: {word}", written(poll["at"], zone, seconds=True)]
         _check_widths(page, timeline)
         _check_incidents(site, page, store_id)
+        _check_budget(site, page, store_id)
         days = site.get(f"{address}/uptime?by=day&limit=100")
         expect(page.locator("#days-note")).to_contain_text(percent(days["sum"]["uptime_percent"]))
         tips = page.locator("#days [data-tip]").evaluate_all("all => all.map(x => x.dataset.tip)")
@@ -516,6 +517,25 @@ def _check_widths(page: Page, timeline: dict[str, Any]) -> None:
         )
         # No piece is drawn narrower than 0.4.
         assert width == pytest.approx(time_us / 3_600_000_000 * hour, abs=4)
+
+
+def _check_budget(site: Site, page: Page, store_id: str) -> None:
+    page.locator("#objective input").fill("98.5")
+    page.locator("#objective input").press("Enter")
+    budget = site.get(f"/stores/{store_id}/budget?objective=98.5")
+    left = "over by" if budget["is_spent"] else "left"
+    terms = page.locator("#budget > div")
+    expect(terms.nth(1)).to_have_text(f"objective so far{budget['verdict']}")
+    expect(terms.nth(2)).to_have_text(f"may be offline{duration(budget['budget_us'])}")
+    expect(terms.nth(3)).to_have_text(f"used{duration(budget['spent_us'])}")
+    expect(terms.nth(4)).to_have_text(f"{left}{duration(abs(budget['left_us']))}")
+    expect(page).to_have_url(re.compile("objective=98.5"))
+    page.get_by_role("button", name="This week").click()
+    week = site.get(f"/stores/{store_id}/budget?objective=98.5&by=week")
+    expect(terms.nth(2)).to_have_text(f"may be offline{duration(week['budget_us'])}")
+    page.go_back()
+    page.go_back()
+    expect(terms).to_have_count(0)
 
 
 def _check_incidents(site: Site, page: Page, store_id: str) -> None:

@@ -172,6 +172,15 @@ def test_an_objective_has_a_verdict_in_each_window(
     assert total["windows"]["week"]["verdict"] == verdict
 
 
+@pytest.mark.parametrize(("objective", "verdict"), [("50", "met"), ("100", "missed")])
+def test_a_budget_has_a_verdict_though_the_month_began_before_the_first_poll(
+    served: Served, objective: str, verdict: str
+) -> None:
+    budget = served.get("/stores/busy/budget", objective=objective, at="2023-01-28")
+    assert budget["unknown_us"] > 0
+    assert budget["verdict"] == verdict
+
+
 def test_an_objective_within_the_range_cannot_be_told(served: Served) -> None:
     week = served.get("/stores/busy")["figures"]["week"]
     assert week["verdict"] is None

@@ -2,6 +2,7 @@
 
 import { byId } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
+import { showBudget } from "./store/budget.js";
 import { showDays } from "./store/days.js";
 import { showExplanation } from "./store/explain.js";
 import { showFigures, showFiguresLegend, showTitle } from "./store/figures.js";
@@ -23,7 +24,13 @@ async function readKnownStore() {
   }
 }
 
-const SECTIONS = { window: showExplanation, days: showTimeline, outages: showOutages };
+const SECTIONS = {
+  window: showExplanation,
+  days: showTimeline,
+  outages: showOutages,
+  objective: showBudget,
+  period: showBudget,
+};
 whenChanged((changed) => guard(() => Promise.all(changed.map((name) => SECTIONS[name]()))));
 
 live(async () => {
@@ -39,6 +46,7 @@ live(async () => {
   await Promise.all([
     showTimeline(),
     showOutages(),
+    showBudget(),
     showDays(),
     showHoursOfWeek(),
     showExplanation(),

@@ -15,11 +15,14 @@ export const getView = (view, parameters) => getStore(storeId, view, parameters)
 // How many days the timeline can show.
 export const SPANS = [3, 7, 14, 31];
 
+// The periods of an objective, on the store's calendar.
+export const PERIODS = { month: "This month", week: "This week" };
+
 // `window` is the one that is explained, `days` the length of the timeline, `outages` the number of
-// outages before the first that is listed.
+// outages before the first that is listed. `objective` is a percentage of a `period`, or empty.
 const choices = addressedChoices(
-  { window: "day", days: 7, outages: 0 },
-  { allowed: { window: Object.keys(WINDOWS), days: SPANS } },
+  { window: "day", days: 7, outages: 0, objective: "", period: "month" },
+  { allowed: { window: Object.keys(WINDOWS), days: SPANS, period: Object.keys(PERIODS) } },
 );
 export const { choose, whenChanged } = choices;
 

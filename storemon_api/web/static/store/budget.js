@@ -1,0 +1,56 @@
+// The objective that the reader types in: how much time offline it allows, and how much was used.
+
+import { count, duration, percent } from "../lib/amounts.js";
+import { byId, h, segmented } from "../lib/elements.js";
+import { PERIODS, choose, getView, page } from "./state.js";
+
+const target = byId("objective").elements.objective;
+target.addEventListener("change", () => choose({ objective: target.value }));
+byId("objective").addEventListener("submit", (event) => event.preventDefault());
+
+// The percentage in the address, as the API takes it; null if there is none.
+function chosenObjective() {
+  const value = Number(page.objective);
+  return page.objective && value >= 0 && value <= 100 ? Math.round(value * 1e4) / 1e4 : null;
+}
+
+function pace({ rate }) {
+  return rate === null ? percent(null) : `${count(Math.round(rate * 10) / 10)} × allowed`;
+}
+
+function usedUp(budget) {
+  if (budget.runs_out_at) return page.clock.at(budget.runs_out_at);
+  return `not before the ${budget.by} ends`;
+}
+
+function numbers(budget) {
+  const [day, threeDays] = budget.burns;
+  const left = duration(Math.abs(budget.left_us));
+  return [
+    [`${budget.by} so far`, `${percent(budget.uptime_percent)} online`],
+    ["objective so far", budget.verdict],
+    ["may be offline", duration(budget.budget_us)],
+    ["used", duration(budget.spent_us)],
+    budget.is_spent ? ["over by", left] : ["left", left],
+    ["pace, last 24 hours", pace(day)],
+    ["pace, last 3 days", pace(threeDays)],
+    ["used up", usedUp(budget)],
+  ];
+}
+
+export async function showBudget() {
+  segmented(byId("budget-periods"), Object.entries(PERIODS), page.period, (period) =>
+    choose({ period }),
+  );
+  target.value = page.objective;
+  const objective = chosenObjective();
+  const budget =
+    objective === null ? null : await getView("/budget", { objective, by: page.period });
+  byId("budget-note").textContent = budget
+    ? `Of ${duration(budget.opening_us)} open in ${page.clock.range(budget.start, budget.end)}`
+    : "Type in a percentage to see how much time offline it allows.";
+  const terms = budget ? numbers(budget) : [];
+  byId("budget").replaceChildren(
+    ...terms.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
+}
