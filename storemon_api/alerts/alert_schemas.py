@@ -37,7 +37,8 @@ class AlertResponse(ResponseBody):
     subject: str = Field(
         description=(
             "The id of a store (`down`, `silent`); `timezone:…` or `group:…` (`platform`); the "
-            "name of a source, or `silent_stores` (`source`); `file:…` (`data`)."
+            "name of a source, or `silent_stores` (`source`); `file:…` or "
+            "`rejected_hours` (`data`)."
         ),
         examples=["7482936150293847561"],
     )

@@ -27,11 +27,11 @@ from storemon_pipeline.checks.data_health import (
     read_rejected_reasons_of,
     read_source_health,
     read_source_health_of,
-    read_stores_of_rejected_hours,
 )
 from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
 from storemon_pipeline.figures.uptime_table import read_uptime_state
+from storemon_pipeline.loads.rejected_hours import read_rejected_hours
 from storemon_pipeline.loads.unread_files import read_unread_files
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 
@@ -53,14 +53,14 @@ def get_data_health(
     """Return loads, unread files, rejected rows, and stores with missing or doubtful data."""
     visible = visible_stores(request)
     with services.reader.connect() as connection:
-        only_rejected = read_stores_of_rejected_hours(connection)
+        only_rejected = read_rejected_hours(connection).store_ids
         if visible is None:
             sources = read_source_health(connection)
             rejected = read_rejected_reasons(connection)
         else:
             sources = read_source_health_of(connection, visible)
             rejected = read_rejected_reasons_of(connection, visible)
-            only_rejected = [store_id for store_id in only_rejected if store_id in visible]
+            only_rejected = tuple(one for one in only_rejected if one in visible)
         state = read_uptime_state(connection)
         unread = read_unread_files(connection) if visible is None else []
     fleet, check = fleet_cache.fleet(visible), fleet_cache.data_check(visible)

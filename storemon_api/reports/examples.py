@@ -33,6 +33,7 @@ COMPLETE: Final = CompleteReport(
     silent_stores=3,
     completed_at=_REQUESTED_AT + timedelta(seconds=2.5),
     revision=1,
+    stores_with_rejected_hours=0,
     zone_rules="2026f",
     status_model=3,
 )

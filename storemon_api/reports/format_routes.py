@@ -27,6 +27,7 @@ from storemon_pipeline.reports.formats import (
     ReportFormat,
     encode_report,
     extended,
+    mark_rejected_hours,
 )
 from storemon_pipeline.reports.requests import Report
 from storemon_pipeline.reports.rows import read_report_table
@@ -131,7 +132,7 @@ def _format_response(
     with services.reader.connect() as connection:
         rows = read_report_table(connection, report.result_id, visible)
     content = encode_report(
-        extended(rows, objective),
+        mark_rejected_hours(extended(rows, objective), report.rejected_hours_stores),
         report_format,
         report_id=report.report_id,
         as_of=report.as_of,

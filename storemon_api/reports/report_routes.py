@@ -317,6 +317,7 @@ def _status_resource(
                 silent_stores=silent_stores,
                 completed_at=report.completed_at,
                 revision=report.revision,
+                stores_with_rejected_hours=_count_rejected_hours(request, report),
                 zone_rules=report.zone_rules,
                 status_model=report.status_model_id,
             )
@@ -330,6 +331,14 @@ def _status_resource(
             raise ProblemError(EXPIRED_REPORT)
         case _:
             assert_never(report.state)
+
+
+def _count_rejected_hours(request: Request, report: Report) -> int | None:
+    """Return how many visible stores have no hours because all their rows were rejected."""
+    visible, marked = visible_stores(request), report.rejected_hours_stores
+    if marked is None or visible is None:
+        return None if marked is None else len(marked)
+    return len(visible.intersection(marked))
 
 
 def _counts(request: Request, services: Services, report: Report) -> tuple[int | None, int | None]:

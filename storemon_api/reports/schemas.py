@@ -81,6 +81,11 @@ class CompleteReport(_ReportBody):
     revision: int = Field(
         description="Number of this result for its `as_of` and policy, from 1; late data adds more."
     )
+    stores_with_rejected_hours: int | None = Field(
+        default=None,
+        description="Stores that count as always open because all rows of their hours were "
+        "rejected; none in reports of older versions.",
+    )
     zone_rules: str | None = Field(
         default=None,
         description="Release of the time zones' rules (tzdata); none in reports of older versions.",

@@ -60,6 +60,7 @@ def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None)
         timezone=timezone or DEFAULT_ZONE,
         has_timezone=timezone is not None,
         has_hours=bool(details.has_hours[position]),
+        hours_rejected=bool(details.are_hours_rejected[position]),
         standing=STORE_STATES[int(fleet.state[position])],
         last_poll_at=instant(int(fleet.last_poll_us[position]))
         if fleet.has_poll[position]

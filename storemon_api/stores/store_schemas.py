@@ -66,6 +66,9 @@ class StoreSummary(ResponseBody):
     has_hours: bool = Field(
         description="False: no hours were loaded; the store counts as always open."
     )
+    hours_rejected: bool = Field(
+        description="True: it has no hours because all their rows were rejected."
+    )
     standing: StoreState
     last_poll_at: AwareDatetime | None
     down_since: AwareDatetime | None = Field(

@@ -31,7 +31,7 @@ class Kind(StrEnum):
     PLATFORM = "platform"
     """Many stores of a time zone or group are down at once."""
     DATA = "data"
-    """A file of the data folder was refused."""
+    """A file of the data folder was refused, or all hours of a store were rejected."""
 
 
 class Key(NamedTuple):
@@ -50,6 +50,9 @@ MANY_SILENT: Final = Key(Kind.SOURCE, "silent_stores")
 ZONE_PREFIX: Final = "timezone:"
 GROUP_PREFIX: Final = "group:"
 FILE_PREFIX: Final = "file:"
+
+REJECTED_HOURS: Final = Key(Kind.DATA, "rejected_hours")
+"""All rows of the hours of some stores were rejected, so that they count as always open."""
 
 QUIET_US: Final = MINUTE_US
 """A refused file starts an alert when nobody wrote to it for this long: it may be half a file."""

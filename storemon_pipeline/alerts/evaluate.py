@@ -31,6 +31,7 @@ from storemon_pipeline.alerts.alert_table import (
 )
 from storemon_pipeline.alerts.conditions import (
     MANY_SILENT,
+    REJECTED_HOURS,
     Condition,
     Feed,
     Key,
@@ -55,6 +56,7 @@ from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US
 from storemon_pipeline.figures.data_version import read_data_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
 
 LONGEST_QUIET: Final = timedelta(minutes=10)
 """An evaluation is due after this time even when nothing changed; less than LONGEST_PAUSE."""
@@ -268,6 +270,12 @@ def _evaluate_sources(
     refusals = read_refusals(bulk)
     of_files = file_conditions(refusals, now_us=now_us)
     conditions += of_files
+    rejected = fetch_rejected_hours(bulk)
+    if rejected.since is not None:
+        since_us, stores = microseconds(rejected.since), len(rejected.store_ids)
+        conditions.append(
+            Condition(REJECTED_HOURS, may_open=True, since_us=since_us, stores=stores)
+        )
     cooldown = timedelta(microseconds=rules.cooldown_us)
     closed_at = read_closed_at(bulk, since=now - cooldown)
     changes = evaluate_sources(conditions, alerts, closed_at, rules, now_us=now_us)
@@ -281,11 +289,14 @@ def _write_sources(evaluation: _Evaluation, evaluated: _SourceEvaluation) -> Non
     is_told = bool(evaluation.notification.targets)
     none: list[int | None] = [None] * len(changes.opened)
     ids = insert_alerts(bulk, changes.opened, none, opened_at=now, is_told=is_told)
+    update_lasting(bulk, changes.lasting)
     pages = evaluation.notification.pages
     if is_told:
         for alert_id, one in zip(ids, changes.opened, strict=True):
             since = instant(one.since_us)
-            if one.key.kind is Kind.DATA:
+            if one.key == REJECTED_HOURS:
+                message = messages.hours_rejected(one.stores or 0, pages)
+            elif one.key.kind is Kind.DATA:
                 message = messages.file_refused(one.key, since, evaluated.reasons[one.key], pages)
             else:
                 message = messages.source_opened(one.key, since, now, pages)
@@ -298,10 +309,10 @@ def _write_sources(evaluation: _Evaluation, evaluated: _SourceEvaluation) -> Non
     )
     for alert in changes.closed:
         if alert.is_told:
-            is_of_file = alert.key.kind is Kind.DATA
-            closed = messages.file_accepted if is_of_file else messages.source_closed
+            is_of_data = alert.key.kind is Kind.DATA
+            closed = messages.data_corrected if is_of_data else messages.source_closed
             message = closed(alert.key, now, pages)
-            is_held = not is_of_file and not evaluated.is_business_now
+            is_held = not is_of_data and not evaluated.is_business_now
             evaluation.deliveries.append(
                 NewDelivery(alert.alert_id, False, message, is_held=is_held)
             )

@@ -9,6 +9,7 @@ from storemon_pipeline.alerts.conditions import (
     FILE_PREFIX,
     GROUP_PREFIX,
     MANY_SILENT,
+    REJECTED_HOURS,
     ZONE_PREFIX,
     Key,
     Kind,
@@ -213,8 +214,24 @@ def file_refused(key: Key, since: datetime, reason: str, pages: str | None) -> M
     )
 
 
-def file_accepted(key: Key, now: datetime, pages: str | None) -> Message:
-    """A refused file was corrected or removed."""
+def hours_rejected(stores: int, pages: str | None) -> Message:
+    """All rows of the hours of some stores were rejected."""
+    number = f"{stores:,} store{'' if stores == 1 else 's'}"
+    return Message(
+        f"Opening hours rejected: {number}",
+        f"No row of the opening hours of {number} can be read. They count as open 24/7 until a row "
+        f"is corrected.{_root(pages, 'pages/data')}",
+    )
+
+
+def data_corrected(key: Key, now: datetime, pages: str | None) -> Message:
+    """A refused file was corrected or removed, or rejected hours were."""
+    if key == REJECTED_HOURS:
+        return Message(
+            "Opening hours can be read again",
+            f"No store counts as open 24/7 because of rejected opening hours at {_utc(now)}."
+            f"{_root(pages, 'pages/data')}",
+        )
     name = key.subject.removeprefix(FILE_PREFIX)
     return Message(
         f"File no longer refused: {name}",
@@ -239,6 +256,8 @@ def describe(key: Key, store: StoreName | None) -> str:
             return place(key.subject)
         case Kind.SOURCE:
             return "checks of many stores" if key == MANY_SILENT else Source(key.subject).label
+        case Kind.DATA if key == REJECTED_HOURS:
+            return "rejected opening hours"
         case Kind.DATA:
             return f"file {key.subject.removeprefix(FILE_PREFIX)}"
         case _:

@@ -168,33 +168,3 @@ def read_rejected_reasons_of(
         ),
         key=lambda kind: (-kind.rows, kind.source, kind.reason),
     )
-
-
-def read_stores_of_rejected_hours(connection: sa.Connection) -> list[str]:
-    """Ids, in order, of stores without hours because all their rows were rejected.
-
-    These stores count as always open. Rows that cannot be parsed are of no store.
-    """
-    rows = connection.execute(
-        sa.text(
-            f"""
-            SELECT l.header, r.row_text
-            FROM rejected_rows r JOIN ({_CURRENT_LOADS}) l USING (load_id)
-            WHERE r.replayed_by_load_id IS NULL AND l.source = :source AND l.header IS NOT NULL
-            """  # noqa: S608  (a constant of this module)
-        ),
-        {"source": Source.BUSINESS_HOURS.value},
-    )
-    named = {store_id_of_row(header, text) for header, text in rows} - {None, ""}
-    if not named:
-        return []
-    with_hours = connection.execute(
-        sa.text(
-            """
-            SELECT s.store_id FROM stores s WHERE s.store_id = ANY(:named)
-            AND EXISTS (SELECT FROM business_hours h WHERE h.store_key = s.store_key)
-            """
-        ),
-        {"named": list(named)},
-    ).scalars()
-    return sorted(str(store_id) for store_id in named - set(with_hours))

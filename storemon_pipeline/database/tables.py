@@ -462,6 +462,11 @@ report_results: Final = sa.Table(
     sa.Column("csv_chunks", sa.Integer, nullable=False),
     sa.Column("csv_sha256", sa.Text, nullable=False),
     sa.Column("status_model_id", sa.Integer, comment="NULL: made without likely ranges"),
+    sa.Column(
+        "rejected_hours_stores",
+        postgresql.ARRAY(sa.Text),
+        comment="ids of stores without hours because all their rows were rejected; NULL: unknown",
+    ),
     sa.Index("ix_report_results_as_of_policy", "as_of", "policy"),
     comment="Computed results; waiting requests with equal as_of and policy share one.",
 )

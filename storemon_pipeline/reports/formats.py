@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -94,6 +94,18 @@ def _verdicts(rows: pa.Table, window: Window, objective: Decimal) -> pa.Array:
     )
 
 
+def mark_rejected_hours(rows: pa.Table, store_ids: Collection[str] | None) -> pa.Table:
+    """The rows with a column that marks these stores, whose rows of hours were all rejected.
+
+    The column is null when they are not known, as for reports of older versions.
+    """
+    if store_ids is None:
+        marks = pa.nulls(rows.num_rows, pa.bool_())
+    else:
+        marks = pc.is_in(rows["store_id"], pa.array(sorted(store_ids), pa.string()))
+    return rows.append_column("hours_rejected", marks)
+
+
 def encode_report(
     rows: pa.Table,
     form: ReportFormat,
@@ -158,6 +170,8 @@ def _workbook(rows: pa.Table, about: dict[str, str], as_of: datetime) -> bytes:
         for row, value in enumerate(rows[name].to_pylist(), start=1):
             if isinstance(value, str):
                 sheet.write_string(row, number, value)
+            elif isinstance(value, bool):
+                sheet.write_boolean(row, number, value)
             elif value is not None:
                 sheet.write_number(row, number, value)
     sheet.autofilter(0, 0, rows.num_rows, rows.num_columns - 1)

@@ -47,6 +47,8 @@ class Report:
     """The version of the status model that its likely ranges come from; None without ranges."""
     zone_rules: str | None
     """The release of tzdata that the result was made with; None for results of older versions."""
+    rejected_hours_stores: tuple[str, ...] | None
+    """Ids of the stores whose rows of hours were all rejected; None for older results."""
 
 
 _others = report_results.alias("others")
@@ -78,6 +80,7 @@ _REPORTS: Final = sa.select(
     report_results.c.csv_sha256,
     report_results.c.status_model_id,
     report_results.c.zone_rules,
+    report_results.c.rejected_hours_stores,
     sa.case((report_results.c.result_id.is_not(None), _REVISION)).label("revision"),
 ).select_from(reports.outerjoin(report_results, report_results.c.result_id == reports.c.result_id))
 _BY_ID: Final = _REPORTS.where(reports.c.report_id == sa.bindparam("report_id"))
@@ -127,6 +130,7 @@ def request_report(
         revision=None,
         status_model_id=None,
         zone_rules=None,
+        rejected_hours_stores=None,
     )
 
 
@@ -151,6 +155,8 @@ def _as_report(row: sa.RowMapping) -> Report:
     values = {str(name): value for name, value in row.items()}
     values["state"] = ReportState(values["state"])
     values["policy"] = Policy(values["policy"])
+    marked = values["rejected_hours_stores"]
+    values["rejected_hours_stores"] = None if marked is None else tuple(marked)
     return Report(**values)
 
 

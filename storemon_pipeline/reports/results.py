@@ -13,6 +13,7 @@ from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
+from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
 from storemon_pipeline.reports.columns import STORE_ID, encode_rows, no_rows
 from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -198,11 +199,12 @@ def record_result(
         """
         INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
                                     last_load_id, newest_poll_at, csv_bytes, csv_chunks, csv_sha256,
-                                    zone_rules, status_model_id)
+                                    zone_rules, status_model_id, rejected_hours_stores)
         OVERRIDING SYSTEM VALUE
         VALUES ($1, $2, $3, $4, $5, $6, (SELECT max(load_id) FROM loads),
                 (SELECT polled_at FROM newest_poll), $7, $8, $9, $10,
-                nullif(CAST($11 AS int), 0))
+                nullif(CAST($11 AS int), 0),
+                ARRAY(SELECT store_id FROM stores WHERE store_id = ANY ($12) ORDER BY store_id))
         """,
         (
             result_id,
@@ -217,6 +219,8 @@ def record_result(
             RULES_RELEASE,
             # The driver cannot infer a type for None.
             question.status_model_id or 0,
+            # The driver cannot infer a type for an empty list.
+            list(fetch_rejected_hours(bulk).store_ids) or [""],
         ),
     )
     return Result(result_id, stores, silent_stores, csv.bytes)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
+from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import store_keys
 
@@ -23,7 +24,7 @@ class StoreDetails:
     """Details by position of the store; each list has one entry per store.
 
     `timezones` is None for stores without a valid zone, `has_hours` is false for those without
-    hours.
+    hours. `are_hours_rejected`: and all rows of their hours were rejected.
     """
 
     names: list[str | None]
@@ -31,6 +32,7 @@ class StoreDetails:
     regions: list[str | None]
     timezones: list[str | None]
     has_hours: BoolArray
+    are_hours_rejected: BoolArray
 
     def take(self, positions: IntArray) -> "StoreDetails":
         """The details of the stores at these positions."""
@@ -41,6 +43,7 @@ class StoreDetails:
             [self.regions[position] for position in at],
             [self.timezones[position] for position in at],
             self.has_hours[positions],
+            self.are_hours_rejected[positions],
         )
 
 
@@ -133,4 +136,5 @@ def read_details(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StoreDet
         rows["region"].to_pylist(),
         rows["timezone"].to_pylist(),
         rows["has_hours"].to_numpy(),
+        stores.marked(fetch_rejected_hours(bulk).store_ids),
     )

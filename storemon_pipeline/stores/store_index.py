@@ -1,6 +1,6 @@
 """Stores in order of their ids, and the SQL condition that selects their rows."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.domain.windows import BoolArray, IntArray
 
 _MAX_RANGES: Final = 32
 """The most ranges of keys in one SQL condition; above that, stores are selected by id."""
@@ -84,6 +84,12 @@ class StoreIndex:
             f"store_key BETWEEN ${parameter} AND ${parameter + 1} AND store_key IN ({own})",
             (first[0], last[-1], self.store_ids[0].as_py(), self.store_ids[-1].as_py()),
         )
+
+    def marked(self, store_ids: Collection[str]) -> BoolArray:
+        """Which of the stores have one of these ids, shape `(n,)`."""
+        wanted = pa.array(sorted(store_ids), self.store_ids.type)
+        found: BoolArray = pc.is_in(self.store_ids, wanted).to_numpy(zero_copy_only=False)
+        return found
 
     @property
     def only_key(self) -> int:

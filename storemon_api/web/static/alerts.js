@@ -18,7 +18,7 @@ const KINDS = {
     tone: "down",
   },
   source: { word: "Data feed late", more: "nothing new received", tone: "silent" },
-  data: { word: "File refused", more: "it could not be used", tone: "silent" },
+  data: { word: "Data not read", more: "refused files, rejected opening hours", tone: "silent" },
 };
 const STATES = [
   ["open", "Open"],
@@ -96,6 +96,8 @@ function subject(alert) {
   const id = alert.name ? h("div", { class: "sub" }, alert.store_id) : null;
   const what = alert.store_id ? [storeLink(alert.store_id, alert.name), id] : alert.what;
   if (alert.stores === null) return what;
+  const all = counted(alert.stores, "store");
+  if (alert.of_stores === null) return [what, h("div", { class: "sub" }, all)];
   const stores = `${count(alert.stores)} of ${counted(alert.of_stores, "open store")}`;
   return [what, h("div", { class: "sub" }, stores)];
 }

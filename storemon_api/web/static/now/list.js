@@ -39,7 +39,11 @@ function sortable(word, own) {
 
 function nameCell(store) {
   const more = [store.name && store.store_id, store.group].filter(Boolean).join(" · ");
-  return [storeLink(store.store_id, store.name), more ? h("div", { class: "sub" }, more) : null];
+  return [
+    storeLink(store.store_id, store.name),
+    more ? h("div", { class: "sub" }, more) : null,
+    store.hours_rejected ? h("div", { class: "sub" }, "opening hours rejected; open 24/7") : null,
+  ];
 }
 
 function offlineSince(store, asOf) {

@@ -31,7 +31,9 @@ function showComplete(report, seconds) {
   }
   const without = report.silent_stores ? `, ${count(report.silent_stores)} without data` : "";
   const stores = counted(report.stores, "store");
-  const text = `${stores} up to ${utc.at(report.as_of)}${without}; ${seconds}`;
+  const marked = report.stores_with_rejected_hours;
+  const rejected = marked ? `, ${count(marked)} with rejected opening hours` : "";
+  const text = `${stores} up to ${utc.at(report.as_of)}${without}${rejected}; ${seconds}`;
   const onclick = () => guard(() => downloadCsv(report.report_id));
   show(
     badge("up", "Complete"),

@@ -28,13 +28,18 @@ function outage() {
   return h("span", {}, since, h("strong", {}, `${duration(open.lost_us)} of opening hours lost`));
 }
 
+function withoutHours(store) {
+  const why = store.hours_rejected ? "all opening hours were rejected" : "no opening hours on file";
+  return `${why}; counted as open 24/7`;
+}
+
 function facts(store, clock) {
   return [
     store.name && store.store_id,
     store.group,
     store.region,
     store.has_timezone ? store.timezone : `${store.timezone} (no time zone on file)`,
-    store.has_hours ? null : "no opening hours on file; counted as open 24/7",
+    store.has_hours ? null : withoutHours(store),
     store.last_poll_at ? `last check ${clock.exactly(store.last_poll_at)}` : "never checked",
     counted(store.polls, "check"),
   ];

@@ -36,7 +36,10 @@ function written({ from, to }) {
 export function showHours() {
   const { store } = page;
   if (!store.has_hours) {
-    const text = "No opening hours on file; counted as open 24/7";
+    const why = store.hours_rejected
+      ? "All opening hours were rejected"
+      : "No opening hours on file";
+    const text = `${why}; counted as open 24/7`;
     byId("hours").replaceChildren(h("p", { class: "empty" }, text));
     return;
   }
