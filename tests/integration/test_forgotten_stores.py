@@ -14,6 +14,7 @@ from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.checks.table_checks import count_interval_faults
 from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
@@ -23,6 +24,8 @@ from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 
 NOW = datetime(2023, 2, 2, tzinfo=UTC)
+KEEPS_FORMER = {"former_stores", "alerts", "uptime_report"}
+"""Tables that refer to former stores: older reports and alerts."""
 
 
 def known(url: str) -> list[str]:
@@ -78,6 +81,13 @@ def test_stores_that_only_the_undone_load_named_are_in_no_count(
         assert count_interval_faults(bulk) == 0
     refresh(mistaken_url)
     assert compare_all_days(mistaken_url).different == 0
+    for table in metadata.tables.values():
+        if "store_key" in table.columns and table.name not in KEEPS_FORMER:
+            unknown = (
+                f"SELECT store_key FROM {table.name}"
+                " WHERE store_key NOT IN (SELECT store_key FROM stores)"
+            )
+            assert fetch(mistaken_url, unknown) == [], table.name
 
 
 @pytest.mark.parametrize("named_by", ["poll", "hours", "zone", "closure", "details", "later load"])
