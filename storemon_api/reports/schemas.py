@@ -194,6 +194,7 @@ class ReportTotalsRow(ResponseBody):
     name: str | None = Field(description="Null for the stores without one, and without `split`.")
     stores: int = Field(description="Stores with a row in the report.")
     windows: dict[Window, WindowFigures]
+    likely_flags: list[str] = Field(description="Why the likely ranges are not to be trusted.")
 
 
 class ReportTotalsResponse(ResponseBody):

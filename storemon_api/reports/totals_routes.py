@@ -22,6 +22,7 @@ from storemon_api.stores.store_schemas import WindowFigures
 from storemon_pipeline.domain.amounts import AMOUNTS
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.reports.totals import ReportTotal, read_report_totals
 
 router = Router(tag="reports")
@@ -63,6 +64,7 @@ def get_report_totals(
                     name=total.name,
                     stores=total.stores,
                     windows={window: _figures(total, window, objective) for window in Window},
+                    likely_flags=list(flags_of(total.doubt)),
                 )
                 for total in totals
             ],

@@ -13,13 +13,15 @@ from storemon_pipeline.database.tables import store_details
 from storemon_pipeline.domain.amounts import (
     AMOUNTS,
     BUSINESS,
+    DOUBT_COLUMN,
     LIKELY_HIGHEST,
     LIKELY_LOWEST,
     UPTIME,
     spread_column,
 )
-from storemon_pipeline.domain.windows import Window
+from storemon_pipeline.domain.windows import IntArray, Window
 from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.likelihood.doubts import doubts_of_totals
 from storemon_pipeline.likelihood.likely_figures import ranges_of_sums, squares
 from storemon_pipeline.reports.columns import STORE_ID, decode_rows
 from storemon_pipeline.reports.rows import only, read_parts
@@ -42,6 +44,8 @@ class ReportTotal:
     amounts: dict[str, int | None]
     likely: dict[str, int | None]
     """The likely range by column; None without one."""
+    doubt: int
+    """Why the likely range is not to be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,26 @@ def read_report_totals(
     """The sums by name of the group, None last; with `store_ids` only of these stores."""
     names = _read_names(connection, split)
     # Summed part by part, so that only one part is in memory.
-    sums = [
-        _sums(only(decode_rows(part), store_ids), names)
-        for part in read_parts(connection, result_id, store_ids)
-    ]
+    sums, places, doubts = [], [], []
+    for part in read_parts(connection, result_id, store_ids):
+        rows_of_part = only(decode_rows(part), store_ids)
+        place = _places(rows_of_part, names)
+        sums.append(_sums(rows_of_part, place))
+        places.append(place.to_numpy())
+        doubts.append(_doubts(rows_of_part))
     if not sums:
         return []
     rows = _sum_by_place(pa.concat_tables(sums)).sort_by("place").to_pylist()
+    doubt = doubts_of_totals(
+        np.concatenate(doubts), np.concatenate(places), len(names.names) + 1
+    ).tolist()
     return [
         ReportTotal(
             names.names[row["place"]] if row["place"] < len(names.names) else None,
             row["stores"],
             {column: row[column] for column in _SUMMED},
             _likely(row),
+            doubt[row["place"]],
         )
         for row in rows
     ]
@@ -156,15 +167,28 @@ def _read_names(connection: sa.Connection, split: Split | None) -> _Names:
     )
 
 
-def _sums(rows: pa.Table, names: _Names) -> pa.Table:
-    """The sums of the rows by the place of their names; those without a name come last."""
+def _places(rows: pa.Table, names: _Names) -> pa.ChunkedArray:
+    """The place of the name of each row; those without a name come last."""
     place = names.places.take(pc.index_in(rows[STORE_ID], value_set=names.store_ids))
+    return pc.fill_null(place, len(names.names))
+
+
+def _doubts(rows: pa.Table) -> IntArray:
+    """The doubts about each row; none in results without ranges."""
+    if DOUBT_COLUMN not in rows.column_names:
+        return np.zeros(rows.num_rows, np.int64)
+    doubts: IntArray = rows[DOUBT_COLUMN].to_numpy().astype(np.int64)
+    return doubts
+
+
+def _sums(rows: pa.Table, place: pa.ChunkedArray) -> pa.Table:
+    """The sums of the rows by the place of their names."""
     summed = {name: rows[name] for name in _SUMMED} | _spread(rows)
     return _sum_by_place(
         pa.table(
             summed
             | {
-                "place": pc.fill_null(place, len(names.names)),
+                "place": place,
                 "stores": pa.array(np.ones(rows.num_rows, np.int64)),
             }
         )

@@ -21,7 +21,9 @@ from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.figures.compute_uptime import compute_uptime
 from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
-from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.figures.status_models import read_status_model, write_status_model
+from storemon_pipeline.likelihood.doubts import Doubt
+from storemon_pipeline.likelihood.model import StoreParameters
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.stores.store_index import read_stores
@@ -280,9 +282,32 @@ def test_totals_of_a_report_have_the_ranges_of_the_newest_totals(served: Served)
     (total,) = served.get(f"/reports/{report_id}/totals", objective="50")["totals"]
     now = served.get("/fleet/now", objective="50")
     assert limits(total["windows"]) == limits(now["windows"])
+    assert total["likely_flags"] == now["likely_flags"]
     verdicts = [total["windows"][window]["verdict"] for window in Window]
     assert verdicts == [now["windows"][window]["verdict"] for window in Window]
     assert verdicts == ["met"] * 3
+
+
+def test_reasons_to_doubt_stores_and_totals_are_in_a_report(served: Served) -> None:
+    with bulk_transaction(served.url) as bulk:
+        version, stores = read_status_model(bulk), read_stores(bulk)
+        assert version is not None
+        doubt = np.full(len(stores), int(Doubt.SWITCHED_OFF | Doubt.FEW_POLLS))
+        write_status_model(
+            bulk,
+            stores,
+            version.model,
+            StoreParameters(version.parameters_of(stores).of_class, doubt),
+            polled=np.arange(len(stores)),
+            as_of=at(f"{HOURS}:00"),
+            fitted_at=NOW,
+        )
+    report_id = make_report(served)
+    rows = served.get(f"/reports/{report_id}.json")["rows"]
+    assert {row["likely_flags"] for row in rows} == {"switched_off few_polls"}
+    (total,) = served.get(f"/reports/{report_id}/totals")["totals"]
+    # Few polls of one store do not make the total wrong.
+    assert total["likely_flags"] == ["switched_off"]
 
 
 def test_a_report_holds_an_objective_against_each_row(served: Served) -> None:

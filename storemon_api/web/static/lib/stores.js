@@ -39,3 +39,9 @@ export const FLAGS = {
   few_polls: "the store was checked too seldom to know its own habits",
   short_outages: "most outages were shorter than the time between two checks",
 };
+
+// The reasons as a sentence.
+export function doubtsOf(flags) {
+  const reasons = flags.map((flag) => FLAGS[flag] ?? flag).join("; ");
+  return `The likely ranges may be wrong: ${reasons}.`;
+}

@@ -12,7 +12,7 @@ import {
 } from "../lib/amounts.js";
 import { uptimeBar } from "../lib/charts.js";
 import { byId, fold, h, refill } from "../lib/elements.js";
-import { STATES, WINDOWS, stateBadge } from "../lib/stores.js";
+import { STATES, WINDOWS, doubtsOf, stateBadge } from "../lib/stores.js";
 import { FILTERS, choose, fleet, state } from "./state.js";
 
 const BEFORE = { hour: "hour", day: "24 hours", week: "week" };
@@ -130,5 +130,7 @@ export function showShares() {
       ),
     );
   };
-  refill(byId("shares"), Object.entries(fleet.chosen.windows).map(article));
+  const { windows, likely_flags: flags } = fleet.chosen;
+  const doubts = flags.length ? h("p", { class: "note doubts" }, doubtsOf(flags)) : null;
+  refill(byId("shares"), Object.entries(windows).map(article), doubts);
 }

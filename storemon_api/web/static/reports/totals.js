@@ -3,7 +3,7 @@
 import { count, duration, likelyRange, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h, segmented } from "../lib/elements.js";
-import { WINDOWS } from "../lib/stores.js";
+import { WINDOWS, doubtsOf } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
 import { POLICIES, choose, isAdvanced, scope, state } from "./state.js";
@@ -40,7 +40,10 @@ export async function showTotals() {
     const range = likelyRange(figures);
     return [percent(online), range && `, ${range}`, h("div", { class: "sub" }, more)];
   };
-  const name = (total) => total.name ?? (split ? `no ${split}` : only || "all");
+  const name = ({ name: known, likely_flags: flags }) => [
+    known ?? (split ? `no ${split}` : only || "all"),
+    flags.length ? h("div", { class: "sub" }, doubtsOf(flags)) : null,
+  ];
   fillTable(
     byId("totals-table"),
     [

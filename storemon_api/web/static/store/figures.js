@@ -3,7 +3,7 @@
 import { boundsOf, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { swatch, uptimeBar } from "../lib/charts.js";
 import { byId, fold, h, refill, reveal, s } from "../lib/elements.js";
-import { FLAGS, WINDOWS, stateBadge } from "../lib/stores.js";
+import { WINDOWS, doubtsOf, stateBadge } from "../lib/stores.js";
 import { choose, page } from "./state.js";
 
 export function showTitle() {
@@ -103,9 +103,7 @@ const list = (rows) =>
   h("dl", {}, ...rows.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
 
 function doubts({ likely_flags: flags }) {
-  if (!flags.length) return null;
-  const reasons = flags.map((flag) => FLAGS[flag] ?? flag).join("; ");
-  return h("p", { class: "note doubts" }, `The likely ranges may be wrong: ${reasons}.`);
+  return flags.length ? h("p", { class: "note doubts" }, doubtsOf(flags)) : null;
 }
 
 export function showFiguresLegend() {
