@@ -3,7 +3,7 @@
 How they are fitted is in `fit`; what they make of a report's windows is in `ranges`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -79,3 +79,26 @@ class StoreParameters:
     def unknown(cls, stores: int) -> Self:
         """Parameters of stores that the fit had not seen."""
         return cls(np.full(stores, FLEET), np.full(stores, int(Doubt.FEW_POLLS)))
+
+
+def joined(
+    parts: Sequence[tuple[StatusModel, StoreParameters]],
+) -> tuple[StatusModel, StoreParameters]:
+    """One model of the stores of several ones, which follow each other; each keeps its classes.
+
+    Stores that no fit has seen get the fleet of the first one.
+    """
+    models = [model for model, _ in parts]
+    first_class = np.cumsum([0, *(len(model.tables) for model in models[:-1])])
+    model = StatusModel(
+        np.concatenate([model.tables for model in models]),
+        np.mean([model.weights for model in models], axis=0),
+        float(np.mean([model.gap_factor for model in models])),
+        float(np.mean([model.widening for model in models])),
+    )
+    return model, StoreParameters(
+        np.concatenate(
+            [own.of_class + first for (_, own), first in zip(parts, first_class, strict=True)]
+        ),
+        np.concatenate([own.doubt for _, own in parts]),
+    )

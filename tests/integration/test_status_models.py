@@ -96,6 +96,18 @@ def test_equal_polls_give_an_equal_version_and_older_ones_can_be_read(watched: s
     assert one.parameters.of_class.tolist() == other.parameters.of_class.tolist()
 
 
+def test_a_large_fleet_is_fitted_in_chunks_of_which_each_store_has_its_own(watched: str) -> None:
+    fit_status_model(watched, fitted_at=NOW)
+    fit_status_model(watched, fitted_at=NOW, stores_per_fit=1)
+    whole, parts = read(watched, 1), read(watched, 2)
+    assert whole is not None
+    assert parts is not None
+    assert parts.store_keys.tolist() == whole.store_keys.tolist()
+    # Each chunk of one store has a fleet and a class of its own.
+    assert parts.parameters.of_class.tolist() == [1, 3, 5]
+    assert len(parts.model.tables) == 6
+
+
 def test_polls_of_more_than_four_weeks_ago_do_not_count(watched: str) -> None:
     load(watched, "A 1000:00 up", "A 1001:00 up")
     fit = fit_status_model(watched, fitted_at=NOW)
