@@ -704,8 +704,9 @@ def _check_group_of_report(client: httpx.Client, page: Page) -> None:
             total["name"] or "no group",
             str(total["stores"]),
             *(
-                f"{percent(one['uptime_percent'])} offline {duration(one['downtime_us'])} "
-                f"of {duration(one['business_us'])} open"
+                f"{percent(one['uptime_percent'])}"
+                f"{f', {likely(one)}' if one['business_us'] else ''} "
+                f"offline {duration(one['downtime_us'])} of {duration(one['business_us'])} open"
                 for one in total["windows"].values()
             ),
         ]
