@@ -141,6 +141,12 @@ def _short_and_long(rng: np.random.Generator, mean: float) -> float:
     return 0.05 * float(rng.lognormal(0, 0.3)) if is_short else float(rng.exponential(mean))
 
 
+def _minutes_and_hours(rng: np.random.Generator, mean: float) -> float:
+    """Five of six outages last 3 to 18 minutes, the others some hours."""
+    is_short = rng.random() < 5 / 6
+    return rng.uniform(0.05, 0.3) if is_short else mean * float(rng.lognormal(1.5, 0.8))
+
+
 def _minutes(rng: np.random.Generator, mean: float) -> float:
     return mean * float(rng.lognormal(0, 0.3))
 
@@ -270,6 +276,9 @@ LAWS: Final[dict[str, Law]] = {
     "heavy tail": Renewal(_heavy),
     "short and long": Renewal(
         _short_and_long, (0.5, 2.5), (-2.7, -1.0), never_down=0.25, always_down=0.02, scale=0.1
+    ),
+    "minutes and hours": Renewal(
+        _minutes_and_hours, (0.8, 1.2), (-2.7, -0.8), never_down=0.4, always_down=0.02, scale=1.2
     ),
     "minutes": Renewal(_minutes, (0.04, 0.08), (-2.7, -1.0), never_down=0.25, always_down=0.02),
     "half an hour": Renewal(_same, (0.5, 0.5)),

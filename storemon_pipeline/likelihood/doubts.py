@@ -74,11 +74,16 @@ def doubts_of_totals(doubt: IntArray, group: IntArray, groups: int) -> IntArray:
 
 
 def _has_short_outages(status_runs: StatusRuns, stores: int) -> BoolArray:
-    """Whether most down status runs of a store have one poll, several of them."""
-    is_single = status_runs.polls == 1
+    """Whether most of a store's outages were seen by one poll, and several of them."""
+    is_down = ~status_runs.is_active
+    goes_on = (status_runs.store[1:] == status_runs.store[:-1]) & is_down[1:] & is_down[:-1]
+    is_first, is_last = is_down.copy(), is_down.copy()
+    is_first[1:] &= ~goes_on
+    is_last[:-1] &= ~goes_on
+    is_single = is_first & is_last & (status_runs.polls == 1)
     single, others = (
-        np.bincount(status_runs.store[~status_runs.is_active & kind], minlength=stores)
-        for kind in (is_single, ~is_single)
+        np.bincount(status_runs.store[kind], minlength=stores)
+        for kind in (is_single, is_first & ~is_single)
     )
     has_short_outages: BoolArray = (single >= _LEAST_SINGLE) & (single > others)
     return has_short_outages

@@ -17,9 +17,13 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 _RATES: Final = tuple((10 ** np.linspace(-4.5, 0.5, 14)).tolist())
 """Outages per hour up."""
 
-_SHORT_HOURS: Final = 0.06
 _LONG_ONLY: Final = (0.04, 0.1, 0.25, 0.6, 1.5, 4.0, 10.0, 30.0, 300.0)
-_WITH_SHORT: Final = (0.6, 1.5, 4.0, 10.0)
+_WITH_SHORT: Final = (
+    *((0.06, 0.6), (0.06, 1.5), (0.06, 4.0), (0.06, 10.0)),
+    *((0.2, 1.5), (0.2, 4.0), (0.2, 12.0)),
+)
+"""Mean hours of short and of long outages, of chains in which both kinds occur."""
+
 _SHORT_SHARE: Final = 0.85
 """Of the outages of chains in which both kinds occur."""
 
@@ -39,12 +43,13 @@ _LARGEST_GAP_FACTOR: Final = 1.5
 @cache
 def grid() -> Chains:
     """Every chain that a store may follow."""
-    shapes = [(_NONE, long) for long in _LONG_ONLY] + [(_SHORT_SHARE, long) for long in _WITH_SHORT]
+    shapes = [(_NONE, _WITH_SHORT[0][0], long) for long in _LONG_ONLY]
+    shapes += [(_SHORT_SHARE, short, long) for short, long in _WITH_SHORT]
     rows = np.array(
         [
-            (rate * short, rate * (1 - short), _SHORT_HOURS, long)
+            (rate * share, rate * (1 - share), short, long)
             for rate in _RATES
-            for short, long in shapes
+            for share, short, long in shapes
         ]
     )
     return Chains.of(*rows.T)

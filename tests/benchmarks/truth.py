@@ -28,7 +28,7 @@ from storemon_pipeline.domain.windows import (
     Policy,
     Window,
 )
-from storemon_pipeline.likelihood.doubts import doubts_of_totals
+from storemon_pipeline.likelihood.doubts import Doubt, doubts_of_totals
 from storemon_pipeline.likelihood.fit import fit_model
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import LikelyRanges, likely_ranges, total_ranges
@@ -84,6 +84,8 @@ class Score:
     likely_minutes: tuple[float, float]
     doubted: float
     """Busy stores whose range is marked as not to be trusted."""
+    doubt: str
+    """The most common reason."""
     trusted_inside: float
     """Truth inside of the range, of busy stores that are not."""
     groups_inside: float
@@ -140,15 +142,12 @@ def cause(score: Score) -> str:
     inside = score.likely_inside[1]
     if np.isnan(inside) or LEAST_INSIDE <= inside <= MOST_INSIDE:
         return ""
-    nearest = LEAST_INSIDE if inside < LEAST_INSIDE else MOST_INSIDE
-    error = (nearest * (1 - nearest) / max(score.busy, 1)) ** 0.5
     if score.doubted > _MOSTLY:
-        return "flagged"
-    if abs(inside - nearest) <= error:
-        return "chance: within a standard error"
-    if inside > MOST_INSIDE:
-        return "too wide"
-    return "too narrow"
+        return f"flagged: {score.doubt}"
+    limit = LEAST_INSIDE if inside < LEAST_INSIDE else MOST_INSIDE
+    if abs(inside - limit) <= 2 * (limit * (1 - limit) / score.busy) ** 0.5:
+        return "chance: within two standard errors"
+    return "too wide" if inside > MOST_INSIDE else "too narrow"
 
 
 def watch(outages: Outages, calendar: Calendar, plan: PollPlan, rng: np.random.Generator) -> Fleet:
@@ -231,6 +230,7 @@ def scores(name: str, fleet: Fleet) -> Iterator[Score]:
             likely_inside=likely[0],
             likely_minutes=likely[1],
             doubted=_mean(doubted[busy]),
+            doubt=max(Doubt, key=lambda one: int((doubt[busy] & one > 0).sum())).name.lower(),
             trusted_inside=trusted[0][1],
             groups_inside=_mean(
                 (lowest[:, column] <= of_groups) & (of_groups <= highest[:, column])

@@ -46,24 +46,26 @@ def score(of_fleet: Fleet, window: Window) -> Score:
 
 
 @pytest.mark.parametrize(
-    ("law", "plan", "least", "most", "widest"),
+    ("law", "plan", "least", "most", "widest", "error"),
     # Of weeks with a change: the share inside, and the mean width in minutes. The shares have a
-    # standard error of about 3 points.
+    # standard error of about 3 points. Of all weeks: the mean error of the figure in minutes.
     [
-        ("base", "hourly", 0.86, 0.99, 190),
-        ("lognormal", "30 % missing", 0.84, 0.98, 320),
-        ("short and long", "30 % missing", 0.82, 0.97, 380),
-        ("bursts", "hourly", 0.82, 0.97, 240),
+        ("base", "hourly", 0.88, 0.96, 180, 7.4),
+        ("lognormal", "30 % missing", 0.84, 0.96, 320, 15.7),
+        ("short and long", "30 % missing", 0.88, 0.96, 300, 47.7),
+        ("minutes and hours", "hourly", 0.8, 0.95, 160, 16.6),
+        ("bursts", "hourly", 0.87, 0.96, 220, 20.5),
     ],
 )
 def test_weeks_with_a_change_are_inside_nine_times_in_ten(
-    law: str, plan: str, least: float, most: float, widest: float
+    law: str, plan: str, least: float, most: float, widest: float, error: float
 ) -> None:
     week = score(fleet(law, plan), Window.WEEK)
     assert week.busy > 70
     assert least <= week.likely_inside[1] <= most
     assert week.likely_minutes[1] <= widest
     assert week.groups_inside >= 0.7
+    assert week.nearest_error <= error
 
 
 def test_nearest_is_better_than_previous_and_hardly_biased(base: Fleet) -> None:
