@@ -36,7 +36,7 @@ CHAPTERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("For those who bring data", ("sources", "push", "corrections", "polling", "retention")),
     ("For API clients", ("api-reports", "api-figures", "api-errors")),
-    ("For readers of numbers", ("figures", "glossary")),
+    ("For readers of numbers", ("figures", "accuracy", "glossary")),
     ("For developers", ("developing", "recipes", "performance")),
 )
 """The pages by reader, in reading order."""
