@@ -30,6 +30,7 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.likelihood.doubts import Doubt, doubts_of_totals
 from storemon_pipeline.likelihood.fit import fit_model
+from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import LikelyRanges, likely_ranges, total_ranges
 from storemon_pipeline.uptime.estimates import counted_status_runs
@@ -230,7 +231,7 @@ def scores(name: str, fleet: Fleet) -> Iterator[Score]:
             likely_inside=likely[0],
             likely_minutes=likely[1],
             doubted=_mean(doubted[busy]),
-            doubt=max(Doubt, key=lambda one: int((doubt[busy] & one > 0).sum())).name.lower(),
+            doubt=_flags(doubt[busy]),
             trusted_inside=trusted[0][1],
             groups_inside=_mean(
                 (lowest[:, column] <= of_groups) & (of_groups <= highest[:, column])
@@ -238,6 +239,12 @@ def scores(name: str, fleet: Fleet) -> Iterator[Score]:
             groups_doubted=_mean(doubts_of_totals(doubt, of_group, groups) > 0),
             fleet_deviations=float(-error.sum() / width * 2 * 1.645),
         )
+
+
+def _flags(doubt: IntArray) -> str:
+    """The flag of the most common doubt."""
+    common = max(Doubt, key=lambda one: int((doubt & one > 0).sum()))
+    return ", ".join(flags_of(common))
 
 
 def read_outages(path: Path, stores: int, begin_us: int, rng: np.random.Generator) -> Outages:
