@@ -30,12 +30,12 @@ def measure(url: str) -> list[Measured]:
         Measured("status model: fitted to all polls", 20, fitting[0], "s"),
         Measured(
             "report: database to stored rows",
-            180,
+            150,
             median_ms(taken),
             "ms",
             reference=sort_and_merge(_STATUS_RUNS),
         ),
-        Measured("report: stored", 55, bytes_per_row(url), "bytes a row"),
+        Measured("report: stored", 40, bytes_per_row(url), "bytes a row"),
         _cost_of_ranges(url),
     ]
 
