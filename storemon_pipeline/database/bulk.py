@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_SERIALIZATION_FAILURE: Final = "40001"
 
 
 class BusyError(Exception):
@@ -136,6 +137,11 @@ def writer_and_reader(url: str, *, is_writing_polls: bool = False) -> Iterator[t
         reader.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         _set_up(reader)
         yield writer, reader
+
+
+def is_conflict(error: adbc_driver_manager.Error) -> bool:
+    """Whether a row was changed after the transaction's snapshot. Trying again can help."""
+    return error.sqlstate == _SERIALIZATION_FAILURE
 
 
 def _lock(bulk: Bulk, patience: timedelta | None) -> None:

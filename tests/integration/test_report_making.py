@@ -14,13 +14,14 @@ import sqlalchemy as sa
 
 from asked_reports import read, request
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
-from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import InvariantError
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.uptime_table import UptimeState, newest_poll, read_uptime_state
+from storemon_pipeline.reports import make_reports
 from storemon_pipeline.reports.csv_file import HEADER
 from storemon_pipeline.reports.diffs import DifferenceCounts, compare_results
 from storemon_pipeline.reports.make_reports import (
@@ -29,7 +30,7 @@ from storemon_pipeline.reports.make_reports import (
     make_waiting_reports,
 )
 from storemon_pipeline.reports.requests import ReportState
-from storemon_pipeline.reports.results import Question
+from storemon_pipeline.reports.results import Question, WaitingReport
 from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
 from storemon_pipeline.reports.totals import read_report_totals
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -433,3 +434,24 @@ def uptime_rows(url: str) -> list[str]:
 def make_intervals(url: str) -> None:
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
+
+
+def test_a_report_that_the_dispatcher_changes_just_before_its_lock_is_made_all_the_same(
+    engine: sa.Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(database_url, *POLLS)
+    report_id = request(engine)
+    take, tries = make_reports.take_waiting_reports, []
+
+    def take_late(bulk: Bulk) -> list[WaitingReport]:
+        bulk.fetch("SELECT count(*) AS reports FROM reports")  # takes the snapshot
+        if not tries:
+            execute(database_url, "UPDATE reports SET attempts = attempts + 1")
+        tries.append(True)
+        return take(bulk)
+
+    monkeypatch.setattr(make_reports, "take_waiting_reports", take_late)
+    made = make_waiting_reports(database_url, run_id="run", is_manual=False)
+    assert len(made.made) == 1
+    assert len(tries) == 2
+    assert read(engine, report_id).state is ReportState.COMPLETE
