@@ -30,7 +30,7 @@ from storemon_pipeline.reports.make_reports import (
     make_waiting_reports,
 )
 from storemon_pipeline.reports.requests import ReportState
-from storemon_pipeline.reports.results import Question, WaitingReport
+from storemon_pipeline.reports.results import Question, WaitingReport, take_waiting_reports
 from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
 from storemon_pipeline.reports.totals import read_report_totals
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -441,14 +441,14 @@ def test_a_report_that_the_dispatcher_changes_just_before_its_lock_is_made_all_t
 ) -> None:
     load(database_url, *POLLS)
     report_id = request(engine)
-    take, tries = make_reports.take_waiting_reports, []
+    tries: list[bool] = []
 
     def take_late(bulk: Bulk) -> list[WaitingReport]:
         bulk.fetch("SELECT count(*) AS reports FROM reports")  # takes the snapshot
         if not tries:
             execute(database_url, "UPDATE reports SET attempts = attempts + 1")
         tries.append(True)
-        return take(bulk)
+        return take_waiting_reports(bulk)
 
     monkeypatch.setattr(make_reports, "take_waiting_reports", take_late)
     made = make_waiting_reports(database_url, run_id="run", is_manual=False)
