@@ -23,7 +23,7 @@ PERIOD: Final = timedelta(weeks=4)
 
 
 _STORES_PER_FIT: Final = 50_000
-"""A larger fleet is fitted in chunks of so many stores: each takes some 500 MB of memory."""
+"""A larger fleet is fitted in chunks of this size: each takes some 500 MB of memory."""
 
 _MOST_STORES_AT_ONCE: Final = 200_000
 """A refresh does not wait for the first version of a larger fleet, which takes minutes."""
