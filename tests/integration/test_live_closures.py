@@ -13,6 +13,7 @@ import pytest
 import oracle
 import strategies
 from api_server import serve
+from asked_reports import csv_of, request
 from properties import holds_for
 from stored import execute, fetch
 from storemon_pipeline.database.bulk import bulk_transaction
@@ -24,7 +25,6 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.loads.load_log import RowCounts
 from storemon_pipeline.reports.make_reports import make_waiting_reports
-from storemon_pipeline.reports.requests import request_report
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW = datetime(2050, 1, 1, tzinfo=UTC)
@@ -273,11 +273,8 @@ def time_of(time: str | int) -> str:
 
 def report(url: str, question: strategies.Question) -> str:
     engine = create_engine(url, application_name="test", pool_size=1)
-    with engine.begin() as connection:
-        request_report(
-            connection, report_id=str(uuid.uuid4()), as_of=question.as_of, policy=question.policy
-        )
-    engine.dispose()
+    report_id = request(engine, as_of=question.as_of, policy=question.policy)
     make_waiting_reports(url, run_id="run", is_manual=False)
-    rows = fetch(url, "SELECT content FROM report_csv ORDER BY result_id, chunk")
-    return b"".join(row["content"] for row in rows).decode()
+    made = csv_of(engine, report_id)
+    engine.dispose()
+    return made

@@ -1,7 +1,6 @@
 """Computing reports and the newest figures: what one run reads, computes and writes."""
 
 import csv
-import hashlib
 import io
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import adbc_driver_manager
 import pytest
 import sqlalchemy as sa
 
-from asked_reports import read, request
+from asked_reports import csv_of, read, request
 from stored import at, execute, fetch, load, load_hours, load_rows, load_zones
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import create_engine
@@ -31,7 +30,7 @@ from storemon_pipeline.reports.make_reports import (
 )
 from storemon_pipeline.reports.requests import ReportState
 from storemon_pipeline.reports.results import Question, WaitingReport, take_waiting_reports
-from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
+from storemon_pipeline.reports.rows import read_report_table
 from storemon_pipeline.reports.totals import read_report_totals
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
@@ -74,23 +73,6 @@ def engine(database_url: str) -> Iterator[sa.Engine]:
 
 def make(url: str, *, is_manual: bool = False) -> ReportsMade:
     return make_waiting_reports(url, run_id="run", is_manual=is_manual)
-
-
-def csv_of(engine: sa.Engine, report_id: str) -> str:
-    """The report's CSV, after its counts and digest were compared."""
-    report = read(engine, report_id)
-    assert report.state is ReportState.COMPLETE
-    assert report.result_id is not None
-    assert report.csv_chunks is not None
-    with engine.connect() as connection:
-        content = b"".join(
-            read_csv_chunk(connection, report.result_id, chunk)
-            for chunk in range(report.csv_chunks)
-        )
-    assert len(content) == report.csv_bytes
-    assert hashlib.sha256(content).hexdigest() == report.csv_sha256
-    assert content.count(b"\n") == 1 + (report.stores or 0)
-    return content.decode()
 
 
 class TestReports:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from asked_reports import read, request
+from asked_reports import csv_of, read, request
 from stored import at, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
@@ -30,7 +30,7 @@ from storemon_pipeline.reports.requests import (
     ReportState,
     read_report,
 )
-from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
+from storemon_pipeline.reports.rows import read_report_table
 from storemon_pipeline.reports.shards import LostShardError, read_shards
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
@@ -77,11 +77,6 @@ def content(engine: sa.Engine, report_id: str) -> tuple[object, ...]:
     report = read(engine, report_id)
     assert report.result_id is not None
     with engine.connect() as connection:
-        assert report.csv_chunks is not None
-        chunks = [
-            read_csv_chunk(connection, report.result_id, chunk)
-            for chunk in range(report.csv_chunks)
-        ]
         rows = read_report_table(connection, report.result_id)
         return (
             report.as_of,
@@ -90,7 +85,7 @@ def content(engine: sa.Engine, report_id: str) -> tuple[object, ...]:
             report.silent_stores,
             report.csv_bytes,
             report.csv_sha256,
-            b"".join(chunks),
+            csv_of(engine, report_id),
             rows.to_pylist(),
         )
 
