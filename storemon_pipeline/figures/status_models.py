@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -144,9 +145,14 @@ def read_status_model(bulk: Bulk, status_model_id: int | None = None) -> ModelVe
             f"Version {status_model_id} of the status model was fitted by another release of "
             "storemon, which computed likely ranges in another way."
         )
-    with np.load(io.BytesIO(rows[0]["parameters"]), allow_pickle=False) as content:
-        return ModelVersion(
-            status_model_id,
+    return ModelVersion(status_model_id, *_unpack(rows[0]["parameters"]))
+
+
+@lru_cache(maxsize=2)
+def _unpack(parameters: bytes) -> tuple[StatusModel, IntArray, StoreParameters]:
+    """The fields of a version, kept for the next request: unpacking takes several milliseconds."""
+    with np.load(io.BytesIO(parameters), allow_pickle=False) as content:
+        return (
             StatusModel.from_dict(content),
             content["store_keys"].astype(np.int64),
             StoreParameters(
@@ -166,7 +172,7 @@ class ModelState:
 def read_model_state(bulk: Bulk) -> ModelState | None:
     """The state of the newest version; None without one."""
     fit = read_newest_fit(bulk)
-    version = read_status_model(bulk)
+    version = None if fit is None else read_status_model(bulk, fit.status_model_id)
     if fit is None or version is None:
         return None
     polled = bulk.fetch(
