@@ -51,7 +51,7 @@ from storemon_pipeline.alerts.store_states import (
     read_store_states,
 )
 from storemon_pipeline.alerts.transitions import Changes, evaluate_sources, evaluate_stores
-from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction, is_conflict
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US
 from storemon_pipeline.figures.data_version import read_data_version
@@ -64,8 +64,8 @@ LONGEST_QUIET: Final = timedelta(minutes=10)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 """After a longer pause between two evaluations the service was not running."""
 
-_OVERTAKEN: Final = frozenset({"40001", "23505"})
-"""SQLSTATEs that say that another transaction wrote first."""
+_DUPLICATE: Final = "23505"
+"""The SQLSTATE of a row that another transaction has inserted first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def evaluate_rules(
                 return None
             return _evaluate(_Evaluation(bulk, notification, now), rules, is_loading=is_loading)
     except adbc_driver_manager.Error as error:
-        if error.sqlstate in _OVERTAKEN:
+        if is_conflict(error) or error.sqlstate == _DUPLICATE:
             return None
         raise
 

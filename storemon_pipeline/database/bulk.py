@@ -4,12 +4,12 @@ A transaction uses one driver: statements that belong together with bulk rows go
 `Bulk`. The meaning of the rows does not belong here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import adbc_driver_manager
 import adbc_driver_postgresql
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _SERIALIZATION_FAILURE: Final = "40001"
+_TRIES: Final = 5
+
+Result = TypeVar("Result")
 
 
 class BusyError(Exception):
@@ -139,8 +142,24 @@ def writer_and_reader(url: str, *, is_writing_polls: bool = False) -> Iterator[t
         yield writer, reader
 
 
+def retry_conflicts(url: str, work: Callable[[Bulk], Result]) -> Result:
+    """The result of work that is a transaction of its own, tried again after a conflict.
+
+    For work that locks rows which other processes update.
+    """
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            with bulk_transaction(url) as bulk:
+                return work(bulk)
+        except adbc_driver_manager.Error as error:
+            if tries == _TRIES or not is_conflict(error):
+                raise
+
+
 def is_conflict(error: adbc_driver_manager.Error) -> bool:
-    """Whether a row was changed after the transaction's snapshot. Trying again can help."""
+    """Whether a row was changed after the transaction's snapshot."""
     return error.sqlstate == _SERIALIZATION_FAILURE
 
 

@@ -4,11 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import partial
 
-import adbc_driver_manager
-
-from storemon_pipeline.database.bulk import Bulk, bulk_transaction, is_conflict
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction, retry_conflicts
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, compute_uptime
@@ -32,8 +30,6 @@ from storemon_pipeline.reports.results import (
     take_waiting_reports,
 )
 from storemon_pipeline.stores.store_index import read_stores
-
-_TRIES: Final = 5
 
 NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
 
@@ -69,10 +65,12 @@ def make_waiting_reports(
     """
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
-    made = _make(url, run_id, stores_per_chunk)
+    # The dispatcher may change a report just before its lock.
+    make = partial(_make, run_id=run_id, stores_per_chunk=stores_per_chunk)
+    made = retry_conflicts(url, make)
     if is_manual and not made.made and not made.failed:
         request_newest_report(url)
-        made = _make(url, run_id, stores_per_chunk)
+        made = retry_conflicts(url, make)
     return made
 
 
@@ -85,19 +83,7 @@ def request_newest_report(url: str) -> None:
         engine.dispose()
 
 
-def _make(url: str, run_id: str, stores_per_chunk: int) -> ReportsMade:
-    """Make the waiting reports; again when the dispatcher changed one just before its lock."""
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            with bulk_transaction(url) as bulk:
-                return _make_once(bulk, run_id, stores_per_chunk)
-        except adbc_driver_manager.Error as error:
-            if not (tries_left and is_conflict(error)):
-                raise
-    raise AssertionError
-
-
-def _make_once(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
+def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
     waiting = take_waiting_reports(bulk)
     if not waiting:
         return ReportsMade((), 0)

@@ -7,9 +7,10 @@ reports are still waiting.
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
-from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction, retry_conflicts
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import compute_uptime
 from storemon_pipeline.figures.data_version import read_input_version
@@ -65,29 +66,31 @@ def plan_reports(url: str, *, run_id: str, is_manual: bool, shards: int) -> int:
     `is_manual` adds a report as for `make_waiting_reports`.
     """
     if is_manual:
-        with bulk_transaction(url) as bulk:
-            waiting = take_waiting_reports(bulk)
+        waiting = retry_conflicts(url, take_waiting_reports)
         if not waiting:
             request_newest_report(url)
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
         discard_orphans(bulk)
-    with bulk_transaction(url) as bulk:
-        newest = read_newest_poll(bulk)
-        if newest is None:
-            return 0
-        questions = by_question(bulk, take_planned_reports(bulk, run_id), newest)
-        return _plan(
-            bulk,
-            [
-                ShardPlan(question, question.as_of == newest)
-                for question in questions
-                if _is_usable(bulk, question)
-            ],
-            run_id=run_id,
-            is_report=True,
-            shards=shards,
-        )
+    return retry_conflicts(url, partial(_plan_reports, run_id=run_id, shards=shards))
+
+
+def _plan_reports(bulk: Bulk, *, run_id: str, shards: int) -> int:
+    newest = read_newest_poll(bulk)
+    if newest is None:
+        return 0
+    questions = by_question(bulk, take_planned_reports(bulk, run_id), newest)
+    return _plan(
+        bulk,
+        [
+            ShardPlan(question, question.as_of == newest)
+            for question in questions
+            if _is_usable(bulk, question)
+        ],
+        run_id=run_id,
+        is_report=True,
+        shards=shards,
+    )
 
 
 def _is_usable(bulk: Bulk, question: Question) -> bool:
@@ -178,41 +181,41 @@ def finish_reports(url: str, *, run_id: str) -> ReportsMade:
     All results see one version of the data: a shard that saw another version is made again, and a
     result that was not planned is made here.
     """
-    with bulk_transaction(url) as bulk:
-        waiting = take_planned_reports(bulk, run_id)
-        shards = read_shards(bulk, run_id, is_report=True)
-        newest = read_newest_poll(bulk)
-        if newest is None:
-            fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
-            return ReportsMade((), len(waiting))
-        # The newest poll is that of the beginning of the run.
-        newest = next(
-            (shard.plan.question.as_of for shard in shards if shard.plan.is_newest), newest
-        )
-        planned = {
-            plan.question: list(group)
-            for plan, group in groupby(shards, key=lambda shard: shard.plan)
-        }
-        asking = by_question(bulk, waiting, newest)
-        for question in planned.keys() - asking.keys():
-            # Another run has completed its reports.
-            discard_result(bulk, planned[question][0].result_id)
-        made = []
-        failed = 0
-        for question, report_ids in asking.items():
-            try:
-                result = (
-                    _finish_result(bulk, planned[question], run_id=run_id)
-                    if question in planned
-                    else write_result(bulk, question, run_id=run_id)
-                )
-            except UnknownStatusModelError as error:
-                fail_reports(bulk, report_ids, str(error))
-                failed += len(report_ids)
-            else:
-                made.append(complete(bulk, question, report_ids, result))
-        delete_plan(bulk, run_id, is_report=True)
-        return ReportsMade(tuple(made), failed)
+    return retry_conflicts(url, partial(_finish_reports, run_id=run_id))
+
+
+def _finish_reports(bulk: Bulk, *, run_id: str) -> ReportsMade:
+    waiting = take_planned_reports(bulk, run_id)
+    shards = read_shards(bulk, run_id, is_report=True)
+    newest = read_newest_poll(bulk)
+    if newest is None:
+        fail_reports(bulk, [report.report_id for report in waiting], NO_POLLS)
+        return ReportsMade((), len(waiting))
+    # The newest poll is that of the beginning of the run.
+    newest = next((shard.plan.question.as_of for shard in shards if shard.plan.is_newest), newest)
+    planned = {
+        plan.question: list(group) for plan, group in groupby(shards, key=lambda shard: shard.plan)
+    }
+    asking = by_question(bulk, waiting, newest)
+    for question in planned.keys() - asking.keys():
+        # Another run has completed its reports.
+        discard_result(bulk, planned[question][0].result_id)
+    made = []
+    failed = 0
+    for question, report_ids in asking.items():
+        try:
+            result = (
+                _finish_result(bulk, planned[question], run_id=run_id)
+                if question in planned
+                else write_result(bulk, question, run_id=run_id)
+            )
+        except UnknownStatusModelError as error:
+            fail_reports(bulk, report_ids, str(error))
+            failed += len(report_ids)
+        else:
+            made.append(complete(bulk, question, report_ids, result))
+    delete_plan(bulk, run_id, is_report=True)
+    return ReportsMade(tuple(made), failed)
 
 
 def _finish_result(bulk: Bulk, shards: list[Shard], *, run_id: str) -> Result:
