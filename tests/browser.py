@@ -3,9 +3,11 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -20,6 +22,21 @@ _FLAGS: Final = (
 )
 PHONE: Final = (390, 844)
 DESK: Final = (1360, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running service with its database, and a browser to visit it with."""
+
+    url: str
+    client: httpx.Client
+    browser: Browser
+    database_url: str
+
+    def get(self, path: str) -> Any:  # noqa: ANN401 - a JSON body
+        answer = self.client.get(path)
+        assert answer.status_code == 200
+        return answer.json()
 
 
 @contextmanager

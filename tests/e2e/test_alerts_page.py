@@ -1,25 +1,17 @@
 """The page of alerts in a real browser shows what the JSON says."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from api_server import serve
-from browser import PHONE, browser, visit
+from browser import PHONE, visit
 from receiver import receiving
 from stored import at, load
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.deliver import deliver_alerts
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.alerts.targets import labelled
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 def look(url: str, clock: str, address: str) -> None:

@@ -1,16 +1,14 @@
 """What a page's address keeps: the reader's choices, and stores of any id."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api_server import serve
-from browser import browser, visit
+from browser import Site, visit
 from stored import HOUR, MIDNIGHT, at_us, execute, load_rows
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
@@ -24,22 +22,6 @@ from waiting import eventually
 
 NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
 ODD_IDS: Final = (".", "..", "-", "a/b", "a/uptime", "50 %?q=1&r#s", '"<i>', "two\rlines", "日本")
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A service with four stores, or with stores of odd ids, and a browser."""
-
-    url: str
-    client: httpx.Client
-    browser: Browser
-    database_url: str
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture

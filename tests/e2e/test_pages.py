@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import clock_changes
 from api_server import serve
-from browser import DESK, PHONE, browser, visit
+from browser import DESK, PHONE, Site, visit
 from dagster_stand_in import dagster_stand_in
 from planted_mistakes import draw_fleet, draw_polls, plant, write_files
 from stored import execute, load_rows
@@ -47,21 +46,6 @@ MINUS_SIGN: Final = "-"
 RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A running service with the sample's data, and a browser."""
-
-    url: str
-    client: httpx.Client
-    browser: Browser
-    database_url: str
-
-    def get(self, path: str) -> Any:  # noqa: ANN401 - a JSON body
-        answer = self.client.get(path)
-        assert answer.status_code == 200
-        return answer.json()
-
-
 def fill(url: str, data: Path) -> None:
     for source in Source:
         with suppress(MissingSourceError):
@@ -71,12 +55,6 @@ def fill(url: str, data: Path) -> None:
     fit_status_model(url, fitted_at=NOW)
     refresh_uptime(url, refreshed_at=NOW)
     refresh_daily(url)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture(scope="module")
