@@ -15,6 +15,7 @@ from storemon_pipeline.alerts.conditions import (
     Kind,
 )
 from storemon_pipeline.business_time.zones import zone_of
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import MINUTE_US
 
@@ -216,7 +217,7 @@ def file_refused(key: Key, since: datetime, reason: str, pages: str | None) -> M
 
 def hours_rejected(stores: int, pages: str | None) -> Message:
     """All rows of the hours of some stores were rejected."""
-    number = f"{stores:,} store{'' if stores == 1 else 's'}"
+    number = counted(stores, "store")
     return Message(
         f"Opening hours rejected: {number}",
         f"No row of the opening hours of {number} can be read. They count as open 24/7 until a row "

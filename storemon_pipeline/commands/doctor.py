@@ -15,7 +15,6 @@ from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.alerts.targets import split_urls
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.checks.zone_rules import find_zone_rules_warning
-from storemon_pipeline.commands.options import counted
 from storemon_pipeline.dagster_graphql import (
     DagsterGraphQL,
     DagsterRefusedError,
@@ -23,6 +22,7 @@ from storemon_pipeline.dagster_graphql import (
 )
 from storemon_pipeline.database.connections import create_engine, read_clock
 from storemon_pipeline.database.schema_version import is_current
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.figures.uptime_table import newest_poll, read_uptime_state
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.host.home import Home

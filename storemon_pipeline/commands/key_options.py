@@ -10,7 +10,7 @@ from typing import Self
 from storemon_pipeline.access.key_management import NoAdminKeyError, UnknownStoresError, create_key
 from storemon_pipeline.access.key_table import KeyNameTakenError
 from storemon_pipeline.access.keys import ApiKey, Scope
-from storemon_pipeline.commands.options import counted
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.host.errors import ServiceError, StartError
 
 _DAYS = re.compile(r"([0-9]{1,5})d")

@@ -15,10 +15,10 @@ from storemon_pipeline.commands.options import (
     HomeOption,
     HostOption,
     build_settings,
-    counted,
     one_line_errors,
     open_database,
 )
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.host.errors import ServiceError, StartError
 
 

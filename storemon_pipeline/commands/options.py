@@ -128,11 +128,6 @@ def one_line_errors() -> Iterator[None]:
         _fail("Interrupted.", 130)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 store`, `1,312 stores`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _fail(message: str, status: int) -> NoReturn:
     typer.echo(f"storemon: {message}", err=True)
     raise typer.Exit(status)

@@ -18,10 +18,10 @@ from storemon_pipeline.commands.options import (
     HostOption,
     PortOption,
     build_settings,
-    counted,
     one_line_errors,
     show_progress,
 )
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.host.errors import ServiceError
 
 if TYPE_CHECKING:
