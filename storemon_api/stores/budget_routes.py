@@ -10,6 +10,7 @@ from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.stores.budget_schemas import BudgetResponse, BurnResponse
+from storemon_api.stores.store_filters import Percentage
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
 from storemon_api.stores.time_params import TimeBound
 from storemon_pipeline.business_time.local_periods import Period
@@ -29,12 +30,8 @@ def get_store_budget(
     services: ServicesDep,
     store_id: StoreIdPath,
     objective: Annotated[
-        Decimal,
+        Percentage,
         Query(
-            ge=0,
-            le=100,
-            max_digits=7,
-            decimal_places=4,
             description="The percentage of opening time in which the store is to be up.",
             examples=[98.5],
         ),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import Depends, Query, Request
+from pydantic import Field
 
 from storemon_api.http.problems import invalid_field
 from storemon_api.security.request_access import visible_stores
@@ -45,13 +46,11 @@ _SHARES = (StoreOrder.UPTIME_HOUR, StoreOrder.UPTIME_DAY, StoreOrder.UPTIME_WEEK
 _LOSSES = (StoreOrder.DOWNTIME_HOUR, StoreOrder.DOWNTIME_DAY, StoreOrder.DOWNTIME_WEEK)
 
 
+Percentage = Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)]
+
 Objective = Annotated[
-    Decimal | None,
+    Percentage | None,
     Query(
-        ge=0,
-        le=100,
-        max_digits=7,
-        decimal_places=4,
         description="A percentage to hold the likely ranges against; adds `verdict`.",
         examples=[98.5],
     ),
