@@ -14,7 +14,6 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
     HOUR_US,
-    LOOKBACK_US,
     SECOND_US,
     WINDOW_US,
     IntArray,
@@ -27,6 +26,7 @@ from storemon_pipeline.likelihood.ranges import (
     likely_ranges,
     limits_of_totals,
 )
+from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.figures import Figures, Positions, SecondsArray
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -49,7 +49,7 @@ def with_likely_ranges(
     `positions` are those that `compute_with_positions` gave for the same calendar.
     """
     ranges = likely_ranges(
-        _counted(status_runs, as_of_us),
+        counted_status_runs(status_runs, as_of_us=as_of_us),
         calendar,
         figures,
         model,
@@ -71,17 +71,6 @@ def with_likely_ranges(
 
 def _seconds(hours: FloatArray) -> SecondsArray:
     return np.rint(hours * _SECONDS).astype(np.int32)
-
-
-def _counted(status_runs: StatusRuns, as_of_us: int) -> StatusRuns:
-    """The status runs with a poll in the look-back, without their later polls."""
-    is_counted = status_runs.last_poll_us > as_of_us - LOOKBACK_US
-    is_counted &= status_runs.first_poll_us <= as_of_us
-    if not is_counted.all():
-        status_runs = status_runs.take(is_counted)
-    if len(status_runs) == 0 or status_runs.last_poll_us.max() <= as_of_us:
-        return status_runs
-    return status_runs.clip(int(status_runs.first_poll_us.min()), as_of_us)
 
 
 def ranges_of_periods(

@@ -49,19 +49,23 @@ class Estimates:
 def counted_status_runs(status_runs: StatusRuns, *, as_of_us: int) -> StatusRuns:
     """The status runs that count for a report at an instant, cut off there.
 
-    A status run may begin before the look-back. That does not matter: the windows are shorter.
+    A status run that goes on after that instant has as many polls as if they were evenly apart. A
+    status run may begin before the look-back. That does not matter: the windows are shorter.
+
+    >>> status_runs = StatusRuns(
+    ...     np.array([7]), np.array([0]), np.array([40]), np.array([False]), np.array([5])
+    ... )
+    >>> cut = counted_status_runs(status_runs, as_of_us=25)
+    >>> cut.last_poll_us.tolist(), cut.polls.tolist()
+    ([25], [3])
     """
-    counted = status_runs.take(
-        (status_runs.first_poll_us <= as_of_us)
-        & (status_runs.last_poll_us > as_of_us - LOOKBACK_US)
-    )
-    return StatusRuns(
-        counted.store,
-        counted.first_poll_us,
-        np.minimum(counted.last_poll_us, as_of_us),
-        counted.is_active,
-        counted.polls,
-    )
+    is_counted = status_runs.last_poll_us > as_of_us - LOOKBACK_US
+    is_counted &= status_runs.first_poll_us <= as_of_us
+    if not is_counted.all():
+        status_runs = status_runs.take(is_counted)
+    if len(status_runs) == 0 or status_runs.last_poll_us.max() <= as_of_us:
+        return status_runs
+    return status_runs.clip(int(status_runs.first_poll_us.min()), as_of_us)
 
 
 def estimate_status(

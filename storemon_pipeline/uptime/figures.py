@@ -13,13 +13,13 @@ import numpy.typing as npt
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.amounts import AMOUNTS, UNKNOWN
 from storemon_pipeline.domain.windows import (
-    LOOKBACK_US,
     WEEK_US,
     WINDOW_US,
     BoolArray,
     IntArray,
     Policy,
 )
+from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 SecondsArray = npt.NDArray[np.int32]
@@ -106,11 +106,7 @@ def compute_with_positions(
 
     These are the status runs that count, as `counted_status_runs` gives them.
     """
-    counted = (status_runs.first_poll_us <= as_of_us) & (
-        status_runs.last_poll_us > as_of_us - LOOKBACK_US
-    )
-    if not counted.all():
-        status_runs = status_runs.take(counted)
+    status_runs = counted_status_runs(status_runs, as_of_us=as_of_us)
     stores = np.arange(0, calendar.stores + _STORES_PER_CHUNK, _STORES_PER_CHUNK)
     rows = np.searchsorted(status_runs.store, stores)
     parts = [

@@ -358,6 +358,23 @@ def test_a_ledger_shows_a_closure_as_no_business_time() -> None:
     assert counted.polls.tolist() == [2]
 
 
+def test_a_status_run_that_goes_on_after_a_report_has_its_share_of_polls_there() -> None:
+    newest = utc("2023-06-22 12:00")
+    inputs = oracle.Inputs(
+        polls(newest, "up 4h", "up 3h", "up 2h", "up 1h", "up 0h"), [], [zone("UTC")], ()
+    )
+    as_of = newest - timedelta(hours=2)
+    _, counted = explain(
+        runs(inputs, max_gap=MAX_GAP),
+        calendar(inputs, as_of - timedelta(hours=24), as_of),
+        as_of_us=us(as_of),
+        window_us=HOUR_US,
+        policy=Policy.NEAREST,
+    )
+    assert counted.last_poll_us.tolist() == [us(as_of)]
+    assert counted.polls.tolist() == [3]
+
+
 def test_the_whole_history_of_a_store_without_polls_is_unknown() -> None:
     as_of = utc("2023-06-22 12:00")
     inputs = oracle.Inputs((), hours("daily 09:00-17:00"), (), ())
