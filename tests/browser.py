@@ -1,5 +1,6 @@
 """A headless Chromium for tests of the pages; the tests are skipped where there is none."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any, Final, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
@@ -83,3 +84,19 @@ def visit(
     finally:
         context.close()
     assert faults == []
+
+
+@contextmanager
+def late_answers(page: Page, part: str) -> Iterator[None]:
+    """Hold back requests with `part` in their address; at the end let the page have its answers."""
+    held: list[Route] = []
+    addresses = re.compile(re.escape(part))
+    page.route(addresses, lambda route: held.append(route))  # noqa: PLW0108 - needs a function
+    yield
+    assert held
+    for route in held:
+        with page.expect_request_finished(lambda request: part in request.url):
+            route.continue_()
+    page.unroute(addresses)
+    # By the time that the page has read another answer, it has done its work with these.
+    page.evaluate("async () => (await fetch('/healthz')).text()")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from playwright.sync_api import Browser, expect
 
 from api_server import serve
-from browser import PHONE, visit
+from browser import PHONE, late_answers, visit
 from receiver import receiving
 from stored import at, load
 from storemon_pipeline.alerts.conditions import Rules
@@ -52,6 +52,11 @@ def test_alerts_are_shown_with_their_messages_and_filtered(
             page.reload()
             expect(page.locator("#alerts tbody")).to_have_text("No alerts match")
             page.locator("#summary button").nth(1).click()
+            with late_answers(page, "state=open"):
+                page.locator("#states").get_by_role("button", name="Open").click()
+                page.locator("#states").get_by_role("button", name="Closed").click()
+                expect(row.locator("td.id a")).to_have_text("A")
+            assert row.locator("td.id a").inner_text() == "A"
             row.locator("td.id a").click()
             expect(page.locator("h1")).to_have_text("A")
         with visit(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api_server import serve
-from browser import Site, visit
+from browser import Site, late_answers, visit
 from stored import HOUR, MIDNIGHT, at_us, execute, load_rows
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
@@ -163,6 +163,17 @@ def test_back_undoes_the_tabs_of_alerts(site: Site) -> None:
         expect(page.locator("#alerts td.empty")).to_have_text("No closed alerts")
         page.go_back()
         expect(chosen).to_have_text("Open")
+
+
+def test_a_late_answer_to_an_older_choice_is_not_shown(site: Site) -> None:
+    with visit(site.browser, f"{site.url}/store/3") as page:
+        windows = page.locator("#windows")
+        total = page.locator("#ledger tfoot td").first
+        with late_answers(page, "window=week"):
+            windows.get_by_role("button", name="Last 7 days").click()
+            windows.get_by_role("button", name="Last hour").click()
+            expect(total).to_have_text("Total of 1 h open")
+        assert total.inner_text() == "Total of 1 h open"
 
 
 def test_back_closes_a_report_s_totals_and_undoes_its_group(site: Site) -> None:

@@ -5,6 +5,7 @@ import { age, count, counted, duration } from "./lib/amounts.js";
 import { get } from "./lib/api.js";
 import { byId, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
+import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
 import { fillTable, pager } from "./lib/tables.js";
 import { clockIn, us, utc } from "./lib/times.js";
@@ -159,16 +160,16 @@ function emptyText() {
   return { open: "Nothing is wrong now", closed: "No closed alerts" }[state.state] ?? "No alerts";
 }
 
-async function show() {
+const show = newestOnly(async (newest) => {
   const { state: wanted, kind, store_id: storeId, offset } = state;
   const parameters = { state: wanted, kind, store_id: storeId, offset, limit: LIMIT };
-  const page = await get("/alerts", parameters);
+  const page = await newest(get("/alerts", parameters));
   showSummary(page.open);
   segmented(byId("states"), STATES, state.state, (chosen) => choose({ state: chosen }));
   showScope();
   fillTable(byId("alerts"), columns(), page.alerts, emptyText());
   pager(byId("pager"), page, page.alerts.length, "alert", (next) => choose({ offset: next }));
-}
+});
 
 // Alerts follow the data by half a minute, and notifications the alerts: events are too early.
 setInterval(() => {

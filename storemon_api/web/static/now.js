@@ -2,6 +2,7 @@
 
 import { byId, h } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
+import { newestOnly } from "./lib/newest.js";
 import { showStores } from "./now/list.js";
 import { showScope, showShares, showStates } from "./now/overview.js";
 import { FILTERS, choose, fleet, readFleet, state, whenChanged } from "./now/state.js";
@@ -29,9 +30,9 @@ function showFilters() {
   if (typing === null) form.elements.q.value = state.q;
 }
 
-async function show(isNewer) {
+const show = newestOnly(async (newest, isNewer) => {
   const stores = showStores();
-  await readFleet(isNewer);
+  Object.assign(fleet, await newest(readFleet(isNewer)));
   showAsOf(fleet.all.as_of);
   showScope();
   showStates();
@@ -39,7 +40,7 @@ async function show(isNewer) {
   showGroups();
   showFilters();
   await Promise.all([stores, showRankings(), showDays()]);
-}
+});
 
 // A search covers all stores: its beginning releases the tiles, its end presses them again.
 function search(q) {

@@ -4,6 +4,7 @@ import { age, counted, duration, likelyRange, percent } from "../lib/amounts.js"
 import { get } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
+import { newestOnly } from "../lib/newest.js";
 import { stateBadge, storeLink } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
 import { clockIn, us, zoneCity } from "../lib/times.js";
@@ -164,23 +165,19 @@ async function foundElsewhere(page) {
   return get("/stores", { q: state.q, limit: NAMED });
 }
 
-let newest = 0;
-
-export async function showStores() {
-  newest += 1;
-  const own = newest;
-  const page = await get("/stores", {
-    standing: state.standing,
-    q: state.q,
-    ...filters(),
-    ...sorting(),
-    limit: LIMIT,
-    offset: state.offset,
-  });
-  const others = await foundElsewhere(page);
-  // A later request has overtaken this one.
-  if (own !== newest) return;
+export const showStores = newestOnly(async (newest) => {
+  const page = await newest(
+    get("/stores", {
+      standing: state.standing,
+      q: state.q,
+      ...filters(),
+      ...sorting(),
+      limit: LIMIT,
+      offset: state.offset,
+    }),
+  );
+  const others = await newest(foundElsewhere(page));
   fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of, others));
   const go = (offset) => choose({ offset });
   pager(byId("pager"), page, page.stores.length, "store", go);
-}
+});

@@ -35,8 +35,7 @@ export async function readFleet(isNewer) {
     fleet.all && !isNewer ? fleet.all : get("/fleet/now"),
     isFiltered ? get("/fleet/now", filters()) : null,
   ]);
-  fleet.all = all;
-  fleet.chosen = chosen ?? all;
+  return { all, chosen: chosen ?? all };
 }
 
 // Another choice begins at the first page of the list, unless it is another page.

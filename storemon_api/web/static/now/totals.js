@@ -4,18 +4,21 @@ import { DAY, count, counted, duration, likelyRange, percent } from "../lib/amou
 import { get } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { storeLink } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { localDate, localDay, us, zoneCity } from "../lib/times.js";
 import { shortChange } from "./overview.js";
 import { choose, filters, fleet, state } from "./state.js";
 
-export async function showRankings() {
-  const [worst, best] = await Promise.all(
-    ["downtime_week", "uptime_week"].map(async (sort) => {
-      const page = await get("/stores", { sort, order: "desc", limit: 5, ...filters() });
-      return page.stores.filter((store) => store.figures?.week.uptime_percent != null);
-    }),
+export const showRankings = newestOnly(async (newest) => {
+  const [worst, best] = await newest(
+    Promise.all(
+      ["downtime_week", "uptime_week"].map(async (sort) => {
+        const page = await get("/stores", { sort, order: "desc", limit: 5, ...filters() });
+        return page.stores.filter((store) => store.figures?.week.uptime_percent != null);
+      }),
+    ),
   );
   const tip = ({ downtime_us: down, business_us: open }) =>
     `offline ${duration(down)} of ${duration(open)} open`;
@@ -34,7 +37,7 @@ export async function showRankings() {
     (week) => h("span", { "data-tip": tip(week) }, percent(week.uptime_percent)),
     "No figures yet",
   );
-}
+});
 
 function fillRanking(id, stores, written, none) {
   const line = (store) =>
@@ -43,16 +46,16 @@ function fillRanking(id, stores, written, none) {
   byId(id).replaceChildren(...lines);
 }
 
-export async function showDays() {
+export const showDays = newestOnly(async (newest) => {
   const asOf = fleet.all.as_of;
   const from = asOf && new Date((us(asOf) - 90 * DAY) / 1000).toISOString().slice(0, 10);
   const { group, region } = state;
-  const page = await get("/fleet/uptime", { by: "day", limit: 92, from, group, region });
+  const page = await newest(get("/fleet/uptime", { by: "day", limit: 92, from, group, region }));
   const days = page.periods.filter((day) => day.uptime_percent !== null).reverse();
   byId("days-note").textContent = state.timezone ? "all time zones" : "store's local time";
   if (days.length) chart(byId("days"), (whole) => drawDays(days, whole));
   else byId("days").replaceChildren(h("p", { class: "empty" }, "No days yet"));
-}
+});
 
 function dayTip(day) {
   return (

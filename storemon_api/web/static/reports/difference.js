@@ -3,6 +3,7 @@
 import { count, counted } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { getStore } from "../lib/store-addresses.js";
 import { storeLink } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
@@ -60,12 +61,12 @@ function loaded(inputs) {
 }
 
 // The later request against the earlier one, whichever was selected first.
-export async function showDifference() {
+export const showDifference = newestOnly(async (newest) => {
   const [from, to] = state.selected
     .map((id) => state.reports.get(id))
     .sort((a, b) => (a.requested_at < b.requested_at ? -1 : 1));
-  const answer = await get(`/reports/${to.report_id}/diff`, { against: from.report_id });
-  await readNames(answer.stores.map((one) => one.store_id));
+  const answer = await newest(get(`/reports/${to.report_id}/diff`, { against: from.report_id }));
+  await newest(readNames(answer.stores.map((one) => one.store_id)));
   const table = h("table", { class: "cards" }, h("thead", {}, h("tr")), h("tbody"));
   const figure = ([name, word]) => ({
     head: word,
@@ -95,4 +96,4 @@ export async function showDifference() {
     answer.next_after ? h("p", { class: "note" }, more) : "",
   );
   byId("difference").hidden = false;
-}
+});

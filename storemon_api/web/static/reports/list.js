@@ -4,6 +4,7 @@ import { count } from "../lib/amounts.js";
 import { get, root } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { guard } from "../lib/live.js";
+import { newestOnly } from "../lib/newest.js";
 import { badge } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
@@ -80,8 +81,8 @@ const seconds = (report) => (report.seconds === null ? "" : `${report.seconds.to
 
 let waiting;
 
-export async function showReports(actions) {
-  const page = await get("/reports", { limit: LIMIT, offset: state.offset });
+export const showReports = newestOnly(async (newest, actions) => {
+  const page = await newest(get("/reports", { limit: LIMIT, offset: state.offset }));
   for (const one of page.reports) state.reports.set(one.report_id, one);
   const again = () => guard(() => showReports(actions));
   const advanced = [
@@ -112,7 +113,7 @@ export async function showReports(actions) {
   showCompare(actions.showDifference);
   clearTimeout(waiting);
   if (page.reports.some((one) => one.status === "Running")) waiting = setTimeout(again, WAIT_MS);
-}
+});
 
 function showCompare(compare) {
   const hint = state.selected.length

@@ -3,6 +3,7 @@
 import { count, duration, likelyRange, percent } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { byId, h, segmented } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { WINDOWS, doubtsOf } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
@@ -15,15 +16,17 @@ const SPLITS = [
 ];
 
 // Shows the totals that the reader has chosen, or none.
-export async function showTotals() {
+export const showTotals = newestOnly(async (newest) => {
   const { totals: reportId, split } = state;
   byId("totals").hidden = !reportId;
   if (!reportId) return;
   segmented(byId("totals-splits"), SPLITS, split, (value) => choose({ split: value }));
-  const [report, answer] = await Promise.all([
-    state.reports.get(reportId) ?? get(`/get_report/${reportId}`),
-    get(`/reports/${reportId}/totals`, { split, ...scope() }),
-  ]);
+  const [report, answer] = await newest(
+    Promise.all([
+      state.reports.get(reportId) ?? get(`/get_report/${reportId}`),
+      get(`/reports/${reportId}/totals`, { split, ...scope() }),
+    ]),
+  );
   const [only] = Object.values(scope());
   const facts = [
     `Up to ${utc.at(answer.as_of)}`,
@@ -63,4 +66,4 @@ export async function showTotals() {
     answer.totals,
     "No store of the report belongs here",
   );
-}
+});

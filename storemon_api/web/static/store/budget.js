@@ -2,6 +2,7 @@
 
 import { count, duration, percent } from "../lib/amounts.js";
 import { byId, h, segmented } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { PERIODS, choose, getView, page } from "./state.js";
 
 const target = byId("objective").elements.objective;
@@ -38,14 +39,14 @@ function numbers(budget) {
   ];
 }
 
-export async function showBudget() {
+export const showBudget = newestOnly(async (newest) => {
   segmented(byId("budget-periods"), Object.entries(PERIODS), page.period, (period) =>
     choose({ period }),
   );
   target.value = page.objective;
   const objective = chosenObjective();
   const budget =
-    objective === null ? null : await getView("/budget", { objective, by: page.period });
+    objective === null ? null : await newest(getView("/budget", { objective, by: page.period }));
   byId("budget-note").textContent = budget
     ? `Of ${duration(budget.opening_us)} open in ${page.clock.range(budget.start, budget.end)}`
     : "Type in a percentage to see how much time offline it allows.";
@@ -53,4 +54,4 @@ export async function showBudget() {
   byId("budget").replaceChildren(
     ...terms.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
   );
-}
+});

@@ -2,6 +2,7 @@
 
 import { counted, exactDuration, likelyRange, percent, share } from "../lib/amounts.js";
 import { byId, h, segmented } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { FLAGS, WINDOWS, badge } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { KINDS, choose, getView, kindName, page } from "./state.js";
@@ -54,9 +55,9 @@ function rangeNote(ledger) {
   return sentences.join(" ");
 }
 
-export async function showExplanation() {
+export const showExplanation = newestOnly(async (newest) => {
   segmented(byId("windows"), Object.entries(WINDOWS), page.window, (window) => choose({ window }));
-  const ledger = await getView("/explain", { window: page.window });
+  const ledger = await newest(getView("/explain", { window: page.window }));
   byId("ledger-note").textContent = note(ledger);
   byId("range-note").textContent = rangeNote(ledger);
   const table = byId("ledger");
@@ -74,7 +75,7 @@ export async function showExplanation() {
     "No figure: nothing received in the 8 days before",
   );
   table.tFoot.replaceChildren(ledger.entries.length ? totals(ledger) : "");
-}
+});
 
 function totals(ledger) {
   const cell = (id, label, us) => h("td", { class: "number", id, "data-label": label }, amount(us));

@@ -2,6 +2,7 @@
 
 import { count, counted, duration, percent } from "../lib/amounts.js";
 import { byId, h } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { badge } from "../lib/stores.js";
 import { fillTable, pager } from "../lib/tables.js";
 import { choose, getView, page } from "./state.js";
@@ -56,8 +57,8 @@ function withOthers(numbers) {
   return [[lost, duration(numbers.with_others_us)]];
 }
 
-export async function showOutages() {
-  const answer = await getView("/incidents", { limit: LIMIT, offset: page.outages });
+export const showOutages = newestOnly(async (newest) => {
+  const answer = await newest(getView("/incidents", { limit: LIMIT, offset: page.outages }));
   const numbers = answer.summary;
   const mean = numbers.mean_to_recovery_us;
   const terms = [
@@ -85,4 +86,4 @@ export async function showOutages() {
   );
   const go = (outages) => choose({ outages });
   pager(byId("incidents-pager"), answer, answer.incidents.length, "outage", go);
-}
+});

@@ -3,6 +3,7 @@
 import { DAY, HOUR, counted, duration } from "../lib/amounts.js";
 import { chart, frame, hatching, swatch } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
+import { newestOnly } from "../lib/newest.js";
 import { fillTable } from "../lib/tables.js";
 import { WEEKDAYS, hourOfDay, localDate, us, wallClock } from "../lib/times.js";
 import { KINDS, SPANS, choose, getView, kindName, page } from "./state.js";
@@ -61,10 +62,10 @@ function segmentName(segment) {
   return own?.reason ? `${KINDS.closure}: ${own.reason}` : KINDS.closure;
 }
 
-export async function showTimeline() {
+export const showTimeline = newestOnly(async (newest) => {
   segmented(byId("spans"), LENGTHS, page.days, (days) => choose({ days }));
   const from = new Date((us(page.store.as_of) - page.days * DAY) / 1000).toISOString();
-  const timeline = await getView("/timeline", { from });
+  const timeline = await newest(getView("/timeline", { from }));
   chart(byId("timeline"), (whole) => draw(timeline, whole));
   const { clock } = page;
   const length = (one) => duration(us(one.end) - us(one.start));
@@ -77,7 +78,7 @@ export async function showTimeline() {
     ],
     timeline.segments.slice().reverse(),
   );
-}
+});
 
 function draw(timeline, whole) {
   const place = placing(timeline);
