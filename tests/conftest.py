@@ -37,6 +37,17 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test of whole services and browsers run a second time when it fails.
+
+    The summary names it as rerun. It fails when it fails twice; what fails once is a race to find.
+    """
+    services = Path(__file__).parent / "e2e"
+    for item in items:
+        if item.path.is_relative_to(services) and not item.get_closest_marker("fault"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server for this test session."""
