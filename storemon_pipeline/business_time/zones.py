@@ -40,6 +40,12 @@ def zone_keys() -> frozenset[str]:
 
 
 @cache
+def zone_keys_by_folded_name() -> dict[str, str]:
+    """The IANA keys by their names in one case. No two keys differ only in case."""
+    return {key.casefold(): key for key in zone_keys()}
+
+
+@cache
 def zone_of(key: str) -> ZoneInfo:
     """The zone of an IANA key. Raises ZoneInfoNotFoundError.
 

@@ -180,6 +180,31 @@ def end_of_last_line(stream: BinaryIO, size: int) -> int:
     return 0
 
 
+def end_of_last_row(stream: BinaryIO, size: int) -> int:
+    """How many of the first `size` bytes are complete lines, without one that ends within quotes.
+
+    Such a line and those after it may be the beginning of a row with quoted line breaks.
+    """
+    end = end_of_last_line(stream, size)
+    start = max(0, end - _SEEK_BYTES)
+    stream.seek(start)
+    lines = stream.read(end - start).splitlines(keepends=True)
+    # Bytes count, and Latin-1 has one character for each.
+    texts = [line.decode("latin-1") for line in lines[-MAX_LINES_OF_ROW:]]
+    at = 0
+    while at < len(texts):
+        rows = csv.reader(texts[at:], strict=True, skipinitialspace=True)
+        try:
+            next(rows)
+        except csv.Error:
+            if rows.line_num == len(texts) - at and not isinstance(_split(texts[at]), list):
+                return end - sum(map(len, texts[at:]))
+            at += 1
+        else:
+            at += rows.line_num
+    return end
+
+
 @dataclass(frozen=True, slots=True)
 class _RawBlock:
     """Complete lines, each with a line feed, except perhaps the file's last line.
@@ -226,10 +251,20 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The layout of rows: the number of fields, and the index of each wanted column by name."""
+    """The layout of rows: the number of fields, and the index of each wanted column by name.
+
+    `named` is the number of fields up to the last one with a name in the header. Programs that end
+    each line with a comma do so with or without one in the header, so a row may have fewer fields
+    than the header after the named ones, or more fields if the further ones are empty.
+    """
 
     fields: int
+    named: int
     wanted: dict[str, int]
+
+    def fit(self, fields: list[str]) -> bool:
+        """Whether this is a row, but for commas at its end."""
+        return self.named <= len(fields) and not any(map(str.strip, fields[self.fields :]))
 
 
 def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> Iterator[_RawBlock]:
@@ -338,7 +373,8 @@ def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tu
         raise UnusableFileError(path, f"the first line cannot be read as CSV: {fields}")
     if len(fields) > MAX_COLUMNS:
         raise UnusableFileError(path, f"it has {len(fields):,} columns; at most {MAX_COLUMNS:,}")
-    return text, _Layout(len(fields), find_columns(path, fields, columns))
+    named = max((at for at, name in enumerate(fields, start=1) if name.strip()), default=0)
+    return text, _Layout(len(fields), named, find_columns(path, fields, columns))
 
 
 def _check_delimiter(
@@ -438,21 +474,17 @@ def _parse(
     row = np.flatnonzero(is_row)  # the line index of each row that the parser gets
 
     has_quotes = b'"' in text
-    positions = range(layout.fields) if has_quotes else sorted(layout.wanted.values())
-    if len(row):
-        table, wrong_lengths = _split_lines(text, layout, positions)
-    else:
-        table, wrong_lengths = (
-            {str(position): pa.array([], pa.string()) for position in positions},
-            [],
-        )
+    fields = _number_of_fields(text, layout)
+    further = range(layout.fields, fields)
+    positions = [*sorted(layout.wanted.values()), *further] if not has_quotes else range(fields)
+    table, wrong_lengths = _split_lines(text, fields, positions)
     is_complete = np.ones(len(row), np.bool_)
     is_complete[wrong_lengths] = False
     single_lines = row[wrong_lengths].tolist()
     columns = {name: table[str(position)] for name, position in layout.wanted.items()}
     row = row[is_complete]
-    if has_quotes:
-        is_odd = _find_odd_quotes(table)
+    if has_quotes or further:
+        is_odd = _find_odd_rows(table, further)
         single_lines += row[is_odd].tolist()
         row = row[~is_odd]
         is_regular = pa.array(~is_odd)
@@ -518,13 +550,13 @@ def _reparse(
             continue
         fields = _split(line_text)
         if isinstance(fields, list):
-            if len(fields) == layout.fields:
+            if layout.fit(fields):
                 rows.append((index, fields))
             else:
                 rejected[index] = Reason.FIELD_COUNT
             continue
         joined, count = _join_lines(lines, index, rejected)
-        if joined is not None and len(joined) == layout.fields:
+        if joined is not None and layout.fit(joined):
             rows.append((index, joined))
             lines.spans[index] = count
             swallowed += range(index + 1, index + count)
@@ -603,14 +635,31 @@ def _without(lines: _Lines, indices: list[int]) -> bytes:
     return as_bytes[with_line_feed[: len(as_bytes)]].tobytes()
 
 
-def _split_lines(
-    text: bytes, layout: _Layout, positions: Sequence[int]
-) -> tuple[dict[str, pa.Array], list[int]]:
-    """Split lines at every comma, skipping empty lines. At least one line is not empty.
+def _number_of_fields(text: bytes, layout: _Layout) -> int:
+    """The number of fields in the first line that is not empty, if a row may have that many.
 
-    Returns the columns at these indices of the header, without the lines whose number of fields
-    differs from the header's, and the indices of those lines among the non-empty ones.
+    All rows of a file have the same number of commas at their ends: these are split together.
     """
+    start = 0
+    while text.startswith(b"\n", start):
+        start += 1
+    end = text.find(b"\n", start)
+    fields = _split(text[start : end if end >= 0 else len(text)].decode("utf-8"))
+    if isinstance(fields, Reason) or len(fields) > MAX_COLUMNS or not layout.fit(fields):
+        return layout.fields
+    return len(fields)
+
+
+def _split_lines(
+    text: bytes, fields: int, positions: Sequence[int]
+) -> tuple[dict[str, pa.Array], list[int]]:
+    """Split lines at every comma, skipping empty lines.
+
+    Returns the columns at these indices, without the lines that have another number of fields, and
+    the indices of those lines among the non-empty ones.
+    """
+    if not text.strip(b"\n"):
+        return {str(position): pa.array([], pa.string()) for position in positions}, []
     if text.startswith(_BOM):
         text = b"\n" + text  # the parser would drop a BOM at the beginning of a block
     wrong_lengths: list[int] = []
@@ -624,7 +673,7 @@ def _split_lines(
         read_options=pa_csv.ReadOptions(
             use_threads=False,  # only a single thread numbers the rows
             block_size=len(text) + 1,
-            column_names=[str(position) for position in range(layout.fields)],
+            column_names=[str(position) for position in range(fields)],
         ),
         parse_options=pa_csv.ParseOptions(
             quote_char=False, double_quote=False, escape_char=False, invalid_row_handler=skip
@@ -642,12 +691,16 @@ def _split_lines(
     }, wrong_lengths
 
 
-def _find_odd_quotes(table: dict[str, pa.Array]) -> npt.NDArray[np.bool_]:
-    """Return which rows have quotes other than quotes around a whole field."""
+def _find_odd_rows(table: dict[str, pa.Array], further: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return which rows have quotes other than quotes around a whole field.
+
+    Rows with anything in one of the `further` columns, beyond those of the header, are odd too.
+    """
     odd = [
         pc.and_not(pc.match_substring(column, '"'), pc.match_substring_regex(column, _WRAPPED))
         for column in table.values()
     ]
+    odd += [pc.not_equal(table[str(position)], "") for position in further]
     is_odd: npt.NDArray[np.bool_] = np.logical_or.reduce(
         [mask.to_numpy(zero_copy_only=False) for mask in odd]
     )

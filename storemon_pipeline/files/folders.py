@@ -126,6 +126,9 @@ class Folder(Protocol):
         their own files there.
         """
 
+    def folder_links_below(self, name: str) -> list[str]:
+        """The links to folders below a subfolder, at any depth. They are not followed."""
+
 
 def is_url(text: str) -> bool:
     """Whether the text is a URL, not a local path."""
@@ -192,20 +195,33 @@ class LocalFolder:
         top = self.path / name
         if not top.is_dir():
             return None
-        found = list(_local_files_below(str(top), name))
-        return sorted(found, key=lambda file: file.file_path)
+        found = (
+            _local_file(Path(entry.path), file_path)
+            for entry, file_path in _entries_below(str(top), name)
+        )
+        return sorted(filter(None, found), key=lambda file: file.file_path)
+
+    def folder_links_below(self, name: str) -> list[str]:
+        """See Folder."""
+        top = self.path / name
+        if not top.is_dir():
+            return []
+        return sorted(
+            file_path for entry, file_path in _entries_below(str(top), name) if entry.is_dir()
+        )
 
 
-def _local_files_below(folder: str, file_path: str) -> Iterator[FoundFile]:
+def _entries_below(folder: str, file_path: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Everything but folders and private entries, at any depth, with the paths."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if _is_private(entry.name):
                 continue
             inner = f"{file_path}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                yield from _local_files_below(entry.path, inner)
-            elif file := _local_file(Path(entry.path), inner):
-                yield file
+                yield from _entries_below(entry.path, inner)
+            else:
+                yield entry, inner
 
 
 def _local_file(path: Path, file_path: str) -> FoundFile | None:
@@ -290,6 +306,11 @@ class RemoteFolder:
                 info = listed if has_size else top.fs.info(entry)
                 found.append(_remote_file(self.path / file_path, file_path, info))
         return sorted(found, key=lambda file: file.file_path)
+
+    def folder_links_below(self, name: str) -> list[str]:
+        """See Folder. Remote folders have no links."""
+        del name
+        return []
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import BinaryIO, Final
 
 from storemon_pipeline.database.instants import microseconds
-from storemon_pipeline.files.csv_text import end_of_last_line
+from storemon_pipeline.files.csv_text import end_of_last_row
 from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
 from storemon_pipeline.files.folders import FoundFile, OpenFile, Part
 from storemon_pipeline.files.formats import Format, format_of
@@ -23,10 +23,11 @@ PORTION_BYTES: Final = 512 << 20
 class Plan:
     """What to read of an open file.
 
-    `state` is how the file is known before anything new is read of it. `parts` are whole lines,
-    of at most PORTION_BYTES each; a compressed file is one part. `tail` is the last line if it has
-    no end. `is_continued`: what was read before is still there, unchanged. Then `old_tail_load_id`
-    is the load of the line that was the tail before; it is undone, because the line is read again.
+    `state` is how the file is known before anything new is read of it. `parts` are whole rows,
+    of at most PORTION_BYTES each; a compressed file is one part. `tail` is the last row if it has
+    no end: its line has none, or it ends within quotes. `is_continued`: what was read before is
+    still there, unchanged. Then `old_tail_load_id` is the load of the row that was the tail before;
+    it is undone, because the row is read again.
     `can_grow`: more lines may be appended, which is so for plain CSV.
     """
 
@@ -77,7 +78,7 @@ def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> P
         return whole
     before = known if known is not None and _begins_as_known(file.stream, size, known) else None
     start = before.bytes_read if before else 0
-    end = end_of_last_line(file.stream, size)
+    end = end_of_last_row(file.stream, size)
     was_tail_read = before is not None and before.tail_load_id and before.size_bytes == size
     has_ended = is_quiet(file.found, now) or is_unchanged(file.found, known) or was_tail_read
     return Plan(
@@ -133,11 +134,11 @@ def _state(file: OpenFile, size: int, known: FileState | None, *, is_continued: 
 
 
 def _portions(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
-    """Whole lines, cut at ends of lines into parts of PORTION_BYTES."""
+    """Whole rows, cut at ends of rows into parts of PORTION_BYTES."""
     while start < end:
         cut = end
         if end - start > PORTION_BYTES:
-            cut = end_of_last_line(stream, start + PORTION_BYTES)
+            cut = end_of_last_row(stream, start + PORTION_BYTES)
             cut = cut if cut > start else end
         yield Part(start, cut)
         start = cut

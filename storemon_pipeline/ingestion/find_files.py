@@ -50,7 +50,14 @@ def find_passed_over(data: str | Path | Folder, used: Collection[str]) -> list[P
             if file.file_path not in used:
                 reason = _why_passed_over(file.file_path, source)
                 found.append(PassedOverFile(printable_path(file.file_path), source, reason))
+        found += [
+            PassedOverFile(printable_path(link), source, _LINK)
+            for link in folder.folder_links_below(name)
+        ]
     return found
+
+
+_LINK: Final = "it is a link to a folder, and such links are not followed"
 
 
 _UNKNOWN_NAME: Final = "no source has this name"

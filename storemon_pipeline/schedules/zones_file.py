@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from storemon_pipeline.business_time.zones import zone_keys
+from storemon_pipeline.business_time.zones import zone_keys_by_folded_name
 from storemon_pipeline.domain.rejections import Reason, Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
@@ -37,12 +37,16 @@ def read_zones_file(file: Path | OpenFile) -> SnapshotRead:
 
 
 def parse_zones(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
-    """Return the frame of read_zones_file without `line`, for all rows; reject the bad ones."""
+    """Return the frame of read_zones_file without `line`, for all rows; reject the bad ones.
+
+    A zone's name may be written in any case.
+    """
     ids, store = distinct_texts(columns["store_id"])
     reject_bad_ids(verdict, ids, store)
-    known = zone_keys()
-    zones, zone = distinct_texts(columns["timezone_str"])
-    is_known = np.array([text in known for text in zones], np.bool_)[zone]
+    keys = zone_keys_by_folded_name()
+    names, zone = distinct_texts(columns["timezone_str"])
+    zones = [keys.get(name.casefold(), "") for name in names]
+    is_known = np.array([key != "" for key in zones], np.bool_)[zone]
     verdict.reject(~is_known, Reason.UNKNOWN_ZONE)
     return pd.DataFrame(
         {

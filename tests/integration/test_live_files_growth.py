@@ -399,6 +399,19 @@ def test_half_a_line_that_was_taken_for_a_whole_one_is_taken_back(folder: Folder
         assert read_pending_rows(bulk) == []
 
 
+@pytest.mark.parametrize("refreshes", [1, 2], ids=["at once", "after it was read as it is"])
+def test_half_a_row_with_a_quoted_line_break_makes_no_store(folder: Folder, refreshes: int) -> None:
+    folder.write("store_status.csv", HEADER + row("09:00") + '"A\n')
+    for _ in range(refreshes):
+        folder.refresh()
+    folder.append("store_status.csv", '16",2023-01-23 10:00:00,active\n')
+    folder.refresh()
+    ids = fetch(folder.url, "SELECT store_id FROM stores ORDER BY store_id")
+    assert [store["store_id"] for store in ids] == ["A", "A\n16"]
+    with bulk_transaction(folder.url) as bulk:
+        assert read_pending_rows(bulk) == []
+
+
 def test_half_a_line_that_goes_on_slowly_is_taken_back_each_time(folder: Folder) -> None:
     folder.write("store_status.csv", "store_id,status,timestamp_utc\n")
     for text in ("A,active,2023-01-23 10:00:00", ".1", "2", "3456", "Z"):

@@ -68,6 +68,11 @@ def rows_of(block: TextBlock) -> list[tuple[int, str, str]]:
         pytest.param(b"a,Bee\n1,x\n2,y\n", id="another name of a column"),
         pytest.param(b"a,n,b,n\n1,?,x,?\n2,?,y,?\n", id="columns that nobody wants"),
         pytest.param(b"a,b,\n1,x,\n2,y,\n", id="a comma at the end of every line"),
+        pytest.param(b"a,b\n1,x,\n2,y,\n", id="a comma at the end of every row"),
+        pytest.param(b"a,b\n1,x,,\n2,y,,\n", id="two commas at the end of every row"),
+        pytest.param(b"a,b,\n1,x\n2,y\n", id="a comma at the end of the header"),
+        pytest.param(b'a,b\n"1",x,\n2,"y",\n', id="quotes and a comma at the end of every row"),
+        pytest.param(b"a,b\n1,x, \n2,y\n", id="a comma at the end of one row"),
     ],
 )
 def test_the_same_rows_come_out_of_every_style_of_csv(tmp_path: Path, content: bytes) -> None:
@@ -106,7 +111,8 @@ def test_a_line_becomes_its_fields(tmp_path: Path, line: bytes, a: str, b: str) 
     ("line", "text", "reason"),
     [
         pytest.param(b"1", "1", "wrong number of fields", id="a field missing"),
-        pytest.param(b"1,x,", "1,x,", "wrong number of fields", id="a field too many"),
+        pytest.param(b"1,x,y", "1,x,y", "wrong number of fields", id="a field too many"),
+        pytest.param(b"1,x,,y", "1,x,,y", "wrong number of fields", id="too many after a comma"),
         pytest.param(b'"1,2",x,y', '"1,2",x,y', "wrong number of fields", id="too many, quoted"),
         pytest.param(b'"1,x"', '"1,x"', "wrong number of fields", id="one field in quotes"),
         pytest.param(b'"1,x', '"1,x', "quotes do not match", id="a stray quote"),

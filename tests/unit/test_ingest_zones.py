@@ -32,12 +32,26 @@ def test_rows_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("america/new_york", "America/New_York"),
+        ("AMERICA/NEW_YORK", "America/New_York"),
+        ("asia/ho_chi_minh", "Asia/Ho_Chi_Minh"),
+        ("utc", "UTC"),
+        ("gmt", "GMT"),
+    ],
+)
+def test_the_name_of_a_zone_matches_in_any_case(tmp_path: Path, name: str, key: str) -> None:
+    content = read(tmp_path, f"1,{name}")
+    assert content.frame.timezone.tolist() == [key]
+
+
+@pytest.mark.parametrize(
     "zone",
     [
         "",
         "America",
         "America/Nowhere",
-        "america/new_york",
         "EST5EDT4",
         "UTC+1",
         "+01:00",

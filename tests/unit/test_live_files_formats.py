@@ -14,7 +14,7 @@ import pytest
 
 from storemon_pipeline.domain.rejections import Reason, UnusableFileError
 from storemon_pipeline.files import expansion_limit as expansion
-from storemon_pipeline.files.csv_text import end_of_last_line
+from storemon_pipeline.files.csv_text import end_of_last_line, end_of_last_row
 from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
 from storemon_pipeline.files.folders import FoundFile, OpenFile, Part
 from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
@@ -252,6 +252,24 @@ def test_a_date_without_a_time_is_no_instant(tmp_path: Path) -> None:
 )
 def test_whole_lines_end_at_the_last_line_end(text: bytes, whole: int) -> None:
     assert end_of_last_line(BytesIO(text), len(text)) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        (b'a,b\n1,"x', 4),
+        (b'a,b\n1,"x\n', 4),
+        (b'a,b\n1,"x\ny', 4),
+        (b'a,b\r\n1,"x\r\ny\r\n', 5),
+        (b'a,b\n1,"x\ny"\n', 12),
+        (b'a,b\n1,"x\ny"\n2,"z\n', 12),
+        (b'a,b\n1,5" x\n', 11),
+        (b'a,b\n1,"x\n' + b"2,y\n" * 50, 209),  # too many lines for one row
+    ],
+    ids=["half", "a line", "a line and half", "CR LF", "all", "two rows", "inch", "stray quote"],
+)
+def test_whole_rows_end_before_quotes_that_are_open(text: bytes, whole: int) -> None:
+    assert end_of_last_row(BytesIO(text), len(text)) == whole
 
 
 def test_a_part_is_read_under_the_header_from_before() -> None:

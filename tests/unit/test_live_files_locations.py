@@ -127,6 +127,25 @@ def test_files_that_are_passed_over_are_named_with_the_reason(
     }
 
 
+def test_a_link_to_a_folder_is_named_as_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.csv").touch()
+    (tmp_path / "store_status" / "2026").mkdir(parents=True)
+    (tmp_path / "store_status" / "2026" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "store_status" / "b.csv").symlink_to(tmp_path / "elsewhere" / "a.csv")
+    assert paths(tmp_path) == ["store_status/b.csv"]
+    assert [
+        (file.file_path, file.source, file.reason)
+        for file in find_passed_over(tmp_path, paths(tmp_path))
+    ] == [
+        (
+            "store_status/2026/link",
+            Source.STORE_STATUS,
+            "it is a link to a folder, and such links are not followed",
+        )
+    ]
+
+
 def test_the_sample_passes_nothing_over() -> None:
     files = list_files(SAMPLE, now=NOW).files.values()
     assert find_passed_over(SAMPLE, {file.file_path for each in files for file in each}) == []
