@@ -1,6 +1,7 @@
 """What tests share: one PostgreSQL server, and an empty migrated database for each test."""
 
 import signal
+import uuid
 import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 
 import pytest
 import sqlalchemy as sa
+from upath import UPath
 
 from databases import Databases
 from storemon_pipeline.database.connections import create_engine
@@ -46,6 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(services) and not item.get_closest_marker("fault"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture
+def memory() -> Iterator[UPath]:
+    """An empty folder that is no local one."""
+    root = UPath(f"memory://{uuid.uuid4().hex}")
+    root.mkdir(parents=True)
+    yield root
+    root.fs.rm(root.path, recursive=True)
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,10 @@ def new_data(
     now = datetime.now(UTC)
     with map_failures():
         listing = list_files(data.path, now=now)
-        record_passed_over(database.url, data.path, listing, now=now)
+        record_passed_over(database.url, listing, now=now)
+        if listing.passed_over:
+            names = "; ".join(str(file) for file in listing.passed_over)
+            context.log.warning("%d files are not read: %s", len(listing.passed_over), names)
         with bulk_transaction(database.url) as bulk:
             version = read_load_version(bulk)
             has_refused = bool(read_refused_files(bulk))

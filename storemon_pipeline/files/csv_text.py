@@ -57,6 +57,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_DELIMITERS: Final = {";": "semicolons (;)", "\t": "tabs", "|": "vertical bars (|)"}
 _SEEK_BYTES: Final = 1 << 16
+_HEADER_BYTES: Final = 1 << 18
 _FOUND_LIMIT: Final = 300  # characters of the header that an error shows
 _WRAPPED: Final = r'^"(?:[^"]|"")*"$'
 
@@ -144,6 +145,27 @@ def read_text(
     """
     header, blocks = _read_rows(name, _read_raw(stream, block_bytes), columns)
     return TextFile(header, bytes_total, blocks)
+
+
+def read_csv_names(
+    name: Path | str, stream: ByteStream, columns: Sequence[Column]
+) -> tuple[str, ...]:
+    """The names in the header of a CSV file. `columns` are those that it may have.
+
+    Raises UnusableFileError.
+    """
+    for raw in _read_raw(stream, _HEADER_BYTES):
+        if raw.is_cut:
+            break
+        start = 0
+        while start < len(raw.text):
+            end = _end_of_header(raw.text, start)
+            if raw.text[start:end].strip():
+                return tuple(_split_header(name, raw.text[start:end], columns)[1])
+            start = end + 1
+    else:
+        raise EmptyFileError(name)
+    raise UnusableFileError(name, "the first line is too long for a CSV file")
 
 
 def read_more_text(
@@ -357,6 +379,15 @@ def _end_of_header(text: bytes, start: int) -> int:
 
 
 def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tuple[str, _Layout]:
+    text, fields = _split_header(path, line, columns)
+    named = max((at for at, name in enumerate(fields, start=1) if name.strip()), default=0)
+    return text, _Layout(len(fields), named, find_columns(path, fields, columns))
+
+
+def _split_header(
+    path: Path | str, line: bytes, columns: Sequence[Column]
+) -> tuple[str, list[str]]:
+    """The header as text and as fields."""
     if line.startswith(_UTF16_BOMS):
         raise UnusableFileError(path, "it is in UTF-16: save it as CSV in UTF-8")
     try:
@@ -373,8 +404,7 @@ def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tu
         raise UnusableFileError(path, f"the first line cannot be read as CSV: {fields}")
     if len(fields) > MAX_COLUMNS:
         raise UnusableFileError(path, f"it has {len(fields):,} columns; at most {MAX_COLUMNS:,}")
-    named = max((at for at, name in enumerate(fields, start=1) if name.strip()), default=0)
-    return text, _Layout(len(fields), named, find_columns(path, fields, columns))
+    return text, fields
 
 
 def _check_delimiter(
@@ -403,9 +433,7 @@ def find_columns(
     Raises UnusableFileError when a required column is missing or a column occurs twice.
     """
     names = [field.strip().lower() for field in fields]
-    found = printable(", ".join(field.strip() for field in fields))
-    if len(found) > _FOUND_LIMIT:
-        found = found[:_FOUND_LIMIT] + "…"
+    found = shown_names(fields)
     wanted: dict[str, int] = {}
     missing: list[str] = []
     for column in columns:
@@ -421,6 +449,22 @@ def find_columns(
     if missing:
         raise UnusableFileError(path, f"no column {', no column '.join(missing)}; found: {found}")
     return wanted
+
+
+def has_columns(fields: Sequence[str], columns: Sequence[Column]) -> bool:
+    """Whether these names have all required columns, and more than one column."""
+    names = {field.strip().lower() for field in fields}
+    found = [not names.isdisjoint((column.name, *column.aliases)) for column in columns]
+    needed = all(
+        is_found or not column.is_needed for column, is_found in zip(columns, found, strict=True)
+    )
+    return needed and sum(found) > 1
+
+
+def shown_names(fields: Sequence[str]) -> str:
+    """The names of a file's columns, as an error shows them."""
+    found = printable(", ".join(field.strip() for field in fields))
+    return found if len(found) <= _FOUND_LIMIT else found[:_FOUND_LIMIT] + "…"
 
 
 def _read_blocks(raw_blocks: Iterable[_RawBlock], layout: _Layout) -> Iterator[TextBlock]:

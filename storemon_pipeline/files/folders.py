@@ -375,6 +375,26 @@ def _is_utf8(file_path: str) -> bool:
 
 
 @contextmanager
+def open_in_place(file: FoundFile) -> Iterator[BinaryIO]:
+    """Open the file where it is, to read a little of it. Raises as `open_file` does."""
+    if isinstance(file.path, Path):
+        try:
+            stream = file.path.open("rb")
+        except (PermissionError, IsADirectoryError) as error:
+            raise UnusableFileError(file.path, f"{error.strerror}") from error
+        with stream:
+            yield stream
+        return
+    try:
+        with file.path.fs.open(file.path.path, "rb") as remote:
+            yield remote
+    except (FileNotFoundError, UnusableFileError):
+        raise
+    except Exception as error:
+        raise UnreachableError(f"{file.path} cannot be read: {error}") from error
+
+
+@contextmanager
 def open_file(file: FoundFile) -> Iterator[OpenFile]:
     """Open the file, seekable, with its size and modification time as of opening.
 

@@ -17,15 +17,17 @@ import pyarrow as pa
 from storemon_pipeline.domain.rejections import EmptyFileError, UnusableFileError
 from storemon_pipeline.files.csv_text import (
     BLOCK_BYTES,
+    ByteStream,
     Column,
     TextBlock,
     TextFile,
+    read_csv_names,
     read_more_text,
     read_text,
 )
 from storemon_pipeline.files.expansion_limit import ExpansionLimit
-from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, open_file
-from storemon_pipeline.files.parquet import read_parquet
+from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, open_file, open_in_place
+from storemon_pipeline.files.parquet import read_parquet, read_parquet_names
 
 
 @unique
@@ -43,8 +45,8 @@ _DAMAGE: Final = (OSError, EOFError, zlib.error)
 
 
 def format_of(name: Path | str) -> Format:
-    """The format of a file by its name; CSV for any other name."""
-    text = str(name)
+    """The format of a file by its name, in any case; CSV for any other name."""
+    text = str(name).lower()
     return next((each for each in Format if text.endswith(each.value)), Format.CSV)
 
 
@@ -61,6 +63,21 @@ def open_rows(
         return
     with open_file(FoundFile(file, file.name, size_bytes=-1, modified_ns=0)) as opened:
         yield _read(opened, columns, block_bytes)
+
+
+def read_names(file: FoundFile, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The names of a file's columns. `columns` are those that it may have.
+
+    Raises UnusableFileError, FileNotFoundError and UnreachableError.
+    """
+    with open_in_place(file) as stream:
+        file_format = format_of(file.file_path)
+        if file_format is Format.PARQUET:
+            return read_parquet_names(file.path.name, stream)
+        text: ByteStream = stream
+        if file_format is not Format.CSV:
+            text = _Decompressed(file.path.name, stream, file_format, max(file.size_bytes, 0))
+        return read_csv_names(file.path.name, text, columns)
 
 
 def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFile:

@@ -49,11 +49,8 @@ def read_parquet(
 
     Raises UnusableFileError, immediately or while the blocks are read.
     """
-    try:
-        file = pq.ParquetFile(stream)
-        names = file.schema_arrow.names
-    except (pa.ArrowException, OSError) as error:
-        raise UnusableFileError(name, f"it cannot be read as Parquet: {error}") from error
+    file = _open(name, stream)
+    names = file.schema_arrow.names
     if len(names) > MAX_COLUMNS:
         raise UnusableFileError(name, f"it has {len(names):,} columns; at most {MAX_COLUMNS:,}")
     positions = find_columns(name, names, columns)
@@ -63,6 +60,18 @@ def read_parquet(
     header = _csv_line(list(wanted.values()))
     blocks = _read_blocks(name, file, wanted, ExpansionLimit(name, bytes_total), bytes_total)
     return TextFile(header, bytes_total, blocks)
+
+
+def read_parquet_names(name: Path | str, stream: BinaryIO) -> tuple[str, ...]:
+    """The names of the columns. Raises UnusableFileError."""
+    return tuple(_open(name, stream).schema_arrow.names)
+
+
+def _open(name: Path | str, stream: BinaryIO) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(stream)
+    except (pa.ArrowException, OSError) as error:
+        raise UnusableFileError(name, f"it cannot be read as Parquet: {error}") from error
 
 
 def _check_type(name: Path | str, column: str, kind: pa.DataType) -> None:

@@ -1,96 +1,196 @@
-"""Finding the files of a source in the data folder."""
+"""Finding the files of each source in the data folder, by their names and columns."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.files.csv_text import has_columns, shown_names
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder, printable_path
-from storemon_pipeline.ingestion.sources import file_names
+from storemon_pipeline.files.formats import read_names
+from storemon_pipeline.ingestion.sources import columns_of, file_names
 from storemon_pipeline.loads.unread_files import PassedOverFile
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
-"""Endings of files that are read, in lower case; other files are ignored."""
+"""Endings of files that are read, in any case."""
+
+_OTHER_NAME: Final = ""
+"""Stands for the names of no source."""
+
+_ENDING: Final = f"its name does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+_LINK: Final = "it is a link to a folder, and such links are not followed"
 
 
 class MissingSourceError(Exception):
     """A source has neither file nor folder in the data folder."""
 
-    def __init__(self, data: str, source: Source, *, has_folder: bool) -> None:
-        place = f"in {data}" if has_folder else f"in {data}, which is not a folder"
+    def __init__(self, survey: "Survey", source: Source) -> None:
         names = file_names(source)
-        self.data = data
         self.source = source
         self.names = tuple(f"{name}.csv" for name in names)
         folders = " or ".join(f"{name}/" for name in names)
+        columns = ", ".join(column.name for column in columns_of(source) if column.is_needed)
+        place = f"in {survey.place}" + ("" if survey.has_folder else ", which is not a folder")
+        others = "".join(f"; {file.file_path}: {file.reason}" for file in survey.passed_over)
         super().__init__(
             f"no file for {source} {place}: looked for {' and '.join(self.names)} "
-            f"(or .csv.gz, .csv.zst, .parquet), and for such files in a folder {folders}"
+            f"(or .csv.gz, .csv.zst, .parquet), for such files in a folder {folders}, "
+            f"and for files with the columns {columns}{others}"
         )
 
 
-def find_passed_over(data: str | Path | Folder, used: Collection[str]) -> list[PassedOverFile]:
-    """The files, beside the `used` ones, that somebody may have meant to be read.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The files of all sources in the data folder.
 
-    That are files with the name of a source and another ending, or another name and an ending that
-    is read, and all other files in the folders of sources. Raises as `find_files` does.
+    A source that is not in `files` has neither file nor folder; one with an empty folder has no
+    files. `passed_over` are the files that somebody may have meant to be read, with the reasons:
+    other files with the ending of one that is read, or with the name of a source, and other files
+    in the folders of sources.
     """
-    folder = data_folder(data)
-    sources = {name: source for source in Source for name in file_names(source)}
-    found = []
-    for file_name in folder.names():
-        base = file_name.removesuffix(_suffix(file_name))
-        if file_name in used or not (_suffix(file_name) or file_name.split(".")[0] in sources):
-            continue
-        source = sources.get(base if _suffix(file_name) else file_name.split(".")[0])
-        reason = _UNKNOWN_NAME if source is None else _why_passed_over(file_name, source)
-        found.append(PassedOverFile(printable_path(file_name), source, reason))
-    for name, source in sources.items():
-        for file in folder.files_below(name) or ():
-            if file.file_path not in used:
-                reason = _why_passed_over(file.file_path, source)
-                found.append(PassedOverFile(printable_path(file.file_path), source, reason))
-        found += [
-            PassedOverFile(printable_path(link), source, _LINK)
-            for link in folder.folder_links_below(name)
-        ]
-    return found
 
+    place: str
+    has_folder: bool
+    files: Mapping[Source, Sequence[FoundFile]]
+    passed_over: Sequence[PassedOverFile]
 
-_LINK: Final = "it is a link to a folder, and such links are not followed"
-
-
-_UNKNOWN_NAME: Final = "no source has this name"
-
-
-def _suffix(file_path: str) -> str:
-    """The ending, if files with it are read."""
-    return next((suffix for suffix in SUFFIXES if file_path.endswith(suffix)), "")
-
-
-def _why_passed_over(file_path: str, source: Source) -> str:
-    if not _suffix(file_path):
-        return f"its name does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-    return f"there are files named {' or '.join(file_names(source)[:-1])}, which are read instead"
+    def of(self, source: Source) -> list[FoundFile]:
+        """The files of a source. Raises MissingSourceError."""
+        if source not in self.files:
+            raise MissingSourceError(self, source)
+        return list(self.files[source])
 
 
 def find_files(data: str | Path | Folder, source: Source) -> list[FoundFile]:
-    """The files of a source: single files first, then those of its folder, at any depth.
+    """The files of a source. Raises MissingSourceError, and as `survey_files` does."""
+    return survey_files(data).of(source)
 
-    Single files come in the order of SUFFIXES, those of a folder in the order of their paths. If a
-    source has several names, the first name with files is used alone. An empty folder is a source
-    without files. Raises MissingSourceError, LocationError and UnreachableError.
+
+def survey_files(data: str | Path | Folder) -> Survey:
+    """Find the files of all sources.
+
+    A source's files are those with one of its names, in the order of SUFFIXES, then those in the
+    folder of this name, at any depth, in the order of their paths. Then come the files with another
+    name that have its columns. If there are several such groups of files, a snapshot has only the
+    first; polls have all. Raises LocationError and UnreachableError.
     """
     folder = data_folder(data)
-    has_empty_folder = False
-    for name in file_names(source):
-        files = folder.files([name + suffix for suffix in SUFFIXES])
-        below = folder.files_below(name)
-        if below is not None:
-            files += [file for file in below if file.file_path.endswith(SUFFIXES)]
-            has_empty_folder = True
-        if files:
-            return files
-    if has_empty_folder:
-        return []
-    raise MissingSourceError(str(folder), source, has_folder=folder.exists())
+    passed_over: list[PassedOverFile] = []
+    groups: dict[Source, dict[str, list[FoundFile]]] = {source: {} for source in Source}
+    for file, own_name in _top_files(folder, passed_over):
+        found = _source_of(file, own_name)
+        if isinstance(found, Source):
+            name = own_name if own_name in file_names(found) else _OTHER_NAME
+            groups[found].setdefault(name, []).append(file)
+        else:
+            passed_over.append(_passed_over(file.file_path, None, found))
+    files: dict[Source, list[FoundFile]] = {}
+    for source, by_name in groups.items():
+        has_folder = False
+        for name in file_names(source):
+            below = folder.files_below(name)
+            has_folder = has_folder or below is not None
+            for file in below or ():
+                if suffix_of(file.file_path):
+                    by_name.setdefault(name, []).append(file)
+                else:
+                    passed_over.append(_passed_over(file.file_path, source, _ENDING))
+            passed_over += [
+                _passed_over(link, source, _LINK) for link in folder.folder_links_below(name)
+            ]
+        if by_name or has_folder:
+            files[source] = _choose(source, by_name, passed_over)
+    return Survey(str(folder), folder.exists(), files, passed_over)
+
+
+def _choose(
+    source: Source, by_name: dict[str, list[FoundFile]], passed_over: list[PassedOverFile]
+) -> list[FoundFile]:
+    """The files that are read, in their order; the others are added to `passed_over`."""
+    names = [name for name in (*file_names(source), _OTHER_NAME) if name in by_name]
+    if not source.is_snapshot:
+        return [file for name in names for file in by_name[name]]
+    for name in names[1:]:
+        reason = f"there are files named {names[0]}, which are read instead"
+        passed_over += [_passed_over(file.file_path, source, reason) for file in by_name[name]]
+    return by_name[names[0]] if names else []
+
+
+def _top_files(
+    folder: Folder, passed_over: list[PassedOverFile]
+) -> Iterator[tuple[FoundFile, str | None]]:
+    """The files directly in the folder that may be read, with the name if it is a source's.
+
+    A web server that lists no files is asked for those with the names of sources.
+    """
+    sources = {name: source for source in Source for name in file_names(source)}
+    own = [name + suffix for name in sources for suffix in SUFFIXES]
+    listed = folder.names()
+    for name in listed:
+        stem = name.split(".")[0].lower().replace(" ", "_")
+        if not suffix_of(name) and stem in sources:
+            passed_over.append(_passed_over(name, sources[stem], _ENDING))
+    names = own if not listed else sorted(filter(suffix_of, listed), key=_place_of(own))
+    for file in folder.files(names):
+        stem = file.file_path[: -len(suffix_of(file.file_path))]
+        yield file, stem if stem in sources else None
+
+
+def _place_of(own: Sequence[str]) -> Callable[[str], tuple[int, str]]:
+    places = {name: place for place, name in enumerate(own)}
+    return lambda name: (places.get(name, len(own)), name)
+
+
+def _source_of(file: FoundFile, own_name: str | None) -> Source | str:
+    """The source that a file is of, or the reason why it is of none.
+
+    The columns decide. The name decides only between several sources whose columns the file has,
+    and for a file with the columns of none, which the source's reader then refuses with the reason.
+    """
+    named = next((source for source in Source if own_name in file_names(source)), None)
+    names = _known_names(file) if _is_known(file) else _names_of(file)
+    matching = (
+        [] if isinstance(names, str) else [s for s in Source if has_columns(names, columns_of(s))]
+    )
+    if named is not None and (named in matching or not matching):
+        return named
+    if len(matching) == 1:
+        return matching[0]
+    if isinstance(names, str):
+        return names
+    if matching:
+        labels = " and ".join(source.label for source in matching)
+        return f"its columns are those of {labels}: give it the name of a file of one of them"
+    return f"its columns are those of no source; found: {shown_names(names)}"
+
+
+def _is_known(file: FoundFile) -> bool:
+    """Whether a change of the file would be seen in its listing."""
+    return file.size_bytes >= 0 and bool(file.modified_ns or file.etag)
+
+
+def _names_of(file: FoundFile) -> tuple[str, ...] | str:
+    """The names of a file's columns, or the reason why they cannot be read."""
+    try:
+        return read_names(file, [column for source in Source for column in columns_of(source)])
+    except UnusableFileError as error:
+        return error.reason
+    except FileNotFoundError:
+        return "it has vanished"
+
+
+_known_names = lru_cache(maxsize=1_000)(_names_of)
+"""As _names_of, for a file whose changes are seen: the folder is looked at every few seconds."""
+
+
+def suffix_of(file_path: str) -> str:
+    """The ending in lower case, if files with it are read."""
+    lowered = file_path.lower()
+    return next((suffix for suffix in SUFFIXES if lowered.endswith(suffix)), "")
+
+
+def _passed_over(file_path: str, source: Source | None, reason: str) -> PassedOverFile:
+    return PassedOverFile(printable_path(file_path), source, reason)

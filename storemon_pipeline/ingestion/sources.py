@@ -15,12 +15,13 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
 from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.polls import poll_rows
+from storemon_pipeline.schedules import closures_file, hours_file, zones_file
 from storemon_pipeline.schedules.closures import undo_closures, write_closures
-from storemon_pipeline.schedules.closures_file import parse_closures, read_closures_file
-from storemon_pipeline.schedules.hours_file import parse_hours, read_hours_file
 from storemon_pipeline.schedules.versions import (
     BUSINESS_HOURS,
     STORE_TIMEZONES,
@@ -28,8 +29,7 @@ from storemon_pipeline.schedules.versions import (
     write_versions,
 )
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
-from storemon_pipeline.schedules.zones_file import parse_zones, read_zones_file
-from storemon_pipeline.stores.details_file import parse_store_details, read_store_details_file
+from storemon_pipeline.stores import details_file
 from storemon_pipeline.stores.store_details import write_store_details
 
 POLL_FILES: Final = ("store_status",)
@@ -49,7 +49,8 @@ class Snapshot:
     """A source whose files are one snapshot: the union of their rows is what it says now.
 
     `file_names` are tried in this order; each stands for a folder, and for files with one of the
-    known endings. An optional source may have no file at all. `read` reads a file, `parse` the
+    known endings. Files with other names are recognised by `columns`. An optional source may have
+    no file at all. `read` reads a file, `parse` the
     text columns of pushed rows. `write` writes the frames of several loads as one snapshot, and
     counts the rows of each load. `undo` takes out what one load wrote, and returns the keys of its
     stores; None: a load cannot be undone. `after_change` brings derived tables up to date where no
@@ -57,6 +58,7 @@ class Snapshot:
     """
 
     file_names: tuple[str, ...]
+    columns: tuple[Column, ...]
     read: Callable[[OpenFile], SnapshotRead]
     parse: ParseRows
     write: Callable[[Bulk, Sequence[Load], Sequence[pd.DataFrame]], list[RowCounts]]
@@ -70,8 +72,9 @@ class Snapshot:
 SNAPSHOTS: Final[dict[Source, Snapshot]] = {
     Source.BUSINESS_HOURS: Snapshot(
         file_names=("business_hours", "menu_hours"),
-        read=read_hours_file,
-        parse=parse_hours,
+        columns=hours_file.COLUMNS,
+        read=hours_file.read_hours_file,
+        parse=hours_file.parse_hours,
         write=partial(write_versions, table=BUSINESS_HOURS),
         undo=partial(undo_versions, table=BUSINESS_HOURS),
         after_change=refresh_intervals,
@@ -83,8 +86,9 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
     ),
     Source.STORE_TIMEZONES: Snapshot(
         file_names=("timezones", "store_timezones"),
-        read=read_zones_file,
-        parse=parse_zones,
+        columns=zones_file.COLUMNS,
+        read=zones_file.read_zones_file,
+        parse=zones_file.parse_zones,
         write=partial(write_versions, table=STORE_TIMEZONES),
         undo=partial(undo_versions, table=STORE_TIMEZONES),
         description="The stores' IANA time zones, with all earlier versions.",
@@ -96,8 +100,9 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
     ),
     Source.CLOSURES: Snapshot(
         file_names=("closures",),
-        read=read_closures_file,
-        parse=parse_closures,
+        columns=closures_file.COLUMNS,
+        read=closures_file.read_closures_file,
+        parse=closures_file.parse_closures,
         write=write_closures,
         undo=undo_closures,
         is_optional=True,
@@ -106,8 +111,9 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
     ),
     Source.STORE_DETAILS: Snapshot(
         file_names=("stores",),
-        read=read_store_details_file,
-        parse=parse_store_details,
+        columns=details_file.COLUMNS,
+        read=details_file.read_store_details_file,
+        parse=details_file.parse_store_details,
         write=write_store_details,
         undo=None,
         is_optional=True,
@@ -120,3 +126,8 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
 def file_names(source: Source) -> tuple[str, ...]:
     """The names of a source's files and folders, without endings, in the order of search."""
     return SNAPSHOTS[source].file_names if source.is_snapshot else POLL_FILES
+
+
+def columns_of(source: Source) -> tuple[Column, ...]:
+    """The columns of a source's files."""
+    return SNAPSHOTS[source].columns if source.is_snapshot else poll_rows.COLUMNS

@@ -28,18 +28,21 @@ class RefusedFile:
 
 @dataclass(frozen=True, slots=True)
 class PassedOverFile:
-    """A file that is not read because of its name; `source` None: no source has that name."""
+    """A file that is not read because of its name or columns; `source` None: it is no source's."""
 
     file_path: str
     source: Source | None
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file_path}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadFile:
     """A row of `unread_files`: a file that was refused, or else passed over.
 
-    `source` is None for a file whose name is that of no source. `changed_at` is when a refused file
+    `source` is None for a file that is no source's. `changed_at` is when a refused file
     was last written, if that is known.
     """
 

@@ -4,7 +4,6 @@ import gzip
 import os
 import random
 import string
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -627,13 +626,6 @@ def test_compressed_files_are_read_whole_when_they_change(folder: Folder, suffix
 # Elsewhere
 
 
-@pytest.fixture
-def memory() -> Iterator[UPath]:
-    root = UPath(f"memory://{uuid.uuid4().hex}")
-    yield root
-    root.fs.rm(root.path, recursive=True)
-
-
 def load_from(url: str, place: str, *, source: Source = Source.STORE_STATUS) -> SourceLoad:
     # The clock of a file system in memory is the machine's own.
     return ingest_source(url, place, source, now=datetime.now(UTC), run_id=None)
@@ -662,7 +654,6 @@ def test_files_behind_a_url_give_the_same_tables(
 
 
 def test_a_file_behind_a_url_is_read_on(database_url: str, memory: UPath) -> None:
-    memory.mkdir(parents=True)
     path = memory / "store_status.csv"
     path.write_text(HEADER + row("09:00"))
     load_from(database_url, str(memory))

@@ -41,7 +41,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def refresh(url: str, data: Path, now: datetime) -> None:
-    record_passed_over(url, data, list_files(data, now=now), now=now)
+    record_passed_over(url, list_files(data, now=now), now=now)
     ingest_source(url, data, Source.STORE_STATUS, now=now, run_id=None)
 
 

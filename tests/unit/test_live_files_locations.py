@@ -5,7 +5,6 @@ import http.server
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from storemon_pipeline.files.folders import (
     data_folder,
     open_file,
 )
-from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files, find_passed_over
+from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files, survey_files
 from storemon_pipeline.ingestion.watch_files import list_files
 
 SAMPLE = Path(__file__).parents[2] / "data"
@@ -75,14 +74,6 @@ def web(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture
-def memory() -> Iterator[UPath]:
-    root = UPath(f"memory://{uuid.uuid4().hex}")
-    root.mkdir(parents=True)
-    yield root
-    root.fs.rm(root.path, recursive=True)
-
-
 def paths(place: str | Path) -> list[str]:
     return [file.file_path for file in find_files(place, Source.STORE_STATUS)]
 
@@ -109,17 +100,14 @@ def test_files_that_are_passed_over_are_named_with_the_reason(
     for name in [*others, "menu_hours/a.CSV", "menu_hours/b.csv", "other/c.csv"]:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(name)
-    used = {
-        file.file_path for files in list_files(str(root), now=NOW).files.values() for file in files
-    }
     ending = "its name does not end in .csv, .csv.gz, .csv.zst or .parquet"
     instead = "there are files named business_hours, which are read instead"
     assert {
-        (file.file_path, file.source, file.reason) for file in find_passed_over(str(root), used)
+        (file.file_path, file.source, file.reason) for file in survey_files(str(root)).passed_over
     } == {
-        ("Closures.csv", None, "no source has this name"),
+        ("Closures.csv", None, "its columns are those of no source; found: Closures.csv"),
         ("menu_hours.csv", Source.BUSINESS_HOURS, instead),
-        ("menu_hours/a.CSV", Source.BUSINESS_HOURS, ending),
+        ("menu_hours/a.CSV", Source.BUSINESS_HOURS, instead),
         ("menu_hours/b.csv", Source.BUSINESS_HOURS, instead),
         ("store_status.csv.bak", Source.STORE_STATUS, ending),
         ("store_status/README.md", Source.STORE_STATUS, ending),
@@ -135,8 +123,7 @@ def test_a_link_to_a_folder_is_named_as_passed_over(tmp_path: Path) -> None:
     (tmp_path / "store_status" / "b.csv").symlink_to(tmp_path / "elsewhere" / "a.csv")
     assert paths(tmp_path) == ["store_status/b.csv"]
     assert [
-        (file.file_path, file.source, file.reason)
-        for file in find_passed_over(tmp_path, paths(tmp_path))
+        (file.file_path, file.source, file.reason) for file in survey_files(tmp_path).passed_over
     ] == [
         (
             "store_status/2026/link",
@@ -147,8 +134,7 @@ def test_a_link_to_a_folder_is_named_as_passed_over(tmp_path: Path) -> None:
 
 
 def test_the_sample_passes_nothing_over() -> None:
-    files = list_files(SAMPLE, now=NOW).files.values()
-    assert find_passed_over(SAMPLE, {file.file_path for each in files for file in each}) == []
+    assert survey_files(SAMPLE).passed_over == []
 
 
 def test_files_of_a_web_server_are_found_as_local_ones_are(tmp_path: Path, web: str) -> None:
