@@ -18,7 +18,7 @@ from storemon_api.http.services import Services
 from storemon_api.http.store_paths import StorePaths
 from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
-from storemon_api.loads import closure_routes, poll_routes, schedule_routes
+from storemon_api.loads import closure_routes, objective_routes, poll_routes, schedule_routes
 from storemon_api.loads.write_slots import WRITE_SLOTS
 from storemon_api.openapi_document import install_openapi
 from storemon_api.operations import data_health_routes, docs_routes, health_routes, metrics_routes
@@ -135,6 +135,7 @@ def create_app(
         page_routes.router,
         manual_routes.router,
         closure_routes.router,
+        objective_routes.router,
         health_routes.router,
         metrics_routes.router,
         docs_routes.router,

@@ -136,6 +136,18 @@ UNKNOWN_CLOSURE: Final = ProblemKind(
     "Unknown closure",
     "There is no planned closure with this id.",
 )
+UNKNOWN_OBJECTIVE: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-objective",
+    "Unknown objective",
+    "There is no version of an objective with this id.",
+)
+NO_OBJECTIVE: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:no-objective",
+    "No objective",
+    "No objective is stored for this store and period. Send one as `objective`.",
+)
 BUSY: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:busy",

@@ -41,7 +41,7 @@ class PollBody(BaseModel):
     status: str = Field(examples=["active"])
 
 
-_VALID_FROM = Field(
+VALID_FROM = Field(
     default="",
     description=(
         "The instant from which this applies, or `always`. Default: `always` for the first value "
@@ -72,7 +72,7 @@ class HoursBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     hours: list[OpeningHours] = Field(min_length=1, max_length=1_000)
-    valid_from: str = _VALID_FROM
+    valid_from: str = VALID_FROM
 
 
 class TimezoneBody(BaseModel):
@@ -81,7 +81,7 @@ class TimezoneBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     timezone: str = Field(description="IANA time zone name.", examples=["America/New_York"])
-    valid_from: str = _VALID_FROM
+    valid_from: str = VALID_FROM
 
 
 class ClosureBody(BaseModel):

@@ -89,6 +89,11 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/closures"): Rule(Scope.INGEST, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,
     ("DELETE", "/closures/{closure_id}"): Rule(Scope.INGEST, Stores.FILTERED, "closure.cancel"),
+    ("PUT", "/objectives"): Rule(Scope.INGEST, Stores.FILTERED, "objective.put"),
+    ("GET", "/objectives"): _READ_FILTERED,
+    ("DELETE", "/objectives/{objective_id}"): Rule(
+        Scope.INGEST, Stores.FILTERED, "objective.cancel"
+    ),
     # For load balancers and the supervisor; they reveal no data.
     ("GET", "/healthz"): _OPEN,
     ("GET", "/readyz"): _OPEN,

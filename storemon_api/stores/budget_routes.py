@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.problems import NO_OBJECTIVE, UNKNOWN_STORE, ProblemError
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
@@ -24,18 +26,23 @@ router = Router(tag="stores")
 @router.get(
     f"/stores/{STORE_ID}/budget",
     summary="A store's error budget for an objective",
-    responses={200: {"model": BudgetResponse}, **STORE_PROBLEMS},
+    responses={
+        200: {"model": BudgetResponse},
+        **STORE_PROBLEMS,
+        **problem_responses(UNKNOWN_STORE, NO_OBJECTIVE),
+    },
 )
 def get_store_budget(
     services: ServicesDep,
     store_id: StoreIdPath,
     objective: Annotated[
-        Percentage,
+        Percentage | None,
         Query(
-            description="The percentage of opening time in which the store is to be up.",
+            description="The percentage of opening time in which the store is to be up. Default: "
+            "the stored objective that holds for the store.",
             examples=[98.5],
         ),
-    ],
+    ] = None,
     by: Literal["week", "month"] = "month",
     at: Annotated[
         TimeBound | None,
@@ -50,6 +57,11 @@ def get_store_budget(
     Weeks begin on Monday. Weeks and months are those of the store's own clock.
     """
     with store_view_of(services, store_id) as view:
+        is_stored = objective is None
+        if objective is None:
+            objective = view.objectives(at).get(Period(by))
+        if objective is None:
+            raise ProblemError(NO_OBJECTIVE)
         budget, verdict = view.budget(at, period=Period(by), objective_percent=objective)
         timezone = zone_of(view)
     so_far = budget.so_far
@@ -59,6 +71,7 @@ def get_store_budget(
             store_id=store_id,
             timezone=timezone,
             objective=float(objective),
+            is_stored=is_stored,
             by=by,
             start=instant(budget.start_us),
             end=instant(budget.end_us),

@@ -27,6 +27,7 @@ class BudgetResponse(ResponseBody):
     store_id: str
     timezone: str
     objective: float = Field(examples=[98.5])
+    is_stored: bool = Field(description="Whether it is a stored objective, or that of the request.")
     by: Literal["week", "month"]
     start: AwareDatetime
     end: AwareDatetime

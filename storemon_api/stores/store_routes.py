@@ -107,6 +107,7 @@ def get_store(
     summary = store_summary(fleet, position, objective)
     with store_view_of(services, store_id) as view:
         starts, ends = view.week()
+        objectives = {str(by): float(percent) for by, percent in view.objectives().items()}
         first_poll_us, polls = view.first_poll_us, int(view.status_runs.polls.sum())
     return json_response(
         StoreResponse(
@@ -115,6 +116,7 @@ def get_store(
             hours=open_intervals(starts, ends),
             first_poll_at=instant(first_poll_us) if polls else None,
             polls=polls,
+            objectives=objectives,
             open_incident=None
             if row < 0
             else incident_response(

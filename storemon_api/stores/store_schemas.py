@@ -198,6 +198,10 @@ class StoreResponse(StoreSummary):
     hours: list[OpenInterval]
     first_poll_at: AwareDatetime | None
     polls: int
+    objectives: dict[Literal["week", "month"], float] = Field(
+        description="The stored objectives that hold for the store in this week and month.",
+        examples=[{"month": 98.5}],
+    )
     open_incident: IncidentResponse | None
 
 

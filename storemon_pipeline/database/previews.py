@@ -35,6 +35,12 @@ _PREVIEWS: Final = {
         SELECT store_id, name, group_name, region
         FROM store_details JOIN stores USING (store_key) ORDER BY store_id LIMIT 5
     """,
+    "objectives": """
+        SELECT applies_to, coalesce(store_id, o.name) AS name, objective_percent::text AS objective,
+               period AS by, o.valid_from::text
+        FROM objectives o LEFT JOIN stores USING (store_key)
+        WHERE cancelled_by_load_id IS NULL ORDER BY objective_id DESC LIMIT 5
+    """,
     "business_hour_intervals": """
         SELECT store_id, start_us_of_week / 3600e6 AS start_hour_of_week,
                end_us_of_week / 3600e6 AS end_hour_of_week

@@ -252,6 +252,28 @@ closures: Final = sa.Table(
     comment="Planned closures, which do not count as business time.",
 )
 
+objectives: Final = sa.Table(
+    "objectives",
+    metadata,
+    sa.Column("objective_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("applies_to", sa.Text, nullable=False),
+    sa.Column("store_key", sa.Integer, comment="NULL: not of one store"),
+    sa.Column("name", sa.Text, nullable=False, comment="of the group or region; otherwise empty"),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("valid_from", _INSTANT, nullable=False, comment="-infinity: always"),
+    sa.Column("is_dated", sa.Boolean, nullable=False, comment="whether the source gave valid_from"),
+    sa.Column("objective_percent", sa.Numeric(7, 4), comment="NULL: no objective from then on"),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    sa.Column("cancelled_by_load_id", sa.Integer),
+    sa.CheckConstraint("applies_to IN ('store', 'group', 'region', 'all')", name="applies_to"),
+    sa.CheckConstraint("(applies_to = 'store') = (store_key IS NOT NULL)", name="store_key"),
+    sa.CheckConstraint("(applies_to IN ('group', 'region')) = (name <> '')", name="name"),
+    sa.CheckConstraint("period IN ('week', 'month')", name="period"),
+    sa.CheckConstraint("objective_percent BETWEEN 0 AND 100", name="objective_percent"),
+    sa.Index("ix_objectives_store_key", "store_key"),
+    comment="Objectives for uptime, with all their versions.",
+)
+
 business_hour_intervals: Final = sa.Table(
     "business_hour_intervals",
     metadata,

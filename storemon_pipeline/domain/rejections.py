@@ -40,6 +40,10 @@ class Reason(StrEnum):
     UNREADABLE_VALID_FROM = "valid_from cannot be read"
     UNKNOWN_ZONE = "unknown time zone"
     CLOSURE_ORDER = "closure does not end after its start"
+    APPLIES_TO = "applies_to is not store, group, region or all"
+    OBJECTIVE_NAME = "name is missing, or there is one with all"
+    OBJECTIVE_PERCENT = "objective is not a percentage from 0 to 100, or none"
+    OBJECTIVE_PERIOD = "by is not week or month"
 
 
 @dataclass(frozen=True, slots=True)

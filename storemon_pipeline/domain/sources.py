@@ -20,6 +20,7 @@ class Source(StrEnum):
     STORE_TIMEZONES = "store_timezones"
     CLOSURES = "closures"
     STORE_DETAILS = "store_details"
+    OBJECTIVES = "objectives"
 
     @property
     def is_snapshot(self) -> bool:
@@ -28,8 +29,8 @@ class Source(StrEnum):
 
     @property
     def changes_figures(self) -> bool:
-        """Whether a report depends on it. Names of stores change no figure."""
-        return self is not Source.STORE_DETAILS
+        """Whether a report depends on it. Names of stores and objectives change no figure."""
+        return self not in {Source.STORE_DETAILS, Source.OBJECTIVES}
 
     @property
     def label(self) -> str:
@@ -43,4 +44,5 @@ _LABELS: Final = {
     Source.STORE_TIMEZONES: "time zones",
     Source.CLOSURES: "closures",
     Source.STORE_DETAILS: "names of stores",
+    Source.OBJECTIVES: "objectives",
 }

@@ -14,6 +14,7 @@ _NAMING: Final = (
     "store_timezones",
     "closures",
     "store_details",
+    "objectives",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 

@@ -19,6 +19,8 @@ from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
 from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.objectives import objectives_file
+from storemon_pipeline.objectives.objective_table import undo_objectives, write_objectives
 from storemon_pipeline.polls import poll_rows
 from storemon_pipeline.schedules import closures_file, hours_file, zones_file
 from storemon_pipeline.schedules.closures import undo_closures, write_closures
@@ -119,6 +121,17 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         is_optional=True,
         description="Names, groups and regions of stores. The file is optional.",
         check=AssetCheckText("details_readable", "No row of the stores' file was rejected."),
+    ),
+    Source.OBJECTIVES: Snapshot(
+        file_names=("objectives",),
+        columns=objectives_file.COLUMNS,
+        read=objectives_file.read_objectives_file,
+        parse=objectives_file.parse_objectives,
+        write=write_objectives,
+        undo=undo_objectives,
+        is_optional=True,
+        description="Objectives for uptime, with all earlier versions. The file is optional.",
+        check=AssetCheckText("objectives_readable", "No row of the objectives' file was rejected."),
     ),
 }
 

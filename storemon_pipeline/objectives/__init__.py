@@ -1,1 +1,1 @@
-"""Objectives for uptime: error budgets of calendar weeks and months. Pure computation."""
+"""Objectives for uptime: versions, which one holds for a store, and error budgets."""

@@ -28,6 +28,8 @@ from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.likely_figures import ranges_of_periods, with_likely_ranges
 from storemon_pipeline.likelihood.verdict import Verdict, judge
 from storemon_pipeline.objectives.budgets import Budget, compute_budget, local_period
+from storemon_pipeline.objectives.objective_table import read_versions
+from storemon_pipeline.objectives.precedence import NO_OBJECTIVE, objectives_of, percentage
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
     read_raw_polls,
@@ -146,9 +148,7 @@ class StoreView:
         Without `at`, or after the newest poll, it is that of the newest poll. The verdict is on the
         period so far, from the first poll on.
         """
-        at_us = min(self._bound_us(at, self.as_of_us), self.as_of_us)
-        calendar = self.calendar(at_us - _MONTH_REACH_US, at_us + _MONTH_REACH_US)
-        start_us, end_us = local_period(calendar.local_spans(), at_us, period)
+        calendar, start_us, end_us = self._period_of(at, period)
         history = build_history(self.status_runs, calendar)
         budget = compute_budget(
             history,
@@ -168,6 +168,33 @@ class StoreView:
             objective_percent=objective_percent,
         )
         return budget, verdict
+
+    def objectives(self, at: PeriodBound | None = None) -> dict[Period, Decimal]:
+        """The stored objectives that hold for the store in the week and month of an instant.
+
+        The instant is as for `budget`.
+        """
+        versions = read_versions(self._bulk, self.stores)
+        found = {}
+        for period in {version.period for version in versions}:
+            _, _, end_us = self._period_of(at, period)
+            (objective_ppm,) = objectives_of(
+                versions,
+                period=period,
+                store_keys=self.stores.store_keys,
+                groups=self.details.groups,
+                regions=self.details.regions,
+                end_us=np.array([end_us]),
+            ).tolist()
+            if objective_ppm != NO_OBJECTIVE:
+                found[period] = percentage(objective_ppm)
+        return found
+
+    def _period_of(self, at: PeriodBound | None, period: Period) -> tuple[Calendar, int, int]:
+        """The local week or month of an instant, and a calendar that reaches around it."""
+        at_us = min(self._bound_us(at, self.as_of_us), self.as_of_us)
+        calendar = self.calendar(at_us - _MONTH_REACH_US, at_us + _MONTH_REACH_US)
+        return calendar, *local_period(calendar.local_spans(), at_us, period)
 
     def days(self, start_us: int, end_us: int) -> Days:
         """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""

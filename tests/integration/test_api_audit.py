@@ -12,6 +12,7 @@ from storemon_pipeline.access.key_management import create_key, revoke_key
 from storemon_pipeline.access.keys import Scope
 
 CLOSURE = {"store_id": "alpha", "start_local": "2023-12-24 18:00:00", "reason": "Christmas"}
+OBJECTIVE = {"applies_to": "store", "name": "alpha", "objective": 99}
 OTHER_CLOSURE = {**CLOSURE, "store_id": "beta"}
 HOURS = {"hours": [{"day_of_week": 0, "start_time_local": "09:00", "end_time_local": "17:00"}]}
 POLL = [{"store_id": "alpha", "timestamp_utc": "2023-01-25 10:00:00 UTC", "status": "active"}]
@@ -27,6 +28,14 @@ DEEDS = {
         *("timezone.put", "store_timezones"),
     ),
     "closure": ("POST", "/closures", OTHER_CLOSURE, "closure.add", "closures"),
+    "objective": (
+        *("PUT", "/objectives", {"applies_to": "all", "objective": 98.5}),
+        *("objective.put", "objectives"),
+    ),
+    "cancelling an objective": (
+        *("DELETE", "/objectives/1", None, "objective.cancel"),
+        "objectives WHERE cancelled_by_load_id IS NOT NULL",
+    ),
     "cancelling": (
         *("DELETE", "/closures/1", None, "closure.cancel"),
         "closures WHERE cancelled_by_load_id IS NOT NULL",
@@ -46,6 +55,7 @@ ENDING = """
 def client(database_url: str) -> Iterator[httpx.Client]:
     with serve(database_url) as client:
         assert client.post("/closures", json=CLOSURE).status_code == 201
+        assert client.put("/objectives", json=OBJECTIVE).status_code == 200
         yield client
 
 

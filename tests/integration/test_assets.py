@@ -309,6 +309,7 @@ class TestSample:
             "store_timezones",
             "closures",
             "store_details",
+            "objectives",
             "business_hour_intervals",
             "status_model",
             "store_uptime",

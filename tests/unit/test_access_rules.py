@@ -73,6 +73,9 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/manual/{page}"): (READERS, "all"),
     ("POST", "/closures"): (INGESTERS, "all"),
     ("GET", "/closures"): (READERS, "all"),
+    ("PUT", "/objectives"): (INGESTERS, "all"),
+    ("GET", "/objectives"): (READERS, "all"),
+    ("DELETE", "/objectives/{objective_id}"): (INGESTERS, "all"),
     ("DELETE", "/closures/{closure_id}"): (INGESTERS, "all"),
     ("GET", "/metrics"): (READERS, "none"),
 }

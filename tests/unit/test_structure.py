@@ -18,7 +18,6 @@ PIPELINE_ROOMS = (
     "business_time",
     "uptime",
     "likelihood",
-    "objectives",
     # Data: each room owns its tables, and the statements over them.
     "database",
     "access",
@@ -27,6 +26,7 @@ PIPELINE_ROOMS = (
     "stores",
     "polls",
     "schedules",
+    "objectives",
     # What is made of the data.
     "figures",
     "poll_plan",
@@ -161,7 +161,8 @@ PURE_MODULES = (
     "storemon_pipeline.business_time",
     "storemon_pipeline.uptime",
     "storemon_pipeline.likelihood",
-    "storemon_pipeline.objectives",
+    "storemon_pipeline.objectives.budgets",
+    "storemon_pipeline.objectives.precedence",
     "storemon_pipeline.alerts.conditions",
     "storemon_pipeline.alerts.messages",
     "storemon_pipeline.alerts.targets",

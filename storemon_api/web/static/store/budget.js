@@ -1,10 +1,11 @@
-// The objective that the reader types in: how much time offline it allows, and how much was used.
+// The objective on file, or one that the reader types in: how much time offline it allows, and how much was used.
 
 import { count, duration, percent } from "../lib/amounts.js";
 import { byId, h, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { PERIODS, choose, getView, page } from "./state.js";
 
+const EXAMPLE = 98.5;
 const target = byId("objective").elements.objective;
 target.addEventListener("change", () => choose({ objective: target.value }));
 byId("objective").addEventListener("submit", (event) => event.preventDefault());
@@ -44,11 +45,16 @@ export const showBudget = newestOnly(async (newest) => {
     choose({ period }),
   );
   target.value = page.objective;
-  const objective = chosenObjective();
+  const stored = page.store.objectives[page.period];
+  target.placeholder = stored ?? EXAMPLE;
+  const objective = chosenObjective() ?? stored;
   const budget =
-    objective === null ? null : await newest(getView("/budget", { objective, by: page.period }));
+    objective === undefined
+      ? null
+      : await newest(getView("/budget", { objective, by: page.period }));
   byId("budget-note").textContent = budget
-    ? `Of ${duration(budget.opening_us)} open in ${page.clock.range(budget.start, budget.end)}`
+    ? `At least ${objective} % of ${duration(budget.opening_us)} open in ` +
+      page.clock.range(budget.start, budget.end)
     : "Type in a percentage to see how much time offline it allows.";
   const terms = budget ? numbers(budget) : [];
   byId("budget").replaceChildren(

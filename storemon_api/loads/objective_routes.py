@@ -1,0 +1,178 @@
+"""Routes to set, list and cancel objectives."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Path, Query, Request, Response
+
+from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    BUSY,
+    DATABASE_UNAVAILABLE,
+    FORBIDDEN,
+    INVALID_REQUEST,
+    UNKNOWN_OBJECTIVE,
+    ProblemError,
+)
+from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.routing import Router
+from storemon_api.http.schemas import json_response
+from storemon_api.http.services import ServicesDep
+from storemon_api.loads.load_responses import bad_rows, load_response
+from storemon_api.loads.objective_schemas import (
+    ObjectiveBody,
+    ObjectivesResponse,
+    StoredObjectiveResponse,
+)
+from storemon_api.loads.schemas import LoadResponse
+from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
+from storemon_api.security.request_access import audit_event, visible_stores
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.push_objectives import (
+    NoObjectiveError,
+    cancel_pushed_objective,
+    list_objectives,
+)
+from storemon_pipeline.ingestion.push_schedules import push_rows
+from storemon_pipeline.loads.pushed_load import BadRowsError
+from storemon_pipeline.objectives.objective_table import StoredObjective
+from storemon_pipeline.objectives.objectives_file import NONE
+from storemon_pipeline.objectives.precedence import AppliesTo
+
+router = Router(tag="data")
+
+MAX_BYTES: Final = 16 * 1024
+_MOST_LISTED: Final = 1_000
+_LARGEST_ID: Final = 2**31 - 1
+
+
+@router.put(
+    "/objectives",
+    summary="Set an objective",
+    responses={
+        200: {"model": LoadResponse},
+        **problem_responses(
+            BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, BUSY, DATABASE_UNAVAILABLE
+        ),
+    },
+    openapi_extra=json_body(ObjectiveBody),
+)
+async def put_objective(request: Request, services: ServicesDep) -> Response:
+    """Set the objective of a store, a group, a region or all stores from `valid_from` on.
+
+    Sending the same body again changes nothing. A key that is limited to some stores can set the
+    objectives of these; all others are 403.
+    """
+    body = parse_required_json(
+        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
+        request.headers.get("Content-Type"),
+        ObjectiveBody,
+    )
+    visible = visible_stores(request)
+    if visible is not None and (
+        body.applies_to is not AppliesTo.STORE or body.name.strip() not in visible
+    ):
+        raise ProblemError(FORBIDDEN)
+    row = {
+        "applies_to": body.applies_to.value,
+        "name": body.name,
+        "objective": NONE if body.objective is None else f"{body.objective:.10g}",
+        "by": body.by,
+        "valid_from": body.valid_from,
+    }
+    try:
+        load = await write(
+            services,
+            push_rows,
+            Source.OBJECTIVES,
+            [row],
+            now=datetime.now(UTC),
+            patience=WRITE_TIMEOUT,
+            audit=audit_event(request, f"{body.applies_to} {body.name}".strip()),
+        )
+    except BadRowsError as error:
+        raise bad_rows(error, "objectives") from error
+    return load_response(load)
+
+
+@router.get(
+    "/objectives",
+    summary="List objectives",
+    responses={
+        200: {"model": ObjectivesResponse},
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
+)
+def get_objectives(
+    request: Request,
+    services: ServicesDep,
+    after: Annotated[
+        int, Query(ge=0, le=_LARGEST_ID, description="Value of `next_after` of the page before.")
+    ] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
+) -> Response:
+    """Return a page of versions sorted by id, from files and from pushes."""
+    url = services.settings.database_url.get_secret_value()
+    found = list_objectives(url, only_stores=visible_stores(request), after=after, limit=limit)
+    return json_response(
+        ObjectivesResponse(
+            objectives=[_response(objective) for objective in found],
+            next_after=found[-1].objective_id if len(found) == limit else None,
+        )
+    )
+
+
+@router.delete(
+    "/objectives/{objective_id}",
+    summary="Cancel a version of an objective",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses={
+        204: {"description": "It was cancelled."},
+        **problem_responses(UNKNOWN_OBJECTIVE, BUSY, DATABASE_UNAVAILABLE),
+    },
+)
+async def delete_objective(
+    request: Request,
+    services: ServicesDep,
+    objective_id: Annotated[str, Path(description="The id as listed.", examples=["3"])],
+) -> Response:
+    """Cancel the version, as if it had never been set. The versions before it hold again.
+
+    To end an objective and keep its past, set it to null instead. A key that is limited to some
+    stores can cancel versions of these; all others are 403.
+    """
+    visible = visible_stores(request)
+    unknown = UNKNOWN_OBJECTIVE if visible is None else FORBIDDEN
+    is_number = objective_id.isdecimal() and len(objective_id) <= len(str(_LARGEST_ID))
+    number = int(objective_id) if is_number else 0
+    if not 0 < number <= _LARGEST_ID:
+        raise ProblemError(unknown)
+    try:
+        await write(
+            services,
+            cancel_pushed_objective,
+            number,
+            now=datetime.now(UTC),
+            patience=WRITE_TIMEOUT,
+            only_stores=visible,
+            audit=audit_event(request, objective_id),
+        )
+    except NoObjectiveError as error:
+        raise ProblemError(unknown) from error
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _response(stored: StoredObjective) -> StoredObjectiveResponse:
+    return StoredObjectiveResponse(
+        objective_id=stored.objective_id,
+        applies_to=stored.applies_to,
+        name=stored.name,
+        objective=None if stored.objective is None else float(stored.objective),
+        by=stored.by.value,
+        valid_from=stored.valid_from,
+        loaded_at=stored.loaded_at,
+    )

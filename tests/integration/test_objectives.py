@@ -1,0 +1,227 @@
+"""Stored objectives: from files and requests, in versions, and as budgets use them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api_server import serve
+from stored import execute, fetch, load
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.loads.load_log import RowCounts
+
+NOW = datetime(2023, 2, 1, tzinfo=UTC)
+HEADER = "applies_to,name,objective,by,valid_from\n"
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    with serve(database_url) as client:
+        yield client
+
+
+def ingest(url: str, folder: Path, *rows: str, now: datetime = NOW) -> RowCounts:
+    (folder / "objectives.csv").write_text(HEADER + "".join(f"{row}\n" for row in rows))
+    return ingest_source(url, folder, Source.OBJECTIVES, now=now, run_id=None).row_counts
+
+
+def stored(client: httpx.Client) -> list[str]:
+    """The versions in words, such as `group Bay month 99.0 from 2023-02-01`."""
+    answer = client.get("/objectives").raise_for_status().json()
+    assert answer["next_after"] is None
+    return [
+        " ".join(
+            [
+                *(row["applies_to"], row["name"] or "-", row["by"]),
+                *(str(row["objective"]), "from", (row["valid_from"] or "always")[:10]),
+            ]
+        )
+        for row in answer["objectives"]
+    ]
+
+
+def put(client: httpx.Client, **body: object) -> httpx.Response:
+    return client.put("/objectives", json=body)
+
+
+def test_a_file_is_loaded_in_versions(
+    database_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
+    first = ("all,,98,,", "store,A,99.5,month,2023-01-01T00:00:00Z", "group,Bay,99,week,always")
+    assert ingest(database_url, tmp_path, *first) == RowCounts(3, 0, 0, 0)
+    assert ingest(database_url, tmp_path, *first, "") == RowCounts(0, 0, 3, 0)
+    expected = [
+        "all - month 98.0 from always",
+        "store A month 99.5 from 2023-01-01",
+        "group Bay week 99.0 from always",
+    ]
+    assert stored(client) == expected
+    # What is in no file any more stays, `none` ends it, and a bad row is kept.
+    later = NOW + timedelta(days=30)
+    changed = ("all,,97,,", "all,,97.5,,", "group,Bay,none,week,", "all,,200,,")
+    assert ingest(database_url, tmp_path, *changed, now=later) == RowCounts(0, 2, 1, 1)
+    assert stored(client) == [
+        *expected,
+        "all - month 97.5 from 2023-03-03",
+        "group Bay week None from 2023-03-03",
+    ]
+    # An ended objective that is read again makes no new version.
+    again = (*changed[1:3], "region,West,96,,")
+    assert ingest(database_url, tmp_path, *again, now=later) == RowCounts(1, 0, 2, 0)
+
+
+def test_undoing_a_load_takes_its_versions_out(
+    database_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
+    ingest(database_url, tmp_path, "all,,98,,", "store,only-named-here,99,,")
+    assert fetch(database_url, "SELECT store_id FROM stores") == [{"store_id": "only-named-here"}]
+    undo_load(database_url, 1, now=NOW)
+    assert stored(client) == []
+    assert fetch(database_url, "SELECT store_id FROM stores") == []
+
+
+def test_an_objective_is_set_once_and_cancelled(client: httpx.Client) -> None:
+    body = {"applies_to": "group", "name": "Bay", "objective": 99.25, "by": "week"}
+    assert put(client, **body).json()["rows_loaded"] == 1
+    assert put(client, **body).json()["rows_unchanged"] == 1
+    assert put(client, **body, valid_from="2023-03-01T00:00:00Z").json()["rows_replaced"] == 1
+    assert stored(client) == [
+        "group Bay week 99.25 from always",
+        "group Bay week 99.25 from 2023-03-01",
+    ]
+    assert client.delete("/objectives/1").status_code == 204
+    assert stored(client) == ["group Bay week 99.25 from 2023-03-01"]
+    for gone in ("1", "99", "x", "99999999999"):
+        answer = client.delete(f"/objectives/{gone}")
+        assert answer.status_code == 404
+        assert answer.json()["type"].endswith("unknown-objective")
+
+
+def test_what_a_request_cancelled_stays_cancelled_when_the_file_is_read_again(
+    database_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
+    ingest(database_url, tmp_path, "all,,98,,")
+    client.delete("/objectives/1").raise_for_status()
+    assert ingest(database_url, tmp_path, "all,,98,,", "region,West,99,,") == RowCounts(1, 0, 1, 0)
+    assert stored(client) == ["region West month 99.0 from always"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"applies_to": "all", "objective": 100.5}, "percentage"),
+        ({"applies_to": "all", "objective": 98.12345}, "percentage"),
+        ({"applies_to": "all", "objective": -1}, "percentage"),
+        ({"applies_to": "all", "name": "West", "objective": 98}, "name"),
+        ({"applies_to": "store", "objective": 98}, "no store id"),
+        ({"applies_to": "all", "objective": 98, "valid_from": "soon"}, "valid_from"),
+        ({"applies_to": "everyone", "objective": 98}, "applies_to"),
+        ({"applies_to": "all", "objective": 98, "by": "day"}, "by"),
+        ({"applies_to": "all"}, "objective"),
+        ({"applies_to": "group", "name": "a\0b", "objective": 98}, "NUL"),
+    ],
+)
+def test_an_objective_that_cannot_be_read_is_refused(
+    client: httpx.Client, body: dict[str, object], reason: str
+) -> None:
+    answer = put(client, **body)
+    assert answer.status_code == 422
+    assert reason in answer.text
+    assert stored(client) == []
+
+
+def test_a_key_of_some_stores_sets_and_sees_what_concerns_them(
+    database_url: str, client: httpx.Client
+) -> None:
+    load(database_url, "A 09:00 up", "B 09:00 up")
+    execute(
+        database_url,
+        "INSERT INTO store_details (store_key, name, group_name, region, load_id)"
+        " SELECT store_key, store_id, 'group ' || store_id, 'region ' || store_id, 1 FROM stores",
+    )
+    for applies_to, names in {
+        "store": ["A", "B"],
+        "group": ["group A", "group B"],
+        "region": ["region A", "region B"],
+        "all": [""],
+    }.items():
+        for name in names:
+            put(client, applies_to=applies_to, name=name, objective=98).raise_for_status()
+    token = create_key(
+        database_url,
+        name="some",
+        scopes=frozenset({Scope.READ, Scope.INGEST}),
+        store_ids=frozenset({"A"}),
+        expires_at=None,
+        by="test",
+        is_forced=True,
+    )
+    limited = httpx.Client(
+        base_url=client.base_url, headers={"Authorization": f"Bearer {token.token}"}
+    )
+    with limited:
+        listed = limited.get("/objectives").json()["objectives"]
+        assert [row["name"] for row in listed] == ["A", "group A", "region A", ""]
+        assert put(limited, applies_to="store", name="A", objective=99).status_code == 200
+        for applies_to, name in (("store", "B"), ("group", "group A"), ("all", "")):
+            assert put(limited, applies_to=applies_to, name=name, objective=99).status_code == 403
+        assert limited.delete("/objectives/2").status_code == 403
+        assert limited.delete("/objectives/3").status_code == 403
+        assert limited.delete("/objectives/99").status_code == 403
+        assert limited.delete("/objectives/1").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("zone", "last_instant", "month_end"),
+    [
+        # New York: 23 March days of 24 hours, one of 23; its April begins at 04:00 UTC.
+        ("America/New_York", "2023-04-01T03:59:59Z", "2023-04-01T04:00:00Z"),
+        # Berlin goes back on 29 October: its November begins at 23:00 UTC, not at 22:00.
+        ("Europe/Berlin", "2023-10-31T22:59:59Z", "2023-10-31T23:00:00Z"),
+    ],
+    ids=["spring", "autumn"],
+)
+def test_a_version_counts_for_the_local_month_that_it_begins_in(
+    client: httpx.Client, zone: str, last_instant: str, month_end: str
+) -> None:
+    noon = datetime.fromisoformat(month_end) - timedelta(days=15)
+    polls = [{"store_id": "A", "timestamp_utc": noon.isoformat(), "status": "active"}]
+    client.post("/polls", json=polls).raise_for_status()
+    client.put("/stores/A/timezone", json={"timezone": zone}).raise_for_status()
+    put(client, applies_to="all", objective=98).raise_for_status()
+
+    def objective() -> float:
+        budget = client.get("/stores/A/budget").raise_for_status().json()
+        assert datetime.fromisoformat(budget["end"]) == datetime.fromisoformat(month_end)
+        assert client.get("/stores/A").json()["objectives"] == {"month": budget["objective"]}
+        found: float = budget["objective"]
+        return found
+
+    assert objective() == 98
+    put(client, applies_to="all", objective=99, valid_from=month_end).raise_for_status()
+    assert objective() == 98
+    put(client, applies_to="all", objective=97, valid_from=last_instant).raise_for_status()
+    assert objective() == 97
+
+
+def test_a_budget_without_a_stored_objective_asks_for_one(
+    database_url: str, client: httpx.Client
+) -> None:
+    load(database_url, "A 09:00 up")
+    missing = client.get("/stores/A/budget")
+    assert (missing.status_code, missing.json()["type"][-12:]) == (404, "no-objective")
+    assert client.get("/stores/A").json()["objectives"] == {}
+    asked = client.get("/stores/A/budget?objective=98.5").json()
+    assert (asked["objective"], asked["is_stored"]) == (98.5, False)
+    put(client, applies_to="store", name="A", objective=98.5, by="week").raise_for_status()
+    assert client.get("/stores/A/budget").status_code == 404
+    week = client.get("/stores/A/budget?by=week").json()
+    assert (week["objective"], week["is_stored"]) == (98.5, True)
+    same = client.get("/stores/A/budget?by=week&objective=98.5").json()
+    assert same | {"is_stored": True} == week
