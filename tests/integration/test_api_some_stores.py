@@ -36,6 +36,7 @@ NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
 VOLATILE: Final = {
     *("computed_at", "refreshed_at", "requested_at", "completed_at", "loaded_at", "seconds"),
     *("load_id", "report_id", "against", "report_url", "last_loaded_at", "closure_id"),
+    "objective_id",
 }
 # What is kept by load or of the installation, so that a key of some stores gets null.
 NOT_TOLD: Final = {
@@ -71,6 +72,7 @@ ADDRESSES: Final = [
     "/get_report?report_id={later}",
     "/api/get_report?report_id={later}",
     "/closures",
+    "/objectives",
     "/poll-plan?polls_per_hour=3",
 ]
 SAME_FOR_ALL: Final = {"/stores/own-1"}
@@ -122,6 +124,10 @@ def files(stores: list[str]) -> dict[str, list[str]]:
             "store_id,start_local,end_local,reason",
             "*,2023-01-20 00:00,2023-01-20 06:00,storm",
         ],
+        "objectives.csv": [
+            "applies_to,name,objective",
+            *("all,,98", "group,North,97", "region,Coast,96"),
+        ],
     }
     for number, store in enumerate(stores):
         kind = store[-1]
@@ -143,6 +149,9 @@ def files(stores: list[str]) -> dict[str, list[str]]:
         lines["stores.csv"].append(
             f"{store},Shop {store},{'North' if kind == '1' else ''},{region}"
         )
+        lines["objectives.csv"].append(f"store,{store},99")
+        if region != "Coast":
+            lines["objectives.csv"].append(f"region,{region},95")
         lines["closures.csv"].append(f"{store},2023-01-25 13:00,2023-01-25 14:00,works at {store}")
     return lines
 
@@ -266,7 +275,8 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     health = limited.ask("/data-health").json()
     assert health["stores"] == 2
     assert [source["source"] for source in health["sources"]] == [
-        *("business_hours", "closures", "store_details", "store_status", "store_timezones")
+        *("business_hours", "closures", "objectives", "store_details", "store_status"),
+        "store_timezones",
     ]
     assert {source[name] for source in health["sources"] for name in NOT_TOLD & source.keys()} == {
         None

@@ -488,7 +488,7 @@ def test_lists_are_filtered_sorted_and_paged(served: Served) -> None:
         ("/stores/A/timeline?to=1950-01-01", 200),
         ("/stores/A/explain?as_of=1950-01-01T00:00:00Z", 200),
         ("/stores/A/explain?window=year", 422),
-        ("/stores/A/budget", 422),
+        ("/stores/A/budget", 404),
         ("/stores/A/budget?objective=100.1", 422),
         ("/stores/A/budget?objective=98.5&by=day", 422),
         ("/stores/A/budget?objective=98.5&at=1950-01-01", 200),

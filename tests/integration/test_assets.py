@@ -270,6 +270,7 @@ class TestSample:
             "store_timezones": (60, 58, 0, 0, 2),
             "closures": (3, 2, 0, 0, 1),
             "store_details": (58, 57, 0, 0, 1),
+            "objectives": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_counted_by_reason(
@@ -331,7 +332,7 @@ class TestSample:
         }
         tables = set(said) - {"new_data", "status_model"}
         previewed = {name: len(said[name]["preview"].records) for name in tables}
-        assert previewed == {name: 2 if name == "closures" else 5 for name in tables}
+        assert previewed == {name: {"closures": 2, "objectives": 0}.get(name, 5) for name in tables}
 
     def test_checks_pass_and_warn_of_rejected_rows(
         self, refreshed: dg.ExecuteInProcessResult
@@ -344,6 +345,7 @@ class TestSample:
             "zones_known": False,
             "closures_readable": False,
             "details_readable": False,
+            "objectives_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,
@@ -526,6 +528,7 @@ def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures
             "store_id,start_local,end_local,reason\nA,2023-01-24 09:00,2023-01-24 09:15,late\n"
         ),
         Source.STORE_DETAILS: "store_id,name\nA,Alpha\n",
+        Source.OBJECTIVES: "applies_to,name,objective\nstore,A,98\n",
     }
     for source, text in good.items():
         folder = empty.data / file_names(source)[0]

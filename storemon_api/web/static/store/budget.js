@@ -1,4 +1,4 @@
-// The objective on file, or one that the reader types in: how much time offline it allows, and how much was used.
+// The objective on file, or one that is typed in: time offline that it allows, and time used.
 
 import { count, duration, percent } from "../lib/amounts.js";
 import { byId, h, segmented } from "../lib/elements.js";
@@ -52,9 +52,9 @@ export const showBudget = newestOnly(async (newest) => {
     objective === undefined
       ? null
       : await newest(getView("/budget", { objective, by: page.period }));
+  const span = budget && page.clock.range(budget.start, budget.end);
   byId("budget-note").textContent = budget
-    ? `At least ${objective} % of ${duration(budget.opening_us)} open in ` +
-      page.clock.range(budget.start, budget.end)
+    ? `At least ${objective} % of ${duration(budget.opening_us)} open in ${span}`
     : "Type in a percentage to see how much time offline it allows.";
   const terms = budget ? numbers(budget) : [];
   byId("budget").replaceChildren(
