@@ -149,24 +149,26 @@ def compare_status_runs(
     return StatusRunComparison(len(status_runs), int((~is_same).sum()))
 
 
-def count_interval_faults(bulk: Bulk) -> int:
+def count_interval_faults(bulk: Bulk, *, is_of_unchecked: bool = False) -> int:
     """Count touching or overlapping intervals, stores without any, and weeks without a pattern.
 
-    Stores that are newer than the intervals have none until the next refresh.
+    Stores that are newer than the intervals have none until the next refresh. With
+    `is_of_unchecked`, only of the stores in `unchecked_weeks`.
     """
+    chosen = "store_key IN (SELECT store_key FROM unchecked_weeks)" if is_of_unchecked else "true"
     return int(
         bulk.scalar(
-            """
+            f"""
             SELECT (
                 SELECT count(*) FROM (
                     SELECT start_us_of_week <= lag(end_us_of_week) OVER (
                         PARTITION BY store_key, valid_from ORDER BY start_us_of_week
                     ) AS is_fault
-                    FROM business_hour_intervals
+                    FROM business_hour_intervals WHERE {chosen}
                 ) AS neighbours WHERE is_fault
             ) + (
                 SELECT count(*) FROM stores s
-                WHERE s.store_key <= coalesce(
+                WHERE {chosen} AND s.store_key <= coalesce(
                     (SELECT last_store_key FROM intervals_state), s.store_key
                 ) AND NOT EXISTS (
                     SELECT FROM business_hour_intervals i WHERE i.store_key = s.store_key
@@ -174,13 +176,28 @@ def count_interval_faults(bulk: Bulk) -> int:
             ) + (
                 SELECT count(*) FROM (
                     SELECT DISTINCT store_key, valid_from FROM business_hour_intervals
-                    WHERE load_id IS NOT NULL
-                ) AS versions FULL JOIN store_weeks w USING (store_key, valid_from)
+                    WHERE load_id IS NOT NULL AND {chosen}
+                ) AS versions
+                FULL JOIN (SELECT * FROM store_weeks WHERE {chosen}) w
+                USING (store_key, valid_from)
                 WHERE w.week_id IS NULL OR versions IS NULL
             )
-            """
+            """  # noqa: S608  (a constant condition)
         )
     )
+
+
+def were_all_intervals_checked(bulk: Bulk) -> bool:
+    """Whether `unchecked_weeks` has all stores whose week is unchecked."""
+    return bool(
+        bulk.scalar("SELECT coalesce(bool_and(is_checked), false) AS checked FROM intervals_state")
+    )
+
+
+def record_intervals_checked(bulk: Bulk) -> None:
+    """No week is unchecked. The caller holds the lock of writers of polls, as writers of weeks."""
+    bulk.execute("DELETE FROM unchecked_weeks")
+    bulk.execute("UPDATE intervals_state SET is_checked = true WHERE NOT is_checked")
 
 
 _DOES_NOT_ADD_UP: Final = " OR ".join(

@@ -317,6 +317,13 @@ intervals_state: Final = sa.Table(
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("last_store_key", sa.Integer, comment="greatest key that has intervals"),
+    sa.Column(
+        "is_checked",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="whether all weeks were once checked; since then unchecked_weeks has the rest",
+    ),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     comment="Number of changes of business_hour_intervals.",
 )
@@ -327,6 +334,14 @@ stale_weeks: Final = sa.Table(
     metadata,
     _key(),
     comment="Stores whose week must be normalised again; written by triggers on its inputs.",
+)
+
+
+unchecked_weeks: Final = sa.Table(
+    "unchecked_weeks",
+    metadata,
+    _key(),
+    comment="Stores whose week has changed since its last check; written by triggers.",
 )
 
 

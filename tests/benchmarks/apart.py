@@ -21,10 +21,10 @@ from uuid import uuid4
 import psutil
 
 from benchmarks.loaded import load
+from storemon_pipeline.checks.check_intervals import check_intervals
 from storemon_pipeline.checks.contradictions import check_data
 from storemon_pipeline.checks.table_checks import (
     compare_status_runs,
-    count_interval_faults,
     count_lost_polls,
     count_uptime_faults,
 )
@@ -109,8 +109,8 @@ def _poll_checks(url: str) -> None:
 
 
 def _checks(url: str) -> None:
+    check_intervals(url)
     with bulk_transaction(url) as bulk:
-        count_interval_faults(bulk)
         count_uptime_faults(bulk)
     compare_daily(url, seed=1)
 

@@ -17,9 +17,9 @@ from benchmarks.loaded import load_all, make_database, server
 from benchmarks.reference import plain_copy
 from benchmarks.report_work import report_seconds
 from benchmarks.timing import seconds_of
+from storemon_pipeline.checks.check_intervals import check_intervals
 from storemon_pipeline.checks.table_checks import (
     compare_status_runs,
-    count_interval_faults,
     count_lost_polls,
     count_uptime_faults,
 )
@@ -150,7 +150,7 @@ def _refresh(url: str, data: Path) -> None:
         ingest_source(url, data, source, now=now, run_id=None)
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
-        faults += count_interval_faults(bulk)
+    faults += check_intervals(url)
     refresh_uptime(url, refreshed_at=now)
     with bulk_transaction(url) as bulk:
         faults += count_uptime_faults(bulk)

@@ -11,9 +11,11 @@ from stored import (
     MAX_GAP,
     at,
     execute,
+    fetch,
     load,
     load_hours,
 )
+from storemon_pipeline.checks.check_intervals import check_intervals
 from storemon_pipeline.checks.table_checks import (
     RejectedExample,
     StatusRunComparison,
@@ -176,9 +178,39 @@ class TestIntervals:
         load(database_url, "B 09:00 up")
         with bulk_transaction(database_url, is_writing_polls=True) as bulk:
             refresh_intervals(bulk)
+        # The first check is of all weeks, the later ones of those that have changed since.
+        assert check_intervals(database_url) == 0
         execute(database_url, fault)
+        assert check_intervals(database_url) == faults
+        assert check_intervals(database_url) == faults
         with bulk_transaction(database_url) as bulk:
             assert count_interval_faults(bulk) == faults
+
+    def test_a_fault_is_found_by_the_first_check(self, database_url: str) -> None:
+        load_hours(database_url, "A,0,09:00,12:00", "A,0,13:00,17:00")
+        with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+            refresh_intervals(bulk)
+        execute(database_url, "DELETE FROM store_weeks")
+        assert check_intervals(database_url) == 1
+        assert check_intervals(database_url) == 1
+
+    def test_only_weeks_that_have_changed_are_checked_again(self, database_url: str) -> None:
+        load_hours(database_url, "A,0,09:00,12:00", "B,0,09:00,12:00")
+        refresh_and_check(database_url)
+        assert unchecked(database_url) == []
+        load_hours(database_url, "A,0,09:00,12:00", "B,0,09:00,13:00", "C,0,09:00,12:00")
+        with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+            refresh_intervals(bulk)
+        assert unchecked(database_url) == ["B", "C"]
+        assert check_intervals(database_url) == 0
+        assert unchecked(database_url) == []
+
+    def test_a_new_store_that_gets_no_week_is_found(self, database_url: str) -> None:
+        load(database_url, "A 09:00 up")
+        refresh_and_check(database_url)
+        load(database_url, "B 09:00 up")
+        execute(database_url, "UPDATE intervals_state SET last_store_key = 2")
+        assert check_intervals(database_url) == 1
 
     def test_a_store_that_came_since_the_refresh_is_no_fault(self, database_url: str) -> None:
         load(database_url, "A 09:00 up")
@@ -187,6 +219,17 @@ class TestIntervals:
         load(database_url, "B 09:00 up")
         with bulk_transaction(database_url) as bulk:
             assert count_interval_faults(bulk) == 0
+
+
+def refresh_and_check(url: str) -> None:
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    assert check_intervals(url) == 0
+
+
+def unchecked(url: str) -> list[str]:
+    rows = fetch(url, "SELECT store_id FROM unchecked_weeks JOIN stores USING (store_key)")
+    return sorted(row["store_id"] for row in rows)
 
 
 class TestUptime:

@@ -217,6 +217,30 @@ def test_polls_that_only_go_on_mend_nothing_older(database_url: str) -> None:
     assert fetch(database_url, EVERY_DAY) == made_anew(database_url)
 
 
+def test_a_correction_mends_the_days_since_the_run_before(database_url: str) -> None:
+    # The poll of the corrected hour is a status run of its own, far from its neighbours, so that
+    # only its status changes in the table.
+    first, alone, last = range(24), range(24 * 5, 24 * 5 + 1), range(24 * 12, 24 * 13)
+    polls = [row for hours in (first, alone, last) for row in hourly("A", hours)]
+    load(database_url, polls + hourly("B", range(24 * 13)))
+    refresh(database_url)
+    load(database_url, hourly("A", alone, down=alone))
+    refreshed = refresh_daily(database_url)
+    assert refreshed.stores_mended == 1
+    days = fetch(database_url, EVERY_DAY)
+    assert sum(day["downtime_us"] for day in days) > 0
+    assert days == made_anew(database_url)
+
+
+def test_a_run_that_goes_on_after_the_days_were_made_mends_them(database_url: str) -> None:
+    load(database_url, hourly("A", range(24 * 4)) + hourly("B", range(24 * 4 + 30)))
+    refresh(database_url)
+    load(database_url, hourly("A", range(24 * 4, 24 * 4 + 10)))
+    refreshed = refresh_daily(database_url)
+    assert refreshed.stores_mended == 1
+    assert fetch(database_url, EVERY_DAY) == made_anew(database_url)
+
+
 def test_new_hours_zones_and_closures_mend_the_days_they_reach(database_url: str) -> None:
     load(database_url, hourly("A", range(24 * 20)) + hourly("B", range(24 * 20)))
     refresh(database_url)
