@@ -13,10 +13,15 @@ from storemon_pipeline.domain.amounts import AMOUNTS, UNKNOWN
 from storemon_pipeline.domain.windows import BoolArray, Policy
 from storemon_pipeline.figures.status_models import ModelVersion
 from storemon_pipeline.likelihood.likely_figures import with_likely_ranges
-from storemon_pipeline.polls.status_run_queries import read_status_runs
+from storemon_pipeline.polls.status_run_queries import (
+    CHUNKS_PER_QUERY,
+    read_status_runs,
+    split_into_chunks,
+)
 from storemon_pipeline.schedules.calendars import read_report_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.figures import Figures, compute_with_positions
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 class InvariantError(Exception):
@@ -42,16 +47,25 @@ def compute_uptime(
     the database. Raises InvariantError.
     """
     max_gap_us = read_max_gap_us(bulk)
-    for chunk in stores.chunks(stores_per_chunk):
-        yield (
-            chunk,
-            _compute(bulk, chunk, as_of=as_of, policy=policy, model=model, max_gap_us=max_gap_us),
-        )
+    for part in stores.chunks(stores_per_chunk * CHUNKS_PER_QUERY):
+        read = read_status_runs(bulk, part, as_of=as_of)
+        for chunk, status_runs in split_into_chunks(part, read, stores_per_chunk):
+            figures = _compute(
+                bulk,
+                chunk,
+                status_runs,
+                as_of=as_of,
+                policy=policy,
+                model=model,
+                max_gap_us=max_gap_us,
+            )
+            yield chunk, figures
 
 
 def _compute(
     bulk: Bulk,
     stores: StoreIndex,
+    status_runs: StatusRuns,
     *,
     as_of: datetime,
     policy: Policy,
@@ -59,7 +73,6 @@ def _compute(
     max_gap_us: int,
 ) -> Figures:
     as_of_us = microseconds(as_of)
-    status_runs = read_status_runs(bulk, stores, as_of=as_of)
     calendar = read_report_calendar(bulk, stores, as_of_us=as_of_us)
     figures, positions = compute_with_positions(
         status_runs, calendar, as_of_us=as_of_us, policy=policy, max_gap_us=max_gap_us

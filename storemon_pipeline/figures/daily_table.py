@@ -1,5 +1,6 @@
 """The table `store_uptime_daily`: its stale days, and writing days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 
@@ -67,10 +68,16 @@ def read_kept_from(bulk: Bulk) -> datetime | None:
     return rows[0]["polls_kept_from"] if rows else None
 
 
-def write_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray) -> None:
+def write_days(
+    bulk: Bulk,
+    stores: StoreIndex,
+    made: Sequence[tuple[StoreIndex, Days]],
+    *,
+    from_day: IntArray,
+) -> None:
     """Replace the days from `from_day` on, in local days since 1970, shape `(stores,)`.
 
-    Days of stores outside of `stores` are left as they are.
+    `made` are the new ones, in chunks of the stores. Days of other stores are left as they are.
     """
     bulk.stage(
         "daily_borders",
@@ -87,7 +94,8 @@ def write_days(bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray
         WHERE d.store_key = b.store_key AND d.local_date >= b.from_date
         """
     )
-    append_days(bulk, stores, days)
+    for chunk, days in made:
+        append_days(bulk, chunk, days)
 
 
 def append_days(bulk: Bulk, stores: StoreIndex, days: Days) -> None:

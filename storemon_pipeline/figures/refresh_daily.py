@@ -32,12 +32,15 @@ from storemon_pipeline.figures.daily_table import (
 )
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
+    CHUNKS_PER_QUERY,
     read_first_poll,
     read_status_runs_since,
+    split_into_chunks,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.daily import NEVER, Days, compute_days
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
 """Recomputed in each refresh. The triggers that mark stores as stale ignore such recent data."""
@@ -160,30 +163,50 @@ class _Writing:
 def _refresh_in_parts(
     writing: _Writing, stores: StoreIndex, changed_us: IntArray, newest: datetime
 ) -> int:
-    """As `_refresh_days`, in chunks of stores; the more days, the smaller."""
+    """Recompute the days of each store since an instant; return how many.
+
+    In parts of some chunks of stores; the more days, the smaller.
+    """
     earliest = read_first_poll(writing.reader) or newest
     reach_us = microseconds(newest) - max(
         int(changed_us.min(initial=NEVER)), microseconds(earliest)
     )
     weeks = max(reach_us // WEEK_US, 1)
+    stores_per_chunk = max(STORES_PER_REFRESHED_CHUNK // weeks, _STORES_PER_CHUNK)
     written = first = 0
-    for chunk in stores.chunks(max(STORES_PER_REFRESHED_CHUNK // weeks, _STORES_PER_CHUNK)):
-        end = first + len(chunk)
-        written += _refresh_days(writing, chunk, changed_us[first:end], newest)
+    for part in stores.chunks(stores_per_chunk * CHUNKS_PER_QUERY):
+        end = first + len(part)
+        written += _refresh_part(writing, part, changed_us[first:end], newest, stores_per_chunk)
         first = end
     return written
 
 
-def _refresh_days(
-    writing: _Writing, stores: StoreIndex, changed_us: IntArray, newest: datetime
+def _refresh_part(
+    writing: _Writing,
+    stores: StoreIndex,
+    changed_us: IntArray,
+    newest: datetime,
+    stores_per_chunk: int,
 ) -> int:
-    """Recompute the days of each store since an instant; return how many."""
-    days, from_day, first_poll_us = compute_stored_days(writing.reader, stores, changed_us, newest)
-    # Days before the first poll are deleted: their polls are gone.
-    border = np.where(changed_us < first_poll_us, changed_us // DAY_US + 2, from_day)
-    begin = np.minimum(border, from_day)
-    writing.hand_over(partial(write_days, writing.bulk, stores, days, from_day=begin))
-    return len(days.store)
+    start_us = _start_us(writing.reader, changed_us, newest)
+    read = read_status_runs_since(writing.reader, stores, since=instant(start_us), until=newest)
+    made: list[tuple[StoreIndex, Days]] = []
+    borders: list[IntArray] = []
+    first = 0
+    for chunk, status_runs in split_into_chunks(stores, read, stores_per_chunk):
+        changed = changed_us[first : first + len(chunk)]
+        days, from_day, first_poll_us = _compute_days(
+            writing.reader, chunk, status_runs, changed, start_us, newest
+        )
+        # Days before the first poll are deleted: their polls are gone.
+        border = np.where(changed < first_poll_us, changed // DAY_US + 2, from_day)
+        borders.append(np.minimum(border, from_day))
+        made.append((chunk, days))
+        first += len(chunk)
+    writing.hand_over(
+        partial(write_days, writing.bulk, stores, made, from_day=np.concatenate(borders))
+    )
+    return sum(len(days.store) for _, days in made)
 
 
 def _settled_until_us(bulk: Bulk, stores: StoreIndex, state: DailyState) -> IntArray:
@@ -227,12 +250,29 @@ def compute_stored_days(
     Also the first day that was made (`NEVER`: none), and an instant of each store, its first poll
     where that lies behind the asked one. The arrays have shape `(stores,)`.
     """
+    start_us = _start_us(bulk, changed_us, newest)
+    status_runs = read_status_runs_since(bulk, stores, since=instant(start_us), until=newest)
+    return _compute_days(bulk, stores, status_runs, changed_us, start_us, newest)
+
+
+def _start_us(bulk: Bulk, changed_us: IntArray, newest: datetime) -> int:
+    """From where on status runs and hours are needed for the days since these instants."""
     newest_us = microseconds(newest)
     first = read_first_poll(bulk)
     earliest_us = newest_us if first is None else microseconds(first)
-    start_us = min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
-    calendar = read_calendar(bulk, stores, start_us=start_us, end_us=newest_us)
-    status_runs = read_status_runs_since(bulk, stores, since=instant(start_us), until=newest)
+    return min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
+
+
+def _compute_days(
+    bulk: Bulk,
+    stores: StoreIndex,
+    status_runs: StatusRuns,
+    changed_us: IntArray,
+    start_us: int,
+    newest: datetime,
+) -> tuple[Days, IntArray, IntArray]:
+    """As `compute_stored_days`, with the status runs since `start_us`."""
+    calendar = read_calendar(bulk, stores, start_us=start_us, end_us=microseconds(newest))
     first_poll_us = np.full(len(stores), NEVER)
     # From the last to the first: of the runs of a store the first one stays.
     first_poll_us[status_runs.store[::-1]] = status_runs.first_poll_us[::-1]

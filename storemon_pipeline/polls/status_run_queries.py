@@ -1,5 +1,6 @@
 """Queries of status runs and raw polls, of all stores or of one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +23,22 @@ class RawPolls:
 
     polled_at_us: IntArray
     is_active: BoolArray
+
+
+CHUNKS_PER_QUERY: Final = 4
+"""How many chunks of stores are read at once. The status runs of a chunk are all over the table, so
+that each query scans all recent ones."""
+
+
+def split_into_chunks(
+    stores: StoreIndex, status_runs: StatusRuns, stores_per_chunk: int
+) -> Iterator[tuple[StoreIndex, StatusRuns]]:
+    """Chunks of the stores, each with its status runs."""
+    first = 0
+    for chunk in stores.chunks(stores_per_chunk):
+        end = first + len(chunk)
+        yield chunk, status_runs.of_stores(first, end)
+        first = end
 
 
 def read_status_runs_since(

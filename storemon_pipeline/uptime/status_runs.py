@@ -3,7 +3,7 @@
 Uptime is estimated from status runs in `figures`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -41,6 +41,16 @@ class StatusRuns:
             self.is_active[which],
             self.polls[which],
         )
+
+    def of_stores(self, first: int, end: int) -> Self:
+        """The status runs of the stores `[first, end)`, which are numbered from 0 afterwards.
+
+        >>> three = np.array([3, 4, 5])
+        >>> StatusRuns(three, three, three, three > 0, three).of_stores(4, 6).store.tolist()
+        [0, 1]
+        """
+        own = self.take(slice(*np.searchsorted(self.store, [first, end]).tolist()))
+        return replace(own, store=own.store - first)
 
     def clip(self, start_us: int, end_us: int) -> Self:
         """Status runs that touch `[start_us, end_us]`, cut to it; polls as if evenly apart.
