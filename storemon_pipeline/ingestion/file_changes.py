@@ -15,8 +15,8 @@ from storemon_pipeline.loads.file_states import FileState
 QUIET: Final = timedelta(seconds=60)
 """A file that nobody wrote to for this long is complete."""
 
-PORTION_BYTES: Final = 512 << 20
-"""The bytes of one load: up to 13 million polls, which take 2 GB of memory."""
+PORTION_BYTES: Final = 256 << 20
+"""The bytes of one load: up to 6.5 million polls, which take 1 GB of memory."""
 
 
 @dataclass(frozen=True, slots=True)

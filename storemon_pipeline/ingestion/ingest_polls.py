@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.overlap import overlapping
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import EmptyFileError, UnusableFileError
 from storemon_pipeline.domain.windows import IntArray
@@ -45,10 +47,15 @@ def _ingest_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> 
 
     The last line may be half a line. It is a load of its own, which is undone when the file grows.
     The whole lines of a large file are several loads, as if it had grown meanwhile: after a crash
-    the next refresh goes on after the last of them.
+    the next refresh goes on after the last of them. While one is written, the next one is read.
     """
     loads: list[FileLoad] = []
-    with open_file(file) as opened:
+    has_rows = False
+
+    def write(read: PollsRead, state: FileState, old_tail: int | None, *, is_tail: bool) -> None:
+        loads.append(_write(refresh, file, read, state, old_tail=old_tail, is_tail=is_tail))
+
+    with open_file(file) as opened, overlapping() as hand_over:
         plan = plan_reading(opened, known, now=refresh.now)
         state, tail_load_id = plan.state, plan.old_tail_load_id
         for part in (*plan.parts, *([plan.tail] if plan.tail else [])):
@@ -68,11 +75,10 @@ def _ingest_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> 
             if not is_tail:
                 header = read.header if plan.can_grow else None
                 state = replace(state, lines_read=read.next_line - 1, header=header)
-            load = _write(refresh, file, read, state, old_tail=tail_load_id, is_tail=is_tail)
-            state = replace(state, load_id=load.load_id)
+            hand_over(partial(write, read, state, tail_load_id, is_tail=is_tail))
             tail_load_id = None
-            loads.append(load)
-    if not loads:
+            has_rows = True
+    if not has_rows:
         with bulk_transaction(refresh.url, is_writing_polls=True) as bulk:
             _undo_tail(bulk, refresh, tail_load_id)
             write_file_state(bulk, refresh.source, file.file_path, state)
