@@ -14,6 +14,8 @@ INSTANT: Final = pa.timestamp("us", "UTC")
 """The Arrow type of a `timestamptz` column."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUS_INFINITY_US: Final = -(2**63) + 946_684_800_000_000
+"""PostgreSQL counts from the year 2000 on, and its -infinity is the least integer of 64 bits."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -33,8 +35,13 @@ def timestamps(at_us: IntArray) -> pa.Array:
 
 
 def timestamps_or_null(since_us: IntArray) -> pa.Array:
-    """As `timestamps`, with null for `ALWAYS`: Arrow cannot express PostgreSQL's -infinity."""
+    """As `timestamps`, with null for `ALWAYS`."""
     return pa.array(since_us, pa.int64(), mask=since_us == ALWAYS).cast(INSTANT)
+
+
+def timestamps_or_minus_infinity(since_us: IntArray) -> pa.Array:
+    """As `timestamps`, with -infinity for `ALWAYS`, for rows that are copied into a table."""
+    return timestamps(np.where(since_us == ALWAYS, _MINUS_INFINITY_US, since_us))
 
 
 def microseconds_of(column: pa.ChunkedArray) -> IntArray:

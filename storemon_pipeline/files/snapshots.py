@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.types import union_categoricals
 
 from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
@@ -66,8 +67,20 @@ def read_snapshot(
             rejected += block.collect_rejected(verdict)
             rows_read += block.rows_read
             bytes_read = block.bytes_done
-    frame = pd.concat(frames, ignore_index=True) if frames else _no_rows(columns, parse_rows)
+    frame = _joined(frames) if frames else _no_rows(columns, parse_rows)
     return SnapshotRead(frame, tuple(rejected), rows_read, bytes_read, rows.header)
+
+
+def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """All rows of the frames, which are empty afterwards, so that no row is in memory twice."""
+    columns: dict[str, pd.Categorical | pd.Series] = {}
+    for name in list(frames[0].columns):
+        parts = [frame.pop(name) for frame in frames]
+        is_repeated = isinstance(parts[0].dtype, pd.CategoricalDtype)
+        columns[name] = (
+            union_categoricals(parts) if is_repeated else pd.concat(parts, ignore_index=True)
+        )
+    return pd.DataFrame(columns)
 
 
 def _no_rows(columns: Sequence[Column], parse_rows: ParseRows) -> pd.DataFrame:
@@ -94,6 +107,12 @@ def parse_valid_from(columns: dict[str, pa.Array], verdict: Verdict) -> pd.Serie
     # A new array, because `at_us` may be Arrow's own read-only memory.
     since_us = np.where(is_always, ALWAYS, at_us)
     return _int64(since_us[number], is_missing=is_missing[number])
+
+
+def repeated_text_column(values: Sequence[str], number: npt.NDArray[np.int32]) -> pd.Series:
+    """As `text_column`, with each distinct value kept once."""
+    distinct = pd.CategoricalDtype(pd.Series(values, dtype="str"))
+    return pd.Series(pd.Categorical.from_codes(number, dtype=distinct))
 
 
 def text_column(values: Sequence[str], number: npt.NDArray[np.int32]) -> pd.Series:

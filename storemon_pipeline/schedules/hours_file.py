@@ -21,7 +21,7 @@ from storemon_pipeline.files.snapshots import (
     SnapshotRead,
     parse_valid_from,
     read_snapshot,
-    text_column,
+    repeated_text_column,
 )
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
@@ -46,8 +46,8 @@ _TIME: Final = re.compile(
 def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of opening times.
 
-    Columns of the frame: store_id (str), day_of_week (int8, 0 = Monday), start_us and end_us
-    (int64, microseconds since local midnight, from 0 to 48 h), valid_from_us (Int64, see
+    Columns of the frame: store_id (category of str), day_of_week (int8, 0 = Monday), start_us and
+    end_us (int64, microseconds since local midnight, from 0 to 48 h), valid_from_us (Int64, see
     parse_valid_from), line (int64). Raises UnusableFileError.
     """
     return read_snapshot(file, COLUMNS, parse_hours)
@@ -68,7 +68,7 @@ def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     verdict.reject((start_us > _LATEST_US) | (end_us > _LATEST_US), Reason.TIME_RANGE)
     return pd.DataFrame(
         {
-            "store_id": text_column(ids, store),
+            "store_id": repeated_text_column(ids, store),
             "day_of_week": day_of_week,
             "start_us": start_us,
             "end_us": end_us,

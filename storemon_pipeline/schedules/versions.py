@@ -4,18 +4,24 @@ A version is the set of rows of one load, store and `valid_from`. Both sources f
 rules; only their columns differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.database.instants import microseconds, microseconds_of, timestamps_or_null
+from storemon_pipeline.database.instants import (
+    microseconds,
+    microseconds_of,
+    timestamps_or_minus_infinity,
+)
+from storemon_pipeline.database.overlap import overlapping
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.stores.store_keys import store_keys
@@ -35,6 +41,9 @@ BUSINESS_HOURS: Final = VersionTable(
 )
 STORE_TIMEZONES: Final = VersionTable("store_timezones", ("timezone",), is_one_row=True)
 
+_STORES_PER_CHUNK: Final = 100_000
+"""Comparing the rows of a store with a row of hours for each day takes 1 KB."""
+
 _VERSION: Final = ["store_key", "valid_from_us", "is_dated"]
 
 
@@ -43,10 +52,11 @@ def write_versions(
 ) -> list[RowCounts]:
     """Write the versions of a snapshot that are new. The snapshot has one frame and load per file.
 
-    A frame has the columns `store_id` (str), `valid_from_us` (Int64, NA without a value), and those
-    of the table, in file order. Rows without `valid_from` hold always if they are the store's
-    first, else from the load on. A version from files is new when it differs from the last one from
-    files; a version from a push, when it differs from the one in force.
+    A frame has the columns `store_id` (str, or a category of it), `valid_from_us` (Int64, NA
+    without a value), and those of the table, in file order. Rows without `valid_from` hold always
+    if they are the store's first, else from the load on. A version from files is new when it
+    differs from the last one from files; a version from a push, when it differs from the one in
+    force.
 
     All frames are treated as one file, in their order. A version with rows from several files
     belongs to the last one; each row is counted in the load of its own file. All loads have the
@@ -58,10 +68,80 @@ def write_versions(
     if frame.empty:
         return [NO_ROWS for _ in loads]
     store, ids = pd.factorize(frame["store_id"])
-    rows = frame[[*table.columns]].copy()
-    rows["store_key"] = store_keys(bulk, ids.tolist())[store]
-    rows["is_dated"] = frame["valid_from_us"].notna().to_numpy()
-    rows["valid_from_us"] = frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy()
+    store_key = store_keys(bulk, ids.tolist())[store]
+    loaded, replaced = np.zeros((2, len(loads)), np.int64)
+    is_empty = _is_empty(bulk, table)
+    with overlapping() as hand_over:
+        for chunk in _chunks(store_key):
+            rows = frame[[*table.columns, "valid_from_us"]].iloc[chunk]
+            rows = rows.assign(
+                store_key=store_key[chunk],
+                is_dated=rows["valid_from_us"].notna().to_numpy(),
+                valid_from_us=rows["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy(),
+            )
+            known = None if is_empty else _read_known(bulk, loads[0], table, rows)
+            written = _new_rows(loads, rows, known, part, table)
+            append = partial(bulk.append, table.name, _to_rows(written.rows, table))
+            if is_empty:
+                hand_over(append)  # nothing is read meanwhile
+            else:
+                append()
+            loaded += np.bincount(part[written.first], minlength=len(loads))
+            replaced += np.bincount(part[written.replaced], minlength=len(loads))
+    read = np.bincount(part, minlength=len(loads))
+    return [
+        RowCounts(int(new), int(changed), int(total - new - changed), 0)
+        for total, new, changed in zip(read, loaded, replaced, strict=True)
+    ]
+
+
+def _chunks(store_key: IntArray) -> Iterator[IntArray]:
+    """The positions of the rows of some stores at a time, by key, otherwise in file order."""
+    order = np.argsort(store_key, kind="stable")
+    begins = np.flatnonzero(np.diff(store_key[order], prepend=-1))
+    for first, end in pairwise([*begins[::_STORES_PER_CHUNK].tolist(), len(order)]):
+        yield order[first:end]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows that new ones are compared with, and the keys of the stores that have any row."""
+
+    last: pd.DataFrame
+    stores: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """New rows, with the index of those of new stores and of those that replace others."""
+
+    rows: pd.DataFrame
+    first: "pd.Index[int]"
+    replaced: "pd.Index[int]"
+
+
+def _is_empty(bulk: Bulk, table: VersionTable) -> bool:
+    return bool(bulk.scalar(f"SELECT NOT EXISTS (SELECT FROM {table.name}) AS is_empty"))  # noqa: S608
+
+
+def _read_known(bulk: Bulk, load: Load, table: VersionTable, rows: pd.DataFrame) -> _Known:
+    stores = np.unique(rows["store_key"].to_numpy())
+    bulk.stage("snapshot_stores", pa.table({"store_key": stores.astype(np.int32)}))
+    if load.file_path is None:
+        last = _rows_in_force(bulk, load, table)
+    else:
+        last = _last_rows_of_files(bulk, table)
+    return _Known(last, _stores_with_versions(bulk, table))
+
+
+def _new_rows(
+    loads: Sequence[Load],
+    rows: pd.DataFrame,
+    known: _Known | None,
+    part: IntArray,
+    table: VersionTable,
+) -> _Written:
+    """The rows of new versions; `part` is the number of the load of each row of the snapshot."""
     distinct = rows.drop_duplicates(keep="last")
     if table.is_one_row:
         # A store has one zone at a time: of several rows for one start the last one counts.
@@ -70,35 +150,27 @@ def write_versions(
         distinct = distinct[~is_replaced]
     else:
         replaced_rows = distinct.index[:0]
-
-    if loads[0].file_path is None:
-        last = _rows_in_force(bulk, loads[0], table, np.unique(distinct["store_key"].to_numpy()))
+    if known is None:
+        written = distinct.copy()
+        is_first = pd.Series(data=True, index=written.index)
     else:
-        last = _last_rows_of_files(bulk, table)
-    is_new = _differs(distinct, last, table)
-    known = last["store_key"].unique() if len(last) else np.empty(0, np.int64)
-    known = np.union1d(known, _stores_with_versions(bulk, table))
-    written = distinct[is_new].copy()
-    is_first = ~written["store_key"].isin(known)
+        written = distinct[_differs(distinct, known.last, table)].copy()
+        is_first = ~written["store_key"].isin(known.stores)
     starts_now = ~written["is_dated"] & ~is_first
     written.loc[starts_now, "valid_from_us"] = microseconds(loads[0].loaded_at)
     written["part"] = part[written.index]
     last_part = written.groupby(["store_key", "valid_from_us"])["part"].transform("max")
-    load_ids = np.array([load.load_id for load in loads], np.int32)
-    _append_versions(bulk, table, written, load_ids[last_part.to_numpy()])
-
-    read = np.bincount(part, minlength=len(loads))
-    loaded = np.bincount(part[written[is_first].index], minlength=len(loads))
-    replaced_rows = written[~is_first].index.append(replaced_rows)
-    replaced = np.bincount(part[replaced_rows], minlength=len(loads))
-    return [
-        RowCounts(int(new), int(changed), int(total - new - changed), 0)
-        for total, new, changed in zip(read, loaded, replaced, strict=True)
-    ]
+    written["load_id"] = np.array([load.load_id for load in loads], np.int32)[last_part.to_numpy()]
+    return _Written(
+        written, written[is_first].index, written[~is_first].index.append(replaced_rows)
+    )
 
 
 def _last_rows_of_files(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
-    """The last rows from files for each (store, valid_from); ALWAYS for rows without a date."""
+    """The last rows from files for each (store, valid_from); ALWAYS for rows without a date.
+
+    Of the stores in `snapshot_stores`, as everything below.
+    """
     columns = ", ".join(f"v.{name}" for name in table.columns)
     rows = bulk.fetch(
         f"""
@@ -106,6 +178,7 @@ def _last_rows_of_files(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
             SELECT v.store_key, v.load_id, v.is_dated, {columns},
                    CASE WHEN v.is_dated THEN nullif(v.valid_from, '-infinity') END AS valid_from
             FROM {table.name} v JOIN loads l USING (load_id)
+            JOIN pg_temp.snapshot_stores USING (store_key)
             WHERE l.file_path IS NOT NULL
         ), aged AS (
             SELECT *, rank() OVER (
@@ -119,19 +192,18 @@ def _last_rows_of_files(bulk: Bulk, table: VersionTable) -> pd.DataFrame:
     return _frame(rows, table)
 
 
-def _rows_in_force(bulk: Bulk, load: Load, table: VersionTable, stores: IntArray) -> pd.DataFrame:
-    """The rows that count for these stores, from files and pushes.
+def _rows_in_force(bulk: Bulk, load: Load, table: VersionTable) -> pd.DataFrame:
+    """The rows that count, from files and pushes.
 
     These are the rows loaded last for each `valid_from`, as dated rows, and the rows in force at
     the instant of the load, as undated rows.
     """
-    bulk.stage("pushed_stores", pa.table({"store_key": stores.astype(np.int32)}))
     columns = ", ".join(table.columns)
     rows = bulk.fetch(
         f"""
         WITH aged AS (
             SELECT *, rank() OVER (PARTITION BY store_key, valid_from ORDER BY load_id DESC) AS age
-            FROM {table.name} JOIN pg_temp.pushed_stores USING (store_key)
+            FROM {table.name} JOIN pg_temp.snapshot_stores USING (store_key)
         ), current AS (
             SELECT *, max(valid_from) FILTER (WHERE valid_from <= $1)
                       OVER (PARTITION BY store_key) AS in_force_from
@@ -171,34 +243,28 @@ def _differs(rows: pd.DataFrame, last: pd.DataFrame, table: VersionTable) -> "pd
 
 
 def _stores_with_versions(bulk: Bulk, table: VersionTable) -> IntArray:
-    keys = bulk.fetch(f"SELECT DISTINCT store_key FROM {table.name}")["store_key"]  # noqa: S608
+    keys = bulk.fetch(
+        f"""
+        SELECT store_key FROM pg_temp.snapshot_stores s
+        WHERE EXISTS (SELECT FROM {table.name} v WHERE v.store_key = s.store_key)
+        """  # noqa: S608  (as above)
+    )["store_key"]
     stores: IntArray = keys.to_numpy().astype(np.int64)
     return stores
 
 
-def _append_versions(
-    bulk: Bulk, table: VersionTable, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]
-) -> None:
-    # By key, because chunks of stores are read by ranges of keys; otherwise in file order.
-    order = np.argsort(rows["store_key"].to_numpy(), kind="stable")
-    rows, load_ids = rows.iloc[order], load_ids[order]
+def _to_rows(rows: pd.DataFrame, table: VersionTable) -> pa.Table:
     columns = {
         "store_key": rows["store_key"].to_numpy(np.int32),
-        "valid_from": timestamps_or_null(rows["valid_from_us"].to_numpy(np.int64)),
-        "load_id": load_ids,
+        "valid_from": timestamps_or_minus_infinity(rows["valid_from_us"].to_numpy(np.int64)),
+        "load_id": rows["load_id"].to_numpy(np.int32),
         "is_dated": rows["is_dated"].to_numpy(np.bool_),
         # An undated row of a new store has the same start as one with `always`.
         "row_number": rows.groupby(["store_key", "valid_from_us"]).cumcount().to_numpy(np.int32),
     }
     for name in table.columns:
         columns[name] = pa.Array.from_pandas(rows[name])
-    staged = pa.table(columns)
-    bulk.stage("new_versions", staged)
-    names = ", ".join(name for name in staged.column_names if name != "valid_from")
-    bulk.execute(
-        f"INSERT INTO {table.name} (valid_from, {names})"  # noqa: S608
-        f" SELECT coalesce(valid_from, '-infinity'), {names} FROM pg_temp.new_versions"
-    )
+    return pa.table(columns)
 
 
 def undo_versions(bulk: Bulk, load_id: int, table: VersionTable) -> IntArray:

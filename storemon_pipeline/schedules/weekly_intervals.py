@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.database.instants import microseconds_of, timestamps_or_null
+from storemon_pipeline.database.instants import microseconds_of, timestamps_or_minus_infinity
 from storemon_pipeline.domain.windows import WEEK_US, BoolArray, IntArray
 from storemon_pipeline.stores.store_index import StoreIndex
 
@@ -148,24 +148,15 @@ def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
     version = order[is_first]
     versions = {
         "store_key": pa.array(store_key[version].astype(np.int32)),
-        "valid_from": timestamps_or_null(valid_from_us[version]),
+        "valid_from": timestamps_or_minus_infinity(valid_from_us[version]),
         "load_id": pa.array(load_id[version].astype(np.int32)),
     }
-    bulk.stage(
-        "new_intervals",
+    bulk.append(
+        "business_hour_intervals",
         pa.table(
             {name: values.take(pa.array(intervals.week)) for name, values in versions.items()}
             | {"start_us_of_week": intervals.start_us, "end_us_of_week": intervals.end_us}
         ),
-    )
-    bulk.execute(
-        """
-        INSERT INTO business_hour_intervals
-               (store_key, valid_from, start_us_of_week, end_us_of_week, load_id)
-        SELECT store_key, coalesce(valid_from, '-infinity'),
-               start_us_of_week, end_us_of_week, load_id
-        FROM pg_temp.new_intervals
-        """
     )
     patterns, pattern = _distinct(intervals)
     bulk.stage("new_patterns", patterns)
@@ -189,7 +180,7 @@ def _append_intervals(bulk: Bulk, first: int, last: int) -> None:
     bulk.execute(
         """
         INSERT INTO store_weeks (store_key, valid_from, week_id)
-        SELECT w.store_key, coalesce(w.valid_from, '-infinity'), k.week_id
+        SELECT w.store_key, w.valid_from, k.week_id
         FROM pg_temp.new_weeks w
         JOIN pg_temp.new_patterns n USING (pattern) JOIN week_patterns k USING (digest)
         """

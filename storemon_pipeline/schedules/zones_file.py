@@ -20,6 +20,7 @@ from storemon_pipeline.files.snapshots import (
     SnapshotRead,
     parse_valid_from,
     read_snapshot,
+    repeated_text_column,
     text_column,
 )
 from storemon_pipeline.stores.store_ids import reject_bad_ids
@@ -30,8 +31,8 @@ COLUMNS: Final = (Column("store_id"), Column("timezone_str"), VALID_FROM)
 def read_zones_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of time zones.
 
-    Columns of the frame: store_id (str), timezone (str, one of `zone_keys`), valid_from_us
-    (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
+    Columns of the frame: store_id (category of str), timezone (str, one of `zone_keys`),
+    valid_from_us (Int64, see parse_valid_from), line (int64). Raises UnusableFileError.
     """
     return read_snapshot(file, COLUMNS, parse_zones)
 
@@ -50,7 +51,7 @@ def parse_zones(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     verdict.reject(~is_known, Reason.UNKNOWN_ZONE)
     return pd.DataFrame(
         {
-            "store_id": text_column(ids, store),
+            "store_id": repeated_text_column(ids, store),
             "timezone": text_column(zones, zone),
             "valid_from_us": parse_valid_from(columns, verdict),
         }

@@ -21,7 +21,9 @@ def test_rows_are_read_in_the_order_of_the_file(tmp_path: Path) -> None:
     content = read(tmp_path, "2,Asia/Kolkata", "1, America/New_York ", "2,UTC")
     expected = pd.DataFrame(
         {
-            "store_id": pd.Series(["2", "1", "2"], dtype="str"),
+            "store_id": pd.Series(["2", "1", "2"], dtype="str").astype(
+                pd.CategoricalDtype(["2", "1"])
+            ),
             "timezone": pd.Series(["Asia/Kolkata", "America/New_York", "UTC"], dtype="str"),
             "valid_from_us": pd.Series([pd.NA, pd.NA, pd.NA], dtype="Int64"),
             "line": [2, 3, 4],
