@@ -12,9 +12,10 @@ from io import BytesIO
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import tzdata
 
-from storemon_pipeline.domain.windows import HOUR_US, SECOND_US
+from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, SECOND_US, BoolArray, IntArray
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -67,6 +68,25 @@ def utc_offset_us(zone: ZoneInfo, at_us: int) -> int:
     offset = datetime.fromtimestamp(inside, zone).utcoffset()
     assert offset is not None  # noqa: S101  (the time is an aware one)
     return offset // _MICROSECOND
+
+
+def local_to_utc_us(key: str, local_us: IntArray) -> tuple[IntArray, BoolArray]:
+    """The instants (n,) of local times in the zone of an IANA key, and which of them exist (n,).
+
+    A time that clocks skip does not exist. Of one that occurs twice, the first counts.
+    """
+    zone = zone_of(key)
+    minutes, number = np.unique(local_us // MINUTE_US, return_inverse=True)
+    offset_us = np.zeros(len(minutes), np.int64)
+    exists = np.zeros(len(minutes), np.bool_)
+    for place, minute in enumerate(minutes.tolist()):
+        inside_us = min(max(minute * MINUTE_US, _FIRST_US), _LAST_US)
+        local = (_EPOCH + timedelta(microseconds=inside_us)).replace(tzinfo=zone)
+        offset = local.utcoffset()
+        assert offset is not None  # noqa: S101  (the time is an aware one)
+        offset_us[place] = offset // _MICROSECOND
+        exists[place] = utc_offset_us(zone, inside_us - offset // _MICROSECOND) == offset_us[place]
+    return local_us - offset_us[number], exists[number]
 
 
 def offset_changes(zone: ZoneInfo, start_us: int, end_us: int) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
 from storemon_pipeline.ingestion.find_files import MissingSourceError
+from storemon_pipeline.ingestion.source_settings import SettingsError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 
 _RETRIES: Final = 2
@@ -34,7 +35,7 @@ def map_failures() -> Iterator[None]:
     """
     try:
         yield
-    except (MissingSourceError, LocationError, DayNotRebuiltError) as error:
+    except (MissingSourceError, SettingsError, LocationError, DayNotRebuiltError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (adbc.Error, sa.exc.DBAPIError) as error:
         if is_disk_full(error):

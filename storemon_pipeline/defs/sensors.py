@@ -8,6 +8,7 @@ import dagster as dg
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.defs.jobs import is_refresh_active, refresh_job
 from storemon_pipeline.defs.resources import Database, DataFolder
+from storemon_pipeline.ingestion.source_settings import SettingsError
 from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
 
 _SECONDS_BETWEEN_CHECKS = 15
@@ -38,7 +39,10 @@ def new_files(
         # The first refresh of a new installation is started by `storemon up`.
         first = json.dumps({"digest": "", "changes": 0, "zone_rules": RULES_RELEASE})
         return dg.SensorResult(skip_reason="watching from now on", cursor=first)
-    listing = list_files(data.path, now=datetime.now(UTC))
+    try:
+        listing = list_files(data.path, now=datetime.now(UTC))
+    except SettingsError as error:
+        return dg.SkipReason(str(error))
     seen = json.loads(context.cursor)
     has_new_rules = seen.get("zone_rules") != RULES_RELEASE
     if seen["digest"] == listing.digest and not has_new_rules:

@@ -68,12 +68,18 @@ class RejectedRow:
 
 
 class UnusableFileError(Exception):
-    """A file that cannot be read at all. A retry does not help until the file changes."""
+    """A file that cannot be read at all. A retry does not help until the file changes.
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path} cannot be used: {reason}")
+    With the line `setting` in the settings of its source it could be read. `plain_reason` does not
+    say so, for texts that have no such settings.
+    """
+
+    def __init__(self, path: Path | str, reason: str, *, setting: str | None = None) -> None:
         self.path = path
-        self.reason = reason
+        self.plain_reason = reason
+        hint = f", or add the line {setting} to sources.toml"
+        self.reason = reason if setting is None else reason + hint
+        super().__init__(f"{path} cannot be used: {self.reason}")
 
 
 class EmptyFileError(UnusableFileError):

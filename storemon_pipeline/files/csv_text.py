@@ -10,6 +10,7 @@ that makes a row of RFC 4180.
 """
 
 import csv
+import json
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,8 +55,13 @@ Progress = Callable[[int, int, int], None]
 """Called after each block with the bytes read, the total bytes, and the rows read so far."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
-_OTHER_DELIMITERS: Final = {";": "semicolons (;)", "\t": "tabs", "|": "vertical bars (|)"}
+UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+_DELIMITERS: Final = {
+    ",": "commas (,)",
+    ";": "semicolons (;)",
+    "\t": "tabs",
+    "|": "vertical bars (|)",
+}
 _SEEK_BYTES: Final = 1 << 16
 _HEADER_BYTES: Final = 1 << 18
 _FOUND_LIMIT: Final = 300  # characters of the header that an error shows
@@ -69,6 +75,12 @@ class Column:
     name: str
     aliases: tuple[str, ...] = ()
     is_needed: bool = True
+    is_renamed: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that it may have in a file. If `is_renamed` these are the `aliases` alone."""
+        return self.aliases if self.is_renamed else (self.name, *self.aliases)
 
 
 class LineTexts(Protocol):
@@ -137,18 +149,19 @@ def read_text(
     columns: Sequence[Column],
     *,
     bytes_total: int,
+    delimiter: str = ",",
     block_bytes: int = BLOCK_BYTES,
 ) -> TextFile:
     """Read CSV in UTF-8 from the start; `name` is the file's name in errors.
 
     Raises UnusableFileError, immediately or while the blocks are read.
     """
-    header, blocks = _read_rows(name, _read_raw(stream, block_bytes), columns)
+    header, blocks = _read_rows(name, _read_raw(stream, block_bytes), columns, delimiter)
     return TextFile(header, bytes_total, blocks)
 
 
 def read_csv_names(
-    name: Path | str, stream: ByteStream, columns: Sequence[Column]
+    name: Path | str, stream: ByteStream, columns: Sequence[Column], *, delimiter: str = ","
 ) -> tuple[str, ...]:
     """The names in the header of a CSV file. `columns` are those that it may have.
 
@@ -161,7 +174,7 @@ def read_csv_names(
         while start < len(raw.text):
             end = _end_of_header(raw.text, start)
             if raw.text[start:end].strip():
-                return tuple(_split_header(name, raw.text[start:end], columns)[1])
+                return tuple(_split_header(name, raw.text[start:end], columns, delimiter)[1])
             start = end + 1
     else:
         raise EmptyFileError(name)
@@ -176,10 +189,11 @@ def read_more_text(
     header: str,
     first_line: int,
     bytes_total: int,
+    delimiter: str = ",",
     block_bytes: int = BLOCK_BYTES,
 ) -> TextFile:
     """Read CSV from line `first_line` on, with a header that was read before."""
-    _, layout = _read_header(name, header.encode(), columns)
+    _, layout = _read_header(name, header.encode(), columns, delimiter)
     raw_blocks = _read_raw(stream, block_bytes, first_line=first_line)
     return TextFile(header, bytes_total, _read_blocks(raw_blocks, layout))
 
@@ -202,7 +216,7 @@ def end_of_last_line(stream: BinaryIO, size: int) -> int:
     return 0
 
 
-def end_of_last_row(stream: BinaryIO, size: int) -> int:
+def end_of_last_row(stream: BinaryIO, size: int, *, delimiter: str = ",") -> int:
     """How many of the first `size` bytes are complete lines, without one that ends within quotes.
 
     Such a line and those after it may be the beginning of a row with quoted line breaks.
@@ -215,11 +229,13 @@ def end_of_last_row(stream: BinaryIO, size: int) -> int:
     texts = [line.decode("latin-1") for line in lines[-MAX_LINES_OF_ROW:]]
     at = 0
     while at < len(texts):
-        rows = csv.reader(texts[at:], strict=True, skipinitialspace=True)
+        rows = csv.reader(texts[at:], delimiter=delimiter, strict=True, skipinitialspace=True)
         try:
             next(rows)
         except csv.Error:
-            if rows.line_num == len(texts) - at and not isinstance(_split(texts[at]), list):
+            if rows.line_num == len(texts) - at and not isinstance(
+                _split(texts[at], delimiter), list
+            ):
                 return end - sum(map(len, texts[at:]))
             at += 1
         else:
@@ -283,6 +299,7 @@ class _Layout:
     fields: int
     named: int
     wanted: dict[str, int]
+    delimiter: str
 
     def fit(self, fields: list[str]) -> bool:
         """Whether this is a row, but for commas at its end."""
@@ -349,7 +366,7 @@ def _skip_line(stream: ByteStream, chunk_bytes: int) -> tuple[bytes, int]:
 
 
 def _read_rows(
-    path: Path | str, raw_blocks: Iterator[_RawBlock], columns: Sequence[Column]
+    path: Path | str, raw_blocks: Iterator[_RawBlock], columns: Sequence[Column], delimiter: str
 ) -> tuple[str, Iterator[TextBlock]]:
     """Read the header, which is the first non-blank line, and return it with the rows after it."""
     for raw in raw_blocks:
@@ -361,7 +378,7 @@ def _read_rows(
             text = raw.text[start:end]
             start, line = end + 1, line + 1 + text.count(b"\n")
             if text.strip():
-                header, layout = _read_header(path, text, columns)
+                header, layout = _read_header(path, text, columns, delimiter)
                 rest = _RawBlock(raw.text[start:], line, raw.bytes_done)
                 return header, _read_blocks(chain([rest], raw_blocks), layout)
     raise EmptyFileError(path)
@@ -378,28 +395,35 @@ def _end_of_header(text: bytes, start: int) -> int:
     return ends[0]
 
 
-def _read_header(path: Path | str, line: bytes, columns: Sequence[Column]) -> tuple[str, _Layout]:
-    text, fields = _split_header(path, line, columns)
+def _read_header(
+    path: Path | str, line: bytes, columns: Sequence[Column], delimiter: str
+) -> tuple[str, _Layout]:
+    text, fields = _split_header(path, line, columns, delimiter)
     named = max((at for at, name in enumerate(fields, start=1) if name.strip()), default=0)
-    return text, _Layout(len(fields), named, find_columns(path, fields, columns))
+    return text, _Layout(len(fields), named, find_columns(path, fields, columns), delimiter)
 
 
 def _split_header(
-    path: Path | str, line: bytes, columns: Sequence[Column]
+    path: Path | str, line: bytes, columns: Sequence[Column], delimiter: str
 ) -> tuple[str, list[str]]:
     """The header as text and as fields."""
-    if line.startswith(_UTF16_BOMS):
-        raise UnusableFileError(path, "it is in UTF-16: save it as CSV in UTF-8")
+    if line.startswith(UTF16_BOMS):
+        reason = "it is in UTF-16: save it as CSV in UTF-8"
+        raise UnusableFileError(path, reason, setting='encoding = "utf-16"')
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UnusableFileError(path, "the first line is not UTF-8 text") from error
+        raise UnusableFileError(
+            path,
+            "the first line is not UTF-8 text: save it as CSV in UTF-8",
+            setting='encoding = "cp1252"',
+        ) from error
     if "\0" in text:
         raise UnusableFileError(
             path, "the first line contains NUL bytes: save the file as CSV in UTF-8"
         )
-    fields = _split(text)
-    _check_delimiter(path, text, fields, columns)
+    fields = _split(text, delimiter)
+    _check_delimiter(path, text, fields, columns, delimiter)
     if isinstance(fields, Reason):
         raise UnusableFileError(path, f"the first line cannot be read as CSV: {fields}")
     if len(fields) > MAX_COLUMNS:
@@ -408,21 +432,31 @@ def _split_header(
 
 
 def _check_delimiter(
-    path: Path | str, header: str, fields: Sequence[str] | Reason, columns: Sequence[Column]
+    path: Path | str,
+    header: str,
+    fields: Sequence[str] | Reason,
+    columns: Sequence[Column],
+    expected: str,
 ) -> None:
-    """Raise UnusableFileError when the fields are separated by something other than commas."""
-    names = {name for column in columns for name in (column.name, *column.aliases)}
+    """Raise UnusableFileError when the fields have another delimiter."""
+    names = {name for column in columns for name in column.names}
 
     def has_column(found: Sequence[str]) -> bool:
         return any(field.strip(' "').lower() in names for field in found)
 
     if not isinstance(fields, Reason) and has_column(fields):
         return
-    for delimiter, word in _OTHER_DELIMITERS.items():
-        if has_column(header.split(delimiter)):
-            raise UnusableFileError(
-                path, f"its fields are separated by {word}: save it as CSV with commas (,)"
-            )
+    for delimiter, word in _DELIMITERS.items():
+        if delimiter == expected or not has_column(header.split(delimiter)):
+            continue
+        if expected != ",":
+            instead = _DELIMITERS.get(expected, expected)
+            raise UnusableFileError(path, f"its fields are separated by {word}, not by {instead}")
+        raise UnusableFileError(
+            path,
+            f"its fields are separated by {word}: save it as CSV with commas (,)",
+            setting=f"delimiter = {json.dumps(delimiter)}",
+        )
 
 
 def find_columns(
@@ -437,7 +471,7 @@ def find_columns(
     wanted: dict[str, int] = {}
     missing: list[str] = []
     for column in columns:
-        accepted = (column.name, *column.aliases)
+        accepted = column.names
         positions = [position for position, name in enumerate(names) if name in accepted]
         if len(positions) > 1:
             shown = " and ".join(dict.fromkeys(names[position] for position in positions))
@@ -454,7 +488,7 @@ def find_columns(
 def has_columns(fields: Sequence[str], columns: Sequence[Column]) -> bool:
     """Whether these names have all required columns, and more than one column."""
     names = {field.strip().lower() for field in fields}
-    found = [not names.isdisjoint((column.name, *column.aliases)) for column in columns]
+    found = [not names.isdisjoint(column.names) for column in columns]
     needed = all(
         is_found or not column.is_needed for column, is_found in zip(columns, found, strict=True)
     )
@@ -521,7 +555,7 @@ def _parse(
     fields = _number_of_fields(text, layout)
     further = range(layout.fields, fields)
     positions = [*sorted(layout.wanted.values()), *further] if not has_quotes else range(fields)
-    table, wrong_lengths = _split_lines(text, fields, positions)
+    table, wrong_lengths = _split_lines(text, fields, positions, layout.delimiter)
     is_complete = np.ones(len(row), np.bool_)
     is_complete[wrong_lengths] = False
     single_lines = row[wrong_lengths].tolist()
@@ -592,14 +626,14 @@ def _reparse(
         line_text = lines.text(lines.first_line + index).decode("utf-8")
         if not line_text.strip() or (swallowed and index <= swallowed[-1]):
             continue
-        fields = _split(line_text)
+        fields = _split(line_text, layout.delimiter)
         if isinstance(fields, list):
             if layout.fit(fields):
                 rows.append((index, fields))
             else:
                 rejected[index] = Reason.FIELD_COUNT
             continue
-        joined, count = _join_lines(lines, index, rejected)
+        joined, count = _join_lines(lines, index, rejected, layout.delimiter)
         if joined is not None and layout.fit(joined):
             rows.append((index, joined))
             lines.spans[index] = count
@@ -622,7 +656,7 @@ def _parse_up_to(
 
 
 def _join_lines(
-    lines: _Lines, index: int, unreadable: Container[int]
+    lines: _Lines, index: int, unreadable: Container[int], delimiter: str
 ) -> tuple[list[str] | None, int]:
     """Read a row with quoted line breaks that begins at this line: its fields and lines.
 
@@ -639,7 +673,7 @@ def _join_lines(
             yield lines.text(lines.first_line + number).decode("utf-8") + "\n"
         is_block_read = end < index + MAX_LINES_OF_ROW
 
-    rows = csv.reader(texts(), strict=True, skipinitialspace=True)
+    rows = csv.reader(texts(), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         return next(rows), rows.line_num
     except csv.Error:
@@ -688,16 +722,16 @@ def _number_of_fields(text: bytes, layout: _Layout) -> int:
     while text.startswith(b"\n", start):
         start += 1
     end = text.find(b"\n", start)
-    fields = _split(text[start : end if end >= 0 else len(text)].decode("utf-8"))
+    fields = _split(text[start : end if end >= 0 else len(text)].decode("utf-8"), layout.delimiter)
     if isinstance(fields, Reason) or len(fields) > MAX_COLUMNS or not layout.fit(fields):
         return layout.fields
     return len(fields)
 
 
 def _split_lines(
-    text: bytes, fields: int, positions: Sequence[int]
+    text: bytes, fields: int, positions: Sequence[int], delimiter: str
 ) -> tuple[dict[str, pa.Array], list[int]]:
-    """Split lines at every comma, skipping empty lines.
+    """Split lines at every delimiter, skipping empty lines.
 
     Returns the columns at these indices, without the lines that have another number of fields, and
     the indices of those lines among the non-empty ones.
@@ -720,7 +754,11 @@ def _split_lines(
             column_names=[str(position) for position in range(fields)],
         ),
         parse_options=pa_csv.ParseOptions(
-            quote_char=False, double_quote=False, escape_char=False, invalid_row_handler=skip
+            delimiter=delimiter,
+            quote_char=False,
+            double_quote=False,
+            escape_char=False,
+            invalid_row_handler=skip,
         ),
         convert_options=pa_csv.ConvertOptions(
             include_columns=[str(position) for position in positions],
@@ -760,11 +798,11 @@ def _unquote(column: pa.Array) -> pa.Array:
     return pc.if_else(is_wrapped, inner, column)
 
 
-def _split(text: str) -> list[str] | Reason:
+def _split(text: str, delimiter: str) -> list[str] | Reason:
     """Split one line into fields, or return the reason why that fails."""
     if '"' not in text:
-        return text.split(",")
+        return text.split(delimiter)
     try:
-        return next(csv.reader([text], strict=True, skipinitialspace=True))
+        return next(csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True))
     except csv.Error:
         return Reason.QUOTES

@@ -20,6 +20,7 @@ from fsspec import AbstractFileSystem
 from upath import UPath
 
 from storemon_pipeline.domain.rejections import UnusableFileError, printable
+from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL_PROTOCOLS: Final = {"", "file", "local"}
@@ -58,7 +59,8 @@ class FoundFile:
     """A file in the listing of its folder.
 
     `file_path` is relative to the data folder. Unknown values: `size_bytes` is -1, `modified_ns`
-    (since 1970) is 0, `etag` is empty.
+    (since 1970) is 0, `etag` is empty. With another `form` than the usual one, the `etag` has its
+    digest as well, so that the file is read anew when the form changes.
     """
 
     path: Path | UPath
@@ -66,6 +68,21 @@ class FoundFile:
     size_bytes: int
     modified_ns: int
     etag: str = ""
+    form: FileForm = USUAL_FORM
+
+    def with_form(self, form: FileForm) -> "FoundFile":
+        """The same file, to be read in this form."""
+        is_known = self.modified_ns or self.etag
+        etag = f"{self.etag}{_FORM_MARK}{form.digest}" if is_known and form.digest else self.etag
+        return replace(self, form=form, etag=etag)
+
+
+_FORM_MARK: Final = " form "
+
+
+def form_digest(etag: str) -> str:
+    """The digest of the form that a file with this `etag` is read in."""
+    return etag.partition(_FORM_MARK)[2]
 
 
 @dataclass(frozen=True, slots=True)

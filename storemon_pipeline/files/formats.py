@@ -3,6 +3,7 @@
 Each format is read into the same blocks of text columns: CSV by `csv_text`, Parquet by `parquet`.
 """
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ import pyarrow as pa
 from storemon_pipeline.domain.rejections import EmptyFileError, UnusableFileError
 from storemon_pipeline.files.csv_text import (
     BLOCK_BYTES,
+    UTF16_BOMS,
     ByteStream,
     Column,
     TextBlock,
@@ -26,7 +28,9 @@ from storemon_pipeline.files.csv_text import (
     read_text,
 )
 from storemon_pipeline.files.expansion_limit import ExpansionLimit
+from storemon_pipeline.files.file_form import USUAL_FORM, UTF_8
 from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, open_file, open_in_place
+from storemon_pipeline.files.form_values import usual_values
 from storemon_pipeline.files.parquet import read_parquet, read_parquet_names
 
 
@@ -65,7 +69,9 @@ def open_rows(
         yield _read(opened, columns, block_bytes)
 
 
-def read_names(file: FoundFile, columns: Sequence[Column]) -> tuple[str, ...]:
+def read_names(
+    file: FoundFile, columns: Sequence[Column], *, delimiter: str, encoding: str
+) -> tuple[str, ...]:
     """The names of a file's columns. `columns` are those that it may have.
 
     Raises UnusableFileError, FileNotFoundError and UnreachableError.
@@ -77,10 +83,28 @@ def read_names(file: FoundFile, columns: Sequence[Column]) -> tuple[str, ...]:
         text: ByteStream = stream
         if file_format is not Format.CSV:
             text = _Decompressed(file.path.name, stream, file_format, max(file.size_bytes, 0))
-        return read_csv_names(file.path.name, text, columns)
+        text = _in_utf8(text, encoding)
+        return read_csv_names(file.path.name, text, columns, delimiter=delimiter)
+
+
+def has_utf16_mark(stream: BinaryIO) -> bool:
+    """Whether a file begins with the byte order mark of UTF-16. Returns to its beginning."""
+    stream.seek(0)
+    mark = stream.read(len(UTF16_BOMS[0]))
+    stream.seek(0)
+    return mark in UTF16_BOMS
 
 
 def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFile:
+    form = file.found.form
+    if form == USUAL_FORM:
+        return _read_as_it_is(file, columns, block_bytes)
+    rows = _read_as_it_is(file, form.columns(columns), block_bytes)
+    blocks = (replace(block, columns=usual_values(form, block.columns)) for block in rows.blocks)
+    return replace(rows, blocks=blocks)
+
+
+def _read_as_it_is(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFile:
     size = file.stream.seek(0, 2)
     file.stream.seek(0)
     if not size:
@@ -88,25 +112,39 @@ def _read(file: OpenFile, columns: Sequence[Column], block_bytes: int) -> TextFi
     file_format = format_of(file.name)
     if file_format is Format.PARQUET:
         return read_parquet(file.name, file.stream, columns, bytes_total=size)
-    if file_format in {Format.GZIP, Format.ZSTD}:
-        text = _Decompressed(file.name, file.stream, file_format, size)
-        rows = read_text(file.name, text, columns, bytes_total=size, block_bytes=block_bytes)
-        return replace(rows, blocks=_count_compressed(rows.blocks, file.stream))
+    encoding, delimiter = file.found.form.encoding, file.found.form.delimiter
     part = file.part or Part(0, size)
-    text_part = _Span(file.stream, part.start, part.end)
+    is_plain = file_format is Format.CSV and encoding == UTF_8 and not has_utf16_mark(file.stream)
+    text: ByteStream
+    if file_format is Format.CSV:
+        text = _Span(file.stream, part.start, part.end)
+    else:
+        text = _Decompressed(file.name, file.stream, file_format, size)
+    if not is_plain:
+        text = _in_utf8(text, encoding)
     if part.header is None:
-        return read_text(
-            file.name, text_part, columns, bytes_total=part.end, block_bytes=block_bytes
+        rows = read_text(
+            file.name,
+            text,
+            columns,
+            bytes_total=part.end,
+            delimiter=delimiter,
+            block_bytes=block_bytes,
         )
-    return read_more_text(
-        file.name,
-        text_part,
-        columns,
-        header=part.header,
-        first_line=part.first_line,
-        bytes_total=part.end - part.start,
-        block_bytes=block_bytes,
-    )
+    else:
+        rows = read_more_text(
+            file.name,
+            text,
+            columns,
+            header=part.header,
+            first_line=part.first_line,
+            bytes_total=part.end - part.start,
+            delimiter=delimiter,
+            block_bytes=block_bytes,
+        )
+    if is_plain:
+        return rows
+    return replace(rows, blocks=_count_in_file(rows.blocks, file.stream))
 
 
 class _Span:
@@ -150,7 +188,56 @@ class _Decompressed:
         return data
 
 
-def _count_compressed(blocks: Iterator[TextBlock], stream: BinaryIO) -> Iterator[TextBlock]:
-    """The same blocks, with `bytes_done` in bytes of the compressed file."""
+def _in_utf8(stream: ByteStream, encoding: str) -> ByteStream:
+    """The stream in UTF-8. One that begins with the mark of UTF-16 is in that."""
+    if encoding != UTF_8:
+        return _Decoded(stream, encoding)
+    mark = stream.read(len(UTF16_BOMS[0]))
+    begun = _Begun(mark, stream)
+    return _Decoded(begun, "utf-16") if mark in UTF16_BOMS else begun
+
+
+class _Begun:
+    """A stream of which the beginning was read already."""
+
+    def __init__(self, begin: bytes, stream: ByteStream) -> None:
+        self._begin = begin
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        if not self._begin:
+            return self._stream.read(size)
+        found, self._begin = self._begin[:size], self._begin[size:]
+        return found + self._stream.read(size - len(found))
+
+
+class _Decoded:
+    """The text of a stream in another encoding, in UTF-8.
+
+    Bytes that are no text become a byte that is none in UTF-8, so that their row is rejected.
+    """
+
+    def __init__(self, stream: ByteStream, encoding: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)(_NO_TEXT)
+        self._text = b""
+        self._has_ended = False
+
+    def read(self, size: int, /) -> bytes:
+        while len(self._text) < size and not self._has_ended:
+            data = self._stream.read(size)
+            self._has_ended = not data
+            text = self._decoder.decode(data, self._has_ended)
+            self._text += text.encode("utf-8", "surrogateescape")
+        found, self._text = self._text[:size], self._text[size:]
+        return found
+
+
+_NO_TEXT: Final = "storemon.no_text"
+codecs.register_error(_NO_TEXT, lambda error: ("\udcff", cast("UnicodeDecodeError", error).end))
+
+
+def _count_in_file(blocks: Iterator[TextBlock], stream: BinaryIO) -> Iterator[TextBlock]:
+    """The same blocks, with `bytes_done` in bytes of the file as it is stored."""
     for block in blocks:
         yield replace(block, bytes_done=stream.tell())

@@ -28,6 +28,31 @@ _ZONE: Final = (
     r"|(?P<sign>[+-])(?P<zone_hour>[01]\d|2[0-3])(?::?(?P<zone_minute>[0-5]\d))?))?"
 )
 
+_MONTHS: Final = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
+_MONTH_NAMES: Final = {
+    *_MONTHS,
+    *("january", "february", "march", "april", "june", "july", "august", "september", "october"),
+    *("november", "december"),
+}
+_FIRST_SHORT_YEAR: Final = 1969
+_HOURS: Final = 24
+_HALF_HOURS: Final = 12
+_SIXTY: Final = 60
+_EPOCH: Final = r"^(?P<sign>-?)(?P<whole>\d{1,18})(?:\.(?P<fraction>\d+))?$"
+
 _MICROSECONDS: Final = pa.timestamp("us")
 
 
@@ -45,11 +70,11 @@ def parse_instants(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
     is_plain = pc.match_substring_regex(text, _PLAIN).to_numpy(zero_copy_only=False)
     plain_us = _cast(pc.ascii_rtrim(text.filter(pa.array(is_plain)), " UTCZ"))
     if plain_us is None:  # a date such as 30 February
-        return _read_fields(text, _CLOCK + _ZONE + "$")
+        return parse_fields(text, _CLOCK + _ZONE + "$")
     at_us = np.zeros(len(text), np.int64)
     is_read = is_plain.copy()
     at_us[is_plain] = plain_us
-    at_us[~is_plain], is_read[~is_plain] = _read_fields(
+    at_us[~is_plain], is_read[~is_plain] = parse_fields(
         text.filter(pa.array(~is_plain)), _CLOCK + _ZONE + "$"
     )
     return at_us, is_read
@@ -60,7 +85,39 @@ def parse_wall_clocks(text: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArra
 
     The format is that of parse_instants without a zone.
     """
-    return _read_fields(pc.utf8_trim_whitespace(pc.fill_null(text, "")), _CLOCK + "$")
+    return parse_fields(pc.utf8_trim_whitespace(pc.fill_null(text, "")), _CLOCK + "$")
+
+
+def parse_epochs(
+    text: pa.Array, unit_us: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """As parse_instants, from numbers of units since 1970-01-01T00:00Z."""
+    found = pc.extract_regex(text, _EPOCH)
+    is_read: npt.NDArray[np.bool_] = found.is_valid().to_numpy(zero_copy_only=False)
+    found = found.drop_null()
+    whole = found.field("whole").cast(pa.int64()).to_numpy()
+    digits = pc.utf8_slice_codeunits(pc.utf8_rpad(found.field("fraction"), 6, "0"), 0, 6)
+    part_us = digits.cast(pa.int64()).to_numpy() * unit_us // 1_000_000
+    is_valid = whole <= _LAST_US // unit_us
+    found_us = np.where(is_valid, whole, 0) * unit_us + part_us
+    found_us = np.where(
+        pc.equal(found.field("sign"), "-").to_numpy(zero_copy_only=False), -1, 1
+    ) * (found_us)
+    is_valid &= found_us >= _FIRST_US
+    at_us = np.zeros(len(text), np.int64)
+    at_us[is_read] = np.where(is_valid, found_us, 0)
+    is_read[is_read] = is_valid
+    return at_us, is_read
+
+
+def _month_numbers(names: pa.Array) -> npt.NDArray[np.int64]:
+    """The numbers of months by their English names or the first three letters; 0 for others."""
+    numbers = {
+        name: _MONTHS.index(name.lower()[:3]) + 1
+        for name in pc.unique(names).to_pylist()
+        if name.lower() in _MONTH_NAMES
+    }
+    return np.array([numbers.get(name, 0) for name in names.to_pylist()], np.int64)
 
 
 def _cast(text: pa.Array) -> npt.NDArray[np.int64] | None:
@@ -82,10 +139,14 @@ def _cast(text: pa.Array) -> npt.NDArray[np.int64] | None:
     return at_us if at_us.min() >= _FIRST_US else None  # Arrow accepts the year 0
 
 
-def _read_fields(
+def parse_fields(
     text: pa.Array, pattern: str
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """As parse_instants, field by field: slower, but it handles every format."""
+    """As parse_instants, by a pattern with a named group for each field.
+
+    Slower, but it handles every format. The groups: year or short_year, month or month_name, day,
+    hour, half (of the day, `a` or `p`), minute, second, fraction, sign, zone_hour, zone_minute.
+    """
     found = pc.extract_regex(text, pattern)
     is_read: npt.NDArray[np.bool_] = found.is_valid().to_numpy(zero_copy_only=False)
     at_us = np.zeros(len(text), np.int64)
@@ -104,6 +165,18 @@ def _read_fields(
 
     year, month, day = number("year"), number("month"), number("day")
     hour, minute, second = number("hour"), number("minute"), number("second")
+    if "short_year" in names:  # as POSIX has it
+        year = 1900 + number("short_year")
+        year += np.where(year < _FIRST_SHORT_YEAR, 100, 0)
+    if "month_name" in names:
+        month = _month_numbers(found.field("month_name"))
+    is_clock = (hour < _HOURS) & (minute < _SIXTY) & (second < _SIXTY)
+    if "half" in names:
+        is_clock &= (hour >= 1) & (hour <= _HALF_HOURS)
+        is_afternoon = pc.equal(pc.utf8_lower(found.field("half")), "p")
+        hour = hour % _HALF_HOURS + _HALF_HOURS * is_afternoon.to_numpy(zero_copy_only=False)
+    is_date = (month >= 1) & (month <= len(_MONTHS)) & (day >= 1) & (year >= 1)
+    year, month = np.where(is_date, year, 1970), np.where(is_date, month, 1)
     zone_hour, zone_minute = number("zone_hour"), number("zone_minute")
     first_of_month = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     first_day = first_of_month.astype("datetime64[D]").astype(np.int64)
@@ -120,7 +193,11 @@ def _read_fields(
         - offset_us
     )
     is_valid = (
-        (day <= next_first_day - first_day) & (found_us >= _FIRST_US) & (found_us <= _LAST_US)
+        is_date
+        & is_clock
+        & (day <= next_first_day - first_day)
+        & (found_us >= _FIRST_US)
+        & (found_us <= _LAST_US)
     )
     at_us[is_read] = np.where(is_valid, found_us, 0)
     is_read[is_read] = is_valid

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import BinaryIO, Final
+from typing import Final
 
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.files.csv_text import end_of_last_row
 from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
-from storemon_pipeline.files.folders import FoundFile, OpenFile, Part
-from storemon_pipeline.files.formats import Format, format_of
+from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, form_digest
+from storemon_pipeline.files.formats import Format, format_of, has_utf16_mark
 from storemon_pipeline.loads.file_states import FileState
 
 QUIET: Final = timedelta(seconds=60)
@@ -74,16 +74,16 @@ def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> P
     """
     whole = plan_whole(file, known)
     size = whole.state.size_bytes
-    if format_of(file.found.file_path) is not Format.CSV or (whole.is_continued and size > 0):
+    if not _can_grow(file) or (whole.is_continued and size > 0):
         return whole
-    before = known if known is not None and _begins_as_known(file.stream, size, known) else None
+    before = known if known is not None and _begins_as_known(file, size, known) else None
     start = before.bytes_read if before else 0
-    end = end_of_last_row(file.stream, size)
+    end = end_of_last_row(file.stream, size, delimiter=file.found.form.delimiter)
     was_tail_read = before is not None and before.tail_load_id and before.size_bytes == size
     has_ended = is_quiet(file.found, now) or is_unchanged(file.found, known) or was_tail_read
     return Plan(
         state=_state(file, size, known, is_continued=before is not None),
-        parts=tuple(_portions(file.stream, start, end)),
+        parts=tuple(_portions(file, start, end)),
         tail=Part(end, size) if has_ended and size > end else None,
         is_continued=before is not None,
         old_tail_load_id=before.tail_load_id if before else None,
@@ -97,6 +97,7 @@ def plan_whole(file: OpenFile, known: FileState | None) -> Plan:
     is_same = (
         known is not None
         and known.bytes_read == size
+        and _has_known_form(file, known)
         and covers_every_byte(known.fingerprint)
         and known.fingerprint == fingerprint(file.stream, size)
     )
@@ -133,22 +134,40 @@ def _state(file: OpenFile, size: int, known: FileState | None, *, is_continued: 
     )
 
 
-def _portions(stream: BinaryIO, start: int, end: int) -> Iterator[Part]:
+def _portions(file: OpenFile, start: int, end: int) -> Iterator[Part]:
     """Whole rows, cut at ends of rows into parts of PORTION_BYTES."""
     while start < end:
         cut = end
         if end - start > PORTION_BYTES:
-            cut = end_of_last_row(stream, start + PORTION_BYTES)
+            cut = end_of_last_row(
+                file.stream, start + PORTION_BYTES, delimiter=file.found.form.delimiter
+            )
             cut = cut if cut > start else end
         yield Part(start, cut)
         start = cut
 
 
-def _begins_as_known(stream: BinaryIO, size: int, known: FileState) -> bool:
+def _can_grow(file: OpenFile) -> bool:
+    """Whether the file is plain CSV that can be cut at line ends."""
+    return (
+        format_of(file.found.file_path) is Format.CSV
+        and file.found.form.has_ascii_line_ends
+        and not has_utf16_mark(file.stream)
+    )
+
+
+def _has_known_form(file: OpenFile, known: FileState) -> bool:
+    """Whether the file was read in the form that it is to be read in now."""
+    return form_digest(file.found.etag) == form_digest(known.etag)
+
+
+def _begins_as_known(file: OpenFile, size: int, known: FileState) -> bool:
     """Whether the file is unchanged or only appended to."""
+    if not _has_known_form(file, known):
+        return False
     if known.header is None and known.bytes_read != size:
         return False  # nothing to go on from
-    if size < known.bytes_read or fingerprint(stream, known.bytes_read) != known.fingerprint:
+    if size < known.bytes_read or fingerprint(file.stream, known.bytes_read) != known.fingerprint:
         return False
     # Samples show insertions and deletions, which is enough for a file that has grown. At an equal
     # size every byte must be compared.

@@ -9,8 +9,10 @@ from typing import Final
 from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.csv_text import has_columns, shown_names
+from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder, printable_path
 from storemon_pipeline.files.formats import read_names
+from storemon_pipeline.ingestion.source_settings import read_source_settings
 from storemon_pipeline.ingestion.sources import columns_of, file_names
 from storemon_pipeline.loads.unread_files import PassedOverFile
 
@@ -22,6 +24,10 @@ _OTHER_NAME: Final = ""
 
 _ENDING: Final = f"its name does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 _LINK: Final = "it is a link to a folder, and such links are not followed"
+
+
+Forms = Mapping[Source, Sequence[FileForm]]
+"""The forms that each source's files may have: that of its settings, if there are any, is first."""
 
 
 class MissingSourceError(Exception):
@@ -75,18 +81,25 @@ def survey_files(data: str | Path | Folder) -> Survey:
     A source's files are those with one of its names, in the order of SUFFIXES, then those in the
     folder of this name, at any depth, in the order of their paths. Then come the files with another
     name that have its columns. If there are several such groups of files, a snapshot has only the
-    first; polls have all. Raises LocationError and UnreachableError.
+    first; polls have all. A file is read in the form of its source's settings, or else in the usual
+    one. Raises LocationError, SettingsError and UnreachableError.
     """
     folder = data_folder(data)
+    settings = read_source_settings(folder)
+    forms = {
+        source: (settings[source], USUAL_FORM) if source in settings else (USUAL_FORM,)
+        for source in Source
+    }
     passed_over: list[PassedOverFile] = []
     groups: dict[Source, dict[str, list[FoundFile]]] = {source: {} for source in Source}
     for file, own_name in _top_files(folder, passed_over):
-        found = _source_of(file, own_name)
-        if isinstance(found, Source):
-            name = own_name if own_name in file_names(found) else _OTHER_NAME
-            groups[found].setdefault(name, []).append(file)
-        else:
+        found = _source_of(file, own_name, forms)
+        if isinstance(found, str):
             passed_over.append(_passed_over(file.file_path, None, found))
+        else:
+            source, form = found
+            name = own_name if own_name in file_names(source) else _OTHER_NAME
+            groups[source].setdefault(name or _OTHER_NAME, []).append(file.with_form(form))
     files: dict[Source, list[FoundFile]] = {}
     for source, by_name in groups.items():
         has_folder = False
@@ -95,7 +108,10 @@ def survey_files(data: str | Path | Folder) -> Survey:
             has_folder = has_folder or below is not None
             for file in below or ():
                 if suffix_of(file.file_path):
-                    by_name.setdefault(name, []).append(file)
+                    form = forms[source][0]
+                    if source in settings:
+                        form = _form_of(file, source, forms) or form
+                    by_name.setdefault(name, []).append(file.with_form(form))
                 else:
                     passed_over.append(_passed_over(file.file_path, source, _ENDING))
             passed_over += [
@@ -144,46 +160,59 @@ def _place_of(own: Sequence[str]) -> Callable[[str], tuple[int, str]]:
     return lambda name: (places.get(name, len(own)), name)
 
 
-def _source_of(file: FoundFile, own_name: str | None) -> Source | str:
-    """The source that a file is of, or the reason why it is of none.
+def _source_of(
+    file: FoundFile, own_name: str | None, forms: Forms
+) -> tuple[Source, FileForm] | str:
+    """The source that a file is of, and its form; or the reason why it is of none.
 
     The columns decide. The name decides only between several sources whose columns the file has,
     and for a file with the columns of none, which the source's reader then refuses with the reason.
     """
     named = next((source for source in Source if own_name in file_names(source)), None)
-    names = _known_names(file) if _is_known(file) else _names_of(file)
-    matching = (
-        [] if isinstance(names, str) else [s for s in Source if has_columns(names, columns_of(s))]
-    )
+    matching = {
+        source: form for source in Source if (form := _form_of(file, source, forms)) is not None
+    }
     if named is not None and (named in matching or not matching):
-        return named
+        return named, matching.get(named, forms[named][0])
     if len(matching) == 1:
-        return matching[0]
-    if isinstance(names, str):
-        return names
+        return next(iter(matching.items()))
     if matching:
         labels = " and ".join(source.label for source in matching)
         return f"its columns are those of {labels}: give it the name of a file of one of them"
+    names = _names_of(file, USUAL_FORM)
+    if isinstance(names, str):
+        return names
     return f"its columns are those of no source; found: {shown_names(names)}"
 
 
-def _is_known(file: FoundFile) -> bool:
-    """Whether a change of the file would be seen in its listing."""
-    return file.size_bytes >= 0 and bool(file.modified_ns or file.etag)
+def _form_of(file: FoundFile, source: Source, forms: Forms) -> FileForm | None:
+    """The first form in which the file has the columns of the source; None without any."""
+    for form in forms[source]:
+        names = _names_of(file, form)
+        if not isinstance(names, str) and has_columns(names, form.columns(columns_of(source))):
+            return form
+    return None
 
 
-def _names_of(file: FoundFile) -> tuple[str, ...] | str:
+def _names_of(file: FoundFile, form: FileForm) -> tuple[str, ...] | str:
     """The names of a file's columns, or the reason why they cannot be read."""
+    # A change of such a file would be seen in its listing.
+    is_known = file.size_bytes >= 0 and bool(file.modified_ns or file.etag)
+    return (_known_names if is_known else _read_names)(file, form.delimiter, form.encoding)
+
+
+def _read_names(file: FoundFile, delimiter: str, encoding: str) -> tuple[str, ...] | str:
+    columns = [column for source in Source for column in columns_of(source)]
     try:
-        return read_names(file, [column for source in Source for column in columns_of(source)])
+        return read_names(file, columns, delimiter=delimiter, encoding=encoding)
     except UnusableFileError as error:
         return error.reason
     except FileNotFoundError:
         return "it has vanished"
 
 
-_known_names = lru_cache(maxsize=1_000)(_names_of)
-"""As _names_of, for a file whose changes are seen: the folder is looked at every few seconds."""
+_known_names = lru_cache(maxsize=1_000)(_read_names)
+"""As _read_names; the folder is looked at every few seconds."""
 
 
 def suffix_of(file_path: str) -> str:

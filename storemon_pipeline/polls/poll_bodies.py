@@ -121,7 +121,7 @@ def _parse_csv(body: bytes, *, max_rows: int, now_us: int, kept_from_us: int | N
                     rejected += block.collect_rejected(verdict)
                 header = text.header
         except UnusableFileError as error:
-            raise UnusableBodyError(error.reason) from error
+            raise UnusableBodyError(error.plain_reason) from error
     polls = join_polls(parts)
     lines = np.sort(np.concatenate([polls.line, [row.line for row in rejected]])).astype(np.int64)
     if len(lines) > max_rows:

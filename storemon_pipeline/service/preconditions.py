@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from storemon_pipeline.access.key_management import has_usable_key
 from storemon_pipeline.files.folders import LocalFolder, LocationError, data_folder
 from storemon_pipeline.host.errors import StartError
+from storemon_pipeline.ingestion.source_settings import SettingsError, read_source_settings
 from storemon_pipeline.settings import Settings
 
 _LOOPBACK = "127.0.0.1"
@@ -15,7 +16,7 @@ _EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not 
 
 
 def check_data_folder(settings: Settings) -> None:
-    """Raise StartError when the data folder is not there, or nothing here reads such a URL.
+    """Raise StartError when the data folder is not there, or nothing here reads it.
 
     Whether files elsewhere can be reached just now is seen by each refresh.
     """
@@ -28,6 +29,11 @@ def check_data_folder(settings: Settings) -> None:
             f"The data folder {settings.data} does not exist: name it with --data "
             "(STOREMON_DATA), or make one with `storemon sample-data DIR`."
         )
+    if isinstance(folder, LocalFolder):
+        try:
+            read_source_settings(folder)
+        except SettingsError as error:
+            raise StartError(f"{error}.") from error
 
 
 def check_ports(settings: Settings) -> None:

@@ -20,7 +20,10 @@ from storemon_pipeline.settings import Settings
 
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
 LATER = datetime(2023, 2, 2, tzinfo=UTC)
-SEMICOLONS = "its fields are separated by semicolons (;): save it as CSV with commas (,)"
+SEMICOLONS = (
+    "its fields are separated by semicolons (;): save it as CSV with commas (,), "
+    'or add the line delimiter = ";" to sources.toml'
+)
 ENDING = "its name does not end in .csv, .csv.gz, .csv.zst or .parquet"
 
 
@@ -74,7 +77,8 @@ def test_a_refused_file_is_named_everywhere_until_it_is_corrected(
         metrics = client.get("/metrics").text
         assert 'storemon_unread_files{state="refused"} 1.0' in metrics
         assert 'storemon_unread_files{state="ignored"} 1.0' in metrics
-        labels = f'file="store_status/semicolon.csv",reason="{SEMICOLONS}",state="refused"'
+        escaped = SEMICOLONS.replace('"', '\\"')
+        labels = f'file="store_status/semicolon.csv",reason="{escaped}",state="refused"'
         (line,) = [line for line in metrics.splitlines() if labels in line]
         assert float(line.split()[-1]) == NOW.timestamp()
         (refused, ignored) = client.get("/data-health").json()["unread_files"]

@@ -37,6 +37,7 @@ from storemon_api.http import problems
 from storemon_api.settings import ApiSettings
 from storemon_api.web import manual
 from storemon_pipeline.commands.cli import app as command_line
+from storemon_pipeline.ingestion.source_settings import FILE_NAME, parse_source_settings
 from storemon_pipeline.settings import Settings
 
 COMMANDS: Final = [command for document in DOCUMENTS for command in commands(document)]
@@ -348,18 +349,22 @@ def test_a_file_of_the_project_that_is_named_exists(document: Path) -> None:
     missing = [
         span
         for span in named
-        if "schedules_running" not in span and not any((at / span).exists() for at in places)
+        if "schedules_running" not in span
+        and span != FILE_NAME
+        and not any((at / span).exists() for at in places)
     ]
     assert missing == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_blocks_of_code_can_be_read(document: Path) -> None:
-    assert set(languages(document)) <= {"sh", "json", "yaml", "python", "sql", "text"}
+    assert set(languages(document)) <= {"sh", "json", "yaml", "toml", "python", "sql", "text"}
     for block in fences(document, "json"):
         json.loads(block)
     for block in fences(document, "python"):
         ast.parse(block)
+    for block in fences(document, "toml"):
+        assert parse_source_settings(block)
 
 
 # The manual as a whole

@@ -4,6 +4,7 @@ Some hundred files always; twenty thousand of each source with
 `pytest -n 0 -m slow -s tests/unit/test_ingest_fuzz.py`.
 """
 
+import codecs
 import csv
 import gzip
 import re
@@ -129,6 +130,8 @@ def check_no_line_is_lost(content: bytes, accounted: list[int]) -> None:
 
     `accounted` are the lines at which rows begin, good and bad ones.
     """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     lines = [
         line.decode("utf-8", "backslashreplace")
         for line in re.split(rb"\r\n|\r|\n", content.removeprefix(b"\xef\xbb\xbf"))

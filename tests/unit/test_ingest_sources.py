@@ -89,6 +89,7 @@ def test_files_elsewhere_are_recognised_by_their_columns(memory: UPath) -> None:
         ("polls.csv", "\ufeff\n" + POLLS.upper(), Source.STORE_STATUS),
         ("polls.csv", '"STATUS"," store_id",x,"timestamp_utc"\n', Source.STORE_STATUS),
         ("hours (1).csv", HOURS.replace("day", "dayOfWeek"), Source.BUSINESS_HOURS),
+        ("polls.csv", POLLS.encode("utf-16"), Source.STORE_STATUS),
         ("holidays.csv", CLOSURES, Source.CLOSURES),
         ("names.csv", DETAILS, Source.STORE_DETAILS),
         # Its own name would have hidden what it is.
@@ -122,9 +123,11 @@ def test_a_parquet_file_is_recognised_by_its_columns(tmp_path: Path) -> None:
         ("", "it is empty"),
         (
             POLLS.replace(",", ";"),
-            "its fields are separated by semicolons (;): save it as CSV with commas (,)",
+            (
+                "its fields are separated by semicolons (;): save it as CSV with commas (,), "
+                'or add the line delimiter = ";" to sources.toml'
+            ),
         ),
-        (POLLS.encode("utf-16"), "it is in UTF-16: save it as CSV in UTF-8"),
         (
             "store_id,timezone_str,name\n",
             (
