@@ -23,8 +23,8 @@ from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_daily
 from storemon_pipeline.figures.status_models import read_model_state
-from storemon_pipeline.ingestion.sources import SNAPSHOTS, AssetCheckText
 from storemon_pipeline.poll_plan.planned_polls import count_plan_faults
+from storemon_pipeline.sources.registry import SNAPSHOTS, AssetCheckText
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
-from storemon_pipeline.ingestion.find_files import MissingSourceError
-from storemon_pipeline.ingestion.source_settings import SettingsError
 from storemon_pipeline.polls.retention import PollsNotKeptError
+from storemon_pipeline.sources.find_files import MissingSourceError
+from storemon_pipeline.sources.source_settings import SettingsError
 
 _RETRIES: Final = 2
 _SECONDS_BETWEEN_TRIES: Final = 2

@@ -8,8 +8,8 @@ import dagster as dg
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.defs.jobs import is_refresh_active, refresh_job
 from storemon_pipeline.defs.resources import Database, DataFolder
-from storemon_pipeline.ingestion.source_settings import SettingsError
 from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
+from storemon_pipeline.sources.source_settings import SettingsError
 
 _SECONDS_BETWEEN_CHECKS = 15
 

@@ -26,10 +26,8 @@ from storemon_pipeline.defs.resources import Database, DataFolder
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
-from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source, record_missing_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
-from storemon_pipeline.ingestion.sources import SNAPSHOTS, Snapshot
 from storemon_pipeline.ingestion.watch_files import (
     is_all_read,
     list_files,
@@ -38,6 +36,8 @@ from storemon_pipeline.ingestion.watch_files import (
 )
 from storemon_pipeline.loads.load_log import read_first_polled_at
 from storemon_pipeline.loads.unread_files import read_refused_files
+from storemon_pipeline.sources.find_files import MissingSourceError
+from storemon_pipeline.sources.registry import SNAPSHOTS, Snapshot
 
 Results = Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]
 

@@ -1,6 +1,6 @@
 """The sources of data, and what every room may know of them without reading a file.
 
-How a source is found, read, written and undone stands in ingestion/sources.py.
+How a source is found, read, written and undone stands in sources/registry.py.
 """
 
 from enum import StrEnum, unique

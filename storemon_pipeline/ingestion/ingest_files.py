@@ -7,7 +7,6 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.csv_text import Progress
 from storemon_pipeline.files.folders import Folder
-from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files
 from storemon_pipeline.ingestion.ingest_polls import ingest_polls
 from storemon_pipeline.ingestion.ingest_snapshots import ingest_snapshot
 from storemon_pipeline.ingestion.source_load import Refresh, SourceLoad
@@ -16,6 +15,7 @@ from storemon_pipeline.loads.refresh_lock import refresh_lock
 from storemon_pipeline.loads.source_checks import has_been_checked, record_check, renew_check
 from storemon_pipeline.loads.unread_files import RefusedFile, record_refused_files
 from storemon_pipeline.polls.retention import read_polls_kept_from_us
+from storemon_pipeline.sources.find_files import MissingSourceError, find_files
 
 
 def ingest_source(

@@ -9,10 +9,10 @@ from storemon_pipeline.files.folders import FoundFile, open_file
 from storemon_pipeline.files.snapshots import SnapshotRead
 from storemon_pipeline.ingestion.file_changes import has_been_read, plan_whole, read_up_to
 from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad, refuse
-from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.file_states import FileState, forget_removed_files, write_file_state
 from storemon_pipeline.loads.load_log import close_load, open_load
 from storemon_pipeline.loads.unread_files import RefusedFile
+from storemon_pipeline.sources.registry import SNAPSHOTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from storemon_pipeline.access.audit_log import AuditEvent, append_event
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.load_log import RowCounts, close_load, open_load
 from storemon_pipeline.loads.pushed_load import BadRowsError, PushedLoad
 from storemon_pipeline.schedules.closures import (
@@ -22,6 +21,7 @@ from storemon_pipeline.schedules.closures import (
     read_closures,
     write_closures,
 )
+from storemon_pipeline.sources.registry import SNAPSHOTS
 
 
 class NoClosureError(Exception):

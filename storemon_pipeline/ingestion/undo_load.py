@@ -7,7 +7,6 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.forget_stores import forget_stores
-from storemon_pipeline.ingestion.sources import SNAPSHOTS
 from storemon_pipeline.loads.load_undo import (
     LoadRecord,
     forget_file,
@@ -19,6 +18,7 @@ from storemon_pipeline.loads.load_undo import (
 from storemon_pipeline.loads.unread_files import UnreadFile, fetch_unread_files
 from storemon_pipeline.polls.poll_table import UndonePolls, undo_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from
+from storemon_pipeline.sources.registry import SNAPSHOTS
 
 
 class UndoError(Exception):

@@ -10,10 +10,10 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.uptime_table import touch_uptime_state
 from storemon_pipeline.files.folders import Folder, FoundFile
 from storemon_pipeline.ingestion.file_changes import has_been_read, is_quiet
-from storemon_pipeline.ingestion.find_files import survey_files
 from storemon_pipeline.loads.file_states import read_file_states
 from storemon_pipeline.loads.source_checks import record_check, renew_check
 from storemon_pipeline.loads.unread_files import PassedOverFile, record_passed_over_files
+from storemon_pipeline.sources.find_files import survey_files
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from storemon_pipeline.access.key_management import has_usable_key
 from storemon_pipeline.files.folders import LocalFolder, LocationError, data_folder
 from storemon_pipeline.host.errors import StartError
-from storemon_pipeline.ingestion.source_settings import SettingsError, read_source_settings
 from storemon_pipeline.settings import Settings
+from storemon_pipeline.sources.source_settings import SettingsError, read_source_settings
 
 _LOOPBACK = "127.0.0.1"
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound

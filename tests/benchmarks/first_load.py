@@ -9,7 +9,7 @@ from benchmarks.loaded import load, make_database
 from benchmarks.timing import seconds_of
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.find_files import find_files
+from storemon_pipeline.sources.find_files import find_files
 
 _BLOCK_BYTES = 1 << 20
 

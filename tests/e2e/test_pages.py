@@ -32,11 +32,11 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
-from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.sources.find_files import MissingSourceError
 from waiting import eventually
 
 SAMPLE = Path(__file__).parents[2] / "data"

@@ -27,8 +27,6 @@ from storemon_pipeline.definitions import defs
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.ingestion.find_files import find_files
-from storemon_pipeline.ingestion.sources import file_names
 from storemon_pipeline.reports.requests import (
     Report,
     ReportState,
@@ -36,6 +34,8 @@ from storemon_pipeline.reports.requests import (
     request_report,
 )
 from storemon_pipeline.reports.rows import read_csv_chunk
+from storemon_pipeline.sources.find_files import find_files
+from storemon_pipeline.sources.registry import file_names
 
 DATA = Path(__file__).parents[2] / "data"
 AS_OF = datetime(2023, 1, 25, 18, 13, 22, 479220, tzinfo=UTC)

@@ -29,11 +29,11 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files import fingerprints
 from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion import file_changes
-from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
 from storemon_pipeline.loads.rejected_rows import read_pending_rows
+from storemon_pipeline.sources.find_files import MissingSourceError
 
 HEADER: Final = "store_id,timestamp_utc,status\n"
 NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)

@@ -9,10 +9,10 @@ from api_server import serve
 from stored import fetch, load
 from storemon_pipeline.alerts.messages import StoreName
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.find_files import MissingSourceError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import UndoError, undo_load
 from storemon_pipeline.loads.load_log import RowCounts
+from storemon_pipeline.sources.find_files import MissingSourceError
 
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
 EVERYTHING = (

@@ -37,8 +37,8 @@ from storemon_api.http import problems
 from storemon_api.settings import ApiSettings
 from storemon_api.web import manual
 from storemon_pipeline.commands.cli import app as command_line
-from storemon_pipeline.ingestion.source_settings import FILE_NAME, parse_source_settings
 from storemon_pipeline.settings import Settings
+from storemon_pipeline.sources.source_settings import FILE_NAME, parse_source_settings
 
 COMMANDS: Final = [command for document in DOCUMENTS for command in commands(document)]
 LINKS: Final = [link for document in DOCUMENTS for link in links(document)]

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files, survey_files
+from storemon_pipeline.sources.find_files import MissingSourceError, find_files, survey_files
 
 POLLS = "store_id,status,timestamp_utc\n"
 HOURS = "store_id,day,start_time_local,end_time_local\n"

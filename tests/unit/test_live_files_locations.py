@@ -20,8 +20,8 @@ from storemon_pipeline.files.folders import (
     data_folder,
     open_file,
 )
-from storemon_pipeline.ingestion.find_files import MissingSourceError, find_files, survey_files
 from storemon_pipeline.ingestion.watch_files import list_files
+from storemon_pipeline.sources.find_files import MissingSourceError, find_files, survey_files
 
 SAMPLE = Path(__file__).parents[2] / "data"
 NOW = datetime(2040, 1, 1, tzinfo=UTC)

@@ -11,12 +11,12 @@ import pytest
 
 from storemon_pipeline.business_time.calendar import OPEN_END
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.find_files import find_files
 from storemon_pipeline.polls.poll_rows import read_polls_file
 from storemon_pipeline.sample_data import SampleSummary, write_sample_data
 from storemon_pipeline.schedules.closures_file import read_closures_file
 from storemon_pipeline.schedules.hours_file import read_hours_file
 from storemon_pipeline.schedules.zones_file import read_zones_file
+from storemon_pipeline.sources.find_files import find_files
 from storemon_pipeline.stores.details_file import read_store_details_file
 
 DATA = Path(__file__).parents[2] / "data"

@@ -7,14 +7,14 @@ import pytest
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.folders import data_folder, open_file
 from storemon_pipeline.files.snapshots import SnapshotRead
-from storemon_pipeline.ingestion.find_files import find_files, survey_files
-from storemon_pipeline.ingestion.source_settings import (
+from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
+from storemon_pipeline.sources.find_files import find_files, survey_files
+from storemon_pipeline.sources.registry import SNAPSHOTS
+from storemon_pipeline.sources.source_settings import (
     SettingsError,
     parse_source_settings,
     read_source_settings,
 )
-from storemon_pipeline.ingestion.sources import SNAPSHOTS
-from storemon_pipeline.polls.poll_rows import PollsRead, read_polls_file
 
 NOW_US = 1_700_000_000_000_000
 TEN = "2023-01-25T10:00:00.000000"

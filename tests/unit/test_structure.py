@@ -33,6 +33,7 @@ PIPELINE_ROOMS = (
     "views",
     "checks",
     "reports",
+    "sources",
     "ingestion",
     "alerts",
     "retention",

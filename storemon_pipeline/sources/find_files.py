@@ -12,9 +12,9 @@ from storemon_pipeline.files.csv_text import has_columns, shown_names
 from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder, printable_path
 from storemon_pipeline.files.formats import read_names
-from storemon_pipeline.ingestion.source_settings import read_source_settings
-from storemon_pipeline.ingestion.sources import columns_of, file_names
 from storemon_pipeline.loads.unread_files import PassedOverFile
+from storemon_pipeline.sources.registry import columns_of, file_names
+from storemon_pipeline.sources.source_settings import read_source_settings
 
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 """Endings of files that are read, in any case."""

@@ -11,7 +11,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.file_form import EPOCHS, FileForm, is_text_encoding
 from storemon_pipeline.files.folders import Folder, open_in_place
 from storemon_pipeline.files.form_values import DateFormatError, date_pattern
-from storemon_pipeline.ingestion.sources import columns_of
+from storemon_pipeline.sources.registry import columns_of
 
 T = TypeVar("T")
 
