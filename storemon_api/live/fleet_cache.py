@@ -3,14 +3,18 @@
 import threading
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Annotated, Generic, TypeVar
 
 import sqlalchemy as sa
 from fastapi import Depends
 
 from storemon_api.http.services import from_state
+from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.checks.contradictions import DataCheck, check_data
 from storemon_pipeline.figures.data_version import DataVersion, data_version
+from storemon_pipeline.objectives.precedence import PERIODS
+from storemon_pipeline.views.budgets_view import FleetBudgets, read_fleet_budgets
 from storemon_pipeline.views.compared_incidents import (
     ComparedIncidents,
     read_compared_incidents,
@@ -52,7 +56,7 @@ class _Cached(Generic[_Value]):
 
 
 class FleetCache:
-    """The fleet, the check of its data, and its widespread outages. Thread-safe.
+    """The fleet, the check of its data, its widespread outages and its budgets. Thread-safe.
 
     Each call queries the version of the data, which is one small statement.
     """
@@ -62,6 +66,9 @@ class FleetCache:
         self._fleet = _Cached(lambda: read_fleet(url))
         self._check = _Cached(lambda: check_data(url))
         self._compared = _Cached(lambda: read_compared_incidents(url))
+        self._budgets = {
+            period: _Cached(partial(read_fleet_budgets, url, period)) for period in PERIODS
+        }
 
     def version(self) -> DataVersion:
         """Return the current version of the data."""
@@ -89,6 +96,13 @@ class FleetCache:
         if compared is None or only is None:
             return compared
         return compared.subset(only)
+
+    def budgets(self, period: Period) -> FleetBudgets | None:
+        """Return the budgets of the stores with an objective for this period; None without polls.
+
+        They are of all stores: the caller filters them.
+        """
+        return self._budgets[period].at(self.version())
 
 
 FleetCacheDep = Annotated[FleetCache, Depends(from_state("fleet_cache"))]

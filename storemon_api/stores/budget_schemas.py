@@ -1,12 +1,16 @@
 """Response models about error budgets."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 
 from storemon_api.http.schemas import ResponseBody
 from storemon_api.stores.store_schemas import PERCENT
+from storemon_pipeline.database.instants import instant
 from storemon_pipeline.likelihood.verdict import Verdict
+from storemon_pipeline.objectives.budgets import Budget
+from storemon_pipeline.objectives.precedence import percentage
+from storemon_pipeline.uptime.percentages import share_percent
 
 
 class BurnResponse(ResponseBody):
@@ -19,6 +23,19 @@ class BurnResponse(ResponseBody):
         description="1 is as fast as the objective allows. Null without opening time, and for an "
         "objective of 100 %."
     )
+
+
+def burn_responses(budget: Budget) -> list[BurnResponse]:
+    """Return the burn of the last day, and of the last three."""
+    return [
+        BurnResponse(
+            length_us=burn.length_us,
+            opening_us=burn.opening_us,
+            downtime_us=burn.downtime_us,
+            rate=None if burn.rate is None else round(burn.rate, 2),
+        )
+        for burn in budget.burns
+    ]
 
 
 class BudgetResponse(ResponseBody):
@@ -51,3 +68,38 @@ class BudgetResponse(ResponseBody):
         description="When the budget was spent, or will be by the burn of three days; null if that "
         "is not before the period ends."
     )
+
+    @classmethod
+    def of(
+        cls,
+        budget: Budget,
+        verdict: Verdict,
+        *,
+        store_id: str,
+        timezone: str,
+        by: Literal["week", "month"],
+        is_stored: bool,
+        **further: object,
+    ) -> Self:
+        """Return the response about a budget; `further` are fields of a subclass."""
+        return cls(
+            store_id=store_id,
+            timezone=timezone,
+            objective=float(percentage(budget.objective_ppm)),
+            is_stored=is_stored,
+            by=by,
+            start=instant(budget.start_us),
+            end=instant(budget.end_us),
+            until=instant(budget.until_us),
+            opening_us=budget.opening_us,
+            unknown_us=budget.unknown_us,
+            budget_us=budget.budget_us,
+            spent_us=budget.spent_us,
+            left_us=budget.left_us,
+            is_spent=budget.is_spent,
+            uptime_percent=share_percent(budget.uptime_us, budget.uptime_us + budget.spent_us),
+            verdict=verdict,
+            burns=burn_responses(budget),
+            runs_out_at=None if budget.runs_out_us is None else instant(budget.runs_out_us),
+            **further,
+        )

@@ -70,6 +70,12 @@ async def alerts_page(request: Request) -> Response:
     return _page(request, "alerts", "Alerts", here="/pages/alerts")
 
 
+@router.get("/pages/objectives")
+async def objectives_page(request: Request) -> Response:
+    """Answer with the page of objectives and budgets."""
+    return _page(request, "objectives", "Objectives", here="/pages/objectives")
+
+
 def _page(
     request: Request, name: str, title: str, *, here: str, store_id: str = "", **allowed: bool
 ) -> Response:

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 _PAGES: Final = (
     ("/", "Now"),
     ("/pages/alerts", "Alerts"),
+    ("/pages/objectives", "Objectives"),
     ("/pages/reports", "Reports"),
     ("/pages/data", "Data health"),
     ("/manual", "Manual"),

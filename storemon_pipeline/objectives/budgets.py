@@ -1,39 +1,39 @@
 """Error budgets: how much downtime an objective allows in a calendar week or month."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import LocalSpans
 from storemon_pipeline.business_time.local_periods import Period, divide
-from storemon_pipeline.domain.windows import DAY_US
+from storemon_pipeline.domain.windows import DAY_US, BoolArray, IntArray
+from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.uptime.history import Amounts, History
 
 BURN_WINDOWS_US: Final = (DAY_US, 3 * DAY_US)
 """Burn is measured over a day and over three: hourly polls tell nothing of five minutes."""
 
+NEVER: Final = -1
+"""Stands for the instant at which a budget runs out where that is not before the period ends."""
+
+_MILLION: Final = 1_000_000
+_UNREACHED: Final = 2**62
+
 
 @dataclass(frozen=True, slots=True)
 class Burn:
-    """Downtime and opening time of the last day, or of the last three, with known status."""
+    """Downtime and opening time of the last day, or of the last three, with known status.
+
+    `rate` is how many times faster the budget was spent than the objective allows; None without
+    opening time, and for an objective of 100 %.
+    """
 
     length_us: int
     opening_us: int
     downtime_us: int
-
-    def rate(self, objective_percent: Decimal) -> Decimal | None:
-        """How many times faster the budget is spent than the objective allows.
-
-        None without opening time, and for an objective of 100 %.
-
-        >>> Burn(DAY_US, opening_us=1000, downtime_us=30).rate(Decimal("98.5"))
-        Decimal('2')
-        """
-        allowed = (100 - objective_percent) * self.opening_us
-        return Decimal(100 * self.downtime_us) / allowed if allowed else None
+    rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,14 @@ class Budget:
     start_us: int
     end_us: int
     until_us: int
+    objective_ppm: int
     opening_us: int
     unknown_us: int
     budget_us: int
     spent_us: int
     burns: tuple[Burn, ...]
     runs_out_us: int | None
-    so_far: Amounts
+    uptime_us: int
 
     @property
     def left_us(self) -> int:
@@ -67,88 +68,220 @@ class Budget:
         return self.left_us < 0
 
 
-def local_period(spans: LocalSpans, at_us: int, period: Period) -> tuple[int, int]:
-    """The local week or month of an instant, in UTC; `spans` are of one store and reach around it.
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The budgets of several stores, one row each; see `Budget`. Arrays have shape `(n,)`.
+
+    `burn_opening_us` and `burn_downtime_us` have shape `(windows, n)`, by `BURN_WINDOWS_US`.
+    `runs_out_us` may be NEVER.
+    """
+
+    start_us: IntArray
+    end_us: IntArray
+    until_us: IntArray
+    objective_ppm: IntArray
+    opening_us: IntArray
+    unknown_us: IntArray
+    budget_us: IntArray
+    spent_us: IntArray
+    burn_opening_us: IntArray
+    burn_downtime_us: IntArray
+    runs_out_us: IntArray
+    uptime_us: IntArray
+
+    @property
+    def left_us(self) -> IntArray:
+        """The downtime that is still allowed; negative when more was spent."""
+        return self.budget_us - self.spent_us
+
+    @property
+    def rates(self) -> FloatArray:
+        """The rates of burn, `(windows, n)`; NaN where there is none."""
+        allowed = (_MILLION - self.objective_ppm) * self.burn_opening_us.astype(np.float64)
+        spent = _MILLION * self.burn_downtime_us.astype(np.float64)
+        rates: FloatArray = np.divide(
+            spent, allowed, out=np.full(allowed.shape, np.nan), where=allowed > 0
+        )
+        return rates
+
+    def row(self, row: int) -> Budget:
+        """The budget of one row."""
+        runs_out_us = int(self.runs_out_us[row])
+        return Budget(
+            int(self.start_us[row]),
+            int(self.end_us[row]),
+            int(self.until_us[row]),
+            int(self.objective_ppm[row]),
+            int(self.opening_us[row]),
+            int(self.unknown_us[row]),
+            int(self.budget_us[row]),
+            int(self.spent_us[row]),
+            tuple(
+                Burn(
+                    length_us, int(opening), int(downtime), None if np.isnan(rate) else float(rate)
+                )
+                for length_us, opening, downtime, rate in zip(
+                    BURN_WINDOWS_US,
+                    self.burn_opening_us[:, row],
+                    self.burn_downtime_us[:, row],
+                    self.rates[:, row],
+                    strict=True,
+                )
+            ),
+            None if runs_out_us == NEVER else runs_out_us,
+            int(self.uptime_us[row]),
+        )
+
+
+def joined(parts: Sequence[Budgets]) -> Budgets:
+    """The rows of all parts, in their order."""
+    return Budgets(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts], axis=-1)
+            for field in fields(Budgets)
+        )
+    )
+
+
+_NONE: Final = np.empty(0, np.int64)
+_NO_BURNS: Final = np.empty((len(BURN_WINDOWS_US), 0), np.int64)
+
+NO_BUDGETS: Final = Budgets(
+    *(_NONE, _NONE, _NONE, _NONE),
+    *(_NONE, _NONE, _NONE, _NONE),
+    *(_NO_BURNS, _NO_BURNS),
+    *(_NONE, _NONE),
+)
+"""No row."""
+
+
+def local_periods(
+    spans: LocalSpans, at_us: int, period: Period, *, stores: int
+) -> tuple[IntArray, IntArray]:
+    """The local week or month of an instant for each store, in UTC; `(stores,)` each.
+
+    `spans` reach around it, for every store.
 
     >>> from storemon_pipeline.domain.windows import HOUR_US
     >>> spans = LocalSpans(
     ...     *(np.array([value]) for value in (0, -40 * DAY_US, 40 * DAY_US, -6 * HOUR_US))
     ... )
-    >>> tuple(at_us // HOUR_US for at_us in local_period(spans, 0, Period.MONTH))
-    (-738, 6)
+    >>> tuple(at_us // HOUR_US for at_us in local_periods(spans, 0, Period.MONTH, stores=1))
+    (array([-738]), array([6]))
     """
     pieces = divide(spans, period)
     holds = (pieces.start_us <= at_us) & (at_us < pieces.end_us)
-    is_same = pieces.begin_local_us == pieces.begin_local_us[holds][0]
-    return int(pieces.start_us[is_same].min()), int(pieces.end_us[is_same].max())
+    begin_local_us = np.empty(stores, np.int64)
+    begin_local_us[pieces.store[holds]] = pieces.begin_local_us[holds]
+    is_same = pieces.begin_local_us == begin_local_us[pieces.store]
+    start_us, end_us = np.full(stores, _UNREACHED), np.full(stores, -_UNREACHED)
+    np.minimum.at(start_us, pieces.store[is_same], pieces.start_us[is_same])
+    np.maximum.at(end_us, pieces.store[is_same], pieces.end_us[is_same])
+    return start_us, end_us
 
 
-def compute_budget(
+def compute_budgets(
     history: History,
+    store: IntArray,
     *,
-    start_us: int,
-    end_us: int,
+    start_us: IntArray,
+    end_us: IntArray,
     as_of_us: int,
-    objective_percent: Decimal,
-) -> Budget:
-    """The budget of the only store of a history in `[start_us, end_us)`.
+    objective_ppm: IntArray,
+) -> Budgets:
+    """The budgets of these stores of a history, each in `[start_us, end_us)`; all `(n,)`.
 
-    The history's calendar begins at least three days before the period and ends with it or later.
-    Status is used up to the newest poll, `as_of_us`, which is at least `start_us`.
+    The history's calendar begins at least three days before the periods and ends with them or
+    later. Status is used up to the newest poll, `as_of_us`, which is at no start or later.
     """
-    until_us = min(as_of_us, end_us)
-    so_far = _amounts(history, start_us, until_us)
-    unknown_us, spent_us = int(so_far.unknown_us[0]), int(so_far.downtime_us[0])
-    opening_us = int(_amounts(history, start_us, end_us).business_us[0]) - unknown_us
-    allowed = (100 - objective_percent) * opening_us / 100
-    budget_us = int(allowed.to_integral_value(ROUND_FLOOR))
-    burns = tuple(_burn(history, until_us, length_us) for length_us in BURN_WINDOWS_US)
-
-    def spent_at(at_us: int) -> int:
-        return int(_amounts(history, start_us, at_us).downtime_us[0])
-
-    def opening_at(at_us: int) -> int:
-        return int(_amounts(history, until_us, at_us).business_us[0])
-
-    runs_out_us = None
-    longest = burns[-1]
-    if spent_us > budget_us:
-        runs_out_us = _first_instant(spent_at, budget_us + 1, start_us, until_us)
-    elif longest.downtime_us:
-        # The next microsecond of downtime after the budget is spent.
-        needed_us = -(-(budget_us - spent_us + 1) * longest.opening_us // longest.downtime_us)
-        if opening_at(end_us) >= needed_us:
-            runs_out_us = _first_instant(opening_at, needed_us, until_us, end_us)
-    return Budget(
+    until_us = np.minimum(as_of_us, end_us)
+    so_far = history.amounts(store, start_us, until_us)
+    whole = history.amounts(store, start_us, end_us)
+    opening_us = whole.business_us - so_far.unknown_us
+    budget_us = (_MILLION - objective_ppm) * opening_us // _MILLION
+    burns = [
+        history.amounts(store, until_us - length_us, until_us) for length_us in BURN_WINDOWS_US
+    ]
+    burn_opening_us = np.stack([burn.business_us - burn.unknown_us for burn in burns])
+    burn_downtime_us = np.stack([burn.downtime_us for burn in burns])
+    return Budgets(
         start_us,
         end_us,
         until_us,
+        objective_ppm,
         opening_us,
-        unknown_us,
+        so_far.unknown_us,
         budget_us,
-        spent_us,
-        burns,
-        runs_out_us,
-        so_far,
+        so_far.downtime_us,
+        burn_opening_us,
+        burn_downtime_us,
+        _runs_out(
+            history,
+            store,
+            (start_us, until_us, end_us),
+            left_us=budget_us - so_far.downtime_us,
+            budget_us=budget_us,
+            opening_us=burn_opening_us[-1],
+            downtime_us=burn_downtime_us[-1],
+        ),
+        so_far.uptime_us,
     )
 
 
-def _burn(history: History, until_us: int, length_us: int) -> Burn:
-    amounts = _amounts(history, until_us - length_us, until_us)
-    known_us = int(amounts.business_us[0] - amounts.unknown_us[0])
-    return Burn(length_us, known_us, int(amounts.downtime_us[0]))
+def _runs_out(
+    history: History,
+    store: IntArray,
+    bounds_us: tuple[IntArray, IntArray, IntArray],
+    *,
+    left_us: IntArray,
+    budget_us: IntArray,
+    opening_us: IntArray,
+    downtime_us: IntArray,
+) -> IntArray:
+    """When each budget was spent, or will be by this opening time and downtime; or NEVER."""
+    start_us, until_us, end_us = bounds_us
+    runs_out_us = np.full(store.shape, NEVER)
+
+    def amounts(which: IntArray, start_us: IntArray, end_us: IntArray) -> Amounts:
+        return history.amounts(store[which], start_us[which], end_us)
+
+    spent = np.flatnonzero(left_us < 0)
+    runs_out_us[spent] = _first_instants(
+        lambda at_us: amounts(spent, start_us, at_us).downtime_us >= budget_us[spent] + 1,
+        start_us[spent],
+        until_us[spent],
+    )
+    some = np.flatnonzero((left_us >= 0) & (downtime_us > 0))
+    # The next microsecond of downtime after the budget is spent. The product needs 80 bits.
+    needed_us = np.array(
+        [
+            min(-(-(left + 1) * opening // downtime), _UNREACHED)
+            for left, opening, downtime in zip(
+                left_us[some].tolist(),
+                opening_us[some].tolist(),
+                downtime_us[some].tolist(),
+                strict=True,
+            )
+        ],
+        np.int64,
+    )
+    is_reached = amounts(some, until_us, end_us[some]).business_us >= needed_us
+    some, needed_us = some[is_reached], needed_us[is_reached]
+    runs_out_us[some] = _first_instants(
+        lambda at_us: amounts(some, until_us, at_us).business_us >= needed_us,
+        until_us[some],
+        end_us[some],
+    )
+    return runs_out_us
 
 
-def _amounts(history: History, start_us: int, end_us: int) -> Amounts:
-    return history.amounts(np.array([0]), np.array([start_us]), np.array([end_us]))
-
-
-def _first_instant(amount_at: Callable[[int], int], amount: int, low: int, high: int) -> int:
-    """The first instant in `[low, high]` at which a growing amount is reached; it is at `high`."""
-    while low < high:
+def _first_instants(
+    is_reached: Callable[[IntArray], BoolArray], low: IntArray, high: IntArray
+) -> IntArray:
+    """The first instant in each `[low, high]` at which something is reached; it is at `high`."""
+    while (low < high).any():
         middle = (low + high) // 2
-        if amount_at(middle) >= amount:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+        is_there = is_reached(middle)
+        high = np.where(is_there, middle, high)
+        low = np.where(is_there, low, np.minimum(middle + 1, high))
+    return high

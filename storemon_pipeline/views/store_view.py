@@ -26,10 +26,10 @@ from storemon_pipeline.domain.windows import (
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.likely_figures import ranges_of_periods, with_likely_ranges
-from storemon_pipeline.likelihood.verdict import Verdict, judge
-from storemon_pipeline.objectives.budgets import Budget, compute_budget, local_period
+from storemon_pipeline.likelihood.verdict import Verdict
+from storemon_pipeline.objectives.budgets import Budget, local_periods
 from storemon_pipeline.objectives.objective_table import read_versions
-from storemon_pipeline.objectives.precedence import NO_OBJECTIVE, objectives_of, percentage
+from storemon_pipeline.objectives.precedence import NO_OBJECTIVE, parts_per_million, percentage
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
     read_raw_polls,
@@ -45,15 +45,17 @@ from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_histo
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 from storemon_pipeline.uptime.ledger import Ledger, build_ledger, explain
 from storemon_pipeline.uptime.status_runs import StatusRuns
+from storemon_pipeline.views.budgets_view import (
+    MONTH_REACH_US,
+    read_budgets,
+    stored_objectives,
+)
 
 PeriodBound = date | datetime
 """The start or end of a period: an instant, or local midnight of a date."""
 
 _LOCAL_REACH_US: Final = 2 * DAY_US
 """No local midnight is further from UTC midnight of the same date."""
-
-_MONTH_REACH_US: Final = 36 * DAY_US
-"""From three days before a month to its end, from any instant in it."""
 
 
 class UnknownStoreError(Exception):
@@ -141,60 +143,50 @@ class StoreView:
         )
 
     def budget(
-        self, at: PeriodBound | None, *, period: Period, objective_percent: Decimal
-    ) -> tuple[Budget, Verdict]:
+        self, at: PeriodBound | None, *, period: Period, objective_percent: Decimal | None
+    ) -> tuple[Budget, Verdict] | None:
         """The error budget of the local week or month of an instant, and whether it was kept.
 
-        Without `at`, or after the newest poll, it is that of the newest poll. The verdict is on the
-        period so far, from the first poll on.
+        Without `at`, or after the newest poll, it is that of the newest poll. Without an objective
+        it is for the stored one; None if there is none. The verdict is on the period so far, from
+        the first poll on.
         """
-        calendar, start_us, end_us = self._period_of(at, period)
-        history = build_history(self.status_runs, calendar)
-        budget = compute_budget(
-            history,
-            start_us=start_us,
-            end_us=end_us,
+        if objective_percent is None:
+            objectives = stored_objectives(
+                read_versions(self._bulk, self.stores), self.stores, self.details, period
+            )
+        else:
+            objective_ppm = parts_per_million(objective_percent)
+
+            def objectives(end_us: IntArray) -> IntArray:
+                return np.full_like(end_us, objective_ppm)
+
+        _, budgets, verdicts = read_budgets(
+            self._bulk,
+            self.stores,
+            at_us=self._instant_us(at),
             as_of_us=self.as_of_us,
-            objective_percent=objective_percent,
+            period=period,
+            objectives=objectives,
         )
-        until_us = np.array([budget.until_us])
-        known_from_us = np.minimum(max(start_us, self.first_poll_us), until_us)
-        known = history.amounts(np.array([0]), known_from_us, until_us)
-        lowest_us, highest_us = self.likely_ranges(known_from_us, until_us, known)
-        verdict = judge(
-            int(lowest_us[0]),
-            int(highest_us[0]),
-            int(known.business_us[0]),
-            objective_percent=objective_percent,
-        )
-        return budget, verdict
+        return (budgets.row(0), verdicts[0]) if verdicts else None
 
-    def objectives(self, at: PeriodBound | None = None) -> dict[Period, Decimal]:
-        """The stored objectives that hold for the store in the week and month of an instant.
-
-        The instant is as for `budget`.
-        """
+    def objectives(self) -> dict[Period, Decimal]:
+        """The stored objectives that hold for the store in the newest poll's week and month."""
         versions = read_versions(self._bulk, self.stores)
         found = {}
-        for period in {version.period for version in versions}:
-            _, _, end_us = self._period_of(at, period)
-            (objective_ppm,) = objectives_of(
-                versions,
-                period=period,
-                store_keys=self.stores.store_keys,
-                groups=self.details.groups,
-                regions=self.details.regions,
-                end_us=np.array([end_us]),
-            ).tolist()
-            if objective_ppm != NO_OBJECTIVE:
-                found[period] = percentage(objective_ppm)
+        for period in sorted({version.period for version in versions}):
+            at_us = self.as_of_us
+            spans = self.calendar(at_us - MONTH_REACH_US, at_us + MONTH_REACH_US).local_spans()
+            _, end_us = local_periods(spans, at_us, period, stores=1)
+            held = stored_objectives(versions, self.stores, self.details, period)(end_us)
+            if held[0] != NO_OBJECTIVE:
+                found[period] = percentage(int(held[0]))
         return found
 
-    def _period_of(self, at: PeriodBound | None, period: Period) -> tuple[Calendar, int, int]:
-        """The local week or month of an instant, and a calendar that reaches around it."""
-        at_us = min(self._bound_us(at, self.as_of_us), self.as_of_us)
-        calendar = self.calendar(at_us - _MONTH_REACH_US, at_us + _MONTH_REACH_US)
-        return calendar, *local_period(calendar.local_spans(), at_us, period)
+    def _instant_us(self, at: PeriodBound | None) -> int:
+        """The instant, or the newest poll if that is earlier."""
+        return min(self._bound_us(at, self.as_of_us), self.as_of_us)
 
     def days(self, start_us: int, end_us: int) -> Days:
         """Whole local days with their incidents, from the day of `start_us` to that of `end_us`."""

@@ -802,6 +802,7 @@ def test_pages_fit_the_screen_and_are_accessible(
     site = own_site
     site.client.post("/trigger_report")
     make_waiting_reports(site.database_url, run_id="run", is_manual=False)
+    site.client.put("/objectives", json={"applies_to": "all", "objective": 98.5})
     store = site.get("/stores?standing=down&limit=1")["stores"][0]["store_id"]
     evaluate_rules(
         site.database_url, rules=Rules(), notification=Notification(), now=NOW, is_loading=False
@@ -810,7 +811,7 @@ def test_pages_fit_the_screen_and_are_accessible(
     axe = Axe()
     for path in (
         *("", "?standing=", f"store/{store}"),
-        *("pages/alerts", "pages/reports", "pages/data"),
+        *("pages/alerts", "pages/objectives", "pages/reports", "pages/data"),
         *("manual", "manual/settings", "manual/figures", "manual?q=load"),
     ):
         with visit(site.browser, f"{site.url}/{path}", size=size, scheme=scheme) as page:
@@ -834,7 +835,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site: Site) ->
                 )
             )
         assert [stop[0] for stop in stops[:6]] == [
-            *("Skip to the content", "storemon", "Now", "Alerts", "Reports", "Data health")
+            *("Skip to the content", "storemon", "Now", "Alerts", "Objectives", "Reports")
         ]
         assert all(stop[1] != "none" for stop in stops)
         tops = [stop[2] for stop in stops[1:]]

@@ -13,7 +13,10 @@ from stored import execute, load
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 
-PAGES = ["/", "/store/7482936150293847561", "/pages/alerts", "/pages/reports", "/pages/data"]
+PAGES = [
+    *("/", "/store/7482936150293847561", "/pages/alerts", "/pages/objectives"),
+    *("/pages/reports", "/pages/data"),
+]
 
 
 @pytest.mark.parametrize("path", PAGES)

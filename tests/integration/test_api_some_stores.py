@@ -57,6 +57,8 @@ ADDRESSES: Final = [
     "/fleet/now",
     "/fleet/uptime",
     "/fleet/uptime?by=week&split=group",
+    "/fleet/budgets",
+    "/fleet/budgets?verdict=cannot be told&sort=left&limit=1",
     "/fleet/uptime?by=month&region=Coast",
     "/fleet/uptime?by=hour&split=region",
     "/fleet/uptime?by=hour&timezone=America/Chicago",

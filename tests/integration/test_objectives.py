@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from api_server import serve
+from clock_changes import AUTUMN, SPRING, draw, fill
 from stored import execute, fetch, load
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.loads.load_log import RowCounts
@@ -225,3 +228,103 @@ def test_a_budget_without_a_stored_objective_asks_for_one(
     assert (week["objective"], week["is_stored"]) == (98.5, True)
     same = client.get("/stores/A/budget?by=week&objective=98.5").json()
     assert same | {"is_stored": True} == week
+
+
+@pytest.fixture(params=[SPRING, AUTUMN], ids=["spring", "autumn"])
+def month(
+    database_url: str, client: httpx.Client, request: pytest.FixtureRequest
+) -> Iterator[httpx.Client]:
+    """A running API of three stores over a clock change, with objectives and a status model.
+
+    That their budgets equal the reference is tested with an objective in the request.
+    """
+    fill(database_url, draw(request.param, seed=request.param.month))
+    fit_status_model(database_url, fitted_at=NOW)
+    for body in (
+        {"applies_to": "all", "objective": 98.5},
+        {"applies_to": "group", "name": "East", "objective": 50},
+        {"applies_to": "store", "name": "A", "objective": 100},
+        {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
+    ):
+        put(client, **body).raise_for_status()
+    return client
+
+
+@pytest.mark.parametrize(
+    ("by", "objectives"),
+    [("month", {"A": 100.0, "B": 50.0, "C": 98.5}), ("week", {"A": 90.0, "B": 90.0})],
+)
+def test_the_list_of_budgets_has_those_of_the_stores(
+    month: httpx.Client, by: str, objectives: dict[str, float]
+) -> None:
+    page = month.get(f"/fleet/budgets?by={by}&sort=store_id&order=asc").json()
+    assert {row["store_id"]: row["objective"] for row in page["budgets"]} == objectives
+    for row in page["budgets"]:
+        own = month.get(f"/stores/{row['store_id']}/budget?by={by}").json()
+        assert {name: row[name] for name in own} == own
+        asked = f"/stores/{row['store_id']}/budget?by={by}&objective={own['objective']}"
+        assert month.get(asked).json() == own | {"is_stored": False}
+    verdicts = [row["verdict"] for row in page["budgets"]]
+    assert page["verdicts"] == {
+        one: verdicts.count(one) for one in ("met", "missed", "cannot be told")
+    }
+    assert page["spent"] == sum(row["is_spent"] for row in page["budgets"])
+
+
+def test_the_list_of_budgets_is_filtered(month: httpx.Client) -> None:
+    def found(**parameters: str) -> list[str]:
+        page = month.get("/fleet/budgets", params=parameters).raise_for_status().json()
+        assert page["total"] == len(page["budgets"])
+        return sorted(row["store_id"] for row in page["budgets"])
+
+    every = month.get("/fleet/budgets").json()["budgets"]
+    verdict = {row["store_id"]: row["verdict"] for row in every}
+    # Half of the time: no doubt that it is met. All of the time: no doubt that it is not.
+    assert (verdict["B"], verdict["A"]) == ("met", "missed")
+    assert "B" in found(verdict="met")
+    assert "A" not in found(verdict="met")
+    assert found(group="East") == ["A", "B"]
+    assert found(q="c") == ["C"]
+    assert found(spent="true") == sorted(row["store_id"] for row in every if row["is_spent"])
+    assert found(spent="false") == sorted(row["store_id"] for row in every if not row["is_spent"])
+    # The counts are of all verdicts, whichever is chosen.
+    chosen = month.get("/fleet/budgets?verdict=met&group=East").json()
+    assert chosen["verdicts"] == {"met": 1, "missed": 1, "cannot be told": 0}
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_the_list_of_budgets_is_sorted(month: httpx.Client, order: str) -> None:
+    def share(row: dict[str, Any]) -> float | None:
+        return row["spent_us"] / row["budget_us"] if row["budget_us"] else None
+
+    values: dict[str, Any] = {
+        "store_id": lambda row: row["store_id"],
+        "verdict": lambda row: ["missed", "cannot be told", "met"].index(row["verdict"]),
+        "objective": lambda row: row["objective"],
+        "uptime": lambda row: row["uptime_percent"],
+        "spent_share": share,
+        "left": lambda row: row["left_us"],
+        "burn_day": lambda row: row["burns"][0]["rate"],
+        "burn_three_days": lambda row: row["burns"][1]["rate"],
+        "runs_out": lambda row: row["runs_out_at"],
+    }
+    unknown = 0
+    for sort, value in values.items():
+        page = month.get("/fleet/budgets", params={"sort": sort, "order": order}).json()
+        found = [value(row) for row in page["budgets"]]
+        known = [one for one in found if one is not None]
+        unknown += len(found) - len(known)
+        assert known == sorted(known, reverse=order == "desc"), sort
+        assert found == known + [None] * (len(found) - len(known)), sort
+    assert unknown > 0
+
+
+def test_without_objectives_the_list_is_empty(database_url: str, client: httpx.Client) -> None:
+    empty = client.get("/fleet/budgets").json()
+    assert (empty["as_of"], empty["budgets"]) == (None, [])
+    load(database_url, "A 09:00 up")
+    assert client.get("/fleet/budgets").json()["total"] == 0
+    # A store without any poll has a budget, but nothing can be told of it.
+    put(client, applies_to="store", name="unpolled", objective=98).raise_for_status()
+    (row,) = client.get("/fleet/budgets").json()["budgets"]
+    assert (row["store_id"], row["verdict"], row["spent_us"]) == ("unpolled", "cannot be told", 0)

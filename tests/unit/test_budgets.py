@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
@@ -15,7 +16,8 @@ from builders import calendar, hours, polls, runs, us, utc, zone
 from properties import holds_for
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, SECOND_US
-from storemon_pipeline.objectives.budgets import Budget, compute_budget, local_period
+from storemon_pipeline.objectives.budgets import Budget, compute_budgets, local_periods
+from storemon_pipeline.objectives.precedence import parts_per_million
 from storemon_pipeline.uptime.history import build_history
 from strategies import Question, questions
 
@@ -33,14 +35,15 @@ def budget_of(
     max_gap: int = MAX_GAP,
 ) -> Budget:
     around = calendar(inputs, as_of - REACH, as_of + REACH)
-    start_us, end_us = local_period(around.local_spans(), us(as_of), period)
-    return compute_budget(
+    start_us, end_us = local_periods(around.local_spans(), us(as_of), period, stores=1)
+    return compute_budgets(
         build_history(runs(inputs, max_gap=max_gap), around),
+        np.array([0]),
         start_us=start_us,
         end_us=end_us,
         as_of_us=us(as_of),
-        objective_percent=objective,
-    )
+        objective_ppm=np.array([parts_per_million(objective)]),
+    ).row(0)
 
 
 def instant(at_us: int) -> datetime:
@@ -134,7 +137,7 @@ def test_a_month_allows_its_share_of_the_opening_time_that_is_known() -> None:
     assert made.budget_us == made.left_us == 13_230 * SECOND_US
     assert made.spent_us == 0
     assert made.runs_out_us is None
-    assert [burn.rate(Decimal("98.5")) for burn in made.burns] == [0, 0]
+    assert [burn.rate for burn in made.burns] == [0, 0]
 
 
 def test_the_budget_runs_out_when_the_last_three_days_go_on() -> None:
@@ -148,7 +151,7 @@ def test_the_budget_runs_out_when_the_last_three_days_go_on() -> None:
     day, three_days = made.burns
     assert (day.opening_us, day.downtime_us) == (8 * HOUR_US, 90 * MINUTE_US)
     assert (three_days.opening_us, three_days.downtime_us) == (24 * HOUR_US, 2 * HOUR_US)
-    assert day.rate(Decimal("98.5")) == Decimal("12.5")
+    assert day.rate == 12.5
     assert made.runs_out_us == us(utc("2023-01-13 14:39:36")) + 12
 
 
@@ -169,7 +172,7 @@ def test_an_objective_of_100_percent_has_no_budget_and_no_rate() -> None:
     inputs = nine_to_five(as_of, "up 60h", "up 0h")
     made = budget_of(inputs, utc(as_of), period=Period.WEEK, objective=Decimal(100))
     assert (made.budget_us, made.is_spent) == (0, False)
-    assert [burn.rate(Decimal(100)) for burn in made.burns] == [None, None]
+    assert [burn.rate for burn in made.burns] == [None, None]
 
 
 @pytest.mark.parametrize(

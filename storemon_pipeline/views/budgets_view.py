@@ -1,0 +1,179 @@
+"""Error budgets with their verdicts: of one store, or of all that have an objective."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.amounts import UNKNOWN
+from storemon_pipeline.domain.windows import DAY_US, IntArray
+from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.likelihood.ranges import OpenTime
+from storemon_pipeline.likelihood.verdict import Verdict, judge
+from storemon_pipeline.objectives.budgets import (
+    NO_BUDGETS,
+    Budgets,
+    compute_budgets,
+    joined,
+    local_periods,
+)
+from storemon_pipeline.objectives.objective_table import read_versions
+from storemon_pipeline.objectives.precedence import (
+    NO_OBJECTIVE,
+    Version,
+    objectives_of,
+    percentage,
+)
+from storemon_pipeline.polls.status_run_queries import read_first_polls, read_status_runs_since
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_details import StoreDetails, read_details
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.uptime.history import build_history
+
+MONTH_REACH_US: Final = 36 * DAY_US
+"""From three days before a month to its end, from any instant in it."""
+
+_STORES_PER_CHUNK: Final = 20_000
+"""Two months of their opening hours take about 300 MB of memory."""
+
+ObjectivesOf = Callable[[IntArray], IntArray]
+"""Takes when the period of each store ends, and gives its objective as `objectives_of` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetBudgets:
+    """The budgets of the stores with an objective; lists, arrays and budgets are by row."""
+
+    as_of: datetime
+    store_ids: list[str]
+    details: StoreDetails
+    budgets: Budgets
+    verdicts: list[Verdict]
+
+
+def read_fleet_budgets(url: str, period: Period) -> FleetBudgets | None:
+    """The budgets of all stores for the week or month of the newest poll; None without polls.
+
+    While no objective is stored for this period nothing is computed.
+    """
+    with bulk_transaction(url) as bulk:
+        as_of = read_newest_poll(bulk)
+        if as_of is None:
+            return None
+        stores = read_stores(bulk)
+        versions = [one for one in read_versions(bulk, stores) if one.period is period]
+        details = read_details(bulk, stores, as_of=as_of)
+        found, parts, verdicts = [np.empty(0, np.int64)], [NO_BUDGETS], []
+        chunks = stores.chunks(_STORES_PER_CHUNK) if versions else ()
+        for number, chunk in enumerate(chunks):
+            first = number * _STORES_PER_CHUNK
+            own = details.take(np.arange(first, first + len(chunk)))
+            which, budgets, judged = read_budgets(
+                bulk,
+                chunk,
+                at_us=microseconds(as_of),
+                as_of_us=microseconds(as_of),
+                period=period,
+                objectives=stored_objectives(versions, chunk, own, period),
+            )
+            found.append(first + which)
+            parts.append(budgets)
+            verdicts += judged
+    rows = np.concatenate(found)
+    return FleetBudgets(
+        as_of, stores.store_ids.take(rows).to_pylist(), details.take(rows), joined(parts), verdicts
+    )
+
+
+def stored_objectives(
+    versions: Sequence[Version], stores: StoreIndex, details: StoreDetails, period: Period
+) -> ObjectivesOf:
+    """The stored objectives of these stores, for `read_budgets`."""
+
+    def at_end(end_us: IntArray) -> IntArray:
+        return objectives_of(
+            versions,
+            period=period,
+            store_keys=stores.store_keys,
+            groups=details.groups,
+            regions=details.regions,
+            end_us=end_us,
+        )
+
+    return at_end
+
+
+def read_budgets(
+    bulk: Bulk,
+    stores: StoreIndex,
+    *,
+    at_us: int,
+    as_of_us: int,
+    period: Period,
+    objectives: ObjectivesOf,
+) -> tuple[IntArray, Budgets, list[Verdict]]:
+    """The stores with an objective by position, their budgets, and whether they were kept.
+
+    The budgets are of the local week or month of `at_us`. A verdict is on the period so far, up to
+    the newest poll, `as_of_us`, and from the store's first poll on.
+    """
+    start_us, end_us = at_us - MONTH_REACH_US, at_us + MONTH_REACH_US
+    calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
+    periods = local_periods(calendar.local_spans(), at_us, period, stores=len(stores))
+    objective_ppm = objectives(periods[1])
+    which = np.flatnonzero(objective_ppm != NO_OBJECTIVE)
+    if len(which) == 0:
+        return which, NO_BUDGETS, []
+    status_runs = read_status_runs_since(
+        bulk, stores, since=instant(start_us), until=instant(as_of_us)
+    )
+    history = build_history(status_runs, calendar)
+    budgets = compute_budgets(
+        history,
+        which,
+        start_us=periods[0][which],
+        end_us=periods[1][which],
+        as_of_us=as_of_us,
+        objective_ppm=objective_ppm[which],
+    )
+    first_us = read_first_polls(bulk, stores)[which]
+    known_from_us = np.minimum(np.maximum(budgets.start_us, first_us), budgets.until_us)
+    known = history.amounts(which, known_from_us, budgets.until_us)
+    lowest_us, highest_us = np.full((2, len(which)), UNKNOWN)
+    rows = np.flatnonzero(np.isin(which, status_runs.store) & (known.unknown_us == 0))
+    model = read_status_model(bulk)
+    if model is not None and len(rows):
+        # Up to the newest poll: a poll after the period tells of the time before it.
+        until_now = read_calendar(bulk, stores, start_us=start_us, end_us=as_of_us)
+        ranges = OpenTime.of(
+            status_runs.take(status_runs.first_poll_us < as_of_us),
+            until_now,
+            model.model,
+            model.parameters_of(stores),
+        ).ranges(
+            which[rows],
+            known_from_us[rows],
+            budgets.until_us[rows],
+            uptime_us=known.uptime_us[rows],
+            lowest_us=known.lowest_uptime_us[rows],
+            highest_us=known.highest_uptime_us[rows],
+            known_us=known.business_us[rows],
+        )
+        lowest_us[rows], highest_us[rows] = ranges.lowest_us, ranges.highest_us
+    verdicts = [
+        judge(lowest, highest, business, objective_percent=percentage(ppm))
+        for lowest, highest, business, ppm in zip(
+            lowest_us.tolist(),
+            highest_us.tolist(),
+            known.business_us.tolist(),
+            budgets.objective_ppm.tolist(),
+            strict=True,
+        )
+    ]
+    return which, budgets, verdicts
