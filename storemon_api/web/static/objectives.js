@@ -12,9 +12,9 @@ import { clockIn } from "./lib/times.js";
 
 const PERIODS = { month: "This month", week: "This week" };
 const VERDICTS = {
-  missed: { word: "Missed", more: "so far, for certain", tone: "down" },
+  missed: { word: "Missed", more: "very likely, so far", tone: "down" },
   "cannot be told": { word: "Cannot be told", more: "too close, or no range", tone: "silent" },
-  met: { word: "Met", more: "so far, for certain", tone: "up" },
+  met: { word: "Met", more: "very likely, so far", tone: "up" },
 };
 const LIMIT = innerWidth < 640 ? 15 : 50;
 const ASCENDING_FIRST = new Set(["store_id", "verdict", "uptime", "left", "runs_out"]);
