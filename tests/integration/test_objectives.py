@@ -231,9 +231,7 @@ def test_a_budget_without_a_stored_objective_asks_for_one(
 
 
 @pytest.fixture(params=[SPRING, AUTUMN], ids=["spring", "autumn"])
-def month(
-    database_url: str, client: httpx.Client, request: pytest.FixtureRequest
-) -> Iterator[httpx.Client]:
+def month(database_url: str, client: httpx.Client, request: pytest.FixtureRequest) -> httpx.Client:
     """A running API of three stores over a clock change, with objectives and a status model.
 
     That their budgets equal the reference is tested with an objective in the request.
