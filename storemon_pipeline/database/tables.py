@@ -399,6 +399,7 @@ store_uptime_daily: Final = sa.Table(
         comment="that cost business time on this day; one across midnight counts on both days",
     ),
     sa.CheckConstraint("business_us = uptime_us + downtime_us + unknown_us", name="adds_up"),
+    sa.Index("ix_store_uptime_daily_local_date", "local_date", **_BY_TIME),
     comment="Uptime history by local day, from a store's first poll to the newest poll.",
 )
 

@@ -91,8 +91,10 @@ def write_days(
     bulk.execute(
         """
         DELETE FROM store_uptime_daily d USING pg_temp.daily_borders b
-        WHERE d.store_key = b.store_key AND d.local_date >= b.from_date
-        """
+        WHERE d.store_key = b.store_key AND d.local_date >= b.from_date AND d.local_date >= $1
+        """,
+        # Implied, but with it pages of older days need not be read.
+        (_dates(from_day.min(keepdims=True, initial=NEVER)).to_pylist()[0],),
     )
     for chunk, days in made:
         append_days(bulk, chunk, days)

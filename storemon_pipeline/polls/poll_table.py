@@ -587,7 +587,10 @@ def _write_status_runs(bulk: Bulk, old: StatusRuns, new: StatusRuns) -> None:
             SET last_poll_at = c.last_poll_at, is_active = c.is_active, polls = c.polls
             FROM pg_temp.changed_status_runs c
             WHERE r.store_key = c.store_key AND r.first_poll_at = c.first_poll_at
-            """
+              AND r.last_poll_at >= $1
+            """,
+            # Implied, but with it pages of older status runs need not be read.
+            (instant(int(old.last_poll_us[kept_old[is_different]].min())),),
         )
     added = new.take(is_added)
     # In order of time, so that recent status runs share pages even after a first load.

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import psutil
 
-from benchmarks.loaded import load
+from benchmarks.loaded import ENDING_SECONDS, database_cpu_seconds, load
 from storemon_pipeline.checks.check_intervals import check_intervals
 from storemon_pipeline.checks.contradictions import check_data
 from storemon_pipeline.checks.table_checks import (
@@ -45,22 +45,28 @@ _KIBI: Final = 1 << 10
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a piece of work took: of the clock, of the processor, of memory at its peak."""
+    """What a piece of work took: of the clock, of the processor, of memory at its peak.
+
+    `database_seconds` are of the processor as well, in PostgreSQL.
+    """
 
     seconds: float
     cpu_seconds: float
     peak_bytes: int
+    database_seconds: float
 
 
 def run_apart(task: str, url: str, data: Path | None = None) -> Cost:
     """Do a task in a new process and return its cost."""
     arguments = [task, url, *([str(data)] if data else [])]
+    before = database_cpu_seconds()
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.apart", *arguments],
         stdout=subprocess.PIPE,
         check=True,
     )
-    return Cost(**json.loads(done.stdout))
+    time.sleep(ENDING_SECONDS)
+    return Cost(**json.loads(done.stdout), database_seconds=database_cpu_seconds() - before)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ Work is time of the processor, this process's and PostgreSQL's: what else the ma
 does not show in it.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +13,16 @@ from pathlib import Path
 from typing import Final
 
 import matplotlib as mpl
-import psutil
 from matplotlib.figure import Figure
 
-from benchmarks.loaded import load, load_all, make_database, server
+from benchmarks.loaded import (
+    ENDING_SECONDS,
+    database_cpu_seconds,
+    load,
+    load_all,
+    make_database,
+    server,
+)
 from benchmarks.report_work import report_seconds
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
@@ -33,8 +38,6 @@ _HISTORY_DAYS: Final = (7.0, 21.0, 60.0)
 _TIMES: Final = 5
 _TWO_DIGITS: Final = 10
 _TICKS: Final = (0.03, 0.1, 0.3, 1.0, 3.0)
-_ENDING_SECONDS: Final = 0.5
-"""Within it a server's process has ended after its client is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +111,13 @@ def _refresh_once(url: str, data: Path) -> None:
 
 def _work_seconds(work: Callable[[], object]) -> float:
     """Seconds of CPU that a piece of work took here and in the server's processes it has ended."""
-    (postmaster,) = (
-        child for child in psutil.Process(os.getpid()).children() if child.name() == "postgres"
-    )
 
     def so_far() -> float:
-        times = postmaster.cpu_times()
-        return time.process_time() + float(times.children_user + times.children_system)
+        return time.process_time() + database_cpu_seconds()
 
     before = so_far()
     work()
-    time.sleep(_ENDING_SECONDS)
+    time.sleep(ENDING_SECONDS)
     return so_far() - before
 
 

@@ -1,14 +1,18 @@
-"""A chain of 1.41 million stores: load, report, refresh, and the memory that each takes."""
+"""A chain of 1.41 million stores: load, report, refresh, and the memory that each takes.
+
+Also, for a smaller chain, whether one more hour costs the same after a longer history.
+"""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from benchmarks import shards
 from benchmarks.apart import Cost, peak_of_processes, run_apart
 from benchmarks.goals import Measured
-from benchmarks.large_data import write_large_data
-from benchmarks.loaded import make_database, server
+from benchmarks.large_data import write_large_data, write_later_polls
+from benchmarks.loaded import make_database, server, vacuum
 from benchmarks.reference import plain_copy, sort_and_merge
 
 STORES: Final = 1_410_000
@@ -18,6 +22,8 @@ _LOADS: Final = ("store_status", "business_hours", "store_timezones")
 _REFRESH: Final = ("intervals", "model", "uptime", "days", "checks")
 _HOUR: Final = ("poll checks", "intervals", "uptime", "days", "checks")
 _PAGES: Final = ("fleet", "contradictions")
+_HISTORY_STORES: Final = 28_200
+_TIMES_THE_HISTORY: Final = 4
 
 
 def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
@@ -58,9 +64,11 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             60,
             sum(cost.seconds for cost in hour.values()),
             "s",
-            ", ".join(f"{task} {cost.seconds:.1f}" for task, cost in hour.items()),
+            f"{_work_seconds(hour):.1f} s of CPU; "
+            + ", ".join(f"{task} {cost.seconds:.1f}" for task, cost in hour.items()),
             copy,
         ),
+        _measure_history(work, min(stores, _HISTORY_STORES)),
         Measured(
             "large: largest process",
             2,
@@ -76,15 +84,53 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
 def _measure_hour(url: str, data: Path, next_hour: Path) -> dict[str, Cost]:
     """What a refresh does an hour later, when one more file of polls has come."""
     folder = data / "store_status"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     next_hour.rename(folder / next_hour.name)
     hour = {task: _tell(f"hour: {task}", run_apart(task, url, data)) for task in _LOADS}
     return hour | {task: _tell(f"hour: {task}", run_apart(task, url)) for task in _HOUR}
 
 
+def _measure_history(work: Path, stores: int) -> Measured:
+    """The work of an hour after a short and after a long history of equal stores."""
+    with server(work / "history-server") as server_url:
+        short, long = (
+            _measure_second_hour(server_url, work, f"history_{times}", stores, _DAYS * times)
+            for times in (1, _TIMES_THE_HISTORY)
+        )
+    return Measured(
+        f"large: one more hour with {_TIMES_THE_HISTORY} times the history",
+        1.2,
+        long / short,
+        "times",
+        f"{stores:,} stores; {short:.1f} and {long:.1f} s of CPU",
+    )
+
+
+def _measure_second_hour(server_url: str, work: Path, name: str, stores: int, days: float) -> float:
+    """The work of the second hour; a vacuum follows the first, as in a running system."""
+    data, hour = work / name, work / f"{name}.csv"
+    data.mkdir()
+    write_large_data(data, hour, stores=stores, days=days)
+    later = work / f"{name}-later.csv"
+    write_later_polls(hour, later)
+    url = make_database(server_url, name)
+    for task in _LOADS:
+        run_apart(task, url, data)
+    for task in _REFRESH:
+        run_apart(task, url)
+    _measure_hour(url, data, hour)
+    vacuum(url)
+    return _work_seconds(_measure_hour(url, data, later))
+
+
+def _work_seconds(costs: Mapping[str, Cost]) -> float:
+    return sum(cost.cpu_seconds + cost.database_seconds for cost in costs.values())
+
+
 def _tell(task: str, cost: Cost) -> Cost:
     sys.stderr.write(
-        f"{task}: {cost.seconds:.1f} s ({cost.cpu_seconds:.1f} s of CPU), "
+        f"{task}: {cost.seconds:.1f} s ({cost.cpu_seconds:.1f} s of CPU, "
+        f"{cost.database_seconds:.1f} s in PostgreSQL), "
         f"{cost.peak_bytes / _GIB:.2f} GiB\n"
     )
     return cost

@@ -6,7 +6,7 @@ The stores and polls are those of the sample data, many times over under other i
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from storemon_pipeline.sample_data import write_sample_data
 
 _SAMPLE_STORES: Final = 14_100
 _SEED: Final = 1
+_HOUR_US: Final = 3_600_000_000
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 _OPTIONS: Final = pa_csv.WriteOptions(include_header=False, quoting_style="none")
 
@@ -52,13 +53,30 @@ def write_large_data(out: Path, next_hour: Path, *, stores: int, days: float) ->
     return LargeData(sample * copies, polls)
 
 
+def write_later_polls(hour: Path, later: Path) -> None:
+    """Write the same polls an hour later."""
+    polls = _good_rows(hour)
+    at = pc.strptime(pc.utf8_slice_codeunits(polls["timestamp_utc"], 0, 19), _FORMAT, "us")
+    later_us = pc.add(at.cast(pa.int64()), _HOUR_US).cast(pa.timestamp("us"))
+    texts = pc.binary_join_element_wise(pc.strftime(later_us, _FORMAT), "UTC", " ")
+    place = polls.column_names.index("timestamp_utc")
+    with later.open("wb") as file:
+        _write(polls.set_column(place, "timestamp_utc", texts), file)
+
+
 def _write_copies(rows: pa.Table, path: Path, copies: int) -> None:
     """The rows so many times over, each time with other ids."""
     with path.open("wb") as file:
-        file.write((",".join(rows.column_names) + "\n").encode())
+        _write(rows.slice(0, 0), file)
         for copy in range(copies):
             ids = pc.binary_join_element_wise(rows["store_id"], f"{copy:03}", "")
             pa_csv.write_csv(rows.set_column(0, "store_id", ids), file, _OPTIONS)
+
+
+def _write(rows: pa.Table, file: BinaryIO) -> None:
+    """The header and the rows."""
+    file.write((",".join(rows.column_names) + "\n").encode())
+    pa_csv.write_csv(rows, file, _OPTIONS)
 
 
 def _next_polls(polls: pa.Table) -> pa.Table:

@@ -1,17 +1,25 @@
 """A database on an embedded server with a data folder loaded into it, for what needs no service."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+
+import psutil
+import psycopg
 
 from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.database.connections import ensure_database, sqlalchemy_url
+from storemon_pipeline.database.connections import ensure_database, libpq_url, sqlalchemy_url
 from storemon_pipeline.database.migrate import migrate
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.host.embedded_postgres import embedded_postgres
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+
+ENDING_SECONDS: Final = 0.5
+"""Within it a server's process has ended after its client is gone."""
 
 
 @contextmanager
@@ -20,6 +28,15 @@ def server(home: Path) -> Iterator[str]:
     home.mkdir(parents=True, exist_ok=True)
     with embedded_postgres(home) as running:
         yield running.url
+
+
+def database_cpu_seconds() -> float:
+    """The processor time of this process's PostgreSQL in processes that have ended."""
+    (postmaster,) = (
+        child for child in psutil.Process(os.getpid()).children() if child.name() == "postgres"
+    )
+    times = postmaster.cpu_times()
+    return float(times.children_user + times.children_system)
 
 
 def make_database(server_url: str, name: str) -> str:
@@ -41,3 +58,9 @@ def load_all(url: str, data: Path) -> None:
         load(url, data, source)
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
+
+
+def vacuum(url: str) -> None:
+    """Do what autovacuum does in the course of an hour."""
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
