@@ -33,6 +33,7 @@ from storemon_api.stores.time_params import (
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.figures.daily_sums import Split, read_days_as_of, read_fleet_periods
+from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import StoreState
@@ -206,6 +207,9 @@ def get_fleet_uptime(
                     lowest_uptime_us=row.lowest_uptime_us,
                     highest_uptime_us=row.lowest_uptime_us + row.uncertain_us,
                     uptime_percent=share_percent(row.uptime_us, row.uptime_us + row.downtime_us),
+                    likely_lowest_uptime_us=row.likely_us and row.likely_us[0],
+                    likely_highest_uptime_us=row.likely_us and row.likely_us[1],
+                    likely_flags=flags_of(row.doubt),
                 )
                 for row in periods[paging.rows]
             ],

@@ -62,6 +62,11 @@ class FleetHistoryRow(HistoryAmounts):
     group: str | None
     stores: int
     incidents: int | None = Field(default=None, description="Null by hour.")
+    likely_flags: list[str] = Field(
+        default=[],
+        description="Why the likely range is not to be trusted.",
+        examples=[["missed_when_down"]],
+    )
 
 
 class FleetHistory(ResponseBody):

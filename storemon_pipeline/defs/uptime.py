@@ -129,11 +129,12 @@ def _uptime_metadata(database: Database, state: UptimeState, version: str) -> Me
     return metadata | as_of_metadata(state.as_of)
 
 
-@dg.asset(deps=INPUTS, kinds={"postgres"})
-def store_uptime_daily(database: Database) -> Results:
+@dg.asset(deps=INPUTS_WITH_MODEL, kinds={"postgres"})
+def store_uptime_daily(context: dg.AssetExecutionContext, database: Database) -> Results:
     """History: business time up, down, unknown and uncertain, per store and local day."""
     with map_failures():
         version = _load_version(database)
+        fit_first_version(context, database)
         refreshed = refresh_daily(database.url)
         with bulk_transaction(database.url) as bulk:
             rows = preview(read_preview(bulk, "store_uptime_daily"))

@@ -4,7 +4,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any, Final
 
+import numpy as np
 import sqlalchemy as sa
 
 from storemon_pipeline.business_time.local_periods import Period
@@ -13,6 +15,8 @@ from storemon_pipeline.database.tables import (
     store_uptime_daily,
     store_uptime_daily_state,
 )
+from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS, doubts_of_counts
+from storemon_pipeline.likelihood.spreads import ranges_of_spreads
 from storemon_pipeline.stores.store_keys import keys_of
 
 
@@ -37,6 +41,16 @@ class FleetPeriod:
     uncertain_us: int
     lowest_uptime_us: int
     incidents: int
+    likely_us: tuple[int, int] | None
+    """The likely range of the uptime; None where days have no spread."""
+    doubt: int
+    """Why the likely range is not to be trusted."""
+
+
+_SUMMED: Final = (
+    *("business_us", "uptime_us", "downtime_us", "unknown_us", "uncertain_us"),
+    *("lowest_uptime_us", "incidents"),
+)
 
 
 def read_days_as_of(connection: sa.Connection) -> datetime | None:
@@ -63,49 +77,103 @@ def read_fleet_periods(
     """
     if by is Period.HOUR:
         raise ValueError("store_uptime_daily has no hours")
-    days, details = store_uptime_daily.c, store_details.c
-    if by is Period.DAY:
-        # A store has one row per day, so neither truncation nor a distinct count is needed.
-        begin, stores = days.local_date.label("begin"), sa.func.count()
-    else:
-        begin = sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date).label("begin")
-        stores = sa.func.count(days.store_key.distinct())
+    details = store_details.c
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
         split_by = details.group_name if split is Split.GROUP else details.region
+    stores = _periods_of_stores(by, start, end, only)
+    own = stores.c
     query = (
         sa.select(
-            begin,
+            own.begin,
             split_by.label("split"),
-            stores,
+            sa.func.count(),
             *(
-                sa.cast(sa.func.sum(amount), sa.BigInteger)
-                for amount in (
-                    days.business_us,
-                    days.uptime_us,
-                    days.downtime_us,
-                    days.unknown_us,
-                    days.uncertain_us,
-                    days.lowest_uptime_us,
-                    days.incidents,
-                )
+                sa.cast(sa.func.sum(own[name]), sa.BigInteger)
+                for name in (*_SUMMED, "likely_apart_s")
+            ),
+            # Whole numbers below 2**53, which are exact in any order.
+            sa.func.sum(
+                own.own_squares_s2
+                + _square(own.likely_apart_s)
+                + _square(own.likely_shared_deviation_s)
+            ),
+            sa.cast(sa.func.sum(own.likely_reach_minutes), sa.BigInteger),
+            sa.func.bool_and(own.has_spread),
+            *(
+                sa.func.count().filter(own.likely_doubt.bitwise_and(int(reason)) > 0)
+                for reason in REASONS_OF_TOTALS
             ),
         )
-        .select_from(
-            store_uptime_daily.outerjoin(
-                store_details, store_details.c.store_key == store_uptime_daily.c.store_key
-            )
-        )
+        .select_from(stores.outerjoin(store_details, details.store_key == own.store_key))
         .group_by(sa.text("1"), sa.text("2"))
         .order_by(sa.text("1 DESC"), sa.text("2 NULLS LAST"))
     )
-    for condition in (
-        None if group is None else details.group_name == group,
-        None if region is None else details.region == region,
-        None if start is None else days.local_date >= start,
-        None if end is None else days.local_date < end,
-        None if only is None else days.store_key.in_(keys_of(only)),
-    ):
-        if condition is not None:
-            query = query.where(condition)
-    return [FleetPeriod(*tuple(row)) for row in connection.execute(query)]
+    if group is not None:
+        query = query.where(details.group_name == group)
+    if region is not None:
+        query = query.where(details.region == region)
+    return [_fleet_period(tuple(row)) for row in connection.execute(query)]
+
+
+def _periods_of_stores(
+    by: Period, start: date | None, end: date | None, only: AbstractSet[str] | None
+) -> sa.Subquery:
+    """The sums of each store's days by period: one row for each store and period."""
+    days = store_uptime_daily.c
+    spread = {
+        "own_squares_s2": _square(days.likely_own_deviation_s),
+        "likely_apart_s": days.likely_apart_s,
+        "likely_shared_deviation_s": days.likely_shared_deviation_s,
+        "likely_reach_minutes": days.likely_reach_minutes,
+    }
+    # No time is known of a store that has been silent for long: nothing to have a spread.
+    has_spread = days.likely_apart_s.is_not(None) | (days.unknown_us == days.business_us)
+    if by is Period.DAY:
+        # A store has one row per day.
+        query = sa.select(
+            days.store_key,
+            days.local_date.label("begin"),
+            *(days[name] for name in _SUMMED),
+            *(amount.label(name) for name, amount in spread.items()),
+            has_spread.label("has_spread"),
+            days.likely_doubt,
+        )
+    else:
+        query = sa.select(
+            days.store_key,
+            sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date).label("begin"),
+            *(sa.cast(sa.func.sum(days[name]), sa.BigInteger).label(name) for name in _SUMMED),
+            *(sa.func.sum(amount).label(name) for name, amount in spread.items()),
+            sa.func.bool_and(has_spread).label("has_spread"),
+            sa.func.bit_or(days.likely_doubt).label("likely_doubt"),
+        ).group_by(sa.text("1"), sa.text("2"))
+    if start is not None:
+        query = query.where(days.local_date >= start)
+    if end is not None:
+        query = query.where(days.local_date < end)
+    if only is not None:
+        query = query.where(days.store_key.in_(keys_of(only)))
+    return query.subquery("periods")
+
+
+def _square(column: sa.ColumnElement[int]) -> sa.ColumnElement[float]:
+    number = sa.cast(column, sa.Double)
+    return number * number
+
+
+def _fleet_period(row: tuple[Any, ...]) -> FleetPeriod:
+    """A row of the query of `read_fleet_periods`."""
+    begin, name, stores, *rest = row
+    sums = dict(zip(_SUMMED, rest, strict=False))
+    apart_s, squares_s2, reach_minutes, has_spread, *having = rest[len(_SUMMED) :]
+    likely_us = None
+    if has_spread:
+        lowest, highest = ranges_of_spreads(
+            *(np.array(amount or 0) for amount in (squares_s2, apart_s, reach_minutes)),
+            uptime_us=np.array(sums["uptime_us"]),
+            known_us=np.array(sums["business_us"] - sums["unknown_us"]),
+        )
+        likely_us = int(lowest), int(highest)
+    doubt = int(doubts_of_counts(having, stores))
+    return FleetPeriod(begin, name, stores, **sums, likely_us=likely_us, doubt=doubt)

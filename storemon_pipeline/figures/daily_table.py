@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of
-from storemon_pipeline.domain.windows import DAY_US, IntArray
+from storemon_pipeline.domain.windows import DAY_US, BoolArray, IntArray
+from storemon_pipeline.likelihood.spreads import Spreads
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.daily import NEVER, Days
 from storemon_pipeline.uptime.history import Amounts
@@ -28,18 +29,34 @@ class DailyState:
     """What the stored days include: polls up to `as_of`, and loads up to `last_load_id`.
 
     `zone_rules` is the release of the zones' rules that made them. Days of older versions have
-    none, and their loads are unknown until the first refresh.
+    none, and their loads are unknown until the first refresh. `likely_recipe` is the recipe of the
+    status models that their spreads come from, None if days have no spread.
     """
 
     as_of: datetime
     last_load_id: int | None
     zone_rules: str | None
+    likely_recipe: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayRows:
+    """Days with their spreads, by a version of the status model; both None without one."""
+
+    days: Days
+    spreads: Spreads | None
+    status_model_id: int | None
+
+    def take(self, which: BoolArray) -> "DayRows":
+        """The days for which this mask is true."""
+        spreads = None if self.spreads is None else self.spreads.take(which)
+        return DayRows(self.days.take(which), spreads, self.status_model_id)
 
 
 def read_daily_state(bulk: Bulk) -> DailyState | None:
     """The state of the stored days; None before they were first computed."""
     rows = bulk.fetch(
-        "SELECT as_of, last_load_id, zone_rules FROM store_uptime_daily_state"
+        "SELECT as_of, last_load_id, zone_rules, likely_recipe FROM store_uptime_daily_state"
     ).to_pylist()
     return DailyState(**rows[0]) if rows else None
 
@@ -71,7 +88,7 @@ def read_kept_from(bulk: Bulk) -> datetime | None:
 def write_days(
     bulk: Bulk,
     stores: StoreIndex,
-    made: Sequence[tuple[StoreIndex, Days]],
+    made: Sequence[tuple[StoreIndex, DayRows]],
     *,
     from_day: IntArray,
 ) -> None:
@@ -96,13 +113,21 @@ def write_days(
         # Implied, but with it pages of older days need not be read.
         (_dates(from_day.min(keepdims=True, initial=NEVER)).to_pylist()[0],),
     )
-    for chunk, days in made:
-        append_days(bulk, chunk, days)
+    for chunk, rows in made:
+        append_days(bulk, chunk, rows)
 
 
-def append_days(bulk: Bulk, stores: StoreIndex, days: Days) -> None:
+def append_days(bulk: Bulk, stores: StoreIndex, rows: DayRows) -> None:
     """These days, which have no rows yet, are in the table."""
-    bulk.append("store_uptime_daily", _rows(stores.store_keys, days))
+    table = _rows(stores.store_keys, rows.days)
+    if rows.spreads is not None:
+        for field in fields(Spreads):
+            table = table.append_column(
+                f"likely_{field.name}", pa.array(getattr(rows.spreads, field.name))
+            )
+        version = pa.repeat(pa.scalar(rows.status_model_id, pa.int32()), table.num_rows)
+        table = table.append_column("status_model_id", version)
+    bulk.append("store_uptime_daily", table)
 
 
 def delete_day(bulk: Bulk, day: date) -> None:
@@ -116,13 +141,20 @@ def write_daily_state(bulk: Bulk, state: DailyState) -> None:
     bulk.execute(
         """
         INSERT INTO store_uptime_daily_state
-               (as_of, last_load_id, zone_rules, refreshed_at)
-        VALUES ($1, $2, $3, $4)
+               (as_of, last_load_id, zone_rules, likely_recipe, refreshed_at)
+        VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (is_only_row) DO UPDATE
         SET as_of = excluded.as_of, last_load_id = excluded.last_load_id,
-            zone_rules = excluded.zone_rules, refreshed_at = excluded.refreshed_at
+            zone_rules = excluded.zone_rules, likely_recipe = excluded.likely_recipe,
+            refreshed_at = excluded.refreshed_at
         """,
-        (state.as_of, state.last_load_id, state.zone_rules, datetime.now(UTC)),
+        (
+            state.as_of,
+            state.last_load_id,
+            state.zone_rules,
+            state.likely_recipe,
+            datetime.now(UTC),
+        ),
     )
 
 
@@ -131,7 +163,8 @@ def count_different_days(
 ) -> int:
     """Days in `[from_day, before_day)` (as for `write_days`) that are stored with other amounts.
 
-    Stored days that are not in `days` count as well. Stores whose `from_day` is NEVER are skipped.
+    Stored days that are not in `days` count as well. Spreads are not compared: they may come from
+    an older version of the status model. Stores whose `from_day` is NEVER are skipped.
     """
     asked = from_day < NEVER
     bulk.stage(

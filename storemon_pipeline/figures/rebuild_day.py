@@ -18,6 +18,7 @@ from storemon_pipeline.figures.refresh_daily import (
     STORES_PER_REFRESHED_CHUNK,
     compute_stored_days,
 )
+from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.stores.store_index import read_stores
 
 _EARLIEST_OFFSET_US: Final = 14 * HOUR_US
@@ -46,10 +47,13 @@ def rebuild_day(url: str, day: date) -> int:
             )
         until = min(state.as_of, instant(since_us + DAY_REACH_US))
         delete_day(bulk, day)
+        model = read_status_model(bulk)
         rows = 0
         for chunk in read_stores(bulk).chunks(STORES_PER_REFRESHED_CHUNK):
-            days, _, _ = compute_stored_days(bulk, chunk, np.full(len(chunk), since_us), until)
-            wanted = days.take(days.begin_local_us == midnight_us)
+            made, _, _ = compute_stored_days(
+                bulk, chunk, np.full(len(chunk), since_us), until, model
+            )
+            wanted = made.take(made.days.begin_local_us == midnight_us)
             append_days(bulk, chunk, wanted)
-            rows += len(wanted.store)
+            rows += len(wanted.days.store)
         return rows

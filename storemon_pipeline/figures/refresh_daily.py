@@ -22,6 +22,7 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.figures.daily_table import (
     DailyState,
+    DayRows,
     count_different_days,
     read_daily_state,
     read_kept_from,
@@ -30,7 +31,10 @@ from storemon_pipeline.figures.daily_table import (
     write_daily_state,
     write_days,
 )
+from storemon_pipeline.figures.status_models import ModelVersion, read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.likelihood.model import RECIPE
+from storemon_pipeline.likelihood.spreads import compute_spreads
 from storemon_pipeline.polls.status_run_queries import (
     CHUNKS_PER_QUERY,
     read_first_poll,
@@ -39,7 +43,7 @@ from storemon_pipeline.polls.status_run_queries import (
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
-from storemon_pipeline.uptime.daily import NEVER, Days, compute_days
+from storemon_pipeline.uptime.daily import NEVER, compute_days
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _ALWAYS_MADE_US: Final = 4 * HOUR_US
@@ -81,9 +85,9 @@ def refresh_daily(url: str) -> DailyRefresh:
     """Bring all days up to date with the status runs, hours, zones and closures.
 
     For every store the days since shortly before the last refresh are recomputed. For stores whose
-    older data has changed, all days since that change are. When the zones' rules have changed, all
-    days are. Days before the start of poll retention are no exception, because status runs are
-    never dropped. Writers of polls wait meanwhile.
+    older data has changed, all days since that change are. When the zones' rules have changed, or
+    the recipe of the status model, all days are. Days before the start of poll retention are no
+    exception, because status runs are never dropped. Writers of polls wait meanwhile.
     """
     with (
         writer_and_reader(url, is_writing_polls=True) as (bulk, reader),
@@ -97,9 +101,14 @@ def refresh_daily(url: str) -> DailyRefresh:
         stale = read_stale_stores(bulk)
         last_load_id = read_last_load_id(bulk)
         mended = stores.positions(stale.store_keys)
-        writing = _Writing(bulk, reader, hand_over)
+        model = read_status_model(reader)
+        writing = _Writing(bulk, reader, hand_over, model)
         always_us = ALWAYS
-        if before is not None and before.zone_rules == RULES_RELEASE:
+        if (
+            before is not None
+            and before.zone_rules == RULES_RELEASE
+            and (model is None or before.likely_recipe == RECIPE)
+        ):
             always_us = microseconds(before.as_of) - _ALWAYS_MADE_US
         changed_us = np.full(len(stores), always_us)
         changed_us[mended] = np.minimum(always_us, stale.since_us)
@@ -109,7 +118,8 @@ def refresh_daily(url: str) -> DailyRefresh:
         older = np.flatnonzero(changed_us < begin_us)
         if len(older):
             written += _refresh_in_parts(writing, stores.take(older), changed_us[older], newest)
-        state = DailyState(newest, last_load_id, RULES_RELEASE)
+        recipe = None if model is None else RECIPE
+        state = DailyState(newest, last_load_id, RULES_RELEASE, recipe)
         hand_over(partial(write_daily_state, bulk, state))
         return DailyRefresh(newest, written, len(mended))
 
@@ -153,11 +163,15 @@ def compare_all_days(url: str) -> DaysComparison:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    """The transaction that writes, one that reads, and how to hand work over to the first."""
+    """The transaction that writes, one that reads, and how to hand work over to the first.
+
+    `model` is the version of the status model that spreads come from, None without one.
+    """
 
     bulk: Bulk
     reader: Bulk
     hand_over: Callable[[Work], None]
+    model: ModelVersion | None
 
 
 def _refresh_in_parts(
@@ -190,23 +204,23 @@ def _refresh_part(
 ) -> int:
     start_us = _start_us(writing.reader, changed_us, newest)
     read = read_status_runs_since(writing.reader, stores, since=instant(start_us), until=newest)
-    made: list[tuple[StoreIndex, Days]] = []
+    made: list[tuple[StoreIndex, DayRows]] = []
     borders: list[IntArray] = []
     first = 0
     for chunk, status_runs in split_into_chunks(stores, read, stores_per_chunk):
         changed = changed_us[first : first + len(chunk)]
-        days, from_day, first_poll_us = _compute_days(
-            writing.reader, chunk, status_runs, changed, start_us, newest
+        rows, from_day, first_poll_us = _compute_days(
+            writing.reader, chunk, status_runs, changed, start_us, newest, writing.model
         )
         # Days before the first poll are deleted: their polls are gone.
         border = np.where(changed < first_poll_us, changed // DAY_US + 2, from_day)
         borders.append(np.minimum(border, from_day))
-        made.append((chunk, days))
+        made.append((chunk, rows))
         first += len(chunk)
     writing.hand_over(
         partial(write_days, writing.bulk, stores, made, from_day=np.concatenate(borders))
     )
-    return sum(len(days.store) for _, days in made)
+    return sum(len(rows.days.store) for _, rows in made)
 
 
 def _settled_until_us(bulk: Bulk, stores: StoreIndex, state: DailyState) -> IntArray:
@@ -234,25 +248,31 @@ def _compare_days(
         # Two days later: a local day begins up to a day before the UTC day.
         since_us = max(since_us, microseconds(kept_from) + 2 * DAY_US)
     since = np.full(len(stores), since_us)
-    days, from_day, _ = compute_stored_days(bulk, stores, since, as_of)
+    rows, from_day, _ = compute_stored_days(bulk, stores, since, as_of, None)
     # A local date begins less than a day before the UTC date.
     before_day = np.where(settled_us < NEVER, settled_us // DAY_US - 1, NEVER)
+    days = rows.days
     days = days.take(days.begin_local_us // DAY_US < before_day[days.store])
     different = count_different_days(bulk, stores, days, from_day=from_day, before_day=before_day)
     return DaysComparison(len(days.store), different)
 
 
 def compute_stored_days(
-    bulk: Bulk, stores: StoreIndex, changed_us: IntArray, newest: datetime
-) -> tuple[Days, IntArray, IntArray]:
+    bulk: Bulk,
+    stores: StoreIndex,
+    changed_us: IntArray,
+    newest: datetime,
+    model: ModelVersion | None,
+) -> tuple[DayRows, IntArray, IntArray]:
     """The days of each store since the day of an instant, but none before its first poll.
 
     Also the first day that was made (`NEVER`: none), and an instant of each store, its first poll
-    where that lies behind the asked one. The arrays have shape `(stores,)`.
+    where that lies behind the asked one. The arrays have shape `(stores,)`. Without a version of
+    the status model the days have no spread.
     """
     start_us = _start_us(bulk, changed_us, newest)
     status_runs = read_status_runs_since(bulk, stores, since=instant(start_us), until=newest)
-    return _compute_days(bulk, stores, status_runs, changed_us, start_us, newest)
+    return _compute_days(bulk, stores, status_runs, changed_us, start_us, newest, model)
 
 
 def _start_us(bulk: Bulk, changed_us: IntArray, newest: datetime) -> int:
@@ -263,14 +283,15 @@ def _start_us(bulk: Bulk, changed_us: IntArray, newest: datetime) -> int:
     return min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
 
 
-def _compute_days(
+def _compute_days(  # noqa: PLR0913  # what days are computed from
     bulk: Bulk,
     stores: StoreIndex,
     status_runs: StatusRuns,
     changed_us: IntArray,
     start_us: int,
     newest: datetime,
-) -> tuple[Days, IntArray, IntArray]:
+    model: ModelVersion | None,
+) -> tuple[DayRows, IntArray, IntArray]:
     """As `compute_stored_days`, with the status runs since `start_us`."""
     calendar = read_calendar(bulk, stores, start_us=start_us, end_us=microseconds(newest))
     first_poll_us = np.full(len(stores), NEVER)
@@ -279,4 +300,16 @@ def _compute_days(
     days, from_day = compute_days(
         status_runs, calendar, since_us=np.maximum(changed_us, first_poll_us)
     )
-    return days, from_day, first_poll_us
+    if model is None or len(days.store) == 0:
+        return DayRows(days, None, None), from_day, first_poll_us
+    spreads = compute_spreads(
+        status_runs,
+        calendar,
+        model.model,
+        model.parameters_of(stores),
+        store=days.store,
+        start_us=days.start_us,
+        end_us=days.end_us,
+        amounts=days.amounts,
+    )
+    return DayRows(days, spreads, model.status_model_id), from_day, first_poll_us

@@ -1,9 +1,11 @@
 """Signs in the polls that the model does not fit a store: its range is not to be trusted."""
 
+from collections.abc import Sequence
 from enum import IntFlag
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import BoolArray, IntArray
@@ -47,6 +49,10 @@ class Doubt(IntFlag):
     """Most of its outages were seen by one poll alone: how many were not seen is guessed."""
 
 
+REASONS_OF_TOTALS: Final = (Doubt.SWITCHED_OFF, Doubt.MISSED_WHEN_DOWN)
+"""The doubts for which the errors of stores add up instead of cancelling."""
+
+
 def find_doubts(status_runs: StatusRuns, calendar: Calendar) -> IntArray:
     """The doubts about every store of the calendar, `(stores,)`, from status runs, one at least."""
     gaps = find_gaps(status_runs, begin_us=calendar.start_us, end_us=calendar.end_us)
@@ -63,13 +69,22 @@ def find_doubts(status_runs: StatusRuns, calendar: Calendar) -> IntArray:
 def doubts_of_totals(doubt: IntArray, group: IntArray, groups: int) -> IntArray:
     """The doubts about the totals of groups of stores, `(groups,)`; `doubt` and `group` are `(n,)`.
 
-    Only those for which the errors of stores add up instead of cancelling.
+    Only `REASONS_OF_TOTALS`.
     """
-    stores = np.bincount(group, minlength=groups)
-    found = np.zeros(groups, np.int64)
-    for reason in (Doubt.SWITCHED_OFF, Doubt.MISSED_WHEN_DOWN):
-        having = np.bincount(group, (doubt & reason) > 0, groups)
-        found |= np.where((having > 0) & (having >= _LEAST_SHARE * stores), int(reason), 0)
+    having = [np.bincount(group, (doubt & reason) > 0, groups) for reason in REASONS_OF_TOTALS]
+    return doubts_of_counts(having, np.bincount(group, minlength=groups))
+
+
+def doubts_of_counts(having: Sequence[npt.ArrayLike], stores: npt.ArrayLike) -> IntArray:
+    """As `doubts_of_totals`, from how many stores each of `REASONS_OF_TOTALS` has.
+
+    >>> doubts_of_counts([[5, 4], [0, 0]], [100, 100]).tolist()
+    [1, 0]
+    """
+    found = np.zeros(np.shape(stores), np.int64)
+    for reason, count in zip(REASONS_OF_TOTALS, map(np.asarray, having), strict=True):
+        is_common = (count > 0) & (count >= _LEAST_SHARE * np.asarray(stores))
+        found |= np.where(is_common, int(reason), 0)
     return found
 
 

@@ -54,7 +54,7 @@ _SHARE_OF: Final = np.clip(
 """Of each number of steps the node before it, and how far it is on the way to the next one."""
 
 _SECONDS: Final = HOUR_US // SECOND_US
-_STORES_AT_A_TIME: Final = 4_000
+STORES_AT_A_TIME: Final = 4_000
 """Stores per chunk: smaller arrays reuse memory, larger ones take new pages each time."""
 
 
@@ -156,6 +156,64 @@ class OpenTime:
         is the figure, `lowest_us` and `highest_us` its bounds, and `known_us` the business time
         that is not unknown, as in `Figures` and `Amounts`.
         """
+        moments = self._moments(
+            store,
+            start_us,
+            end_us,
+            lowest_us=lowest_us,
+            highest_us=highest_us,
+            known_us=known_us,
+        )
+        variance = np.maximum(moments[_VARIANCE], 0.0)
+        for factor in moments[_FACTORS]:
+            variance += factor * factor
+        mean, reach = moments[_MEAN], np.maximum(moments[_REACH], 0.0)
+        half = DEVIATIONS * self.model.widening * np.sqrt(variance) + reach
+        lowest, highest = _around(mean, half, uptime_us, known_us)
+        return LikelyRanges(lowest, highest, mean, variance, reach)
+
+    def mean_and_deviations(
+        self,
+        store: IntArray,
+        start_us: IntArray,
+        end_us: IntArray,
+        *,
+        lowest_us: IntArray,
+        highest_us: IntArray,
+        known_us: IntArray,
+    ) -> FloatArray:
+        """Mean, own and shared deviation and reach of each stretch, `(4, n)`; as for `ranges`.
+
+        The own deviation is of what is independent of the store's other stretches.
+        """
+        moments = self._moments(
+            store,
+            start_us,
+            end_us,
+            lowest_us=lowest_us,
+            highest_us=highest_us,
+            known_us=known_us,
+        )
+        return np.stack(
+            [
+                moments[_MEAN],
+                np.sqrt(np.maximum(moments[_VARIANCE], 0.0)),
+                np.sqrt((moments[_FACTORS] ** 2).sum(axis=0)),
+                np.maximum(moments[_REACH], 0.0),
+            ]
+        )
+
+    def _moments(
+        self,
+        store: IntArray,
+        start_us: IntArray,
+        end_us: IntArray,
+        *,
+        lowest_us: IntArray,
+        highest_us: IntArray,
+        known_us: IntArray,
+    ) -> FloatArray:
+        """The moments of each stretch, between and inside of status runs."""
         of_all = np.broadcast_to(store, start_us.shape).ravel()
         moments = self._between(of_all, start_us.ravel(), end_us.ravel()) / _BILLION
         moments = moments.reshape(-1, *start_us.shape)
@@ -167,13 +225,7 @@ class OpenTime:
             # Column by column, so that no array of all of them is made.
             for column, of_hour in enumerate(inside):
                 moments[column] += of_hour[of_store] * hours
-        variance = np.maximum(moments[_VARIANCE], 0.0)
-        for factor in moments[_FACTORS]:
-            variance += factor * factor
-        mean, reach = moments[_MEAN], np.maximum(moments[_REACH], 0.0)
-        half = DEVIATIONS * self.model.widening * np.sqrt(variance) + reach
-        lowest, highest = _around(mean, half, uptime_us, known_us)
-        return LikelyRanges(lowest, highest, mean, variance, reach)
+        return moments
 
     def _between(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> IntArray:
         """The moments of the gaps of each store in each stretch, `(COLUMNS + 1, n)`."""
@@ -326,7 +378,7 @@ def likely_ranges(
     calendar ends at `as_of_us`. `positions` save looking them up again: those that
     `compute_with_positions` gave for a calendar of the longest window.
     """
-    counts = np.arange(0, calendar.stores + _STORES_AT_A_TIME, _STORES_AT_A_TIME)
+    counts = np.arange(0, calendar.stores + STORES_AT_A_TIME, STORES_AT_A_TIME)
     of_status_runs = np.searchsorted(status_runs.store, counts).tolist()
     of_rows = np.searchsorted(figures.store, counts).tolist()
     start = as_of_us - np.array(list(WINDOW_US.values()))
@@ -339,7 +391,7 @@ def likely_ranges(
         if own_rows[0] == own_rows[1]:
             continue
         rows = slice(*own_rows)
-        end = min(first + _STORES_AT_A_TIME, calendar.stores)
+        end = min(first + STORES_AT_A_TIME, calendar.stores)
         open_time = OpenTime.of(
             status_runs.take(slice(*own_status_runs)),
             calendar.slice_stores(first, end),

@@ -20,11 +20,14 @@ NEVER: Final = 2**62
 class Days:
     """Local days of stores, sorted by store and day; every array has shape `(n,)`.
 
-    `incidents` counts those that cost business time on the day; one across midnight counts on both.
+    `[start_us, end_us)` (UTC) is the part of the day that is counted. `incidents` counts those that
+    cost business time on the day; one across midnight counts on both.
     """
 
     store: IntArray
     begin_local_us: IntArray
+    start_us: IntArray
+    end_us: IntArray
     amounts: Amounts
     incidents: IntArray
 
@@ -33,6 +36,8 @@ class Days:
         return Days(
             self.store[which],
             self.begin_local_us[which],
+            self.start_us[which],
+            self.end_us[which],
             self.amounts.take(which),
             self.incidents[which],
         )
@@ -63,7 +68,17 @@ def compute_days(
     history = build_history(status_runs, calendar)
     days = history.by_pieces(pieces, Period.DAY)
     incidents = _count_incidents(status_runs, history, pieces, days.store, days.begin_local_us)
-    return Days(days.store, days.begin_local_us, days.amounts, incidents), from_day
+    return (
+        Days(
+            days.store,
+            days.begin_local_us,
+            days.start_us,
+            days.end_us,
+            days.amounts,
+            incidents,
+        ),
+        from_day,
+    )
 
 
 def _count_incidents(

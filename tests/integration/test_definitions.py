@@ -38,7 +38,7 @@ ASSETS = {
     "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
     "status_model": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime": ("uptime", "postgres", RANGES_NEED),
-    "store_uptime_daily": ("uptime", "postgres", FIGURES_NEED),
+    "store_uptime_daily": ("uptime", "postgres", RANGES_NEED),
     "poll_plan": ("polls", "postgres", FIGURES_NEED),
     "report_inputs": ("reports", "postgres", RANGES_NEED),
     "uptime_report": ("reports", "csv postgres", "report_inputs"),
