@@ -283,7 +283,7 @@ def _start_us(bulk: Bulk, changed_us: IntArray, newest: datetime) -> int:
     return min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
 
 
-def _compute_days(  # noqa: PLR0913  # what days are computed from
+def _compute_days(
     bulk: Bulk,
     stores: StoreIndex,
     status_runs: StatusRuns,

@@ -78,8 +78,6 @@ def compute_spreads(
     of a stretch that are known counts as known.
     """
     start_us, end_us = _known_parts(status_runs, calendar, store, start_us, end_us, amounts)
-    # Their status is unknown throughout.
-    end_us = np.maximum(start_us, end_us)
     known_us = amounts.business_us - amounts.unknown_us
     moments = np.zeros((4, len(store)))
     counts = np.arange(0, calendar.stores + STORES_AT_A_TIME, STORES_AT_A_TIME)
@@ -146,10 +144,13 @@ def _known_parts(
     end_us: IntArray,
     amounts: Amounts,
 ) -> tuple[IntArray, IntArray]:
-    """The stretches, cut to where the status is known: from the first such instant to the last."""
-    partly = np.flatnonzero((amounts.unknown_us > 0) & (amounts.unknown_us < amounts.business_us))
-    if len(partly) == 0:
+    """The stretches, cut to where the status is known: from the first such instant to the last.
+
+    Those of which nothing is known are empty.
+    """
+    if not amounts.unknown_us.any():
         return start_us, end_us
+    partly = np.flatnonzero((amounts.unknown_us > 0) & (amounts.unknown_us < amounts.business_us))
     is_first = np.ones(len(status_runs), np.bool_)
     is_first[1:] = status_runs.store[1:] != status_runs.store[:-1]
     # The first poll of a store decides no time before it.
@@ -164,7 +165,7 @@ def _known_parts(
     start, end, of_store = start_us[partly], end_us[partly], store[partly]
     first = np.searchsorted(key(status_runs.store, known_until), key(of_store, start), side="right")
     last = np.searchsorted(key(status_runs.store, known_from), key(of_store, end), side="left") - 1
-    start_us, end_us = start_us.copy(), end_us.copy()
+    start_us, end_us = start_us.copy(), np.where(amounts.unknown_us > 0, start_us, end_us)
     start_us[partly] = np.maximum(start, known_from[first])
     end_us[partly] = np.minimum(end, known_until[last])
     return start_us, end_us

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     engine,
     first_load,
+    fleet_days,
     growth,
     hourly,
     large,
@@ -29,10 +30,10 @@ _STORES = 14_092
 _DAYS = 7.0
 _SEED = 1
 _KINDS = ("load", "engine", "report", "service", "shards")
-_TABLES = {"truth": truth.write, "plan": plan.write}
+_TABLES = {"truth": truth.write, "days": fleet_days.write, "plan": plan.write}
 """Measurements on known outages, which print tables of their own."""
 
-_LONG_KINDS = ("hourly", "large", "growth", "truth", "plan")
+_LONG_KINDS = ("hourly", "large", "growth", "truth", "days", "plan")
 
 
 def main() -> None:

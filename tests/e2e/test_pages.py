@@ -79,7 +79,7 @@ def percent(value: float | None) -> str:
 
 def likely(figures: dict[str, Any]) -> str:
     """The likely range as the pages write it: tenths of a percent, rounded outward."""
-    open_us = figures["business_us"]
+    open_us = figures["business_us"] - figures.get("unknown_us", 0)
     tenths = (
         figures["likely_lowest_uptime_us"] * 1000 // open_us,
         -(-figures["likely_highest_uptime_us"] * 1000 // open_us),
@@ -264,10 +264,11 @@ def test_every_number_of_now_equals_the_json(site: Site) -> None:
             assert len(rows) == len(now[split])
         days = site.get("/fleet/uptime?by=day&limit=90")["periods"]
         marks = page.locator("#days [data-tip]").evaluate_all("all => all.map(x => x.dataset.tip)")
-        assert [tip.splitlines()[:2] for tip in marks] == [
+        assert [tip.splitlines()[:3] for tip in marks] == [
             [
                 day_name(day["begin_local"]),
                 f"{percent(day['uptime_percent'])} online, {duration(day['downtime_us'])} offline",
+                f"{likely(day)} %",
             ]
             for day in reversed(days)
             if day["uptime_percent"] is not None

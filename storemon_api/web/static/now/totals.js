@@ -5,7 +5,7 @@ import { get } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
-import { storeLink } from "../lib/stores.js";
+import { doubtsOf, storeLink } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { localDate, localDay, us, zoneCity } from "../lib/times.js";
 import { shortChange } from "./overview.js";
@@ -58,11 +58,16 @@ export const showDays = newestOnly(async (newest) => {
 });
 
 function dayTip(day) {
-  return (
-    `${localDay(day.begin_local)}\n` +
-    `${percent(day.uptime_percent)} online, ${duration(day.downtime_us)} offline\n` +
-    `${counted(day.stores, "store")}, ${counted(day.incidents, "outage")}`
-  );
+  const range = tipOf(day);
+  return [
+    localDay(day.begin_local),
+    `${percent(day.uptime_percent)} online, ${duration(day.downtime_us)} offline`,
+    range,
+    range && day.likely_flags.length ? doubtsOf(day.likely_flags) : null,
+    `${counted(day.stores, "store")}, ${counted(day.incidents, "outage")}`,
+  ]
+    .filter(Boolean)
+    .join("\n");
 }
 
 function drawDays(days, whole) {
