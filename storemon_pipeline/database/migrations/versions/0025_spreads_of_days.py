@@ -6,8 +6,8 @@ The next refresh with a status model computes all days again, as after a change 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
