@@ -9,6 +9,7 @@ from storemon_pipeline.commands.alert_commands import alerts_app
 from storemon_pipeline.commands.key_commands import keys_app
 from storemon_pipeline.commands.load_commands import (
     archives,
+    check_file_command,
     load_archive_command,
     loads,
     rejected_app,
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(report)
 app.command()(refresh)
+app.command("check-file")(check_file_command)
 app.command()(loads)
 app.command("undo-load")(undo_load_command)
 app.command()(archives)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from storemon_pipeline.commands.options import (
+    EXIT_FAILED,
     DatabaseUrlOption,
+    DataOption,
     HomeOption,
     build_settings,
     one_line_errors,
@@ -19,6 +21,7 @@ from storemon_pipeline.host.errors import ServiceError
 
 if TYPE_CHECKING:
     from storemon_pipeline.retention.poll_archive import PollArchive
+    from storemon_pipeline.sources.check_file import Outcome
 
 ArchiveOption = Annotated[
     str | None,
@@ -29,6 +32,60 @@ ArchiveOption = Annotated[
         show_default="none",
     ),
 ]
+
+_EXAMPLES = 5
+
+
+def check_file_command(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A path or URL.")],
+    data: DataOption = None,
+) -> None:
+    """Say what would be loaded of a file, and propose settings for it. Nothing is loaded."""
+    with one_line_errors():
+        from storemon_pipeline.files.folders import LocationError, UnreachableError
+        from storemon_pipeline.sources.check_file import check_file
+        from storemon_pipeline.sources.source_settings import SettingsError
+
+        try:
+            checked = check_file(
+                build_settings(data=data).data,
+                file,
+                now_us=int(datetime.now(UTC).timestamp() * 1_000_000),
+            )
+        except FileNotFoundError as error:
+            raise ServiceError(f"There is no file {file}.") from error
+        except (LocationError, SettingsError, UnreachableError) as error:
+            raise ServiceError(str(error)) from error
+        if checked.source is not None:
+            typer.echo(f"{file}: {checked.source.label} ({checked.source})")
+        if isinstance(checked.now, str):
+            typer.echo(f"It would not be read: {checked.now}")
+        else:
+            _print_outcome("As it is", checked.now)
+        if checked.lines:
+            typer.echo("\nProposed lines for sources.toml:\n")
+            for line in checked.lines:
+                typer.echo(line)
+            for remark in checked.remarks:
+                typer.echo(f"# {remark}")
+            typer.echo("")
+        if checked.then is not None:
+            how = "With these lines" if checked.lines else "With such a name"
+            _print_outcome(how, checked.then)
+        typer.echo("Nothing was loaded.")
+        if isinstance(checked.now, str):
+            raise typer.Exit(EXIT_FAILED)
+
+
+def _print_outcome(how: str, outcome: "Outcome") -> None:
+    rows = counted(outcome.rows_read, "row")
+    rejected = f"{len(outcome.rejected):,} would be rejected"
+    typer.echo(f"{how}: {rows}, {outcome.loaded:,} would be loaded, {rejected}")
+    for reason, count in outcome.by_reason:
+        typer.echo(f"  {count:,} x {reason}")
+    for row in outcome.rejected[:_EXAMPLES]:
+        typer.echo(f"  line {row.line}: {row.text}")
+
 
 rejected_app = typer.Typer(help="Rows that could not be read.", no_args_is_help=True)
 

@@ -481,7 +481,12 @@ def find_columns(
         elif column.is_needed:
             missing.append(" or ".join(accepted))
     if missing:
-        raise UnusableFileError(path, f"no column {', no column '.join(missing)}; found: {found}")
+        pairs = ", ".join(f'{name.partition(" or ")[0]} = "…"' for name in missing)
+        raise UnusableFileError(
+            path,
+            f"no column {', no column '.join(missing)}; found: {found}",
+            setting=f"columns = {{ {pairs} }}",
+        )
     return wanted
 
 

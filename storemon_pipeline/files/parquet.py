@@ -98,7 +98,10 @@ def _read_blocks(
     try:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(wanted.values())):
             columns = {column: _text(batch.column(field)) for column, field in wanted.items()}
-            has_decimal_ids = pa.types.is_decimal(batch.column(wanted["store_id"]).type)
+            id_field = wanted.get("store_id")
+            has_decimal_ids = id_field is not None and pa.types.is_decimal(
+                batch.column(id_field).type
+            )
             expansion.add(sum(text.nbytes for text in columns.values()))
             next_line = first_line + len(batch)
             done = bytes_total * (next_line - _FIRST_LINE) // rows_total

@@ -13,6 +13,7 @@ from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder, printable_path
 from storemon_pipeline.files.formats import read_names
 from storemon_pipeline.loads.unread_files import PassedOverFile
+from storemon_pipeline.sources.propose_form import columns_line, likely_source
 from storemon_pipeline.sources.registry import columns_of, file_names
 from storemon_pipeline.sources.source_settings import read_source_settings
 
@@ -22,7 +23,7 @@ SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 _OTHER_NAME: Final = ""
 """Stands for the names of no source."""
 
-_ENDING: Final = f"its name does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+ENDING: Final = f"its name does not end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
 _LINK: Final = "it is a link to a folder, and such links are not followed"
 
 
@@ -85,15 +86,11 @@ def survey_files(data: str | Path | Folder) -> Survey:
     one. Raises LocationError, SettingsError and UnreachableError.
     """
     folder = data_folder(data)
-    settings = read_source_settings(folder)
-    forms = {
-        source: (settings[source], USUAL_FORM) if source in settings else (USUAL_FORM,)
-        for source in Source
-    }
+    forms = settings_forms(folder)
     passed_over: list[PassedOverFile] = []
     groups: dict[Source, dict[str, list[FoundFile]]] = {source: {} for source in Source}
     for file, own_name in _top_files(folder, passed_over):
-        found = _source_of(file, own_name, forms)
+        found = source_of(file, own_name, forms)
         if isinstance(found, str):
             passed_over.append(_passed_over(file.file_path, None, found))
         else:
@@ -109,17 +106,26 @@ def survey_files(data: str | Path | Folder) -> Survey:
             for file in below or ():
                 if suffix_of(file.file_path):
                     form = forms[source][0]
-                    if source in settings:
+                    if len(forms[source]) > 1:
                         form = _form_of(file, source, forms) or form
                     by_name.setdefault(name, []).append(file.with_form(form))
                 else:
-                    passed_over.append(_passed_over(file.file_path, source, _ENDING))
+                    passed_over.append(_passed_over(file.file_path, source, ENDING))
             passed_over += [
                 _passed_over(link, source, _LINK) for link in folder.folder_links_below(name)
             ]
         if by_name or has_folder:
             files[source] = _choose(source, by_name, passed_over)
     return Survey(str(folder), folder.exists(), files, passed_over)
+
+
+def settings_forms(folder: Folder) -> Forms:
+    """The forms that each source's files may have. Raises SettingsError and UnreachableError."""
+    settings = read_source_settings(folder)
+    return {
+        source: (settings[source], USUAL_FORM) if source in settings else (USUAL_FORM,)
+        for source in Source
+    }
 
 
 def _choose(
@@ -148,7 +154,7 @@ def _top_files(
     for name in listed:
         stem = name.split(".")[0].lower().replace(" ", "_")
         if not suffix_of(name) and stem in sources:
-            passed_over.append(_passed_over(name, sources[stem], _ENDING))
+            passed_over.append(_passed_over(name, sources[stem], ENDING))
     names = own if not listed else sorted(filter(suffix_of, listed), key=_place_of(own))
     for file in folder.files(names):
         stem = file.file_path[: -len(suffix_of(file.file_path))]
@@ -160,9 +166,7 @@ def _place_of(own: Sequence[str]) -> Callable[[str], tuple[int, str]]:
     return lambda name: (places.get(name, len(own)), name)
 
 
-def _source_of(
-    file: FoundFile, own_name: str | None, forms: Forms
-) -> tuple[Source, FileForm] | str:
+def source_of(file: FoundFile, own_name: str | None, forms: Forms) -> tuple[Source, FileForm] | str:
     """The source that a file is of, and its form; or the reason why it is of none.
 
     The columns decide. The name decides only between several sources whose columns the file has,
@@ -179,22 +183,30 @@ def _source_of(
     if matching:
         labels = " and ".join(source.label for source in matching)
         return f"its columns are those of {labels}: give it the name of a file of one of them"
-    names = _names_of(file, USUAL_FORM)
+    names = names_of(file, USUAL_FORM)
     if isinstance(names, str):
         return names
-    return f"its columns are those of no source; found: {shown_names(names)}"
+    reason = f"its columns are those of no source; found: {shown_names(names)}"
+    likely = likely_source(names)
+    if likely is not None:
+        source, columns = likely
+        reason += (
+            f". If they are {source.label}, add the line {columns_line(columns)} "
+            f"below [{source}] to sources.toml"
+        )
+    return reason
 
 
 def _form_of(file: FoundFile, source: Source, forms: Forms) -> FileForm | None:
     """The first form in which the file has the columns of the source; None without any."""
     for form in forms[source]:
-        names = _names_of(file, form)
+        names = names_of(file, form)
         if not isinstance(names, str) and has_columns(names, form.columns(columns_of(source))):
             return form
     return None
 
 
-def _names_of(file: FoundFile, form: FileForm) -> tuple[str, ...] | str:
+def names_of(file: FoundFile, form: FileForm) -> tuple[str, ...] | str:
     """The names of a file's columns, or the reason why they cannot be read."""
     # A change of such a file would be seen in its listing.
     is_known = file.size_bytes >= 0 and bool(file.modified_ns or file.etag)

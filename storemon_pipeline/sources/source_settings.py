@@ -20,7 +20,11 @@ _NO_WORDS: Final[tuple[str, ...]] = ()
 FILE_NAME: Final = "sources.toml"
 
 DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_SHORT_DAYS: Final = {"tues": 1, "weds": 2, "thur": 3, "thurs": 3}
+DAY_NAMES: Final = (
+    *((word, str(day)) for day, name in enumerate(DAYS) for word in (name, name[:3], name[:2])),
+    *(("tues", "1"), ("weds", "2"), ("thur", "3"), ("thurs", "3")),
+)
+"""English names of days, long and short, with their numbers."""
 
 _ANY_SOURCE: Final = {"columns", "delimiter", "encoding"}
 _SETTINGS: Final = {
@@ -29,7 +33,6 @@ _SETTINGS: Final = {
     | {"date_format", "zone", "weekdays", "first_weekday", "clock"},
     Source.STORE_TIMEZONES: _ANY_SOURCE | {"date_format", "zone"},
     Source.CLOSURES: _ANY_SOURCE | {"date_format"},
-    Source.STORE_DETAILS: _ANY_SOURCE,
 }
 
 
@@ -83,7 +86,7 @@ class _Table:
     settings: Mapping[str, Any]
 
     def form(self) -> FileForm:
-        allowed = _SETTINGS[self.source]
+        allowed = _SETTINGS.get(self.source, _ANY_SOURCE)
         for name in self.settings:
             if name not in allowed:
                 what = f"[{self.source}] has no setting {name}; it may have "
@@ -145,10 +148,7 @@ class _Table:
                 raise self._error("weekdays", "weekdays has not seven names, from Monday to Sunday")
             return tuple((word, str(day)) for day, word in enumerate(names))
         if value == "names":
-            words = dict(_SHORT_DAYS)
-            for day, name in enumerate(DAYS):
-                words |= {name: day, name[:3]: day, name[:2]: day}
-            return tuple((word, str(day)) for word, day in words.items())
+            return DAY_NAMES
         if value not in {"0-6", "1-7"}:
             what = 'weekdays is "0-6", "1-7", "names" or a list of seven names from Monday on'
             raise self._error("weekdays", what)
