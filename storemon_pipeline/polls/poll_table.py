@@ -36,6 +36,10 @@ _MANY_SHARE: Final = 0.1
 """Above this number of new rows, and this share of the known ones, the planner's statistics are
 updated immediately."""
 
+_MANY_STORES: Final = 50_000
+"""Above this number, the last status runs of an hour are read together: by store they are all over
+the table."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
@@ -95,7 +99,7 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
     batch, repeated = _last_of_each(store_keys(bulk, polls.store_ids.tolist()), polls)
     if len(batch.store) == 0:
         return repeated
-    tails = _last_status_runs(bulk, batch)
+    tails = _last_status_runs(bulk, batch, max_gap_us=max_gap_us)
     late, since_us = _late_stores(batch, tails)
     anchors, known, old_status_runs = _anchor(bulk, late, since_us)
     matched, is_arrival = _compare(bulk, load, batch, known)
@@ -287,9 +291,31 @@ def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
     return order
 
 
-def _last_status_runs(bulk: Bulk, batch: _Batch) -> StatusRuns:
+def _last_status_runs(bulk: Bulk, batch: _Batch, *, max_gap_us: int) -> StatusRuns:
     """The last status run of each store in the batch, if it has one."""
-    bulk.stage("batch_stores", pa.table({"store_key": np.unique(batch.store).astype(np.int32)}))
+    stores = np.unique(batch.store)
+    first_us = int(batch.polled_at_us.min())
+    if len(stores) < _MANY_STORES or int(batch.polled_at_us.max()) - first_us > max_gap_us:
+        return _look_up_last_status_runs(bulk, stores)
+    # Polls of one hour of a large chain go on with status runs that nearly all end shortly before.
+    recent = status_runs_from_rows(
+        bulk.fetch(
+            """
+            SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+            FROM status_runs WHERE last_poll_at >= $1
+            """,
+            (instant(first_us - max_gap_us),),
+        )
+    )
+    is_last = np.diff(recent.store, append=-1) != 0
+    recent = recent.take(is_last)
+    recent = recent.take(np.isin(recent.store, stores))
+    others = np.setdiff1d(stores, recent.store, assume_unique=True)
+    return recent.merge(_look_up_last_status_runs(bulk, others))
+
+
+def _look_up_last_status_runs(bulk: Bulk, stores: IntArray) -> StatusRuns:
+    bulk.stage("batch_stores", pa.table({"store_key": stores.astype(np.int32)}))
     return status_runs_from_rows(
         bulk.fetch(
             """

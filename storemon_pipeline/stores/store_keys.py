@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
@@ -23,11 +24,31 @@ all_stores: Final = (
 )
 
 
+_UNKNOWN: Final = 0
+"""Keys begin at 1."""
+
+_MANY_STORES: Final = 50_000
+"""Above this number, all known ids are read: the server would compare them more slowly."""
+
+
 def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
     """The key of each store id, shape `(n,)`; new stores are inserted, former ones are known again.
 
     `store_ids` are distinct. New keys ascend in byte order of the ids.
     """
+    if len(store_ids) < _MANY_STORES:
+        return _find_or_insert(bulk, store_ids)
+    ids = pa.array(store_ids, pa.string())
+    known = bulk.fetch("SELECT store_key, store_id FROM stores")
+    row = pc.index_in(ids, known["store_id"])
+    keys = np.asarray(pc.fill_null(known["store_key"].take(row), _UNKNOWN), np.int64)
+    is_unknown = keys == _UNKNOWN
+    if is_unknown.any():
+        keys[is_unknown] = _find_or_insert(bulk, ids.filter(pa.array(is_unknown)).to_pylist())
+    return keys
+
+
+def _find_or_insert(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
     bulk.stage(
         "named_stores",
         pa.table(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import adbc_driver_postgresql.dbapi as adbc
 import numpy as np
@@ -34,7 +35,9 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import RowCounts, open_load
+from storemon_pipeline.polls import poll_table
 from storemon_pipeline.polls.poll_table import load_polls
+from storemon_pipeline.stores import store_keys
 from storemon_pipeline.uptime.status_runs import compress
 from waiting import eventually
 
@@ -626,12 +629,23 @@ def connection(database_url: str) -> Iterator[adbc.Connection]:
         yield connection
 
 
-@holds_for(15, 150, loads=batches(), max_gap_us=st.sampled_from([HOUR, 2 * HOUR, MAX_GAP]))
+@holds_for(
+    20,
+    150,
+    loads=batches(),
+    max_gap_us=st.sampled_from([HOUR, 2 * HOUR, MAX_GAP]),
+    many_stores=st.sampled_from([0, 50_000]),
+)
 def test_any_loads_leave_what_one_load_of_the_final_polls_leaves(
-    connection: adbc.Connection, loads: list[Batch], max_gap_us: int
+    connection: adbc.Connection, loads: list[Batch], max_gap_us: int, many_stores: int
 ) -> None:
     model = Model()
-    with undone_transaction(connection) as bulk:
+    with (
+        undone_transaction(connection) as bulk,
+        # Loads of many stores read the known ids and status runs in another way.
+        patch.object(store_keys, "_MANY_STORES", many_stores),
+        patch.object(poll_table, "_MANY_STORES", many_stores),
+    ):
         for number, batch in enumerate(loads):
             row_counts = load_rows(
                 bulk, batch.rows, file_path=batch.file_path, max_gap_us=max_gap_us
