@@ -31,13 +31,19 @@ from storemon_api.stores.time_params import (
     check_length,
 )
 from storemon_pipeline.business_time.local_periods import Period
-from storemon_pipeline.domain.windows import DEFAULT_ZONE
+from storemon_pipeline.domain.amounts import UNKNOWN
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, IntArray
 from storemon_pipeline.figures.daily_sums import Split, read_days_as_of, read_fleet_periods
 from storemon_pipeline.likelihood.likely_figures import flags_of
+from storemon_pipeline.likelihood.spreads import range_of_total
 from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import StoreState
-from storemon_pipeline.views.fleet_history import read_fleet_hours, read_fleet_incidents
+from storemon_pipeline.views.fleet_history import (
+    FleetHours,
+    read_fleet_hours,
+    read_fleet_incidents,
+)
 
 router = Router(tag="fleet")
 
@@ -299,14 +305,23 @@ def _hours(
         limit=paging.limit,
         next=paging.next_address(len(rows)),
         periods=[
-            FleetHistoryRow(
-                **dict(history_amounts(found.amounts, hour * len(kept) + members[name])),
-                begin_local=wall_clock(int(found.start_us[hour])),
-                group=name,
-                stores=int(found.has_history[hour * len(kept) + members[name]].sum()),
-            )
+            _hour(found, hour, name, hour * len(kept) + members[name])
             for hour, name in rows[paging.rows]
         ],
+    )
+
+
+def _hour(found: FleetHours, hour: int, name: str | None, rows: IntArray) -> FleetHistoryRow:
+    """Return the sum of some stores' rows of an hour."""
+    likely_us, doubt = (UNKNOWN, UNKNOWN), 0
+    if found.spreads is not None:
+        likely_us, doubt = range_of_total(found.spreads, rows, found.amounts)
+    return FleetHistoryRow(
+        **dict(history_amounts(found.amounts, rows, likely_us)),
+        begin_local=wall_clock(int(found.start_us[hour])),
+        group=name,
+        stores=int(found.has_history[rows].sum()),
+        likely_flags=flags_of(doubt),
     )
 
 

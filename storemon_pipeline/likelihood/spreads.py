@@ -19,6 +19,7 @@ from storemon_pipeline.domain.windows import (
     BoolArray,
     IntArray,
 )
+from storemon_pipeline.likelihood.doubts import doubts_of_totals
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import STORES_AT_A_TIME, OpenTime, limits_of_totals
 from storemon_pipeline.uptime.history import Amounts
@@ -50,6 +51,16 @@ class Spreads:
     def take(self, which: IntArray | BoolArray) -> Self:
         """The spreads at these positions, or of this mask."""
         return type(self)(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def at_rows(self, rows: IntArray, length: int) -> Self:
+        """These spreads at the rows of arrays of this length, and zeros elsewhere."""
+
+        def placed(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            whole = np.zeros(length, part.dtype)
+            whole[rows] = part
+            return whole
+
+        return type(self)(*(placed(getattr(self, field.name)) for field in fields(self)))
 
     def squares_s2(self) -> IntArray:
         """What each adds to the variance of a total of stores, in seconds squared."""
@@ -134,6 +145,26 @@ def ranges_of_spreads(
         uptime_us=uptime_us,
         known_us=known_us,
     )
+
+
+def range_of_total(
+    spreads: Spreads, rows: IntArray, amounts: Amounts
+) -> tuple[tuple[int, int], int]:
+    """The likely range of the total of some rows, one of each store, and the doubts about it."""
+    chosen, of_rows = spreads.take(rows), amounts.take(rows)
+    uptime_us, business_us, unknown_us = (
+        np.array(amount.sum())
+        for amount in (of_rows.uptime_us, of_rows.business_us, of_rows.unknown_us)
+    )
+    lowest, highest = ranges_of_spreads(
+        np.array(chosen.squares_s2().sum()),
+        np.array(chosen.apart_s.sum(dtype=np.int64)),
+        np.array(chosen.reach_minutes.sum(dtype=np.int64)),
+        uptime_us=uptime_us,
+        known_us=business_us - unknown_us,
+    )
+    doubt = doubts_of_totals(chosen.doubt.astype(np.int64), np.zeros(len(rows), np.int64), 1)
+    return (int(lowest), int(highest)), int(doubt[0])
 
 
 def _known_parts(

@@ -5,11 +5,15 @@ from datetime import datetime
 
 import numpy as np
 
+from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.business_time.local_periods import Period, divide
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
+from storemon_pipeline.likelihood.spreads import Spreads, compute_spreads
 from storemon_pipeline.polls.status_run_queries import (
     read_first_polls,
     read_status_runs_of_incidents_since,
@@ -20,6 +24,7 @@ from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.history import Amounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class FleetHours:
     """Amounts of every store in every hour, shape `(hours, stores)`; `start_us` is `(hours,)`.
 
     `has_history`, of the amounts' shape, marks the hours from the local day of a store's first poll
-    on. As in `store_uptime_daily`, earlier time is no part of the store's business time.
+    on. As in `store_uptime_daily`, earlier time is no part of the store's business time. `spreads`,
+    of that shape as well, are None without a status model.
     """
 
     stores: StoreIndex
@@ -44,6 +50,7 @@ class FleetHours:
     start_us: IntArray
     has_history: BoolArray
     amounts: Amounts
+    spreads: Spreads | None
 
 
 def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIncidents | None:
@@ -79,6 +86,7 @@ def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours 
         status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
         calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
         first_day_us = _read_first_days(bulk, stores, start_us, end_us)
+        model = read_status_model(bulk)
     history = build_history(status_runs, calendar)
     grid = (len(hours), len(stores))
     every = np.broadcast_to(np.arange(len(stores)), grid).ravel()
@@ -87,7 +95,50 @@ def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours 
     first_day = first_day_us[every]
     counted_from = np.minimum(np.maximum(begin, first_day), end_of_hour)
     amounts = history.amounts(every, counted_from, end_of_hour)
-    return FleetHours(stores, details, hours, first_day < end_of_hour, amounts)
+    spreads = None
+    if model is not None:
+        begun = status_runs.take(status_runs.first_poll_us < end_us)
+        spreads = _spreads_of_grid(
+            begun,
+            calendar,
+            model.model,
+            model.parameters_of(stores),
+            start_us=counted_from,
+            end_us=end_of_hour,
+            amounts=amounts,
+        )
+    return FleetHours(stores, details, hours, first_day < end_of_hour, amounts, spreads)
+
+
+def _spreads_of_grid(
+    status_runs: StatusRuns,
+    calendar: Calendar,
+    model: StatusModel,
+    parameters: StoreParameters,
+    *,
+    start_us: IntArray,
+    end_us: IntArray,
+    amounts: Amounts,
+) -> Spreads:
+    """The spread of each stretch of a grid of hours and stores; zero without a status run.
+
+    The arrays have shape `(hours * stores,)`.
+    """
+    polled = np.unique(status_runs.store)
+    # In the order of stores, then hours.
+    grid = np.arange(len(start_us)).reshape(-1, calendar.stores).T
+    rows = grid[polled].ravel()
+    of_polled = compute_spreads(
+        status_runs,
+        calendar,
+        model,
+        parameters,
+        store=np.repeat(polled, grid.shape[1]),
+        start_us=start_us[rows],
+        end_us=end_us[rows],
+        amounts=amounts.take(rows),
+    )
+    return of_polled.at_rows(rows, len(start_us))
 
 
 def _read_first_days(bulk: Bulk, stores: StoreIndex, start_us: int, end_us: int) -> IntArray:

@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
+import numpy as np
 import pytest
 
 from api_server import serve
-from stored import HOUR, LOADED_AT, execute, fetch, load
+from stored import HOUR, LOADED_AT, at, execute, fetch, load, load_zones
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.figures.daily_sums import FleetPeriod, read_fleet_periods
@@ -14,6 +15,7 @@ from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.rebuild_day import rebuild_day
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
+from storemon_pipeline.views.fleet_history import read_fleet_hours
 
 SECOND: Final = 1_000_000
 MONDAY: Final = date(2023, 1, 23)
@@ -37,6 +39,7 @@ def filled(database_url: str) -> str:
         *(f"steady {hour:02}:30 up" for hour in range(240)),
         *(f"seldom {hour:02}:15 {'down' if hour == 90 else 'up'}" for hour in range(0, 240, 3)),
     )
+    load_zones(database_url, *(f"{store},UTC" for store in ("often", "steady", "seldom")))
     refresh_weeks(database_url)
     return database_url
 
@@ -135,14 +138,14 @@ def test_the_first_refresh_with_a_model_gives_all_days_a_spread(filled: str) -> 
     assert periods(filled, Period.DAY)[0].likely_us is None
     fit = fit_status_model(filled, fitted_at=LOADED_AT)
     assert fit is not None
-    assert refresh_daily(filled).days_written == first.days_written == 33
+    assert refresh_daily(filled).days_written == first.days_written == 30
     assert fetch(filled, FIGURES) == before
     version = fit.status_model_id
     (row,) = fetch(filled, SPREADS)
     assert row == {
-        "days": 33,
-        "with_spread": 33,
-        "deviating": 33,
+        "days": 30,
+        "with_spread": 30,
+        "deviating": 30,
         "oldest": version,
         "newest": version,
     }
@@ -159,7 +162,7 @@ def test_another_recipe_makes_the_spreads_of_all_days_again(filled: str) -> None
     fit_status_model(filled, fitted_at=LOADED_AT)
     refresh_daily(filled)
     execute(filled, "UPDATE store_uptime_daily_state SET likely_recipe = 0")
-    assert refresh_daily(filled).days_written == 33
+    assert refresh_daily(filled).days_written == 30
     assert refresh_daily(filled).days_written == 3
 
 
@@ -182,15 +185,47 @@ def test_the_history_of_the_fleet_has_ranges_around_its_figures(filled: str) -> 
             body = client.get("/fleet/uptime", params=parameters).json()
             return [row for row in body["periods"] if row["business_us"] > row["unknown_us"]]
 
-        days, weeks, months = (rows(by=by) for by in ("day", "week", "month"))
-    for row in (*days, *weeks, *months):
+        days, weeks, months, hours = (rows(by=by) for by in ("day", "week", "month", "hour"))
+    for row in (*days, *weeks, *months, *hours):
         lowest, highest = row["likely_lowest_uptime_us"], row["likely_highest_uptime_us"]
-        assert 0 <= lowest < row["uptime_us"] < highest <= row["business_us"] - row["unknown_us"]
+        assert 0 <= lowest <= row["uptime_us"] <= highest <= row["business_us"] - row["unknown_us"]
+        assert lowest < highest
         assert row["likely_flags"] == []
-    assert (len(days), len(weeks), len(months)) == (11, 3, 2)
+    assert (len(days), len(weeks), len(months), len(hours)) == (10, 2, 2, 49)
     # Errors of days cancel in part.
     width = [
         (row["likely_highest_uptime_us"] - row["likely_lowest_uptime_us"]) / row["business_us"]
         for row in (days[5], weeks[1])
     ]
     assert width[1] < width[0]
+
+
+def test_the_spreads_of_the_hours_of_a_store_add_up_to_that_of_its_day(filled: str) -> None:
+    fit_status_model(filled, fitted_at=LOADED_AT)
+    refresh_daily(filled)
+    found = read_fleet_hours(filled, start=at("24:00"), end=at("48:00"))
+    assert found is not None
+    assert found.spreads is not None
+    often = found.stores.store_ids.to_pylist().index("often")
+    hours = found.spreads.take(np.arange(24) * len(found.stores) + often)
+    (day,) = fetch(
+        filled,
+        "SELECT likely_apart_s, likely_own_deviation_s FROM store_uptime_daily"
+        " JOIN stores USING (store_key) WHERE store_id = 'often' AND local_date = '2023-01-24'",
+    )
+    # It is polled at the full hour, so that no gap is part of two hours.
+    assert hours.apart_s.sum() == pytest.approx(day["likely_apart_s"], abs=24)
+    deviation = np.sqrt((hours.own_deviation_s**2.0).sum())
+    assert deviation == pytest.approx(day["likely_own_deviation_s"], rel=0.01)
+
+
+def test_a_store_that_was_never_polled_has_hours_without_spread(filled: str) -> None:
+    load_zones(filled, "other,UTC", *(f"{name},UTC" for name in ("often", "seldom", "steady")))
+    fit_status_model(filled, fitted_at=LOADED_AT)
+    found = read_fleet_hours(filled, start=at("24:00"), end=at("30:00"))
+    assert found is not None
+    assert found.spreads is not None
+    other = found.stores.store_ids.to_pylist().index("other")
+    own = found.spreads.take(np.arange(6) * len(found.stores) + other)
+    assert own.squares_s2().tolist() == [0] * 6
+    assert found.spreads.squares_s2().sum() > 0
