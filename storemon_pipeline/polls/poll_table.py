@@ -6,6 +6,7 @@ The caller's transaction holds the lock of writers of polls.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of, timestamps
+from storemon_pipeline.database.overlap import overlapping
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.rejections import RejectedRow
 from storemon_pipeline.domain.sources import Source
@@ -32,7 +34,7 @@ from storemon_pipeline.stores.store_keys import store_keys
 from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
 _MANY_ROWS: Final = 50_000
-_MANY_SHARE: Final = 0.1
+_MANY_SHARE: Final = 1.0
 """Above this number of new rows, and this share of the known ones, the planner's statistics are
 updated immediately."""
 
@@ -107,22 +109,22 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
     is_new = matched < 0
     was_active = known.is_active[matched] if len(known.store) else batch.is_active
     is_changed = ~is_new & is_arrival & (was_active != batch.is_active)
-    _append_polls(bulk, load, batch.take(is_new))
+    with overlapping() as hand_over:
+        hand_over(partial(_append_polls, bulk, load, batch.take(is_new)))
+        touched = np.unique(batch.store[is_new | is_changed])
+        is_late = np.isin(tails.store, late)
+        anchors = anchors.merge(tails.take(~is_late))
+        old_status_runs = old_status_runs.merge(tails.take(~is_late))
+        region = _overlay(known, batch, is_new | is_changed, matched)
+        in_region = np.isin(region.store, touched)
+        new_status_runs = extend(
+            anchors.take(np.isin(anchors.store, touched)),
+            region.store[in_region],
+            region.polled_at_us[in_region],
+            region.is_active[in_region],
+            max_gap_us=max_gap_us,
+        )
     _supersede(bulk, load, batch.take(is_arrival & ~is_new))
-
-    touched = np.unique(batch.store[is_new | is_changed])
-    is_late = np.isin(tails.store, late)
-    anchors = anchors.merge(tails.take(~is_late))
-    old_status_runs = old_status_runs.merge(tails.take(~is_late))
-    region = _overlay(known, batch, is_new | is_changed, matched)
-    in_region = np.isin(region.store, touched)
-    new_status_runs = extend(
-        anchors.take(np.isin(anchors.store, touched)),
-        region.store[in_region],
-        region.polled_at_us[in_region],
-        region.is_active[in_region],
-        max_gap_us=max_gap_us,
-    )
     _write_status_runs(
         bulk, old_status_runs.take(np.isin(old_status_runs.store, touched)), new_status_runs
     )
