@@ -21,7 +21,13 @@ from storemon_api.live.fleet_cache import FleetCache
 from storemon_api.loads import closure_routes, objective_routes, poll_routes, schedule_routes
 from storemon_api.loads.write_slots import WRITE_SLOTS
 from storemon_api.openapi_document import install_openapi
-from storemon_api.operations import data_health_routes, docs_routes, health_routes, metrics_routes
+from storemon_api.operations import (
+    data_health_routes,
+    docs_routes,
+    health_routes,
+    metrics_routes,
+    rejected_row_routes,
+)
 from storemon_api.operations.metrics import Metrics
 from storemon_api.operations.request_metrics import RequestMetrics
 from storemon_api.polls import poll_plan_routes
@@ -129,6 +135,7 @@ def create_app(
         fleet_budget_routes.router,
         poll_plan_routes.router,
         data_health_routes.router,
+        rejected_row_routes.router,
         alert_routes.router,
         list_routes.router,
         format_routes.router,

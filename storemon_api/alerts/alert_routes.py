@@ -1,13 +1,15 @@
 """The list of alerts with their notifications."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import Query, Request, Response
 
 from storemon_api.alerts.alert_schemas import AlertResponse, AlertsPage, DeliveryResponse
+from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.paging import PagingDep
 from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     FORBIDDEN,
@@ -32,6 +34,21 @@ from storemon_pipeline.domain.windows import DEFAULT_ZONE
 
 router = Router(tag="fleet")
 
+_COLUMNS: Final[Sequence[Column[AlertResponse]]] = (
+    Column("alert_id", lambda alert: alert.alert_id),
+    Column("kind", lambda alert: alert.kind.value),
+    Column("state", lambda alert: alert.state),
+    Column("what", lambda alert: alert.what),
+    Column("store_id", lambda alert: alert.store_id),
+    Column("name", lambda alert: alert.name),
+    Column("since_utc", lambda alert: alert.since),
+    Column("opened_utc", lambda alert: alert.opened_at),
+    Column("closed_utc", lambda alert: alert.closed_at),
+    Column("ending", lambda alert: alert.ending),
+    Column("open_hours_lost", lambda alert: hours(alert.lost_us)),
+    Column("stores", lambda alert: alert.stores),
+    Column("of_stores", lambda alert: alert.of_stores),
+)
 _STORE_KINDS: Final = frozenset({Kind.DOWN, Kind.SILENT})
 
 
@@ -46,14 +63,14 @@ class AlertState(StrEnum):
     "/alerts",
     summary="Alerts and their notifications",
     responses={
-        200: {"model": AlertsPage},
+        **listing_responses(AlertsPage),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_alerts(
     request: Request,
     services: ServicesDep,
-    paging: PagingDep,
+    listing: ListingDep,
     state: AlertState | None = None,
     kind: Kind | None = None,
     store_id: Annotated[
@@ -65,6 +82,7 @@ def get_alerts(
 
     A key that is limited to some stores gets the alerts about these, without notifications.
     """
+    paging = listing.paging
     visible = visible_stores(request)
     if store_id is not None and not is_storable(store_id):
         raise invalid_field("store_id", "`store_id` holds a character that no id can have.")
@@ -80,15 +98,18 @@ def get_alerts(
             connection, alert_filter, offset=paging.offset, limit=paging.limit
         )
         counts = count_open_alerts(connection) if visible is None else None
+    responses = [_alert_response(alert, has_deliveries=visible is None) for alert in alerts]
+    if listing.is_file:
+        return table_file(listing.format, "alerts", _COLUMNS, responses, total=total)
     page = AlertsPage(
         total=total,
         offset=paging.offset,
         limit=paging.limit,
         next=paging.next_address(total),
         open=counts,
-        alerts=[_alert_response(alert, has_deliveries=visible is None) for alert in alerts],
+        alerts=responses,
     )
-    return Response(page.model_dump_json(), media_type="application/json")
+    return page_response(page)
 
 
 def _alert_response(alert: ListedAlert, *, has_deliveries: bool) -> AlertResponse:

@@ -8,10 +8,17 @@ import numpy as np
 from fastapi import Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_format import (
+    Listing,
+    ListingDep,
+    listing_responses,
+    page_response,
+)
 from storemon_api.fleet.fleet_responses import group_totals, totals_of
 from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow, GroupTotals
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.paging import Paging, PagingDep
+from storemon_api.http.paging import Paging
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_field
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
@@ -20,7 +27,12 @@ from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
 from storemon_api.security.request_access import is_still_allowed, visible_stores
 from storemon_api.stores.store_filters import Objective, StoreFilter, StoreFilterDep
-from storemon_api.stores.store_responses import history_amounts, incidents_page, now_utc, wall_clock
+from storemon_api.stores.store_responses import (
+    history_amounts,
+    incidents_response,
+    now_utc,
+    wall_clock,
+)
 from storemon_api.stores.store_schemas import IncidentsPage
 from storemon_api.stores.time_params import (
     FromBound,
@@ -50,6 +62,18 @@ router = Router(tag="fleet")
 _PROBLEMS: Final = problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE)
 _LONGEST_HOURS: Final = timedelta(days=8)
 _LONGEST_INCIDENTS: Final = timedelta(days=31)
+
+_HISTORY_COLUMNS: Final[Sequence[Column[FleetHistoryRow]]] = (
+    Column("begin_local", lambda row: row.begin_local),
+    Column("group", lambda row: row.group),
+    Column("stores", lambda row: row.stores),
+    Column("uptime_percent", lambda row: row.uptime_percent),
+    Column("uptime_hours", lambda row: hours(row.uptime_us)),
+    Column("downtime_hours", lambda row: hours(row.downtime_us)),
+    Column("unknown_hours", lambda row: hours(row.unknown_us)),
+    Column("open_hours", lambda row: hours(row.business_us)),
+    Column("outages", lambda row: row.incidents),
+)
 
 
 @router.get(
@@ -102,12 +126,12 @@ def get_fleet_now(
 @router.get(
     "/incidents",
     summary="Incidents of all stores",
-    responses={200: {"model": IncidentsPage}, **_PROBLEMS},
+    responses={**listing_responses(IncidentsPage), **_PROBLEMS},
 )
 def get_incidents(
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
-    paging: PagingDep,
+    listing: ListingDep,
     store_filter: StoreFilterDep,
     is_open: Annotated[bool | None, Query(alias="open")] = None,
     begin: FromInstant = None,
@@ -120,7 +144,7 @@ def get_incidents(
     """
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
-        return json_response(incidents_page(paging, None, _no_incidents(), [], [], None))
+        return incidents_response(listing, None, _no_incidents(), [], [], None)
     if is_open:
         incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
     else:
@@ -130,7 +154,7 @@ def get_incidents(
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
-            return json_response(incidents_page(paging, None, _no_incidents(), [], [], None))
+            return incidents_response(listing, None, _no_incidents(), [], [], None)
         incidents, details = found.incidents, found.details
         store_ids = found.stores.store_ids.to_pylist()
         if is_open is False:
@@ -140,27 +164,25 @@ def get_incidents(
     order = np.lexsort(
         (np.where(is_open_now, -incidents.lost_us, -incidents.start_us), ~is_open_now)
     )
-    return json_response(
-        incidents_page(
-            paging,
-            fleet.as_of,
-            incidents.take(order),
-            store_ids,
-            details.names,
-            fleet_cache.compared_incidents(store_filter.only),
-        )
+    return incidents_response(
+        listing,
+        fleet.as_of,
+        incidents.take(order),
+        store_ids,
+        details.names,
+        fleet_cache.compared_incidents(store_filter.only),
     )
 
 
 @router.get(
     "/fleet/uptime",
     summary="The history of all stores, or of a group",
-    responses={200: {"model": FleetHistory}, **_PROBLEMS},
+    responses={**listing_responses(FleetHistory), **_PROBLEMS},
 )
 def get_fleet_uptime(
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
-    paging: PagingDep,
+    listing: ListingDep,
     store_filter: StoreFilterDep,
     split: Annotated[Split | None, Query(description="One row per group or region.")] = None,
     begin: FromBound = None,
@@ -174,8 +196,10 @@ def get_fleet_uptime(
     by hour. Days, weeks and months are those of the last refresh, and reach to its newest poll,
     `as_of`; hours reach to the newest poll of all.
     """
+    paging = listing.paging
     if by is Period.HOUR:
-        return json_response(_hours(services, fleet_cache, paging, store_filter, split, begin, end))
+        hourly = _hours(services, fleet_cache, paging, store_filter, split, begin, end)
+        return _history_response(listing, hourly)
     for name, value in (("timezone", store_filter.timezone), ("q", store_filter.q)):
         if value is not None:
             raise invalid_field(name, f"`{name}` can only be used with `by=hour`.")
@@ -191,7 +215,8 @@ def get_fleet_uptime(
             end=_date(end, "to"),
             only=store_filter.only,
         )
-    return json_response(
+    return _history_response(
+        listing,
         FleetHistory(
             as_of=as_of,
             by=by,
@@ -219,7 +244,7 @@ def get_fleet_uptime(
                 )
                 for row in periods[paging.rows]
             ],
-        )
+        ),
     )
 
 
@@ -322,6 +347,19 @@ def _hour(found: FleetHours, hour: int, name: str | None, rows: IntArray) -> Fle
         group=name,
         stores=int(found.has_history[rows].sum()),
         likely_flags=flags_of(doubt),
+    )
+
+
+def _history_response(listing: Listing, history: FleetHistory) -> Response:
+    if not listing.is_file:
+        return page_response(history)
+    return table_file(
+        listing.format,
+        f"by-{history.by}",
+        _HISTORY_COLUMNS,
+        history.periods,
+        total=history.total,
+        as_of=history.as_of,
     )
 
 

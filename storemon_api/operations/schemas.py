@@ -75,6 +75,23 @@ class RejectedRows(ResponseBody):
     examples: list[RejectedRowExample]
 
 
+class RejectedRow(RejectedRowExample):
+    """A rejected row with its source and the reason."""
+
+    source: str
+    reason: str = Field(examples=["unknown time zone"])
+
+
+class RejectedRowsPage(ResponseBody):
+    """A page of rejected rows, the newest first."""
+
+    total: int
+    offset: int
+    limit: int
+    next: str | None = Field(description="Path of the next page; null on the last page.")
+    rows: list[RejectedRow]
+
+
 class StoreNames(ResponseBody):
     """Number of stores, with ids and names of the first ones."""
 

@@ -73,6 +73,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/poll-plan"): _READ_FILTERED,
     ("GET", "/events"): _READ_FILTERED,
     ("GET", "/data-health"): _READ_FILTERED,
+    ("GET", "/rejected-rows"): _READ_FILTERED,
     ("GET", "/alerts"): _READ_FILTERED,
     ("GET", "/reports"): _READ_FILTERED,
     ("GET", "/reports/{report_id}"): _READ_FILTERED,

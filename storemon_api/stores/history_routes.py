@@ -1,5 +1,6 @@
 """Routes about a store's history by local period and its incidents."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final
@@ -7,9 +8,9 @@ from typing import Final
 import numpy as np
 from fastapi import Request, Response
 
-from storemon_api.http.paging import PagingDep
+from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.live.fleet_cache import FleetCacheDep
@@ -17,7 +18,7 @@ from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
 from storemon_api.stores.store_responses import (
     history_amounts,
-    incidents_page,
+    incidents_response,
     wall_clock,
 )
 from storemon_api.stores.store_schemas import (
@@ -57,14 +58,29 @@ _DEFAULT_LENGTH_US: Final = {
 }
 
 
+_HISTORY_COLUMNS: Final[Sequence[Column[HistoryRow]]] = (
+    Column("begin_local", lambda row: row.begin_local),
+    Column("start_utc", lambda row: row.start),
+    Column("end_utc", lambda row: row.end),
+    Column("uptime_percent", lambda row: row.uptime_percent),
+    Column("uptime_hours", lambda row: hours(row.uptime_us)),
+    Column("downtime_hours", lambda row: hours(row.downtime_us)),
+    Column("unknown_hours", lambda row: hours(row.unknown_us)),
+    Column("open_hours", lambda row: hours(row.business_us)),
+    Column("likely_lowest_hours", lambda row: hours(row.likely_lowest_uptime_us)),
+    Column("likely_highest_hours", lambda row: hours(row.likely_highest_uptime_us)),
+    Column("outages", lambda row: row.incidents),
+)
+
+
 @router.get(
     f"/stores/{STORE_ID}/uptime",
     summary="A store's history by local hour, day, week or month",
-    responses={200: {"model": HistoryPage}, **STORE_PROBLEMS},
+    responses={**listing_responses(HistoryPage), **STORE_PROBLEMS},
 )
 def get_store_uptime(
     services: ServicesDep,
-    paging: PagingDep,
+    listing: ListingDep,
     store_id: StoreIdPath,
     begin: FromBound = None,
     end: ToBound = None,
@@ -76,6 +92,7 @@ def get_store_uptime(
     newest, so a past day may differ from an earlier report. Without `from`, history begins with
     the day of the first poll, at most 90 days before its end (hours: 7, weeks: 364, months: 731).
     """
+    paging = listing.paging
     with store_view_of(services, store_id) as view:
         start_us, end_us = view.period(begin, end, _DEFAULT_LENGTH_US[by])
         if begin is None:
@@ -91,7 +108,12 @@ def get_store_uptime(
     if history is not None and likely is not None:
         rows = _history_rows(history, paging.rows, days, likely)
         total = len(history.store)
-    return json_response(
+    if listing.is_file:
+        columns = _HISTORY_COLUMNS if by is Period.DAY else _HISTORY_COLUMNS[:-1]
+        return table_file(
+            listing.format, f"by-{by}", columns, rows, total=total, as_of=instant(end_us)
+        )
+    return page_response(
         HistoryPage(
             store_id=store_id,
             timezone=name,
@@ -115,13 +137,13 @@ def get_store_uptime(
 @router.get(
     f"/stores/{STORE_ID}/incidents",
     summary="A store's incidents",
-    responses={200: {"model": IncidentsPage}, **STORE_PROBLEMS},
+    responses={**listing_responses(IncidentsPage), **STORE_PROBLEMS},
 )
 def get_store_incidents(
     request: Request,
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
-    paging: PagingDep,
+    listing: ListingDep,
     store_id: StoreIdPath,
     begin: FromBound = None,
     end: ToBound = None,
@@ -138,9 +160,7 @@ def get_store_incidents(
     is_open = incidents.ending == Ending.OPEN
     order = np.lexsort((-incidents.start_us, ~is_open))
     compared = fleet_cache.compared_incidents(visible_stores(request))
-    return json_response(
-        incidents_page(paging, as_of, incidents.take(order), [store_id], [name], compared)
-    )
+    return incidents_response(listing, as_of, incidents.take(order), [store_id], [name], compared)
 
 
 def _first_day(view: StoreView, start_us: int, end_us: int) -> int:

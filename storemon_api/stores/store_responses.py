@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from storemon_api.http.paging import Paging
+from fastapi import Response
+
+from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_format import Listing, page_response
 from storemon_api.stores.compared_incident_responses import compared_time, comparison
 from storemon_api.stores.store_schemas import (
     HistoryAmounts,
@@ -41,6 +44,22 @@ _ENDINGS: Final = {
     Ending.ENDED: "ended",
     Ending.NO_LONGER_POLLED: "no longer polled",
 }
+
+_INCIDENT_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
+    Column("store_id", lambda one: one.store_id),
+    Column("name", lambda one: one.name),
+    Column("ending", lambda one: one.ending),
+    Column("start_utc", lambda one: one.start),
+    Column("end_utc", lambda one: one.end),
+    Column("last_online_check_utc", lambda one: one.last_active_poll),
+    Column("first_offline_check_utc", lambda one: one.first_inactive_poll),
+    Column("last_offline_check_utc", lambda one: one.last_inactive_poll),
+    Column("next_online_check_utc", lambda one: one.next_active_poll),
+    Column("offline_checks", lambda one: one.polls),
+    Column("open_hours_lost", lambda one: hours(one.lost_us)),
+    Column("other_stores", lambda one: one.mark),
+    Column("hours_with_others", lambda one: hours(one.with_others_us)),
+)
 
 
 def wall_clock(local_us: int) -> datetime:
@@ -208,33 +227,44 @@ def history_amounts(
     )
 
 
-def incidents_page(
-    paging: Paging,
+def incidents_response(
+    listing: Listing,
     as_of: datetime | None,
     incidents: Incidents,
     store_ids: Sequence[str],
     names: Sequence[str | None],
     compared: ComparedIncidents | None,
-) -> IncidentsPage:
-    """Return a page of sorted incidents; `store_ids` and `names` are indexed by store position."""
+) -> Response:
+    """Return sorted incidents as a page or file.
+
+    `store_ids` and `names` are indexed by store position.
+    """
     stores = incidents.store.tolist()
-    return IncidentsPage(
-        as_of=as_of,
-        total=len(incidents),
-        offset=paging.offset,
-        limit=paging.limit,
-        next=paging.next_address(len(incidents)),
-        summary=incidents_summary(incidents, store_ids, compared),
-        incidents=[
-            incident_response(
-                incidents,
-                row,
-                store_id=store_ids[stores[row]],
-                name=names[stores[row]],
-                compared=compared,
-            )
-            for row in range(*paging.rows.indices(len(incidents)))
-        ],
+    paging = listing.paging
+    rows = (
+        incident_response(
+            incidents,
+            row,
+            store_id=store_ids[stores[row]],
+            name=names[stores[row]],
+            compared=compared,
+        )
+        for row in range(*paging.rows.indices(len(incidents)))
+    )
+    if listing.is_file:
+        return table_file(
+            listing.format, "outages", _INCIDENT_COLUMNS, rows, total=len(incidents), as_of=as_of
+        )
+    return page_response(
+        IncidentsPage(
+            as_of=as_of,
+            total=len(incidents),
+            offset=paging.offset,
+            limit=paging.limit,
+            next=paging.next_address(len(incidents)),
+            summary=incidents_summary(incidents, store_ids, compared),
+            incidents=list(rows),
+        )
     )
 
 

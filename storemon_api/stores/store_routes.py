@@ -1,12 +1,14 @@
 """Routes about stores at the newest poll: the list and one store."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import numpy as np
 from fastapi import Query, Request, Response
 
+from storemon_api.downloads.table_file import Cell, Column, hours, table_file
+from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.paging import PagingDep
 from storemon_api.http.problems import (
     INVALID_REQUEST,
     UNKNOWN_STORE,
@@ -34,22 +36,59 @@ from storemon_api.stores.store_responses import (
 from storemon_api.stores.store_schemas import (
     StoreResponse,
     StoresPage,
+    StoreSummary,
 )
 from storemon_api.stores.week_responses import open_intervals
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.uptime.store_state import StoreState
 
 router = Router(tag="stores")
+
+_COLUMNS: Final[Sequence[Column[StoreSummary]]] = (
+    Column("store_id", lambda store: store.store_id),
+    Column("name", lambda store: store.name),
+    Column("group", lambda store: store.group),
+    Column("region", lambda store: store.region),
+    Column("timezone", lambda store: store.timezone),
+    Column("status", lambda store: store.standing.value),
+    Column("offline_since_utc", lambda store: store.down_since),
+    Column("open_hours_lost", lambda store: hours(store.lost_us)),
+    Column("last_check_utc", lambda store: store.last_poll_at),
+)
+
+
+def _window_columns(window: Window, *, has_verdict: bool) -> list[Column[StoreSummary]]:
+    """Return the columns of one window; empty for stores without figures."""
+
+    def column(name: str, field: str) -> Column[StoreSummary]:
+        def cell(store: StoreSummary) -> Cell:
+            if store.figures is None:
+                return None
+            value: Cell = getattr(store.figures[window], field)
+            return hours(value) if isinstance(value, int) else value
+
+        return Column(f"{name}_last_{window}", cell)
+
+    columns = [
+        column("uptime_percent", "uptime_percent"),
+        column("uptime_hours", "uptime_us"),
+        column("downtime_hours", "downtime_us"),
+        column("open_hours", "business_us"),
+        column("likely_lowest_hours", "likely_lowest_uptime_us"),
+        column("likely_highest_hours", "likely_highest_uptime_us"),
+    ]
+    return [*columns, column("verdict", "verdict")] if has_verdict else columns
 
 
 @router.get(
     "/stores",
     summary="All stores at the newest poll",
-    responses={200: {"model": StoresPage}, **problem_responses(INVALID_REQUEST)},
+    responses={**listing_responses(StoresPage), **problem_responses(INVALID_REQUEST)},
 )
 def get_stores(
     fleet_cache: FleetCacheDep,
-    paging: PagingDep,
+    listing: ListingDep,
     store_filter: StoreFilterDep,
     standing: Annotated[list[StoreState] | None, Query()] = None,
     sort: StoreOrder = StoreOrder.STORE_ID,
@@ -62,16 +101,30 @@ def get_stores(
     first, then those that are up, closed and silent.
     """
     fleet = fleet_cache.fleet(store_filter.only)
+    paging = listing.paging
+    windows = [
+        column
+        for window in Window
+        for column in _window_columns(window, has_verdict=objective is not None)
+    ]
+    columns = (*_COLUMNS, *windows)
     if fleet is None:
+        if listing.is_file:
+            return table_file(listing.format, "stores", columns, (), total=0)
         empty = StoresPage(
             as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
         )
-        return json_response(empty)
+        return page_response(empty)
     kept = store_filter.matches(fleet.store_ids, fleet.details)
     if standing:
         kept &= is_in_state(fleet, standing)
     found = ordered(fleet, np.flatnonzero(kept), sort, order)
-    return json_response(
+    if listing.is_file:
+        rows = (store_summary(fleet, position, objective) for position in found.tolist())
+        return table_file(
+            listing.format, "stores", columns, rows, total=len(found), as_of=fleet.as_of
+        )
+    return page_response(
         StoresPage(
             as_of=fleet.as_of,
             total=len(found),

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from storemon_pipeline.domain.rejections import store_id_of_row
+from storemon_pipeline.domain.rejections import TEXT_LIMIT, store_id_of_row
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.snapshot_rows import from_own_rows
 
@@ -51,6 +51,17 @@ class SourceHealth:
 class RejectedExample:
     """A rejected row with its place in the file."""
 
+    file_path: str | None
+    line: int
+    row_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedPendingRow:
+    """A rejected row that is not corrected yet."""
+
+    source: str
+    reason: str
     file_path: str | None
     line: int
     row_text: str
@@ -140,6 +151,50 @@ def read_rejected_reasons(connection: sa.Connection) -> list[RejectedReason]:
         kind = found.setdefault((source, reason), RejectedReason(source, reason, total, []))
         kind.examples.append(RejectedExample(file_path, line, row_text))
     return list(found.values())
+
+
+def read_rejected_rows(
+    connection: sa.Connection,
+    *,
+    source: Source | None,
+    reason: str | None,
+    only: AbstractSet[str] | None,
+    offset: int,
+    limit: int,
+) -> tuple[int, list[RejectedPendingRow]]:
+    """The number of pending rejected rows, and one page of them, the newest first.
+
+    With `only` those of these stores.
+    """
+    rows = connection.execute(
+        sa.text(
+            f"""
+            SELECT l.source, r.reason, l.file_path, r.line, left(r.row_text, :length), l.header,
+                   count(*) OVER ()
+            FROM rejected_rows r JOIN ({_CURRENT_LOADS}) l USING (load_id)
+            WHERE r.replayed_by_load_id IS NULL
+                  AND (cast(:source AS text) IS NULL OR l.source = :source)
+                  AND (cast(:reason AS text) IS NULL OR r.reason = :reason)
+                  AND (:is_for_all OR l.header IS NOT NULL)
+            ORDER BY r.rejected_row_id DESC OFFSET :offset LIMIT :limit
+            """  # noqa: S608  (a constant of this module)
+        ),
+        {
+            "source": source,
+            "reason": reason,
+            "is_for_all": only is None,
+            "length": TEXT_LIMIT + 1,
+            "offset": offset if only is None else 0,
+            "limit": limit if only is None else None,
+        },
+    ).all()
+    if only is None:
+        found = [RejectedPendingRow(*row[:5]) for row in rows]
+        return (rows[0][-1] if rows else 0), found
+    own = [
+        RejectedPendingRow(*row[:5]) for row in rows if store_id_of_row(row.header, row[4]) in only
+    ]
+    return len(own), own[offset : offset + limit]
 
 
 def read_rejected_reasons_of(

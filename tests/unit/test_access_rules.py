@@ -60,6 +60,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/fleet/budgets"): (READERS, "all"),
     ("GET", "/events"): (READERS, "all"),
     ("GET", "/data-health"): (READERS, "all"),
+    ("GET", "/rejected-rows"): (READERS, "all"),
     ("GET", "/alerts"): (READERS, "all"),
     ("GET", "/reports"): (READERS, "all"),
     ("GET", "/reports/{report_id}"): (READERS, "all"),

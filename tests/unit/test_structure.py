@@ -54,6 +54,7 @@ PIPELINE_ROOMS = (
 API_ROOMS = (
     "settings",
     "http",
+    "downloads",
     "security",
     "live",
     "stores",

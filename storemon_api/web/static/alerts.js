@@ -2,12 +2,12 @@
 
 import { addressedChoices } from "./lib/address.js";
 import { age, count, counted, duration } from "./lib/amounts.js";
-import { get } from "./lib/api.js";
+import { get, withParameters } from "./lib/api.js";
 import { byId, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
-import { fillTable, pager } from "./lib/tables.js";
+import { downloads, fillTable, pager } from "./lib/tables.js";
 import { clockIn, us, utc } from "./lib/times.js";
 
 const KINDS = {
@@ -162,13 +162,14 @@ function emptyText() {
 
 const show = newestOnly(async (newest) => {
   const { state: wanted, kind, store_id: storeId, offset } = state;
-  const parameters = { state: wanted, kind, store_id: storeId, offset, limit: LIMIT };
-  const page = await newest(get("/alerts", parameters));
+  const chosen = { state: wanted, kind, store_id: storeId };
+  const page = await newest(get("/alerts", { ...chosen, offset, limit: LIMIT }));
   showSummary(page.open);
   segmented(byId("states"), STATES, state.state, (chosen) => choose({ state: chosen }));
   showScope();
   fillTable(byId("alerts"), columns(), page.alerts, emptyText());
   pager(byId("pager"), page, page.alerts.length, "alert", (next) => choose({ offset: next }));
+  downloads(byId("alerts-files"), (form) => withParameters("/alerts", { ...chosen, ...form }));
 });
 
 // Alerts follow the data by half a minute, and notifications the alerts: events are too early.

@@ -1,11 +1,11 @@
 // The page about the data itself: whether the figures can be trusted.
 
 import { HOUR, age, count, counted, duration } from "./lib/amounts.js";
-import { get, root } from "./lib/api.js";
+import { get, root, withParameters } from "./lib/api.js";
 import { byId, h } from "./lib/elements.js";
 import { live, showAsOf } from "./lib/live.js";
 import { badge, storeLink } from "./lib/stores.js";
-import { fillTable } from "./lib/tables.js";
+import { downloads, fillTable } from "./lib/tables.js";
 import { us, utc } from "./lib/times.js";
 
 const SOURCES = {
@@ -110,6 +110,12 @@ function showUnread(health) {
   );
 }
 
+function kindFiles({ source, reason }) {
+  const box = h("p", { class: "files" });
+  downloads(box, (form) => withParameters("/rejected-rows", { source, reason, ...form }));
+  return box;
+}
+
 function rejectedRows(kind) {
   const title = `${sourceName(kind.source)}: ${kind.reason}, ${counted(kind.rows, "row")}`;
   const shown = kind.examples.length;
@@ -123,6 +129,7 @@ function rejectedRows(kind) {
     h("summary", {}, title),
     kind.rows > shown ? h("p", { class: "note" }, `Showing the first ${count(shown)}`) : null,
     kind.examples.map(line),
+    kindFiles(kind),
   );
 }
 
@@ -130,6 +137,7 @@ function showRejected(health) {
   const kinds = health.rejected.map(rejectedRows);
   const none = h("p", { class: "empty" }, "No rejected rows");
   byId("rejected").replaceChildren(...(kinds.length ? kinds : [none]));
+  downloads(byId("rejected-files"), (form) => withParameters("/rejected-rows", form));
 }
 
 function finding({ kind, hours }) {

@@ -28,8 +28,8 @@ export async function ask(path, options = {}) {
   throw new ProblemError(answer.status, problem.detail || `The server answered ${answer.status}.`);
 }
 
-// The JSON of a resource. Parameters without a value are left out; arrays are repeated.
-export async function get(path, parameters = {}) {
+// A path with parameters. Those without a value are left out; arrays are repeated.
+export function withParameters(path, parameters) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of [value].flat()) {
@@ -37,6 +37,11 @@ export async function get(path, parameters = {}) {
     }
   }
   const text = query.toString();
-  const address = text ? `${path}?${text}` : path;
+  return text ? `${path}?${text}` : path;
+}
+
+// The JSON of a resource.
+export async function get(path, parameters = {}) {
+  const address = withParameters(path, parameters);
   return (await ask(address, { headers: { Accept: "application/json" } })).json();
 }

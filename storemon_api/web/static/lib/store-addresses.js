@@ -1,7 +1,7 @@
 // Addresses of stores. An id is one encoded segment of the path; but browsers resolve `.` and `..`
 // in a path also when they are encoded, so these two ids are sent in the query.
 
-import { get, root } from "./api.js";
+import { get, root, withParameters } from "./api.js";
 
 const isDots = (storeId) => storeId === "." || storeId === "..";
 
@@ -10,8 +10,12 @@ export function pageOf(storeId) {
   return `${root}/store/${encodeURIComponent(storeId)}`;
 }
 
-// The JSON of a store, or of one of its views, such as "/timeline".
-export function getStore(storeId, view = "", parameters = {}) {
-  if (isDots(storeId)) return get(`/stores/-${view}`, { ...parameters, store_id: storeId });
-  return get(`/stores/${encodeURIComponent(storeId)}${view}`, parameters);
+// The path of a store, or of one of its views, such as "/timeline".
+export function pathOf(storeId, view = "", parameters = {}) {
+  if (isDots(storeId)) {
+    return withParameters(`/stores/-${view}`, { ...parameters, store_id: storeId });
+  }
+  return withParameters(`/stores/${encodeURIComponent(storeId)}${view}`, parameters);
 }
+
+export const getStore = (storeId, view, parameters) => get(pathOf(storeId, view, parameters));

@@ -1,6 +1,7 @@
 // Tables and lists: columns, empty states, pages of rows, scrolling sideways by keyboard.
 
 import { count, counted } from "./amounts.js";
+import { root } from "./api.js";
 import { h, refill } from "./elements.js";
 
 // On a phone each row is a card, and each cell has its column's name beside it.
@@ -45,6 +46,17 @@ export function pager(box, page, shown, thing, go) {
     h("span", {}, rangeOfRows(page, shown, thing)),
     button("Next", page.offset + page.limit, page.next === null),
   );
+}
+
+// Links to all rows of a table as files, not only those of the page that is shown. `pathOf` gives
+// the path of the rows with a `format`.
+export function downloads(box, pathOf) {
+  const link = (format) => {
+    const address = pathOf({ format });
+    const name = format.toUpperCase();
+    return h("a", { href: root + address, download: true, "aria-label": `Download ${name}` }, name);
+  };
+  refill(box, h("span", {}, "Download"), ["csv", "xlsx"].map(link));
 }
 
 function rangeOfRows(page, shown, thing) {

@@ -1,12 +1,12 @@
 // The list of stores: filtered, searched, sorted, in pages.
 
 import { age, counted, duration, likelyRange, percent } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
+import { get, withParameters } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
 import { newestOnly } from "../lib/newest.js";
 import { stateBadge, storeLink } from "../lib/stores.js";
-import { fillTable, pager } from "../lib/tables.js";
+import { downloads, fillTable, pager } from "../lib/tables.js";
 import { clockIn, us, zoneCity } from "../lib/times.js";
 import { FILTERS, choose, filters, state } from "./state.js";
 
@@ -166,18 +166,12 @@ async function foundElsewhere(page) {
 }
 
 export const showStores = newestOnly(async (newest) => {
-  const page = await newest(
-    get("/stores", {
-      standing: state.standing,
-      q: state.q,
-      ...filters(),
-      ...sorting(),
-      limit: LIMIT,
-      offset: state.offset,
-    }),
-  );
+  const { standing, q, offset } = state;
+  const chosen = { standing, q, ...filters(), ...sorting() };
+  const page = await newest(get("/stores", { ...chosen, limit: LIMIT, offset }));
   const others = await newest(foundElsewhere(page));
   fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of, others));
   const go = (offset) => choose({ offset });
   pager(byId("pager"), page, page.stores.length, "store", go);
+  downloads(byId("stores-files"), (form) => withParameters("/stores", { ...chosen, ...form }));
 });

@@ -1,12 +1,12 @@
 // The page's side: best and worst stores, uptime by day, totals of groups, regions and zones.
 
 import { DAY, count, counted, duration, likelyRange, percent } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
+import { get, withParameters } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { doubtsOf, storeLink } from "../lib/stores.js";
-import { fillTable } from "../lib/tables.js";
+import { downloads, fillTable } from "../lib/tables.js";
 import { localDate, localDay, us, zoneCity } from "../lib/times.js";
 import { shortChange } from "./overview.js";
 import { choose, filters, fleet, state } from "./state.js";
@@ -50,9 +50,11 @@ export const showDays = newestOnly(async (newest) => {
   const asOf = fleet.all.as_of;
   const from = asOf && new Date((us(asOf) - 90 * DAY) / 1000).toISOString().slice(0, 10);
   const { group, region } = state;
-  const page = await newest(get("/fleet/uptime", { by: "day", limit: 92, from, group, region }));
+  const chosen = { by: "day", from, group, region };
+  const page = await newest(get("/fleet/uptime", { ...chosen, limit: 92 }));
   const days = page.periods.filter((day) => day.uptime_percent !== null).reverse();
   byId("days-note").textContent = state.timezone ? "all time zones" : "store's local time";
+  downloads(byId("days-files"), (form) => withParameters("/fleet/uptime", { ...chosen, ...form }));
   if (days.length) chart(byId("days"), (whole) => drawDays(days, whole));
   else byId("days").replaceChildren(h("p", { class: "empty" }, "No days yet"));
 });

@@ -3,8 +3,9 @@
 import { HOUR, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s } from "../lib/elements.js";
+import { downloads } from "../lib/tables.js";
 import { localDate, localDay } from "../lib/times.js";
-import { getView } from "./state.js";
+import { getView, pathOfView } from "./state.js";
 
 const HEIGHT = 90;
 const LEFT = 34;
@@ -14,6 +15,7 @@ const LONGEST = 25;
 export async function showDays() {
   const page = await getView("/uptime", { by: "day", limit: 100 });
   const days = page.periods;
+  downloads(byId("days-files"), (form) => pathOfView("/uptime", { by: "day", ...form }));
   const box = byId("days");
   if (!days.length) {
     byId("days-note").textContent = "";

@@ -4,8 +4,8 @@ import { count, counted, duration, percent } from "../lib/amounts.js";
 import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { badge } from "../lib/stores.js";
-import { fillTable, pager } from "../lib/tables.js";
-import { choose, getView, page } from "./state.js";
+import { downloads, fillTable, pager } from "../lib/tables.js";
+import { choose, getView, page, pathOfView } from "./state.js";
 
 const LIMIT = 15;
 
@@ -86,4 +86,5 @@ export const showOutages = newestOnly(async (newest) => {
   );
   const go = (outages) => choose({ outages });
   pager(byId("incidents-pager"), answer, answer.incidents.length, "outage", go);
+  downloads(byId("incidents-files"), (form) => pathOfView("/incidents", form));
 });

@@ -2,7 +2,7 @@
 
 import { addressedChoices } from "../lib/address.js";
 import { get } from "../lib/api.js";
-import { getStore } from "../lib/store-addresses.js";
+import { getStore, pathOf } from "../lib/store-addresses.js";
 import { WINDOWS } from "../lib/stores.js";
 import { clockIn } from "../lib/times.js";
 
@@ -11,6 +11,8 @@ const storeId = decodeURIComponent(document.body.dataset.store);
 
 // The JSON of a view of the store, such as "/timeline".
 export const getView = (view, parameters) => getStore(storeId, view, parameters);
+
+export const pathOfView = (view, parameters) => pathOf(storeId, view, parameters);
 
 // How many days the timeline can show.
 export const SPANS = [3, 7, 14, 31];
