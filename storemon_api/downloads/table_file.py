@@ -78,7 +78,7 @@ def table_file(
                 )
             return Response(_workbook(name, columns, rows), headers=headers, media_type=media_type)
         case TableFormat.JSON:
-            raise ValueError("JSON is no file")
+            raise ValueError("JSON is not a file format")
         case _:
             assert_never(table_format)
 

@@ -1,6 +1,7 @@
 """The pages' tables as files, downloaded in a browser."""
 
 import csv
+import io
 from pathlib import Path
 
 import openpyxl
@@ -62,7 +63,8 @@ def test_tables_are_downloaded_as_they_are_shown(chromium: Browser, database_url
             assert [row["store_id"] for row in rows] == ["B", "C"]
             page.get_by_placeholder("Search name or ID").fill("a")
             expect(page.locator("#stores tbody td.id a")).to_have_text(["A"])
-            sheet = openpyxl.load_workbook(downloaded(page, "#stores-files", "XLSX")).active
+            file = io.BytesIO(downloaded(page, "#stores-files", "XLSX").read_bytes())
+            sheet = openpyxl.load_workbook(file).active
             assert [row[0].value for row in sheet.iter_rows()] == ["store_id", "A"]
             assert rows_of(downloaded(page, "#days-files", "CSV"))[0]["downtime_hours"] == "4.0"
         with visit(chromium, f"{url}/store/C", key=token, scheme="dark", size=PHONE) as page:
