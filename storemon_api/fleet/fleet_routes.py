@@ -72,6 +72,8 @@ _HISTORY_COLUMNS: Final[Sequence[Column[FleetHistoryRow]]] = (
     Column("downtime_hours", lambda row: hours(row.downtime_us)),
     Column("unknown_hours", lambda row: hours(row.unknown_us)),
     Column("open_hours", lambda row: hours(row.business_us)),
+    Column("likely_lowest_hours", lambda row: hours(row.likely_lowest_uptime_us)),
+    Column("likely_highest_hours", lambda row: hours(row.likely_highest_uptime_us)),
     Column("outages", lambda row: row.incidents),
 )
 

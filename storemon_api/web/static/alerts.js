@@ -165,7 +165,7 @@ const show = newestOnly(async (newest) => {
   const chosen = { state: wanted, kind, store_id: storeId };
   const page = await newest(get("/alerts", { ...chosen, offset, limit: LIMIT }));
   showSummary(page.open);
-  segmented(byId("states"), STATES, state.state, (chosen) => choose({ state: chosen }));
+  segmented(byId("states"), STATES, state.state, (one) => choose({ state: one }));
   showScope();
   fillTable(byId("alerts"), columns(), page.alerts, emptyText());
   pager(byId("pager"), page, page.alerts.length, "alert", (next) => choose({ offset: next }));

@@ -166,9 +166,9 @@ async function foundElsewhere(page) {
 }
 
 export const showStores = newestOnly(async (newest) => {
-  const { standing, q, offset } = state;
+  const { standing, q } = state;
   const chosen = { standing, q, ...filters(), ...sorting() };
-  const page = await newest(get("/stores", { ...chosen, limit: LIMIT, offset }));
+  const page = await newest(get("/stores", { ...chosen, limit: LIMIT, offset: state.offset }));
   const others = await newest(foundElsewhere(page));
   fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of, others));
   const go = (offset) => choose({ offset });
