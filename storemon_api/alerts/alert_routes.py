@@ -28,7 +28,7 @@ from storemon_pipeline.alerts.alert_lists import (
     count_open_alerts,
     list_alerts,
 )
-from storemon_pipeline.alerts.conditions import Key, Kind
+from storemon_pipeline.alerts.conditions import OF_STORES, Key, Kind
 from storemon_pipeline.alerts.messages import StoreName, describe
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 
@@ -49,7 +49,6 @@ _COLUMNS: Final[Sequence[Column[AlertResponse]]] = (
     Column("stores", lambda alert: alert.stores),
     Column("of_stores", lambda alert: alert.of_stores),
 )
-_STORE_KINDS: Final = frozenset({Kind.DOWN, Kind.SILENT})
 
 
 class AlertState(StrEnum):
@@ -113,7 +112,7 @@ def get_alerts(
 
 
 def _alert_response(alert: ListedAlert, *, has_deliveries: bool) -> AlertResponse:
-    store_id = alert.subject if alert.kind in _STORE_KINDS else None
+    store_id = alert.subject if alert.kind in OF_STORES else None
     store = None if store_id is None else StoreName(store_id, alert.name, DEFAULT_ZONE)
     return AlertResponse(
         alert_id=alert.alert_id,

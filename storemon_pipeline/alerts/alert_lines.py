@@ -6,7 +6,7 @@ from storemon_pipeline.alerts.alert_lists import (
     ListedDelivery,
     list_alerts,
 )
-from storemon_pipeline.alerts.conditions import Key, Kind
+from storemon_pipeline.alerts.conditions import OF_STORES, Key
 from storemon_pipeline.alerts.messages import StoreName, amount, describe
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
@@ -25,7 +25,7 @@ def alert_lines(url: str, *, is_open: bool | None, limit: int) -> list[str]:
 
 def _line(alert: ListedAlert) -> str:
     store = None
-    if alert.kind in {Kind.DOWN, Kind.SILENT}:
+    if alert.kind in OF_STORES:
         store = StoreName(alert.subject, alert.name, DEFAULT_ZONE)
     what = describe(Key(alert.kind, alert.subject), store)
     until = (

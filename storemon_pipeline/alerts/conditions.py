@@ -32,6 +32,16 @@ class Kind(StrEnum):
     """Many stores of a time zone or group are down at once."""
     DATA = "data"
     """A file of the data folder was refused, or all hours of a store were rejected."""
+    BURN = "burn"
+    """A store spends an error budget fast."""
+    EXHAUSTED = "exhausted"
+    """A store has spent an error budget."""
+
+
+OF_BUDGETS: Final = frozenset({Kind.BURN, Kind.EXHAUSTED})
+
+OF_STORES: Final = frozenset({Kind.DOWN, Kind.SILENT}) | OF_BUDGETS
+"""The kinds of alerts about one store, which their subject names."""
 
 
 class Key(NamedTuple):

@@ -6,7 +6,7 @@ Messages are written to a queue together with their alerts; `deliver` sends them
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Final
 
 import adbc_driver_manager
 
@@ -29,8 +29,11 @@ from storemon_pipeline.alerts.alert_table import (
     update_lasting,
     write_watch,
 )
+from storemon_pipeline.alerts.budget_conditions import StoreBudgets, budget_conditions
 from storemon_pipeline.alerts.conditions import (
     MANY_SILENT,
+    OF_BUDGETS,
+    OF_STORES,
     REJECTED_HOURS,
     Condition,
     Feed,
@@ -50,13 +53,21 @@ from storemon_pipeline.alerts.store_states import (
     read_recoveries,
     read_store_states,
 )
-from storemon_pipeline.alerts.transitions import Changes, evaluate_sources, evaluate_stores
+from storemon_pipeline.alerts.transitions import (
+    Changes,
+    evaluate_budgets,
+    evaluate_sources,
+    evaluate_stores,
+)
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction, is_conflict
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US
 from storemon_pipeline.figures.data_version import read_data_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
+from storemon_pipeline.objectives.objective_table import read_objectives_changed_at
+from storemon_pipeline.objectives.precedence import PERIODS
+from storemon_pipeline.views.budgets_view import read_budgets_of_fleet
 
 LONGEST_QUIET: Final = timedelta(minutes=10)
 """An evaluation is due after this time even when nothing changed; less than LONGEST_PAUSE."""
@@ -153,7 +164,16 @@ def _evaluate(evaluation: _Evaluation, rules: Rules, *, is_loading: bool) -> Eva
         fleet = read_store_states(bulk)
         if fleet is not None:
             is_evaluated = True
-            changes += _evaluate_stores(evaluation, rules, alerts, fleet, is_first=seen is None)
+            is_first = seen is None
+            changes += _evaluate_stores(evaluation, rules, alerts, fleet, is_first=is_first)
+            changes += _evaluate_budgets(
+                evaluation,
+                rules,
+                alerts,
+                fleet,
+                is_first=is_first or _has_new_objectives(bulk, last),
+                of_stores=changes,
+            )
             seen = version
     evaluated = _evaluate_sources(bulk, rules, alerts, now=now, watching_since=watching_since)
     _write_sources(evaluation, evaluated)
@@ -195,6 +215,65 @@ def _evaluate_stores(
     pending = [one for one in read_pending(bulk) if not _is_by_clock(one.key)]
     _hold(bulk, pending, lambda key: _is_outside_business(fleet, key))
     return changes
+
+
+def _evaluate_budgets(
+    evaluation: _Evaluation,
+    rules: Rules,
+    alerts: OpenAlerts,
+    fleet: FleetStates,
+    *,
+    is_first: bool,
+    of_stores: Changes,
+) -> Changes:
+    """Start and resolve alerts about error budgets. Without objectives nothing is computed.
+
+    The first evaluation after a change of objectives, `is_first`, sends no messages: a new
+    objective may be missed already by many stores.
+    """
+    bulk, states = evaluation.bulk, fleet.states
+    budgets = [
+        StoreBudgets(period, rows, found)
+        for period in reversed(PERIODS)
+        for rows, found, _ in [
+            read_budgets_of_fleet(bulk, fleet.stores, fleet.details, fleet.as_of, period)
+        ]
+    ]
+    if not any(len(one.store) for one in budgets) and all(
+        key.kind not in OF_BUDGETS for key in alerts
+    ):
+        return Changes()
+    found = budget_conditions(states, budgets)
+    cooldown = timedelta(microseconds=rules.cooldown_us)
+    changes = evaluate_budgets(
+        found.conditions,
+        states,
+        alerts,
+        read_closed_at(bulk, since=fleet.as_of - cooldown),
+        rules,
+        of_stores=of_stores,
+    )
+    is_told = bool(evaluation.notification.targets) and not is_first
+    ids = insert_alerts(
+        bulk,
+        changes.opened,
+        [_store_key(fleet, one) for one in changes.opened],
+        opened_at=fleet.as_of,
+        is_told=is_told,
+    )
+    pages = evaluation.notification.pages
+    for alert_id, one in zip(ids, changes.opened, strict=True) if is_told else ():
+        opening = messages.burn_opened if one.key.kind is Kind.BURN else messages.exhausted_opened
+        message = opening(_store_name(fleet, one.key), *found.budgets[one.key], pages)
+        evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
+    update_lasting(bulk, changes.lasting)
+    _close_stores(evaluation, fleet, changes.closed)
+    return changes
+
+
+def _has_new_objectives(bulk: Bulk, last: Watch | None) -> bool:
+    changed_at = read_objectives_changed_at(bulk)
+    return changed_at is not None and (last is None or changed_at > last.looked_at)
 
 
 def _close_stores(evaluation: _Evaluation, fleet: FleetStates, closed: Sequence[OpenAlert]) -> None:
@@ -365,7 +444,7 @@ def _is_of_source(key: Key) -> bool:
 
 
 def _is_of_store(key: Key) -> bool:
-    return key.kind in {Kind.DOWN, Kind.SILENT}
+    return key.kind in OF_STORES
 
 
 def _is_undone(fleet: FleetStates, key: Key) -> bool:
@@ -413,6 +492,10 @@ def _closing(
         return messages.taken_back(_store_name(fleet, alert.key))
     if alert.key.kind is Kind.DOWN:
         return messages.down_closed(_store_name(fleet, alert.key), recovery, pages)
+    if alert.key.kind is Kind.BURN:
+        return messages.burn_closed(_store_name(fleet, alert.key), pages)
+    if alert.key.kind is Kind.EXHAUSTED:
+        return messages.exhausted_closed(_store_name(fleet, alert.key), pages)
     if alert.key.kind is Kind.SILENT:
         last_poll_us = fleet.states.last_poll_us[fleet.position[alert.key.subject]]
         polled_at = instant(int(last_poll_us))
@@ -420,20 +503,20 @@ def _closing(
     return messages.many_closed(alert.key, fleet.as_of, pages)
 
 
+_ENDINGS: Final = {
+    Kind.SILENT: "polled again",
+    Kind.SOURCE: "refreshed again",
+    Kind.PLATFORM: "most are up again",
+    Kind.DATA: "corrected",
+    Kind.BURN: "slower again",
+    Kind.EXHAUSTED: "within its objective again",
+}
+
+
 def _ending(alert: OpenAlert, recovery: Recovery | None) -> str:
     """How an alert ended, for lists."""
-    match alert.key.kind:
-        case Kind.DOWN:
-            if recovery is None:
-                return "taken back"
-            return "no longer polled" if recovery.ended_at is None else "up again"
-        case Kind.SILENT:
-            return "polled again"
-        case Kind.SOURCE:
-            return "polls arrive again" if alert.key == MANY_SILENT else "refreshed again"
-        case Kind.PLATFORM:
-            return "most are up again"
-        case Kind.DATA:
-            return "corrected"
-        case _:
-            assert_never(alert.key.kind)
+    if alert.key.kind is Kind.DOWN:
+        if recovery is None:
+            return "taken back"
+        return "no longer polled" if recovery.ended_at is None else "up again"
+    return "polls arrive again" if alert.key == MANY_SILENT else _ENDINGS[alert.key.kind]

@@ -14,10 +14,13 @@ from storemon_pipeline.alerts.conditions import (
     Key,
     Kind,
 )
+from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.business_time.zones import zone_of
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import MINUTE_US
+from storemon_pipeline.objectives.budgets import Budget
+from storemon_pipeline.objectives.precedence import percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,56 @@ def many_closed(key: Key, at: datetime, pages: str | None) -> Message:
     )
 
 
+def burn_opened(store: StoreName, budget: Budget, period: Period, pages: str | None) -> Message:
+    """A store spends its budget fast."""
+    day = budget.burns[0]
+    end = (
+        f"the {period} ends before it is used up"
+        if budget.runs_out_us is None
+        else f"it is used up on {store.clock(_instant(budget.runs_out_us))}"
+    )
+    return Message(
+        f"Time offline used fast: {store}",
+        f"In the last 24 hours {store} was offline for {amount(day.downtime_us)}, "
+        f"{day.rate or 0:.1f} times as long as its objective of {_percent(budget)} per {period} "
+        f"allows. {amount(budget.left_us)} are left. At the pace of the last three days "
+        f"{end}.{store.link(pages)}",
+    )
+
+
+def burn_closed(store: StoreName, pages: str | None) -> Message:
+    """A store spends its budget no faster than its objective allows, or has no objective."""
+    return Message(
+        f"Time offline no longer used fast: {store}",
+        f"Over the last three days {store} was not offline for longer than its objective allows."
+        f"{store.link(pages)}",
+    )
+
+
+def exhausted_opened(
+    store: StoreName, budget: Budget, period: Period, pages: str | None
+) -> Message:
+    """A store has spent its budget."""
+    since = (
+        "" if budget.runs_out_us is None else f" since {store.clock(_instant(budget.runs_out_us))}"
+    )
+    return Message(
+        f"Time offline used up: {store}",
+        f"{_upper(store)} has been offline for {amount(budget.spent_us)} of this {period}. Its "
+        f"objective of {_percent(budget)} allows {amount(budget.budget_us)}, which are used up"
+        f"{since}.{store.link(pages)}",
+    )
+
+
+def exhausted_closed(store: StoreName, pages: str | None) -> Message:
+    """A store is within its budget, because the next week or month began or something changed."""
+    return Message(
+        f"Within its objective again: {store}",
+        f"{_upper(store)} has not used up the time offline that its objective allows: a new week "
+        f"or month has begun, or its data or objective has changed.{store.link(pages)}",
+    )
+
+
 def source_opened(key: Key, refreshed_at: datetime, now: datetime, pages: str | None) -> Message:
     """A source does not arrive."""
     late_us = (now - refreshed_at) // (now.resolution)
@@ -251,7 +304,7 @@ def trial(now: datetime, pages: str | None) -> Message:
 def describe(key: Key, store: StoreName | None) -> str:
     """What an alert is about, in a few words."""
     match key.kind:
-        case Kind.DOWN | Kind.SILENT:
+        case Kind.DOWN | Kind.SILENT | Kind.BURN | Kind.EXHAUSTED:
             return str(store or f"store {key.subject}")
         case Kind.PLATFORM:
             return place(key.subject)
@@ -263,6 +316,14 @@ def describe(key: Key, store: StoreName | None) -> str:
             return f"file {key.subject.removeprefix(FILE_PREFIX)}"
         case _:
             assert_never(key.kind)
+
+
+def _instant(at_us: int) -> datetime:
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC)
+
+
+def _percent(budget: Budget) -> str:
+    return f"{percentage(budget.objective_ppm).normalize():f} %"
 
 
 def _time_of_place(key: Key, at: datetime) -> str:

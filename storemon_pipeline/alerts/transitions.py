@@ -9,6 +9,7 @@ import numpy as np
 from storemon_pipeline.alerts.conditions import (
     GROUP_PREFIX,
     MANY_SILENT,
+    OF_BUDGETS,
     ZONE_PREFIX,
     Condition,
     Key,
@@ -173,6 +174,35 @@ def evaluate_stores(
         ),
     )
     return zones + groups + silence + down + silent
+
+
+def evaluate_budgets(
+    conditions: Iterable[Condition],
+    states: StoreStates,
+    alerts: OpenAlerts,
+    closed_at_us: ClosedAt,
+    rules: Rules,
+    *,
+    of_stores: Changes,
+) -> Changes:
+    """The changes of the alerts about error budgets, after those about stores, `of_stores`.
+
+    An alert about many stores inhibits the burn alerts of these stores, and a down alert that of
+    its store: people know already why the budget is spent.
+    """
+    keys = of_stores.open_keys
+    inside = members(states.zones, _names(keys, ZONE_PREFIX))
+    inside |= members(states.groups, _names(keys, GROUP_PREFIX))
+    inhibited = {Key(Kind.BURN, states.store_ids[row]) for row in np.flatnonzero(inside).tolist()}
+    inhibited |= {Key(Kind.BURN, key.subject) for key in keys if key.kind is Kind.DOWN}
+    return decide(
+        conditions,
+        [alert for kind in sorted(OF_BUDGETS) for alert in _about(alerts, kind)],
+        closed_at_us,
+        at_us=states.as_of_us,
+        cooldown_us=rules.cooldown_us,
+        inhibited=frozenset(inhibited),
+    )
 
 
 def evaluate_sources(

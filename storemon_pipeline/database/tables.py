@@ -688,8 +688,14 @@ alerts: Final = sa.Table(
     sa.Column("of_stores", sa.Integer, comment="open stores at the last evaluation"),
     sa.Column("is_told", sa.Boolean, nullable=False, comment="whether there were notifications"),
     sa.Column("recorded_at", _INSTANT, nullable=False, server_default=_NOW),
-    sa.CheckConstraint("kind IN ('down', 'silent', 'source', 'platform', 'data')", name="kind"),
-    sa.CheckConstraint("(kind IN ('down', 'silent')) = (store_key IS NOT NULL)", name="store_key"),
+    sa.CheckConstraint(
+        "kind IN ('down', 'silent', 'source', 'platform', 'data', 'burn', 'exhausted')",
+        name="kind",
+    ),
+    sa.CheckConstraint(
+        "(kind IN ('down', 'silent', 'burn', 'exhausted')) = (store_key IS NOT NULL)",
+        name="store_key",
+    ),
     sa.CheckConstraint("(closed_at IS NULL) = (ending IS NULL)", name="ending"),
     sa.Index(
         "uq_alerts_open",

@@ -106,28 +106,27 @@ class Budgets:
 
     def row(self, row: int) -> Budget:
         """The budget of one row."""
-        runs_out_us = int(self.runs_out_us[row])
+        runs_out_us, objective_ppm = int(self.runs_out_us[row]), int(self.objective_ppm[row])
+        burns = []
+        for length_us, opening_us, downtime_us in zip(
+            BURN_WINDOWS_US,
+            self.burn_opening_us[:, row].tolist(),
+            self.burn_downtime_us[:, row].tolist(),
+            strict=True,
+        ):
+            allowed = (_MILLION - objective_ppm) * opening_us
+            rate = _MILLION * downtime_us / allowed if allowed else None
+            burns.append(Burn(length_us, opening_us, downtime_us, rate))
         return Budget(
             int(self.start_us[row]),
             int(self.end_us[row]),
             int(self.until_us[row]),
-            int(self.objective_ppm[row]),
+            objective_ppm,
             int(self.opening_us[row]),
             int(self.unknown_us[row]),
             int(self.budget_us[row]),
             int(self.spent_us[row]),
-            tuple(
-                Burn(
-                    length_us, int(opening), int(downtime), None if np.isnan(rate) else float(rate)
-                )
-                for length_us, opening, downtime, rate in zip(
-                    BURN_WINDOWS_US,
-                    self.burn_opening_us[:, row],
-                    self.burn_downtime_us[:, row],
-                    self.rates[:, row],
-                    strict=True,
-                )
-            ),
+            tuple(burns),
             None if runs_out_us == NEVER else runs_out_us,
             int(self.uptime_us[row]),
         )

@@ -291,3 +291,14 @@ def read_versions(bulk: Bulk, stores: StoreIndex) -> list[Version]:
             strict=True,
         )
     ]
+
+
+def read_objectives_changed_at(bulk: Bulk) -> datetime | None:
+    """When a load last set or cancelled an objective; None if none ever did."""
+    changed_at: datetime | None = bulk.scalar(
+        """
+        SELECT max(loaded_at) AS changed_at FROM loads
+        WHERE source = 'objectives' AND rows_loaded + rows_replaced > 0
+        """
+    )
+    return changed_at

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
@@ -58,37 +59,43 @@ class FleetBudgets:
 
 
 def read_fleet_budgets(url: str, period: Period) -> FleetBudgets | None:
-    """The budgets of all stores for the week or month of the newest poll; None without polls.
-
-    While no objective is stored for this period nothing is computed.
-    """
+    """The budgets of all stores for the week or month of the newest poll; None without polls."""
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:
             return None
         stores = read_stores(bulk)
-        versions = [one for one in read_versions(bulk, stores) if one.period is period]
         details = read_details(bulk, stores, as_of=as_of)
-        found, parts, verdicts = [np.empty(0, np.int64)], [NO_BUDGETS], []
-        chunks = stores.chunks(_STORES_PER_CHUNK) if versions else ()
-        for number, chunk in enumerate(chunks):
-            first = number * _STORES_PER_CHUNK
-            own = details.take(np.arange(first, first + len(chunk)))
-            which, budgets, judged = read_budgets(
-                bulk,
-                chunk,
-                at_us=microseconds(as_of),
-                as_of_us=microseconds(as_of),
-                period=period,
-                objectives=stored_objectives(versions, chunk, own, period),
-            )
-            found.append(first + which)
-            parts.append(budgets)
-            verdicts += judged
-    rows = np.concatenate(found)
-    return FleetBudgets(
-        as_of, stores.store_ids.take(rows).to_pylist(), details.take(rows), joined(parts), verdicts
-    )
+        rows, budgets, verdicts = read_budgets_of_fleet(bulk, stores, details, as_of, period)
+    store_ids = stores.store_ids.take(pa.array(rows)).to_pylist()
+    return FleetBudgets(as_of, store_ids, details.take(rows), budgets, verdicts)
+
+
+def read_budgets_of_fleet(
+    bulk: Bulk, stores: StoreIndex, details: StoreDetails, as_of: datetime, period: Period
+) -> tuple[IntArray, Budgets, list[Verdict]]:
+    """As `read_budgets`, of all stores with a stored objective, at the newest poll.
+
+    While no objective is stored for this period nothing is computed.
+    """
+    versions = [one for one in read_versions(bulk, stores) if one.period is period]
+    found, parts, verdicts = [np.empty(0, np.int64)], [NO_BUDGETS], []
+    chunks = stores.chunks(_STORES_PER_CHUNK) if versions else ()
+    for number, chunk in enumerate(chunks):
+        first = number * _STORES_PER_CHUNK
+        own = details.take(np.arange(first, first + len(chunk)))
+        which, budgets, judged = read_budgets(
+            bulk,
+            chunk,
+            at_us=microseconds(as_of),
+            as_of_us=microseconds(as_of),
+            period=period,
+            objectives=stored_objectives(versions, chunk, own, period),
+        )
+        found.append(first + which)
+        parts.append(budgets)
+        verdicts += judged
+    return np.concatenate(found), joined(parts), verdicts
 
 
 def stored_objectives(

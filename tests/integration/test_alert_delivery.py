@@ -182,7 +182,10 @@ class TestApi:
             ("C", "open"),
             ("A", "closed"),
         ]
-        assert page["open"] == {"down": 2, "silent": 0, "source": 0, "platform": 0, "data": 0}
+        assert page["open"] == {
+            "down": 2,
+            **dict.fromkeys(("silent", "source", "platform", "data", "burn", "exhausted"), 0),
+        }
         closed = page["alerts"][2]
         assert closed["ending"] == "up again"
         assert closed["lost_us"] == 3 * 3_600_000_000

@@ -165,6 +165,7 @@ PURE_MODULES = (
     "storemon_pipeline.likelihood",
     "storemon_pipeline.objectives.budgets",
     "storemon_pipeline.objectives.precedence",
+    "storemon_pipeline.alerts.budget_conditions",
     "storemon_pipeline.alerts.conditions",
     "storemon_pipeline.alerts.messages",
     "storemon_pipeline.alerts.targets",

@@ -19,6 +19,12 @@ const KINDS = {
     tone: "down",
   },
   source: { word: "Data feed late", more: "nothing new received", tone: "silent" },
+  burn: { word: "Time offline used fast", more: "faster than the objective allows", tone: "down" },
+  exhausted: {
+    word: "Time offline used up",
+    more: "offline longer than allowed",
+    tone: "down",
+  },
   data: { word: "Data not read", more: "refused files, rejected opening hours", tone: "silent" },
 };
 const STATES = [
@@ -36,6 +42,8 @@ const ENDINGS = {
   "refreshed again": "data received again",
   "most are up again": "most back online",
   corrected: "corrected",
+  "slower again": "no longer used fast",
+  "within its objective again": "within its objective again",
 };
 const ZONE_PREFIX = "timezone:";
 const LIMIT = 50;
