@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.first_rows import is_empty, key_built_afterwards
 from storemon_pipeline.database.instants import (
     microseconds,
     microseconds_of,
@@ -70,8 +71,11 @@ def write_versions(
     store, ids = pd.factorize(frame["store_id"])
     store_key = store_keys(bulk, ids.tolist())[store]
     loaded, replaced = np.zeros((2, len(loads)), np.int64)
-    is_empty = _is_empty(bulk, table)
-    with overlapping() as hand_over:
+    is_first = is_empty(bulk, table.name)
+    with (
+        key_built_afterwards(bulk, table.name, rows=len(frame)),
+        overlapping() as hand_over,
+    ):
         for chunk in _chunks(store_key):
             rows = frame[[*table.columns, "valid_from_us"]].iloc[chunk]
             rows = rows.assign(
@@ -79,10 +83,10 @@ def write_versions(
                 is_dated=rows["valid_from_us"].notna().to_numpy(),
                 valid_from_us=rows["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy(),
             )
-            known = None if is_empty else _read_known(bulk, loads[0], table, rows)
+            known = None if is_first else _read_known(bulk, loads[0], table, rows)
             written = _new_rows(loads, rows, known, part, table)
             append = partial(bulk.append, table.name, _to_rows(written.rows, table))
-            if is_empty:
+            if is_first:
                 hand_over(append)  # nothing is read meanwhile
             else:
                 append()
@@ -118,10 +122,6 @@ class _Written:
     rows: pd.DataFrame
     first: "pd.Index[int]"
     replaced: "pd.Index[int]"
-
-
-def _is_empty(bulk: Bulk, table: VersionTable) -> bool:
-    return bool(bulk.scalar(f"SELECT NOT EXISTS (SELECT FROM {table.name}) AS is_empty"))  # noqa: S608
 
 
 def _read_known(bulk: Bulk, load: Load, table: VersionTable, rows: pd.DataFrame) -> _Known:

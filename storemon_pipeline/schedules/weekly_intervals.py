@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.first_rows import key_built_afterwards
 from storemon_pipeline.database.instants import microseconds_of, timestamps_or_minus_infinity
 from storemon_pipeline.domain.windows import WEEK_US, BoolArray, IntArray
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -57,17 +58,18 @@ def refresh_intervals(bulk: Bulk) -> IntervalCounts:
                 f"DELETE FROM {table} t USING pg_temp.stale_stores s"  # noqa: S608  (one of two)
                 " WHERE t.store_key = s.store_key"
             )
-        for first in range(stale["first"], stale["last"] + 1, _KEYS_PER_CHUNK):
-            _append_intervals(bulk, first, first + _KEYS_PER_CHUNK - 1)
-        bulk.execute(
-            """
-            INSERT INTO business_hour_intervals
-                   (store_key, valid_from, start_us_of_week, end_us_of_week)
-            SELECT store_key, '-infinity', 0, $1 FROM pg_temp.stale_stores s
-            WHERE NOT EXISTS (SELECT FROM business_hours b WHERE b.store_key = s.store_key)
-            """,
-            (WEEK_US,),
-        )
+        with key_built_afterwards(bulk, "business_hour_intervals", rows=rebuilt):
+            for first in range(stale["first"], stale["last"] + 1, _KEYS_PER_CHUNK):
+                _append_intervals(bulk, first, first + _KEYS_PER_CHUNK - 1)
+            bulk.execute(
+                """
+                INSERT INTO business_hour_intervals
+                       (store_key, valid_from, start_us_of_week, end_us_of_week)
+                SELECT store_key, '-infinity', 0, $1 FROM pg_temp.stale_stores s
+                WHERE NOT EXISTS (SELECT FROM business_hours b WHERE b.store_key = s.store_key)
+                """,
+                (WEEK_US,),
+            )
         bulk.execute(
             """
             INSERT INTO intervals_state AS s (revision, last_store_key)
