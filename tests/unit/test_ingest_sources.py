@@ -85,7 +85,7 @@ def test_files_elsewhere_are_recognised_by_their_columns(memory: UPath) -> None:
     ("name", "content", "source"),
     [
         ("STORE_STATUS.CSV", POLLS, Source.STORE_STATUS),
-        ("polls.csv.gz", gzip.compress(POLLS.encode()), Source.STORE_STATUS),
+        ("polls.csv.gz", gzip.compress(POLLS.encode(), mtime=0), Source.STORE_STATUS),
         ("polls.csv", "\ufeff\n" + POLLS.upper(), Source.STORE_STATUS),
         ("polls.csv", '"STATUS"," store_id",x,"timestamp_utc"\n', Source.STORE_STATUS),
         ("hours (1).csv", HOURS.replace("day", "dayOfWeek"), Source.BUSINESS_HOURS),
