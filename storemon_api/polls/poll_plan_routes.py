@@ -56,7 +56,7 @@ def get_poll_plan(
 
     The time between two polls is the same for all stores, except that stores whose status changed
     in the last 192 hours are polled twice as often, and stores that went down in the last hour
-    twice as often again. The same data gives the same plan.
+    half as often again. The same data gives the same plan.
     """
     plan = read_poll_plan(
         services.settings.database_url.get_secret_value(),

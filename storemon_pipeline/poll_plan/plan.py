@@ -24,11 +24,12 @@ LEAST_STEP_US: Final = 10 * MINUTE_US
 CHANGED_PACE: Final = 2.0
 """A store that was both up and down is polled so many times as often as one that was not."""
 
-DOWN_PACE: Final = 2.0
+DOWN_PACE: Final = 1.5
 """The same of a store that went down in the last hour.
 
 A higher pace makes outages look shorter than those that are not seen are long, so that uptime by
-the nearest poll is too high.
+the nearest poll is too high. At 2, hardly any figure is more exact, and the bias of outages of
+minutes is larger by a third.
 """
 
 NEVER: Final = -(2**60)
