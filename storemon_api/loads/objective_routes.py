@@ -1,8 +1,10 @@
 """Routes to set, list and cancel objectives."""
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Path, Query, Request, Response
 
@@ -21,6 +23,7 @@ from storemon_api.http.request_bodies import parse_required_json, read_body
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
+from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.objective_schemas import (
     ObjectiveBody,
@@ -30,7 +33,10 @@ from storemon_api.loads.objective_schemas import (
 from storemon_api.loads.schemas import LoadResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.request_access import audit_event, visible_stores
+from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.ingestion.push_objectives import (
     NoObjectiveError,
     cancel_pushed_objective,
@@ -40,11 +46,13 @@ from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.loads.pushed_load import BadRowsError
 from storemon_pipeline.objectives.objective_table import StoredObjective
 from storemon_pipeline.objectives.objectives_file import NONE
-from storemon_pipeline.objectives.precedence import AppliesTo
+from storemon_pipeline.objectives.openslo import openslo_document
+from storemon_pipeline.objectives.precedence import PERIODS, AppliesTo
 
 router = Router(tag="data")
 
 MAX_BYTES: Final = 16 * 1024
+OPENSLO_TYPE: Final = "application/yaml"
 _MOST_LISTED: Final = 1_000
 _LARGEST_ID: Final = 2**31 - 1
 
@@ -102,19 +110,35 @@ async def put_objective(request: Request, services: ServicesDep) -> Response:
     "/objectives",
     summary="List objectives",
     responses={
-        200: {"model": ObjectivesResponse},
+        200: {
+            "model": ObjectivesResponse,
+            "content": {OPENSLO_TYPE: {"schema": {"type": "string"}}},
+        },
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_objectives(
     request: Request,
     services: ServicesDep,
+    fleet_cache: FleetCacheDep,
     after: Annotated[
         int, Query(ge=0, le=_LARGEST_ID, description="Value of `next_after` of the page before.")
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
+    file_format: Annotated[
+        Literal["json", "openslo"],
+        Query(
+            alias="format",
+            description="With `openslo`, a YAML document of OpenSLO for each store and period: the "
+            "objectives that hold for the week and month of the newest poll, all at once.",
+        ),
+    ] = "json",
 ) -> Response:
     """Return a page of versions sorted by id, from files and from pushes."""
+    if file_format == "openslo":
+        only = visible_stores(request)
+        documents = [one for period in PERIODS for one in _openslo(fleet_cache, period, only)]
+        return Response("".join(documents), media_type=OPENSLO_TYPE)
     url = services.settings.database_url.get_secret_value()
     found = list_objectives(url, only_stores=visible_stores(request), after=after, limit=limit)
     return json_response(
@@ -176,3 +200,22 @@ def _response(stored: StoredObjective) -> StoredObjectiveResponse:
         valid_from=stored.valid_from,
         loaded_at=stored.loaded_at,
     )
+
+
+def _openslo(
+    fleet_cache: FleetCache, period: Period, only: AbstractSet[str] | None
+) -> Iterator[str]:
+    """Return the documents of the stores with an objective for this period, by id."""
+    found = fleet_cache.budgets(period)
+    if found is None:
+        return
+    for row, store_id in enumerate(found.store_ids):
+        if only is None or store_id in only:
+            yield openslo_document(
+                store_id=store_id,
+                name=found.details.names[row],
+                timezone=found.details.timezones[row] or DEFAULT_ZONE,
+                period=period,
+                start=instant(int(found.budgets.start_us[row])),
+                objective_ppm=int(found.budgets.objective_ppm[row]),
+            )

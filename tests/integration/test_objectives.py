@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from api_server import serve
 from clock_changes import AUTUMN, SPRING, draw, fill
@@ -171,6 +172,9 @@ def test_a_key_of_some_stores_sets_and_sees_what_concerns_them(
     with limited:
         listed = limited.get("/objectives").json()["objectives"]
         assert [row["name"] for row in listed] == ["A", "group A", "region A", ""]
+        exported = limited.get("/objectives?format=openslo").text
+        assert "A (A)" in exported
+        assert "B (B)" not in exported
         assert put(limited, applies_to="store", name="A", objective=99).status_code == 200
         for applies_to, name in (("store", "B"), ("group", "group A"), ("all", "")):
             assert put(limited, applies_to=applies_to, name=name, objective=99).status_code == 403
@@ -326,3 +330,46 @@ def test_without_objectives_the_list_is_empty(database_url: str, client: httpx.C
     put(client, applies_to="store", name="unpolled", objective=98).raise_for_status()
     (row,) = client.get("/fleet/budgets").json()["budgets"]
     assert (row["store_id"], row["verdict"], row["spent_us"]) == ("unpolled", "cannot be told", 0)
+
+
+@pytest.mark.parametrize(
+    ("polled_at", "month", "week"),
+    [
+        # Sydney puts its clocks back on 2 April, and forward on 1 October, in mid-month.
+        ("2023-04-05T00:00:00Z", datetime(2023, 4, 1), datetime(2023, 4, 3)),  # noqa: DTZ001 - local
+        ("2023-10-05T00:00:00Z", datetime(2023, 10, 1), datetime(2023, 10, 2)),  # noqa: DTZ001 - local
+    ],
+    ids=["autumn", "spring"],
+)
+def test_objectives_are_exported_as_openslo(
+    client: httpx.Client, polled_at: str, month: datetime, week: datetime
+) -> None:
+    odd = 'Caf\u00e9 "7": # \U0001f600'
+    for store_id in ("42", odd, "always"):
+        poll = {"store_id": store_id, "timestamp_utc": polled_at, "status": "active"}
+        client.post("/polls", json=[poll]).raise_for_status()
+    client.put("/stores/42/timezone", json={"timezone": "Australia/Sydney"}).raise_for_status()
+    assert client.get("/objectives?format=openslo").text == ""
+    put(client, applies_to="all", objective=98.25).raise_for_status()
+    put(client, applies_to="store", name="42", objective=99, by="week").raise_for_status()
+    put(client, applies_to="store", name="always", objective=100).raise_for_status()
+    answer = client.get("/objectives?format=openslo")
+    assert answer.headers["Content-Type"] == "application/yaml"
+    assert '# "always": OpenSLO cannot express an objective of 100 % per month.' in answer.text
+    week_of_42, month_of_42, month_of_odd = yaml.safe_load_all(answer.text)
+    assert {document["apiVersion"] for document in (week_of_42, month_of_42)} == {"openslo/v1"}
+    assert month_of_42["metadata"]["name"] == "uptime-month-42"
+    assert month_of_42["spec"]["timeWindow"] == [
+        {
+            "duration": "1M",
+            "calendar": {"startTime": month, "timeZone": "Australia/Sydney"},
+            "isRolling": False,
+        }
+    ]
+    assert month_of_42["spec"]["objectives"] == [{"targetPercent": 98.25}]
+    assert week_of_42["spec"]["timeWindow"][0]["calendar"]["startTime"] == week
+    assert week_of_42["spec"]["objectives"] == [{"targetPercent": 99}]
+    assert month_of_odd["metadata"]["displayName"] == odd
+    ratio = month_of_odd["spec"]["indicator"]["spec"]["ratioMetric"]
+    path = ratio["total"]["metricSource"]["spec"]["path"]
+    assert client.get(path).json()["sum"].keys() >= {*ratio["total"]["metricSource"]["spec"]["sum"]}
