@@ -116,7 +116,7 @@ def test_stores_that_changed_and_those_that_went_down_are_polled_more_often() ->
         polls=np.array([10, 5, 5, 9, 2, 2]),
     )
     last_polls = LastPolls.of(status_runs, np.zeros(5), start_us=us(0))
-    assert last_polls.pace.tolist() == [1.0, 2.0, 3.0, 2.0, 1.0]
+    assert last_polls.pace.tolist() == [1.0, 2.0, 3.0, 1.5, 1.0]
     assert last_polls.last_poll_us.tolist() == [us(-10)] * 4 + [NEVER]
     polls = planned(fleet(*[""] * 5), last_polls, 12)
     count = np.bincount([store for store, _ in polls], minlength=5).tolist()
