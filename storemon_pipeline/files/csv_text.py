@@ -156,7 +156,7 @@ def read_text(
 
     Raises UnusableFileError, immediately or while the blocks are read.
     """
-    header, blocks = _read_rows(name, _read_raw(stream, block_bytes), columns, delimiter)
+    header, blocks = _read_rows(name, read_line_blocks(stream, block_bytes), columns, delimiter)
     return TextFile(header, bytes_total, blocks)
 
 
@@ -167,7 +167,7 @@ def read_csv_names(
 
     Raises UnusableFileError.
     """
-    for raw in _read_raw(stream, _HEADER_BYTES):
+    for raw in read_line_blocks(stream, _HEADER_BYTES):
         if raw.is_cut:
             break
         start = 0
@@ -194,7 +194,7 @@ def read_more_text(
 ) -> TextFile:
     """Read CSV from line `first_line` on, with a header that was read before."""
     _, layout = _read_header(name, header.encode(), columns, delimiter)
-    raw_blocks = _read_raw(stream, block_bytes, first_line=first_line)
+    raw_blocks = read_line_blocks(stream, block_bytes, first_line=first_line)
     return TextFile(header, bytes_total, _read_blocks(raw_blocks, layout))
 
 
@@ -244,7 +244,7 @@ def end_of_last_row(stream: BinaryIO, size: int, *, delimiter: str = ",") -> int
 
 
 @dataclass(frozen=True, slots=True)
-class _RawBlock:
+class LineBlock:
     """Complete lines, each with a line feed, except perhaps the file's last line.
 
     With `is_cut` the text is only the beginning of a line that is longer than a block.
@@ -257,7 +257,7 @@ class _RawBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class Lines:
     """Start and end of each line of a raw block, shape `(k,)`, without the line feed.
 
     `spans` are the numbers of lines of the rows that have several, by the index of their first one.
@@ -270,7 +270,8 @@ class _Lines:
     spans: dict[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, raw: _RawBlock) -> "_Lines":
+    def of(cls, raw: LineBlock) -> "Lines":
+        """Find the lines of a block."""
         end = np.flatnonzero(np.frombuffer(raw.text, np.uint8) == ord("\n"))
         if not raw.text.endswith(b"\n"):
             end = np.append(end, len(raw.text))
@@ -278,6 +279,7 @@ class _Lines:
         return cls(raw.text, raw.first_line, start, end)
 
     def text(self, line: int) -> bytes:
+        """See LineTexts."""
         index = line - self.first_line
         last = index + self.spans.get(index, 1) - 1
         return self.block[self.start[index] : self.end[last]]
@@ -306,7 +308,9 @@ class _Layout:
         return self.named <= len(fields) and not any(map(str.strip, fields[self.fields :]))
 
 
-def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> Iterator[_RawBlock]:
+def read_line_blocks(
+    stream: ByteStream, block_bytes: int, *, first_line: int = 1
+) -> Iterator[LineBlock]:
     """Split a stream into blocks at line ends; LF, CR LF and a lone CR each end a line."""
     pending = stream.read(len(_BOM))
     bytes_done = len(pending)
@@ -319,7 +323,7 @@ def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> I
         text = pending + data
         if not data:
             if text:
-                yield _RawBlock(_with_line_feeds(text), line, bytes_done)
+                yield LineBlock(_with_line_feeds(text), line, bytes_done)
             return
         cut = max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1
         if not cut and text.endswith(b"\r") and len(text) == block_bytes:
@@ -329,7 +333,7 @@ def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> I
             text += following
         if cut:
             whole = _with_line_feeds(text[:cut])
-            yield _RawBlock(whole, line, bytes_done - (len(text) - cut))
+            yield LineBlock(whole, line, bytes_done - (len(text) - cut))
             line += whole.count(b"\n")
             pending = text[cut:]
         elif len(text) < block_bytes:
@@ -337,7 +341,7 @@ def _read_raw(stream: ByteStream, block_bytes: int, *, first_line: int = 1) -> I
         else:
             pending, skipped = _skip_line(stream, block_bytes // 2)
             bytes_done += skipped
-            yield _RawBlock(text, line, bytes_done - len(pending), is_cut=True)
+            yield LineBlock(text, line, bytes_done - len(pending), is_cut=True)
             line += 1
 
 
@@ -366,7 +370,7 @@ def _skip_line(stream: ByteStream, chunk_bytes: int) -> tuple[bytes, int]:
 
 
 def _read_rows(
-    path: Path | str, raw_blocks: Iterator[_RawBlock], columns: Sequence[Column], delimiter: str
+    path: Path | str, raw_blocks: Iterator[LineBlock], columns: Sequence[Column], delimiter: str
 ) -> tuple[str, Iterator[TextBlock]]:
     """Read the header, which is the first non-blank line, and return it with the rows after it."""
     for raw in raw_blocks:
@@ -379,7 +383,7 @@ def _read_rows(
             start, line = end + 1, line + 1 + text.count(b"\n")
             if text.strip():
                 header, layout = _read_header(path, text, columns, delimiter)
-                rest = _RawBlock(raw.text[start:], line, raw.bytes_done)
+                rest = LineBlock(raw.text[start:], line, raw.bytes_done)
                 return header, _read_blocks(chain([rest], raw_blocks), layout)
     raise EmptyFileError(path)
 
@@ -506,48 +510,49 @@ def shown_names(fields: Sequence[str]) -> str:
     return found if len(found) <= _FOUND_LIMIT else found[:_FOUND_LIMIT] + "…"
 
 
-def _read_blocks(raw_blocks: Iterable[_RawBlock], layout: _Layout) -> Iterator[TextBlock]:
-    unfinished: _RawBlock | None = None
+def _read_blocks(raw_blocks: Iterable[LineBlock], layout: _Layout) -> Iterator[TextBlock]:
+    unfinished: LineBlock | None = None
     for raw in raw_blocks:
         if raw.is_cut:
             if unfinished is not None:
                 yield _parse(unfinished, layout, is_last=True)[0]
                 unfinished = None
-            yield _reject_cut(raw, layout)
+            yield reject_cut(raw, list(layout.wanted))
             continue
         whole = raw
         if unfinished is not None:
-            whole = _RawBlock(unfinished.text + raw.text, unfinished.first_line, raw.bytes_done)
+            whole = LineBlock(unfinished.text + raw.text, unfinished.first_line, raw.bytes_done)
         block, unfinished = _parse(whole, layout)
         yield block
     if unfinished is not None:
         yield _parse(unfinished, layout, is_last=True)[0]
 
 
-def _reject_cut(raw: _RawBlock, layout: _Layout) -> TextBlock:
+def reject_cut(raw: LineBlock, names: Sequence[str]) -> TextBlock:
+    """The block of a line that is too long, with these columns and no row."""
     nothing = np.zeros(0, np.int64)
     # Printable, a line of megabytes could become four times as long.
     text = shortened(printable(raw.text[: 4 * TEXT_LIMIT]))
     return TextBlock(
-        columns={name: pa.array([], pa.string()) for name in layout.wanted},
+        columns={name: pa.array([], pa.string()) for name in names},
         line=nothing,
         rejected=(RejectedRow(raw.first_line, text, Reason.LINE_TOO_LONG, raw.text),),
         rows_read=1,
         bytes_done=raw.bytes_done,
         next_line=raw.first_line + 1,
-        lines=_Lines(raw.text, raw.first_line, nothing, nothing),
+        lines=Lines(raw.text, raw.first_line, nothing, nothing),
     )
 
 
 def _parse(
-    raw: _RawBlock, layout: _Layout, *, is_last: bool = False
-) -> tuple[TextBlock, _RawBlock | None]:
+    raw: LineBlock, layout: _Layout, *, is_last: bool = False
+) -> tuple[TextBlock, LineBlock | None]:
     """Split the lines of a block into fields. Blank lines are skipped.
 
     Returns apart the end of the block that may be the beginning of a row of several lines, unless
     the block `is_last`.
     """
-    lines = _Lines.of(raw)
+    lines = Lines.of(raw)
     rejected_lines = _find_unreadable(lines)
     text = raw.text
     if rejected_lines:
@@ -621,7 +626,7 @@ class _Reparsed:
 
 
 def _reparse(
-    lines: _Lines, indices: Sequence[int], rejected: dict[int, Reason], layout: _Layout
+    lines: Lines, indices: Sequence[int], rejected: dict[int, Reason], layout: _Layout
 ) -> _Reparsed:
     """Parse these lines, in ascending order, and add those that are no rows to `rejected`."""
     rows: list[tuple[int, list[str]]] = []
@@ -651,17 +656,17 @@ def _reparse(
 
 
 def _parse_up_to(
-    raw: _RawBlock, lines: _Lines, index: int, layout: _Layout
-) -> tuple[TextBlock, _RawBlock]:
+    raw: LineBlock, lines: Lines, index: int, layout: _Layout
+) -> tuple[TextBlock, LineBlock]:
     """Parse the lines of a block before this one; return the others as they are."""
     at = int(lines.start[index])
     before, after = raw.text[:at], raw.text[at:]
-    block, _ = _parse(_RawBlock(before, raw.first_line, raw.bytes_done), layout, is_last=True)
-    return block, _RawBlock(after, raw.first_line + index, raw.bytes_done)
+    block, _ = _parse(LineBlock(before, raw.first_line, raw.bytes_done), layout, is_last=True)
+    return block, LineBlock(after, raw.first_line + index, raw.bytes_done)
 
 
 def _join_lines(
-    lines: _Lines, index: int, unreadable: Container[int], delimiter: str
+    lines: Lines, index: int, unreadable: Container[int], delimiter: str
 ) -> tuple[list[str] | None, int]:
     """Read a row with quoted line breaks that begins at this line: its fields and lines.
 
@@ -685,7 +690,7 @@ def _join_lines(
         return None, end - index if is_block_read else 0
 
 
-def _find_unreadable(lines: _Lines) -> dict[int, Reason]:
+def _find_unreadable(lines: Lines) -> dict[int, Reason]:
     """Return the indices of the lines that are not text, with the reason for each."""
     found: dict[int, Reason] = {}
     as_bytes = np.frombuffer(lines.block, np.uint8)
@@ -709,7 +714,7 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _without(lines: _Lines, indices: list[int]) -> bytes:
+def _without(lines: Lines, indices: list[int]) -> bytes:
     """Return the text of the block without these lines."""
     is_kept = np.ones(len(lines.start), np.bool_)
     is_kept[indices] = False

@@ -1,6 +1,7 @@
-"""The formats of a source's file: CSV, plain or compressed, and Parquet.
+"""The formats of a source's file: CSV, plain or compressed, JSON lines, and Parquet.
 
-Each format is read into the same blocks of text columns: CSV by `csv_text`, Parquet by `parquet`.
+Each format is read into the same blocks of text columns: CSV by `csv_text`, JSON lines
+by `json_lines`, Parquet by `parquet`.
 """
 
 import codecs
@@ -31,6 +32,7 @@ from storemon_pipeline.files.expansion_limit import ExpansionLimit
 from storemon_pipeline.files.file_form import USUAL_FORM, UTF_8
 from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, open_file, open_in_place
 from storemon_pipeline.files.form_values import usual_values
+from storemon_pipeline.files.json_lines import read_json_lines, read_json_names
 from storemon_pipeline.files.parquet import read_parquet, read_parquet_names
 
 
@@ -41,7 +43,13 @@ class Format(StrEnum):
     CSV = ".csv"
     GZIP = ".csv.gz"
     ZSTD = ".csv.zst"
+    JSON_LINES = ".jsonl"
+    NDJSON = ".ndjson"
     PARQUET = ".parquet"
+
+
+JSON: Final = frozenset({Format.JSON_LINES, Format.NDJSON})
+"""Two names of one format."""
 
 
 _DAMAGE: Final = (OSError, EOFError, zlib.error)
@@ -80,6 +88,8 @@ def read_names(
         file_format = format_of(file.file_path)
         if file_format is Format.PARQUET:
             return read_parquet_names(file.path.name, stream)
+        if file_format in JSON:
+            return read_json_names(file.path.name, stream)
         text: ByteStream = stream
         if file_format is not Format.CSV:
             text = _Decompressed(file.path.name, stream, file_format, max(file.size_bytes, 0))
@@ -112,6 +122,8 @@ def _read_as_it_is(file: OpenFile, columns: Sequence[Column], block_bytes: int) 
     file_format = format_of(file.name)
     if file_format is Format.PARQUET:
         return read_parquet(file.name, file.stream, columns, bytes_total=size)
+    if file_format in JSON:
+        return _read_json(file, columns, file.part or Part(0, size), block_bytes)
     encoding, delimiter = file.found.form.encoding, file.found.form.delimiter
     part = file.part or Part(0, size)
     is_plain = file_format is Format.CSV and encoding == UTF_8 and not has_utf16_mark(file.stream)
@@ -145,6 +157,19 @@ def _read_as_it_is(file: OpenFile, columns: Sequence[Column], block_bytes: int) 
     if is_plain:
         return rows
     return replace(rows, blocks=_count_in_file(rows.blocks, file.stream))
+
+
+def _read_json(file: OpenFile, columns: Sequence[Column], part: Part, block_bytes: int) -> TextFile:
+    names = read_json_names(file.name, file.stream)
+    return read_json_lines(
+        file.name,
+        _Span(file.stream, part.start, part.end),
+        columns,
+        names=names,
+        first_line=part.first_line,
+        bytes_total=part.end,
+        block_bytes=block_bytes,
+    )
 
 
 class _Span:

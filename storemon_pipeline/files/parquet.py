@@ -177,10 +177,15 @@ def _text(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return _text(column.dictionary_decode())
     if pa.types.is_timestamp(kind) and kind.tz is not None:
-        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+        kind = pa.timestamp(kind.unit, "UTC")
+        column = column.cast(kind)
     elif pa.types.is_floating(kind):
         with suppress(*_UNFIT):
             column = column.cast(pa.int64())
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        # Microseconds are counted; the digits below are cut off.
+        whole = pc.floor_temporal(column, unit="microsecond")
+        column = whole.cast(pa.timestamp("us", kind.tz))
     text = pc.fill_null(column.cast(pa.string()), "")
     if pa.types.is_decimal(kind):
         text = pc.replace_substring_regex(text, _WHOLE_DECIMAL, r"\1\2")

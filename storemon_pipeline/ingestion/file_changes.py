@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from storemon_pipeline.database.instants import microseconds
-from storemon_pipeline.files.csv_text import end_of_last_row
+from storemon_pipeline.files.csv_text import end_of_last_line, end_of_last_row
 from storemon_pipeline.files.fingerprints import covers_every_byte, fingerprint
 from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, form_digest
-from storemon_pipeline.files.formats import Format, format_of, has_utf16_mark
+from storemon_pipeline.files.formats import JSON, Format, format_of, has_utf16_mark
 from storemon_pipeline.loads.file_states import FileState
 
 QUIET: Final = timedelta(seconds=60)
@@ -28,7 +28,7 @@ class Plan:
     no end: its line has none, or it ends within quotes. `is_continued`: what was read before is
     still there, unchanged. Then `old_tail_load_id` is the load of the row that was the tail before;
     it is undone, because the row is read again.
-    `can_grow`: more lines may be appended, which is so for plain CSV.
+    `can_grow`: more lines may be appended, which is so for plain CSV and JSON lines.
     """
 
     state: FileState
@@ -78,7 +78,7 @@ def plan_reading(file: OpenFile, known: FileState | None, *, now: datetime) -> P
         return whole
     before = known if known is not None and _begins_as_known(file, size, known) else None
     start = before.bytes_read if before else 0
-    end = end_of_last_row(file.stream, size, delimiter=file.found.form.delimiter)
+    end = _end_of_rows(file, size)
     was_tail_read = before is not None and before.tail_load_id and before.size_bytes == size
     has_ended = is_quiet(file.found, now) or is_unchanged(file.found, known) or was_tail_read
     return Plan(
@@ -139,18 +139,24 @@ def _portions(file: OpenFile, start: int, end: int) -> Iterator[Part]:
     while start < end:
         cut = end
         if end - start > PORTION_BYTES:
-            cut = end_of_last_row(
-                file.stream, start + PORTION_BYTES, delimiter=file.found.form.delimiter
-            )
+            cut = _end_of_rows(file, start + PORTION_BYTES)
             cut = cut if cut > start else end
         yield Part(start, cut)
         start = cut
 
 
+def _end_of_rows(file: OpenFile, size: int) -> int:
+    """How many of the first `size` bytes are complete rows."""
+    if format_of(file.found.file_path) in JSON:
+        return end_of_last_line(file.stream, size)
+    return end_of_last_row(file.stream, size, delimiter=file.found.form.delimiter)
+
+
 def _can_grow(file: OpenFile) -> bool:
-    """Whether the file is plain CSV that can be cut at line ends."""
-    return (
-        format_of(file.found.file_path) is Format.CSV
+    """Whether the file is plain CSV that can be cut at line ends, or JSON lines."""
+    file_format = format_of(file.found.file_path)
+    return file_format in JSON or (
+        file_format is Format.CSV
         and file.found.form.has_ascii_line_ends
         and not has_utf16_mark(file.stream)
     )

@@ -6,7 +6,6 @@ Values are parsed by `poll_rows`. Content encoding and size limits belong to the
 import csv
 import io
 import json
-import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, UnusableFileError, Verdict
 from storemon_pipeline.files.csv_text import open_text_file
+from storemon_pipeline.files.json_lines import field_text, is_encodable
 from storemon_pipeline.polls.poll_rows import COLUMNS, Polls, join_polls, parse_polls
 
 HEADER: Final = ",".join(column.name for column in COLUMNS)
@@ -175,37 +175,15 @@ def _texts(rows: Sequence[object]) -> tuple[list[tuple[str, ...]], dict[int, Rea
         if not isinstance(row, dict):
             broken[index] = Reason.NOT_JSON
             continue
-        fields = tuple(_text(row.get(name)) for name in _NAMES)
+        fields = tuple(field_text(row.get(name)) for name in _NAMES)
         joined = "".join(fields)
         if "\0" in joined:
             broken[index] = Reason.NUL_BYTE
-        elif not joined.isascii() and not _is_encodable(joined):
+        elif not joined.isascii() and not is_encodable(joined):
             broken[index] = Reason.NOT_UTF8
         else:
             texts.append(fields)
     return texts, broken
-
-
-def _text(value: object) -> str:
-    """A field as text. Integers are accepted, for ids; any other type counts as empty.
-
-    A number with a fraction or an exponent may be a rounded id, so that it is written as one.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.16e}"
-    return ""
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _as_bytes(row: object) -> bytes:

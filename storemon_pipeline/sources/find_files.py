@@ -11,13 +11,13 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.csv_text import has_columns, shown_names
 from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
 from storemon_pipeline.files.folders import Folder, FoundFile, data_folder, printable_path
-from storemon_pipeline.files.formats import read_names
+from storemon_pipeline.files.formats import Format, read_names
 from storemon_pipeline.loads.unread_files import PassedOverFile
 from storemon_pipeline.sources.propose_form import columns_line, likely_source
 from storemon_pipeline.sources.registry import columns_of, file_names
 from storemon_pipeline.sources.source_settings import read_source_settings
 
-SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet")
+SUFFIXES: Final = tuple(Format)
 """Endings of files that are read, in any case."""
 
 _OTHER_NAME: Final = ""
@@ -44,7 +44,7 @@ class MissingSourceError(Exception):
         others = "".join(f"; {file.file_path}: {file.reason}" for file in survey.passed_over)
         super().__init__(
             f"no file for {source} {place}: looked for {' and '.join(self.names)} "
-            f"(or .csv.gz, .csv.zst, .parquet), for such files in a folder {folders}, "
+            f"(or {', '.join(SUFFIXES[1:])}), for such files in a folder {folders}, "
             f"and for files with the columns {columns}{others}"
         )
 

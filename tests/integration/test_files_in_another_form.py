@@ -91,3 +91,15 @@ def test_a_bad_setting_fails_the_load_with_one_sentence(database_url: str, tmp_p
         'sources.toml, line 2: delimiter is one character such as ";" or "\\t"',
         False,
     )
+
+
+def test_of_growing_json_lines_only_new_lines_are_read(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "export.jsonl"
+    line = '{"store_id": "A", "status": "active", "timestamp_utc": "2023-01-25 1%d:00"}\n'
+    file.write_text(line % 0 + line[:40])
+    assert load(database_url, tmp_path).row_counts == RowCounts(1, 0, 0, 0)
+    with file.open("a") as end:
+        end.write(line[40:] % 1)
+    assert load(database_url, tmp_path).row_counts == RowCounts(1, 0, 0, 0)
+    assert polls(database_url) == [("A", "10:00", True), ("A", "11:00", True)]
+    assert load(database_url, tmp_path).loads == ()
