@@ -99,7 +99,7 @@ def create_app(
         dispatcher.start()
         data_events.start()
         yield
-        await data_events.stop()
+        await data_events.stop(_STOP_TIME_LIMIT)
         dispatcher.stop(_STOP_TIME_LIMIT)
         keys.stop(_STOP_TIME_LIMIT)
         engine.dispose()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Annotated, Final
 
 import adbc_driver_manager
@@ -44,17 +45,18 @@ class DataEvents:
         self._check_after = 0.0
         self._changed = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     def start(self) -> None:
         """Start polling in the running event loop."""
         self._watch = asyncio.create_task(self._poll_forever())
 
-    async def stop(self) -> None:
-        """End all streams and stop polling."""
-        self._is_stopping = True
+    async def stop(self, time_limit: timedelta) -> None:
+        """End all streams and stop polling; a poll that has begun may end within the limit."""
+        self._stopping.set()
         self._changed.set()
         if self._watch is not None:
+            await asyncio.wait([self._watch], timeout=time_limit.total_seconds())
             self._watch.cancel()
 
     async def stream(
@@ -68,7 +70,7 @@ class DataEvents:
         until = loop.time() + _STREAM_SECONDS
         sent: DataVersion | None = None
         yield ServerSentEvent(retry=2_000)
-        while not self._is_stopping and is_allowed() and loop.time() < until:
+        while not self._stopping.is_set() and is_allowed() and loop.time() < until:
             if self._version is not None and self._version != sent:
                 sent = self._version
                 yield _event(sent, has_load_ids=has_load_ids)
@@ -78,7 +80,7 @@ class DataEvents:
 
     async def _poll_forever(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._stopping.is_set():
             try:
                 if loop.time() >= self._rest_until:
                     await self._poll_database(loop)
@@ -86,7 +88,8 @@ class DataEvents:
                 _logger.info("The database is not available to poll for new data: %s", error)
             except InvariantError:
                 _logger.exception("The fleet cache could not be refreshed; no event is sent")
-            await asyncio.sleep(_POLL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _POLL_SECONDS)
 
     async def _poll_database(self, loop: asyncio.AbstractEventLoop) -> None:
         version = await run_in_threadpool(self._fleet.version)
@@ -99,7 +102,11 @@ class DataEvents:
             changed.set()
             self._rest_until = self._rest_after(loop, began)
             self._check_after = max(self._check_after, loop.time() + _CHECK_SECONDS)
-        if version != self._checked and loop.time() >= self._check_after:
+        if (
+            version != self._checked
+            and loop.time() >= self._check_after
+            and not self._stopping.is_set()
+        ):
             began = loop.time()
             await run_in_threadpool(self._fleet.data_check, None)
             self._checked = version

@@ -44,7 +44,7 @@ def test_newer_data_is_computed_without_any_request_or_listener(
         await wait_until_current()
         await asyncio.to_thread(load, database_url, "A 10:00 down")
         await wait_until_current()
-        await events.stop()
+        await events.stop(timedelta(seconds=20))
 
     asyncio.run(watch())
     made = fleet.fleet(None)
