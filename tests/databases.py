@@ -100,6 +100,18 @@ class Databases:
         return self._url(name)
 
     @contextmanager
+    def copied(self, original: str) -> Iterator[str]:
+        """Yield the URL of a copy of a database, to which nobody is connected."""
+        name = f"copy_{uuid.uuid4().hex}"
+        self._execute(
+            "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy",
+            name,
+            str(make_url(original).database),
+        )
+        yield self._url(name)
+        self._execute("DROP DATABASE {} WITH (FORCE)", name)
+
+    @contextmanager
     def taken(self) -> Iterator[str]:
         """Yield the URL of a database that is given back after the block."""
         url = self.take()

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from api_server import serve
+from databases import Databases
 from stored import HOUR, at, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
@@ -72,12 +73,27 @@ def filled(database_url: str) -> str:
     return database_url
 
 
+@pytest.fixture(scope="module")
+def fitted_url(module_database_url: str) -> str:
+    """Fill a database and fit a model once, for each test to have a copy."""
+    fill(module_database_url)
+    fit_status_model(module_database_url, fitted_at=NOW)
+    refresh_uptime(module_database_url, refreshed_at=NOW)
+    return module_database_url
+
+
+@pytest.fixture(scope="module")
+def served(databases: Databases, fitted_url: str) -> Iterator[Served]:
+    """Give an API to tests that only read."""
+    with databases.copied(fitted_url) as url, serve(url) as client:
+        yield Served(client, url)
+
+
 @pytest.fixture
-def served(filled: str) -> Iterator[Served]:
-    fit_status_model(filled, fitted_at=NOW)
-    refresh_uptime(filled, refreshed_at=NOW)
-    with serve(filled) as client:
-        yield Served(client, filled)
+def own_served(databases: Databases, fitted_url: str) -> Iterator[Served]:
+    """Give an API of its own to a test that writes."""
+    with databases.copied(fitted_url) as url, serve(url) as client:
+        yield Served(client, url)
 
 
 def limits(figures: Any) -> dict[str, list[int]]:  # noqa: ANN401 - a part of a JSON body
@@ -221,11 +237,11 @@ def test_a_page_of_history_has_the_ranges_of_its_rows(served: Served) -> None:
     assert page["periods"] == everything[3:5]
 
 
-def test_ranges_of_a_past_instant_use_no_later_poll(served: Served) -> None:
+def test_ranges_of_a_past_instant_use_no_later_poll(own_served: Served) -> None:
     past = {"as_of": "2023-01-31T00:00:00Z", "window": "week"}
-    before = served.get("/stores/busy/explain", **past)
-    execute(served.url, f"DELETE FROM status_runs WHERE first_poll_at > '{at('192:00')}'")
-    assert served.get("/stores/busy/explain", **past) == before
+    before = own_served.get("/stores/busy/explain", **past)
+    execute(own_served.url, f"DELETE FROM status_runs WHERE first_poll_at > '{at('192:00')}'")
+    assert own_served.get("/stores/busy/explain", **past) == before
 
 
 def figures_of(url: str, stores_per_chunk: int) -> list[Figures]:
@@ -271,14 +287,14 @@ def make_report(
     return report_id
 
 
-def test_a_report_has_the_ranges_and_names_the_version_of_the_model(served: Served) -> None:
-    report_id = make_report(served)
-    status = served.get(f"/get_report/{report_id}")
+def test_a_report_has_the_ranges_and_names_the_version_of_the_model(own_served: Served) -> None:
+    report_id = make_report(own_served)
+    status = own_served.get(f"/get_report/{report_id}")
     assert status["status_model"] == 1
-    report = served.get(f"/reports/{report_id}.json")
+    report = own_served.get(f"/reports/{report_id}.json")
     assert report["status_model"] == "1"
     rows = {row["store_id"]: row for row in report["rows"]}
-    for store in served.get("/stores")["stores"]:
+    for store in own_served.get("/stores")["stores"]:
         row = rows.pop(store["store_id"])
         assert row["likely_flags"] == (" ".join(store["likely_flags"]) or None)
         assert limits(store["figures"]) == {
@@ -287,13 +303,13 @@ def test_a_report_has_the_ranges_and_names_the_version_of_the_model(served: Serv
         }
     assert rows == {}
     # The CSV keeps its seven columns.
-    assert served.client.get(f"/reports/{report_id}.csv").text.splitlines()[0].count(",") == 6
+    assert own_served.client.get(f"/reports/{report_id}.csv").text.splitlines()[0].count(",") == 6
 
 
-def test_totals_of_a_report_have_the_ranges_of_the_newest_totals(served: Served) -> None:
-    report_id = make_report(served)
-    (total,) = served.get(f"/reports/{report_id}/totals", objective="50")["totals"]
-    now = served.get("/fleet/now", objective="50")
+def test_totals_of_a_report_have_the_ranges_of_the_newest_totals(own_served: Served) -> None:
+    report_id = make_report(own_served)
+    (total,) = own_served.get(f"/reports/{report_id}/totals", objective="50")["totals"]
+    now = own_served.get("/fleet/now", objective="50")
     assert limits(total["windows"]) == limits(now["windows"])
     assert total["likely_flags"] == now["likely_flags"]
     verdicts = [total["windows"][window]["verdict"] for window in Window]
@@ -301,8 +317,8 @@ def test_totals_of_a_report_have_the_ranges_of_the_newest_totals(served: Served)
     assert verdicts == ["met"] * 3
 
 
-def test_reasons_to_doubt_stores_and_totals_are_in_a_report(served: Served) -> None:
-    with bulk_transaction(served.url) as bulk:
+def test_reasons_to_doubt_stores_and_totals_are_in_a_report(own_served: Served) -> None:
+    with bulk_transaction(own_served.url) as bulk:
         version, stores = read_status_model(bulk), read_stores(bulk)
         assert version is not None
         doubt = np.full(len(stores), int(Doubt.SWITCHED_OFF | Doubt.FEW_POLLS))
@@ -315,18 +331,18 @@ def test_reasons_to_doubt_stores_and_totals_are_in_a_report(served: Served) -> N
             as_of=at(f"{HOURS}:00"),
             fitted_at=NOW,
         )
-    report_id = make_report(served)
-    rows = served.get(f"/reports/{report_id}.json")["rows"]
+    report_id = make_report(own_served)
+    rows = own_served.get(f"/reports/{report_id}.json")["rows"]
     assert {row["likely_flags"] for row in rows} == {"switched_off few_polls"}
-    (total,) = served.get(f"/reports/{report_id}/totals")["totals"]
+    (total,) = own_served.get(f"/reports/{report_id}/totals")["totals"]
     # Few polls of one store do not make the total wrong.
     assert total["likely_flags"] == ["switched_off"]
 
 
-def test_a_report_holds_an_objective_against_each_row(served: Served) -> None:
-    report_id = make_report(served)
-    plain = served.client.get(f"/reports/{report_id}.json")
-    judged = served.client.get(f"/reports/{report_id}.json", params={"objective": "95"})
+def test_a_report_holds_an_objective_against_each_row(own_served: Served) -> None:
+    report_id = make_report(own_served)
+    plain = own_served.client.get(f"/reports/{report_id}.json")
+    judged = own_served.client.get(f"/reports/{report_id}.json", params={"objective": "95"})
     assert plain.headers["ETag"] != judged.headers["ETag"]
     verdicts = {row["store_id"]: row["verdict_last_week"] for row in judged.json()["rows"]}
     assert (verdicts["busy"], verdicts["steady"]) == ("missed", "met")
@@ -334,9 +350,9 @@ def test_a_report_holds_an_objective_against_each_row(served: Served) -> None:
 
 
 @pytest.mark.parametrize("extension", ["parquet", "xlsx", "ndjson"])
-def test_every_extended_format_has_the_ranges(served: Served, extension: str) -> None:
-    report_id = make_report(served)
-    content = served.client.get(f"/reports/{report_id}.{extension}").content
+def test_every_extended_format_has_the_ranges(own_served: Served, extension: str) -> None:
+    report_id = make_report(own_served)
+    content = own_served.client.get(f"/reports/{report_id}.{extension}").content
     match extension:
         case "parquet":
             table = pq.read_table(io.BytesIO(content))
@@ -355,24 +371,24 @@ def test_every_extended_format_has_the_ranges(served: Served, extension: str) ->
 
 
 def test_a_report_is_made_again_byte_for_byte_with_the_version_that_it_names(
-    served: Served,
+    own_served: Served,
 ) -> None:
     as_of = datetime(2023, 2, 2, 12, tzinfo=UTC)
-    first = make_report(served, as_of=as_of)
+    first = make_report(own_served, as_of=as_of)
     # A model that was fitted to other polls gives other ranges.
-    execute(served.url, "UPDATE status_runs SET is_active = NOT is_active WHERE polls = 2")
-    fit_status_model(served.url, fitted_at=NOW)
-    execute(served.url, "UPDATE status_runs SET is_active = NOT is_active WHERE polls = 2")
-    newest = make_report(served, as_of=as_of)
-    again = make_report(served, as_of=as_of, status_model=1)
+    execute(own_served.url, "UPDATE status_runs SET is_active = NOT is_active WHERE polls = 2")
+    fit_status_model(own_served.url, fitted_at=NOW)
+    execute(own_served.url, "UPDATE status_runs SET is_active = NOT is_active WHERE polls = 2")
+    newest = make_report(own_served, as_of=as_of)
+    again = make_report(own_served, as_of=as_of, status_model=1)
     rows = {
-        report_id: served.get(f"/reports/{report_id}.json")["rows"]
+        report_id: own_served.get(f"/reports/{report_id}.json")["rows"]
         for report_id in (first, newest, again)
     }
     assert rows[again] == rows[first] != rows[newest]
-    assert [served.get(f"/get_report/{one}")["status_model"] for one in rows] == [1, 2, 1]
+    assert [own_served.get(f"/get_report/{one}")["status_model"] for one in rows] == [1, 2, 1]
     stored = fetch(
-        served.url,
+        own_served.url,
         "SELECT result_id, md5(string_agg(content, '' ORDER BY part)) AS content"
         " FROM report_columns GROUP BY result_id ORDER BY result_id",
     )
@@ -380,21 +396,21 @@ def test_a_report_is_made_again_byte_for_byte_with_the_version_that_it_names(
     assert of_again == of_first != of_newest
 
 
-def test_a_request_names_a_version_that_is_there(served: Served) -> None:
-    response = served.client.post("/trigger_report", json={"status_model": 1})
+def test_a_request_names_a_version_that_is_there(own_served: Served) -> None:
+    response = own_served.client.post("/trigger_report", json={"status_model": 1})
     assert response.status_code == 200
-    asked = fetch(served.url, "SELECT requested_status_model_id AS version FROM reports")
+    asked = fetch(own_served.url, "SELECT requested_status_model_id AS version FROM reports")
     assert asked == [{"version": 1}]
-    response = served.client.post("/trigger_report", json={"status_model": 7})
+    response = own_served.client.post("/trigger_report", json={"status_model": 7})
     assert response.status_code == 422
     assert "status_model" in response.text
 
 
-def test_a_report_fails_when_its_version_went_meanwhile(served: Served) -> None:
-    report_id = ask(served.url, None, 1)
-    execute(served.url, "DELETE FROM status_models")
-    make_waiting_reports(served.url, run_id="run", is_manual=False)
-    status = served.get(f"/get_report/{report_id}")
+def test_a_report_fails_when_its_version_went_meanwhile(own_served: Served) -> None:
+    report_id = ask(own_served.url, None, 1)
+    execute(own_served.url, "DELETE FROM status_models")
+    make_waiting_reports(own_served.url, run_id="run", is_manual=False)
+    status = own_served.get(f"/get_report/{report_id}")
     assert status["status"] == "Failed"
     assert "no version 1" in status["error"]
 

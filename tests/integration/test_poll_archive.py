@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from api_server import serve
 from asked_reports import request
+from databases import Databases
 from stored import (
     HOUR,
     PUSHED,
@@ -80,8 +81,20 @@ def local(tmp_path: Path) -> PollArchive:
 
 
 @pytest.fixture
+def database_url(databases: Databases, five_weeks_url: str) -> Iterator[str]:
+    with databases.copied(five_weeks_url) as url:
+        yield url
+
+
+@pytest.fixture
 def loaded_url(database_url: str) -> str:
     """The URL of a database with five weeks of polls from Monday 23 January on, some corrected."""
+    return database_url
+
+
+@pytest.fixture(scope="module")
+def five_weeks_url(module_database_url: str) -> str:
+    """Load the polls once, for each test to have a copy."""
     dice = random.Random(5)  # noqa: S311 - a test's dice
     for begin in range(0, 5 * 168, 84):
         rows = [
@@ -89,13 +102,13 @@ def loaded_url(database_url: str) -> str:
             for hour in range(begin, begin + 84, 2)
             for store in ("A", "ö2", "=C")
         ]
-        with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        with bulk_transaction(module_database_url, is_writing_polls=True) as bulk:
             load_rows(bulk, rows, file_path=f"{begin}.csv")
             # Every seventh row is corrected, and every fourteenth twice.
             corrected = [(store, at, not is_active) for store, at, is_active in rows[::7]]
             load_rows(bulk, corrected, file_path=f"{begin}_corrected.csv")
             load_rows(bulk, rows[::14], file_path=PUSHED)
-    return database_url
+    return module_database_url
 
 
 def test_dropped_weeks_are_in_the_archive_first(loaded_url: str, archive: PollArchive) -> None:
@@ -327,17 +340,17 @@ def test_a_process_killed_while_loading_back_changes_nothing(
     assert tables(loaded_url) == before
 
 
-def test_a_poll_takes_six_bytes_at_most(database_url: str, local: PollArchive) -> None:
+def test_a_poll_takes_six_bytes_at_most(other_database_url: str, local: PollArchive) -> None:
     dice = random.Random(1)  # noqa: S311 - a test's dice
     stores = [str(dice.randrange(10**18, 10**19)) for _ in range(150)]
     start = at_us("00:00")
     # Hourly loads in which instants have microseconds, as real ones do.
     for hour in range(168):
         rows = [(store, start + hour * HOUR + dice.randrange(HOUR), True) for store in stores]
-        with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        with bulk_transaction(other_database_url, is_writing_polls=True) as bulk:
             load_rows(bulk, rows, file_path=PUSHED)
-    load(database_url, "A 900:00 up", file_path=PUSHED)
-    drop(database_url, local)
+    load(other_database_url, "A 900:00 up", file_path=PUSHED)
+    drop(other_database_url, local)
     (week,) = local.list_weeks()
     assert week.polls == 168 * 150
     # Ids and the times of the loads take 20 kB in a file of any size.
