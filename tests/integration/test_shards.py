@@ -276,7 +276,11 @@ def test_newest_figures_whose_staged_rows_were_lost_stay_as_they_were(database_u
 @pytest.mark.parametrize(
     ("executor", "shards"),
     # Elsewhere each shard is one more process, with seconds of imports.
-    [("in_process", 3), ("multiprocess", 2), ("dask", 2)],
+    [
+        pytest.param("in_process", 3, marks=pytest.mark.slow),
+        ("multiprocess", 2),
+        pytest.param("dask", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_job_makes_its_shards_by_the_executor_of_the_settings(
     engine: sa.Engine, database_url: str, tmp_path: Path, executor: str, shards: int

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -212,8 +213,14 @@ def modules_below(folder: str) -> list[Module]:
     return modules
 
 
-MODULES = [module for package in PACKAGES for module in modules_below(package)]
-TESTS = modules_below("tests")
+@cache
+def all_modules() -> list[Module]:
+    return [module for package in PACKAGES for module in modules_below(package)]
+
+
+@cache
+def modules_of_tests() -> list[Module]:
+    return modules_below("tests")
 
 
 def room_of(name: str) -> tuple[str, str]:
@@ -223,17 +230,19 @@ def room_of(name: str) -> tuple[str, str]:
 
 
 def test_every_room_is_listed() -> None:
-    rooms = {room_of(module.name) for module in MODULES if module.path.parent != ROOT / module.name}
+    rooms = {
+        room_of(module.name) for module in all_modules() if module.path.parent != ROOT / module.name
+    }
     listed = {("storemon_pipeline", room) for room in PIPELINE_ROOMS}
     listed |= {("storemon_api", room) for room in API_ROOMS}
     assert rooms - {(package, "") for package in PACKAGES} == listed
-    assert len(TESTS) > 20
+    assert len(modules_of_tests()) > 20
 
 
 def test_imports_are_absolute() -> None:
     relative = [
         f"{module.name} imports {imported}"
-        for module in (*MODULES, *TESTS)
+        for module in (*all_modules(), *modules_of_tests())
         for imported in module.imports
         if imported.startswith(".")
     ]
@@ -251,7 +260,7 @@ def test_a_room_imports_only_rooms_that_stand_before_it(
     place = {room: number for number, room in enumerate(rooms)}
     violations = [
         f"{module.name} imports {imported}"
-        for module in MODULES
+        for module in all_modules()
         for imported in module.imports
         if room_of(module.name)[0] == room_of(imported)[0] == package
         and room_of(module.name)[1]
@@ -263,7 +272,7 @@ def test_a_room_imports_only_rooms_that_stand_before_it(
 def test_the_pipeline_imports_nothing_of_the_api() -> None:
     violations = [
         f"{module.name} imports {imported}"
-        for module in MODULES
+        for module in all_modules()
         for imported in module.imports
         if module.is_in("storemon_pipeline") and room_of(imported)[0] == "storemon_api"
     ]
@@ -283,7 +292,7 @@ def test_the_api_and_the_assets_load_no_other_process(
 ) -> None:
     violations = [
         f"{module.name} imports {imported}"
-        for module in MODULES
+        for module in all_modules()
         if module.is_in(*parts)
         for imported in module.imports
         if room_of(imported)[0] == "storemon_pipeline" and room_of(imported)[1] in unwanted
@@ -294,7 +303,7 @@ def test_the_api_and_the_assets_load_no_other_process(
 def test_no_folder_has_more_modules_than_one_can_keep_in_mind() -> None:
     modules = Counter(
         module.path.parent
-        for module in MODULES
+        for module in all_modules()
         if module.path.name != "__init__.py" and module.path.parent.name != "versions"
     )
     assert {str(folder): count for folder, count in modules.items() if count > MOST_MODULES} == {}
@@ -304,7 +313,7 @@ def test_no_folder_has_more_modules_than_one_can_keep_in_mind() -> None:
 def test_packages_are_imported_in_their_part_alone(package: str, parts: tuple[str, ...]) -> None:
     violations = [
         f"{module.name} imports {imported}"
-        for module in MODULES
+        for module in all_modules()
         for imported in module.imports
         if imported.split(".")[0] == package and not module.is_in(*parts)
     ]
@@ -318,7 +327,7 @@ def test_outside_the_data_rooms_only_types_and_errors_of_a_database_package_are_
     allowed = TYPES_AND_ERRORS[package]
     violations = [
         f"{module.name} uses {package}.{used}"
-        for module in MODULES
+        for module in all_modules()
         if not module.is_in(*(f"storemon_pipeline.{room}" for room in DATA_ROOMS))
         for used in used_of(module, package)
         if used not in allowed
@@ -372,7 +381,7 @@ STATEMENTS_AND_CONNECTIONS = (
 def test_a_function_opens_a_transaction_or_works_in_its_callers() -> None:
     violations = [
         f"{module.name}.{function.name}"
-        for module in MODULES
+        for module in all_modules()
         for function in functions_of(module)
         if parameters(function) & OPENS_TRANSACTIONS and parameters(function) & IN_A_TRANSACTION
     ]
@@ -382,7 +391,7 @@ def test_a_function_opens_a_transaction_or_works_in_its_callers() -> None:
 def test_an_operation_leaves_its_sql_to_modules_of_statements() -> None:
     operations = [
         module
-        for module in MODULES
+        for module in all_modules()
         if module.is_in(*(f"storemon_pipeline.{room}" for room in DATA_ROOMS))
         and not module.is_in(*STATEMENTS_AND_CONNECTIONS)
         and any(parameters(function) & OPENS_TRANSACTIONS for function in functions_of(module))
@@ -404,7 +413,7 @@ def test_an_operation_leaves_its_sql_to_modules_of_statements() -> None:
 def test_the_api_the_assets_and_the_commands_write_through_operations_alone() -> None:
     violations = [
         f"{module.name}:{node.lineno}"
-        for module in MODULES
+        for module in all_modules()
         if not module.is_in(*(f"storemon_pipeline.{room}" for room in DATA_ROOMS))
         # Everything that it writes must go with the lock of its session.
         and module.name != "storemon_api.reports.report_dispatcher"
@@ -420,7 +429,7 @@ def test_the_api_the_assets_and_the_commands_write_through_operations_alone() ->
 
 def test_the_engine_uses_no_clock_environment_or_file() -> None:
     violations = []
-    for module in MODULES:
+    for module in all_modules():
         if not module.is_in(*PURE_MODULES):
             continue
         violations += [
@@ -440,7 +449,7 @@ def test_the_engine_uses_no_clock_environment_or_file() -> None:
 def test_private_modules_of_dagster_are_used_in_one_file() -> None:
     users = {
         module.name
-        for module in MODULES
+        for module in all_modules()
         for imported in module.imports
         if imported.startswith("dagster._")
     }
@@ -450,7 +459,7 @@ def test_private_modules_of_dagster_are_used_in_one_file() -> None:
 def test_assets_keep_annotations_that_dagster_can_read() -> None:
     users = [
         module.name
-        for module in MODULES
+        for module in all_modules()
         if module.is_in("storemon_pipeline.definitions", "storemon_pipeline.defs")
         and "__future__" in module.imports
     ]
@@ -458,7 +467,7 @@ def test_assets_keep_annotations_that_dagster_can_read() -> None:
 
 
 def test_the_references_share_no_code_with_the_product() -> None:
-    references = [module for module in TESTS if module.path.stem.startswith("oracle")]
+    references = [module for module in modules_of_tests() if module.path.stem.startswith("oracle")]
     assert references
     violations = [
         f"{module.name} imports {imported}"
@@ -471,10 +480,10 @@ def test_the_references_share_no_code_with_the_product() -> None:
 
 
 def test_the_product_imports_no_tests() -> None:
-    names = {module.path.stem for module in TESTS} | {"tests", "pytest", "hypothesis"}
+    names = {module.path.stem for module in modules_of_tests()} | {"tests", "pytest", "hypothesis"}
     violations = [
         f"{module.name} imports {imported}"
-        for module in MODULES
+        for module in all_modules()
         for imported in module.imports
         if imported.split(".")[0] in names
     ]
@@ -484,7 +493,7 @@ def test_the_product_imports_no_tests() -> None:
 def test_every_module_says_what_belongs_in_it() -> None:
     silent = [
         module.name
-        for module in (*MODULES, *TESTS)
+        for module in (*all_modules(), *modules_of_tests())
         if not ast.get_docstring(module.tree) and module.tree.body
     ]
     assert silent == []
@@ -493,7 +502,7 @@ def test_every_module_says_what_belongs_in_it() -> None:
 def test_packages_hold_nothing_but_a_docstring() -> None:
     full = [
         module.name
-        for module in (*MODULES, *TESTS)
+        for module in (*all_modules(), *modules_of_tests())
         if module.path.name == "__init__.py"
         and module.tree.body[bool(ast.get_docstring(module.tree)) :]
     ]
@@ -503,7 +512,7 @@ def test_packages_hold_nothing_but_a_docstring() -> None:
 def test_no_module_has_a_name_that_says_nothing() -> None:
     vague = [
         module.name
-        for module in (*MODULES, *TESTS)
+        for module in (*all_modules(), *modules_of_tests())
         if VAGUE & {word for part in module.name.split(".") for word in (part, *part.split("_"))}
     ]
     assert vague == []
