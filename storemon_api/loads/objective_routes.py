@@ -112,7 +112,8 @@ async def put_objective(request: Request, services: ServicesDep) -> Response:
     responses={
         200: {
             "model": ObjectivesResponse,
-            "content": {OPENSLO_TYPE: {"schema": {"type": "string"}}},
+            # A stream of YAML documents, which may be none: no schema describes it.
+            "content": {OPENSLO_TYPE: {}},
         },
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
