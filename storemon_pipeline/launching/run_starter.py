@@ -51,8 +51,10 @@ class _Run:
 
 
 def serve(path: Path) -> NoReturn:
-    """Listen at `path` until the process is ended; runs that were started continue without it."""
-    _import_everything()
+    """Listen at `path` until the process is ended; runs that were started continue without it.
+
+    Requests that arrive during the imports wait for their end.
+    """
     wait_until_released()
     _use_databases()
     path.unlink(missing_ok=True)
@@ -60,6 +62,7 @@ def serve(path: Path) -> NoReturn:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(path))
         server.listen()
+        _import_everything()
         # Objects that are never freed are never written to, so that their pages stay shared.
         gc.collect()
         gc.freeze()

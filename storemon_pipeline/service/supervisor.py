@@ -49,8 +49,8 @@ from storemon_pipeline.service.restart_policy import RestartPolicy
 from storemon_pipeline.service.status_display import ComponentState, StatusDisplay
 from storemon_pipeline.settings import Settings
 
-_TICK_SECONDS = 0.1
-_PROBE_INTERVAL_SECONDS = 0.3
+_TICK_SECONDS = 0.05
+_PROBE_INTERVAL_SECONDS = 0.1
 _CHECK_INTERVAL_SECONDS = 5.0
 # A ready process that answers nothing for so long hangs, and is restarted.
 _HANG_SECONDS = 15.0
