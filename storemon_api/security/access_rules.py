@@ -79,6 +79,9 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports/{report_id}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}/totals"): _READ_FILTERED,
+    ("GET", "/statement"): _READ_FILTERED,
+    ("GET", "/statement.{extension}"): _READ_FILTERED,
+    ("GET", "/pages/statement"): _READ_FILTERED,
     # Pages without data. A browser that asks its user for a key here sends it with later requests.
     ("GET", "/"): _PAGE_FRAME,
     ("GET", f"/store/{STORE_ID}"): _PAGE_FRAME,

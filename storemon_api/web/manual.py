@@ -35,7 +35,7 @@ CHAPTERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     ("For those who bring data", ("sources", "push", "corrections", "polling", "retention")),
-    ("For API clients", ("api-reports", "api-figures", "api-errors")),
+    ("For API clients", ("api-reports", "api-figures", "statements", "api-errors")),
     ("For readers of numbers", ("figures", "accuracy", "glossary")),
     ("For developers", ("developing", "recipes", "performance")),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import numpy as np
@@ -80,17 +80,23 @@ class _Inputs:
         )
 
 
-def read_compared_incidents(url: str) -> ComparedIncidents | None:
-    """Compare the incidents of all stores; None without polls."""
+def read_compared_incidents(
+    url: str, *, since: datetime | None = None, until: datetime | None = None
+) -> ComparedIncidents | None:
+    """Compare the incidents of all stores with each other; None without polls.
+
+    They are those of `[since, until)`, by default of `COMPARED` before the newest poll.
+    """
     with bulk_transaction(url) as bulk:
         as_of = read_newest_poll(bulk)
         if as_of is None:
             return None
         stores = read_stores(bulk)
-        since = as_of - COMPARED
+        since = since or as_of - COMPARED
         status_runs = read_status_runs_of_incidents_since(bulk, stores, since=since, until=as_of)
         since_us, as_of_us = microseconds(since), microseconds(as_of)
-        calendar = read_calendar(bulk, stores, start_us=since_us, end_us=as_of_us)
+        until_us = min(microseconds(until or as_of), as_of_us)
+        calendar = read_calendar(bulk, stores, start_us=since_us, end_us=until_us)
         details = read_details(bulk, stores, as_of=as_of)
         first_us = np.minimum(read_first_polls(bulk, stores), as_of_us)
     last_us = np.full(len(stores), since_us)

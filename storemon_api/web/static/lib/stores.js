@@ -1,5 +1,6 @@
 // How a store and its state are shown on every page.
 
+import { root } from "./api.js";
 import { h, s } from "./elements.js";
 import { pageOf } from "./store-addresses.js";
 
@@ -44,4 +45,10 @@ export const FLAGS = {
 export function doubtsOf(flags) {
   const reasons = flags.map((flag) => FLAGS[flag] ?? flag).join("; ");
   return `The likely ranges may be wrong: ${reasons}.`;
+}
+
+// A link to the statement of the last month, of a store, a group or a region.
+export function statementLink(scope) {
+  const parameters = new URLSearchParams(Object.entries(scope).filter(([, value]) => value));
+  return h("a", { href: `${root}/pages/statement?${parameters}` }, "Statement of last month");
 }

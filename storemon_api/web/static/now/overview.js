@@ -12,7 +12,7 @@ import {
 } from "../lib/amounts.js";
 import { uptimeBar } from "../lib/charts.js";
 import { byId, fold, h, refill } from "../lib/elements.js";
-import { STATES, WINDOWS, doubtsOf, stateBadge } from "../lib/stores.js";
+import { STATES, WINDOWS, doubtsOf, stateBadge, statementLink } from "../lib/stores.js";
 import { FILTERS, choose, fleet, state } from "./state.js";
 
 const BEFORE = { hour: "hour", day: "24 hours", week: "week" };
@@ -28,6 +28,8 @@ export function showScope() {
     h("strong", {}, names.join(", ")),
     ` only: ${count(fleet.chosen.stores)} of ${counted(fleet.all.stores, "store")} `,
     h("button", { type: "button", class: "small", onclick: showAll }, "Show all"),
+    // A statement has no filter by time zone.
+    ...(state.timezone ? [] : [" ", statementLink({ group: state.group, region: state.region })]),
   );
 }
 

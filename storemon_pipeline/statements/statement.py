@@ -1,0 +1,101 @@
+"""What a statement says: plain values that can be written as JSON and read again. No I/O."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from storemon_pipeline.likelihood.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The stores of a statement: one store, a group, a region, or all with None everywhere."""
+
+    store_id: str | None = None
+    group: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Amounts of a store or of all stores of a statement, in whole microseconds.
+
+    `opening_us == up_us + down_us + unknown_us`. The likely range is that of the uptime while the
+    status was known; None without a status model, and for a store that was not polled for days.
+    `compared_us` is the downtime in incidents that were compared with those of other stores, and
+    `with_others_us` the part of it in incidents marked *with others*.
+    """
+
+    opening_us: int
+    up_us: int
+    down_us: int
+    unknown_us: int
+    uptime_percent: float | None
+    likely_lowest_us: int | None
+    likely_highest_us: int | None
+    objective_percent: float | None
+    verdict: Verdict | None
+    incidents: int
+    compared_us: int
+    with_others_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLine:
+    """One store; `[start, end)` is its period up to the newest poll."""
+
+    store_id: str
+    name: str | None
+    group: str | None
+    region: str | None
+    timezone: str
+    start: datetime
+    end: datetime
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class StatementIncident:
+    """An incident; `lost_us` is the opening time that it cost inside of the period.
+
+    Times without a zone are those of the store's clock. `mark` is None when the incident was not
+    compared with those of other stores.
+    """
+
+    store_id: str
+    start: datetime
+    end: datetime
+    start_local: datetime
+    end_local: datetime
+    is_open: bool
+    lost_us: int
+    mark: Literal["alone", "with others"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementClosure:
+    """A closure that touches the period; `store_id` `*` means every store."""
+
+    store_id: str
+    start_local: datetime
+    end_local: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The figures, incidents and closures of some stores in the local dates `[begin, end)`.
+
+    `total` holds the sums over `stores`; a store's downtime is the sum over its `incidents`.
+    """
+
+    scope: Scope
+    period: str
+    begin: date
+    end: date
+    as_of: datetime
+    is_complete: bool
+    total: Summary
+    stores: list[StoreLine]
+    incidents: list[StatementIncident]
+    closures: list[StatementClosure]

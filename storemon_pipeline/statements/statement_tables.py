@@ -1,0 +1,192 @@
+"""The tables of a statement: columns and rows that CSV, XLSX, page and PDF share. No I/O."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, unique
+from typing import Final
+
+from storemon_pipeline.domain.windows import HOUR_US
+from storemon_pipeline.statements.statement import (
+    Scope,
+    Statement,
+    StatementClosure,
+    StatementIncident,
+    StoreLine,
+    Summary,
+)
+from storemon_pipeline.statements.statement_period import StatementPeriod
+from storemon_pipeline.uptime.percentages import share_percent
+
+Cell = str | int | float | None
+"""The value of a cell; hours and percentages are numbers."""
+
+
+@unique
+class TableName(StrEnum):
+    """The tables of a statement."""
+
+    STORES = "stores"
+    INCIDENTS = "incidents"
+    CLOSURES = "closures"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name in CSV, and its heading and the width of its cells elsewhere."""
+
+    name: str
+    heading: str
+    width: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and rows; `total` is a row of the sums, or None."""
+
+    columns: tuple[Column, ...]
+    rows: list[list[Cell]]
+    total: list[Cell] | None = None
+
+
+_OF_SUMMARY: Final[tuple[tuple[Column, Callable[[Summary], Cell]], ...]] = (
+    (Column("opening_hours", "Opening hours"), lambda of: hours(of.opening_us)),
+    (Column("up_hours", "Online (h)"), lambda of: hours(of.up_us)),
+    (Column("down_hours", "Offline (h)"), lambda of: hours(of.down_us)),
+    (Column("unknown_hours", "No data (h)"), lambda of: hours(of.unknown_us)),
+    (Column("uptime_percent", "Uptime %"), lambda of: of.uptime_percent),
+    (Column("likely_lowest_percent", "Likely from %"), lambda of: _likely(of)[0]),
+    (Column("likely_highest_percent", "Likely to %"), lambda of: _likely(of)[1]),
+    (Column("objective_percent", "Objective %"), lambda of: of.objective_percent),
+    (Column("verdict", "Verdict", 16), lambda of: of.verdict and of.verdict.value),
+    (Column("incidents", "Outages"), lambda of: of.incidents),
+    (Column("with_others_hours", "With others (h)"), lambda of: hours(of.with_others_us)),
+)
+
+_STORE: Final = (
+    Column("store_id", "Store", 24),
+    Column("name", "Name", 28),
+    Column("group", "Group", 18),
+    Column("region", "Region", 18),
+    Column("timezone", "Time zone", 20),
+)
+
+_INCIDENT: Final = (
+    Column("store_id", "Store", 24),
+    Column("name", "Name", 28),
+    Column("start_local", "Start (local time)", 20),
+    Column("end_local", "End (local time)", 20),
+    Column("lost_hours", "Opening hours lost", 18),
+    Column("mark", "Alone or with others", 20),
+)
+
+_CLOSURE: Final = (
+    Column("store_id", "Store", 24),
+    Column("start_local", "From (local time)", 20),
+    Column("end_local", "Until (local time)", 20),
+    Column("reason", "Reason", 40),
+)
+
+
+def table_of(statement: Statement, name: TableName) -> Table:
+    """One of the tables."""
+    if name is TableName.INCIDENTS:
+        names = {line.store_id: line.name for line in statement.stores}
+        return Table(_INCIDENT, [_incident(one, names) for one in statement.incidents])
+    if name is TableName.CLOSURES:
+        return Table(_CLOSURE, [_closure(one) for one in statement.closures])
+    total: list[Cell] = ["", "Total", "", "", ""]
+    return Table(
+        (*_STORE, *(column for column, _ in _OF_SUMMARY)),
+        [_store(line) for line in statement.stores],
+        total + [value(statement.total) for _, value in _OF_SUMMARY],
+    )
+
+
+def title_of(statement: Statement) -> str:
+    """What the statement is about, in words."""
+    scope, stores = statement.scope, statement.stores
+    if scope.store_id is not None:
+        name = stores[0].name if stores else None
+        return scope.store_id if name is None else f"{name} ({scope.store_id})"
+    named = [
+        f"{kind} {name}"
+        for kind, name in (("Group", scope.group), ("Region", scope.region))
+        if name is not None
+    ]
+    return ", ".join(named) or "All stores"
+
+
+def facts_of(statement: Statement) -> list[tuple[str, str]]:
+    """What a reader must know of the whole statement: labels and texts."""
+    period = StatementPeriod.parse(statement.period)
+    facts = [
+        ("Statement of", title_of(statement)),
+        ("Period", period.title),
+        ("Days", f"{statement.begin} to {statement.end} at 00:00, in each store's local time"),
+        ("Data up to", f"{statement.as_of:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Stores", str(len(statement.stores))),
+    ]
+    if not statement.is_complete:
+        facts.append(("Note", "The period has not ended: the figures are those so far."))
+    return facts
+
+
+def hours(amount_us: int) -> float:
+    """An amount in hours, with four decimals."""
+    return round(amount_us / HOUR_US, 4)
+
+
+def has_verdicts(statement: Statement) -> bool:
+    """Whether any store has an objective."""
+    return any(line.summary.objective_percent is not None for line in statement.stores)
+
+
+def likely_text(summary: Summary) -> str:
+    """The likely range in words."""
+    lowest, highest = _likely(summary)
+    return "not known" if lowest is None else f"{lowest:.2f} to {highest:.2f} %"
+
+
+def scope_name(scope: Scope) -> str:
+    """A part of a file name, of ASCII letters, digits and hyphens."""
+    text = scope.store_id or scope.group or scope.region or "all"
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text)[:60]
+
+
+def _likely(of: Summary) -> tuple[float | None, float | None]:
+    known_us = of.up_us + of.down_us
+    if of.likely_lowest_us is None or of.likely_highest_us is None:
+        return None, None
+    return share_percent(of.likely_lowest_us, known_us), share_percent(
+        of.likely_highest_us, known_us
+    )
+
+
+def _store(line: StoreLine) -> list[Cell]:
+    own: Sequence[Cell] = (line.store_id, line.name, line.group, line.region, line.timezone)
+    return [*own, *(value(line.summary) for _, value in _OF_SUMMARY)]
+
+
+def _incident(incident: StatementIncident, names: dict[str, str | None]) -> list[Cell]:
+    return [
+        incident.store_id,
+        names[incident.store_id],
+        _clock(incident.start_local),
+        "still offline" if incident.is_open else _clock(incident.end_local),
+        hours(incident.lost_us),
+        incident.mark,
+    ]
+
+
+def _closure(closure: StatementClosure) -> list[Cell]:
+    return [
+        "every store" if closure.store_id == "*" else closure.store_id,
+        _clock(closure.start_local),
+        "open end" if closure.end_local is None else _clock(closure.end_local),
+        closure.reason,
+    ]
+
+
+def _clock(local: datetime) -> str:
+    return f"{local:%Y-%m-%d %H:%M}"
