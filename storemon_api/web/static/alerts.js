@@ -10,6 +10,7 @@ import { badge, storeLink } from "./lib/stores.js";
 import { downloads, fillTable, pager } from "./lib/tables.js";
 import { clockIn, us, utc } from "./lib/times.js";
 
+// Tiles of rare kinds are left out while no such alert is open.
 const KINDS = {
   down: { word: "Store offline", more: "during opening hours", tone: "down" },
   silent: { word: "No data from store", more: "during opening hours", tone: "silent" },
@@ -19,11 +20,17 @@ const KINDS = {
     tone: "down",
   },
   source: { word: "Data feed late", more: "nothing new received", tone: "silent" },
-  burn: { word: "Time offline used fast", more: "faster than the objective allows", tone: "down" },
+  burn: {
+    word: "Time offline used fast",
+    more: "faster than the objective allows",
+    tone: "down",
+    isRare: true,
+  },
   exhausted: {
     word: "Time offline used up",
     more: "offline longer than allowed",
     tone: "down",
+    isRare: true,
   },
   data: { word: "Data not read", more: "refused files, rejected opening hours", tone: "silent" },
 };
@@ -70,7 +77,11 @@ function showSummary(open) {
       h("span", { class: "more" }, more),
     );
   // A key of some stores gets no counts: they are of all stores.
-  refill(byId("summary"), open ? Object.entries(KINDS).map(tile) : []);
+  // Few chains have objectives: without alerts of them, their tiles would be in the way.
+  const kinds = Object.entries(KINDS).filter(
+    ([kind, { isRare }]) => !isRare || open?.[kind] || state.kind === kind,
+  );
+  refill(byId("summary"), open ? kinds.map(tile) : []);
 }
 
 // The clock of the place that an alert is about: one outage has one time on all pages.
