@@ -3,13 +3,14 @@
 Which files belong to a source, and what they contain, does not belong here.
 """
 
+import io
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -19,6 +20,11 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 from fsspec import AbstractFileSystem
 from upath import UPath
 
+from storemon_pipeline.database.foreign_query import (
+    DatabaseUnreachableError,
+    QueryError,
+    write_rows,
+)
 from storemon_pipeline.domain.rejections import UnusableFileError, printable
 from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
 
@@ -55,6 +61,18 @@ class UnreachableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """Rows of another database, which are read as a CSV file."""
+
+    name: str
+    url: str = field(repr=False)
+    query: str
+
+    def __str__(self) -> str:
+        return f"the query {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file in the listing of its folder.
 
@@ -63,7 +81,7 @@ class FoundFile:
     digest as well, so that the file is read anew when the form changes.
     """
 
-    path: Path | UPath
+    path: Path | UPath | Query
     file_path: str
     size_bytes: int
     modified_ns: int
@@ -402,6 +420,10 @@ def open_in_place(file: FoundFile) -> Iterator[BinaryIO]:
         with stream:
             yield stream
         return
+    if isinstance(file.path, Query):
+        with _open_query(file, file.path) as opened:
+            yield opened.stream
+        return
     try:
         with file.path.fs.open(file.path.path, "rb") as remote:
             yield remote
@@ -430,6 +452,10 @@ def open_file(file: FoundFile) -> Iterator[OpenFile]:
             found = replace(file, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
             yield OpenFile(found, stream)
         return
+    if isinstance(file.path, Query):
+        with _open_query(file, file.path) as opened:
+            yield opened
+        return
     with tempfile.TemporaryFile() as copy:
         try:
             with file.path.fs.open(file.path.path, "rb") as source:
@@ -438,5 +464,20 @@ def open_file(file: FoundFile) -> Iterator[OpenFile]:
             raise
         except Exception as error:
             raise UnreachableError(f"{file.path} cannot be read: {error}") from error
+        copy.seek(0)
+        yield OpenFile(file, cast("BinaryIO", copy))
+
+
+@contextmanager
+def _open_query(file: FoundFile, query: Query) -> Iterator[OpenFile]:
+    with tempfile.TemporaryFile() as copy:
+        text = io.TextIOWrapper(cast("BinaryIO", copy), "utf-8", "replace", write_through=True)
+        try:
+            write_rows(query.url, query.query, text)
+        except QueryError as error:
+            raise UnusableFileError(str(query), str(error)) from error
+        except DatabaseUnreachableError as error:
+            raise UnreachableError(f"{query} cannot be read: {error}") from error
+        text.detach()
         copy.seek(0)
         yield OpenFile(file, cast("BinaryIO", copy))

@@ -15,7 +15,7 @@ from storemon_pipeline.files.formats import Format, read_names
 from storemon_pipeline.loads.unread_files import PassedOverFile
 from storemon_pipeline.sources.propose_form import columns_line, likely_source
 from storemon_pipeline.sources.registry import columns_of, file_names
-from storemon_pipeline.sources.source_settings import read_source_settings
+from storemon_pipeline.sources.source_settings import SourceSettings, read_source_settings
 
 SUFFIXES: Final = tuple(Format)
 """Endings of files that are read, in any case."""
@@ -86,7 +86,8 @@ def survey_files(data: str | Path | Folder) -> Survey:
     one. Raises LocationError, SettingsError and UnreachableError.
     """
     folder = data_folder(data)
-    forms = settings_forms(folder)
+    settings = read_source_settings(folder)
+    forms = _forms(settings)
     passed_over: list[PassedOverFile] = []
     groups: dict[Source, dict[str, list[FoundFile]]] = {source: {} for source in Source}
     for file, own_name in _top_files(folder, passed_over):
@@ -114,16 +115,23 @@ def survey_files(data: str | Path | Folder) -> Survey:
             passed_over += [
                 _passed_over(link, source, _LINK) for link in folder.folder_links_below(name)
             ]
-        if by_name or has_folder:
+        query = settings[source].query if source in settings else None
+        if by_name or has_folder or query:
             files[source] = _choose(source, by_name, passed_over)
+        if query:
+            file = FoundFile(query, query.name, size_bytes=-1, modified_ns=0)
+            files[source].append(file.with_form(forms[source][0]))
     return Survey(str(folder), folder.exists(), files, passed_over)
 
 
 def settings_forms(folder: Folder) -> Forms:
     """The forms that each source's files may have. Raises SettingsError and UnreachableError."""
-    settings = read_source_settings(folder)
+    return _forms(read_source_settings(folder))
+
+
+def _forms(settings: Mapping[Source, SourceSettings]) -> Forms:
     return {
-        source: (settings[source], USUAL_FORM) if source in settings else (USUAL_FORM,)
+        source: (settings[source].form, USUAL_FORM) if source in settings else (USUAL_FORM,)
         for source in Source
     }
 

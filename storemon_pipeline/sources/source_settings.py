@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from storemon_pipeline.business_time.zones import zone_keys_by_folded_name
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.file_form import EPOCHS, FileForm, is_text_encoding
-from storemon_pipeline.files.folders import Folder, open_in_place
+from storemon_pipeline.files.folders import Folder, Query, open_in_place
 from storemon_pipeline.files.form_values import DateFormatError, date_pattern
 from storemon_pipeline.sources.registry import columns_of
 
@@ -26,7 +26,7 @@ DAY_NAMES: Final = (
 )
 """English names of days, long and short, with their numbers."""
 
-_ANY_SOURCE: Final = {"columns", "delimiter", "encoding"}
+_ANY_SOURCE: Final = {"columns", "database", "delimiter", "encoding", "query"}
 _SETTINGS: Final = {
     Source.STORE_STATUS: _ANY_SOURCE | {"date_format", "zone", "active", "inactive"},
     Source.BUSINESS_HOURS: _ANY_SOURCE
@@ -34,6 +34,14 @@ _SETTINGS: Final = {
     Source.STORE_TIMEZONES: _ANY_SOURCE | {"date_format", "zone"},
     Source.CLOSURES: _ANY_SOURCE | {"date_format"},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """The form of a source's files, and a query whose rows count as one more file."""
+
+    form: FileForm
+    query: Query | None
 
 
 class SettingsError(Exception):
@@ -44,8 +52,8 @@ class _BadValueError(Exception):
     """A bad value of a setting; `str()` is the rest of a sentence that begins with its name."""
 
 
-def read_source_settings(folder: Folder) -> dict[Source, FileForm]:
-    """The forms of the sources that have settings. Raises SettingsError and UnreachableError."""
+def read_source_settings(folder: Folder) -> dict[Source, SourceSettings]:
+    """The settings of the sources that have some. Raises SettingsError and UnreachableError."""
     for file in folder.files([FILE_NAME]):
         with open_in_place(file) as stream:
             content = stream.read()
@@ -56,15 +64,15 @@ def read_source_settings(folder: Folder) -> dict[Source, FileForm]:
     return {}
 
 
-def parse_source_settings(text: str) -> dict[Source, FileForm]:
-    """The forms of the sources that have settings. Raises SettingsError."""
+def parse_source_settings(text: str) -> dict[Source, SourceSettings]:
+    """The settings of the sources that have some. Raises SettingsError."""
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", str(error))
         place, what = (f", line {found[2]}", found[1]) if found else ("", str(error))
         raise SettingsError(f"{FILE_NAME}{place}: {what}") from error
-    forms = {}
+    settings = {}
     for name, table in tables.items():
         if name not in set(Source):
             known = ", ".join(f"[{source}]" for source in Source)
@@ -73,8 +81,9 @@ def parse_source_settings(text: str) -> dict[Source, FileForm]:
         if not isinstance(table, dict):
             line = _line_of(text, name, None)
             raise SettingsError(f"{FILE_NAME}, line {line}: {name} is a table: [{name}]")
-        forms[Source(name)] = _Table(text, Source(name), table).form()
-    return forms
+        own = _Table(text, Source(name), table)
+        settings[Source(name)] = SourceSettings(own.form(), own.query())
+    return settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class _Table:
     settings: Mapping[str, Any]
 
     def form(self) -> FileForm:
+        """The form of the files."""
         allowed = _SETTINGS.get(self.source, _ANY_SOURCE)
         for name in self.settings:
             if name not in allowed:
@@ -109,6 +119,13 @@ class _Table:
             weekdays=self._weekdays(),
             is_12_hour=self._read("clock", _clock, 24) == 12,  # noqa: PLR2004
         )
+
+    def query(self) -> Query | None:
+        """The query, if there is one."""
+        url, query = (self._read(name, _text, "") for name in ("database", "query"))
+        if bool(url) != bool(query):
+            raise self._error("database" if url else "query", "database and query need each other")
+        return Query(f"{self.source}.query", url, query) if query else None
 
     def _read(self, name: str, read: Callable[[Any], T], default: T) -> T:
         if name not in self.settings:
@@ -154,6 +171,12 @@ class _Table:
             raise self._error("weekdays", what)
         lowest = int(value[0])
         return tuple((str(day + lowest), str((day + first) % 7)) for day in range(7))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _BadValueError("is a text in quotes")
+    return value.strip()
 
 
 def _delimiter(value: object) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
 from stored import fetch
 from storemon_pipeline.defs.dagster_failures import map_failures
@@ -103,3 +104,77 @@ def test_of_growing_json_lines_only_new_lines_are_read(database_url: str, tmp_pa
     assert load(database_url, tmp_path).row_counts == RowCounts(1, 0, 0, 0)
     assert polls(database_url) == [("A", "10:00", True), ("A", "11:00", True)]
     assert load(database_url, tmp_path).loads == ()
+
+
+def test_the_rows_of_a_query_are_loaded_and_only_new_ones_read_on(
+    database_url: str, tmp_path: Path
+) -> None:
+    shop = tmp_path / "shop.sqlite"
+    engine = sa.create_engine(f"sqlite:///{shop}")
+
+    def execute(statement: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement))
+
+    execute("CREATE TABLE checks (shop INTEGER, at TEXT, state TEXT)")
+    execute("INSERT INTO checks VALUES (8419537941919820732, '2023-01-25 10:00', 'up')")
+    (tmp_path / "sources.toml").write_text(
+        f"""
+        [store_status]
+        database = "sqlite:///{shop}"
+        query = "SELECT shop AS store_id, at || ':00' AS timestamp_utc, state AS status FROM checks"
+        active = ["up"]
+        inactive = ["down"]
+        """
+    )
+    assert load(database_url, tmp_path).row_counts == RowCounts(1, 0, 0, 0)
+    assert load(database_url, tmp_path).loads == ()
+    execute("INSERT INTO checks VALUES (1, '2023-01-25 11:00', 'down')")
+    (again,) = load(database_url, tmp_path).loads
+    assert (again.file_path, again.row_counts) == ("store_status.query", RowCounts(1, 0, 0, 0))
+    assert polls(database_url) == [("1", "11:00", False), ("8419537941919820732", "10:00", True)]
+    engine.dispose()
+
+
+def test_a_query_on_postgresql_reads_its_types(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "sources.toml").write_text(
+        f"""
+        [store_status]
+        database = "{database_url}"
+        query = '''
+        SELECT 8419537941919820732::numeric AS store_id, true AS status,
+            '2023-01-25 05:00-05'::timestamptz AS timestamp_utc, to_char(now(), 'HH24:MI') AS x
+        '''
+        active = "true"
+        """
+    )
+    assert load(database_url, tmp_path).row_counts == RowCounts(1, 0, 0, 0)
+    assert polls(database_url) == [("8419537941919820732", "10:00", True)]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT 1 AS a", "no column store_id"),
+        ("SELECT * FROM nowhere", "nowhere"),
+        ("SELECT lo_create(0) AS store_id", "read-only transaction"),
+    ],
+)
+def test_a_query_that_cannot_be_used_is_refused_with_the_reason(
+    database_url: str, tmp_path: Path, query: str, reason: str
+) -> None:
+    (tmp_path / "sources.toml").write_text(
+        f'[store_status]\ndatabase = "{database_url}"\nquery = "{query}"\n'
+    )
+    (refused,) = load(database_url, tmp_path).refused
+    assert refused.file_path == "store_status.query"
+    assert reason in refused.reason
+
+
+def test_a_database_that_does_not_answer_is_tried_again(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "sources.toml").write_text(
+        '[store_status]\ndatabase = "postgresql://a:secret@127.0.0.1:9/b"\nquery = "SELECT 1"\n'
+    )
+    with pytest.raises(dg.RetryRequested) as caught, map_failures():
+        load(database_url, tmp_path)
+    assert "secret" not in str(caught.value.__cause__)

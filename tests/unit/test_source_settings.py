@@ -276,16 +276,21 @@ def test_closures_keep_the_clock_of_each_store(tmp_path: Path) -> None:
             "[store_status]\n\nstatus = 1",
             (
                 "line 3: [store_status] has no setting status; it may have active, columns, "
-                "date_format, delimiter, encoding, inactive, zone"
+                "database, date_format, delimiter, encoding, inactive, query, zone"
             ),
         ),
         (
             "[closures]\nzone = 'UTC'",
             (
-                "line 2: [closures] has no setting zone; it may have columns, date_format, "
-                "delimiter, encoding"
+                "line 2: [closures] has no setting zone; it may have columns, database, "
+                "date_format, delimiter, encoding, query"
             ),
         ),
+        (
+            "[closures]\ndatabase = 'sqlite://'",
+            "line 2: database and query need each other",
+        ),
+        ("[closures]\nquery = 1\ndatabase = 'sqlite://'", "line 2: query is a text in quotes"),
         (
             "[store_status]\ndelimiter = ';;'",
             'line 2: delimiter is one character such as ";" or "\\t"',
