@@ -10,7 +10,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
-from storemon_api.alerts import alert_routes
+from storemon_api.alerts import action_routes, alert_routes
 from storemon_api.fleet import fleet_budget_routes, fleet_routes
 from storemon_api.http.error_handlers import install_error_handlers
 from storemon_api.http.middleware import RequestIds, SecurityHeaders
@@ -138,6 +138,7 @@ def create_app(
         data_health_routes.router,
         rejected_row_routes.router,
         alert_routes.router,
+        action_routes.router,
         list_routes.router,
         format_routes.router,
         totals_routes.router,

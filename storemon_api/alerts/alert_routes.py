@@ -1,12 +1,18 @@
 """The list of alerts with their notifications."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
-from storemon_api.alerts.alert_schemas import AlertResponse, AlertsPage, DeliveryResponse
+from storemon_api.alerts.alert_schemas import (
+    AlertActionResponse,
+    AlertResponse,
+    AlertsPage,
+    DeliveryResponse,
+)
 from storemon_api.downloads.table_file import Column, hours, table_file
 from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.http.openapi import problem_responses
@@ -20,9 +26,11 @@ from storemon_api.http.problems import (
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.security.request_access import visible_stores
-from storemon_api.stores.store_filters import is_storable
+from storemon_api.stores.store_filters import Direction, check_texts, is_storable
 from storemon_pipeline.alerts.alert_lists import (
+    Action,
     AlertFilter,
+    AlertOrder,
     ListedAlert,
     ListedDelivery,
     count_open_alerts,
@@ -48,6 +56,9 @@ _COLUMNS: Final[Sequence[Column[AlertResponse]]] = (
     Column("open_hours_lost", lambda alert: hours(alert.lost_us)),
     Column("stores", lambda alert: alert.stores),
     Column("of_stores", lambda alert: alert.of_stores),
+    Column("acknowledged_utc", lambda alert: alert.acknowledged_at),
+    Column("silenced_until_utc", lambda alert: alert.silenced_until),
+    Column("notes", lambda alert: "; ".join(one.note for one in alert.actions if one.note) or None),
 )
 
 
@@ -56,6 +67,47 @@ class AlertState(StrEnum):
 
     OPEN = "open"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What to find among the alerts; None means any."""
+
+    text: str | None
+    is_acknowledged: bool | None
+    is_silenced: bool | None
+
+
+async def _search(
+    text: Annotated[
+        str | None, Query(alias="q", description="Part of the subject or of the store's name.")
+    ] = None,
+    is_acknowledged: Annotated[bool | None, Query(alias="acknowledged")] = None,
+    is_silenced: Annotated[bool | None, Query(alias="silenced")] = None,
+) -> _Search:
+    check_texts(q=text)
+    return _Search(text or None, is_acknowledged, is_silenced)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorting:
+    """How to sort the alerts."""
+
+    sort: AlertOrder | None
+    order: Direction
+
+
+async def _sorting(
+    sort: Annotated[
+        AlertOrder | None, Query(description="Default: open ones first, then the newest first.")
+    ] = None,
+    order: Direction = Direction.ASCENDING,
+) -> _Sorting:
+    return _Sorting(sort, order)
+
+
+_SearchDep = Annotated[_Search, Depends(_search)]
+_SortingDep = Annotated[_Sorting, Depends(_sorting)]
 
 
 @router.get(
@@ -70,6 +122,8 @@ def get_alerts(
     request: Request,
     services: ServicesDep,
     listing: ListingDep,
+    search: _SearchDep,
+    sorting: _SortingDep,
     state: AlertState | None = None,
     kind: Kind | None = None,
     store_id: Annotated[
@@ -77,7 +131,7 @@ def get_alerts(
         Query(description="Only alerts about this store.", examples=["7482936150293847561"]),
     ] = None,
 ) -> Response:
-    """Return a page of alerts: open ones first, then the newest first.
+    """Return a page of alerts.
 
     A key that is limited to some stores gets the alerts about these, without notifications.
     """
@@ -88,13 +142,21 @@ def get_alerts(
     if visible is not None and store_id is not None and store_id not in visible:
         raise ProblemError(FORBIDDEN)
     alert_filter = AlertFilter(
+        text=search.text,
+        is_acknowledged=search.is_acknowledged,
+        is_silenced=search.is_silenced,
         is_open=None if state is None else state is AlertState.OPEN,
         kind=kind,
         subjects=visible if store_id is None else {store_id},
     )
     with services.reader.connect() as connection:
         total, alerts = list_alerts(
-            connection, alert_filter, offset=paging.offset, limit=paging.limit
+            connection,
+            alert_filter,
+            offset=paging.offset,
+            limit=paging.limit,
+            sort=sorting.sort,
+            is_descending=sorting.order is Direction.DESCENDING,
         )
         counts = count_open_alerts(connection) if visible is None else None
     responses = [_alert_response(alert, has_deliveries=visible is None) for alert in alerts]
@@ -131,6 +193,14 @@ def _alert_response(alert: ListedAlert, *, has_deliveries: bool) -> AlertRespons
         stores=alert.stores,
         of_stores=alert.of_stores,
         is_told=alert.is_told,
+        acknowledged_at=alert.acknowledged_at,
+        silenced_until=alert.silenced_until,
+        actions=[
+            AlertActionResponse(
+                action=Action(one.action), note=one.note, until=one.until, by=one.by, at=one.at
+            )
+            for one in alert.actions
+        ],
         deliveries=[_delivery_response(delivery) for delivery in alert.deliveries]
         if has_deliveries
         else [],

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from storemon_api.http.schemas import ResponseBody
+from storemon_api.http.schemas import Instant, ResponseBody
+from storemon_pipeline.alerts.alert_lists import Action
 from storemon_pipeline.alerts.conditions import Kind
 
 
@@ -26,6 +27,30 @@ class DeliveryResponse(ResponseBody):
         description="Error of the last try.",
         examples=["Failed to send JSON POST notification: error=503."],
     )
+
+
+class AlertActionBody(BaseModel):
+    """What to do about an alert."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action
+    until: Instant | None = Field(
+        default=None,
+        description="End of the silence; only with `silence`.",
+        examples=["2023-01-26T08:00:00Z"],
+    )
+    note: str = Field(default="", max_length=2_000, examples=["The line is being repaired."])
+
+
+class AlertActionResponse(ResponseBody):
+    """What somebody did about an alert."""
+
+    action: Action
+    note: str
+    until: AwareDatetime | None = Field(description="End of the silence; null otherwise.")
+    by: str | None = Field(description="Name of the key; null without a key.")
+    at: AwareDatetime
 
 
 class AlertResponse(ResponseBody):
@@ -71,6 +96,11 @@ class AlertResponse(ResponseBody):
     stores: int | None = Field(description="Number of stores down or silent at the same time.")
     of_stores: int | None = Field(description="Number of open stores that `stores` is a part of.")
     is_told: bool = Field(description="False: recorded without any notification.")
+    acknowledged_at: AwareDatetime | None = Field(description="Null: nobody has acknowledged it.")
+    silenced_until: AwareDatetime | None = Field(
+        description="No message is sent before; null unless it is silenced now."
+    )
+    actions: list[AlertActionResponse] = Field(description="What was done about it, oldest first.")
     deliveries: list[DeliveryResponse] = Field(
         description="Notifications. Empty for keys that are limited to some stores."
     )

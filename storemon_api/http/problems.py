@@ -136,6 +136,12 @@ UNKNOWN_CLOSURE: Final = ProblemKind(
     "Unknown closure",
     "There is no planned closure with this id.",
 )
+UNKNOWN_ALERT: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-alert",
+    "Unknown alert",
+    "There is no alert with this id.",
+)
 UNKNOWN_OBJECTIVE: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-objective",

@@ -75,6 +75,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/data-health"): _READ_FILTERED,
     ("GET", "/rejected-rows"): _READ_FILTERED,
     ("GET", "/alerts"): _READ_FILTERED,
+    ("POST", "/alerts/{alert_id}/actions"): Rule(Scope.INGEST, Stores.FILTERED, "alert.act"),
     ("GET", "/reports"): _READ_FILTERED,
     ("GET", "/reports/{report_id}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,

@@ -38,6 +38,12 @@ def has_scope(request: Request, scope: KeyScope) -> bool:
     return access.key is None or access.key.allows(scope)
 
 
+def sender_name(request: Request) -> str | None:
+    """Return the name of the sender's key; None without keys."""
+    access: Access = getattr(request.state, _STATE)
+    return None if access.key is None else access.key.name
+
+
 def is_still_allowed(request: Request) -> bool:
     """Whether the request would be let in now: its key has been neither revoked nor expired."""
     access: Access = getattr(request.state, _STATE)

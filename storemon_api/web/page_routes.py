@@ -67,7 +67,8 @@ async def data_page(request: Request) -> Response:
 @router.get("/pages/alerts")
 async def alerts_page(request: Request) -> Response:
     """Answer with the page of alerts."""
-    return _page(request, "alerts", "Alerts", here="/pages/alerts")
+    can_act = has_scope(request, Scope.INGEST)
+    return _page(request, "alerts", "Alerts", here="/pages/alerts", can_act=can_act)
 
 
 @router.get("/pages/objectives")

@@ -286,13 +286,16 @@ def drop_old_alerts(bulk: Bulk, *, newest: datetime, keep: timedelta) -> int:
     dropped = bulk.scalar(
         """
         WITH old AS (
-            DELETE FROM alerts a WHERE closed_at < $1 AND NOT EXISTS (
+            DELETE FROM alerts a
+            WHERE closed_at < $1 AND (silenced_until < now()) IS NOT FALSE AND NOT EXISTS (
                 SELECT FROM alert_deliveries d
                 WHERE d.alert_id = a.alert_id AND d.state IN ('waiting', 'sending')
             )
             RETURNING alert_id
         ), messages AS (
             DELETE FROM alert_deliveries d USING old WHERE d.alert_id = old.alert_id
+        ), actions AS (
+            DELETE FROM alert_actions d USING old WHERE d.alert_id = old.alert_id
         )
         SELECT count(*) FROM old
         """,

@@ -24,8 +24,13 @@ _IS_DUE: Final = """
         WHERE e.alert_id = d.alert_id AND e.target = d.target AND e.delivery_id < d.delivery_id
           AND e.state IN ('waiting', 'sending')
     )
+    AND NOT EXISTS (
+        SELECT FROM alerts a JOIN alerts s USING (kind, subject)
+        WHERE a.alert_id = d.alert_id AND s.silenced_until > :now
+    )
 """
-"""The message that an alert is resolved waits for the message that it fires."""
+"""The message that an alert is resolved waits for the message that it fires; both wait for the end
+of a silence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -688,6 +688,12 @@ alerts: Final = sa.Table(
     sa.Column("of_stores", sa.Integer, comment="open stores at the last evaluation"),
     sa.Column("is_told", sa.Boolean, nullable=False, comment="whether there were notifications"),
     sa.Column("recorded_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("acknowledged_at", _INSTANT, comment="NULL: not acknowledged"),
+    sa.Column(
+        "silenced_until",
+        _INSTANT,
+        comment="no message is sent before, also of later alerts of this kind and subject",
+    ),
     sa.CheckConstraint(
         "kind IN ('down', 'silent', 'source', 'platform', 'data', 'burn', 'exhausted')",
         name="kind",
@@ -713,6 +719,26 @@ alerts: Final = sa.Table(
         "alert_id",
     ),
     comment="Alerts with start and end; at most one is open for a kind and subject.",
+)
+
+alert_actions: Final = sa.Table(
+    "alert_actions",
+    metadata,
+    sa.Column("action_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("alert_id", sa.BigInteger, nullable=False, index=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("silenced_until", _INSTANT, comment="end of a silence"),
+    sa.Column("acted_by", sa.Text, comment="name of the key; NULL: without a key"),
+    sa.Column("acted_at", _INSTANT, nullable=False),
+    sa.CheckConstraint(
+        "action IN ('acknowledge', 'unacknowledge', 'silence', 'unsilence', 'note')",
+        name="action",
+    ),
+    sa.CheckConstraint(
+        "(action = 'silence') = (silenced_until IS NOT NULL)", name="silenced_until"
+    ),
+    comment="What people did about alerts, with their notes.",
 )
 
 alert_deliveries: Final = sa.Table(

@@ -65,6 +65,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/data-health"): (READERS, "all"),
     ("GET", "/rejected-rows"): (READERS, "all"),
     ("GET", "/alerts"): (READERS, "all"),
+    ("POST", "/alerts/{alert_id}/actions"): (INGESTERS, "all"),
     ("GET", "/reports"): (READERS, "all"),
     ("GET", "/reports/{report_id}"): (READERS, "all"),
     ("GET", "/reports/{report_id}.{extension}"): (READERS, "all"),
@@ -151,6 +152,7 @@ class Doors:
             .replace("{report_id}", "x")
             .replace("{extension}", "json")
             .replace("{closure_id}", "1")
+            .replace("{alert_id}", "1")
             for name in ("own", "other")
         )
         wanted: list[tuple[str, str, str | None, int]] = [("without a key", own, None, 401)]

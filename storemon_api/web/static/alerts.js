@@ -1,5 +1,6 @@
 // The page of alerts: what is wrong, since when, what it has cost, and who was notified.
 
+import { canAct, openActions } from "./alerts/act.js";
 import { addressedChoices } from "./lib/address.js";
 import { age, count, counted, duration } from "./lib/amounts.js";
 import { get, withParameters } from "./lib/api.js";
@@ -56,11 +57,53 @@ const ZONE_PREFIX = "timezone:";
 const LIMIT = 50;
 const REFRESH_SECONDS = 15;
 
-const choices = addressedChoices({ state: "open", kind: "", store_id: "", offset: 0 });
+// What was done about alerts, as parameters of the API.
+const HANDLED = {
+  "": ["all alerts", {}],
+  new: ["not acknowledged", { acknowledged: false }],
+  acknowledged: ["acknowledged", { acknowledged: true }],
+  silenced: ["silenced", { silenced: true }],
+};
+const SORTINGS = {
+  "": ["open, newest first", {}],
+  oldest: ["longest first", { sort: "since" }],
+  lost: ["most hours lost", { sort: "lost", order: "desc" }],
+  what: ["by name", { sort: "what" }],
+  kind: ["by type", { sort: "kind" }],
+};
+const TYPING_MS = 200;
+
+const choices = addressedChoices(
+  { state: "open", kind: "", store_id: "", q: "", handled: "", sort: "", offset: 0 },
+  { allowed: { handled: Object.keys(HANDLED), sort: Object.keys(SORTINGS) } },
+);
 const { state, whenChanged } = choices;
 whenChanged(() => guard(show));
 
-const choose = (values) => choices.choose({ offset: 0, ...values });
+const choose = (values, options) => choices.choose({ offset: 0, ...values }, options);
+
+const form = byId("filters");
+let typing = null;
+form.addEventListener("submit", (event) => event.preventDefault());
+form.elements.q.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    typing = null;
+    choose({ q: form.elements.q.value }, { isTyping: state.q !== "" });
+  }, TYPING_MS);
+});
+for (const [name, options] of Object.entries({ handled: HANDLED, sort: SORTINGS })) {
+  const field = form.elements[name];
+  const option = ([value, [word]]) => h("option", { value }, word);
+  field.replaceChildren(...Object.entries(options).map(option));
+  field.addEventListener("change", () => choose({ [name]: field.value }));
+}
+
+function showFilters() {
+  if (typing === null) form.elements.q.value = state.q;
+  form.elements.handled.value = state.handled;
+  form.elements.sort.value = state.sort;
+}
 
 function showSummary(open) {
   const tile = ([kind, { word, more, tone }]) =>
@@ -122,8 +165,45 @@ function subject(alert) {
   return [what, h("div", { class: "sub" }, stores)];
 }
 
+function silence(alert) {
+  if (!alert.silenced_until) return null;
+  const until = clockOf(alert).at(alert.silenced_until);
+  return h("div", {}, badge("closed", "silenced"), h("span", { class: "sub" }, ` until ${until}`));
+}
+
+const DONE = {
+  acknowledge: "acknowledged",
+  unacknowledge: "acknowledgement taken back",
+  silence: "silenced",
+  unsilence: "silence ended",
+  note: "noted",
+};
+
+function actionLine(one, clock) {
+  const by = one.by ? ` by ${one.by}` : "";
+  const until = one.until ? ` until ${clock.at(one.until)}` : "";
+  return h(
+    "div",
+    { class: "delivery" },
+    one.note ? h("div", {}, one.note) : null,
+    h("span", { class: "sub" }, `${DONE[one.action]}${until}${by}, ${clock.at(one.at)}`),
+  );
+}
+
+function handling(alert) {
+  const clock = clockOf(alert);
+  const open = () => openActions(alert, alert.name ?? alert.what, () => guard(show));
+  const button = h("button", { type: "button", class: "small", onclick: open }, "Act");
+  button.setAttribute("aria-label", `Act on ${alert.what}`);
+  return [
+    alert.acknowledged_at ? badge("up", "acknowledged") : null,
+    alert.actions.map((one) => actionLine(one, clock)),
+    canAct ? button : null,
+  ];
+}
+
 function status(alert) {
-  if (alert.state === "open") return badge("down", "open");
+  if (alert.state === "open") return [badge("down", "open"), silence(alert)];
   const time = clockOf(alert).at(alert.closed_at);
   const ending = ENDINGS[alert.ending] ?? alert.ending;
   return [badge("up", ending), h("div", { class: "sub" }, time)];
@@ -159,6 +239,7 @@ function columns() {
       cell: (alert) => (alert.store_id ? duration(alert.lost_us) : ""),
     },
     { head: "Notifications", label: "", cell: notifications },
+    { head: "Handled", label: "", class: "handled", cell: handling },
   ];
 }
 
@@ -175,20 +256,23 @@ function showScope() {
 }
 
 function emptyText() {
-  if (state.kind || state.store_id) return "No alerts match";
+  if (state.kind || state.store_id || state.q || state.handled) return "No alerts match";
   return { open: "Nothing is wrong now", closed: "No closed alerts" }[state.state] ?? "No alerts";
 }
 
 const show = newestOnly(async (newest) => {
-  const { state: wanted, kind, store_id: storeId, offset } = state;
-  const chosen = { state: wanted, kind, store_id: storeId };
+  const { state: wanted, kind, store_id: storeId, q, offset } = state;
+  const [, handled] = HANDLED[state.handled];
+  const [, sorting] = SORTINGS[state.sort];
+  const chosen = { state: wanted, kind, store_id: storeId, q, ...handled, ...sorting };
   const page = await newest(get("/alerts", { ...chosen, offset, limit: LIMIT }));
   showSummary(page.open);
   segmented(byId("states"), STATES, state.state, (one) => choose({ state: one }));
   showScope();
+  showFilters();
   fillTable(byId("alerts"), columns(), page.alerts, emptyText());
   pager(byId("pager"), page, page.alerts.length, "alert", (next) => choose({ offset: next }));
-  downloads(byId("alerts-files"), (form) => withParameters("/alerts", { ...chosen, ...form }));
+  downloads(byId("alerts-files"), (format) => withParameters("/alerts", { ...chosen, ...format }));
 });
 
 // Alerts follow the data by half a minute, and notifications the alerts: events are too early.
