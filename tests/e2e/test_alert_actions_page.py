@@ -67,7 +67,7 @@ def test_an_alert_is_acknowledged_noted_on_and_silenced_on_the_page(
             page.get_by_role("button", name="Act on").click()
             page.get_by_label("Silent until").fill("2020-01-01T00:00")
             page.get_by_role("button", name="Silence", exact=True).click()
-            expect(page.locator("#act-problem")).to_have_text("until: Pick a time in the future.")
+            expect(page.locator("#act-problem")).to_have_text("Pick a time in the future.")
             page.get_by_label("Silent until").fill("2100-01-01T00:00")
             page.get_by_role("button", name="Silence", exact=True).press("Enter")
             expect(row.locator("td.state")).to_contain_text("silenced")

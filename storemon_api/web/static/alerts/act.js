@@ -25,6 +25,7 @@ function showProblem(text) {
 function until(form) {
   const chosen = new Date(form.until.value);
   if (Number.isNaN(chosen.getTime())) throw new Error("Choose until when it is to be silent.");
+  if (chosen <= new Date()) throw new Error("Pick a time in the future.");
   return chosen.toISOString();
 }
 
