@@ -1,0 +1,51 @@
+"""On a phone a finger meets every control: each is at least 44 pixels wide and high."""
+
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser
+
+from api_server import serve
+from browser import PHONE, visit
+from stored import at, execute, load
+from storemon_pipeline.alerts.conditions import Rules
+from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+
+# Not checked: links within a sentence, and the box of a checkbox, whose label is a target too.
+SMALL: Final = """() => [...document.querySelectorAll(
+    "button, select, input:not([type=checkbox]), summary, header a, .files a, td.id a, .ranking a"
+  )].filter((one) => one.checkVisibility()).map((one) => [one, one.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 44 || box.height < 44)
+  .map(([one, box]) => `${one.outerHTML.slice(0, 90)} ${box.width} x ${box.height}`)"""
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """Give a database with A online, B offline with an alert, and a rejected row."""
+    load(database_url, "A 08:00 up", "A 12:00 up", "B 08:00 up", "B 09:00 up")
+    load(database_url, "B 10:00 down", "B 12:00 down")
+    execute(
+        database_url,
+        "INSERT INTO rejected_rows (load_id, line, reason, row_text)"
+        " VALUES (1, 7, 'unknown status', 'A,2023,perhaps')",
+    )
+    refresh_uptime(database_url, refreshed_at=at("12:00"))
+    refresh_daily(database_url)
+    evaluate_rules(
+        database_url,
+        rules=Rules(),
+        notification=Notification(()),
+        now=at("12:01"),
+        is_loading=False,
+    )
+    return database_url
+
+
+def test_every_control_is_large_enough_for_a_finger(chromium: Browser, url: str) -> None:
+    with serve(url) as client:
+        for path in ("/", "/store/B", "/pages/alerts", "/pages/reports", "/pages/data"):
+            with visit(chromium, f"{client.base_url}{path}", size=PHONE) as page:
+                assert page.evaluate(SMALL) == [], path
+                assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
