@@ -3,8 +3,10 @@
 A file has the columns that reports had when it was made. What was added later is null.
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -12,16 +14,22 @@ import pyarrow.parquet as pq
 from storemon_pipeline.domain.amounts import (
     AMOUNTS,
     BUSINESS,
+    DOUBT_COLUMN,
     DOWNTIME,
     EXACT_COLUMNS,
+    LIKELY_HIGHEST,
+    LIKELY_LOWEST,
     ROUNDED,
     ROUNDED_COLUMNS,
+    SPREAD_COLUMNS,
     UPTIME,
     Amount,
+    spread_column,
 )
-from storemon_pipeline.domain.windows import Window
+from storemon_pipeline.domain.windows import SECOND_US, IntArray, Window
 from storemon_pipeline.figures.figure_rows import rounded_figures
 
+STORE_KEY: Final = "store_key"
 STORE_ID: Final = "store_id"
 
 _LEFT_OF: Final = {
@@ -34,7 +42,44 @@ _LEFT_OF: Final = {
 }
 """Amounts that are kept as what is left of another one without them: small numbers, often 0."""
 
+_RANGE: Final = (LIKELY_LOWEST, LIKELY_HIGHEST)
+
+_WIDTH: Final = "microseconds_per_deviation"
+"""The name of a number in the file's metadata; see `_ends_from_spread`."""
+
 _BY_NAME: Final = {amount.name: amount for amount in AMOUNTS}
+
+
+class LostStoreError(Exception):
+    """A report refers to a store that no table of stores has any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a result: the file, and the id of each row's store."""
+
+    content: bytes
+    store_ids: pa.Array
+
+    @classmethod
+    def of(cls, content: bytes, store_keys: pa.Array, store_ids: pa.Array) -> Self:
+        """A part by its file, and the keys and ids of stores, all of the file's among them.
+
+        Older files have the ids themselves. Raises LostStoreError.
+        """
+        if STORE_ID in pq.read_schema(pa.BufferReader(content)).names:
+            return cls(content, _read(content, [STORE_ID])[STORE_ID].combine_chunks())
+        keys = _read(content, [STORE_KEY])[STORE_KEY].combine_chunks()
+        own_ids = store_ids.take(pc.index_in(keys, value_set=store_keys.cast(keys.type)))
+        if own_ids.null_count:
+            raise LostStoreError(
+                f"{own_ids.null_count} stores of a report are in no table of stores"
+            )
+        return cls(content, own_ids)
+
+
+def _read(content: bytes, columns: list[str] | None = None) -> pa.Table:
+    return pq.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
 
 
 def _kept_column(amount: Amount, window: Window) -> str:
@@ -43,43 +88,82 @@ def _kept_column(amount: Amount, window: Window) -> str:
     return f"{whole}_minus_{amount.column(window)}" if whole else amount.column(window)
 
 
+def _end_column(amount: Amount, window: Window) -> str:
+    """The column in the file of an end of the likely range, where the file has the spread."""
+    return f"end_from_spread_minus_{amount.column(window)}"
+
+
 _OF_AMOUNTS: Final = frozenset(
     [*EXACT_COLUMNS, *ROUNDED_COLUMNS]
     + [_kept_column(amount, window) for amount in AMOUNTS for window in Window]
+    + [_end_column(amount, window) for amount in _RANGE for window in Window]
 )
-_OF_FIGURES: Final = (
-    STORE_ID,
-    *(_kept_column(amount, window) for amount in (BUSINESS, UPTIME) for window in Window),
-)
+_OF_FIGURES: Final = [
+    _kept_column(amount, window) for amount in (BUSINESS, UPTIME) for window in Window
+]
 """The columns that the rounded figures follow from."""
+
+_MANY_VALUES: Final = frozenset(
+    [
+        _kept_column(amount, window)
+        for amount in (_BY_NAME["lowest_uptime"], _BY_NAME["observed"])
+        for window in (Window.DAY, Window.WEEK)
+    ]
+    + [spread_column("deviation", window) for window in Window]
+)
+_FEW_VALUES: Final = frozenset(
+    [_end_column(amount, window) for amount in _RANGE for window in Window]
+    + [BUSINESS.column(window) for window in Window]
+    + [*SPREAD_COLUMNS, DOUBT_COLUMN]
+) - frozenset(_MANY_VALUES)
+"""Columns that are smaller in another encoding than the plain one, as measured on sample data."""
+
+
+NO_STORES: Final = pa.table(
+    {STORE_KEY: pa.array([], pa.int32())} | dict.fromkeys(EXACT_COLUMNS, pa.array([], pa.int64()))
+)
+"""What `encode_rows` takes, of no stores."""
 
 
 def encode_rows(rows: pa.Table) -> bytes:
-    """The rows, `store_id` and the amounts in microseconds, as a Parquet file.
+    """The rows, `store_key` and the amounts in microseconds, as a Parquet file.
 
     Downtime and rounded figures are left out, because they follow from the others. Any column that
     is no amount is kept as it is.
     """
-    kept = {STORE_ID: rows[STORE_ID]}
+    kept = {STORE_KEY: rows[STORE_KEY]}
+    has_spread = set(SPREAD_COLUMNS) <= set(rows.column_names)
     for amount in AMOUNTS:
         for window in Window:
-            if amount is not DOWNTIME and amount.column(window) in rows.column_names:
+            is_kept = amount is not DOWNTIME and amount.column(window) in rows.column_names
+            if is_kept and not (has_spread and amount in _RANGE):
                 kept[_kept_column(amount, window)] = _kept(rows, amount, window)
+    metadata: dict[str, str] = {}
+    if has_spread:
+        width_us = _width_us(rows)
+        metadata[_WIDTH] = str(width_us)
+        for window in Window:
+            ends = _ends_from_spread(rows, rows, window, width_us)
+            for amount, end in zip(_RANGE, ends, strict=True):
+                own = rows[amount.column(window)].to_numpy()
+                kept[_end_column(amount, window)] = pa.array(end - own)
     for name in rows.column_names:
         if name not in kept and name not in _OF_AMOUNTS:
             kept[name] = rows[name]
     table = pa.table(kept)
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
+    with pq.ParquetWriter(
         sink,
+        table.schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=False,
+        use_dictionary=[name for name in kept if name in _FEW_VALUES],
         write_statistics=False,
         store_schema=False,
-        column_encoding={name: _encoding(table[name]) for name in table.column_names},
-    )
+        column_encoding={name: _encoding(name) for name in kept if name not in _FEW_VALUES},
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(metadata)
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
 
@@ -89,47 +173,82 @@ def _kept(rows: pa.Table, amount: Amount, window: Window) -> pa.ChunkedArray:
     return pc.subtract(rows[_BY_NAME[whole].column(window)], own) if whole else own
 
 
-def _encoding(column: pa.ChunkedArray) -> str:
-    """The encoding that zstd makes the smallest file of."""
-    if pa.types.is_string(column.type):
-        return "DELTA_BYTE_ARRAY"
-    if pa.types.is_int64(column.type) and pc.count_distinct(column).as_py() > len(column) / 2:
-        return "BYTE_STREAM_SPLIT"
-    return "PLAIN"
+def _encoding(name: str) -> str:
+    if name == STORE_KEY:
+        return "DELTA_BINARY_PACKED"
+    return "BYTE_STREAM_SPLIT" if name in _MANY_VALUES else "PLAIN"
 
 
-def decode_rows(content: bytes) -> pa.Table:
-    """All columns of a file: `store_id`, rounded figures, all amounts, then any others."""
-    file = pq.read_table(pa.BufferReader(content), use_threads=False)
-    exact = {
-        amount.column(window): _exact(file, amount, window)
-        for amount in AMOUNTS
-        for window in Window
+def _width_us(rows: pa.Table) -> int:
+    """Half the width of likely ranges, in microseconds for each second of deviation.
+
+    The median of the rows. Any number gives the same rows back; this one gives a small file.
+    """
+    lowest, uptime = (rows[one.column(Window.WEEK)].to_numpy() for one in (LIKELY_LOWEST, UPTIME))
+    apart, deviation, reach = _spread(rows, Window.WEEK)
+    is_free = np.flatnonzero((lowest > 0) & (lowest < uptime) & (deviation > 0))
+    if len(is_free) == 0:
+        return 0
+    half_us = (uptime - lowest + (apart - reach) * SECOND_US)[is_free]
+    return int(np.median(half_us // deviation[is_free]))
+
+
+def _ends_from_spread(
+    exact: dict[str, pa.ChunkedArray] | pa.Table, spread: pa.Table, window: Window, width_us: int
+) -> tuple[IntArray, IntArray]:
+    """About where a likely range ends, as its spread says, which was rounded to seconds."""
+    business, uptime = (exact[one.column(window)].to_numpy() for one in (BUSINESS, UPTIME))
+    apart, deviation, reach = _spread(spread, window)
+    mean = uptime + apart * SECOND_US
+    half = deviation * width_us + reach * SECOND_US
+    lowest = (mean - half) // SECOND_US * SECOND_US
+    highest = -(-(mean + half) // SECOND_US) * SECOND_US
+    return np.clip(lowest, 0, uptime), np.clip(highest, uptime, business)
+
+
+def _spread(rows: pa.Table, window: Window) -> tuple[IntArray, ...]:
+    return tuple(
+        rows[spread_column(name, window)].to_numpy().astype(np.int64)
+        for name in ("apart", "deviation", "reach")
+    )
+
+
+def decode_rows(part: Part) -> pa.Table:
+    """All columns of a part: `store_id`, rounded figures, all amounts, then any others."""
+    file = _read(part.content)
+    exact: dict[str, pa.ChunkedArray] = {}
+    for amount in AMOUNTS:
+        for window in Window:
+            exact[amount.column(window)] = _exact(file, amount, window)
+    width_us = (file.schema.metadata or {}).get(_WIDTH.encode())
+    if width_us is not None:
+        for window in Window:
+            ends = _ends_from_spread(exact, file, window, int(width_us))
+            for amount, end in zip(_RANGE, ends, strict=True):
+                own = end - file[_end_column(amount, window)].to_numpy()
+                exact[amount.column(window)] = pa.chunked_array([own])
+    others = {
+        name: file[name]
+        for name in file.column_names
+        if name not in _OF_AMOUNTS and name not in (STORE_KEY, STORE_ID)
     }
-    others = {name: file[name] for name in file.column_names if name not in _OF_AMOUNTS}
-    return pa.table({STORE_ID: others.pop(STORE_ID)} | rounded_figures(exact) | exact | others)
+    return pa.table({STORE_ID: part.store_ids} | rounded_figures(exact) | exact | others)
 
 
 def no_rows() -> pa.Table:
     """As `decode_rows`, of no stores."""
-    none = pa.table({name: pa.array([], pa.int64()) for name in EXACT_COLUMNS})
-    return decode_rows(encode_rows(none.add_column(0, STORE_ID, pa.array([], pa.string()))))
+    return decode_rows(Part(encode_rows(NO_STORES), pa.array([], pa.string())))
 
 
-def decode_figures(content: bytes) -> pa.Table:
+def decode_figures(part: Part) -> pa.Table:
     """As `decode_rows`, with `store_id` and the rounded figures alone."""
-    file = pq.read_table(pa.BufferReader(content), columns=list(_OF_FIGURES), use_threads=False)
+    file = _read(part.content, _OF_FIGURES)
     exact = {
         amount.column(window): _exact(file, amount, window)
         for amount in ROUNDED
         for window in Window
     }
-    return pa.table({STORE_ID: file[STORE_ID]} | rounded_figures(exact))
-
-
-def decode_store_ids(content: bytes) -> pa.ChunkedArray:
-    """The store ids of a file."""
-    return pq.read_table(pa.BufferReader(content), columns=[STORE_ID], use_threads=False)[STORE_ID]
+    return pa.table({STORE_ID: part.store_ids} | rounded_figures(exact))
 
 
 def _exact(file: pa.Table, amount: Amount, window: Window) -> pa.ChunkedArray:

@@ -14,7 +14,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
 from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
-from storemon_pipeline.reports.columns import STORE_ID, encode_rows, no_rows
+from storemon_pipeline.reports.columns import NO_STORES, STORE_KEY, encode_rows
 from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.figures import Figures
@@ -150,18 +150,19 @@ class PartWriter:
         """Write the figures of some stores; return their lines of the CSV."""
         exact = exact_figures(figures)
         store_ids = stores.store_ids.take(pa.array(figures.store))
-        rows = pa.table({STORE_ID: store_ids} | exact | spread_columns(figures))
+        keys = pa.array(stores.store_keys[figures.store].astype(np.int32))
+        rows = pa.table({STORE_KEY: keys} | exact | spread_columns(figures))
         for first in range(0, rows.num_rows, STORES_PER_PART):
-            self._append(rows[first : first + STORES_PER_PART])
+            part = slice(first, first + STORES_PER_PART)
+            self._append(rows[part], store_ids[part])
         return report_lines(store_ids, rounded_figures(exact))
 
     def finish(self) -> None:
         """Write an empty part if there are no rows, so that every result has one."""
         if self.parts == 0:
-            self._append(no_rows())
+            self._append(NO_STORES, pa.array([], pa.string()))
 
-    def _append(self, rows: pa.Table) -> None:
-        ids = rows[STORE_ID]
+    def _append(self, rows: pa.Table, store_ids: pa.Array) -> None:
         self._bulk.append(
             "report_columns",
             pa.table(
@@ -169,8 +170,8 @@ class PartWriter:
                     "result_id": np.array([self._result_id]),
                     "part": np.array([self._first_part + self.parts], np.int32),
                     "stores": np.array([rows.num_rows], np.int32),
-                    "first_store_id": ids[:1] if len(ids) else [""],
-                    "last_store_id": ids[-1:] if len(ids) else [""],
+                    "first_store_id": store_ids[:1] if len(store_ids) else [""],
+                    "last_store_id": store_ids[-1:] if len(store_ids) else [""],
                     "content": pa.array([encode_rows(rows)], pa.binary()),
                 }
             ),

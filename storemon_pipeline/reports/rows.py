@@ -12,12 +12,13 @@ from storemon_pipeline.database.tables import report_columns, report_csv, stores
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.reports.columns import (
     STORE_ID,
+    Part,
     decode_figures,
     decode_rows,
-    decode_store_ids,
     no_rows,
 )
 from storemon_pipeline.reports.csv_file import header_line, report_lines
+from storemon_pipeline.stores.store_keys import all_stores
 
 
 def read_report_table(
@@ -35,8 +36,8 @@ def read_report_table(
 
 def read_parts(
     connection: sa.Connection, result_id: int, store_ids: AbstractSet[str] | None = None
-) -> Iterator[bytes]:
-    """The parts of a result in order, each a file of columns.
+) -> Iterator[Part]:
+    """The parts of a result in order.
 
     With `store_ids` only the parts that may have one of them.
     """
@@ -64,14 +65,22 @@ def read_first_ids(connection: sa.Connection, result_id: int) -> list[str]:
     )
 
 
-def read_part(connection: sa.Connection, result_id: int, number: int) -> bytes:
+def read_part(connection: sa.Connection, result_id: int, number: int) -> Part:
     """One part of a result. Raises sqlalchemy.exc.NoResultFound when there is none."""
-    return bytes(
-        connection.execute(
-            sa.select(report_columns.c.content).where(
-                report_columns.c.result_id == result_id, report_columns.c.part == number
-            )
-        ).scalar_one()
+    part = report_columns.c
+    content, first, last = connection.execute(
+        sa.select(part.content, part.first_store_id, part.last_store_id).where(
+            part.result_id == result_id, part.part == number
+        )
+    ).one()
+    # In one row, because that is faster than thousands of small ones.
+    keys, ids = connection.execute(
+        sa.select(
+            sa.func.array_agg(all_stores.c.store_key), sa.func.array_agg(all_stores.c.store_id)
+        ).where(all_stores.c.store_id >= first, all_stores.c.store_id <= last)
+    ).one()
+    return Part.of(
+        bytes(content), pa.array(keys or [], pa.int32()), pa.array(ids or [], pa.string())
     )
 
 
@@ -107,9 +116,9 @@ def read_report_csv(
     return b"".join([header_line(), *lines])
 
 
-def part_lines(content: bytes) -> bytes:
+def part_lines(part: Part) -> bytes:
     """The lines of the CSV about the stores of a part."""
-    return table_lines(decode_figures(content))
+    return table_lines(decode_figures(part))
 
 
 def table_lines(rows: pa.Table) -> bytes:
@@ -144,8 +153,7 @@ def _count_stores(
 ) -> tuple[int, int]:
     asked, named = pa.array(sorted(store_ids), pa.string()), pa.array(known, pa.string())
     rows = rows_of_known = 0
-    for content in read_parts(connection, result_id, store_ids):
-        found = decode_store_ids(content)
-        rows += pc.sum(pc.is_in(found, asked)).as_py() or 0
-        rows_of_known += pc.sum(pc.is_in(found, named)).as_py() or 0
+    for part in read_parts(connection, result_id, store_ids):
+        rows += pc.sum(pc.is_in(part.store_ids, asked)).as_py() or 0
+        rows_of_known += pc.sum(pc.is_in(part.store_ids, named)).as_py() or 0
     return rows, len(known) - rows_of_known

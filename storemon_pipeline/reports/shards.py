@@ -17,6 +17,7 @@ from storemon_pipeline.database.tables import store_uptime
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.figures.figure_rows import figure_rows
+from storemon_pipeline.reports.columns import STORE_ID, STORE_KEY, Part
 from storemon_pipeline.reports.results import (
     CsvDigest,
     CsvSize,
@@ -210,12 +211,25 @@ def join_parts(bulk: Bulk, shards: Sequence[Shard]) -> CsvSize:
         joined = writer.parts
     csv = CsvDigest()
     for part in range(joined):
-        content = bulk.scalar(
-            "SELECT content FROM report_columns WHERE result_id = $1 AND part = $2",
-            (result_id, part),
-        )
-        csv.add(part_lines(content))
+        csv.add(part_lines(_read_part(bulk, result_id, part)))
     return csv.finish(chunks=joined)
+
+
+def _read_part(bulk: Bulk, result_id: int, number: int) -> Part:
+    """As `rows.read_part`, in this transaction."""
+    (part,) = bulk.fetch(
+        """
+        SELECT content, first_store_id, last_store_id FROM report_columns
+        WHERE result_id = $1 AND part = $2
+        """,
+        (result_id, number),
+    ).to_pylist()
+    known = bulk.fetch(
+        f"SELECT * FROM ({ALL_STORES_SQL}) s WHERE store_id BETWEEN $1 AND $2",  # noqa: S608  (a constant)
+        (part["first_store_id"], part["last_store_id"]),
+    )
+    keys, ids = (known[name].combine_chunks() for name in (STORE_KEY, STORE_ID))
+    return Part.of(part["content"], keys, ids)
 
 
 def move_staged_uptime(bulk: Bulk, result_id: int) -> int:

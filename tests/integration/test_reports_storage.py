@@ -276,6 +276,21 @@ class TestResults:
         assert [chunk.count(b"\n") for chunk in chunks] == [2, 1]
         assert b"".join(chunks) == csv
 
+    def test_its_rows_stay_when_a_load_is_undone_that_named_their_stores(
+        self, engine: sa.Engine, database_url: str, result: Result, csv: bytes
+    ) -> None:
+        # As `forget_stores` does.
+        execute(
+            database_url,
+            "INSERT INTO former_stores SELECT store_key, store_id FROM stores WHERE store_id = 'C'",
+            "DELETE FROM stores WHERE store_id = 'C'",
+        )
+        with engine.connect() as connection:
+            chunks = [read_csv_chunk(connection, result.result_id, number) for number in range(2)]
+            rows = read_report_table(connection, result.result_id, {"C"})
+        assert b"".join(chunks) == csv
+        assert rows["store_id"].to_pylist() == ["C"]
+
     def test_a_csv_that_is_stored_comes_before_its_rows(
         self, engine: sa.Engine, database_url: str, result: Result
     ) -> None:

@@ -5,19 +5,25 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storemon_pipeline.domain.amounts import EXACT_COLUMNS, ROUNDED_COLUMNS
+from storemon_pipeline.domain.amounts import (
+    EXACT_COLUMNS,
+    ROUNDED_COLUMNS,
+    SPREAD_COLUMNS,
+)
 from storemon_pipeline.reports.columns import (
+    LostStoreError,
+    Part,
     decode_figures,
     decode_rows,
-    decode_store_ids,
     encode_rows,
     no_rows,
 )
 
-MINUTE, HOUR = 60_000_000, 3_600_000_000
+SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 WINDOW_US = {"hour": HOUR, "day": 24 * HOUR, "week": 168 * HOUR}
 
 
@@ -29,23 +35,93 @@ def rows(count: int, seed: int) -> pa.Table:
     }
     for window in WINDOW_US:
         whole, up = (columns[f"{name}_last_{window}_us"] for name in ("business", "uptime"))
+        # Only a downtime that is not negative can be rounded.
+        np.minimum(whole, up, out=up)
         columns[f"downtime_last_{window}_us"] = whole - up
-    ids = pa.array([f"store {number:05} é" for number in range(count)])
-    return pa.table({"store_id": ids} | columns)
+    keys = pa.array(1 + random.permutation(count), pa.int32())
+    return pa.table({"store_key": keys} | columns)
 
 
-@given(st.integers(0, 50), st.integers(0, 2**32))
-def test_every_amount_comes_back_to_the_microsecond(count: int, seed: int) -> None:
-    made = rows(count, seed)
-    # Only the downtime that is not negative can be rounded.
-    is_real = np.ones(count, np.bool_)
+def store_ids(made: pa.Table) -> list[str]:
+    return [f"store {key:05} é" for key in made["store_key"].to_pylist()]
+
+
+def part_of(made: pa.Table) -> Part:
+    """The rows, kept and found again, among other stores that are known."""
+    others = [99_998, *made["store_key"].to_pylist(), 99_999]
+    ids = ["another", *store_ids(made), "one more"]
+    return Part.of(encode_rows(made), pa.array(others, pa.int32()), pa.array(ids))
+
+
+def decoded(made: pa.Table) -> pa.Table:
+    return decode_rows(part_of(made))
+
+
+def with_spread(made: pa.Table, seed: int, *, close: bool) -> pa.Table:
+    """The rows with what totals need; `close` means that likely ranges follow from it, nearly."""
+    random = np.random.default_rng(seed)
+    for name in SPREAD_COLUMNS:
+        seconds = random.integers(-200 if "apart" in name else 0, 200, made.num_rows)
+        made = made.append_column(name, pa.array(seconds.astype(np.int32)))
+    if not close:
+        return made
     for window in WINDOW_US:
-        is_real &= made[f"downtime_last_{window}_us"].to_numpy() >= 0
-    made = made.filter(pa.array(is_real))
-    content = encode_rows(made)
-    assert decode_rows(content).select(["store_id", *EXACT_COLUMNS]) == made
-    assert decode_store_ids(content) == made["store_id"]
-    assert decode_figures(content) == decode_rows(content).select(["store_id", *ROUNDED_COLUMNS])
+        apart, deviation, reach = (
+            made[f"likely_{name}_last_{window}_s"].to_numpy().astype(np.int64)
+            for name in ("apart", "deviation", "reach")
+        )
+        whole, up = (made[f"{name}_last_{window}_us"].to_numpy() for name in ("business", "uptime"))
+        middle = up + apart * SECOND
+        half = np.round(1.7 * deviation).astype(np.int64) * SECOND + reach * SECOND
+        ends = {
+            "lowest": np.clip(middle - half, 0, up),
+            "highest": np.clip(middle + half, up, whole),
+        }
+        for end, at in ends.items():
+            name = f"likely_{end}_uptime_last_{window}_us"
+            made = made.set_column(made.column_names.index(name), name, pa.array(at))
+    return made
+
+
+@given(st.integers(0, 50), st.integers(0, 2**32), st.sampled_from(["none", "any", "close"]))
+def test_every_amount_comes_back_to_the_microsecond(count: int, seed: int, spread: str) -> None:
+    made = rows(count, seed)
+    if spread != "none":
+        made = with_spread(made, seed, close=spread == "close")
+    part = part_of(made)
+    read = decode_rows(part)
+    assert read.select(made.column_names[1:]) == made.drop_columns("store_key")
+    assert read["store_id"].to_pylist() == part.store_ids.to_pylist() == store_ids(made)
+    assert decode_figures(part) == read.select(["store_id", *ROUNDED_COLUMNS])
+
+
+def test_likely_ranges_take_little_beside_the_spread_that_they_follow_from() -> None:
+    plain = rows(5_000, 1)
+    far, close = (
+        len(encode_rows(with_spread(plain, 1, close=close))) / plain.num_rows
+        for close in (False, True)
+    )
+    assert close < far - 20
+
+
+def test_a_file_with_the_ids_themselves_is_read_as_before() -> None:
+    """Reports were kept so before they had keys."""
+    made = rows(3, 1).append_column("store_id", pa.array(["a", "b", "é"]))
+    older = encode_rows(made)
+    table = pq.read_table(io.BytesIO(older)).drop_columns("store_key")
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    none = pa.array([], pa.int32()), pa.array([], pa.string())
+    read = decode_rows(Part.of(content.getvalue(), *none))
+    assert read["store_id"].to_pylist() == ["a", "b", "é"]
+    assert read.select(EXACT_COLUMNS) == made.select(EXACT_COLUMNS)
+
+
+def test_a_store_that_is_in_no_table_is_an_error() -> None:
+    made = rows(2, 1)
+    keys = made["store_key"].combine_chunks()
+    with pytest.raises(LostStoreError, match="1 stores of a report"):
+        Part.of(encode_rows(made), keys[:1], pa.array(["a"]))
 
 
 def test_figures_are_rounded_from_the_amounts() -> None:
@@ -54,26 +130,24 @@ def test_figures_are_rounded_from_the_amounts() -> None:
         "uptime_last_hour_us": [44 * MINUTE + 57_000_000],
         "downtime_last_hour_us": [3_000_000],
     }
-    (row,) = decode_figures(encode_rows(pa.table(made))).to_pylist()
+    (row,) = decode_figures(part_of(pa.table(made))).to_pylist()
     assert str(row["uptime_last_hour_minutes"]) == "44.9500"
     assert str(row["downtime_last_hour_minutes"]) == "0.0500"
 
 
 def test_an_amount_that_reports_did_not_have_is_null() -> None:
     older = rows(3, 1).drop_columns([f"observed_last_{window}_us" for window in WINDOW_US])
-    read = decode_rows(encode_rows(older))
+    read = decoded(older)
     assert read["observed_last_week_us"].to_pylist() == [None] * 3
     assert read.drop_columns([name for name in read.column_names if "observed" in name]).equals(
-        decode_rows(encode_rows(rows(3, 1))).drop_columns(
-            [name for name in read.column_names if "observed" in name]
-        )
+        decoded(rows(3, 1)).drop_columns([name for name in read.column_names if "observed" in name])
     )
 
 
 def test_other_columns_are_kept_after_the_amounts_and_null_where_they_are_missing() -> None:
     marks = pa.array(["switched off", None, "silent"])
-    newer = decode_rows(encode_rows(rows(3, 1).append_column("mark", marks)))
-    older = decode_rows(encode_rows(rows(2, 2)))
+    newer = decoded(rows(3, 1).append_column("mark", marks))
+    older = decoded(rows(2, 2))
     assert newer.column_names == [*older.column_names, "mark"]
     both = pa.concat_tables([older, newer], promote_options="default")
     assert both["mark"].to_pylist() == [None, None, "switched off", None, "silent"]
