@@ -126,7 +126,7 @@ def test_a_missing_id_is_422_with_the_parameter(client: httpx.Client, path: str)
         ("/get_report?id=1", "id", "report_id"),
         ("/stores?standin=down", "standin", "standing"),
         ("/stores?limit=1&regoin=West", "regoin", "region"),
-        ("/stores/alpha/uptime?form=2023-01-25", "form", "from"),
+        ("/stores/alpha/uptime?frm=2023-01-25", "frm", "from"),
         ("/incidents?opne=true", "opne", "open"),
     ],
 )
