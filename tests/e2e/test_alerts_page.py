@@ -36,7 +36,7 @@ def test_alerts_are_shown_with_their_messages_and_filtered(
         load(database_url, "A 12:00 up", "C 15:00 up")
         look(database_url, "15:00", receiver.url)
         with visit(chromium, f"{client.base_url}/pages/alerts") as page:
-            expect(page.locator("#summary .standing .count")).to_have_text(list("1000000"))
+            expect(page.locator("#summary .standing .count")).to_have_text(list("10000"))
             expect(page.locator("#alerts tbody tr")).to_have_count(1)
             row = page.locator("#alerts tbody tr").first
             expect(row.locator("td.id a")).to_have_text("B")
