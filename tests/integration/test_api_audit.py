@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from api_server import serve
+from stored import execute
 from storemon_api.security.access_rules import RULES
 from storemon_pipeline.access.key_management import create_key, revoke_key
 from storemon_pipeline.access.keys import Scope
@@ -36,6 +37,10 @@ DEEDS = {
         *("DELETE", "/objectives/1", None, "objective.cancel"),
         "objectives WHERE cancelled_by_load_id IS NOT NULL",
     ),
+    "acting on an alert": (
+        *("POST", "/alerts/1/actions", {"action": "acknowledge"}),
+        *("alert.act", "alert_actions"),
+    ),
     "cancelling": (
         *("DELETE", "/closures/1", None, "closure.cancel"),
         "closures WHERE cancelled_by_load_id IS NOT NULL",
@@ -53,6 +58,11 @@ ENDING = """
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[httpx.Client]:
+    execute(
+        database_url,
+        "INSERT INTO alerts (kind, subject, opened_at, since, lost_us, is_told)"
+        " VALUES ('source', 'store_status', now(), now(), 0, false)",
+    )
     with serve(database_url) as client:
         assert client.post("/closures", json=CLOSURE).status_code == 201
         assert client.put("/objectives", json=OBJECTIVE).status_code == 200
