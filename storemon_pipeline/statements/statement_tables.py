@@ -120,10 +120,11 @@ def title_of(statement: Statement) -> str:
 def facts_of(statement: Statement) -> list[tuple[str, str]]:
     """What a reader must know of the whole statement: labels and texts."""
     period = StatementPeriod.parse(statement.period)
+    whose = "the" if statement.scope.store_id is not None else "each"
     facts = [
         ("Statement of", title_of(statement)),
         ("Period", period.title),
-        ("Days", f"{statement.begin} to {statement.end} at 00:00, in each store's local time"),
+        ("Days", f"{statement.begin} to {statement.end} at 00:00, in {whose} store's local time"),
         ("Data up to", f"{statement.as_of:%Y-%m-%d %H:%M:%S} UTC"),
         ("Stores", str(len(statement.stores))),
     ]
