@@ -23,7 +23,7 @@ from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.reports.csv_file import spreadsheet_safe
 
 Cell: TypeAlias = str | int | float | bool | datetime | None
-Row = TypeVar("Row")
+Row_contra = TypeVar("Row_contra", contravariant=True)
 
 _CHUNK_ROWS: Final = 1_000
 _MOST_SHEET_ROWS: Final = 1_048_575
@@ -31,11 +31,11 @@ _MOST_SHEET_ROWS: Final = 1_048_575
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[Row]):
+class Column(Generic[Row_contra]):
     """A column of a file: its name, and the cell of a row."""
 
     name: str
-    cell: Callable[[Row], Cell]
+    cell: Callable[[Row_contra], Cell]
 
 
 def hours(amount_us: int | None) -> float | None:
@@ -46,8 +46,8 @@ def hours(amount_us: int | None) -> float | None:
 def table_file(
     table_format: TableFormat,
     name: str,
-    columns: Sequence[Column[Row]],
-    rows: Iterable[Row],
+    columns: Sequence[Column[Row_contra]],
+    rows: Iterable[Row_contra],
     *,
     total: int,
     as_of: datetime | None = None,
@@ -83,7 +83,9 @@ def table_file(
             assert_never(table_format)
 
 
-def _cells(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Iterator[list[Cell]]:
+def _cells(
+    columns: Sequence[Column[Row_contra]], rows: Iterable[Row_contra]
+) -> Iterator[list[Cell]]:
     """Yield the cells of each row, with harmless text."""
     left = iter(rows)
     while chunk := list(islice(left, _CHUNK_ROWS)):
@@ -100,7 +102,7 @@ def _cells(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Iterator[list
         yield from lines
 
 
-def _csv(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Iterator[str]:
+def _csv(columns: Sequence[Column[Row_contra]], rows: Iterable[Row_contra]) -> Iterator[str]:
     """Yield the lines of a CSV file, many at once."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -124,7 +126,9 @@ def _csv_text(cell: Cell) -> str | int | float | None:
             return cell
 
 
-def _workbook(name: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> bytes:
+def _workbook(
+    name: str, columns: Sequence[Column[Row_contra]], rows: Iterable[Row_contra]
+) -> bytes:
     file = io.BytesIO()
     # A row is written before the next one is made.
     book = xlsxwriter.Workbook(file, {"constant_memory": True})

@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_file import Column, table_file
 from storemon_api.downloads.table_format import (
     Listing,
     ListingDep,
@@ -28,6 +28,7 @@ from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
 from storemon_api.security.request_access import is_still_allowed, visible_stores
 from storemon_api.stores.store_filters import Objective, StoreFilter, StoreFilterDep
 from storemon_api.stores.store_responses import (
+    AMOUNT_COLUMNS,
     history_amounts,
     incidents_response,
     now_utc,
@@ -67,13 +68,7 @@ _HISTORY_COLUMNS: Final[Sequence[Column[FleetHistoryRow]]] = (
     Column("begin_local", lambda row: row.begin_local),
     Column("group", lambda row: row.group),
     Column("stores", lambda row: row.stores),
-    Column("uptime_percent", lambda row: row.uptime_percent),
-    Column("uptime_hours", lambda row: hours(row.uptime_us)),
-    Column("downtime_hours", lambda row: hours(row.downtime_us)),
-    Column("unknown_hours", lambda row: hours(row.unknown_us)),
-    Column("open_hours", lambda row: hours(row.business_us)),
-    Column("likely_lowest_hours", lambda row: hours(row.likely_lowest_uptime_us)),
-    Column("likely_highest_hours", lambda row: hours(row.likely_highest_uptime_us)),
+    *AMOUNT_COLUMNS,
     Column("outages", lambda row: row.incidents),
 )
 

@@ -21,6 +21,7 @@ from storemon_api.http.problems import (
 from storemon_api.http.request_bodies import parse_required_json, read_body
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
+from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
@@ -38,7 +39,6 @@ router = Router(tag="data")
 
 MAX_BYTES: Final = 16 * 1024
 _MOST_LISTED: Final = 1_000
-_LARGEST_ID: Final = 2**31 - 1
 
 
 @router.post(
@@ -102,7 +102,7 @@ def get_closures(
         str | None, Query(description="Only closures of this store and of every store.")
     ] = None,
     after: Annotated[
-        int, Query(ge=0, le=_LARGEST_ID, description="Value of `next_after` of the page before.")
+        int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
@@ -137,24 +137,14 @@ async def delete_closure(
 
     A key that is limited to some stores can cancel closures of these; all others are 403.
     """
-    visible = visible_stores(request)
-    unknown = UNKNOWN_CLOSURE if visible is None else FORBIDDEN
-    number = int(closure_id) if closure_id.isdecimal() and len(closure_id) < 11 else 0  # noqa: PLR2004
-    if not 0 < number <= _LARGEST_ID:
-        raise ProblemError(unknown)
-    try:
-        await write(
-            services,
-            cancel_pushed_closure,
-            number,
-            now=datetime.now(UTC),
-            patience=WRITE_TIMEOUT,
-            only_stores=visible,
-            audit=audit_event(request, closure_id),
-        )
-    except NoClosureError as error:
-        raise ProblemError(unknown) from error
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return await cancel_row(
+        request,
+        services,
+        cancel_pushed_closure,
+        closure_id,
+        unknown=UNKNOWN_CLOSURE,
+        error=NoClosureError,
+    )
 
 
 def _check_store(request: Request, store_id: str) -> None:

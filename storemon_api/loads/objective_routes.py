@@ -24,6 +24,7 @@ from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
+from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.objective_schemas import (
     ObjectiveBody,
@@ -54,7 +55,6 @@ router = Router(tag="data")
 MAX_BYTES: Final = 16 * 1024
 OPENSLO_TYPE: Final = "application/yaml"
 _MOST_LISTED: Final = 1_000
-_LARGEST_ID: Final = 2**31 - 1
 
 
 @router.put(
@@ -123,7 +123,7 @@ def get_objectives(
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
     after: Annotated[
-        int, Query(ge=0, le=_LARGEST_ID, description="Value of `next_after` of the page before.")
+        int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
     file_format: Annotated[
@@ -170,25 +170,14 @@ async def delete_objective(
     To end an objective and keep its past, set it to null instead. A key that is limited to some
     stores can cancel versions of these; all others are 403.
     """
-    visible = visible_stores(request)
-    unknown = UNKNOWN_OBJECTIVE if visible is None else FORBIDDEN
-    is_number = objective_id.isdecimal() and len(objective_id) <= len(str(_LARGEST_ID))
-    number = int(objective_id) if is_number else 0
-    if not 0 < number <= _LARGEST_ID:
-        raise ProblemError(unknown)
-    try:
-        await write(
-            services,
-            cancel_pushed_objective,
-            number,
-            now=datetime.now(UTC),
-            patience=WRITE_TIMEOUT,
-            only_stores=visible,
-            audit=audit_event(request, objective_id),
-        )
-    except NoObjectiveError as error:
-        raise ProblemError(unknown) from error
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    return await cancel_row(
+        request,
+        services,
+        cancel_pushed_objective,
+        objective_id,
+        unknown=UNKNOWN_OBJECTIVE,
+        error=NoObjectiveError,
+    )
 
 
 def _response(stored: StoredObjective) -> StoredObjectiveResponse:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from fastapi import Request, Response
 
-from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_file import Column, table_file
 from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
@@ -17,6 +17,7 @@ from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
 from storemon_api.stores.store_responses import (
+    AMOUNT_COLUMNS,
     history_amounts,
     incidents_response,
     wall_clock,
@@ -62,13 +63,7 @@ _HISTORY_COLUMNS: Final[Sequence[Column[HistoryRow]]] = (
     Column("begin_local", lambda row: row.begin_local),
     Column("start_utc", lambda row: row.start),
     Column("end_utc", lambda row: row.end),
-    Column("uptime_percent", lambda row: row.uptime_percent),
-    Column("uptime_hours", lambda row: hours(row.uptime_us)),
-    Column("downtime_hours", lambda row: hours(row.downtime_us)),
-    Column("unknown_hours", lambda row: hours(row.unknown_us)),
-    Column("open_hours", lambda row: hours(row.business_us)),
-    Column("likely_lowest_hours", lambda row: hours(row.likely_lowest_uptime_us)),
-    Column("likely_highest_hours", lambda row: hours(row.likely_highest_uptime_us)),
+    *AMOUNT_COLUMNS,
     Column("outages", lambda row: row.incidents),
 )
 

@@ -45,6 +45,17 @@ _ENDINGS: Final = {
     Ending.NO_LONGER_POLLED: "no longer polled",
 }
 
+AMOUNT_COLUMNS: Final[Sequence[Column[HistoryAmounts]]] = (
+    Column("uptime_percent", lambda row: row.uptime_percent),
+    Column("uptime_hours", lambda row: hours(row.uptime_us)),
+    Column("downtime_hours", lambda row: hours(row.downtime_us)),
+    Column("unknown_hours", lambda row: hours(row.unknown_us)),
+    Column("open_hours", lambda row: hours(row.business_us)),
+    Column("likely_lowest_hours", lambda row: hours(row.likely_lowest_uptime_us)),
+    Column("likely_highest_hours", lambda row: hours(row.likely_highest_uptime_us)),
+)
+"""The amounts of a period of history in a file, of one store or of many."""
+
 _INCIDENT_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
     Column("store_id", lambda one: one.store_id),
     Column("name", lambda one: one.name),

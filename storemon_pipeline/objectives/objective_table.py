@@ -19,7 +19,6 @@ from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of, timestamps_or_null
-from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.objectives.objectives_file import NONE
 from storemon_pipeline.objectives.precedence import AppliesTo, Version
@@ -193,26 +192,6 @@ def cancel_objective(
         (load.load_id, objective_id, *_only(only_stores)),
     )
     return bool(rows.num_rows)
-
-
-def undo_objectives(bulk: Bulk, load_id: int) -> IntArray:
-    """Restore the versions that the load cancelled, and delete those that it inserted.
-
-    Returns the keys of the stores of the deleted ones.
-    """
-    bulk.execute(
-        "UPDATE objectives SET cancelled_by_load_id = NULL WHERE cancelled_by_load_id = $1",
-        (load_id,),
-    )
-    stores = bulk.fetch(
-        """
-        WITH deleted AS (DELETE FROM objectives WHERE load_id = $1 RETURNING store_key)
-        SELECT DISTINCT store_key FROM deleted WHERE store_key IS NOT NULL
-        """,
-        (load_id,),
-    )
-    keys: IntArray = stores["store_key"].to_numpy()
-    return keys
 
 
 def read_stored_objectives(

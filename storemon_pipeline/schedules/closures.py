@@ -221,23 +221,3 @@ def _append(bulk: Bulk, rows: pd.DataFrame, load_ids: npt.NDArray[np.int32]) -> 
             }
         ),
     )
-
-
-def undo_closures(bulk: Bulk, load_id: int) -> IntArray:
-    """Restore the closures that the load cancelled, and delete those that it inserted.
-
-    Returns the keys of the stores of the deleted ones.
-    """
-    bulk.execute(
-        "UPDATE closures SET cancelled_by_load_id = NULL WHERE cancelled_by_load_id = $1",
-        (load_id,),
-    )
-    stores = bulk.fetch(
-        """
-        WITH deleted AS (DELETE FROM closures WHERE load_id = $1 RETURNING store_key)
-        SELECT DISTINCT store_key FROM deleted WHERE store_key IS NOT NULL
-        """,
-        (load_id,),
-    )
-    keys: IntArray = stores["store_key"].to_numpy()
-    return keys

@@ -19,11 +19,12 @@ from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
 from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.loads.snapshot_rows import undo_cancellable_rows
 from storemon_pipeline.objectives import objectives_file
-from storemon_pipeline.objectives.objective_table import undo_objectives, write_objectives
+from storemon_pipeline.objectives.objective_table import write_objectives
 from storemon_pipeline.polls import poll_rows
 from storemon_pipeline.schedules import closures_file, hours_file, zones_file
-from storemon_pipeline.schedules.closures import undo_closures, write_closures
+from storemon_pipeline.schedules.closures import write_closures
 from storemon_pipeline.schedules.versions import (
     BUSINESS_HOURS,
     STORE_TIMEZONES,
@@ -106,7 +107,7 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         read=closures_file.read_closures_file,
         parse=closures_file.parse_closures,
         write=write_closures,
-        undo=undo_closures,
+        undo=partial(undo_cancellable_rows, source=Source.CLOSURES),
         is_optional=True,
         description="Planned closures from files and pushes. The file is optional.",
         check=AssetCheckText("closures_readable", "No row of the closures' file was rejected."),
@@ -128,7 +129,7 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         read=objectives_file.read_objectives_file,
         parse=objectives_file.parse_objectives,
         write=write_objectives,
-        undo=undo_objectives,
+        undo=partial(undo_cancellable_rows, source=Source.OBJECTIVES),
         is_optional=True,
         description="Objectives for uptime, with all earlier versions. The file is optional.",
         check=AssetCheckText("objectives_readable", "No row of the objectives' file was rejected."),
