@@ -6,6 +6,7 @@ Messages are written to a queue together with their alerts; `deliver` sends them
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import adbc_driver_manager
@@ -198,20 +199,13 @@ def _evaluate_stores(
     cooldown = timedelta(microseconds=rules.cooldown_us)
     closed_at = read_closed_at(bulk, since=fleet.as_of - cooldown)
     changes = evaluate_stores(states, alerts, closed_at, rules, is_first=is_first)
-    is_told = bool(evaluation.notification.targets) and not is_first
-    ids = insert_alerts(
-        bulk,
-        changes.opened,
-        [_store_key(fleet, one) for one in changes.opened],
-        opened_at=fleet.as_of,
-        is_told=is_told,
+    _write_stores(
+        evaluation,
+        fleet,
+        changes,
+        partial(_opening, evaluation, fleet),
+        is_first=is_first,
     )
-    update_lasting(bulk, changes.lasting)
-    if is_told:
-        for alert_id, one in zip(ids, changes.opened, strict=True):
-            message = _opening(evaluation, fleet, one)
-            evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
-    _close_stores(evaluation, fleet, changes.closed)
     pending = [one for one in read_pending(bulk) if not _is_by_clock(one.key)]
     _hold(bulk, pending, lambda key: _is_outside_business(fleet, key))
     return changes
@@ -253,27 +247,49 @@ def _evaluate_budgets(
         rules,
         of_stores=of_stores,
     )
-    is_told = bool(evaluation.notification.targets) and not is_first
-    ids = insert_alerts(
-        bulk,
-        changes.opened,
-        [_store_key(fleet, one) for one in changes.opened],
-        opened_at=fleet.as_of,
-        is_told=is_told,
-    )
     pages = evaluation.notification.pages
-    for alert_id, one in zip(ids, changes.opened, strict=True) if is_told else ():
-        opening = messages.burn_opened if one.key.kind is Kind.BURN else messages.exhausted_opened
-        message = opening(_store_name(fleet, one.key), *found.budgets[one.key], pages)
-        evaluation.deliveries.append(NewDelivery(alert_id, True, message, is_held=False))
-    update_lasting(bulk, changes.lasting)
-    _close_stores(evaluation, fleet, changes.closed)
+
+    def opening(one: Condition) -> Message:
+        is_burn = one.key.kind is Kind.BURN
+        write = messages.burn_opened if is_burn else messages.exhausted_opened
+        return write(_store_name(fleet, one.key), *found.budgets[one.key], pages)
+
+    _write_stores(evaluation, fleet, changes, opening, is_first=is_first)
     return changes
 
 
 def _has_new_objectives(bulk: Bulk, last: Watch | None) -> bool:
     changed_at = read_objectives_changed_at(bulk)
     return changed_at is not None and (last is None or changed_at > last.looked_at)
+
+
+def _write_stores(
+    evaluation: _Evaluation,
+    fleet: FleetStates,
+    changes: Changes,
+    opening: Callable[[Condition], Message],
+    *,
+    is_first: bool,
+) -> None:
+    """Write the changes of alerts about stores. `opening` words the message of a new alert.
+
+    The first evaluation, `is_first`, sends no messages about new alerts.
+    """
+    is_told = bool(evaluation.notification.targets) and not is_first
+    ids = insert_alerts(
+        evaluation.bulk,
+        changes.opened,
+        [_store_key(fleet, one) for one in changes.opened],
+        opened_at=fleet.as_of,
+        is_told=is_told,
+    )
+    if is_told:
+        evaluation.deliveries.extend(
+            NewDelivery(alert_id, True, opening(one), is_held=False)
+            for alert_id, one in zip(ids, changes.opened, strict=True)
+        )
+    update_lasting(evaluation.bulk, changes.lasting)
+    _close_stores(evaluation, fleet, changes.closed)
 
 
 def _close_stores(evaluation: _Evaluation, fleet: FleetStates, closed: Sequence[OpenAlert]) -> None:
