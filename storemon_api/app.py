@@ -18,7 +18,13 @@ from storemon_api.http.services import Services
 from storemon_api.http.store_paths import StorePaths
 from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
-from storemon_api.loads import closure_routes, objective_routes, poll_routes, schedule_routes
+from storemon_api.loads import (
+    closure_routes,
+    objective_routes,
+    poll_routes,
+    schedule_routes,
+    store_change_routes,
+)
 from storemon_api.loads.write_slots import WRITE_SLOTS
 from storemon_api.openapi_document import install_openapi
 from storemon_api.operations import (
@@ -128,6 +134,7 @@ def create_app(
         diff_routes.router,
         poll_routes.router,
         schedule_routes.router,
+        store_change_routes.router,
         store_routes.router,
         history_routes.router,
         budget_routes.router,

@@ -136,6 +136,12 @@ UNKNOWN_CLOSURE: Final = ProblemKind(
     "Unknown closure",
     "There is no planned closure with this id.",
 )
+UNKNOWN_HOURS: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-hours",
+    "Unknown hours",
+    "No hours of this store were sent with this load.",
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

@@ -13,7 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 STORE_ID: Final = "{store_id:text}"
 STORE_VIEWS: Final = frozenset(
-    {"uptime", "incidents", "budget", "timeline", "explain", "hours", "timezone"}
+    {
+        *("uptime", "incidents", "budget", "timeline", "explain"),
+        *("hours", "timezone", "preview", "changes"),
+    }
 )
 """What follows a store's id in a path."""
 

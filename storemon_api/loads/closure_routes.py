@@ -75,7 +75,7 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
             row,
             now=datetime.now(UTC),
             patience=WRITE_TIMEOUT,
-            audit=audit_event(request),
+            audit=audit_event(request, body.store_id),
         )
     except BadRowsError as error:
         raise bad_rows(error, "closures") from error

@@ -51,16 +51,7 @@ _RESPONSES: Final = {
 async def put_hours(request: Request, services: ServicesDep, store_id: _StoreId) -> Response:
     """Set the hours from `valid_from` on. Sending the same body again changes nothing."""
     body = await _read(request, services, HoursBody)
-    rows = [
-        {
-            "store_id": store_id,
-            "dayofweek": str(row.day_of_week),
-            "start_time_local": row.start_time_local,
-            "end_time_local": row.end_time_local,
-            "valid_from": body.valid_from,
-        }
-        for row in body.hours
-    ]
+    rows = hours_rows(store_id, body)
     return await _write(request, services, Source.BUSINESS_HOURS, rows, "hours")
 
 
@@ -75,6 +66,20 @@ async def put_timezone(request: Request, services: ServicesDep, store_id: _Store
     body = await _read(request, services, TimezoneBody)
     row = {"store_id": store_id, "timezone_str": body.timezone, "valid_from": body.valid_from}
     return await _write(request, services, Source.STORE_TIMEZONES, [row], "timezone")
+
+
+def hours_rows(store_id: str, body: HoursBody) -> list[dict[str, str]]:
+    """Return the body as rows of a file of hours."""
+    return [
+        {
+            "store_id": store_id,
+            "dayofweek": str(row.day_of_week),
+            "start_time_local": row.start_time_local,
+            "end_time_local": row.end_time_local,
+            "valid_from": body.valid_from,
+        }
+        for row in body.hours
+    ]
 
 
 async def _read(request: Request, services: Services, model: type[_Model]) -> _Model:

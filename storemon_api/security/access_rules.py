@@ -58,6 +58,11 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/reports/{report_id}/diff"): _READ_FILTERED,
     ("POST", "/polls"): Rule(Scope.INGEST, Stores.FILTERED, "polls.push"),
     ("PUT", f"/stores/{STORE_ID}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.put"),
+    ("GET", f"/stores/{STORE_ID}/hours"): _READ_ONE,
+    ("DELETE", f"/stores/{STORE_ID}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.undo"),
+    # Nothing is changed, so nothing is audited; but the names of keys are for those who may change.
+    ("POST", f"/stores/{STORE_ID}/preview"): Rule(Scope.INGEST, Stores.IN_PATH),
+    ("GET", f"/stores/{STORE_ID}/changes"): Rule(Scope.INGEST, Stores.IN_PATH),
     ("PUT", f"/stores/{STORE_ID}/timezone"): Rule(Scope.INGEST, Stores.IN_PATH, "timezone.put"),
     ("GET", f"/stores/{STORE_ID}"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/uptime"): _READ_ONE,

@@ -89,9 +89,15 @@ class Bulk:
 
 @contextmanager
 def bulk_transaction(
-    url: str, *, is_writing_polls: bool = False, patience: timedelta | None = None
+    url: str,
+    *,
+    is_writing_polls: bool = False,
+    patience: timedelta | None = None,
+    is_kept: bool = True,
 ) -> Iterator[Bulk]:
     """One transaction on its own connection: committed at the end, rolled back after an error.
+
+    With `is_kept=False` it is rolled back in any case, for a preview of what a change would do.
 
     Readers see one snapshot (REPEATABLE READ). Writers of polls take turns: each waits for the
     advisory lock and then sees the rows of the writer before (READ COMMITTED). Raises BusyError
@@ -106,7 +112,8 @@ def bulk_transaction(
             bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _set_up(bulk)
         yield bulk
-        connection.commit()
+        if is_kept:
+            connection.commit()
 
 
 def _connection(url: str) -> "adbc.Connection":

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.access.audit_log import AuditEvent, append_event
-from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.rejections import Reason, RejectedRow, Verdict
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import RowCounts, close_load, open_load
@@ -19,7 +19,6 @@ from storemon_pipeline.schedules.closures import (
     cancel_closure,
     find_closure,
     read_closures,
-    write_closures,
 )
 from storemon_pipeline.sources.registry import SNAPSHOTS
 
@@ -42,15 +41,21 @@ def push_rows(
     Each row has the columns of the source's file, as text. If a row cannot be read, raises
     BadRowsError and loads nothing. Raises BusyError as `push_polls` does.
     """
-    snapshot = SNAPSHOTS[source]
-    frame = _parse(source, rows)
+    frame = parse_rows(source, rows)
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        load = open_load(bulk, source, file_path=None, run_id=None, loaded_at=now)
-        (row_counts,) = snapshot.write(bulk, [load], [frame])
-        if snapshot.after_change is not None:
-            snapshot.after_change(bulk)
-        close_load(bulk, load, row_counts, ())
+        pushed = write_rows(bulk, source, frame, now=now)
         append_event(bulk, audit)
+    return pushed
+
+
+def write_rows(bulk: Bulk, source: Source, frame: pd.DataFrame, *, now: datetime) -> PushedLoad:
+    """Write parsed rows as one load."""
+    snapshot = SNAPSHOTS[source]
+    load = open_load(bulk, source, file_path=None, run_id=None, loaded_at=now)
+    (row_counts,) = snapshot.write(bulk, [load], [frame])
+    if snapshot.after_change is not None:
+        snapshot.after_change(bulk)
+    close_load(bulk, load, row_counts, ())
     return PushedLoad(load.load_id, row_counts, ())
 
 
@@ -63,14 +68,12 @@ def push_closure(
     audit: AuditEvent | None = None,
 ) -> tuple[StoredClosure, bool]:
     """Add a closure; return it, and whether it is new. Raises as `push_rows` does."""
-    frame = _parse(Source.CLOSURES, [row])
+    frame = parse_rows(Source.CLOSURES, [row])
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
-        (row_counts,) = write_closures(bulk, [load], [frame])
-        close_load(bulk, load, row_counts, ())
+        pushed = write_rows(bulk, Source.CLOSURES, frame, now=now)
         closure = find_closure(bulk, frame)
         append_event(bulk, audit)
-    return closure, row_counts.loaded > 0
+    return closure, pushed.row_counts.loaded > 0
 
 
 def cancel_pushed_closure(
@@ -87,11 +90,18 @@ def cancel_pushed_closure(
     Raises NoClosureError when it is not in force, or is not of one of `only_stores`.
     """
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
-        if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
-            raise NoClosureError(f"there is no closure {closure_id} in force")
-        close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
+        write_cancellation(bulk, closure_id, now=now, only_stores=only_stores)
         append_event(bulk, audit)
+
+
+def write_cancellation(
+    bulk: Bulk, closure_id: int, *, now: datetime, only_stores: AbstractSet[str] | None
+) -> None:
+    """Cancel a closure as one load. Raises as `cancel_pushed_closure` does."""
+    load = open_load(bulk, Source.CLOSURES, file_path=None, run_id=None, loaded_at=now)
+    if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
+        raise NoClosureError(f"there is no closure {closure_id} in force")
+    close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
 
 
 def list_closures(
@@ -102,7 +112,8 @@ def list_closures(
         return read_closures(bulk, only_stores=only_stores, after=after, limit=limit)
 
 
-def _parse(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+def parse_rows(source: Source, rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """The frame of pushed rows; raises BadRowsError."""
     verdict = Verdict(len(rows))
     verdict.reject(
         np.array(["\0" in "".join(row.values()) for row in rows], np.bool_), Reason.NUL_BYTE

@@ -284,16 +284,21 @@ def store_view(url: str, store_id: str) -> Iterator[StoreView]:
     Raises UnknownStoreError and NoPollsError.
     """
     with bulk_transaction(url) as bulk:
-        stores = read_store(bulk, store_id)
-        if stores is None:
-            raise UnknownStoreError
-        as_of = read_newest_poll(bulk)
-        if as_of is None:
-            raise NoPollsError
-        yield StoreView(
-            as_of,
-            stores,
-            read_details(bulk, stores, as_of=as_of),
-            read_status_runs_of_store(bulk, stores),
-            bulk,
-        )
+        yield open_store_view(bulk, store_id)
+
+
+def open_store_view(bulk: Bulk, store_id: str) -> StoreView:
+    """The view of one store in a transaction. Raises as `store_view` does."""
+    stores = read_store(bulk, store_id)
+    if stores is None:
+        raise UnknownStoreError
+    as_of = read_newest_poll(bulk)
+    if as_of is None:
+        raise NoPollsError
+    return StoreView(
+        as_of,
+        stores,
+        read_details(bulk, stores, as_of=as_of),
+        read_status_runs_of_store(bulk, stores),
+        bulk,
+    )

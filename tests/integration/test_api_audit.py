@@ -24,6 +24,10 @@ DEEDS = {
     "api trigger": ("POST", "/api/trigger_report", {}, "report.trigger", "reports"),
     "push": ("POST", "/polls", POLL, "polls.push", "store_status"),
     "hours": ("PUT", "/stores/alpha/hours", HOURS, "hours.put", "business_hours"),
+    "taking back hours": (
+        *("DELETE", "/stores/beta/hours?load_id=3", None, "hours.undo"),
+        "loads WHERE undone_at IS NOT NULL",
+    ),
     "zone": (
         *("PUT", "/stores/alpha/timezone", {"timezone": "Asia/Kolkata"}),
         *("timezone.put", "store_timezones"),
@@ -66,6 +70,7 @@ def client(database_url: str) -> Iterator[httpx.Client]:
     with serve(database_url) as client:
         assert client.post("/closures", json=CLOSURE).status_code == 201
         assert client.put("/objectives", json=OBJECTIVE).status_code == 200
+        assert client.put("/stores/beta/hours", json=HOURS).status_code == 200
         yield client
 
 
