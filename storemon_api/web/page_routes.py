@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from storemon_api.http.routing import Router
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.security.request_access import has_scope
+from storemon_api.security.request_access import has_scope, visible_stores
 from storemon_api.web.page_templates import page_response
 from storemon_pipeline.access.keys import Scope
 
@@ -45,7 +45,9 @@ async def now_page(request: Request) -> Response:
 @router.get(f"/store/{STORE_ID}")
 async def store_page(request: Request, store_id: str) -> Response:
     """Answer with the page of one store, whether it exists or not."""
-    return _page(request, "store", store_id, here="", store_id=store_id)
+    visible = visible_stores(request)
+    can_change = has_scope(request, Scope.INGEST) and (visible is None or store_id in visible)
+    return _page(request, "store", store_id, here="", store_id=store_id, can_change=can_change)
 
 
 @router.get("/pages/reports")

@@ -8,7 +8,7 @@ import { showExplanation } from "./store/explain.js";
 import { showFigures, showFiguresLegend, showTitle } from "./store/figures.js";
 import { showHoursLegend, showHoursOfWeek } from "./store/hours-of-week.js";
 import { showOutages } from "./store/outages.js";
-import { showClosures, showHours } from "./store/schedule.js";
+import { showClosures, showHours, showScheduleChanges } from "./store/schedule.js";
 import { page, readStore, whenChanged } from "./store/state.js";
 import { showLegend, showTimeline } from "./store/timeline.js";
 
@@ -31,16 +31,16 @@ const SECTIONS = {
   objective: showBudget,
   period: showBudget,
 };
-whenChanged((changed) => guard(() => Promise.all(changed.map((name) => SECTIONS[name]()))));
+whenChanged((names) => guard(() => Promise.all(names.map((name) => SECTIONS[name]()))));
 
-live(async () => {
+async function show() {
   await readKnownStore();
   showAsOf(page.store.as_of, page.clock);
   showTitle();
   showFigures();
   showFiguresLegend();
   showHours();
-  showClosures();
+  showClosures(changed);
   showLegend();
   showHoursLegend();
   await Promise.all([
@@ -50,6 +50,12 @@ live(async () => {
     showDays(),
     showHoursOfWeek(),
     showExplanation(),
+    showScheduleChanges(changed),
   ]);
   document.body.dataset.ready = page.store.as_of;
-});
+}
+
+// After a change of hours or closures all figures may be others.
+const changed = () => guard(show);
+
+live(show);

@@ -58,4 +58,19 @@ export function wallClock(iso, timeZone) {
   return new Intl.DateTimeFormat("sv-SE", options).format(new Date(iso)).replace(" ", "T");
 }
 
+// The instant at which a zone's clock shows this local time, such as "2023-01-25T00:00:00".
+export function instantOf(text, timeZone) {
+  const wanted = Date.parse(`${text}Z`);
+  const shown = (at) => Date.parse(`${wallClock(new Date(at), timeZone)}Z`);
+  let at = wanted;
+  // The second round is for an offset that changes between the first guess and the instant.
+  for (let round = 0; round < 2; round += 1) at += wanted - shown(at);
+  return new Date(at).toISOString();
+}
+
+// The date after this one: "2023-03-01" after "2023-02-28".
+export function dayAfter(date) {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}
+
 export const zoneCity = (zone) => zone.split("/").pop().replaceAll("_", " ");

@@ -1,0 +1,165 @@
+// Entering the weekly opening hours of a store, and taking back those that were entered before.
+
+import { byId, h, refill } from "../lib/elements.js";
+import { WEEKDAYS, instantOf } from "../lib/times.js";
+import { canChange, forgetPreview, openChange, send } from "./change.js";
+import { partsByDay, weekLines } from "./hours-text.js";
+import { page, pathOfView } from "./state.js";
+
+// "09:00", as a field of a time takes it; midnight at the end of a day is "00:00".
+function clockText(minutes) {
+  const [hour, minute] = [Math.floor(minutes / 60) % 24, minutes % 60];
+  return [hour, minute].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+const time = (name, value) =>
+  h("input", { type: "time", class: name, "aria-label": name, value, required: true });
+
+function interval(from, to) {
+  const row = h("div", { class: "interval" });
+  const remove = () => {
+    row.closest(".weekday").querySelector(".add").focus();
+    forgetPreview();
+    row.remove();
+  };
+  row.append(
+    time("from", from),
+    " – ",
+    time("to", to),
+    h("button", { type: "button", class: "small", "aria-label": "Remove", onclick: remove }, "×"),
+  );
+  return row;
+}
+
+function weekday(name, day, parts) {
+  const rows = h(
+    "div",
+    {},
+    parts.map(({ from, to }) => interval(clockText(from), clockText(to))),
+  );
+  const add = () => {
+    const row = interval("09:00", "17:00");
+    rows.append(row);
+    row.querySelector("input").focus();
+    forgetPreview();
+  };
+  const button = h("button", { type: "button", class: "small add", onclick: add }, "Add hours");
+  return h("fieldset", { class: "weekday", "data-day": day }, h("legend", {}, name), rows, button);
+}
+
+// From when the hours hold. `began` is the start of those on file, as the API takes it.
+function validity(began) {
+  const choice = (value, ...label) =>
+    h(
+      "label",
+      { class: "choice" },
+      h("input", { type: "radio", name: "since", value, checked: value === "now" }),
+      label,
+    );
+  return h(
+    "fieldset",
+    { class: "since" },
+    h("legend", {}, "They hold"),
+    choice("now", "from now on"),
+    choice("day", "from this day on ", h("input", { type: "date", name: "day" })),
+    choice("began", began === "always" ? "always: they were wrong before" : "as long as those now"),
+  );
+}
+
+function readHours(form, began) {
+  const since = form.elements.since.value;
+  const day = form.elements.day.value;
+  if (since === "day" && !day) throw new Error("Choose the day from which these hours hold.");
+  const hours = [...form.querySelectorAll(".interval")].map((row) => ({
+    day_of_week: Number(row.closest(".weekday").dataset.day),
+    start_time_local: row.querySelector(".from").value,
+    end_time_local: row.querySelector(".to").value,
+  }));
+  if (!hours.length) {
+    throw new Error("Add hours for one day at least. To close the store, add a closure.");
+  }
+  const from = { now: "", began, day: day && instantOf(`${day}T00:00:00`, page.store.timezone) };
+  return { hours, valid_from: from[since] };
+}
+
+const validFrom = ({ valid_from: at }) => (at === null ? "always" : at);
+
+// The version that is in force at the newest poll.
+function current(versions) {
+  const started = versions.filter(({ valid_from: at }) => at === null || at <= page.store.as_of);
+  const latest = (one) => one.valid_from ?? "";
+  return started.reduce((best, one) => (best && latest(best) >= latest(one) ? best : one), null);
+}
+
+function editHours(versions, done) {
+  const parts = page.store.has_hours ? partsByDay(page.store.hours) : [];
+  const inForce = current(versions);
+  const began = inForce ? validFrom(inForce) : "always";
+  const form = () => byId("change").querySelector("form");
+  openChange({
+    title: "Opening hours",
+    fields: [
+      WEEKDAYS.map((name, day) =>
+        weekday(
+          name,
+          day,
+          parts.filter((part) => part.day === day),
+        ),
+      ),
+      h("p", { class: "note" }, "An end at or before the start is on the next day."),
+      validity(began),
+    ],
+    read: () => ({ hours: readHours(form(), began) }),
+    save: ({ hours }) => send("PUT", pathOfView("/hours"), hours),
+    done,
+  });
+}
+
+function takeBack({ load_id: load }, done) {
+  openChange({
+    title: "Take these opening hours back",
+    read: () => ({ withdrawn_load: load }),
+    save: () => send("DELETE", pathOfView("/hours", { load_id: load })),
+    word: "Take back",
+    done,
+  });
+}
+
+function versionLine(version, done) {
+  const { clock } = page;
+  const since = version.valid_from ? `from ${clock.at(version.valid_from)} on` : "always";
+  const origin = version.is_pushed ? "entered" : "from a file,";
+  const back = h(
+    "button",
+    { type: "button", class: "small", onclick: () => takeBack(version, done) },
+    "Take back",
+  );
+  return h(
+    "li",
+    {},
+    h("strong", {}, since),
+    h("span", { class: "sub" }, ` · ${origin} ${clock.at(version.loaded_at)} `),
+    canChange && version.is_pushed ? back : null,
+    h("dl", { class: "week" }, weekLines(version.hours)),
+  );
+}
+
+export function offerHours(versions, done) {
+  refill(
+    byId("hours-versions"),
+    versions.length
+      ? h(
+          "ul",
+          { class: "plain versions" },
+          versions.map((one) => versionLine(one, done)),
+        )
+      : null,
+  );
+  byId("hours-history").hidden = versions.length < 2 && !versions.some((one) => one.is_pushed);
+  if (!canChange) return;
+  const edit = () => editHours(versions, done);
+  refill(
+    byId("hours-acts"),
+    h("button", { type: "button", class: "small", onclick: edit }, "Change opening hours"),
+  );
+}

@@ -1,0 +1,118 @@
+"""Changing opening hours and closures in a browser, with a preview, and taking them back."""
+
+from playwright.sync_api import Browser, Page, expect
+
+from api_server import serve
+from browser import PHONE, visit
+from stored import at, load, load_hours, load_zones
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+
+
+def monitored(url: str) -> None:
+    """A is open on Mondays from 9 to 18 UTC; it was up until noon, and down until 16:00."""
+    load(url, *(f"A {hour:02}:00 up" for hour in range(8, 13)))
+    load(url, *(f"A {hour:02}:00 down" for hour in range(13, 17)))
+    load_zones(url, "A,UTC,always")
+    load_hours(url, "A,0,09:00,18:00")
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    refresh_uptime(url, refreshed_at=at("16:00"))
+    refresh_daily(url)
+
+
+def key(url: str, name: str, *scopes: Scope) -> str:
+    return create_key(
+        url,
+        name=name,
+        scopes=frozenset(scopes),
+        store_ids=None,
+        expires_at=None,
+        by="test",
+        is_forced=True,
+    ).token
+
+
+def day_in_preview(page: Page) -> list[str]:
+    """The lines of the last 24 hours: before and after."""
+    rows = page.locator("#change-preview table").first.locator("tbody tr")
+    expect(rows).to_have_count(6)
+    return [rows.nth(number).inner_text().replace("\t", " ").strip() for number in (2, 3)]
+
+
+def test_hours_are_changed_with_a_preview_and_taken_back(
+    chromium: Browser, database_url: str
+) -> None:
+    monitored(database_url)
+    writer = key(database_url, "Anna", Scope.READ, Scope.INGEST)
+    with serve(database_url) as client:
+        url = f"{client.base_url}/store/A"
+        with visit(chromium, url, key=writer) as page:
+            page.get_by_role("button", name="Change opening hours").click()
+            monday = page.get_by_role("group", name="Mon")
+            expect(monday.get_by_label("from")).to_have_value("09:00")
+            monday.get_by_label("to").fill("12:00")
+            page.get_by_label("always: they were wrong before").check()
+            page.get_by_role("button", name="Show what changes").click()
+            before, after = day_in_preview(page)
+            assert before == "Last 24 hours now 50.00 % 3 h 30 min 7 h"
+            assert after == "then 100.00 % 0 s 3 h"
+            page.get_by_role("button", name="Save").press("Enter")
+            expect(page.locator("#change")).not_to_be_visible()
+            expect(page.locator("#hours dd").first).to_have_text("9:00 AM – 12:00 PM")  # noqa: RUF001
+            page.get_by_text("Who changed what").click()
+            expect(page.locator("#changes li")).to_contain_text("opening hours entered · Anna")
+        with visit(chromium, url, key=writer, size=PHONE, scheme="dark") as page:
+            page.get_by_text("All opening hours on file").click()
+            page.get_by_role("button", name="Take back").click()
+            expect(page.locator("#change-preview .changed").first).to_contain_text("then")
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+            page.locator("#change-save").click()
+            expect(page.locator("#hours dd").first).to_have_text("9:00 AM – 6:00 PM")  # noqa: RUF001
+
+
+def test_a_closure_is_added_with_a_preview_and_cancelled(
+    chromium: Browser, database_url: str
+) -> None:
+    monitored(database_url)
+    with serve(database_url) as client, visit(chromium, f"{client.base_url}/store/A") as page:
+        page.get_by_role("button", name="Add a closure").click()
+        page.get_by_role("button", name="Save").click()
+        page.get_by_label("First day").fill("2023-01-23")
+        page.get_by_text("Only part of the first and last day").click()
+        page.get_by_label("Closed from").fill("12:00")
+        page.get_by_label("Reason").fill("Inventory")
+        page.get_by_role("button", name="Show what changes").click()
+        assert day_in_preview(page)[1] == "then 100.00 % 0 s 3 h"
+        page.keyboard.press("Escape")
+        expect(page.locator("#change")).not_to_be_visible()
+        expect(page.locator("#closures li")).to_have_count(0)
+        page.get_by_role("button", name="Add a closure").press("Enter")
+        page.get_by_label("First day").fill("2023-01-20")
+        page.get_by_label("Reason").fill("Inventory")
+        page.get_by_label("Reason").press("Enter")
+        closure = page.locator("#closures li")
+        expect(closure).to_contain_text(
+            "Jan 20, 2023, 12:00 AM – Jan 21, 2023, 12:00 AM · Inventory"  # noqa: RUF001
+        )
+        page.get_by_role("button", name="Cancel closure").click()
+        page.locator("#change-save").click()
+        expect(closure).to_have_count(0)
+
+
+def test_a_key_that_may_not_change_anything_is_offered_nothing(
+    chromium: Browser, database_url: str
+) -> None:
+    monitored(database_url)
+    reader = key(database_url, "reader", Scope.READ)
+    with (
+        serve(database_url) as client,
+        visit(chromium, f"{client.base_url}/store/A", key=reader) as page,
+    ):
+        expect(page.get_by_role("button", name="Change opening hours")).to_have_count(0)
+        expect(page.get_by_role("button", name="Add a closure")).to_have_count(0)
+        expect(page.locator("dialog")).to_have_count(0)
