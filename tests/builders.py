@@ -7,7 +7,7 @@ asks the slow reference; both answer in the same form. Random inputs belong to `
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from storemon_pipeline.business_time.calendar import (
     ZoneVersions,
     build_calendar,
 )
+from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.domain.windows import IntArray, Policy
 from storemon_pipeline.uptime.figures import compute_figures
@@ -96,6 +97,21 @@ def closure(start: str, end: str | None = None, *, store_id: str = STORE) -> ora
     """Read `2023-12-24 18:00` as the wall clock on which a closure starts or ends."""
     until = None if end is None else datetime.fromisoformat(end)
     return oracle.Closure(store_id, datetime.fromisoformat(start), until)
+
+
+def special(
+    day: str,
+    *times: str,
+    store_id: str = STORE,
+    valid_from: oracle.ValidFrom = "always",
+    loaded_at: datetime = _EPOCH,
+) -> list[oracle.SpecialRow]:
+    """Read `2023-12-24` and `10:00-14:00`, …; no times: closed."""
+    pairs: list[list[str | None]] = [list(each.split("-")) for each in times] or [[None, None]]
+    return [
+        oracle.SpecialRow(store_id, date.fromisoformat(day), start, end, valid_from, loaded_at)
+        for start, end in pairs
+    ]
 
 
 class Reckoner(Protocol):
@@ -175,7 +191,7 @@ RECKONERS: Final[dict[str, Reckoner]] = {"engine": Engine(), "oracle": Reference
 
 def store_ids(inputs: oracle.Inputs) -> list[str]:
     """All stores that any row names; a store's number is its index here."""
-    kinds = (inputs.polls, inputs.hours, inputs.zones)
+    kinds = (inputs.polls, inputs.hours, inputs.zones, inputs.special)
     return sorted({row.store_id for kind in kinds for row in kind})
 
 
@@ -230,6 +246,7 @@ def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
             zone=_ints(zone_names.index(row.timezone) for row in zone_rows),
             names=zone_names,
         ),
+        special=_special_hours(inputs, number) if inputs.special else None,
         closures=Closures(
             store=_ints(number[row.store_id] for row in closures),
             start_local_us=_ints(us(row.start.replace(tzinfo=UTC)) for row in closures),
@@ -238,6 +255,49 @@ def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
             ),
         ),
     )
+
+
+def _special_hours(inputs: oracle.Inputs, number: Mapping[str, int]) -> SpecialHours:
+    versions: dict[tuple[int, int, int], set[tuple[int, int]]] = {}
+    newest: dict[tuple[int, int, int], datetime] = {}
+    for row in sorted(inputs.special, key=lambda row: row.loaded_at):
+        day = row.day.toordinal() - _EPOCH.toordinal()
+        version = number[row.store_id], day, _valid_from_us(row)
+        if newest.setdefault(version, row.loaded_at) != row.loaded_at:
+            versions[version], newest[version] = set(), row.loaded_at
+        intervals = versions.setdefault(version, set())
+        if row.start is not None and row.end is not None:
+            intervals.add(oracle.weekly_interval(0, row.start, row.end))
+    days = [each for intervals in versions.values() for each in sorted(intervals)]
+    stores = {store for store, _, _ in versions}
+    hours_rows = [row for row in inputs.hours if number[row.store_id] in stores]
+    last = {(row.store_id, _valid_from_us(row)): row.loaded_at for row in _by_load(hours_rows)}
+    weekly = [
+        (
+            number[row.store_id],
+            _valid_from_us(row),
+            oracle.weekly_interval(row.day, row.start, row.end),
+        )
+        for row in hours_rows
+        if last[row.store_id, _valid_from_us(row)] == row.loaded_at
+    ]
+    return SpecialHours(
+        *(_ints(version[place] for version in versions) for place in range(3)),
+        intervals=_ints(len(intervals) for intervals in versions.values()),
+        start_us=_ints(start for start, _ in days),
+        end_us=_ints(end for _, end in days),
+        weekly=DailyRows(
+            store=_ints(store for store, _, _ in weekly),
+            valid_from_us=_ints(valid_from for _, valid_from, _ in weekly),
+            day_of_week=_ints(start // oracle.DAY % 7 for _, _, (start, _) in weekly),
+            start_us=_ints(start % oracle.DAY for _, _, (start, _) in weekly),
+            end_us=_ints(start % oracle.DAY + end - start for _, _, (start, end) in weekly),
+        ),
+    )
+
+
+def _by_load(rows: Iterable[oracle.HoursRow]) -> list[oracle.HoursRow]:
+    return sorted(rows, key=lambda row: row.loaded_at)
 
 
 def weeks(*texts: str) -> WeekIntervals:
@@ -251,7 +311,7 @@ def weeks(*texts: str) -> WeekIntervals:
     )
 
 
-def _valid_from_us(row: oracle.HoursRow | oracle.ZoneRow) -> int:
+def _valid_from_us(row: oracle.HoursRow | oracle.ZoneRow | oracle.SpecialRow) -> int:
     if isinstance(row.valid_from, datetime):
         return us(row.valid_from)
     if row.valid_from == "always" or row.loaded_at == _EPOCH:

@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import cache
 from itertools import chain, pairwise
@@ -99,6 +99,18 @@ class Closure:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialRow:
+    """Hours of one local date in place of the weekly ones; without `start` and `end`: closed."""
+
+    store_id: str
+    day: date
+    start: str | int | None = None
+    end: str | int | None = None
+    valid_from: ValidFrom = None
+    loaded_at: datetime = _EPOCH
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """All rows, each kind in the order of its arrival."""
 
@@ -106,6 +118,7 @@ class Inputs:
     hours: Sequence[HoursRow] = ()
     zones: Sequence[ZoneRow] = ()
     closures: Sequence[Closure] = ()
+    special: Sequence[SpecialRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +226,7 @@ def clock_changes(zone: str, start: datetime, end: datetime) -> list[datetime]:
 
 
 Value = TypeVar("Value")
-AnyRow = TypeVar("AnyRow", Poll, HoursRow, ZoneRow)
+AnyRow = TypeVar("AnyRow", Poll, HoursRow, ZoneRow, SpecialRow)
 
 
 @dataclass(slots=True)
@@ -243,6 +256,7 @@ class _Store:
     weeks: _Versions[frozenset[tuple[int, int]]] = field(default_factory=_Versions)
     zones: _Versions[str] = field(default_factory=_Versions)
     closures: list[tuple[int, int | None]] = field(default_factory=list)
+    special: dict[int, _Versions[frozenset[tuple[int, int]]]] = field(default_factory=dict)
 
     def zone(self, at_us: int) -> str:
         return self.zones.at(at_us) or self.zones.earliest() or ZONE_OF_LAST_RESORT
@@ -251,11 +265,27 @@ class _Store:
         wall = _wall(self.zone(at_us), at_us)
         if any(start <= wall and (end is None or wall < end) for start, end in self.closures):
             return False
+        midnight = wall - wall % DAY
+        return any(
+            start <= wall - day < end
+            for day in (midnight, midnight - DAY, midnight - 2 * DAY)
+            for start, end in self.hours_of(day, at_us)
+        )
+
+    def hours_of(self, midnight: int, at_us: int) -> set[tuple[int, int]]:
+        """Give the intervals that start on a local date, as known at an instant."""
+        special = self.special[midnight].at(at_us) if midnight in self.special else None
+        if special is not None:
+            return set(special)
         week = self.weeks.at(at_us)
         if week is None:
-            return True
-        position = (wall - _MONDAY) % WEEK
-        return any(start <= position < end or start <= position + WEEK < end for start, end in week)
+            return {(0, DAY)}
+        since_monday = (midnight - _MONDAY) % WEEK
+        return {
+            (start % DAY, start % DAY + end - start)
+            for start, end in week
+            if start % WEEK - start % DAY == since_monday
+        }
 
     def business_changes(self, start_us: int, end_us: int) -> set[int]:
         """Both ends, and every instant between them at which business time may begin or end."""
@@ -265,7 +295,11 @@ class _Store:
         monday = start_us - (start_us - _MONDAY) % WEEK - WEEK
         while monday < end_us + WEEK:
             walls.update(monday + edge for edge in edges)
+            walls.update(monday + day * DAY for day in range(7) if self.special)
             monday += WEEK
+        for midnight, versions in self.special.items():
+            changes.update(versions.starts)
+            walls.update(midnight + edge for day in versions.values for at in day for edge in at)
         for zone in {*self.zones.values} or {ZONE_OF_LAST_RESORT}:
             zone_changes, offsets = _offsets(zone, start_us, end_us)
             changes.update(zone_changes)
@@ -354,7 +388,9 @@ def _three(amounts: Sequence[int]) -> PerWindow:
 
 def _stores(inputs: Inputs) -> dict[str, _Store]:
     zones = [row for row in inputs.zones if row.timezone in _known_zones()]
-    named: Iterable[Poll | HoursRow | ZoneRow] = chain(inputs.polls, inputs.hours, zones)
+    named: Iterable[Poll | HoursRow | ZoneRow | SpecialRow] = chain(
+        inputs.polls, inputs.hours, zones, inputs.special
+    )
     stores = {row.store_id: _Store() for row in named}
     for store_id, polls in _by_store(inputs.polls).items():
         statuses = {_us(poll.polled_at): poll.is_active for poll in polls}
@@ -364,6 +400,8 @@ def _stores(inputs: Inputs) -> dict[str, _Store]:
         stores[store_id].weeks = _week_versions(hours_rows)
     for store_id, zone_rows in _by_store(zones).items():
         stores[store_id].zones = _zone_versions(zone_rows)
+    for store_id, special_rows in _by_store(inputs.special).items():
+        stores[store_id].special = _special_versions(special_rows)
     for closure in inputs.closures:
         local = _wall_us(closure.start), None if closure.end is None else _wall_us(closure.end)
         for store_id, store in stores.items():
@@ -384,6 +422,23 @@ def _week_versions(rows: Iterable[HoursRow]) -> _Versions[frozenset[tuple[int, i
     for row in rows:
         weeks[row.loaded_at, row.valid_from].add(weekly_interval(row.day, row.start, row.end))
     return _in_order_of_loading({version: frozenset(week) for version, week in weeks.items()})
+
+
+def _special_versions(
+    rows: Iterable[SpecialRow],
+) -> dict[int, _Versions[frozenset[tuple[int, int]]]]:
+    days: defaultdict[date, defaultdict[tuple[datetime, ValidFrom], set[tuple[int, int]]]]
+    days = defaultdict(lambda: defaultdict(set))
+    for row in rows:
+        intervals = days[row.day][row.loaded_at, row.valid_from]
+        if row.start is not None and row.end is not None:
+            intervals.add(weekly_interval(0, row.start, row.end))
+    return {
+        (day.toordinal() - _EPOCH.toordinal()) * DAY: _in_order_of_loading(
+            {version: frozenset(intervals) for version, intervals in versions.items()}
+        )
+        for day, versions in days.items()
+    }
 
 
 def _zone_versions(rows: Iterable[ZoneRow]) -> _Versions[str]:

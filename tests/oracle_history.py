@@ -146,7 +146,7 @@ def _incident(store: _Store, start: int, end: int, lost: int, as_of: int) -> Inc
 def _until(inputs: Inputs, as_of: datetime) -> Inputs:
     polls = [poll for poll in inputs.polls if poll.polled_at <= as_of]
     # A store stays known by its later polls: a row of another kind names it.
-    return Inputs(polls, inputs.hours, inputs.zones, inputs.closures)
+    return Inputs(polls, inputs.hours, inputs.zones, inputs.closures, inputs.special)
 
 
 def _state(store: _Store, at: int) -> Literal["up", "down", "unknown"]:

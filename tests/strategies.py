@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from oracle import Closure, HoursRow, Inputs, Poll, ValidFrom, ZoneRow
+from oracle import Closure, HoursRow, Inputs, Poll, SpecialRow, ValidFrom, ZoneRow
 from storemon_pipeline.domain.windows import Policy
 
 SECOND: Final = 1_000_000
@@ -61,12 +61,14 @@ def questions(draw: st.DrawFn, stores: int = 3) -> Question:
     polls: list[Poll] = []
     hours: list[HoursRow] = []
     zones: list[ZoneRow] = []
+    special: list[SpecialRow] = []
     for store_id in store_ids:
         polls += draw(poll_rows(store_id, as_of, max_gap))
         hours += draw(hours_rows(store_id, as_of))
         zones += draw(zone_rows(store_id, as_of, zone))
+        special += draw(special_rows(store_id, as_of))
     assume(polls or hours or zones)
-    inputs = Inputs(polls, hours, zones, draw(closure_rows(store_ids, as_of)))
+    inputs = Inputs(polls, hours, zones, draw(closure_rows(store_ids, as_of)), special)
     return Question(inputs, as_of, draw(policies), max_gap)
 
 
@@ -140,6 +142,23 @@ def hours_rows(draw: st.DrawFn, store_id: str, as_of: datetime) -> list[HoursRow
         HoursRow(store_id, day, start, end, valid_from, loaded_at)
         for valid_from, loaded_at in draw(versions(as_of, most=3))
         for day, start, end in draw(week)
+    ]
+
+
+@st.composite
+def special_rows(draw: st.DrawFn, store_id: str, as_of: datetime) -> list[SpecialRow]:
+    """Draw hours of up to three dates around the look-back, in up to two versions; often none."""
+    starts = st.one_of(
+        st.integers(0, 47).map(lambda halves: halves * 30 * MINUTE), st.integers(0, DAY - 1)
+    )
+    ends = st.one_of(starts, st.sampled_from([DAY - 1, DAY, 26 * HOUR, 48 * HOUR]))
+    times = st.lists(st.tuples(starts, ends), min_size=1, max_size=3)
+    closed: list[tuple[int | None, int | None]] = [(None, None)]
+    return [
+        SpecialRow(store_id, as_of.date() - timedelta(days=age), start, end, valid_from, loaded_at)
+        for age in sorted(draw(st.sets(st.integers(-1, 9), max_size=3)))
+        for valid_from, loaded_at in draw(versions(as_of, most=2))
+        for start, end in draw(st.one_of(st.just(closed), times))
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from storemon_pipeline.business_time.interval_sets import IntervalSet
+from storemon_pipeline.business_time.special_hours import SpecialHours, merge, open_in_spans, ranges
 from storemon_pipeline.business_time.weeks import WeekIntervals
 from storemon_pipeline.business_time.zones import offset_changes, zone_of
 from storemon_pipeline.domain.windows import DAY_US, DEFAULT_ZONE, WEEK_US, BoolArray, IntArray
@@ -202,6 +203,7 @@ def build_calendar(
     weeks: WeekIntervals,
     hours: HoursVersions,
     zones: ZoneVersions,
+    special: SpecialHours | None = None,
     closures: Closures | None = None,
 ) -> Calendar:
     """Build the calendar of stores `0 .. stores - 1` for `[start_us, end_us]`.
@@ -229,15 +231,30 @@ def build_calendar(
     closed = _closed_steps(stores, start_us, end_us, offsets, closures)
     if closed is not None:
         edges.append(closed.key)
+    if special is not None:
+        inside = (special.valid_from_us > start_us) & (special.valid_from_us < end_us)
+        changed = special.store[inside], special.valid_from_us[inside]
+        edges.append(np.sort(_store_key(*changed, start_us, end_us)))
     key = _union(edges)
     week = week_steps.at(key)
     if closed is not None:
         week = np.where(closed.at(key) > 0, never_open, week)
     offset = offsets.at(key)
-
+    opened = None
+    if special is not None and len(special.store):
+        is_special = np.isin(key // (end_us - start_us + 1), special.store)
+        opened = _special_intervals(
+            special, key, offset, is_special & (week != never_open), start_us, end_us
+        )
+        week = np.where(is_special, never_open, week)
     open_key, length_us = _open_intervals(
         key, offset, week, _with_always_open(weeks, always_open), start_us, end_us
     )
+    if opened is not None:
+        open_key = np.concatenate([open_key, opened[0]])
+        length_us = np.concatenate([length_us, opened[1]])
+        order = np.argsort(open_key)
+        open_key, length_us = open_key[order], length_us[order]
     return Calendar(stores, start_us, end_us, IntervalSet.of(open_key, length_us), key, offset)
 
 
@@ -281,9 +298,7 @@ def _open_intervals(
     and clipped to the span.
     """
     length = end_us - start_us + 1
-    same_store = key[1:] // length == key[:-1] // length
-    last_key = key // length * length + (end_us - start_us)
-    until_key = np.append(np.where(same_store, key[1:], last_key[:-1]), last_key[-1:])
+    until_key = _until(key, start_us, end_us)
     # The key of the last local Monday 00:00 at or before the span's start.
     since_monday_us = (start_us + key % length + offset_us + _MONDAY_SHIFT_US) % WEEK_US
     monday_key = key - since_monday_us
@@ -292,9 +307,9 @@ def _open_intervals(
     row_count = np.bincount(weeks.week, minlength=int(week.max(initial=-1)) + 1)
     first_row = np.cumsum(row_count) - row_count
     span = np.repeat(np.arange(len(key)), weeks_touched)
-    number = _ranges(np.zeros_like(weeks_touched), weeks_touched)
+    number = ranges(np.zeros_like(weeks_touched), weeks_touched)
     rows = row_count[week[span]]
-    row = _ranges(first_row[week[span]], rows)
+    row = ranges(first_row[week[span]], rows)
     base = np.repeat(monday_key[span] + number * WEEK_US, rows)
     begin = np.maximum(base + weeks.start_us[row], np.repeat(key[span], rows))
     end = np.minimum(base + weeks.end_us[row], np.repeat(until_key[span], rows))
@@ -303,9 +318,36 @@ def _open_intervals(
     return begin, end[real] - begin
 
 
-def _ranges(first: IntArray, count: IntArray) -> IntArray:
-    """Concatenate the ranges `first, first + 1, …` of `count` numbers each."""
-    return np.arange(int(count.sum())) + np.repeat(first - np.cumsum(count) + count, count)
+def _until(key: IntArray, start_us: int, end_us: int) -> IntArray:
+    """The key at which the span that begins at each key ends."""
+    length = end_us - start_us + 1
+    same_store = key[1:] // length == key[:-1] // length
+    last_key = key // length * length + (end_us - start_us)
+    return np.append(np.where(same_store, key[1:], last_key[:-1]), last_key[-1:])
+
+
+def _special_intervals(
+    special: SpecialHours,
+    key: IntArray,
+    offset_us: IntArray,
+    is_chosen: BoolArray,
+    start_us: int,
+    end_us: int,
+) -> tuple[IntArray, IntArray]:
+    """As `_open_intervals`, in the chosen spans, which are those of stores with special hours."""
+    length = end_us - start_us + 1
+    chosen = np.flatnonzero(is_chosen)
+    store = key[chosen] // length
+    origin_us = start_us - store * length
+    span, begin_us, finish_us = open_in_spans(
+        special,
+        store=store,
+        begin_us=key[chosen] + origin_us,
+        end_us=_until(key, start_us, end_us)[chosen] + origin_us,
+        offset_us=offset_us[chosen],
+    )
+    begin, finish = merge(begin_us - origin_us[span], finish_us - origin_us[span])
+    return begin, finish - begin
 
 
 def _largest(values: IntArray) -> int:

@@ -43,9 +43,7 @@ def normalise_weeks(
     >>> (friday.start_us // HOUR_US).tolist(), (friday.end_us // HOUR_US).tolist()
     ([118], [122])
     """
-    is_midnight = (end_us >= _LAST_MINUTE_US) & (end_us <= DAY_US)
-    length = np.where(is_midnight, DAY_US, end_us) - start_us
-    length = np.where(length <= 0, DAY_US - -length % DAY_US, length)
+    length = interval_length(start_us, end_us)
     start = (day_of_week.astype(np.int64) * DAY_US + start_us) % WEEK_US
     end = start + length
     is_wrapping = end > WEEK_US
@@ -53,6 +51,13 @@ def normalise_weeks(
     start = np.concatenate([start, np.zeros(int(is_wrapping.sum()), np.int64)])
     end = np.concatenate([np.minimum(end, WEEK_US), end[is_wrapping] - WEEK_US])
     return _merge(week, start, end)
+
+
+def interval_length(start_us: IntArray, end_us: IntArray) -> IntArray:
+    """The lengths of intervals with the starts and ends of rows, by the rules above."""
+    is_midnight = (end_us >= _LAST_MINUTE_US) & (end_us <= DAY_US)
+    length = np.where(is_midnight, DAY_US, end_us) - start_us
+    return np.where(length <= 0, DAY_US - -length % DAY_US, length)
 
 
 def _merge(week: IntArray, start: IntArray, end: IntArray) -> WeekIntervals:

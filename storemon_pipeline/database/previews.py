@@ -31,6 +31,13 @@ _PREVIEWS: Final = {
         FROM closures LEFT JOIN stores USING (store_key)
         WHERE cancelled_by_load_id IS NULL ORDER BY closure_id DESC LIMIT 5
     """,
+    "special_hours": """
+        SELECT store_id, local_date::text, valid_from::text,
+               ARRAY(SELECT h / 3600e6 FROM unnest(starts_us) h)::text AS start_hours,
+               ARRAY(SELECT h / 3600e6 FROM unnest(ends_us) h)::text AS end_hours
+        FROM special_hours JOIN stores USING (store_key)
+        ORDER BY load_id DESC, local_date, store_id LIMIT 5
+    """,
     "store_details": """
         SELECT store_id, name, group_name, region
         FROM store_details JOIN stores USING (store_key) ORDER BY store_id LIMIT 5

@@ -252,6 +252,30 @@ closures: Final = sa.Table(
     comment="Planned closures, which do not count as business time.",
 )
 
+special_hours: Final = sa.Table(
+    "special_hours",
+    metadata,
+    _key(),
+    sa.Column("local_date", sa.Date, primary_key=True),
+    sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
+    sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column(
+        "is_dated", sa.Boolean, primary_key=True, comment="whether the source gave valid_from"
+    ),
+    sa.Column(
+        "starts_us",
+        sa.ARRAY(sa.BigInteger),
+        comment="since local midnight; empty: closed; NULL: withdrawn, the weekly hours hold",
+    ),
+    sa.Column("ends_us", sa.ARRAY(sa.BigInteger), comment="since local midnight, after the start"),
+    sa.CheckConstraint(
+        "cardinality(starts_us) = cardinality(ends_us) AND (starts_us IS NULL) = (ends_us IS NULL)",
+        name="one_end_for_each_start",
+    ),
+    sa.Index("ix_special_hours_local_date", "local_date"),
+    comment="Hours of single local dates, which replace the weekly hours; with all versions.",
+)
+
 objectives: Final = sa.Table(
     "objectives",
     metadata,

@@ -224,12 +224,11 @@ def _files_check(source: Source, load: SourceLoad) -> dg.AssetCheckResult:
     )
 
 
-def _details_and_objectives() -> dg.AssetsDefinition:
-    """Two sources in one step: a step costs more than to find that neither has new files."""
-    sources = (Source.STORE_DETAILS, Source.OBJECTIVES)
+def _together(name: str, *sources: Source) -> dg.AssetsDefinition:
+    """Several sources in one step: a step costs more than to find that none has new files."""
 
     @dg.multi_asset(
-        name="details_and_objectives",
+        name=name,
         specs=[
             dg.AssetSpec(
                 source.value,
@@ -244,7 +243,7 @@ def _details_and_objectives() -> dg.AssetsDefinition:
     def load_snapshots(
         context: dg.AssetExecutionContext, database: Database, data: DataFolder
     ) -> Results:
-        """Load the files of both sources when one of them has changed."""
+        """Load the files of each source when one of them has changed."""
         for source in sources:
             yield from _results_of_snapshot(context, database, data, source)
 
@@ -268,9 +267,9 @@ SOURCE_ASSETS: Final = [
     new_data,
     polls_and_runs,
     *(
-        _snapshot_asset(source, snapshot)
-        for source, snapshot in SNAPSHOTS.items()
-        if source not in {Source.STORE_DETAILS, Source.OBJECTIVES}
+        _snapshot_asset(source, SNAPSHOTS[source])
+        for source in (Source.BUSINESS_HOURS, Source.STORE_TIMEZONES)
     ),
-    _details_and_objectives(),
+    _together("closures_and_special_hours", Source.CLOSURES, Source.SPECIAL_HOURS),
+    _together("details_and_objectives", Source.STORE_DETAILS, Source.OBJECTIVES),
 ]

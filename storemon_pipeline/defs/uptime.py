@@ -27,7 +27,13 @@ from storemon_pipeline.settings import Settings
 STATUS_MODEL: Final = "status_model"
 POLL_PLAN: Final = "poll_plan"
 
-INPUTS: Final = ["status_runs", "business_hour_intervals", "store_timezones", "closures"]
+INPUTS: Final = [
+    "status_runs",
+    "business_hour_intervals",
+    "store_timezones",
+    "closures",
+    "special_hours",
+]
 """The assets that the status model, and all figures, are computed from."""
 
 INPUTS_WITH_MODEL: Final = [*INPUTS, STATUS_MODEL]

@@ -37,6 +37,8 @@ class Reason(StrEnum):
     WEEKDAY = "weekday is not 0 to 6"
     UNREADABLE_TIME = "time cannot be read"
     TIME_RANGE = "time is after 48:00"
+    UNREADABLE_DATE = "date is not written as 2026-12-24"
+    SPECIAL_TIME_RANGE = "start is not before 24:00, or end is after 48:00"
     UNREADABLE_VALID_FROM = "valid_from cannot be read"
     UNKNOWN_ZONE = "unknown time zone"
     CLOSURE_ORDER = "closure does not end after its start"

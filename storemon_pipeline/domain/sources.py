@@ -21,6 +21,7 @@ class Source(StrEnum):
     CLOSURES = "closures"
     STORE_DETAILS = "store_details"
     OBJECTIVES = "objectives"
+    SPECIAL_HOURS = "special_hours"
 
     @property
     def is_snapshot(self) -> bool:
@@ -45,4 +46,5 @@ _LABELS: Final = {
     Source.CLOSURES: "closures",
     Source.STORE_DETAILS: "names of stores",
     Source.OBJECTIVES: "objectives",
+    Source.SPECIAL_HOURS: "special hours",
 }

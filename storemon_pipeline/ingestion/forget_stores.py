@@ -15,6 +15,7 @@ _NAMING: Final = (
     "closures",
     "store_details",
     "objectives",
+    "special_hours",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 

@@ -190,7 +190,7 @@ def read_loads_between(
               AND load_id <= (SELECT max(coalesce(last_load_id, 0)) FROM report_results
                               WHERE result_id IN (:one, :other))
               AND (rows_loaded + rows_replaced + rows_removed > 0
-                   OR undoes_load_id IS NOT NULL OR source = 'closures')
+                   OR undoes_load_id IS NOT NULL OR source IN ('closures', 'special_hours'))
               AND (source <> 'store_status'
                    OR (first_polled_at <= :as_of
                        AND last_polled_at > :as_of - :look_back * interval '1 microsecond'))

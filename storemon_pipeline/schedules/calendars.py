@@ -15,11 +15,15 @@ from storemon_pipeline.business_time.calendar import (
     ZoneVersions,
     build_calendar,
 )
-from storemon_pipeline.business_time.weeks import WeekIntervals
+from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
+from storemon_pipeline.business_time.weeks import WeekIntervals, interval_length
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of
-from storemon_pipeline.domain.windows import WEEK_US
+from storemon_pipeline.domain.windows import DAY_US, WEEK_US
 from storemon_pipeline.stores.store_index import StoreIndex
+
+_NEAR_US: Final = 4 * DAY_US
+"""Hours of dates further from a calendar do not reach it: they end within three days."""
 
 _NO_WEEK: Final = 0
 """Not a real week: ids begin at 1. The driver cannot infer a type for an empty list."""
@@ -40,6 +44,7 @@ def read_calendar(
         weeks=weeks,
         hours=hours,
         zones=_read_zones(bulk, stores),
+        special=_read_special_hours(bulk, stores, start_us, end_us),
         closures=_read_closures(bulk, stores) if has_closures else None,
     )
 
@@ -104,6 +109,57 @@ def _read_zones(bulk: Bulk, stores: StoreIndex) -> ZoneVersions:
         microseconds_of(rows["valid_from"]),
         zones.indices.to_numpy().astype(np.int64),
         tuple(zones.dictionary.to_pylist()),
+    )
+
+
+def _read_special_hours(
+    bulk: Bulk, stores: StoreIndex, start_us: int, end_us: int
+) -> SpecialHours | None:
+    """The special hours that may reach into `[start_us, end_us]`; None if there are none."""
+    chosen = stores.condition(parameter=3)
+    rows = bulk.fetch(
+        f"""
+        SELECT DISTINCT ON (store_key, local_date, valid_from)
+               store_key, local_date - date '1970-01-01' AS day,
+               nullif(valid_from, '-infinity') AS valid_from, starts_us, ends_us,
+               coalesce(cardinality(starts_us), -1) AS intervals
+        FROM special_hours
+        WHERE local_date >= date '1970-01-01' + $1::int
+          AND local_date <= date '1970-01-01' + $2::int AND ({chosen.sql})
+        ORDER BY store_key, local_date, valid_from, load_id DESC, is_dated DESC
+        """,  # noqa: S608  (as above)
+        ((start_us - _NEAR_US) // DAY_US, (end_us + _NEAR_US) // DAY_US, *chosen.parameters),
+    )
+    if rows.num_rows == 0:
+        return None
+    keys = np.unique(rows["store_key"].to_numpy())
+    weekly = bulk.fetch(
+        """
+        SELECT store_key, nullif(b.valid_from, '-infinity') AS valid_from,
+               b.day_of_week, b.start_us, b.end_us
+        FROM business_hours b JOIN (
+            SELECT DISTINCT store_key, valid_from, load_id FROM business_hour_intervals
+            WHERE store_key = ANY ($1)
+        ) i USING (store_key, valid_from, load_id)
+        """,
+        (keys.tolist(),),
+    )
+    day, start = (weekly[name].to_numpy().astype(np.int64) for name in ("day_of_week", "start_us"))
+    length = interval_length(start, weekly["end_us"].to_numpy())
+    return SpecialHours(
+        store=stores.positions(rows["store_key"].to_numpy()),
+        day=rows["day"].to_numpy().astype(np.int64),
+        valid_from_us=microseconds_of(rows["valid_from"]),
+        intervals=rows["intervals"].to_numpy().astype(np.int64),
+        start_us=pc.list_flatten(rows["starts_us"]).to_numpy(),
+        end_us=pc.list_flatten(rows["ends_us"]).to_numpy(),
+        weekly=DailyRows(
+            store=stores.positions(weekly["store_key"].to_numpy()),
+            valid_from_us=microseconds_of(weekly["valid_from"]),
+            day_of_week=(day + start // DAY_US) % 7,
+            start_us=start % DAY_US,
+            end_us=start % DAY_US + length,
+        ),
     )
 
 

@@ -33,10 +33,10 @@ COLUMNS: Final = (
     VALID_FROM,
 )
 
-_LATEST_US: Final = 2 * DAY_US
+LATEST_US: Final = 2 * DAY_US
 """48:00: from 24:00 on a time is one of the next day, so that 26:00 is 02:00."""
 
-_UNREADABLE: Final = -1
+UNREADABLE: Final = -1
 _TIME: Final = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<fraction>\d+))?)?",
     re.ASCII,
@@ -59,13 +59,13 @@ def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
     reject_bad_ids(verdict, ids, store)
     weekdays, weekday = distinct_texts(columns["dayofweek"])
     day_of_week = np.array([_read_weekday(text) for text in weekdays], np.int8)[weekday]
-    verdict.reject(day_of_week == _UNREADABLE, Reason.WEEKDAY)
+    verdict.reject(day_of_week == UNREADABLE, Reason.WEEKDAY)
     starts, start = distinct_texts(columns["start_time_local"])
     ends, end = distinct_texts(columns["end_time_local"])
     start_us = np.array([read_time(text) for text in starts], np.int64)[start]
     end_us = np.array([read_time(text) for text in ends], np.int64)[end]
-    verdict.reject((start_us == _UNREADABLE) | (end_us == _UNREADABLE), Reason.UNREADABLE_TIME)
-    verdict.reject((start_us > _LATEST_US) | (end_us > _LATEST_US), Reason.TIME_RANGE)
+    verdict.reject((start_us == UNREADABLE) | (end_us == UNREADABLE), Reason.UNREADABLE_TIME)
+    verdict.reject((start_us > LATEST_US) | (end_us > LATEST_US), Reason.TIME_RANGE)
     return pd.DataFrame(
         {
             "store_id": repeated_text_column(ids, store),
@@ -84,11 +84,11 @@ def read_time(text: str) -> int:
     """
     found = _TIME.fullmatch(text)
     if found is None:
-        return _UNREADABLE
+        return UNREADABLE
     minutes = int(found["hour"]) * 60 + int(found["minute"])
     seconds = minutes * 60 + int(found["second"] or 0)
     return seconds * 1_000_000 + int((found["fraction"] or "0")[:6].ljust(6, "0"))
 
 
 def _read_weekday(text: str) -> int:
-    return int(text) if text in {"0", "1", "2", "3", "4", "5", "6"} else _UNREADABLE
+    return int(text) if text in {"0", "1", "2", "3", "4", "5", "6"} else UNREADABLE

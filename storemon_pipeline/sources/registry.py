@@ -23,8 +23,14 @@ from storemon_pipeline.loads.snapshot_rows import undo_cancellable_rows
 from storemon_pipeline.objectives import objectives_file
 from storemon_pipeline.objectives.objective_table import write_objectives
 from storemon_pipeline.polls import poll_rows
-from storemon_pipeline.schedules import closures_file, hours_file, zones_file
+from storemon_pipeline.schedules import (
+    closures_file,
+    hours_file,
+    special_hours_file,
+    zones_file,
+)
 from storemon_pipeline.schedules.closures import write_closures
+from storemon_pipeline.schedules.special_hours import undo_special_hours, write_special_hours
 from storemon_pipeline.schedules.versions import (
     BUSINESS_HOURS,
     STORE_TIMEZONES,
@@ -133,6 +139,20 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         is_optional=True,
         description="Objectives for uptime, with all earlier versions. The file is optional.",
         check=AssetCheckText("objectives_readable", "No row of the objectives' file was rejected."),
+    ),
+    Source.SPECIAL_HOURS: Snapshot(
+        file_names=("special_hours",),
+        columns=special_hours_file.COLUMNS,
+        read=special_hours_file.read_special_hours_file,
+        parse=special_hours_file.parse_special_hours,
+        write=write_special_hours,
+        undo=undo_special_hours,
+        is_optional=True,
+        description="Hours of single dates, with all earlier versions. The file is optional.",
+        check=AssetCheckText(
+            "special_hours_readable",
+            "No row of the special hours' file was rejected: the weekly hours hold on such a date.",
+        ),
     ),
 }
 

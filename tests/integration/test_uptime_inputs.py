@@ -1,7 +1,7 @@
 """The engine's inputs from the database: stores, status runs and calendars."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
@@ -27,9 +27,12 @@ from storemon_pipeline.business_time.calendar import ALWAYS
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import libpq_url
 from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.compute_uptime import compute_uptime
+from storemon_pipeline.loads.load_log import open_load
 from storemon_pipeline.polls.status_run_queries import read_status_runs
 from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.schedules.special_hours import write_special_hours
 from storemon_pipeline.schedules.versions import BUSINESS_HOURS, STORE_TIMEZONES
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
@@ -459,6 +462,29 @@ def write(bulk: Bulk, question: Question) -> None:
             }
         )
         load_frame(bulk, STORE_TIMEZONES, frame, loaded_at=loaded_at, file_path="zones.csv")
+    for loaded_at, special in groupby(
+        sorted(inputs.special, key=lambda row: row.loaded_at), key=lambda row: row.loaded_at
+    ):
+        special_rows = list(special)
+        pairs = [
+            (0, 0)
+            if row.start is None or row.end is None
+            else oracle.weekly_interval(0, row.start, row.end)
+            for row in special_rows
+        ]
+        frame = pd.DataFrame(
+            {
+                "store_id": [row.store_id for row in special_rows],
+                "day": [(row.day - date(1970, 1, 1)).days for row in special_rows],
+                "start_us": [start for start, _ in pairs],
+                "end_us": [end for _, end in pairs],
+                "valid_from_us": valid_from([row.valid_from for row in special_rows]),
+            }
+        )
+        pushed = open_load(
+            bulk, Source.SPECIAL_HOURS, file_path=None, run_id=None, loaded_at=loaded_at
+        )
+        write_special_hours(bulk, [pushed], [frame])
     for closure in inputs.closures:
         bulk.execute(
             """

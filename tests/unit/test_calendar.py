@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 
 import oracle
-from builders import RECKONERS, STORE, Reckoner, calendar, closure, hours, span, us, utc, zone
+from builders import (
+    RECKONERS,
+    STORE,
+    Reckoner,
+    calendar,
+    closure,
+    hours,
+    span,
+    special,
+    us,
+    utc,
+    zone,
+)
 from oracle import Inputs
 from storemon_pipeline.domain.windows import HOUR_US
 
@@ -619,6 +631,89 @@ def test_a_closure_follows_the_wall_clock_too(
     )
     sunday = map(utc, SUNDAYS[NEW_YORK, season])
     assert reckoner.business_time(inputs, STORE, *sunday) == span(expected)
+
+
+WEDNESDAY = "2023-01-25"
+EVENINGS = "daily 18:00-02:00"
+
+
+@both_reckoners
+@pytest.mark.parametrize(
+    ("weekly", "rows", "expected"),
+    [
+        # A week of daytime hours is 7 times 8 hours.
+        pytest.param([DAYTIME], special(WEDNESDAY), "48h", id="closed"),
+        pytest.param([DAYTIME], special(WEDNESDAY, "10:00-14:00"), "52h", id="shorter"),
+        pytest.param([DAYTIME], special(WEDNESDAY, "10:00-12:00", "11:00-14:00"), "52h", id="two"),
+        pytest.param([DAYTIME], special(WEDNESDAY, "20:00-04:00"), "56h", id="past-midnight"),
+        pytest.param([DAYTIME], special(WEDNESDAY, "20:00-34:00"), "61h", id="into-next-day"),
+        pytest.param([DAYTIME], special(WEDNESDAY, "0:00-23:59"), "72h", id="all-day"),
+        pytest.param([], special(WEDNESDAY), "144h", id="always-open-but-closed-once"),
+        pytest.param([], special(WEDNESDAY, "10:00-14:00"), "148h", id="always-open-but-short"),
+        # Of 7 evenings, 2 hours are of the evening before the week, and 2 fall into the next week.
+        pytest.param([EVENINGS], special(WEDNESDAY), "48h", id="its-spill-goes-that-before-stays"),
+        pytest.param([EVENINGS], special("2023-01-22"), "54h", id="spill-of-the-sunday-before"),
+        pytest.param([EVENINGS], special("2023-01-29", "10:00-11:00"), "51h", id="last-evening"),
+        pytest.param(
+            [DAYTIME],
+            [
+                *special(WEDNESDAY, valid_from=utc("2023-01-25 00:00")),
+                *special(WEDNESDAY, "8:00-18:00", valid_from=utc("2023-01-25 12:00")),
+            ],
+            "54h",
+            id="changed-at-noon",
+        ),
+        pytest.param(
+            [DAYTIME],
+            special(WEDNESDAY, valid_from=utc("2023-01-25 12:00")),
+            "51h",
+            id="since-noon",
+        ),
+    ],
+)
+def test_special_hours_take_the_place_of_the_weekly_hours_of_their_date(
+    reckoner: Reckoner, weekly: list[str], rows: list[oracle.SpecialRow], expected: str
+) -> None:
+    inputs = Inputs(hours=hours(*weekly), zones=[zone("UTC")], special=rows)
+    assert reckoner.business_time(inputs, STORE, WEEK_START, WEEK_END) == span(expected)
+
+
+@both_reckoners
+@pytest.mark.parametrize(
+    ("season", "day", "times", "expected"),
+    [
+        # From 1:00 to 4:00 the clock shows two hours in spring, four in autumn.
+        pytest.param("spring", "2023-03-12", ("01:00-04:00",), "2h", id="spring"),
+        pytest.param("autumn", "2023-11-05", ("01:00-04:00",), "4h", id="autumn"),
+        pytest.param("spring", "2023-03-12", ("02:00-03:00",), "0h", id="spring-in-the-skip"),
+        pytest.param("autumn", "2023-11-05", ("01:00-02:00",), "2h", id="autumn-in-the-repeat"),
+        pytest.param("spring", "2023-03-12", ("00:00-24:00",), "23h", id="spring-all-day"),
+        pytest.param("autumn", "2023-11-05", ("00:00-24:00",), "25h", id="autumn-all-day"),
+        # Saturday from 22:00 to 03:00.
+        pytest.param("spring", "2023-03-11", ("22:00-03:00",), "2h", id="spring-spill"),
+        pytest.param("autumn", "2023-11-04", ("22:00-03:00",), "4h", id="autumn-spill"),
+        pytest.param("spring", "2023-03-12", (), "0h", id="spring-closed"),
+        pytest.param("autumn", "2023-11-05", (), "0h", id="autumn-closed"),
+    ],
+)
+def test_special_hours_follow_the_wall_clock(
+    reckoner: Reckoner, season: str, day: str, times: tuple[str, ...], expected: str
+) -> None:
+    weekly = hours("Mon 09:00-17:00")
+    inputs = Inputs(hours=weekly, zones=[zone(NEW_YORK)], special=special(day, *times))
+    sunday = map(utc, SUNDAYS[NEW_YORK, season])
+    assert reckoner.business_time(inputs, STORE, *sunday) == span(expected)
+
+
+@both_reckoners
+def test_a_closure_is_taken_out_of_special_hours_too(reckoner: Reckoner) -> None:
+    inputs = Inputs(
+        hours=hours(DAYTIME),
+        zones=[zone("UTC")],
+        closures=[closure("2023-01-25 12:00", "2023-01-25 13:00")],
+        special=special(WEDNESDAY, "10:00-14:00"),
+    )
+    assert reckoner.business_time(inputs, STORE, WEEK_START, WEEK_END) == span("51h")
 
 
 @both_reckoners

@@ -25,6 +25,7 @@ from strategies import (
     hours_rows,
     instants_near_clock_changes,
     questions,
+    special_rows,
     zone_rows,
 )
 
@@ -107,6 +108,7 @@ def test_the_order_of_rows_does_not_matter(question: Question, data: st.DataObje
         hours=data.draw(st.permutations(inputs.hours)),
         zones=data.draw(st.permutations(inputs.zones)),
         closures=data.draw(st.permutations(inputs.closures)),
+        special=data.draw(st.permutations(inputs.special)),
     )
     assert answer(question, shuffled) == answer(question)
 
@@ -121,6 +123,7 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
             [row for row in inputs.hours if row.store_id == store_id],
             [row for row in inputs.zones if row.store_id == store_id],
             [row for row in inputs.closures if row.store_id in {store_id, oracle.EVERY_STORE}],
+            [row for row in inputs.special if row.store_id == store_id],
         )
         alone.update(answer(question, own))
     assert alone == answer(question)
@@ -227,6 +230,7 @@ def long_spans(draw: st.DrawFn) -> tuple[Inputs, datetime, list[datetime]]:
         hours=draw(hours_rows("store", end)),
         zones=draw(zone_rows("store", end, zone)) or [oracle.ZoneRow("store", zone, "always")],
         closures=draw(closure_rows(["store"], end)),
+        special=draw(special_rows("store", end)),
     )
     return inputs, end, [end - age * MICROSECOND for age in sorted(ages, reverse=True)]
 

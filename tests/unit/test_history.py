@@ -37,7 +37,7 @@ def seen(question: Question) -> oracle.Inputs:
     """Keep the polls up to the question's instant, which is the newest poll of a history."""
     inputs = question.inputs
     kept = [poll for poll in inputs.polls if poll.polled_at <= question.as_of]
-    return oracle.Inputs(kept, inputs.hours, inputs.zones, inputs.closures)
+    return oracle.Inputs(kept, inputs.hours, inputs.zones, inputs.closures, inputs.special)
 
 
 def by_label(periods: PeriodAmounts, store: int) -> dict[Label, tuple[int, ...]]:

@@ -1,0 +1,185 @@
+"""The table `special_hours`: the hours of single dates, with their versions.
+
+Parsing belongs to `special_hours_file`, the effect on business time to `business_time`.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from storemon_pipeline.business_time.calendar import ALWAYS
+from storemon_pipeline.business_time.special_hours import merge
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import timestamps_or_null
+from storemon_pipeline.domain.windows import DAY_US, IntArray
+from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.stores.store_keys import store_keys
+
+_VERSION: Final = ["store_key", "day", "is_dated", "valid_from_us"]
+
+_APART_US: Final = 4 * DAY_US
+"""Intervals of different versions lie this far apart on one axis, so that they never touch."""
+
+_FURTHEST_EAST: Final = timedelta(hours=14)
+"""No zone is further ahead of UTC."""
+
+_LAST_FROM_FILES: Final = """
+    SELECT s.starts_us, s.ends_us FROM special_hours s JOIN loads l USING (load_id)
+    WHERE s.store_key = v.store_key AND s.local_date = v.local_date
+      AND l.file_path IS NOT NULL AND s.is_dated = v.is_dated
+      AND (NOT v.is_dated OR s.valid_from = coalesce(v.valid_from, '-infinity'))
+    ORDER BY s.load_id DESC LIMIT 1
+"""
+_IN_FORCE: Final = """
+    SELECT s.starts_us, s.ends_us FROM special_hours s
+    WHERE s.store_key = v.store_key AND s.local_date = v.local_date
+      AND CASE WHEN v.is_dated THEN s.valid_from = coalesce(v.valid_from, '-infinity')
+               ELSE s.valid_from <= $1 END
+    ORDER BY s.valid_from DESC, s.load_id DESC, s.is_dated DESC LIMIT 1
+"""
+
+
+def write_special_hours(
+    bulk: Bulk, loads: Sequence[Load], frames: Sequence[pd.DataFrame]
+) -> list[RowCounts]:
+    """Write the versions that are new; the snapshot has one frame and load per file.
+
+    The rows of a store, date and `valid_from` are one version, whatever file they are from. Rows
+    without `valid_from` hold always if they are the first of their store and date, else from the
+    load on. A version from files is new when it differs from the last one from files; a version
+    from a push, when it differs from the one in force. A date that was in a file and is now in none
+    is withdrawn while it has begun in no zone; past ones stay. No row is counted as rejected.
+    """
+    frame = pd.concat(frames, ignore_index=True)
+    part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])
+    is_from_files = loads[0].file_path is not None
+    version, versions = _versions(bulk, frame, part, np.array([load.load_id for load in loads]))
+    bulk.stage("special_versions", versions)
+    new = bulk.fetch(
+        f"""
+        SELECT v.version, EXISTS (
+            SELECT FROM special_hours k
+            WHERE k.store_key = v.store_key AND k.local_date = v.local_date
+        ) AS is_known
+        FROM pg_temp.special_versions v
+        LEFT JOIN LATERAL ({_LAST_FROM_FILES if is_from_files else _IN_FORCE}) s ON true
+        WHERE s.starts_us IS DISTINCT FROM v.starts_us OR s.ends_us IS DISTINCT FROM v.ends_us
+        """,  # noqa: S608  (one of two constants)
+        () if is_from_files else (loads[0].loaded_at,),
+    )
+    bulk.stage("new_special_versions", new)
+    bulk.execute(
+        """
+        INSERT INTO special_hours
+               (store_key, local_date, valid_from, load_id, is_dated, starts_us, ends_us)
+        SELECT store_key, local_date,
+               CASE WHEN is_dated THEN coalesce(valid_from, '-infinity')
+                    WHEN is_known THEN $1 ELSE '-infinity' END,
+               load_id, is_dated, starts_us, ends_us
+        FROM pg_temp.special_versions JOIN pg_temp.new_special_versions USING (version)
+        """,
+        (loads[0].loaded_at,),
+    )
+    if is_from_files:
+        _withdraw_vanished(bulk, loads[-1])
+    is_new, is_known = np.zeros((2, len(versions)), np.bool_)
+    is_new[new["version"].to_numpy()] = True
+    is_known[new["version"].to_numpy()] = new["is_known"].to_numpy()
+    read, loaded, replaced = (
+        np.bincount(part[chosen[version]], minlength=len(loads)).tolist()
+        for chosen in (np.ones(len(versions), np.bool_), is_new & ~is_known, is_new & is_known)
+    )
+    return [
+        RowCounts(added, changed, total - added - changed, 0)
+        for total, added, changed in zip(read, loaded, replaced, strict=True)
+    ]
+
+
+def undo_special_hours(bulk: Bulk, load_id: int) -> IntArray:
+    """Delete the versions of a load; return the keys of their stores.
+
+    If a store and date lose their first version, the next one without `valid_from` holds always.
+    """
+    undone = bulk.fetch(
+        "DELETE FROM special_hours WHERE load_id = $1 RETURNING store_key, local_date", (load_id,)
+    )
+    bulk.stage("undone_dates", undone)
+    bulk.execute(
+        """
+        UPDATE special_hours s SET valid_from = '-infinity'
+        FROM (
+            SELECT store_key, local_date, min(load_id) AS load_id
+            FROM special_hours JOIN (SELECT DISTINCT * FROM pg_temp.undone_dates) u
+                 USING (store_key, local_date)
+            GROUP BY store_key, local_date
+        ) f
+        WHERE s.store_key = f.store_key AND s.local_date = f.local_date AND s.load_id = f.load_id
+          AND NOT s.is_dated
+        """
+    )
+    return np.unique(undone["store_key"].to_numpy())
+
+
+def _versions(
+    bulk: Bulk, frame: pd.DataFrame, part: IntArray, load_ids: IntArray
+) -> tuple[IntArray, pa.Table]:
+    """The number of the version of each row, and the versions; their intervals are merged."""
+    store, ids = pd.factorize(frame["store_id"])
+    keys = store_keys(bulk, ids.tolist())[store] if len(ids) else np.zeros(0, np.int64)
+    rows = pd.DataFrame(
+        {
+            "store_key": keys,
+            "day": frame["day"].to_numpy(np.int64),
+            "is_dated": frame["valid_from_us"].notna().to_numpy(),
+            "valid_from_us": frame["valid_from_us"].fillna(ALWAYS).astype("int64").to_numpy(),
+        }
+    )
+    groups = rows.groupby(_VERSION, sort=True)
+    version: IntArray = groups.ngroup().to_numpy()
+    versions = rows[_VERSION].drop_duplicates().sort_values(_VERSION)
+    last_part = np.zeros(len(versions), np.int64)
+    np.maximum.at(last_part, version, part)
+    start, end = (frame[name].to_numpy(np.int64) for name in ("start_us", "end_us"))
+    is_open, origin = start < end, version * _APART_US
+    start, end = merge((origin + start)[is_open], (origin + end)[is_open])
+    first = np.searchsorted(start // _APART_US, np.arange(len(versions) + 1)).astype(np.int32)
+    starts, ends = (
+        pa.ListArray.from_arrays(first, edge - start // _APART_US * _APART_US)
+        for edge in (start, end)
+    )
+    return version, pa.table(
+        {
+            "version": np.arange(len(versions)),
+            "store_key": versions["store_key"].to_numpy(np.int32),
+            "local_date": pa.array(versions["day"].to_numpy(np.int32)).cast(pa.date32()),
+            "is_dated": versions["is_dated"].to_numpy(np.bool_),
+            "valid_from": timestamps_or_null(versions["valid_from_us"].to_numpy(np.int64)),
+            "load_id": load_ids[last_part].astype(np.int32),
+            "starts_us": starts,
+            "ends_us": ends,
+        }
+    )
+
+
+def _withdraw_vanished(bulk: Bulk, load: Load) -> None:
+    """Withdraw the dates ahead that an earlier file named, and the files of this load do not."""
+    bulk.execute(
+        """
+        INSERT INTO special_hours (store_key, local_date, valid_from, load_id, is_dated)
+        SELECT store_key, local_date, $1, $2, false
+        FROM (
+            SELECT DISTINCT ON (store_key, local_date) store_key, local_date, load_id, starts_us
+            FROM special_hours WHERE local_date > $3::date
+            ORDER BY store_key, local_date, load_id DESC
+        ) s JOIN loads USING (load_id)
+        WHERE file_path IS NOT NULL AND starts_us IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_temp.special_versions v
+            WHERE v.store_key = s.store_key AND v.local_date = s.local_date
+        )
+        """,
+        (load.loaded_at, load.load_id, (load.loaded_at + _FURTHEST_EAST).date()),
+    )
