@@ -282,7 +282,9 @@ def _special_hours(inputs: oracle.Inputs, number: Mapping[str, int]) -> SpecialH
         if last[row.store_id, _valid_from_us(row)] == row.loaded_at
     ]
     return SpecialHours(
-        *(_ints(version[place] for version in versions) for place in range(3)),
+        store=_ints(store for store, _, _ in versions),
+        day=_ints(day for _, day, _ in versions),
+        valid_from_us=_ints(valid_from for _, _, valid_from in versions),
         intervals=_ints(len(intervals) for intervals in versions.values()),
         start_us=_ints(start for start, _ in days),
         end_us=_ints(end for _, end in days),

@@ -1,1 +1,1 @@
-"""Business time as pure functions: weekly hours, zones and closures as one calendar."""
+"""Business time as pure functions: weekly and special hours, zones and closures as one calendar."""

@@ -139,13 +139,13 @@ def _versions(
         }
     )
     groups = rows.groupby(_VERSION, sort=True)
-    version: IntArray = groups.ngroup().to_numpy()
+    version = groups.ngroup().to_numpy().astype(np.int64)
     versions = rows[_VERSION].drop_duplicates().sort_values(_VERSION)
     last_part = np.zeros(len(versions), np.int64)
     np.maximum.at(last_part, version, part)
-    start, end = (frame[name].to_numpy(np.int64) for name in ("start_us", "end_us"))
-    is_open, origin = start < end, version * _APART_US
-    start, end = merge((origin + start)[is_open], (origin + end)[is_open])
+    start_us, end_us = (frame[name].to_numpy(np.int64) for name in ("start_us", "end_us"))
+    is_open, origin = start_us < end_us, version * _APART_US
+    start, end = merge((origin + start_us)[is_open], (origin + end_us)[is_open])
     first = np.searchsorted(start // _APART_US, np.arange(len(versions) + 1)).astype(np.int32)
     starts, ends = (
         pa.ListArray.from_arrays(first, edge - start // _APART_US * _APART_US)

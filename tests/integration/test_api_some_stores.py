@@ -282,8 +282,8 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     health = limited.ask("/data-health").json()
     assert health["stores"] == 2
     assert [source["source"] for source in health["sources"]] == [
-        *("business_hours", "closures", "objectives", "store_details", "store_status"),
-        "store_timezones",
+        *("business_hours", "closures", "objectives", "special_hours", "store_details"),
+        *("store_status", "store_timezones"),
     ]
     assert {source[name] for source in health["sources"] for name in NOT_TOLD & source.keys()} == {
         None

@@ -271,6 +271,7 @@ class TestSample:
             "closures": (3, 2, 0, 0, 1),
             "store_details": (58, 57, 0, 0, 1),
             "objectives": (0, 0, 0, 0, 0),
+            "special_hours": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_counted_by_reason(
@@ -311,6 +312,7 @@ class TestSample:
             "closures",
             "store_details",
             "objectives",
+            "special_hours",
             "business_hour_intervals",
             "status_model",
             "store_uptime",
@@ -332,7 +334,10 @@ class TestSample:
         }
         tables = set(said) - {"new_data", "status_model"}
         previewed = {name: len(said[name]["preview"].records) for name in tables}
-        assert previewed == {name: {"closures": 2, "objectives": 0}.get(name, 5) for name in tables}
+        assert previewed == {
+            name: {"closures": 2, "objectives": 0, "special_hours": 0}.get(name, 5)
+            for name in tables
+        }
 
     def test_checks_pass_and_warn_of_rejected_rows(
         self, refreshed: dg.ExecuteInProcessResult
@@ -346,6 +351,7 @@ class TestSample:
             "closures_readable": False,
             "details_readable": False,
             "objectives_readable": True,
+            "special_hours_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,
@@ -529,6 +535,9 @@ def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures
         ),
         Source.STORE_DETAILS: "store_id,name\nA,Alpha\n",
         Source.OBJECTIVES: "applies_to,name,objective\nstore,A,98\n",
+        Source.SPECIAL_HOURS: (
+            "store_id,date,start_time_local,end_time_local\nA,2023-02-01,09:00,12:00\n"
+        ),
     }
     for source, text in good.items():
         folder = empty.data / file_names(source)[0]

@@ -23,8 +23,10 @@ from storemon_pipeline.domain.sources import Source
 
 defs = definitions.defs
 
-FIGURES_NEED = "business_hour_intervals closures status_runs store_timezones"
-RANGES_NEED = "business_hour_intervals closures status_model status_runs store_timezones"
+FIGURES_NEED = "business_hour_intervals closures special_hours status_runs store_timezones"
+RANGES_NEED = (
+    "business_hour_intervals closures special_hours status_model status_runs store_timezones"
+)
 ASSETS = {
     # asset: (group, kinds, upstream assets)
     "new_data": ("sources", "", ""),
@@ -33,6 +35,7 @@ ASSETS = {
     "business_hours": ("sources", "csv postgres", "new_data"),
     "store_timezones": ("sources", "csv postgres", "new_data"),
     "closures": ("sources", "csv postgres", "new_data"),
+    "special_hours": ("sources", "csv postgres", "new_data"),
     "store_details": ("sources", "csv postgres", "new_data"),
     "objectives": ("sources", "csv postgres", "new_data"),
     "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
@@ -55,6 +58,7 @@ CHECKS = {
     "business_hours": "hours_readable",
     "store_timezones": "zones_known",
     "closures": "closures_readable",
+    "special_hours": "special_hours_readable",
     "store_details": "details_readable",
     "objectives": "objectives_readable",
     "business_hour_intervals": "intervals_merged",

@@ -181,7 +181,7 @@ def test_without_a_file_the_asset_loads_nothing_and_succeeds(
     assert result.success
     (tmp_path / "closures.csv").write_text(HEADER + XMAS)
     result = dg.materialize([closures], resources=resources)
-    (made,) = result.asset_materializations_for_node("closures")
+    made, _ = result.asset_materializations_for_node("closures_and_special_hours")
     assert made.metadata["rows_loaded"].value == 1
     assert held(database_url) == [CHRISTMAS]
 
@@ -231,7 +231,15 @@ def test_versions_and_closures_inside_a_window_count_as_the_reference_says(
                 {"store_id": row.store_id, "timezone_str": row.timezone,
                  "valid_from": row.valid_from} for row in zones
             ])  # fmt: skip
-    named = {row.store_id for rows in (inputs.polls, inputs.hours, inputs.zones) for row in rows}
+        if special := [row for row in inputs.special if row.loaded_at == loaded_at]:
+            ingest(Source.SPECIAL_HOURS, [
+                {"store_id": row.store_id, "date": row.day,
+                 "start_time_local": "" if row.start is None else time_of(row.start),
+                 "end_time_local": "" if row.end is None else time_of(row.end),
+                 "valid_from": row.valid_from} for row in special
+            ])  # fmt: skip
+    kinds = (inputs.polls, inputs.hours, inputs.zones, inputs.special)
+    named = {row.store_id for rows in kinds for row in rows}
     closed = [row for row in inputs.closures if row.store_id in named | {"*"}
               and (row.end is None or row.start < row.end)]  # fmt: skip
     if closed:

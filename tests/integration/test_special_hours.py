@@ -58,7 +58,7 @@ def hours_open(url: str, *days: str) -> list[float]:
         )
     store = np.zeros(len(days), np.int64)
     until, since = (calendar.business_us(store, start_us + day) for day in (86_400_000_000, 0))
-    return ((until - since) / 3_600_000_000).tolist()
+    return [float(length) for length in (until - since) / 3_600_000_000]
 
 
 def test_the_dates_of_a_file_have_its_hours(url: str, tmp_path: Path) -> None:

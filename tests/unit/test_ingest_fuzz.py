@@ -23,6 +23,7 @@ from storemon_pipeline.domain.rejections import RejectedRow, UnusableFileError
 from storemon_pipeline.polls.poll_rows import read_polls_file
 from storemon_pipeline.schedules.closures_file import read_closures_file
 from storemon_pipeline.schedules.hours_file import read_hours_file
+from storemon_pipeline.schedules.special_hours_file import read_special_hours_file
 from storemon_pipeline.schedules.zones_file import read_zones_file
 
 NOW_US = 1_700_000_000_000_000
@@ -44,6 +45,12 @@ VALID = {
         b"3,7,10:00,09:00,2023-01-24 09:07\n"
     ),
     "zones": b"store_id,timezone_str\n1,America/New_York\n2,Asia/Kolkata\n3,Nowhere\n",
+    "special hours": (
+        b"store_id,date,start_time_local,end_time_local\n"
+        b"1,2026-12-24,10:00,14:00\n"
+        b"1,2026-12-25,,\n"
+        b"2,24.12.2026,10:00,26:00\n"
+    ),
     "closures": b"store_id,start_local,end_local,reason\n*,2023-12-24 18:00,,Christmas\n",
 }
 
@@ -117,11 +124,17 @@ def read_closures(path: Path) -> tuple[Read, list[int]]:
     return content, content.frame.line.tolist()
 
 
+def read_special_hours(path: Path) -> tuple[Read, list[int]]:
+    content = read_special_hours_file(path)
+    return content, content.frame.line.tolist()
+
+
 READERS: dict[str, Callable[[Path], tuple[Read, list[int]]]] = {
     "polls": read_polls,
     "hours": read_hours,
     "zones": read_zones,
     "closures": read_closures,
+    "special hours": read_special_hours,
 }
 
 
