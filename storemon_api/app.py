@@ -49,9 +49,9 @@ from storemon_api.security.access_control import AccessControl
 from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
-from storemon_api.statements import statement_routes
+from storemon_api.statements import sent_routes, statement_routes
 from storemon_api.stores import budget_routes, history_routes, store_routes, timeline_routes
-from storemon_api.web import manual_routes, page_routes, statement_page
+from storemon_api.web import manual_routes, page_routes, sent_pages, statement_page
 from storemon_api.web.problem_page import problem_page
 from storemon_pipeline.access.keys import ApiKey
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
@@ -150,7 +150,9 @@ def create_app(
         format_routes.router,
         totals_routes.router,
         statement_routes.router,
+        sent_routes.router,
         statement_page.router,
+        sent_pages.router,
         page_routes.router,
         manual_routes.router,
         closure_routes.router,

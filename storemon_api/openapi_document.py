@@ -10,15 +10,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from storemon_api.alerts.alert_schemas import AlertActionBody
 from storemon_api.http.openapi import _MODEL_REF, problem_responses
 from storemon_api.http.problems import FORBIDDEN, TOO_MANY_REQUESTS, UNAUTHORIZED
 from storemon_api.http.schemas import Problem
+from storemon_api.loads.objective_schemas import ObjectiveBody
 from storemon_api.loads.schemas import ClosureBody, HoursBody, PollBody, TimezoneBody
 from storemon_api.reports.schemas import TriggerRequest
 from storemon_api.security.access_rules import rule_of
+from storemon_api.statements.sent_schemas import SendBody
 
 # Request bodies that handlers parse themselves, so FastAPI does not declare them.
-_MODELS = (Problem, TriggerRequest, PollBody, HoursBody, TimezoneBody, ClosureBody)
+_MODELS = (
+    *(Problem, TriggerRequest, PollBody, HoursBody, TimezoneBody, ClosureBody),
+    *(ObjectiveBody, AlertActionBody, SendBody),
+)
 
 
 def install_openapi(app: FastAPI) -> None:

@@ -142,6 +142,12 @@ UNKNOWN_HOURS: Final = ProblemKind(
     "Unknown hours",
     "No hours of this store were sent with this load.",
 )
+UNKNOWN_STATEMENT: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-statement",
+    "Unknown statement",
+    "There is no sent statement with this id.",
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

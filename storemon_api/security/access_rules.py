@@ -88,6 +88,16 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/statement"): _READ_FILTERED,
     ("GET", "/statement.{extension}"): _READ_FILTERED,
     ("GET", "/pages/statement"): _READ_FILTERED,
+    ("POST", "/statements"): Rule(Scope.INGEST, Stores.FILTERED, "statement.send"),
+    ("GET", "/statements"): _READ_FILTERED,
+    ("GET", "/statements/{statement_id}"): _READ_FILTERED,
+    ("GET", "/statements/{statement_id}.{extension}"): _READ_FILTERED,
+    ("GET", "/statements/{statement_id}/changes"): _READ_FILTERED,
+    ("POST", "/statements/{statement_id}/revisions"): Rule(
+        Scope.INGEST, Stores.FILTERED, "statement.revise"
+    ),
+    ("GET", "/pages/statements"): _READ_FILTERED,
+    ("GET", "/pages/statements/{statement_id}"): _READ_FILTERED,
     # Pages without data. A browser that asks its user for a key here sends it with later requests.
     ("GET", "/"): _PAGE_FRAME,
     ("GET", f"/store/{STORE_ID}"): _PAGE_FRAME,

@@ -1,5 +1,7 @@
 """Query parameters of statements: the stores, the period, the objective."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Final
@@ -46,7 +48,7 @@ class StatementQuery:
 
     def make(self, services: Services) -> Statement:
         """Make the statement. Raises a 404, 409 or 422 problem."""
-        try:
+        with statement_problems():
             return make_statement(
                 services.settings.database_url.get_secret_value(),
                 self.scope,
@@ -54,12 +56,19 @@ class StatementQuery:
                 only=self.only,
                 objective_percent=self.objective_percent,
             )
-        except NoPollsError as error:
-            raise ProblemError(NO_POLLS) from error
-        except UnknownStoreError as error:
-            raise ProblemError(UNKNOWN_STORE) from error
-        except FuturePeriodError as error:
-            raise invalid_field("period", "The period begins after the newest poll.") from error
+
+
+@contextmanager
+def statement_problems() -> Iterator[None]:
+    """Raise a 404, 409 or 422 problem for a statement that cannot be made."""
+    try:
+        yield
+    except NoPollsError as error:
+        raise ProblemError(NO_POLLS) from error
+    except UnknownStoreError as error:
+        raise ProblemError(UNKNOWN_STORE) from error
+    except FuturePeriodError as error:
+        raise invalid_field("period", "The period begins after the newest poll.") from error
 
 
 async def _statement_query(
@@ -88,6 +97,11 @@ StatementQueryDep = Annotated[StatementQuery, Depends(_statement_query)]
 def _period(text: str) -> StatementPeriod | Period:
     if text in _LAST:
         return _LAST[text]
+    return parse_period(text)
+
+
+def parse_period(text: str) -> StatementPeriod:
+    """Return the week or month of a text. Raises a 422 problem."""
     try:
         return StatementPeriod.parse(text)
     except ValueError as error:

@@ -14,7 +14,7 @@ from storemon_pipeline.statements.statement import Statement
 from storemon_pipeline.statements.statement_files import statement_csv, statement_xlsx
 from storemon_pipeline.statements.statement_json import statement_json
 from storemon_pipeline.statements.statement_pdf import statement_pdf
-from storemon_pipeline.statements.statement_tables import TableName, scope_name
+from storemon_pipeline.statements.statement_tables import TableName, scope_name, table_of
 
 router = Router(tag="statements")
 
@@ -28,15 +28,15 @@ class StatementFormat(StrEnum):
     XLSX = "xlsx"
 
 
-_MEDIA_TYPES: Final = {
+MEDIA_TYPES: Final = {
     StatementFormat.CSV: "text/csv; charset=utf-8",
     StatementFormat.PDF: "application/pdf",
     StatementFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_FILES: Final[dict[int | str, dict[str, Any]]] = {
+FILES: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The statement as a file.",
-        "content": {media_type.split(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
+        "content": {media_type.split(";")[0]: {} for media_type in MEDIA_TYPES.values()},
     }
 }
 
@@ -58,7 +58,7 @@ def get_statement(services: ServicesDep, query: StatementQueryDep) -> Response:
     "/statement.{extension}",
     summary="A statement as CSV, PDF or XLSX",
     response_class=Response,
-    responses={**_FILES, **STATEMENT_PROBLEMS},
+    responses={**FILES, **STATEMENT_PROBLEMS},
 )
 def get_statement_file(
     services: ServicesDep,
@@ -73,14 +73,19 @@ def get_statement_file(
         raise invalid_field("table", "`table` can only be used with CSV.")
     statement = query.make(services)
     encode: dict[StatementFormat, Callable[[], bytes]] = {
-        StatementFormat.CSV: lambda: statement_csv(statement, table),
+        StatementFormat.CSV: lambda: statement_csv(statement, table_of(statement, table)),
         StatementFormat.PDF: lambda: statement_pdf(statement),
         StatementFormat.XLSX: lambda: statement_xlsx(statement),
     }
     part = "" if table is TableName.STORES else f"-{table}"
-    name = f"statement-{scope_name(statement.scope)}-{statement.period}{part}.{extension}"
+    name = f"statement-{scope_name(statement.scope)}-{statement.period}{part}"
+    return file_response(encode[extension](), name, extension)
+
+
+def file_response(content: bytes, name: str, extension: StatementFormat) -> Response:
+    """Return a file to be saved under a name."""
     return Response(
-        encode[extension](),
-        media_type=_MEDIA_TYPES[extension],
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        content,
+        media_type=MEDIA_TYPES[extension],
+        headers={"Content-Disposition": f'attachment; filename="{name}.{extension}"'},
     )

@@ -1,5 +1,6 @@
-"""The page of a statement, fit to print: made on the server, without a script."""
+"""The page of a statement, fit to print: made on the server. Its script only sends."""
 
+import json
 from typing import Final
 from urllib.parse import urlencode
 
@@ -7,9 +8,14 @@ from fastapi import Request, Response
 
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
+from storemon_api.security.request_access import has_scope
 from storemon_api.statements.statement_query import StatementQuery, StatementQueryDep
 from storemon_api.web.page_templates import page_response
+from storemon_pipeline.access.keys import Scope as KeyScope
 from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.sent_statements.request import StatementRequest
+from storemon_pipeline.sent_statements.send_statement import find_newest, sent_figures
+from storemon_pipeline.statements.changes import compare, makes_revision
 from storemon_pipeline.statements.statement import Statement
 from storemon_pipeline.statements.statement_period import StatementPeriod
 from storemon_pipeline.statements.statement_tables import title_of
@@ -25,13 +31,20 @@ def statement_page(request: Request, services: ServicesDep, query: StatementQuer
     """Answer with the statement of the stores and the period in the address."""
     statement = query.make(services)
     period = StatementPeriod.parse(statement.period)
+    wanted = StatementRequest(query.scope, statement.period, query.objective_percent, query.only)
+    sent = find_newest(services.reader, wanted)
     return page_response(
         request,
         "statement.html",
         f"Statement of {title_of(statement)}",
         here="",
-        script="",
+        script="statements.js",
         store_id="",
+        sent=sent,
+        is_changed=sent is not None
+        and makes_revision(compare(sent_figures(services.reader, sent), statement)),
+        send=json.dumps(_parameters(statement, query, period.text)),
+        can_send=has_scope(request, KeyScope.INGEST),
         text=statement_text(statement),
         fields=_parameters(statement, query, None) | {"period": period.text},
         objective=query.objective_percent,

@@ -803,3 +803,43 @@ alert_deliveries: Final = sa.Table(
     ),
     comment="Notifications of alerts, one per alert, change and address: waiting, sent or failed.",
 )
+
+sent_statements: Final = sa.Table(
+    "sent_statements",
+    metadata,
+    sa.Column("statement_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column(
+        "subject", sa.Text(collation="C"), nullable=False, comment="the same for all revisions"
+    ),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("store_id", sa.Text, comment="NULL: not of one store"),
+    sa.Column("group_name", sa.Text),
+    sa.Column("region", sa.Text),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("objective_percent", sa.Numeric(7, 4), comment="NULL: the stored objectives"),
+    sa.Column(
+        "only_stores",
+        postgresql.ARRAY(sa.Text),
+        comment="stores of the key that asked; NULL: every store",
+    ),
+    sa.Column("store_ids", postgresql.ARRAY(sa.Text), nullable=False, comment="stores in it"),
+    sa.Column("as_of", _INSTANT, nullable=False),
+    sa.Column("sent_at", _INSTANT, nullable=False),
+    sa.Column("sent_by", sa.Text, comment="name of the key; NULL: without a key, or a schedule"),
+    sa.Column("last_load_id", sa.Integer, nullable=False, comment="last load before it was made"),
+    sa.Column("statement", sa.LargeBinary, nullable=False, comment="figures, as JSON"),
+    sa.Column("changes", sa.LargeBinary, nullable=False, comment="revision, as JSON"),
+    sa.CheckConstraint("revision > 0", name="revision"),
+    sa.UniqueConstraint("subject", "revision"),
+    comment="Statements as they were sent, with their revisions; a trigger keeps rows unchanged.",
+)
+
+sent_statement_files: Final = sa.Table(
+    "sent_statement_files",
+    metadata,
+    sa.Column("statement_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("sha256", sa.LargeBinary, nullable=False),
+    comment="Files of sent statements; a trigger keeps rows unchanged.",
+)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import xlsxwriter
 
 from storemon_pipeline.reports.csv_file import spreadsheet_safe
+from storemon_pipeline.statements.revision import Revision, changes_table, revision_facts
 from storemon_pipeline.statements.statement import Statement
 from storemon_pipeline.statements.statement_tables import (
     Cell,
@@ -21,9 +22,8 @@ from storemon_pipeline.statements.statement_tables import (
 _NUMBER: Final = "#,##0.00"
 
 
-def statement_csv(statement: Statement, name: TableName) -> bytes:
+def statement_csv(statement: Statement, table: Table) -> bytes:
     """One table, without totals; each row begins with the period and the newest poll."""
-    table = table_of(statement, name)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["period", "as_of", *(column.name for column in table.columns)])
@@ -32,21 +32,28 @@ def statement_csv(statement: Statement, name: TableName) -> bytes:
     return text.getvalue().encode()
 
 
-def statement_xlsx(statement: Statement) -> bytes:
-    """A workbook: what the statement is about with its totals, then a sheet for each table."""
+def statement_xlsx(statement: Statement, revision: Revision | None = None) -> bytes:
+    """A workbook: what the statement is about with its totals, then a sheet for each table.
+
+    A revision that replaces another one has a sheet with its changes.
+    """
     file = io.BytesIO()
     book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_numbers": False})
     # With the current time, two downloads of one statement would differ.
     created = statement.as_of.replace(tzinfo=None)
     book.set_properties({"created": created, "title": f"Statement of {title_of(statement)}"})
-    _add_summary(book, statement)
+    _add_summary(book, statement, revision)
     for name in TableName:
-        _add_table(book, name, table_of(statement, name))
+        _add_table(book, name.value, table_of(statement, name))
+    if revision is not None and revision.changes:
+        _add_table(book, "changes", changes_table(revision.changes))
     book.close()
     return file.getvalue()
 
 
-def _add_summary(book: xlsxwriter.Workbook, statement: Statement) -> None:
+def _add_summary(
+    book: xlsxwriter.Workbook, statement: Statement, revision: Revision | None
+) -> None:
     """Add the first sheet, with a line for each fact and each total."""
     bold = book.add_format({"bold": True, "align": "left"})
     plain = book.add_format({"align": "left"})
@@ -60,18 +67,19 @@ def _add_summary(book: xlsxwriter.Workbook, statement: Statement) -> None:
         for column, value in zip(table.columns, table.total or [], strict=True)
         if value not in {None, "", "Total"}
     ]
-    lines: list[tuple[str, Cell]] = [*facts_of(statement), ("", None), *totals]
+    facts = facts_of(statement) + ([] if revision is None else revision_facts(revision))
+    lines: list[tuple[str, Cell]] = [*facts, ("", None), *totals]
     for row, (label, value) in enumerate(lines):
         sheet.write_string(row, 0, label, bold)
         _write(sheet, row, 1, value, plain, number)
 
 
-def _add_table(book: xlsxwriter.Workbook, name: TableName, table: Table) -> None:
+def _add_table(book: xlsxwriter.Workbook, name: str, table: Table) -> None:
     heading = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
     plain, number = book.add_format(), book.add_format({"num_format": _NUMBER})
     total = book.add_format({"bold": True, "top": 1})
     total_number = book.add_format({"bold": True, "top": 1, "num_format": _NUMBER})
-    sheet = book.add_worksheet(name.value)
+    sheet = book.add_worksheet(name)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)

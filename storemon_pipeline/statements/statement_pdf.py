@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Final
 
+from storemon_pipeline.statements.revision import Revision
 from storemon_pipeline.statements.statement import Statement
 from storemon_pipeline.statements.statement_text import statement_text
 
@@ -39,12 +40,12 @@ _DOCUMENT: Final = """
 """
 
 
-def statement_pdf(statement: Statement) -> bytes:
+def statement_pdf(statement: Statement, revision: Revision | None = None) -> bytes:
     """The statement on A4 pages; equal statements give equal bytes."""
     # Takes 30 MB of memory, so only where a PDF is made.
     import typst  # noqa: PLC0415
 
-    text = json.dumps(asdict(statement_text(statement)))
+    text = json.dumps(asdict(statement_text(statement, revision)))
     document: bytes = typst.compile(
         _DOCUMENT.encode(), sys_inputs={"statement": text}, format="pdf", timestamp=0
     )

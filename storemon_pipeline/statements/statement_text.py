@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from storemon_pipeline.domain.windows import HOUR_US
+from storemon_pipeline.statements.changes import Change
+from storemon_pipeline.statements.revision import Revision, changes_table, revision_facts
 from storemon_pipeline.statements.statement import Statement, Summary
 from storemon_pipeline.statements.statement_tables import (
     Cell,
@@ -18,6 +20,7 @@ from storemon_pipeline.statements.statement_tables import (
 
 MOST_STORES: Final = 1_000
 MOST_INCIDENTS: Final = 200
+MOST_CHANGES: Final = 500
 """The most rows on paper; files and JSON have all of them."""
 
 
@@ -42,16 +45,43 @@ class StatementText:
     tables: list[TextTable]
 
 
-def statement_text(statement: Statement) -> StatementText:
+def statement_text(statement: Statement, revision: Revision | None = None) -> StatementText:
     """The statement in words. One store needs no table of stores."""
     names = [TableName.INCIDENTS, TableName.CLOSURES]
     if len(statement.stores) != 1:
         names.insert(0, TableName.STORES)
+    facts = facts_of(statement)
+    tables = [_table(statement, name) for name in names]
+    if revision is not None:
+        facts += revision_facts(revision)
+        if revision.changes:
+            tables.insert(0, changes_text(revision.changes))
     return StatementText(
         title_of(statement),
-        facts_of(statement),
+        facts,
         _totals(statement.total, has_objective=has_verdicts(statement)),
-        [_table(statement, name) for name in names],
+        tables,
+    )
+
+
+def changes_text(changes: list[Change]) -> TextTable:
+    """The table of changes in words."""
+    table = changes_table(changes)
+    note = ""
+    if len(table.rows) > MOST_CHANGES:
+        note = (
+            f"These are the first {MOST_CHANGES} of {len(table.rows):,}. The spreadsheet lists all."
+        )
+    return TextTable(
+        "Changes",
+        [column.heading for column in table.columns],
+        # Late polls may move a border by seconds, which two decimals of an hour hide.
+        [
+            [f"{cell:,.4f}" if isinstance(cell, float) else _text(cell) for cell in row]
+            for row in table.rows[:MOST_CHANGES]
+        ],
+        None,
+        note,
     )
 
 

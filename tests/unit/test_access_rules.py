@@ -62,6 +62,14 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/statement"): (READERS, "all"),
     ("GET", "/statement.{extension}"): (READERS, "all"),
     ("GET", "/pages/statement"): (READERS, "all"),
+    ("POST", "/statements"): (INGESTERS, "all"),
+    ("GET", "/statements"): (READERS, "all"),
+    ("GET", "/statements/{statement_id}"): (READERS, "all"),
+    ("GET", "/statements/{statement_id}.{extension}"): (READERS, "all"),
+    ("GET", "/statements/{statement_id}/changes"): (READERS, "all"),
+    ("POST", "/statements/{statement_id}/revisions"): (INGESTERS, "all"),
+    ("GET", "/pages/statements"): (READERS, "all"),
+    ("GET", "/pages/statements/{statement_id}"): (READERS, "all"),
     ("GET", "/poll-plan"): (READERS, "all"),
     ("GET", "/fleet/uptime"): (READERS, "all"),
     ("GET", "/fleet/budgets"): (READERS, "all"),
@@ -157,6 +165,7 @@ class Doors:
             .replace("{extension}", "json")
             .replace("{closure_id}", "1")
             .replace("{alert_id}", "1")
+            .replace("{statement_id}", "1")
             for name in ("own", "other")
         )
         wanted: list[tuple[str, str, str | None, int]] = [("without a key", own, None, 401)]

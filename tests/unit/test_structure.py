@@ -38,6 +38,7 @@ PIPELINE_ROOMS = (
     "statements",
     "ingestion",
     "alerts",
+    "sent_statements",
     "retention",
     # Processes: the command line, the service, Dagster.
     "contract",
