@@ -278,6 +278,11 @@ class Lines:
         start = np.concatenate([[0], end[:-1] + 1])
         return cls(raw.text, raw.first_line, start, end)
 
+    @property
+    def line_feeds(self) -> int:
+        """The number of lines that end with a line feed."""
+        return len(self.end) - (not self.block.endswith(b"\n"))
+
     def text(self, line: int) -> bytes:
         """See LineTexts."""
         index = line - self.first_line
@@ -334,7 +339,7 @@ def read_line_blocks(
         if cut:
             whole = _with_line_feeds(text[:cut])
             yield LineBlock(whole, line, bytes_done - (len(text) - cut))
-            line += whole.count(b"\n")
+            line += int(np.count_nonzero(np.frombuffer(whole, np.uint8) == ord("\n")))
             pending = text[cut:]
         elif len(text) < block_bytes:
             pending = text
@@ -606,7 +611,7 @@ def _parse(
         rejected=rejected,
         rows_read=len(row) + len(rejected),
         bytes_done=raw.bytes_done,
-        next_line=raw.first_line + raw.text.count(b"\n"),
+        next_line=raw.first_line + lines.line_feeds,
         lines=lines,
     )
     return block, None

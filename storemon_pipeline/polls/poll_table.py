@@ -111,7 +111,7 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
     is_changed = ~is_new & is_arrival & (was_active != batch.is_active)
     with overlapping() as hand_over:
         hand_over(partial(_append_polls, bulk, load, batch.take(is_new)))
-        touched = np.unique(batch.store[is_new | is_changed])
+        touched = _distinct(batch.store[is_new | is_changed])
         is_late = np.isin(tails.store, late)
         anchors = anchors.merge(tails.take(~is_late))
         old_status_runs = old_status_runs.merge(tails.take(~is_late))
@@ -281,11 +281,7 @@ def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, RowCounts]:
 
 def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
     """The sort order by store and instant; rows of the same key keep their order."""
-    first_us, last_us = (int(polled_at_us.min()), int(polled_at_us.max())) if len(store) else (0, 0)
-    length = last_us - first_us + 1
-    if (int(store.max(initial=0)) + 1) * length >= 2**63:
-        return np.lexsort((polled_at_us, store))
-    key = store * length + (polled_at_us - first_us)
+    key = _sort_key(store, polled_at_us)
     order = np.argsort(key)  # five times as fast as a stable sort, which few files need
     in_order = key[order]
     if (in_order[1:] == in_order[:-1]).any():
@@ -293,9 +289,40 @@ def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
     return order
 
 
+def _sort_key(store: IntArray, at_us: IntArray) -> IntArray:
+    """One integer for each store and instant, which ascends by store, then by instant."""
+    first_us, last_us = (int(at_us.min()), int(at_us.max())) if len(store) else (0, 0)
+    length = last_us - first_us + 1
+    if (int(store.max(initial=0)) + 1) * length < 2**63:
+        key: IntArray = store * length + (at_us - first_us)
+        return key
+    order = np.lexsort((at_us, store))
+    is_next = (np.diff(store[order]) != 0) | (np.diff(at_us[order]) != 0)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.append(0, np.cumsum(is_next))
+    return rank
+
+
+def _sort_keys(
+    store: IntArray, at_us: IntArray, other_store: IntArray, other_at_us: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Keys as `_sort_key` gives them for two sets of stores and instants together."""
+    key = _sort_key(np.concatenate([store, other_store]), np.concatenate([at_us, other_at_us]))
+    return key[: len(store)], key[len(store) :]
+
+
+def _pairs(key: IntArray, other: IntArray) -> tuple[IntArray, IntArray]:
+    """The positions of equal keys in two ascending arrays, which have each key once."""
+    if len(key) == 0 or len(other) == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    place = np.minimum(np.searchsorted(key, other), len(key) - 1)
+    of_other = np.flatnonzero(key[place] == other)
+    return place[of_other], of_other
+
+
 def _last_status_runs(bulk: Bulk, batch: _Batch, *, max_gap_us: int) -> StatusRuns:
     """The last status run of each store in the batch, if it has one."""
-    stores = np.unique(batch.store)
+    stores = _distinct(batch.store)
     first_us = int(batch.polled_at_us.min())
     if len(stores) < _MANY_STORES or int(batch.polled_at_us.max()) - first_us > max_gap_us:
         return _look_up_last_status_runs(bulk, stores)
@@ -330,6 +357,11 @@ def _look_up_last_status_runs(bulk: Bulk, stores: IntArray) -> StatusRuns:
             """
         )
     )
+
+
+def _distinct(ascending: IntArray) -> IntArray:
+    """The distinct values of a sorted array; `np.unique` does not use their order."""
+    return ascending[np.diff(ascending, prepend=-1) != 0]
 
 
 def _late_stores(batch: _Batch, tails: StatusRuns) -> tuple[IntArray, IntArray]:
@@ -432,14 +464,9 @@ def _match(batch: _Batch, known: _Known) -> IntArray:
     matched = np.full(len(batch.store), -1, np.int64)
     if len(known.store) == 0:
         return matched
-    store = np.concatenate([known.store, batch.store])
-    polled_at_us = np.concatenate([known.polled_at_us, batch.polled_at_us])
-    order = np.lexsort((polled_at_us, store))  # stable: the known row comes before the new one
-    is_pair = (store[order][1:] == store[order][:-1]) & (
-        polled_at_us[order][1:] == polled_at_us[order][:-1]
-    )
-    later = order[1:][is_pair] - len(known.store)
-    matched[later] = order[:-1][is_pair]
+    keys = _sort_keys(batch.store, batch.polled_at_us, known.store, known.polled_at_us)
+    new, old = _pairs(*keys)
+    matched[new] = old
     return matched
 
 
@@ -514,7 +541,8 @@ def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
     )
     week = (polls.polled_at_us - MONDAY_US) // PARTITION_US
     is_left = np.ones(len(week), np.bool_)
-    for number in np.unique(week).tolist():
+    first_week = int(week.min())
+    for number in (first_week + np.flatnonzero(np.bincount(week - first_week))).tolist():
         is_in_week = week == number
         if _append_partition(bulk, number, rows, is_in_week):
             is_left &= ~is_in_week
@@ -573,23 +601,20 @@ def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: Int
     new = batch.take(is_effective & (matched < 0))
     if len(known.store) == 0:
         return new
-    store = np.concatenate([known.store, new.store])
-    polled_at_us = np.concatenate([known.polled_at_us, new.polled_at_us])
-    order = np.lexsort((polled_at_us, store))
+    key, known_key = _sort_keys(new.store, new.polled_at_us, known.store, known.polled_at_us)
+    place = np.searchsorted(key, known_key)
     return _Batch(
-        store[order], polled_at_us[order], np.concatenate([is_active, new.is_active])[order]
+        np.insert(new.store, place, known.store),
+        np.insert(new.polled_at_us, place, known.polled_at_us),
+        np.insert(new.is_active, place, is_active),
     )
 
 
 def _write_status_runs(bulk: Bulk, old: StatusRuns, new: StatusRuns) -> None:
     """Replace the status runs `old` by `new`; both are sorted. Equal rows are not written."""
-    store = np.concatenate([old.store, new.store])
-    first_us = np.concatenate([old.first_poll_us, new.first_poll_us])
-    order = np.lexsort((first_us, store))  # stable: the old row comes before the new one
-    is_pair = (store[order][1:] == store[order][:-1]) & (
-        first_us[order][1:] == first_us[order][:-1]
+    kept_old, kept_new = _pairs(
+        *_sort_keys(old.store, old.first_poll_us, new.store, new.first_poll_us)
     )
-    kept_old, kept_new = order[:-1][is_pair], order[1:][is_pair] - len(old)
     is_dropped = np.ones(len(old), np.bool_)
     is_dropped[kept_old] = False
     is_added = np.ones(len(new), np.bool_)
