@@ -361,7 +361,8 @@ def _look_up_last_status_runs(bulk: Bulk, stores: IntArray) -> StatusRuns:
 
 def _distinct(ascending: IntArray) -> IntArray:
     """The distinct values of a sorted array; `np.unique` does not use their order."""
-    return ascending[np.diff(ascending, prepend=-1) != 0]
+    distinct: IntArray = ascending[np.diff(ascending, prepend=-1) != 0]
+    return distinct
 
 
 def _late_stores(batch: _Batch, tails: StatusRuns) -> tuple[IntArray, IntArray]:

@@ -354,6 +354,28 @@ def test_a_poll_of_any_year_is_loaded(database_url: str, polled_at: str) -> None
     assert [row["us"] for row in found] == [polled_at_us, at_us("09:00")]
 
 
+def test_late_polls_of_many_stores_fit_into_polls_of_many_centuries(database_url: str) -> None:
+    """A store and an instant do not fit into one integer there."""
+    store_ids = [f"store {store:02}" for store in range(40)]
+    ancient_us = int(np.datetime64("0001-01-01T00:00", "us").astype(np.int64))
+
+    def polls_at(*instants_us: int) -> list[Row]:
+        return [(store_id, at, True) for store_id in store_ids for at in instants_us]
+
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        load_rows(bulk, polls_at(ancient_us, at_us("11:00")), file_path="a.csv")
+        late = polls_at(ancient_us + HOUR, at_us("10:00"), at_us("11:00"))
+        assert load_rows(bulk, late, file_path="b.csv") == RowCounts(80, 0, 40, 0)
+        assert read_status_runs(bulk) == [
+            run
+            for store_id in store_ids
+            for run in (
+                (store_id, ancient_us, ancient_us + HOUR, True, 2),
+                (store_id, at_us("10:00"), at_us("11:00"), True, 2),
+            )
+        ]
+
+
 def test_polls_lie_in_partitions_of_a_week_from_monday(database_url: str) -> None:
     load(database_url, "A -00:00:00.000001 up", "A 00:00 up", "A 167:59 up", "A 168:00 up")
     found = fetch(

@@ -110,6 +110,14 @@ def test_text_that_is_no_timestamp_is_not_read(text: str) -> None:
     assert instants("2023-01-25T12:00:00Z", text, "2023-02-30 12:00:00") == [NOON_US, None, None]
 
 
+@pytest.mark.parametrize("place", [0, 1_234, 2_999])
+def test_one_impossible_date_among_thousands_leaves_the_others_as_they_are(place: int) -> None:
+    texts = [f"2023-01-25 12:{second // 60:02}:{second % 60:02} UTC" for second in range(3_000)]
+    found = instants(*texts[:place], "2023-02-30 12:00:00 UTC", *texts[place:])
+    assert found.pop(place) is None
+    assert found == [NOON_US + second * 1_000_000 for second in range(3_000)]
+
+
 def test_a_null_is_not_read_and_no_rows_give_none() -> None:
     assert instants(None, "2023-01-25 12:00:00") == [None, NOON_US]
     assert instants() == []
