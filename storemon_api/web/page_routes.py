@@ -79,6 +79,12 @@ async def objectives_page(request: Request) -> Response:
     return _page(request, "objectives", "Objectives", here="/pages/objectives")
 
 
+@router.get("/pages/compare")
+async def compare_page(request: Request) -> Response:
+    """Answer with the page that compares two periods."""
+    return _page(request, "compare", "Compare", here="/pages/compare")
+
+
 def _page(
     request: Request, name: str, title: str, *, here: str, store_id: str = "", **allowed: bool
 ) -> Response:

@@ -10,6 +10,7 @@ _PAGES: Final = (
     ("/", "Now"),
     ("/pages/alerts", "Alerts"),
     ("/pages/objectives", "Objectives"),
+    ("/pages/compare", "Compare"),
     ("/pages/reports", "Reports"),
     ("/pages/data", "Data health"),
     ("/manual", "Manual"),

@@ -62,7 +62,7 @@ def read_days_as_of(connection: sa.Connection) -> datetime | None:
 def read_fleet_periods(
     connection: sa.Connection,
     *,
-    by: Period,
+    by: Period | None,
     split: Split | None,
     group: str | None,
     region: str | None,
@@ -72,7 +72,8 @@ def read_fleet_periods(
 ) -> list[FleetPeriod]:
     """The sums of local dates in `[start, end)`, the newest period first.
 
-    With `only`, the sums of these stores. An incident counts on each day on which it cost time.
+    Without `by` all dates are one period, which begins at `start`. With `only`, the sums of these
+    stores. An incident counts on each day on which it cost time.
     Raises ValueError for hours, which the table does not have.
     """
     if by is Period.HOUR:
@@ -117,7 +118,7 @@ def read_fleet_periods(
 
 
 def _periods_of_stores(
-    by: Period, start: date | None, end: date | None, only: AbstractSet[str] | None
+    by: Period | None, start: date | None, end: date | None, only: AbstractSet[str] | None
 ) -> sa.Subquery:
     """The sums of each store's days by period: one row for each store and period."""
     days = store_uptime_daily.c
@@ -140,9 +141,14 @@ def _periods_of_stores(
             days.likely_doubt,
         )
     else:
+        begin: sa.ColumnElement[date] = (
+            sa.cast(sa.literal(start), sa.Date)
+            if by is None
+            else sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date)
+        )
         query = sa.select(
             days.store_key,
-            sa.cast(sa.func.date_trunc(by.value, days.local_date), sa.Date).label("begin"),
+            begin.label("begin"),
             *(sa.cast(sa.func.sum(days[name]), sa.BigInteger).label(name) for name in _SUMMED),
             *(sa.func.sum(amount).label(name) for name, amount in spread.items()),
             sa.func.bool_and(has_spread).label("has_spread"),

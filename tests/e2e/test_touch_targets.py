@@ -13,9 +13,10 @@ from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 
-# Not checked: links within a sentence, and the box of a checkbox, whose label is a target too.
+# Not checked: links within a sentence, and the box of a choice, whose label is a target too.
 SMALL: Final = """() => [...document.querySelectorAll(
-    "button, select, input:not([type=checkbox]), summary, header a, .files a, td.id a, .ranking a"
+    "button, select, input:not([type=checkbox], [type=radio]), summary, " +
+    "header a, .files a, td.id a, .ranking a"
   )].filter((one) => one.checkVisibility()).map((one) => [one, one.getBoundingClientRect()])
   .filter(([, box]) => box.width < 44 || box.height < 44)
   .map(([one, box]) => `${one.outerHTML.slice(0, 90)} ${box.width} x ${box.height}`)"""

@@ -68,9 +68,11 @@ export function instantOf(text, timeZone) {
   return new Date(at).toISOString();
 }
 
-// The date after this one: "2023-03-01" after "2023-02-28".
-export function dayAfter(date) {
-  return new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
-}
+const nearDate = (date, days) =>
+  new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
+
+// The date after this one, and the one before: "2023-03-01" is after "2023-02-28".
+export const dayAfter = (date) => nearDate(date, 1);
+export const dayBefore = (date) => nearDate(date, -1);
 
 export const zoneCity = (zone) => zone.split("/").pop().replaceAll("_", " ");

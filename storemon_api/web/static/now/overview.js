@@ -12,7 +12,14 @@ import {
 } from "../lib/amounts.js";
 import { uptimeBar } from "../lib/charts.js";
 import { byId, fold, h, refill } from "../lib/elements.js";
-import { STATES, WINDOWS, doubtsOf, stateBadge, statementLink } from "../lib/stores.js";
+import {
+  STATES,
+  WINDOWS,
+  compareLink,
+  doubtsOf,
+  stateBadge,
+  statementLink,
+} from "../lib/stores.js";
 import { FILTERS, choose, fleet, state } from "./state.js";
 
 const BEFORE = { hour: "hour", day: "24 hours", week: "week" };
@@ -29,8 +36,13 @@ export function showScope() {
     ` only: ${count(fleet.chosen.stores)} of ${counted(fleet.all.stores, "store")} `,
     h("button", { type: "button", class: "small", onclick: showAll }, "Show all"),
     // A statement has no filter by time zone.
-    ...(state.timezone ? [] : [" ", statementLink({ group: state.group, region: state.region })]),
+    ...(state.timezone ? [] : links()),
   );
+}
+
+function links() {
+  const scope = { group: state.group, region: state.region };
+  return [" ", statementLink(scope), " · ", compareLink(scope)];
 }
 
 function lostSoFar({ open_incidents: outages, lost_us: lost, standing }) {

@@ -45,16 +45,13 @@ const amounts = ({ uptime_percent: share, downtime_us: down, business_us: hours 
 ];
 
 function line(name, { before, after }) {
-  const isSame = JSON.stringify(before) === JSON.stringify(after);
+  const head = h("th", { scope: "row" }, name);
+  if (JSON.stringify(before) === JSON.stringify(after)) {
+    return h("tr", {}, head, h("td", {}, "no change"), amounts(before));
+  }
   return [
-    h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, "now"), amounts(before)),
-    h(
-      "tr",
-      { class: isSame ? null : "changed" },
-      h("td", {}),
-      h("td", {}, isSame ? "no change" : "then"),
-      isSame ? h("td", { colspan: 3 }) : amounts(after),
-    ),
+    h("tr", {}, head, h("td", {}, "now"), amounts(before)),
+    h("tr", { class: "changed" }, h("td", {}), h("td", {}, "then"), amounts(after)),
   ];
 }
 
@@ -99,7 +96,9 @@ export const forgetPreview = () => refill(byId("change-preview"));
 
 const showPreview = newestOnly(async (newest) => {
   const answer = await newest(send("POST", pathOfView("/preview"), open.read()));
-  refill(byId("change-preview"), previewed(await newest(answer.json())));
+  const box = byId("change-preview");
+  refill(box, previewed(await newest(answer.json())));
+  box.scrollIntoView({ block: "nearest" });
 });
 
 // `fields` are shown above the preview. Without fields the preview is shown at once.

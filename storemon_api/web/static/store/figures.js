@@ -3,7 +3,7 @@
 import { boundsOf, counted, duration, likelyRange, percent } from "../lib/amounts.js";
 import { swatch, uptimeBar } from "../lib/charts.js";
 import { byId, fold, h, refill, reveal, s } from "../lib/elements.js";
-import { WINDOWS, doubtsOf, stateBadge, statementLink } from "../lib/stores.js";
+import { WINDOWS, compareLink, doubtsOf, stateBadge, statementLink } from "../lib/stores.js";
 import { choose, page } from "./state.js";
 
 export function showTitle() {
@@ -16,6 +16,7 @@ export function showTitle() {
     outage(),
     h("p", { class: "note" }, facts(store, clock).filter(Boolean).join(" · ")),
     statementLink({ store_id: store.store_id }),
+    compareLink({ store: store.store_id }),
   );
 }
 

@@ -1,0 +1,190 @@
+// The page that compares two periods of a store, a group, a region or all stores.
+
+import { addressedChoices } from "./lib/address.js";
+import { count, duration, likelyRange, percent } from "./lib/amounts.js";
+import { get, withParameters } from "./lib/api.js";
+import { byId, h, refill, segmented } from "./lib/elements.js";
+import { guard, live, showAsOf } from "./lib/live.js";
+import { newestOnly } from "./lib/newest.js";
+import { storeLink } from "./lib/stores.js";
+import { downloads, fillTable } from "./lib/tables.js";
+import { dayAfter, dayBefore, localDay } from "./lib/times.js";
+
+const PRESETS = {
+  "this-week": "This week",
+  "last-week": "Last week",
+  "this-month": "This month",
+  "last-month": "Last month",
+  custom: "Other days",
+};
+const SPLITS = { group: "Group", region: "Region" };
+const TRENDS = {
+  better: "Better, by more than the likely ranges allow.",
+  worse: "Worse, by more than the likely ranges allow.",
+  "cannot be told": "No clear difference: the likely ranges overlap, or there is none.",
+};
+
+// The dates are first and last days, as they are in the fields.
+const NONE = { store: "", group: "", region: "", from: "", to: "", before: "", until: "" };
+const { state, choose, whenChanged } = addressedChoices(
+  { period: "this-week", split: "group", ...NONE },
+  { allowed: { period: Object.keys(PRESETS), split: Object.keys(SPLITS) } },
+);
+
+const isCustom = () => state.period === "custom";
+const isComplete = () => ["from", "to", "before", "until"].every((name) => state[name]);
+
+function parameters(more = {}) {
+  const { store, group, region } = state;
+  const dates = isCustom()
+    ? {
+        from: state.from,
+        to: dayAfter(state.to),
+        earlier_from: state.before,
+        earlier_to: dayAfter(state.until),
+      }
+    : { period: state.period };
+  return { store_id: store.trim(), group, region, ...dates, ...more };
+}
+
+const days = ({ start, end }) => {
+  const last = dayBefore(end);
+  const first = localDay(`${start}T00:00:00`);
+  return last === start ? first : `${first} – ${localDay(`${last}T00:00:00`)}`;
+};
+
+const signed = (value, write) =>
+  `${value > 0 ? "+" : value < 0 ? "−" : "±"}${write(Math.abs(value))}`;
+const points = (value) => (value === null ? "–" : signed(value, (size) => `${size} points`));
+
+function rangeOfDifference({ lowest_points: lowest, highest_points: highest }) {
+  if (lowest === null) return "no likely range";
+  return `likely ${points(lowest)} to ${points(highest)}`;
+}
+
+// Hours and outages of a period without data for part of it say nothing beside those of another.
+const isPartlyKnown = ({ later, earlier }) => later.unknown_us > 0 || earlier.unknown_us > 0;
+
+// One line for each amount: later, earlier, difference.
+function lines(comparison) {
+  const { later, earlier, difference } = comparison;
+  const both = (write) => [write(later), write(earlier)];
+  const change = (value, write) => (isPartlyKnown(comparison) ? "–" : signed(value, write));
+  return [
+    ["Online", ...both((one) => percent(one.uptime_percent)), points(difference.points)],
+    ["Likely range", ...both((one) => likelyRange(one) ?? "–"), rangeOfDifference(difference)],
+    [
+      "Offline",
+      ...both((one) => duration(one.downtime_us)),
+      change(difference.downtime_us, duration),
+    ],
+    ["Outages", ...both((one) => count(one.incidents)), change(difference.incidents, count)],
+    ["Opening hours", ...both((one) => duration(one.business_us)), ""],
+    ["No data", ...both((one) => duration(one.unknown_us)), ""],
+    ["Stores", ...both((one) => count(one.stores)), ""],
+  ];
+}
+
+function showTotal(answer) {
+  const [comparison] = answer.comparisons;
+  const cell = (place) => (line) => line[place];
+  const column = (head, label, place) => ({ head, label, class: "number", cell: cell(place) });
+  const columns = [
+    { head: "", class: "id", cell: cell(0) },
+    column(days(answer.later), "later", 1),
+    column(days(answer.earlier), "earlier", 2),
+    column("Difference", "difference", 3),
+  ];
+  const rows = comparison ? lines(comparison) : [];
+  fillTable(byId("comparison"), columns, rows, "No data for these days");
+  const partly = comparison && isPartlyKnown(comparison) ? " Part of a period has no data." : "";
+  byId("verdict").textContent = comparison ? TRENDS[comparison.difference.trend] + partly : "";
+}
+
+function showSplit({ comparisons }) {
+  const name = ({ group }) =>
+    group === null
+      ? `no ${state.split}`
+      : h(
+          "button",
+          { type: "button", class: "link", onclick: () => choose({ [state.split]: group }) },
+          group,
+        );
+  const number = (head, cell) => ({ head, class: "number", cell });
+  const ranked = comparisons.toSorted(
+    (a, b) => (a.difference.points ?? Infinity) - (b.difference.points ?? Infinity),
+  );
+  fillTable(
+    byId("groups-compared"),
+    [
+      { head: SPLITS[state.split], class: "id", label: "", cell: name },
+      number("Later", ({ later }) => percent(later.uptime_percent)),
+      number("Earlier", ({ earlier }) => percent(earlier.uptime_percent)),
+      number("Difference", ({ difference }) => points(difference.points)),
+      {
+        head: "Clear?",
+        cell: ({ difference: { trend } }) =>
+          trend in TRENDS ? trend.replace("cannot be told", "not clear") : "",
+      },
+      number("Offline", ({ difference }) => signed(difference.downtime_us, duration)),
+      number("Outages", ({ difference }) => signed(difference.incidents, count)),
+    ],
+    ranked,
+  );
+}
+
+// The groups and regions to choose from.
+function showChoices(fleet) {
+  for (const [name, found, any] of [
+    ["group", fleet.groups, "All groups"],
+    ["region", fleet.regions, "All regions"],
+  ]) {
+    const select = byId("scope").elements[name];
+    const names = found.map((one) => one.name).filter(Boolean);
+    refill(
+      select,
+      h("option", { value: "" }, any),
+      names.map((one) => h("option", { value: one }, one)),
+    );
+    select.value = state[name];
+    select.closest("label").hidden = !names.length;
+  }
+  const store = byId("scope").elements.store;
+  if (store !== document.activeElement) store.value = state.store;
+  byId("split-panel").hidden = !fleet.groups.length || Boolean(state.store);
+}
+
+const show = newestOnly(async (newest) => {
+  segmented(byId("presets"), Object.entries(PRESETS), state.period, (period) => choose({ period }));
+  byId("custom").hidden = !isCustom();
+  for (const name of ["from", "to", "before", "until"]) {
+    byId("custom").elements[name].value = state[name];
+  }
+  showChoices(await newest(get("/fleet/now")));
+  const isReady = !isCustom() || isComplete();
+  byId("compare-note").textContent = isReady
+    ? "Days are on each store's clock. An outage counts on each day on which it cost time."
+    : "Choose the four days.";
+  if (isReady) {
+    const answer = await newest(get("/fleet/comparison", parameters()));
+    showAsOf(answer.as_of);
+    showTotal(answer);
+    if (state.store) byId("compare-note").prepend(storeLink(state.store.trim()), " – ");
+    if (!byId("split-panel").hidden) {
+      segmented(byId("splits"), Object.entries(SPLITS), state.split, (split) => choose({ split }));
+      showSplit(await newest(get("/fleet/comparison", parameters({ split: state.split }))));
+    }
+    const split = byId("split-panel").hidden ? "" : state.split;
+    downloads(byId("compare-files"), (form) =>
+      withParameters("/fleet/comparison", parameters({ split, ...form })),
+    );
+  }
+  document.body.dataset.ready = "true";
+});
+
+for (const form of [byId("scope"), byId("custom")]) {
+  form.addEventListener("change", ({ target }) => choose({ [target.name]: target.value }));
+  form.addEventListener("submit", (event) => event.preventDefault());
+}
+whenChanged(() => guard(show));
+live(show);
