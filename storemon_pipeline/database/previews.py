@@ -48,6 +48,11 @@ _PREVIEWS: Final = {
         FROM objectives o LEFT JOIN stores USING (store_key)
         WHERE cancelled_by_load_id IS NULL ORDER BY objective_id DESC LIMIT 5
     """,
+    "demand": """
+        SELECT store_id, day_of_week, hour,
+               (sales_per_hour / 100.0)::numeric(12, 2)::text AS sales_per_hour, currency
+        FROM demand JOIN stores USING (store_key) LIMIT 5
+    """,
     "business_hour_intervals": """
         SELECT store_id, start_us_of_week / 3600e6 AS start_hour_of_week,
                end_us_of_week / 3600e6 AS end_hour_of_week

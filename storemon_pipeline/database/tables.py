@@ -298,6 +298,23 @@ objectives: Final = sa.Table(
     comment="Objectives for uptime, with all their versions.",
 )
 
+demand: Final = sa.Table(
+    "demand",
+    metadata,
+    _key(),
+    sa.Column("valid_from", _INSTANT, primary_key=True, comment="-infinity: always"),
+    sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("row_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day_of_week", sa.SmallInteger, nullable=False, comment="0: Monday"),
+    sa.Column("hour", sa.SmallInteger, nullable=False, comment="local time"),
+    sa.Column(
+        "sales_per_hour", sa.BigInteger, nullable=False, comment="hundredths of a currency unit"
+    ),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("is_dated", sa.Boolean, nullable=False, comment="whether the source gave valid_from"),
+    comment="Expected sales as read; the rows of one store, valid_from and load are one version.",
+)
+
 business_hour_intervals: Final = sa.Table(
     "business_hour_intervals",
     metadata,

@@ -271,5 +271,7 @@ SOURCE_ASSETS: Final = [
         for source in (Source.BUSINESS_HOURS, Source.STORE_TIMEZONES)
     ),
     _together("closures_and_special_hours", Source.CLOSURES, Source.SPECIAL_HOURS),
-    _together("details_and_objectives", Source.STORE_DETAILS, Source.OBJECTIVES),
+    _together(
+        "details_objectives_and_demand", Source.STORE_DETAILS, Source.OBJECTIVES, Source.DEMAND
+    ),
 ]

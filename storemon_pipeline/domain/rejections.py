@@ -46,6 +46,9 @@ class Reason(StrEnum):
     OBJECTIVE_NAME = "name is missing, or there is one with all"
     OBJECTIVE_PERCENT = "objective is not a percentage from 0 to 100, or none"
     OBJECTIVE_PERIOD = "by is not week or month"
+    HOUR = "hour is not 0 to 23"
+    SALES = "sales are not an amount with at most 2 decimals"
+    CURRENCY = "currency is not a code of 3 letters"
 
 
 @dataclass(frozen=True, slots=True)

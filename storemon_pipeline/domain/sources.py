@@ -22,6 +22,7 @@ class Source(StrEnum):
     STORE_DETAILS = "store_details"
     OBJECTIVES = "objectives"
     SPECIAL_HOURS = "special_hours"
+    DEMAND = "demand"
 
     @property
     def is_snapshot(self) -> bool:
@@ -30,8 +31,8 @@ class Source(StrEnum):
 
     @property
     def changes_figures(self) -> bool:
-        """Whether a report depends on it. Names of stores and objectives change no figure."""
-        return self not in {Source.STORE_DETAILS, Source.OBJECTIVES}
+        """Whether a report depends on it. Names, objectives and demand change no figure of it."""
+        return self not in {Source.STORE_DETAILS, Source.OBJECTIVES, Source.DEMAND}
 
     @property
     def label(self) -> str:
@@ -47,4 +48,5 @@ _LABELS: Final = {
     Source.STORE_DETAILS: "names of stores",
     Source.OBJECTIVES: "objectives",
     Source.SPECIAL_HOURS: "special hours",
+    Source.DEMAND: "expected sales",
 }

@@ -16,6 +16,7 @@ _NAMING: Final = (
     "store_details",
     "objectives",
     "special_hours",
+    "demand",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 

@@ -12,6 +12,8 @@ from typing import Final
 import pandas as pd
 
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.demand import demand_file
+from storemon_pipeline.demand.demand_table import DEMAND
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import IntArray
@@ -153,6 +155,17 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
             "special_hours_readable",
             "No row of the special hours' file was rejected: the weekly hours hold on such a date.",
         ),
+    ),
+    Source.DEMAND: Snapshot(
+        file_names=("demand",),
+        columns=demand_file.COLUMNS,
+        read=demand_file.read_demand_file,
+        parse=demand_file.parse_demand,
+        write=partial(write_versions, table=DEMAND),
+        undo=partial(undo_versions, table=DEMAND),
+        is_optional=True,
+        description="Expected sales of each hour of the week, with all earlier versions. Optional.",
+        check=AssetCheckText("demand_readable", "No row of the demand file was rejected."),
     ),
 }
 

@@ -272,6 +272,7 @@ class TestSample:
             "store_details": (58, 57, 0, 0, 1),
             "objectives": (0, 0, 0, 0, 0),
             "special_hours": (0, 0, 0, 0, 0),
+            "demand": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_counted_by_reason(
@@ -313,6 +314,7 @@ class TestSample:
             "store_details",
             "objectives",
             "special_hours",
+            "demand",
             "business_hour_intervals",
             "status_model",
             "store_uptime",
@@ -334,10 +336,8 @@ class TestSample:
         }
         tables = set(said) - {"new_data", "status_model"}
         previewed = {name: len(said[name]["preview"].records) for name in tables}
-        assert previewed == {
-            name: {"closures": 2, "objectives": 0, "special_hours": 0}.get(name, 5)
-            for name in tables
-        }
+        others = {"closures": 2, "objectives": 0, "special_hours": 0, "demand": 0}
+        assert previewed == {name: others.get(name, 5) for name in tables}
 
     def test_checks_pass_and_warn_of_rejected_rows(
         self, refreshed: dg.ExecuteInProcessResult
@@ -352,6 +352,7 @@ class TestSample:
             "details_readable": False,
             "objectives_readable": True,
             "special_hours_readable": True,
+            "demand_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,
@@ -538,6 +539,7 @@ def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures
         Source.SPECIAL_HOURS: (
             "store_id,date,start_time_local,end_time_local\nA,2023-02-01,09:00,12:00\n"
         ),
+        Source.DEMAND: "store_id,weekday,hour,sales_per_hour,currency\nA,1,9,98.50,USD\n",
     }
     for source, text in good.items():
         folder = empty.data / file_names(source)[0]

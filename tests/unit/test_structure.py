@@ -28,6 +28,7 @@ PIPELINE_ROOMS = (
     "polls",
     "schedules",
     "objectives",
+    "demand",
     # What is made of the data.
     "figures",
     "poll_plan",
@@ -167,6 +168,8 @@ PURE_MODULES = (
     "storemon_pipeline.business_time",
     "storemon_pipeline.uptime",
     "storemon_pipeline.likelihood",
+    "storemon_pipeline.demand.expected_sales",
+    "storemon_pipeline.demand.money",
     "storemon_pipeline.objectives.budgets",
     "storemon_pipeline.objectives.precedence",
     "storemon_pipeline.alerts.budget_conditions",

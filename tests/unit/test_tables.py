@@ -16,7 +16,7 @@ OF_STORES = [
 
 
 def test_there_are_tables_of_stores() -> None:
-    assert len(OF_STORES) == 16
+    assert len(OF_STORES) == 17
 
 
 @pytest.mark.parametrize("table", OF_STORES, ids=lambda table: table.name)
