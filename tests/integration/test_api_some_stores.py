@@ -135,6 +135,7 @@ def files(stores: list[str]) -> dict[str, list[str]]:
             "applies_to,name,objective",
             *("all,,98", "group,North,97", "region,Coast,96"),
         ],
+        "demand.csv": ["store_id,weekday,hour,sales_per_hour,currency"],
     }
     for number, store in enumerate(stores):
         kind = store[-1]
@@ -157,6 +158,12 @@ def files(stores: list[str]) -> dict[str, list[str]]:
             f"{store},Shop {store},{'North' if kind == '1' else ''},{region}"
         )
         lines["objectives.csv"].append(f"store,{store},99")
+        currency = "EUR" if store == "secret-2" else "USD"
+        lines["demand.csv"] += [
+            f"{store},{day},{hour},{100 + number + hour},{currency}"
+            for day in range(7)
+            for hour in range(24)
+        ]
         if region != "Coast":
             lines["objectives.csv"].append(f"region,{region},95")
         lines["closures.csv"].append(f"{store},2023-01-25 13:00,2023-01-25 14:00,works at {store}")
@@ -282,7 +289,8 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     health = limited.ask("/data-health").json()
     assert health["stores"] == 2
     assert [source["source"] for source in health["sources"]] == [
-        *("business_hours", "closures", "objectives", "special_hours", "store_details"),
+        *("business_hours", "closures", "demand", "objectives", "special_hours"),
+        "store_details",
         *("store_status", "store_timezones"),
     ]
     assert {source[name] for source in health["sources"] for name in NOT_TOLD & source.keys()} == {
