@@ -135,6 +135,7 @@ def files(stores: list[str]) -> dict[str, list[str]]:
             "applies_to,name,objective",
             *("all,,98", "group,North,97", "region,Coast,96"),
         ],
+        "special_hours.csv": ["store_id,date,start_time_local,end_time_local"],
         "demand.csv": ["store_id,weekday,hour,sales_per_hour,currency"],
     }
     for number, store in enumerate(stores):
@@ -158,6 +159,7 @@ def files(stores: list[str]) -> dict[str, list[str]]:
             f"{store},Shop {store},{'North' if kind == '1' else ''},{region}"
         )
         lines["objectives.csv"].append(f"store,{store},99")
+        lines["special_hours.csv"].append(f"{store},2023-01-02,10:00,12:00")
         currency = "EUR" if store == "secret-2" else "USD"
         lines["demand.csv"] += [
             f"{store},{day},{hour},{100 + number + hour},{currency}"
