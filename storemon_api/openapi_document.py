@@ -18,12 +18,13 @@ from storemon_api.loads.objective_schemas import ObjectiveBody
 from storemon_api.loads.schemas import ClosureBody, HoursBody, PollBody, TimezoneBody
 from storemon_api.reports.schemas import TriggerRequest
 from storemon_api.security.access_rules import rule_of
+from storemon_api.statements.delivery_schemas import ScheduleBody
 from storemon_api.statements.sent_schemas import SendBody
 
 # Request bodies that handlers parse themselves, so FastAPI does not declare them.
 _MODELS = (
     *(Problem, TriggerRequest, PollBody, HoursBody, TimezoneBody, ClosureBody),
-    *(ObjectiveBody, AlertActionBody, SendBody),
+    *(ObjectiveBody, AlertActionBody, SendBody, ScheduleBody),
 )
 
 

@@ -19,10 +19,11 @@ from storemon_pipeline.defs.jobs import (
     status_model_job,
 )
 from storemon_pipeline.defs.reports import report_assets
-from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, Retention
+from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, MailServer, Retention
 from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import SOURCE_ASSETS
+from storemon_pipeline.defs.statements import statement_job, statements
 from storemon_pipeline.defs.uptime import POLL_PLAN, STATUS_MODEL, uptime_assets
 from storemon_pipeline.settings import Settings
 
@@ -73,9 +74,10 @@ def build_defs(settings: Settings) -> dg.Definitions:
             status_model_job,
             poll_plan_job,
             alert_job,
+            statement_job,
         ],
         schedules=[hourly_refresh, daily_retention, daily_status_model, hourly_poll_plan],
-        sensors=[new_files, alerts],
+        sensors=[new_files, alerts, statements],
         resources={
             "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
             "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
@@ -85,6 +87,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
                 keep_reports_days=settings.keep_reports_days,
             ),
             "alerting": Alerting.from_settings(settings),
+            "mail_server": MailServer.from_settings(settings),
         },
         executor=build_executor(settings),
     )

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = None
     """Where alerts are sent: Apprise URLs, separated by spaces or commas; without any nowhere."""
 
+    mail_url: SecretStr | None = None
+    """The mail server that sends statements: an Apprise URL such as `mailtos://user:password@…`."""
+
     alert_down_minutes: PositiveFloat = 90.0
     """Minutes of business time after which a store that is down is an alert."""
 

@@ -148,6 +148,12 @@ UNKNOWN_STATEMENT: Final = ProblemKind(
     "Unknown statement",
     "There is no sent statement with this id.",
 )
+UNKNOWN_SCHEDULE: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-schedule",
+    "Unknown schedule",
+    "There is no active schedule of statements with this id.",
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

@@ -97,6 +97,12 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/statements/{statement_id}/revisions"): Rule(
         Scope.INGEST, Stores.FILTERED, "statement.revise"
     ),
+    ("POST", "/statement-schedules"): Rule(Scope.INGEST, Stores.FILTERED, "statement-schedule.add"),
+    ("GET", "/statement-schedules"): _READ_FILTERED,
+    ("DELETE", "/statement-schedules/{schedule_id}"): Rule(
+        Scope.INGEST, Stores.FILTERED, "statement-schedule.cancel"
+    ),
+    ("GET", "/statement-deliveries"): _READ_FILTERED,
     ("GET", "/pages/statements"): _READ_FILTERED,
     ("GET", "/pages/statements/{statement_id}"): _READ_FILTERED,
     # Pages without data. A browser that asks its user for a key here sends it with later requests.

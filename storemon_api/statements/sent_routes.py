@@ -38,6 +38,8 @@ from storemon_api.statements.sent_schemas import (
 from storemon_api.statements.statement_query import parse_period, statement_problems
 from storemon_api.statements.statement_routes import FILES, StatementFormat, file_response
 from storemon_api.stores.store_filters import check_texts
+from storemon_pipeline.sent_statements.delivery_table import Target
+from storemon_pipeline.sent_statements.manage_schedules import queue_sent
 from storemon_pipeline.sent_statements.request import StatementRequest
 from storemon_pipeline.sent_statements.send_statement import (
     NoStatementError,
@@ -87,6 +89,9 @@ class SentTable(StrEnum):
 async def post_statement(request: Request, services: ServicesDep) -> Response:
     """Keep the statement as it is now, and return its newest revision.
 
+    With `to` it is also queued for this address; `GET /statement-deliveries` says what became of
+    it.
+
     When it was sent before and no figure has changed, no new revision is made.
     """
     body = parse_required_json(
@@ -101,7 +106,8 @@ async def post_statement(request: Request, services: ServicesDep) -> Response:
         body.objective,
         visible_stores(request),
     )
-    return await _send(request, services, wanted)
+    target = None if body.to is None else Target(body.to, body.format)
+    return await _send(request, services, wanted, target)
 
 
 @router.get(
@@ -236,7 +242,12 @@ def find(request: Request, services: Services, statement_id: str) -> SentStateme
         raise ProblemError(UNKNOWN_STATEMENT) from error
 
 
-async def _send(request: Request, services: Services, wanted: StatementRequest) -> Response:
+async def _send(
+    request: Request,
+    services: Services,
+    wanted: StatementRequest,
+    target: Target | None = None,
+) -> Response:
     url = services.settings.database_url.get_secret_value()
     scope = scope_name(wanted.scope)
 
@@ -248,7 +259,10 @@ async def _send(request: Request, services: Services, wanted: StatementRequest) 
             sent_by=sender_name(request),
             audit=audit_event(request, f"{scope} {wanted.period}"),
         )
-        return find_sent(services.reader, statement_id, only_stores=None)
+        sent = find_sent(services.reader, statement_id, only_stores=None)
+        if target is not None:
+            queue_sent(services.engine, sent, target, now=datetime.now(UTC))
+        return sent
 
     with statement_problems():
         return json_response(sent_response(await run_in_threadpool(send)))

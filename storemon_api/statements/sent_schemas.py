@@ -1,13 +1,18 @@
 """Request and response models about sent statements."""
 
+from typing import Annotated
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from storemon_api.http.schemas import ResponseBody
 from storemon_api.stores.store_filters import Percentage
+from storemon_pipeline.sent_statements.delivery_table import ADDRESS, LONGEST_ADDRESS, FileFormat
 from storemon_pipeline.sent_statements.send_statement import Difference
 from storemon_pipeline.sent_statements.sent_table import SentStatement
 from storemon_pipeline.statements.changes import Change, Line
 from storemon_pipeline.statements.statement import Statement
+
+Address = Annotated[str, Field(pattern=ADDRESS, max_length=LONGEST_ADDRESS)]
 
 
 class SendBody(BaseModel):
@@ -20,6 +25,10 @@ class SendBody(BaseModel):
     region: str | None = None
     period: str = Field(description="A month, or an ISO week.", examples=["2026-10"])
     objective: Percentage | None = None
+    to: Address | None = Field(
+        default=None, description="Also send it there by mail.", examples=["owner@example.com"]
+    )
+    format: FileFormat = Field(default=FileFormat.PDF, description="The file of the mail.")
 
 
 class ChangeResponse(ResponseBody):

@@ -1,5 +1,6 @@
 """The pages of sent statements: the list, and one revision with what has changed since."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Query, Request, Response
@@ -11,6 +12,9 @@ from storemon_api.statements.sent_routes import StatementId, find
 from storemon_api.statements.statement_query import statement_problems
 from storemon_api.web.page_templates import page_response
 from storemon_pipeline.access.keys import Scope as KeyScope
+from storemon_pipeline.domain.windows import DEFAULT_ZONE
+from storemon_pipeline.sent_statements.manage_schedules import list_deliveries, list_schedules
+from storemon_pipeline.sent_statements.schedule import Every, next_due
 from storemon_pipeline.sent_statements.send_statement import (
     compare_with_now,
     list_revisions,
@@ -31,19 +35,31 @@ _A_PAGE: Final = 50
 def sent_page(
     request: Request, services: ServicesDep, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
 ) -> Response:
-    """Answer with the list of sent statements."""
-    found = list_sent(
-        services.reader, only_stores=visible_stores(request), offset=offset, limit=_A_PAGE
-    )
+    """Answer with the lists of schedules, deliveries and sent statements."""
+    visible, now = visible_stores(request), datetime.now(UTC)
+    found = list_sent(services.reader, only_stores=visible, offset=offset, limit=_A_PAGE)
     return page_response(
         request,
         "sent-statements.html",
         "Sent statements",
         here="",
-        script="",
+        script="statements.js",
         store_id="",
         sent=[(one, scope_words(one.request.scope)) for one in found],
         next_offset=offset + _A_PAGE if len(found) == _A_PAGE else None,
+        schedules=[
+            (one, scope_words(one.new.request.scope), next_due(one.new.timetable, now))
+            for one in list_schedules(services.reader, only_stores=visible)
+        ],
+        deliveries=[
+            (one, scope_words(one.request.scope))
+            for one in list_deliveries(
+                services.reader, only_stores=visible, offset=0, limit=_A_PAGE
+            )
+        ],
+        can_send=has_scope(request, KeyScope.INGEST),
+        days=[day.value for day in Every],
+        zone=DEFAULT_ZONE,
     )
 
 

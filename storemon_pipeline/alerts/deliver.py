@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from storemon_pipeline.alerts.delivery_queue import (
     claim_delivery,
@@ -86,7 +86,16 @@ def is_delivery_due(url: str, *, now: datetime) -> bool:
         engine.dispose()
 
 
-def send(address: str, message: Message) -> None:
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a message."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def send(address: str, message: Message, attachment: Attachment | None = None) -> None:
     """Send the message to this address. Raises NotSentError.
 
     Apprise waits 4 seconds for a connection and 4 for each part of a response, unless the address
@@ -100,8 +109,23 @@ def send(address: str, message: Message) -> None:
         sender = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False))
         if not sender.add(address):
             raise NotSentError("Apprise does not understand the address")
-        is_sent = bool(sender.notify(title=message.title, body=message.body, body_format="text"))
+        is_sent = bool(
+            sender.notify(
+                title=message.title,
+                body=message.body,
+                body_format="text",
+                attach=None if attachment is None else _file(attachment),
+            )
+        )
         reason = said.getvalue()
     if not is_sent:
         lines = " ".join(reason.split()) or "the service did not accept it"
         raise NotSentError(without_secrets(lines, address)[:_LONGEST_ERROR])
+
+
+def _file(attachment: Attachment) -> Any:  # noqa: ANN401 - Apprise's own type
+    from apprise.attachment.memory import AttachMemory  # noqa: PLC0415 - as above
+
+    return AttachMemory(  # type: ignore[no-untyped-call]
+        content=attachment.content, name=attachment.name, mimetype=attachment.media_type
+    )

@@ -17,6 +17,7 @@ from storemon_pipeline.commands.load_commands import (
 )
 from storemon_pipeline.commands.operator_commands import backup, doctor, restore, sample_data
 from storemon_pipeline.commands.service_commands import dev, refresh, report, up
+from storemon_pipeline.commands.statement_commands import statements_app
 
 app = typer.Typer(
     name="storemon",
@@ -36,6 +37,7 @@ app.command("load-archive")(load_archive_command)
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(keys_app, name="keys")
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(statements_app, name="statements")
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)

@@ -860,3 +860,68 @@ sent_statement_files: Final = sa.Table(
     sa.Column("sha256", sa.LargeBinary, nullable=False),
     comment="Files of sent statements; a trigger keeps rows unchanged.",
 )
+
+
+def _statement_columns() -> list[sa.schema.SchemaItem]:
+    """The stores and the objective of a statement that is to be made."""
+    return [
+        sa.Column("store_id", sa.Text, comment="NULL: not of one store"),
+        sa.Column("group_name", sa.Text),
+        sa.Column("region", sa.Text),
+        sa.Column("objective_percent", sa.Numeric(7, 4), comment="NULL: the stored objectives"),
+        sa.Column(
+            "only_stores",
+            postgresql.ARRAY(sa.Text),
+            comment="stores of the key that asked; NULL: every store",
+        ),
+        sa.Column("address", sa.Text, nullable=False, comment="email address"),
+        sa.Column("file_format", sa.Text, nullable=False),
+        sa.CheckConstraint("file_format IN ('pdf', 'xlsx', 'csv')", name="file_format"),
+    ]
+
+
+statement_schedules: Final = sa.Table(
+    "statement_schedules",
+    metadata,
+    sa.Column("schedule_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    *_statement_columns(),
+    sa.Column("every", sa.Text, nullable=False, comment="a weekday, or month: its first day"),
+    sa.Column("at_local", sa.Time, nullable=False),
+    sa.Column("timezone", sa.Text, nullable=False, comment="IANA key"),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, comment="name of the key; NULL: without a key"),
+    sa.Column("cancelled_at", _INSTANT),
+    comment="When statements are sent, and to whom.",
+)
+
+statement_deliveries: Final = sa.Table(
+    "statement_deliveries",
+    metadata,
+    sa.Column("delivery_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("schedule_id", sa.Integer, comment="NULL: somebody sent it"),
+    *_statement_columns(),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("statement_id", sa.BigInteger, comment="NULL: its figures are not kept yet"),
+    sa.Column("due_at", _INSTANT, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default=sa.text("'waiting'")),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default=sa.text("0")),
+    sa.Column("next_try_at", _INSTANT, nullable=False),
+    sa.Column("claimed_at", _INSTANT, comment="start of the last try"),
+    sa.Column(
+        "is_repeated",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="whether a try was interrupted, so that it may arrive twice",
+    ),
+    sa.Column("sent_at", _INSTANT),
+    sa.Column("error", sa.Text, comment="error of the last try"),
+    sa.CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="state"),
+    sa.UniqueConstraint("schedule_id", "period"),
+    sa.Index(
+        "ix_statement_deliveries_open",
+        "next_try_at",
+        postgresql_where=sa.text("state IN ('waiting', 'sending')"),
+    ),
+    comment="Statements by mail: waiting, sent or failed. A schedule sends each period once.",
+)

@@ -11,6 +11,7 @@ from storemon_pipeline.alerts.evaluate import Notification
 from storemon_pipeline.alerts.targets import labelled, split_urls
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
 from storemon_pipeline.retention.poll_archive import PollArchive
+from storemon_pipeline.sent_statements.deliver_statements import Mailing
 from storemon_pipeline.settings import Settings
 
 
@@ -49,6 +50,28 @@ class Retention(dg.ConfigurableResource[None]):
     def keep_reports(self) -> timedelta:
         """How long reports are kept."""
         return timedelta(days=self.keep_reports_days)
+
+
+class MailServer(dg.ConfigurableResource[None]):
+    """How statements are sent."""
+
+    public_url: str | None = None
+    url: str | None = Field(
+        default=None, description="An Apprise URL. Secret: given as an environment variable."
+    )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The resource with the values of the settings; secrets stay in the environment."""
+        return cls(
+            public_url=settings.public_url,
+            url=dg.EnvVar("STOREMON_MAIL_URL") if settings.mail_url else None,
+        )
+
+    @property
+    def mailing(self) -> Mailing:
+        """The mail server, and the root of links in mails."""
+        return Mailing(self.url, self.public_url)
 
 
 class Alerting(dg.ConfigurableResource[None]):

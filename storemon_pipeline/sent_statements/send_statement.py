@@ -35,6 +35,10 @@ class NoStatementError(Exception):
     """No such statement was sent, or it has other stores than the sender may see."""
 
 
+class IncompleteError(Exception):
+    """The newest poll is older than the end of the period."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What a new revision would change; nothing when only estimates differ."""
@@ -50,11 +54,12 @@ def send_statement(
     now: datetime,
     sent_by: str | None = None,
     audit: AuditEvent | None = None,
+    must_be_complete: bool = False,
 ) -> int:
     """The newest revision of the statement has the figures of now; return its id.
 
     A revision is made when there is none, or when more than estimates changed since the last one.
-    Raises as `make_statement`.
+    Raises as `make_statement`, and IncompleteError when the statement must be complete and is not.
     """
     with _engine(url) as engine:
         while True:
@@ -63,6 +68,8 @@ def send_statement(
                 last_load_id = read_last_load_id(connection)
                 newest = read_newest(connection, request.subject)
             statement = _make(url, request)
+            if must_be_complete and not statement.is_complete:
+                raise IncompleteError
             changes: list[Change] = []
             if newest is not None:
                 with engine.connect() as connection:

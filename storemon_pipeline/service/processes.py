@@ -364,8 +364,9 @@ def service_processes(
     home = Home(settings.home)
     environment = _child_environment(settings, database_url, dagster_database_url)
     environment[DAGSTER_TOKEN_VARIABLE] = dagster_token
-    # Notification addresses are secrets: only the processes that send alerts get them.
-    of_others = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
+    # Notification addresses are secrets: only the processes that send messages get them.
+    secrets = {"STOREMON_ALERT_URLS", "STOREMON_MAIL_URL"}
+    of_others = {name: at for name, at in environment.items() if name not in secrets}
     workspace = str(home.dagster / WORKSPACE_FILE)
     dagster_format = ("--log-format", "json") if settings.log_json else ()
     code_server = CodeServerProcess(

@@ -16,6 +16,7 @@ from storemon_pipeline.contract import (
     REPORT_JOB,
     REPOSITORY,
     RETENTION_JOB,
+    STATEMENT_JOB,
     STATUS_MODEL_JOB,
 )
 from storemon_pipeline.defs.jobs import hourly_refresh, is_refresh_active
@@ -49,7 +50,7 @@ ASSETS = {
 }
 JOBS = [
     *(REFRESH_JOB, REPORT_JOB, REBUILD_DAY_JOB, RETENTION_JOB, STATUS_MODEL_JOB),
-    *(POLL_PLAN_JOB, ALERT_JOB),
+    *(POLL_PLAN_JOB, ALERT_JOB, STATEMENT_JOB),
 ]
 REPORTS = {"report_inputs", "uptime_report"}
 ON_REQUEST = REPORTS | {"poll_plan"}
@@ -243,6 +244,11 @@ def test_the_sensor_of_alerts_is_on_from_the_start() -> None:
     found = defs.resolve_sensor_def("alerts")
     assert (found.job_name, found.default_status) == (ALERT_JOB, dg.DefaultSensorStatus.RUNNING)
     assert found.minimum_interval_seconds == 30
+
+
+def test_the_sensor_of_statements_is_on_from_the_start() -> None:
+    found = defs.resolve_sensor_def("statements")
+    assert (found.job_name, found.default_status) == (STATEMENT_JOB, dg.DefaultSensorStatus.RUNNING)
 
 
 def test_a_refresh_is_active_until_it_has_ended() -> None:

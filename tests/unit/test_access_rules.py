@@ -68,6 +68,10 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/statements/{statement_id}.{extension}"): (READERS, "all"),
     ("GET", "/statements/{statement_id}/changes"): (READERS, "all"),
     ("POST", "/statements/{statement_id}/revisions"): (INGESTERS, "all"),
+    ("POST", "/statement-schedules"): (INGESTERS, "all"),
+    ("GET", "/statement-schedules"): (READERS, "all"),
+    ("DELETE", "/statement-schedules/{schedule_id}"): (INGESTERS, "all"),
+    ("GET", "/statement-deliveries"): (READERS, "all"),
     ("GET", "/pages/statements"): (READERS, "all"),
     ("GET", "/pages/statements/{statement_id}"): (READERS, "all"),
     ("GET", "/poll-plan"): (READERS, "all"),
@@ -168,6 +172,7 @@ class Doors:
             .replace("{closure_id}", "1")
             .replace("{alert_id}", "1")
             .replace("{statement_id}", "1")
+            .replace("{schedule_id}", "1")
             for name in ("own", "other")
         )
         wanted: list[tuple[str, str, str | None, int]] = [("without a key", own, None, 401)]

@@ -1,4 +1,4 @@
-// Pages of statements come from the server whole: this sends what their buttons say.
+// Pages of statements come from the server whole: this sends what their buttons and forms say.
 
 import { ask, root } from "./lib/api.js";
 import { showProblem } from "./lib/live.js";
@@ -9,21 +9,32 @@ function follow({ statement_id: id }) {
   else location.reload();
 }
 
-for (const button of document.querySelectorAll("[data-post]")) {
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    try {
-      const answer = await ask(button.dataset.post, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: button.dataset.body,
-      });
-      showProblem(null);
-      follow(await answer.json());
-    } catch (error) {
-      showProblem(error);
-      button.disabled = false;
-    }
+async function send(control, button, fields) {
+  const { path, method = "POST", body = "{}" } = control.dataset;
+  const options = { method };
+  if (method === "POST") {
+    options.headers = { "Content-Type": "application/json" };
+    options.body = JSON.stringify({ ...JSON.parse(body), ...fields });
+  }
+  button.disabled = true;
+  try {
+    const answer = await ask(path, options);
+    showProblem(null);
+    follow(answer.status === 204 ? {} : await answer.json());
+  } catch (error) {
+    showProblem(error);
+    button.disabled = false;
+  }
+}
+
+for (const button of document.querySelectorAll("button[data-path]")) {
+  button.addEventListener("click", () => send(button, button, {}));
+}
+for (const form of document.querySelectorAll("form[data-path]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const filled = [...new FormData(form)].filter(([, value]) => value.trim() !== "");
+    send(form, form.querySelector("button[type=submit]"), Object.fromEntries(filled));
   });
 }
 document.body.dataset.ready = "true";

@@ -1,0 +1,111 @@
+"""Creating, ending and listing schedules, and queueing what they make due."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storemon_pipeline.access.audit_log import AuditEvent, record_event
+from storemon_pipeline.sent_statements.delivery_table import (
+    Delivery,
+    NewSchedule,
+    Schedule,
+    Target,
+    cancel_schedule,
+    has_due,
+    insert_schedule,
+    queue_delivery,
+    read_deliveries,
+    read_schedules,
+)
+from storemon_pipeline.sent_statements.schedule import due_since
+from storemon_pipeline.sent_statements.sent_table import SentStatement
+
+
+class NoScheduleError(Exception):
+    """No schedule with this id is active, or it has other stores than the sender may see."""
+
+
+def add_schedule(
+    engine: sa.Engine, new: NewSchedule, *, now: datetime, audit: AuditEvent | None = None
+) -> int:
+    """Create a schedule; return its id."""
+    with engine.begin() as connection:
+        schedule_id = insert_schedule(connection, new, now=now)
+        if audit is not None:
+            record_event(connection, audit)
+    return schedule_id
+
+
+def end_schedule(
+    engine: sa.Engine,
+    schedule_id: int,
+    *,
+    now: datetime,
+    only_stores: AbstractSet[str] | None = None,
+    audit: AuditEvent | None = None,
+) -> None:
+    """End a schedule; what it has queued is still sent. Raises NoScheduleError."""
+    with engine.begin() as connection:
+        if not cancel_schedule(connection, schedule_id, now=now, only_stores=only_stores):
+            raise NoScheduleError
+        if audit is not None:
+            record_event(connection, audit)
+
+
+def list_schedules(engine: sa.Engine, *, only_stores: AbstractSet[str] | None) -> list[Schedule]:
+    """The active schedules of these stores."""
+    with engine.connect() as connection:
+        return read_schedules(connection, only_stores=only_stores)
+
+
+def list_deliveries(
+    engine: sa.Engine, *, only_stores: AbstractSet[str] | None, offset: int, limit: int
+) -> list[Delivery]:
+    """A page of deliveries of these stores, the newest first."""
+    with engine.connect() as connection:
+        return read_deliveries(connection, only_stores=only_stores, offset=offset, limit=limit)
+
+
+def queue_sent(engine: sa.Engine, sent: SentStatement, target: Target, *, now: datetime) -> None:
+    """Queue a sent statement for an address."""
+    with engine.begin() as connection:
+        queue_delivery(connection, sent.request, target, due_at=now, statement_id=sent.statement_id)
+
+
+def queue_due(engine: sa.Engine, *, now: datetime) -> int:
+    """Every statement that is due by a schedule is queued once; return how many are new or old.
+
+    A statement that was due while nothing ran is queued now. The unique key of schedule and period
+    keeps two processes, or one that was interrupted, from queueing it twice.
+    """
+    due = _due(engine, now)
+    with engine.begin() as connection:
+        for schedule, one, period in due:
+            queue_delivery(
+                connection,
+                replace(schedule.new.request, period=period),
+                schedule.new.target,
+                due_at=one,
+                schedule_id=schedule.schedule_id,
+            )
+    return len(due)
+
+
+def is_anything_due(engine: sa.Engine, *, now: datetime) -> bool:
+    """Whether a statement is to be queued or sent now."""
+    if _due(engine, now):
+        return True
+    with engine.connect() as connection:
+        return has_due(connection, now=now)
+
+
+def _due(engine: sa.Engine, now: datetime) -> list[tuple[Schedule, datetime, str]]:
+    return [
+        (schedule, due.at, due.period.text)
+        for schedule in list_schedules(engine, only_stores=None)
+        for due in due_since(
+            schedule.new.timetable, schedule.last_due_at or schedule.created_at, now
+        )
+    ]
