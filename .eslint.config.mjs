@@ -6,6 +6,7 @@ const browser = [
   "AbortController",
   "AbortSignal",
   "Intl",
+  "FormData",
   "ResizeObserver",
   "SharedWorker",
   "TextDecoderStream",

@@ -23,7 +23,7 @@ from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, Mai
 from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import SOURCE_ASSETS
-from storemon_pipeline.defs.statements import statement_job, statements
+from storemon_pipeline.defs.statements.statement_job import statement_job, statements
 from storemon_pipeline.defs.uptime import POLL_PLAN, STATUS_MODEL, uptime_assets
 from storemon_pipeline.settings import Settings
 

@@ -17,7 +17,7 @@ from storemon_pipeline.commands.load_commands import (
 )
 from storemon_pipeline.commands.operator_commands import backup, doctor, restore, sample_data
 from storemon_pipeline.commands.service_commands import dev, refresh, report, up
-from storemon_pipeline.commands.statement_commands import statements_app
+from storemon_pipeline.commands.statements.statement_commands import statements_app
 
 app = typer.Typer(
     name="storemon",

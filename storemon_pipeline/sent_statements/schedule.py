@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum, unique
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.business_time.zones import zone_of
 from storemon_pipeline.statements.statement_period import StatementPeriod
 
 MOST_AT_ONCE: Final = 12
@@ -55,7 +55,7 @@ def due_since(timetable: Timetable, after: datetime, now: datetime) -> list[Due]
 
     A local time that a clock change leaves out is due as much later.
     """
-    zone = ZoneInfo(timetable.timezone)
+    zone = zone_of(timetable.timezone)
     found: list[Due] = []
     for day in _days_back(timetable.every, now.astimezone(zone).date()):
         at = datetime.combine(day, timetable.at, zone).astimezone(UTC)
@@ -68,7 +68,7 @@ def due_since(timetable: Timetable, after: datetime, now: datetime) -> list[Due]
 
 def next_due(timetable: Timetable, now: datetime) -> datetime:
     """When the next statement is due."""
-    zone = ZoneInfo(timetable.timezone)
+    zone = zone_of(timetable.timezone)
     day = now.astimezone(zone).date()
     while True:
         if _is_day(timetable.every, day):

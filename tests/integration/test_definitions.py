@@ -203,7 +203,7 @@ def test_every_schedule_and_sensor_has_a_description() -> None:
     repository = defs.get_repository_def()
     described = {one.name: one.description for one in repository.schedule_defs}
     described |= {one.name: one.description for one in repository.sensor_defs}
-    assert len(described) == 6
+    assert len(described) == 7
     assert all(described.values())
 
 

@@ -24,7 +24,7 @@ from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.defs.resources import MailServer as MailResource
-from storemon_pipeline.defs.statements import statement_job, statements
+from storemon_pipeline.defs.statements.statement_job import statement_job, statements
 from storemon_pipeline.sent_statements.deliver_statements import (
     Delivered,
     Mailing,

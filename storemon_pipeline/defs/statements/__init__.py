@@ -1,0 +1,1 @@
+"""The job that sends statements, and its sensor."""
