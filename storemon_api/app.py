@@ -49,7 +49,12 @@ from storemon_api.security.access_control import AccessControl
 from storemon_api.security.key_cache import KeyCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
-from storemon_api.statements import delivery_routes, sent_routes, statement_routes
+from storemon_api.statements import (
+    delivery_routes,
+    pack_routes,
+    sent_routes,
+    statement_routes,
+)
 from storemon_api.stores import budget_routes, history_routes, store_routes, timeline_routes
 from storemon_api.web import manual_routes, page_routes, sent_pages, statement_page
 from storemon_api.web.problem_page import problem_page
@@ -153,6 +158,7 @@ def create_app(
         statement_routes.router,
         sent_routes.router,
         delivery_routes.router,
+        pack_routes.router,
         statement_page.router,
         sent_pages.router,
         page_routes.router,

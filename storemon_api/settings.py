@@ -1,6 +1,7 @@
 """Settings of the API, read from environment variables when `ApiSettings` is created."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, PositiveInt, SecretStr
@@ -23,6 +24,12 @@ class ApiSettings(BaseSettings):
     dagster_token: SecretStr | None = None
     """The token that a guarded Dagster webserver expects; `storemon up` sets it."""
 
+    home: Path = Path(".storemon")
+    """The folder of the service, where the signing key is made."""
+
+    signing_key: Path | None = None
+    """The file with the Ed25519 key that signs dispute packs, as PEM; default: in the home."""
+
     api_connections: PositiveInt = 12
     """Database connections in the pool: requests that can use the database at the same time."""
 
@@ -40,6 +47,11 @@ class ApiSettings(BaseSettings):
 
     api_max_body_bytes: PositiveInt = 16 * 1024 * 1024
     """The largest request body that any address accepts; most accept less."""
+
+    @property
+    def signing_key_file(self) -> Path:
+        """The file with the key that signs dispute packs."""
+        return self.signing_key or self.home / "signing-key.pem"
 
     @property
     def body_timeout(self) -> timedelta:

@@ -154,6 +154,19 @@ UNKNOWN_SCHEDULE: Final = ProblemKind(
     "Unknown schedule",
     "There is no active schedule of statements with this id.",
 )
+UNKNOWN_INCIDENT: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-incident",
+    "Unknown incident",
+    "No outage of this store starts at this instant.",
+)
+NO_SIGNING_KEY: Final = ProblemKind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "urn:problem-type:storemon:no-signing-key",
+    "No signing key",
+    "The key that signs dispute packs cannot be read or made. The server's log has the details.",
+    retry_after_seconds=60,
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

@@ -15,7 +15,7 @@ STORE_ID: Final = "{store_id:text}"
 STORE_VIEWS: Final = frozenset(
     {
         *("uptime", "incidents", "budget", "timeline", "explain"),
-        *("hours", "timezone", "preview", "changes"),
+        *("hours", "timezone", "preview", "changes", "dispute-pack"),
     }
 )
 """What follows a store's id in a path."""

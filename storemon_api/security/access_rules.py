@@ -89,6 +89,10 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/statement"): _READ_FILTERED,
     ("GET", "/statement.{extension}"): _READ_FILTERED,
     ("GET", "/pages/statement"): _READ_FILTERED,
+    ("GET", "/statement/dispute-pack"): _READ_FILTERED,
+    ("GET", f"/stores/{STORE_ID}/dispute-pack"): _READ_ONE,
+    # Whoever gets a pack must be able to check who signed it.
+    ("GET", "/public-key"): _OPEN,
     ("POST", "/statements"): Rule(Scope.INGEST, Stores.FILTERED, "statement.send"),
     ("GET", "/statements"): _READ_FILTERED,
     ("GET", "/statements/{statement_id}"): _READ_FILTERED,

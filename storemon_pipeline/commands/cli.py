@@ -18,6 +18,7 @@ from storemon_pipeline.commands.load_commands import (
 from storemon_pipeline.commands.operator_commands import backup, doctor, restore, sample_data
 from storemon_pipeline.commands.service_commands import dev, refresh, report, up
 from storemon_pipeline.commands.statements.statement_commands import statements_app
+from storemon_pipeline.commands.statements.verify_command import verify
 
 app = typer.Typer(
     name="storemon",
@@ -38,6 +39,7 @@ app.add_typer(rejected_app, name="rejected")
 app.add_typer(keys_app, name="keys")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(statements_app, name="statements")
+app.command()(verify)
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)

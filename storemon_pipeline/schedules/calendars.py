@@ -1,5 +1,6 @@
 """Reading hours, zones and closures of stores into a business calendar."""
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -36,16 +37,47 @@ def read_calendar(
 
     With `has_closures=False` closures are ignored.
     """
+    rows = read_calendar_rows(bulk, stores, start_us=start_us, end_us=end_us)
+    if not has_closures:
+        rows = replace(rows, closures=None)
+    return rows.build(len(stores), start_us=start_us, end_us=end_us)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRows:
+    """What a calendar is made of; `store` is the position of a store in its index."""
+
+    weeks: WeekIntervals
+    hours: HoursVersions
+    zones: ZoneVersions
+    special: SpecialHours | None
+    closures: Closures | None
+
+    def build(self, stores: int, *, start_us: int, end_us: int) -> Calendar:
+        """The calendar; `[start_us, end_us]` lies in the period that was read."""
+        return build_calendar(
+            stores=stores,
+            start_us=start_us,
+            end_us=end_us,
+            weeks=self.weeks,
+            hours=self.hours,
+            zones=self.zones,
+            special=self.special,
+            closures=self.closures,
+        )
+
+
+def read_calendar_rows(
+    bulk: Bulk, stores: StoreIndex, *, start_us: int, end_us: int
+) -> CalendarRows:
+    """The hours, zones and closures of the stores that reach into `[start_us, end_us]`."""
     weeks, hours = _read_hours(bulk, stores)
-    return build_calendar(
-        stores=len(stores),
-        start_us=start_us,
-        end_us=end_us,
-        weeks=weeks,
-        hours=hours,
-        zones=_read_zones(bulk, stores),
-        special=_read_special_hours(bulk, stores, start_us, end_us),
-        closures=_read_closures(bulk, stores) if has_closures else None,
+    return CalendarRows(
+        weeks,
+        hours,
+        _read_zones(bulk, stores),
+        _read_special_hours(bulk, stores, start_us, end_us),
+        _read_closures(bulk, stores),
     )
 
 

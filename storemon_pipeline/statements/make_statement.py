@@ -3,23 +3,21 @@
 from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.business_time.local_periods import LocalPieces, Period, divide
+from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.business_time.zones import utc_offset_us, zone_of
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
-    DAY_US,
     DEFAULT_ZONE,
     HOUR_US,
-    LOOKBACK_US,
     BoolArray,
     IntArray,
 )
@@ -41,6 +39,7 @@ from storemon_pipeline.objectives.precedence import (
 from storemon_pipeline.polls.status_run_queries import read_status_runs_of_incidents_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.closures import read_closures
+from storemon_pipeline.statements.period_figures import period_figures, reach_of
 from storemon_pipeline.statements.statement import (
     Scope,
     Statement,
@@ -53,7 +52,7 @@ from storemon_pipeline.statements.statement_period import StatementPeriod
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store, read_stores
 from storemon_pipeline.uptime.history import Amounts, build_history
-from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.views.compared_incidents import (
@@ -62,9 +61,6 @@ from storemon_pipeline.views.compared_incidents import (
     read_compared_incidents,
 )
 from storemon_pipeline.views.store_view import NoPollsError, UnknownStoreError
-
-_REACH_US: Final = 2 * DAY_US
-"""No local midnight is further from UTC midnight of the same date."""
 
 _LATEST_MIDNIGHT: Final = timedelta(hours=12)
 """Midnight is nowhere later than this after UTC midnight."""
@@ -130,7 +126,7 @@ def make_statement(
             raise NoPollsError
         if isinstance(period, Period):
             period = StatementPeriod.before((as_of - _LATEST_MIDNIGHT).date(), period)
-        if microseconds(as_of) <= _local_us(period.begin) - _REACH_US:
+        if microseconds(as_of) <= reach_of(period, microseconds(as_of))[0]:
             raise FuturePeriodError
         every = _read_stores(bulk, scope)
         details = read_details(bulk, every, as_of=as_of)
@@ -179,10 +175,6 @@ def _read_stores(bulk: Bulk, scope: Scope) -> StoreIndex:
     return stores
 
 
-def _local_us(day: date) -> int:
-    return microseconds(datetime.combine(day, time(), UTC))
-
-
 def _chosen(
     stores: StoreIndex, details: StoreDetails, scope: Scope, only: AbstractSet[str] | None
 ) -> IntArray:
@@ -211,52 +203,24 @@ def _read_chunk(
     model: ModelVersion | None,
 ) -> _Chunk:
     as_of_us = microseconds(as_of)
-    since_us = _local_us(period.begin) - _REACH_US
-    after_us = _local_us(period.end) + _REACH_US
-    # Polls later than this tell nothing about the period; up to the newest one there may be years.
-    horizon_us = max(after_us, min(as_of_us, after_us + 2 * LOOKBACK_US))
+    since_us, after_us, horizon_us = reach_of(period, as_of_us)
     whole = read_calendar(bulk, stores, start_us=since_us, end_us=horizon_us)
     calendar = whole
     if as_of_us < after_us:
         calendar = read_calendar(bulk, stores, start_us=since_us, end_us=as_of_us)
-    pieces = divide(whole.local_spans(), period.by)
-    pieces = _of_period(pieces, _local_us(period.begin))
-    start_us = np.full(len(stores), after_us)
-    end_us = np.full(len(stores), since_us)
-    np.minimum.at(start_us, pieces.store, pieces.start_us)
-    np.maximum.at(end_us, pieces.store, pieces.end_us)
-    until_us = np.minimum(end_us, as_of_us)
-    start_us = np.minimum(start_us, until_us)
     status_runs = read_status_runs_of_incidents_since(
         bulk, stores, since=instant(since_us), until=as_of
     )
-    every = np.arange(len(stores))
-    amounts = build_history(status_runs, calendar).amounts(every, start_us, until_us)
-    incidents = find_incidents(status_runs, calendar, as_of_us=as_of_us)
-    store = incidents.store
-    lost_us = calendar.business_us(
-        store, np.minimum(incidents.end_us, until_us[store])
-    ) - calendar.business_us(store, np.maximum(incidents.start_us, start_us[store]))
+    found = period_figures(status_runs, whole, calendar, period, as_of_us=as_of_us)
     return _Chunk(
         stores,
         details,
-        start_us,
-        end_us,
-        amounts,
-        incidents.take(lost_us > 0),
-        lost_us[lost_us > 0],
-        _likely(status_runs, calendar, model, stores, start_us, until_us),
-    )
-
-
-def _of_period(pieces: LocalPieces, begin_local_us: int) -> LocalPieces:
-    """The pieces of the period that begins at a local time."""
-    kept = pieces.begin_local_us == begin_local_us
-    return LocalPieces(
-        pieces.store[kept],
-        pieces.begin_local_us[kept],
-        pieces.start_us[kept],
-        pieces.end_us[kept],
+        found.start_us,
+        found.end_us,
+        found.amounts,
+        found.incidents,
+        found.lost_us,
+        _likely(status_runs, calendar, model, stores, found.start_us, found.until_us),
     )
 
 

@@ -62,6 +62,8 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/statement"): (READERS, "all"),
     ("GET", "/statement.{extension}"): (READERS, "all"),
     ("GET", "/pages/statement"): (READERS, "all"),
+    ("GET", "/statement/dispute-pack"): (READERS, "all"),
+    ("GET", "/stores/{store_id:text}/dispute-pack"): (READERS, "own"),
     ("POST", "/statements"): (INGESTERS, "all"),
     ("GET", "/statements"): (READERS, "all"),
     ("GET", "/statements/{statement_id}"): (READERS, "all"),
@@ -111,6 +113,7 @@ OPEN: Final = {
     ("GET", "/docs"),
     ("GET", "/docs/assets"),
     ("GET", "/openapi.json"),
+    ("GET", "/public-key"),
 }
 
 

@@ -40,6 +40,7 @@ PIPELINE_ROOMS = (
     "ingestion",
     "alerts",
     "sent_statements",
+    "dispute_packs",
     "retention",
     # Processes: the command line, the service, Dagster.
     "contract",

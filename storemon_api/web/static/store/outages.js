@@ -1,6 +1,7 @@
 // The store's outages: in numbers, and each with when it started and ended.
 
 import { count, counted, duration, percent } from "../lib/amounts.js";
+import { root } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { badge } from "../lib/stores.js";
@@ -51,6 +52,12 @@ function others(outage) {
   ];
 }
 
+// The polls, hours and closures behind an outage, as one signed file.
+function evidence({ start }) {
+  const address = pathOfView("/dispute-pack", { start });
+  return h("a", { href: root + address, download: true, title: "Signed evidence" }, "Pack");
+}
+
 function withOthers(numbers) {
   if (!numbers.compared_us) return [];
   const lost = `with others, of ${duration(numbers.compared_us)} in 4 weeks`;
@@ -80,6 +87,7 @@ export const showOutages = newestOnly(async (newest) => {
       { head: "Offline checks", class: "number", cell: (one) => count(one.polls) },
       { head: "Open hours lost", class: "number", cell: (one) => duration(one.lost_us) },
       { head: "Other stores", class: "wide", cell: others },
+      { head: "Evidence", cell: evidence },
     ],
     answer.incidents,
     "No outages",

@@ -1,0 +1,211 @@
+"""Evidence as files that people can read, and read from them."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.business_time.calendar import Closures, HoursVersions, ZoneVersions
+from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
+from storemon_pipeline.business_time.weeks import WeekIntervals
+from storemon_pipeline.dispute_packs.evidence import Evidence, PackedPolls
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.schedules.calendars import CalendarRows
+from storemon_pipeline.uptime.estimates import Status
+from storemon_pipeline.uptime.history import build_history
+from storemon_pipeline.uptime.ledger import build_ledger
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+STORES: Final = "stores.json"
+POLLS: Final = "polls.csv.gz"
+STATUS_RUNS: Final = "status-runs.csv.gz"
+HOURS: Final = "hours.json"
+ZONES: Final = "zones.json"
+SPECIAL_HOURS: Final = "special-hours.json"
+CLOSURES: Final = "closures.json"
+LEDGER: Final = "ledger.csv.gz"
+
+_WORDS: Final = {True: "active", False: "inactive"}
+_STATUS: Final = {
+    int(Status.UP): "up",
+    int(Status.DOWN): "down",
+    int(Status.UNKNOWN): "unknown",
+}
+
+
+def evidence_files(evidence: Evidence) -> dict[str, bytes]:
+    """The evidence as files."""
+    rows = evidence.calendar_rows
+    about = {
+        "store_ids": evidence.store_ids,
+        "since_us": evidence.since_us,
+        "horizon_us": evidence.horizon_us,
+        "as_of_us": evidence.as_of_us,
+        "max_gap_us": evidence.max_gap_us,
+        "zone_rules": evidence.zone_rules,
+    }
+    polls, runs = evidence.polls, evidence.status_runs
+    ids = evidence.store_ids
+    return {
+        STORES: _json(about),
+        POLLS: _csv(
+            ("store_id", "polled_at", "status"),
+            (
+                (ids[store], at, _WORDS[active])
+                for store, at, active in zip(
+                    polls.store.tolist(),
+                    _texts(polls.polled_at_us),
+                    polls.is_active.tolist(),
+                    strict=True,
+                )
+            ),
+        ),
+        STATUS_RUNS: _csv(
+            ("store_id", "first_poll", "last_poll", "status", "polls"),
+            (
+                (ids[store], first, last, _WORDS[active], count)
+                for store, first, last, active, count in zip(
+                    runs.store.tolist(),
+                    _texts(runs.first_poll_us),
+                    _texts(runs.last_poll_us),
+                    runs.is_active.tolist(),
+                    runs.polls.tolist(),
+                    strict=True,
+                )
+            ),
+        ),
+        HOURS: _json({"weeks": _arrays(rows.weeks), "versions": _arrays(rows.hours)}),
+        ZONES: _json(_arrays(rows.zones)),
+        SPECIAL_HOURS: _json(None if rows.special is None else _arrays(rows.special)),
+        CLOSURES: _json(None if rows.closures is None else _arrays(rows.closures)),
+    }
+
+
+def read_evidence(files: dict[str, bytes]) -> Evidence:
+    """The evidence of files that `evidence_files` made. Raises KeyError or ValueError."""
+    about = json.loads(files[STORES])
+    place = {store_id: position for position, store_id in enumerate(about["store_ids"])}
+    polls, runs = _columns(files[POLLS], 3), _columns(files[STATUS_RUNS], 5)
+    hours, special = json.loads(files[HOURS]), json.loads(files[SPECIAL_HOURS])
+    closures, zones = json.loads(files[CLOSURES]), json.loads(files[ZONES])
+    return Evidence(
+        store_ids=about["store_ids"],
+        since_us=about["since_us"],
+        horizon_us=about["horizon_us"],
+        as_of_us=about["as_of_us"],
+        max_gap_us=about["max_gap_us"],
+        zone_rules=about["zone_rules"],
+        polls=PackedPolls(_places(polls[0], place), _instants(polls[1]), _actives(polls[2])),
+        status_runs=StatusRuns(
+            _places(runs[0], place),
+            _instants(runs[1]),
+            _instants(runs[2]),
+            _actives(runs[3]),
+            np.array(runs[4], np.int64),
+        ),
+        calendar_rows=CalendarRows(
+            WeekIntervals(**_ints(hours["weeks"])),
+            HoursVersions(**_ints(hours["versions"])),
+            ZoneVersions(**_ints(zones, "names"), names=tuple(zones["names"])),
+            None
+            if special is None
+            else SpecialHours(
+                **_ints(special, "weekly"), weekly=DailyRows(**_ints(special["weekly"]))
+            ),
+            None if closures is None else Closures(**_ints(closures)),
+        ),
+    )
+
+
+def ledger_file(evidence: Evidence, start_us: IntArray, until_us: IntArray) -> bytes:
+    """Each store's period `[start_us, until_us)` as intervals of one status, open or not.
+
+    The open ones with a status add up to the store's figures.
+    """
+    calendar = evidence.calendar(min(evidence.horizon_us, evidence.as_of_us))
+    estimates = build_history(evidence.status_runs, calendar).estimates
+    rows = []
+    for store, store_id in enumerate(evidence.store_ids):
+        ledger = build_ledger(estimates, calendar, store=store)
+        start = np.maximum(ledger.start_us, start_us[store])
+        end = np.minimum(ledger.end_us, until_us[store])
+        kept = start < end
+        rows += [
+            (store_id, first, last, "open" if is_open else "closed", _STATUS[status])
+            for first, last, is_open, status in zip(
+                _texts(start[kept]),
+                _texts(end[kept]),
+                ledger.is_business[kept].tolist(),
+                ledger.status[kept].tolist(),
+                strict=True,
+            )
+        ]
+    return _csv(("store_id", "start", "end", "hours", "status"), rows)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _csv(heading: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading)
+    writer.writerows(rows)
+    return gzip.compress(text.getvalue().encode(), mtime=0)
+
+
+def csv_text(content: bytes) -> bytes:
+    """The text of a file that `_csv` made; the compressed bytes differ between machines."""
+    return gzip.decompress(content)
+
+
+def _columns(content: bytes, count: int) -> list[list[str]]:
+    rows = list(csv.reader(io.StringIO(csv_text(content).decode())))[1:]
+    return [[row[place] for row in rows] for place in range(count)]
+
+
+def _texts(at_us: IntArray) -> list[str]:
+    texts: list[str] = np.datetime_as_string(
+        at_us.astype("datetime64[us]"), unit="us", timezone="UTC"
+    ).tolist()
+    return texts
+
+
+def _instants(texts: list[str]) -> IntArray:
+    bare = [text.removesuffix("Z") for text in texts]
+    return np.array(bare, "datetime64[us]").astype(np.int64)
+
+
+def _actives(words: list[str]) -> BoolArray:
+    return np.array([word == _WORDS[True] for word in words], np.bool_)
+
+
+def _places(store_ids: list[str], place: dict[str, int]) -> IntArray:
+    return np.array([place[store_id] for store_id in store_ids], np.int64)
+
+
+def _arrays(rows: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass of arrays
+    """The arrays of a dataclass as lists, by name."""
+    found: dict[str, Any] = {}
+    for field in fields(rows):
+        value = getattr(rows, field.name)
+        if isinstance(value, np.ndarray):
+            found[field.name] = value.tolist()
+        elif isinstance(value, tuple):
+            found[field.name] = list(value)
+        else:
+            found[field.name] = _arrays(value)
+    return found
+
+
+def _ints(lists: dict[str, Any], *without: str) -> dict[str, npt.NDArray[np.int64]]:
+    return {
+        name: np.array(values, np.int64) for name, values in lists.items() if name not in without
+    }

@@ -1,0 +1,48 @@
+"""Reading the evidence of some stores."""
+
+import numpy as np
+
+from storemon_pipeline.business_time.zones import RULES_RELEASE
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant, microseconds_of
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.dispute_packs.evidence import Evidence, PackedPolls
+from storemon_pipeline.polls.status_run_queries import read_status_runs_of_incidents_since
+from storemon_pipeline.schedules.calendars import read_calendar_rows
+from storemon_pipeline.stores.store_index import StoreIndex
+
+
+def read_evidence_of(
+    bulk: Bulk, stores: StoreIndex, *, since_us: int, horizon_us: int, as_of_us: int
+) -> Evidence:
+    """All that the figures of the stores in `[since_us, horizon_us]` are made of."""
+    return Evidence(
+        store_ids=stores.store_ids.to_pylist(),
+        since_us=since_us,
+        horizon_us=horizon_us,
+        as_of_us=as_of_us,
+        max_gap_us=read_max_gap_us(bulk),
+        zone_rules=RULES_RELEASE,
+        polls=_read_polls(bulk, stores, since_us, min(horizon_us, as_of_us)),
+        status_runs=read_status_runs_of_incidents_since(
+            bulk, stores, since=instant(since_us), until=instant(as_of_us)
+        ).in_order(),
+        calendar_rows=read_calendar_rows(bulk, stores, start_us=since_us, end_us=horizon_us),
+    )
+
+
+def _read_polls(bulk: Bulk, stores: StoreIndex, since_us: int, until_us: int) -> PackedPolls:
+    chosen = stores.condition(parameter=3)
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, polled_at, is_active FROM store_status
+        WHERE polled_at >= $1 AND polled_at <= $2 AND {chosen.sql}
+        """,  # noqa: S608  (conditions are made of names and numbers)
+        (instant(since_us), instant(until_us), *chosen.parameters),
+    )
+    store = stores.positions(rows["store_key"].to_numpy())
+    polled_at_us = microseconds_of(rows["polled_at"])
+    order = np.lexsort((polled_at_us, store))
+    return PackedPolls(
+        store[order], polled_at_us[order], rows["is_active"].to_numpy()[order].astype(np.bool_)
+    )

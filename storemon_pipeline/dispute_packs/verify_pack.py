@@ -1,0 +1,239 @@
+"""Recomputing the figures of a pack from its own evidence, without a database."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+
+from storemon_pipeline.business_time.zones import RULES_RELEASE
+from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.dispute_packs.evidence import Evidence
+from storemon_pipeline.dispute_packs.evidence_files import (
+    LEDGER,
+    csv_text,
+    ledger_file,
+    read_evidence,
+)
+from storemon_pipeline.dispute_packs.pack_file import Pack
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.statements.period_figures import period_figures, reach_of
+from storemon_pipeline.statements.statement import Statement
+from storemon_pipeline.statements.statement_json import read_statement_json
+from storemon_pipeline.statements.statement_period import StatementPeriod
+from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.percentages import share_percent
+
+STATEMENT: Final = "statement.json"
+INCIDENT: Final = "incident.json"
+
+INCIDENT_MARGIN_US: Final = 86_400_000_000
+"""The ledger of an incident reaches a day before and after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked."""
+
+    is_right: bool
+    text: str
+
+
+def verify(pack: Pack) -> list[Finding]:
+    """Everything that can be checked in a pack whose signature is right, in order."""
+    try:
+        return list(_findings(pack))
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        return [Finding(is_right=False, text=f"its files cannot be read: {error!r}")]
+
+
+def _findings(pack: Pack) -> Iterator[Finding]:
+    evidence = read_evidence(pack.files)
+    polls = len(evidence.polls.store)
+    if evidence.zone_rules != RULES_RELEASE:
+        yield Finding(
+            is_right=True,
+            text=f"time zones: made by the rules of {evidence.zone_rules}, checked by those of "
+            f"{RULES_RELEASE}; a difference may come from that",
+        )
+    unlike = evidence.unlike_polls()
+    for store in unlike:
+        yield Finding(
+            is_right=False, text=f"{evidence.store_ids[store]}: polls and status runs differ"
+        )
+    if not unlike:
+        yield Finding(
+            is_right=True, text=f"status runs: they are those of the {polls:,} polls in the file"
+        )
+    yield from _missing_polls(evidence)
+    if STATEMENT in pack.files:
+        yield from _statement(evidence, pack.files)
+    else:
+        yield from _incident(evidence, pack.files)
+
+
+def _missing_polls(evidence: Evidence) -> Iterator[Finding]:
+    """Say where raw polls were no longer kept: there status runs are the evidence."""
+    touching = evidence.status_runs.last_poll_us >= evidence.since_us
+    counted = np.bincount(evidence.status_runs.store[touching], minlength=len(evidence.store_ids))
+    kept = np.bincount(evidence.polls.store, minlength=len(evidence.store_ids))
+    without = int(((counted > 0) & (kept == 0)).sum())
+    if without:
+        yield Finding(
+            is_right=True,
+            text=f"{without} stores have no raw polls in the file: status runs stand for them",
+        )
+
+
+def _statement(evidence: Evidence, files: dict[str, bytes]) -> Iterator[Finding]:
+    statement = read_statement_json(files[STATEMENT])
+    period = StatementPeriod.parse(statement.period)
+    as_of_us = evidence.as_of_us
+    since_us, after_us, horizon_us = reach_of(period, as_of_us)
+    if (since_us, horizon_us, as_of_us) != (
+        evidence.since_us,
+        evidence.horizon_us,
+        microseconds(statement.as_of),
+    ):
+        yield Finding(is_right=False, text="the evidence is of another period")
+        return
+    whole = evidence.calendar(horizon_us)
+    calendar = evidence.calendar(as_of_us) if as_of_us < after_us else whole
+    found = period_figures(evidence.status_runs, whole, calendar, period, as_of_us=as_of_us)
+    if [line.store_id for line in statement.stores] != evidence.store_ids:
+        yield Finding(is_right=False, text="the stores are not those of the statement")
+        return
+    incidents = np.bincount(found.incidents.store, minlength=len(evidence.store_ids))
+    for store, line in enumerate(statement.stores):
+        up_us, down_us = (
+            int(found.amounts.uptime_us[store]),
+            int(found.amounts.downtime_us[store]),
+        )
+        computed = {
+            "start": instant(int(found.start_us[store])),
+            "end": instant(int(found.end_us[store])),
+            "opening_us": int(found.amounts.business_us[store]),
+            "up_us": up_us,
+            "down_us": down_us,
+            "unknown_us": int(found.amounts.unknown_us[store]),
+            "uptime_percent": share_percent(up_us, up_us + down_us),
+            "incidents": int(incidents[store]),
+        }
+        stated = {
+            name: getattr(line if name in {"start", "end"} else line.summary, name)
+            for name in computed
+        }
+        yield _compared(line.store_id, stated, computed)
+    yield _incidents_of(statement, evidence, found.incidents, found.lost_us)
+    yield _totals(statement)
+    yield _ledger(evidence, files, found.start_us, found.until_us)
+    yield Finding(
+        is_right=True,
+        text="not recomputed, because they follow from other stores too: likely ranges, verdicts, "
+        "alone or with others",
+    )
+
+
+def _incidents_of(
+    statement: Statement,
+    evidence: Evidence,
+    incidents: Incidents,
+    lost_us: Any,  # noqa: ANN401
+) -> Finding:
+    computed = {
+        (evidence.store_ids[store], instant(start), instant(end), ending == Ending.OPEN, lost)
+        for store, start, end, ending, lost in zip(
+            incidents.store.tolist(),
+            incidents.start_us.tolist(),
+            incidents.end_us.tolist(),
+            incidents.ending.tolist(),
+            lost_us.tolist(),
+            strict=True,
+        )
+    }
+    stated = {
+        (one.store_id, one.start, one.end, one.is_open, one.lost_us) for one in statement.incidents
+    }
+    if stated != computed or len(stated) != len(statement.incidents):
+        return Finding(is_right=False, text=f"outages: {len(stated ^ computed)} differ")
+    return Finding(is_right=True, text=f"outages: all {len(stated)} are those of the polls")
+
+
+def _totals(statement: Statement) -> Finding:
+    names = ("opening_us", "up_us", "down_us", "unknown_us", "incidents")
+    computed: dict[str, Any] = {
+        name: sum(getattr(line.summary, name) for line in statement.stores) for name in names
+    }
+    stated = {name: getattr(statement.total, name) for name in names}
+    return _compared("total", stated, computed)
+
+
+def _incident(evidence: Evidence, files: dict[str, bytes]) -> Iterator[Finding]:
+    stated = json.loads(files[INCIDENT])
+    found = incident_figures(evidence, datetime.fromisoformat(stated["start"]))
+    if found is None:
+        yield Finding(is_right=False, text="the polls show no outage that begins then")
+        return
+    yield _compared(stated["store_id"], stated, found)
+    start_us, until_us = ledger_bounds(evidence, found)
+    yield _ledger(evidence, files, np.array([start_us]), np.array([until_us]))
+
+
+def incident_figures(evidence: Evidence, start: datetime) -> dict[str, Any] | None:
+    """The outage of the only store that begins at an instant, as in the pack's JSON."""
+    calendar = evidence.calendar(min(evidence.horizon_us, evidence.as_of_us))
+    found = find_incidents(evidence.status_runs, calendar, as_of_us=evidence.as_of_us)
+    rows = np.flatnonzero(found.start_us == microseconds(start))
+    if len(rows) != 1:
+        return None
+    row = int(rows[0])
+
+    def at(column: Any) -> str | None:  # noqa: ANN401 - an array
+        value = int(column[row])
+        return None if value == NO_POLL else instant(value).isoformat()
+
+    return {
+        "store_id": evidence.store_ids[0],
+        "start": at(found.start_us),
+        "end": at(found.end_us),
+        "is_open": int(found.ending[row]) == Ending.OPEN,
+        "last_online_check": at(found.last_active_us),
+        "first_offline_check": at(found.first_inactive_us),
+        "last_offline_check": at(found.last_inactive_us),
+        "next_online_check": at(found.next_active_us),
+        "checks": int(found.polls[row]),
+        "lost_us": int(found.lost_us[row]),
+    }
+
+
+def ledger_bounds(evidence: Evidence, incident: dict[str, Any]) -> tuple[int, int]:
+    """The period of an incident's ledger."""
+    start, end = (microseconds(datetime.fromisoformat(incident[name])) for name in ("start", "end"))
+    until_us = min(end + INCIDENT_MARGIN_US, evidence.horizon_us, evidence.as_of_us)
+    return max(start - INCIDENT_MARGIN_US, evidence.since_us), until_us
+
+
+def _ledger(
+    evidence: Evidence,
+    files: dict[str, bytes],
+    start_us: IntArray,
+    until_us: IntArray,
+) -> Finding:
+    made = csv_text(ledger_file(evidence, start_us, until_us))
+    rows = made.count(b"\n") - 1
+    if csv_text(files[LEDGER]) != made:
+        return Finding(is_right=False, text="ledger: its intervals are not those of the polls")
+    return Finding(is_right=True, text=f"ledger: all {rows:,} intervals are those of the polls")
+
+
+def _compared(whose: str, stated: dict[str, Any], computed: dict[str, Any]) -> Finding:
+    wrong = [
+        f"{name} is stated as {stated.get(name)}, computed as {value}"
+        for name, value in computed.items()
+        if stated.get(name) != value
+    ]
+    if wrong:
+        return Finding(is_right=False, text=f"{whose}: {'; '.join(wrong)}")
+    return Finding(is_right=True, text=f"{whose}: all {len(computed)} figures are right")

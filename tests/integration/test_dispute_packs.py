@@ -1,0 +1,196 @@
+"""Dispute packs: made from the data, recomputed without it, and refused when a figure is wrong."""
+
+import csv
+import gzip
+import io
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from api_server import serve
+from clock_changes import AUTUMN, SPRING, ZONES, draw, fill
+from databases import Databases
+from stored import execute
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.dispute_packs.pack_file import BrokenPackError, read_pack, write_pack
+from storemon_pipeline.dispute_packs.signing_key import signing_key
+from storemon_pipeline.figures.fit_status_model import fit_first_status_model
+
+PERIODS: Final = {SPRING: ("2023-W10", "2023-03"), AUTUMN: ("2023-W44", "2023-11")}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running API over three stores and a clock change, and its signing key."""
+
+    url: str
+    client: httpx.Client
+    key: Path
+    periods: tuple[str, ...]
+
+    def pack(self, path: str = "/statement/dispute-pack", **parameters: str) -> bytes:
+        answer = self.client.get(path, params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(SPRING, id="spring"), pytest.param(AUTUMN, id="autumn")],
+)
+def served(
+    databases: Databases, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """Give a running API to tests that only read."""
+    key = tmp_path_factory.mktemp("home") / "key.pem"
+    with databases.taken() as url:
+        fill(url, draw(request.param, seed=request.param.month))
+        fit_first_status_model(url, fitted_at=request.param + timedelta(days=13))
+        with serve(url, signing_key=key) as client:
+            yield Served(url, client, key, PERIODS[request.param])
+
+
+def verify(content: bytes, folder: Path, *options: str) -> tuple[int, str]:
+    """Return exit status and output of the command."""
+    file = folder / "pack.zip"
+    file.write_bytes(content)
+    result = CliRunner().invoke(app, ["verify", str(file), *options])
+    return result.exit_code, result.output
+
+
+def test_the_pack_of_a_statement_verifies_without_a_database(
+    served: Served, tmp_path: Path
+) -> None:
+    public = tmp_path / "public.pem"
+    public.write_bytes(served.client.get("/public-key").content)
+    for period in served.periods:
+        content = served.pack(period=period)
+        status, output = verify(content, tmp_path, "--public-key", str(public))
+        assert status == 0, output
+        for store_id in ZONES:
+            assert f"ok    {store_id}: all 8 figures are right" in output
+        assert "ok    total: all 5 figures are right" in output
+        assert output.endswith("VALID\n")
+        assert "software: storemon" in output
+        statement = served.client.get("/statement", params={"period": period}).json()
+        packed = json.loads(read_pack(content).files["statement.json"])
+        assert packed["stores"] == statement["stores"]
+
+
+def test_the_ledger_adds_up_to_the_figures(served: Served) -> None:
+    files = read_pack(served.pack(period=served.periods[0])).files
+    rows = list(csv.DictReader(io.StringIO(gzip.decompress(files["ledger.csv.gz"]).decode())))
+    up = dict.fromkeys(ZONES, timedelta())
+    for row in rows:
+        if (row["hours"], row["status"]) == ("open", "up"):
+            up[row["store_id"]] += instant(row["end"]) - instant(row["start"])
+    for store in json.loads(files["statement.json"])["stores"]:
+        assert up[store["store_id"]] == timedelta(microseconds=store["summary"]["up_us"])
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def test_the_pack_of_each_outage_verifies(served: Served, tmp_path: Path) -> None:
+    incidents = served.client.get("/stores/A/incidents").json()["incidents"]
+    assert incidents
+    for incident in incidents[:5]:
+        content = served.pack("/stores/A/dispute-pack", start=incident["start"])
+        status, output = verify(content, tmp_path)
+        assert status == 0, output
+        packed = json.loads(read_pack(content).files["incident.json"])
+        assert packed["lost_us"] == incident["lost_us"]
+        assert instant(packed["end"]) == instant(incident["end"])
+    missing = served.client.get("/stores/A/dispute-pack", params={"start": "2023-01-01T00:00:00Z"})
+    assert missing.status_code == 404
+    assert missing.json()["type"].endswith("unknown-incident")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        pytest.param("statement.json", '"up_us":', '"up_us":1', "up_us is stated as", id="figure"),
+        pytest.param(
+            "polls.csv.gz", "inactive", "active", "polls and status runs differ", id="poll"
+        ),
+        pytest.param("ledger.csv.gz", "open,up", "open,down", "ledger", id="ledger"),
+        pytest.param("zones.json", "Asia/Kathmandu", "Europe/Paris", "is stated as", id="zone"),
+        pytest.param("stores.json", '"as_of_us": 1', '"as_of_us": 2', "another period", id="as of"),
+        pytest.param("hours.json", "start_us", "begin", "cannot be read", id="unreadable"),
+    ],
+)
+def test_a_wrong_figure_is_named_even_when_the_pack_is_signed(
+    served: Served, tmp_path: Path, name: str, old: str, new: str, expected: str
+) -> None:
+    pack = read_pack(served.pack(period=served.periods[0]))
+    content = pack.files[name]
+    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
+    assert old in text
+    changed = text.replace(old, new, 1).encode()
+    files = pack.files | {name: gzip.compress(changed) if name.endswith(".gz") else changed}
+    status, output = verify(write_pack(pack.about, files, signing_key(served.key)), tmp_path)
+    assert status == 1
+    assert expected in output
+    assert "NOT VALID" in output
+
+
+def test_random_bytes_that_change_are_noticed(served: Served) -> None:
+    content = served.pack(period=served.periods[0], store_id="A")
+    dice = random.Random(7)  # noqa: S311 - a test's dice
+    for _ in range(300):
+        changed = bytearray(content)
+        changed[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+        with pytest.raises(BrokenPackError):
+            read_pack(bytes(changed))
+
+
+def test_polls_that_are_no_longer_kept_leave_the_status_runs(
+    databases: Databases, tmp_path: Path
+) -> None:
+    with databases.taken() as url:
+        fill(url, draw(SPRING, seed=3))
+        execute(url, "DELETE FROM store_status WHERE polled_at < '2023-03-12'")
+        with serve(url, signing_key=tmp_path / "key.pem") as client:
+            answer = client.get("/statement/dispute-pack", params={"period": "2023-W10"})
+            assert answer.status_code == 200, answer.text
+            assert verify(answer.content, tmp_path)[0] == 0
+
+
+def test_a_key_gets_packs_of_its_own_stores_alone(databases: Databases, tmp_path: Path) -> None:
+    with databases.taken() as url:
+        fill(url, draw(SPRING, seed=3))
+        token = create_key(
+            url,
+            name="owner",
+            scopes=frozenset({Scope.READ}),
+            store_ids=frozenset({"A"}),
+            expires_at=None,
+            by="test",
+            is_forced=True,
+        ).token
+        with serve(url, signing_key=tmp_path / "key.pem") as client:
+            assert client.get("/statement/dispute-pack").status_code == 401
+            client.headers["X-API-Key"] = token
+            content = client.get("/statement/dispute-pack", params={"period": "2023-W10"}).content
+            files = read_pack(content).files
+            assert json.loads(files["stores.json"])["store_ids"] == ["A"]
+            other = client.get("/stores/B/dispute-pack", params={"start": "2023-03-06T00:00:00Z"})
+            assert other.status_code == 403
+
+
+def test_a_file_that_is_no_pack_or_no_key_is_refused(tmp_path: Path) -> None:
+    status, output = verify(b"PK", tmp_path)
+    assert (status, "NOT VALID" in output) == (1, True)
+    status, output = verify(b"PK", tmp_path, "--public-key", str(tmp_path / "pack.zip"))
+    assert (status, "Cannot be read" in output) == (1, True)
