@@ -18,6 +18,9 @@ OTHER_CLOSURE = {**CLOSURE, "store_id": "beta"}
 HOURS = {"hours": [{"day_of_week": 0, "start_time_local": "09:00", "end_time_local": "17:00"}]}
 POLL = [{"store_id": "alpha", "timestamp_utc": "2023-01-25 10:00:00 UTC", "status": "active"}]
 
+SCHEDULE = {"every": "monday", "to": "owner@example.com"}
+WEEK = {"period": "2023-W04"}
+
 # Each audited deed: its method, address and body, the word for it, and what it leaves behind.
 DEEDS = {
     "trigger": ("POST", "/trigger_report", {}, "report.trigger", "reports"),
@@ -49,6 +52,22 @@ DEEDS = {
         *("DELETE", "/closures/1", None, "closure.cancel"),
         "closures WHERE cancelled_by_load_id IS NOT NULL",
     ),
+    "sending a statement": (
+        *("POST", "/statements", WEEK | {"store_id": "beta"}),
+        *("statement.send", "sent_statements"),
+    ),
+    "sending a revision": (
+        *("POST", "/statements/1/revisions", None),
+        *("statement.revise", "sent_statements"),
+    ),
+    "scheduling statements": (
+        *("POST", "/statement-schedules", SCHEDULE),
+        *("statement-schedule.add", "statement_schedules"),
+    ),
+    "ending a schedule": (
+        *("DELETE", "/statement-schedules/1", None, "statement-schedule.cancel"),
+        "statement_schedules WHERE cancelled_at IS NOT NULL",
+    ),
 }
 
 # The server's process that works for the client ends between the deed and the end of its line.
@@ -71,6 +90,12 @@ def client(database_url: str) -> Iterator[httpx.Client]:
         assert client.post("/closures", json=CLOSURE).status_code == 201
         assert client.put("/objectives", json=OBJECTIVE).status_code == 200
         assert client.put("/stores/beta/hours", json=HOURS).status_code == 200
+        assert client.post("/statement-schedules", json=SCHEDULE).status_code == 200
+        for day, status in (("23", "active"), ("24", "inactive")):
+            poll = {"store_id": "beta", "timestamp_utc": f"2023-01-{day} 16:00:00 UTC"}
+            assert client.post("/polls", json=[poll | {"status": status}]).status_code == 200
+            if day == "23":
+                assert client.post("/statements", json=WEEK).status_code == 200
         yield client
 
 
