@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.overlap import overlapping
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
 from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
@@ -152,15 +154,19 @@ class PartWriter:
         store_ids = stores.store_ids.take(pa.array(figures.store))
         keys = pa.array(stores.store_keys[figures.store].astype(np.int32))
         rows = pa.table({STORE_KEY: keys} | exact | spread_columns(figures))
-        for first in range(0, rows.num_rows, STORES_PER_PART):
-            part = slice(first, first + STORES_PER_PART)
-            self._append(rows[part], store_ids[part])
-        return report_lines(store_ids, rounded_figures(exact))
+        with overlapping() as hand_over:
+            hand_over(partial(self._append_parts, rows, store_ids))
+            return report_lines(store_ids, rounded_figures(exact))
 
     def finish(self) -> None:
         """Write an empty part if there are no rows, so that every result has one."""
         if self.parts == 0:
             self._append(NO_STORES, pa.array([], pa.string()))
+
+    def _append_parts(self, rows: pa.Table, store_ids: pa.Array) -> None:
+        for first in range(0, rows.num_rows, STORES_PER_PART):
+            part = slice(first, first + STORES_PER_PART)
+            self._append(rows[part], store_ids[part])
 
     def _append(self, rows: pa.Table, store_ids: pa.Array) -> None:
         self._bulk.append(
