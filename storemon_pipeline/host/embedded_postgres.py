@@ -47,7 +47,6 @@ _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "256MB",
     "fsync": "on",
     # With this level a COPY into a table made in the same transaction writes no log.
     "wal_level": "minimal",
@@ -63,6 +62,29 @@ _SETTINGS: Mapping[str, str] = {
 }
 
 
+_MEGABYTE: Final = 1 << 20
+_MEMORY_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
+
+
+def shared_buffers(memory_bytes: int) -> str:
+    """A sixteenth of the machine's memory, between 256 MB and 1 GB, as PostgreSQL writes it.
+
+    With less than what an hour of a large chain changes, each statement waits for the disk while
+    it makes room: on a busy disk an hour of 282,000 stores took half as long with 1 GB as with
+    256 MB.
+    """
+    return f"{min(max(memory_bytes // 16 // _MEGABYTE, 256), 1024)}MB"
+
+
+def _memory_bytes() -> int:
+    """The memory of this machine, or of this container if it has less."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        return min(total, int(_MEMORY_LIMIT.read_text()))
+    except (OSError, ValueError):  # no such file, or the word "max"
+        return total
+
+
 class EmbeddedPostgres:
     """The PostgreSQL server of one home folder.
 
@@ -73,7 +95,8 @@ class EmbeddedPostgres:
 
     def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None) -> None:
         self._home = Home(home.resolve())
-        self._settings = {**_SETTINGS, **(settings or {})}
+        buffers = {"shared_buffers": shared_buffers(_memory_bytes())}
+        self._settings = {**_SETTINGS, **buffers, **(settings or {})}
         self._binaries = find_binaries()
         self._account = _choose_account(self._home.postgres)
         self._socket_folder = self._home.postgres_socket_folder

@@ -16,7 +16,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres, embedded_postgres
+from storemon_pipeline.host.embedded_postgres import (
+    EmbeddedPostgres,
+    embedded_postgres,
+    shared_buffers,
+)
 from storemon_pipeline.host.errors import HomeLockedError, PostgresError
 from storemon_pipeline.host.home import Home, locked
 
@@ -116,6 +120,15 @@ def test_settings_are_the_intended_ones(home: Path) -> None:
         "server_encoding": "UTF8",
     }
     assert order == "= B a b é"
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "buffers"), [(2, "256MB"), (8, "512MB"), (24, "1024MB"), (64, "1024MB")]
+)
+def test_the_server_s_buffers_follow_the_memory_of_the_machine(
+    gigabytes: int, buffers: str
+) -> None:
+    assert shared_buffers(gigabytes << 30) == buffers
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
