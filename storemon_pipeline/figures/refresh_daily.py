@@ -42,7 +42,7 @@ from storemon_pipeline.polls.status_run_queries import (
     split_into_chunks,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
-from storemon_pipeline.stores.store_index import StoreIndex, read_stores, read_stores_by_key
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.daily import NEVER, compute_days
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
@@ -96,7 +96,7 @@ def refresh_daily(url: str) -> DailyRefresh:
         newest = read_newest_poll(bulk)
         if newest is None:
             return DailyRefresh(None, 0, 0)
-        stores = read_stores_by_key(bulk)
+        stores = read_stores(bulk)
         before = read_daily_state(bulk)
         stale = read_stale_stores(bulk)
         last_load_id = read_last_load_id(bulk)

@@ -16,7 +16,7 @@ from storemon_pipeline.figures.uptime_table import (
     read_newest_poll,
     write_uptime_state,
 )
-from storemon_pipeline.stores.store_index import read_stores_by_key
+from storemon_pipeline.stores.store_index import read_stores
 
 
 def refresh_uptime(
@@ -33,7 +33,7 @@ def refresh_uptime(
             known.append(read_as_of(bulk))
         instants = [at for at in known if at is not None]
         as_of = max(instants, default=None)
-        stores = read_stores_by_key(bulk)
+        stores = read_stores(bulk)
         model = read_status_model(bulk)
         rows = 0
         with overlapping() as hand_over:

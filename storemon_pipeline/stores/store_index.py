@@ -28,15 +28,12 @@ class StoreIndex:
     """Stores in byte order of their ids; the engine identifies a store by its position here.
 
     These are all known stores (`is_whole`), a contiguous range of ids (`is_range`), or any others.
-    With `is_by_key` they are in order of their keys instead, and all known ones between the first
-    and the last key.
     """
 
     store_ids: pa.Array
     store_keys: IntArray
     is_whole: bool = False
     is_range: bool = False
-    is_by_key: bool = False
 
     def __len__(self) -> int:
         return len(self.store_keys)
@@ -50,14 +47,11 @@ class StoreIndex:
         if len(self) <= stores_per_chunk:
             yield self
             return
-        is_range = (self.is_whole or self.is_range) and not self.is_by_key
+        is_range = self.is_whole or self.is_range
         for first in range(0, len(self), stores_per_chunk):
             end = first + stores_per_chunk
             yield StoreIndex(
-                self.store_ids[first:end],
-                self.store_keys[first:end],
-                is_range=is_range,
-                is_by_key=self.is_by_key,
+                self.store_ids[first:end], self.store_keys[first:end], is_range=is_range
             )
 
     def condition(self, *, parameter: int = 1) -> StoreCondition:
@@ -70,11 +64,6 @@ class StoreIndex:
             return StoreCondition("true", ())
         if len(self) == 0:
             return StoreCondition("false", ())
-        if self.is_by_key:
-            bounds_of_keys = int(self.store_keys[0]), int(self.store_keys[-1])
-            return StoreCondition(
-                f"store_key BETWEEN ${parameter} AND ${parameter + 1}", bounds_of_keys
-            )
         keys = np.sort(self.store_keys)
         bounds = np.flatnonzero(np.diff(keys, prepend=-1, append=-1) != 1)
         first, last = keys[bounds[:-1]].tolist(), keys[bounds[1:] - 1].tolist()
@@ -117,20 +106,6 @@ class StoreIndex:
 def read_stores(bulk: Bulk) -> StoreIndex:
     """All known stores."""
     return _in_order(bulk.fetch("SELECT store_key, store_id FROM stores"), is_whole=True)
-
-
-def read_stores_by_key(bulk: Bulk) -> StoreIndex:
-    """All known stores in order of their keys, in which tables are written.
-
-    A chunk of them has its rows together, where one by ids has them all over the table.
-    """
-    rows = bulk.fetch("SELECT store_key, store_id FROM stores").sort_by("store_key")
-    return StoreIndex(
-        rows["store_id"].combine_chunks(),
-        rows["store_key"].to_numpy().astype(np.int64),
-        is_whole=True,
-        is_by_key=True,
-    )
 
 
 def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreIndex:
