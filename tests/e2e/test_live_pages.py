@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from api_server import serve
-from browser import browser
 from stored import load_rows
 from storemon_pipeline.database.bulk import bulk_transaction
 
@@ -49,8 +48,8 @@ def expect_minute(page: Page, minute: int) -> None:
 
 
 @pytest.fixture
-def site(database_url: str) -> Iterator[Site]:
-    with browser() as chromium, serve(database_url) as client:
+def site(chromium: Browser, database_url: str) -> Iterator[Site]:
+    with serve(database_url) as client:
         site = Site(str(client.base_url), database_url, chromium)
         site.load_poll(minute=1)
         yield site
@@ -72,9 +71,9 @@ def test_eight_tabs_load_and_update_also_after_the_first_ones_close(site: Site) 
 
 
 def test_a_tab_says_that_the_server_is_gone_and_updates_when_it_is_back(
-    database_url: str,
+    chromium: Browser, database_url: str
 ) -> None:
-    with browser() as chromium, chromium.new_context() as context:
+    with chromium.new_context() as context:
         with serve(database_url) as client:
             site = Site(str(client.base_url), database_url, chromium)
             site.load_poll(minute=1)

@@ -1,6 +1,7 @@
 """What a page's address keeps: the reader's choices, and stores of any id."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from api_server import serve
 from browser import Site, late_answers, visit
+from databases import Databases
 from stored import HOUR, MIDNIGHT, at_us, execute, load_rows
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
@@ -24,34 +26,68 @@ NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
 ODD_IDS: Final = (".", "..", "-", "a/b", "a/uptime", "50 %?q=1&r#s", '"<i>', "two\rlines", "日本")
 
 
-@pytest.fixture
-def site(chromium: Browser, database_url: str) -> Iterator[Site]:
-    """Give a service with Alpha (North) and Albert (South) online, Beta and Gamma offline."""
+@pytest.fixture(scope="module")
+def filled_url(databases: Databases) -> Iterator[str]:
+    """Give a database with Alpha (North) and Albert (South) online, Beta and Gamma offline."""
     stores = [
         ("1", "Alpha", "North", True),
         ("2", "Albert", "South", True),
         ("3", "Beta", "North", False),
         ("4", "Gamma", "South", False),
     ]
-    fill(database_url, [(store_id, is_up) for store_id, _, _, is_up in stores])
-    execute(
-        database_url,
-        *(
-            "INSERT INTO store_details (store_key, name, group_name, load_id)"
-            f" SELECT store_key, '{name}', '{group}', 1 FROM stores WHERE store_id = '{store_id}'"
-            for store_id, name, group, _ in stores
-        ),
-    )
-    with serve(database_url) as client:
-        yield Site(str(client.base_url), client, chromium, database_url)
+    with databases.taken() as url:
+        fill(url, [(store_id, is_up) for store_id, _, _, is_up in stores])
+        execute(
+            url,
+            *(
+                "INSERT INTO store_details (store_key, name, group_name, load_id) SELECT"
+                f" store_key, '{name}', '{group}', 1 FROM stores WHERE store_id = '{store_id}'"
+                for store_id, name, group, _ in stores
+            ),
+        )
+        yield url
+
+
+@pytest.fixture(scope="module")
+def odd_url(databases: Databases) -> Iterator[str]:
+    """Give a database whose stores have odd ids and are offline."""
+    with databases.taken() as url:
+        fill(url, [(store_id, False) for store_id in ODD_IDS])
+        yield url
+
+
+@contextmanager
+def served_copy(chromium: Browser, databases: Databases, original_url: str) -> Iterator[Site]:
+    with databases.copied(original_url) as url, serve(url) as client:
+        yield Site(str(client.base_url), client, chromium, url)
+
+
+@pytest.fixture(scope="module")
+def site(chromium: Browser, databases: Databases, filled_url: str) -> Iterator[Site]:
+    """Give a service to tests that only read."""
+    with served_copy(chromium, databases, filled_url) as served:
+        yield served
 
 
 @pytest.fixture
-def odd_site(chromium: Browser, database_url: str) -> Iterator[Site]:
-    """Give a service whose stores have odd ids and are offline."""
-    fill(database_url, [(store_id, False) for store_id in ODD_IDS])
-    with serve(database_url) as client:
-        yield Site(str(client.base_url), client, chromium, database_url)
+def own_site(chromium: Browser, databases: Databases, filled_url: str) -> Iterator[Site]:
+    """Give a service to a test that changes its data."""
+    with served_copy(chromium, databases, filled_url) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def odd_site(chromium: Browser, databases: Databases, odd_url: str) -> Iterator[Site]:
+    """Give a service of stores with odd ids to tests that only read."""
+    with served_copy(chromium, databases, odd_url) as served:
+        yield served
+
+
+@pytest.fixture
+def own_odd_site(chromium: Browser, databases: Databases, odd_url: str) -> Iterator[Site]:
+    """Give a service of stores with odd ids to a test that changes its data."""
+    with served_copy(chromium, databases, odd_url) as served:
+        yield served
 
 
 def fill(url: str, stores: list[tuple[str, bool]]) -> None:
@@ -176,10 +212,10 @@ def test_a_late_answer_to_an_older_choice_is_not_shown(site: Site) -> None:
         assert total.inner_text() == "Total of 1 h open"
 
 
-def test_back_closes_a_report_s_totals_and_undoes_its_group(site: Site) -> None:
-    site.client.post("/trigger_report")
-    make_waiting_reports(site.database_url, run_id="run", is_manual=False)
-    with visit(site.browser, f"{site.url}/pages/reports") as page:
+def test_back_closes_a_report_s_totals_and_undoes_its_group(own_site: Site) -> None:
+    own_site.client.post("/trigger_report")
+    make_waiting_reports(own_site.database_url, run_id="run", is_manual=False)
+    with visit(own_site.browser, f"{own_site.url}/pages/reports") as page:
         page.locator("#reports").get_by_role("button", name="Totals of the report").click()
         rows = page.locator("#totals-table tbody td.id")
         expect(rows).to_have_text(["North", "South"])
@@ -195,9 +231,9 @@ def test_back_closes_a_report_s_totals_and_undoes_its_group(site: Site) -> None:
 
 
 @pytest.mark.parametrize("scope", [Scope.READ, Scope.TRIGGER])
-def test_a_key_is_offered_only_what_it_may_do(site: Site, scope: Scope) -> None:
+def test_a_key_is_offered_only_what_it_may_do(own_site: Site, scope: Scope) -> None:
     token = create_key(
-        site.database_url,
+        own_site.database_url,
         name="one scope",
         scopes=frozenset({scope}),
         store_ids=None,
@@ -206,14 +242,14 @@ def test_a_key_is_offered_only_what_it_may_do(site: Site, scope: Scope) -> None:
         is_forced=True,
     ).token
     headers = {"X-API-Key": token}
-    eventually(lambda: site.client.get("/stores", headers=headers).status_code == 200)
-    with visit(site.browser, f"{site.url}/pages/reports", key=token) as page:
+    eventually(lambda: own_site.client.get("/stores", headers=headers).status_code == 200)
+    with visit(own_site.browser, f"{own_site.url}/pages/reports", key=token) as page:
         can_request = scope is Scope.TRIGGER
         button = page.get_by_role("button", name="Request report")
         expect(button).to_have_count(1 if can_request else 0)
         reason = page.get_by_text("Your key can read reports, but not request them")
         expect(reason).to_have_count(0 if can_request else 1)
-    with visit(site.browser, f"{site.url}/pages/data", key=token) as page:
+    with visit(own_site.browser, f"{own_site.url}/pages/data", key=token) as page:
         expect(page.get_by_role("link", name="Dagster")).to_have_count(0)
 
 
@@ -241,22 +277,26 @@ def test_data_health_links_to_stores_of_any_id(odd_site: Site) -> None:
         expect_dots_page(page, "#lacking details[open]")
 
 
-def test_alerts_link_to_stores_of_any_id(odd_site: Site) -> None:
+def test_alerts_link_to_stores_of_any_id(own_odd_site: Site) -> None:
     evaluate_rules(
-        odd_site.database_url, rules=Rules(), notification=Notification(), now=NOW, is_loading=False
+        own_odd_site.database_url,
+        rules=Rules(),
+        notification=Notification(),
+        now=NOW,
+        is_loading=False,
     )
-    with visit(odd_site.browser, f"{odd_site.url}/pages/alerts?state=") as page:
+    with visit(own_odd_site.browser, f"{own_odd_site.url}/pages/alerts?state=") as page:
         expect_dots_page(page, "#alerts")
 
 
-def test_a_comparison_of_reports_links_to_stores_of_any_id(odd_site: Site) -> None:
+def test_a_comparison_of_reports_links_to_stores_of_any_id(own_odd_site: Site) -> None:
     as_of = MIDNIGHT.replace(day=24, hour=23).isoformat()
     for run in ("first", "second"):
-        odd_site.client.post("/trigger_report", json={"as_of": as_of})
-        make_waiting_reports(odd_site.database_url, run_id=run, is_manual=False)
-        with bulk_transaction(odd_site.database_url, is_writing_polls=True) as bulk:
+        own_odd_site.client.post("/trigger_report", json={"as_of": as_of})
+        make_waiting_reports(own_odd_site.database_url, run_id=run, is_manual=False)
+        with bulk_transaction(own_odd_site.database_url, is_writing_polls=True) as bulk:
             load_rows(bulk, [("..", at_us("46:30"), True)], file_path=None)
-    with visit(odd_site.browser, f"{odd_site.url}/pages/reports") as page:
+    with visit(own_odd_site.browser, f"{own_odd_site.url}/pages/reports") as page:
         page.get_by_text("Advanced").click()
         page.get_by_role("checkbox").nth(0).check()
         page.get_by_role("checkbox").nth(1).check()
