@@ -100,6 +100,14 @@ class Databases:
         return self._url(name)
 
     @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Yield the URL of a database without tables, which is dropped after the block."""
+        name = f"empty_{uuid.uuid4().hex}"
+        self._execute("CREATE DATABASE {}", name)
+        yield self._url(name)
+        self._execute("DROP DATABASE {} WITH (FORCE)", name)
+
+    @contextmanager
     def copied(self, original: str) -> Iterator[str]:
         """Yield the URL of a copy of a database, to which nobody is connected."""
         name = f"copy_{uuid.uuid4().hex}"
