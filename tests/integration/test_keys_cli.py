@@ -155,13 +155,14 @@ def test_the_api_opens_to_others_only_when_a_key_can_be_used(
         check_keys(settings, database_url)
 
 
-def test_up_refuses_to_open_to_others_without_keys(tmp_path: Path) -> None:
+def test_up_refuses_to_open_to_others_without_keys(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     refused = CliRunner().invoke(
         app,
         [
             *("up", "--host", "0.0.0.0", "--port", "18733", "--dagster-port", "18734"),  # noqa: S104
             *("--home", str(tmp_path / "home"), "--data", str(tmp_path / "data")),
+            *("--database-url", database_url),
         ],
     )
     assert refused.exit_code == 2
