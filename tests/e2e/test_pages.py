@@ -49,6 +49,10 @@ CHECKED: Final = {
     # Of what passes, one element for each rule is described, not all.
     "resultTypes": ("violations",),
 }
+LOOKS: Final[tuple[tuple[Literal["light", "dark"], tuple[int, int]], ...]] = (
+    ("light", DESK),
+    ("dark", PHONE),
+)
 
 
 def fill(url: str, data: Path) -> None:
@@ -812,10 +816,7 @@ def test_data_health_shows_the_numbers_of_the_json_and_rejected_rows(own_site: S
         ]
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", DESK), ("dark", PHONE)])
-def test_pages_fit_the_screen_and_are_accessible(
-    own_site: Site, scheme: Literal["light", "dark"], size: tuple[int, int]
-) -> None:
+def test_pages_fit_the_screen_and_are_accessible(own_site: Site) -> None:
     site = own_site
     site.client.post("/trigger_report")
     make_waiting_reports(site.database_url, run_id="run", is_manual=False)
@@ -831,12 +832,13 @@ def test_pages_fit_the_screen_and_are_accessible(
         *("pages/alerts", "pages/objectives", "pages/reports", "pages/data"),
         *("manual", "manual/settings", "manual/figures", "manual?q=load"),
     ):
-        with visit(site.browser, f"{site.url}/{path}", size=size, scheme=scheme) as page:
-            width = page.evaluate("() => document.documentElement.scrollWidth")
-            assert width <= size[0], path
-            found = axe.run(page, options=CHECKED).response["violations"]
-            faults = [(one["id"], one["nodes"][0]["target"]) for one in found]
-            assert faults == [], path
+        for scheme, size in LOOKS:
+            with visit(site.browser, f"{site.url}/{path}", size=size, scheme=scheme) as page:
+                width = page.evaluate("() => document.documentElement.scrollWidth")
+                assert width <= size[0], (path, scheme)
+                found = axe.run(page, options=CHECKED).response["violations"]
+                faults = [(one["id"], one["nodes"][0]["target"]) for one in found]
+                assert faults == [], (path, scheme)
 
 
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site: Site) -> None:
