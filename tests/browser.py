@@ -11,7 +11,15 @@ from typing import Any, Final, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    HttpCredentials,
+    Page,
+    Route,
+    sync_playwright,
+)
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
@@ -24,6 +32,7 @@ _FLAGS: Final = (
 )
 PHONE: Final = (390, 844)
 DESK: Final = (1360, 900)
+BLANK: Final = "about:blank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +76,45 @@ def visit(
     """Yield a page once its data is there; fails when a script has, or a file is missing.
 
     `key` is what a user types as the password when the browser asks for it. Visits without one
-    share a context, as the tabs of one reader do: its first visit to a service takes three times
-    as long as the next ones.
+    take turns in one tab: a new tab costs as much as two visits.
     """
     if key is None:
-        context = _shared_context(launched)
+        page = _tab(launched)
+        assert page.url == BLANK, "the tab is in use"
     else:
-        context = launched.new_context(http_credentials={"username": "any", "password": key})
-    page = context.new_page()
+        login: HttpCredentials = {"username": "any", "password": key}
+        page = launched.new_context(http_credentials=login).new_page()
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.emulate_media(color_scheme=scheme)
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+
+    def note_error(error: Error) -> None:
+        faults.append(str(error))
+
+    def note_line(line: ConsoleMessage) -> None:
+        if line.type == "error":
+            faults.append(line.text)
+
+    page.on("pageerror", note_error)
+    page.on("console", note_line)
     try:
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
         yield page
     finally:
-        page.close()
-        if key is not None:
-            context.close()
+        # Leaving the page interrupts its requests, which is no fault.
+        page.remove_listener("pageerror", note_error)
+        page.remove_listener("console", note_line)
+        if key is None:
+            page.goto(BLANK)
+        else:
+            page.context.close()
     assert faults == []
 
 
 @cache
-def _shared_context(launched: Browser) -> BrowserContext:
-    return launched.new_context()
+def _tab(launched: Browser) -> Page:
+    return launched.new_context().new_page()
 
 
 @contextmanager
