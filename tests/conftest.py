@@ -24,6 +24,12 @@ SERVER_SETTINGS: Final = {
     "shared_buffers": "64MB",
 }
 
+LONGEST_FILES: Final = (
+    "test_pages.py",
+    "test_service.py",
+    "test_page_addresses.py",
+    "test_service_supervisor.py",
+)
 
 # The tests' own zones follow the same rules as the product's, not those of the machine.
 zoneinfo.reset_tzpath(())
@@ -40,10 +46,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test of whole services and browsers run a second time when it fails.
+    """Begin with the files that take longest, so that no process is left alone with one of them.
 
-    The summary names it as rerun. It fails when it fails twice; what fails once is a race to find.
+    Let a test of whole services and browsers run a second time when it fails. The summary names it
+    as rerun. It fails when it fails twice; what fails once is a race to find.
     """
+    first = {name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: first.get(item.path.name, len(first)))
     services = Path(__file__).parent / "e2e"
     for item in items:
         if item.path.is_relative_to(services) and not item.get_closest_marker("fault"):
