@@ -19,7 +19,7 @@ _OPENING: Final = {"opening_us"}
 _OBJECTIVE: Final = {"objective_percent"}
 _AMOUNTS: Final = {"up_us", "down_us", "unknown_us", "lost_us", "line", "opening_us"}
 _DETAILS: Final = {"name", "group", "region", "line"}
-_CAUSES: Final = {
+_CAUSES: Final[dict[Source, set[str]]] = {
     Source.STORE_STATUS: _AMOUNTS,
     Source.BUSINESS_HOURS: _OPENING,
     Source.SPECIAL_HOURS: _OPENING,
@@ -27,6 +27,7 @@ _CAUSES: Final = {
     Source.CLOSURES: _OPENING | {"line"},
     Source.STORE_DETAILS: _DETAILS,
     Source.OBJECTIVES: _OBJECTIVE,
+    Source.DEMAND: set(),
 }
 """The figures that a load of each source can change."""
 
