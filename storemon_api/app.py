@@ -45,10 +45,13 @@ from storemon_api.reports import (
     totals_routes,
 )
 from storemon_api.reports.report_dispatcher import Dispatcher
-from storemon_api.security.access_control import AccessControl
-from storemon_api.security.key_cache import KeyCache
+from storemon_api.security.access_control import AccessControl, SignIn
+from storemon_api.security.identity_cache import Identities, IdentityCache
 from storemon_api.security.rate_limits import RateLimits
+from storemon_api.security.trusted_proxy import TrustedProxy
 from storemon_api.settings import ApiSettings
+from storemon_api.sign_in import password_routes, sign_in_routes
+from storemon_api.sign_in.sign_in_routes import SIGN_IN_PATH, install_sign_in
 from storemon_api.statements import (
     delivery_routes,
     pack_routes,
@@ -101,19 +104,23 @@ def create_app(
     fleet_cache = FleetCache(database_url, reader)
     data_events = DataEvents(fleet_cache)
     metrics = Metrics(reader, lambda: dispatcher.is_leading, probe.are_daemons_alive)
-    keys = KeyCache(engine, keys=known_keys)
+    identities = IdentityCache(
+        engine,
+        known=None if known_keys is None else Identities.of(known_keys),
+        idle_limit=settings.session_idle_limit,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # More threads than connections would wait for the pool and delay requests without SQL.
         current_default_thread_limiter().total_tokens = settings.api_connections
-        keys.start()
+        identities.start()
         dispatcher.start()
         data_events.start()
         yield
         await data_events.stop(_STOP_TIME_LIMIT)
         dispatcher.stop(_STOP_TIME_LIMIT)
-        keys.stop(_STOP_TIME_LIMIT)
+        identities.stop(_STOP_TIME_LIMIT)
         engine.dispose()
         probe.close()
 
@@ -134,6 +141,7 @@ def create_app(
     app.state.fleet_cache = fleet_cache
     app.state.data_events = data_events
     app.state.metrics = metrics
+    install_sign_in(app)
     routers = (
         report_routes.router,
         diff_routes.router,
@@ -168,6 +176,8 @@ def create_app(
         health_routes.router,
         metrics_routes.router,
         docs_routes.router,
+        sign_in_routes.router,
+        password_routes.router,
     )
     for router in routers:
         app.include_router(router)
@@ -182,12 +192,14 @@ def create_app(
     app.add_middleware(
         AccessControl,
         routes=every_route,
-        keys=keys,
+        identities=identities,
         limits=RateLimits(
             per_second=settings.api_requests_per_second,
             burst=settings.api_request_burst,
         ),
         max_body_bytes=settings.api_max_body_bytes,
+        sign_in=SignIn(SIGN_IN_PATH),
+        proxy=TrustedProxy.of(settings.proxy_header, settings.proxy_networks),
     )
     app.add_middleware(StorePaths)
     app.add_middleware(SecurityHeaders)

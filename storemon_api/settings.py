@@ -1,13 +1,15 @@
 """Settings of the API, read from environment variables when `ApiSettings` is created."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PositiveSeconds = Annotated[float, Field(gt=0)]
+OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
 
 class ApiSettings(BaseSettings):
@@ -47,6 +49,43 @@ class ApiSettings(BaseSettings):
 
     api_max_body_bytes: PositiveInt = 16 * 1024 * 1024
     """The largest request body that any address accepts; most accept less."""
+
+    public_url: OptionalText = None
+    """The address under which people reach the pages, for links in messages."""
+
+    session_days: PositiveInt = 14
+    """Days after which people have to sign in again."""
+
+    session_idle_hours: PositiveInt = 72
+    """Hours without a request after which people have to sign in again."""
+
+    proxy_header: OptionalText = None
+    """The header in which a trusted proxy names the email address of a signed-in person."""
+
+    proxy_addresses: OptionalText = None
+    """The addresses or networks of the proxies that may send it, separated by commas or spaces."""
+
+    @model_validator(mode="after")
+    def _check_proxy(self) -> Self:
+        if self.proxy_header is not None and not self.proxy_networks:
+            raise ValueError("STOREMON_PROXY_ADDRESSES must name the proxies that send the header")
+        return self
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of the proxies that may send the header."""
+        addresses = (self.proxy_addresses or "").replace(",", " ")
+        return tuple(ip_network(part) for part in addresses.split())
+
+    @property
+    def session_lasts(self) -> timedelta:
+        """How long after signing in people have to sign in again."""
+        return timedelta(days=self.session_days)
+
+    @property
+    def session_idle_limit(self) -> timedelta:
+        """How long after their last request people have to sign in again."""
+        return timedelta(hours=self.session_idle_hours)
 
     @property
     def signing_key_file(self) -> Path:

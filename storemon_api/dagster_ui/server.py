@@ -2,8 +2,9 @@
 
 Dagster's webserver has no access control of its own: any page of any site could launch and delete
 runs with a request that a browser sends by itself. Here it asks for what the API asks for. As long
-as there is no key, only people on this machine are served, and no page of another site; then it
-takes an admin key. The service's own processes send a token that each start makes anew.
+as there is no key and no account, only people on this machine are served, and no page of another
+site; then it takes an admin key or the session of an admin. The service's own processes send a
+token that each start makes anew.
 """
 
 import hmac
@@ -26,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from storemon_api.http.error_handlers import problem_response
 from storemon_api.http.problems import FORBIDDEN, ProblemError
 from storemon_api.security.access_control import AccessControl
-from storemon_api.security.key_cache import KeyCache
+from storemon_api.security.identity_cache import IdentityCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_pipeline.contract import DAGSTER_TOKEN_VARIABLE, wait_until_released
 from storemon_pipeline.database.connections import create_engine
@@ -76,16 +77,16 @@ class NoMutationsByGet:
 
 
 def guard(app: ASGIApp, *, database_url: str, token: str) -> Starlette:
-    """Return the application with access control: an admin key, or people on this machine."""
+    """Return the application with access control: for admins, or people on this machine."""
     engine = create_engine(
         database_url, application_name="storemon dagster ui", pool_size=1, max_overflow=1
     )
-    keys = KeyCache(engine)
+    identities = IdentityCache(engine)
     everything = Mount("/", app=app)
     guarded = AccessControl(
         NoMutationsByGet(app),
         routes=[everything],
-        keys=keys,
+        identities=identities,
         limits=RateLimits(per_second=_REQUESTS_PER_SECOND, burst=_REQUEST_BURST),
         max_body_bytes=_MAX_BODY_BYTES,
         # No rule for any address: each is for admins.
@@ -94,9 +95,9 @@ def guard(app: ASGIApp, *, database_url: str, token: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        keys.start()
+        identities.start()
         yield
-        keys.stop(_STOP_TIME_LIMIT)
+        identities.stop(_STOP_TIME_LIMIT)
         engine.dispose()
 
     return Starlette(routes=[Mount("/", app=OwnProcesses(app, guarded, token))], lifespan=lifespan)

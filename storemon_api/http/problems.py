@@ -114,14 +114,14 @@ NO_POLLS: Final = ProblemKind(
 UNAUTHORIZED: Final = ProblemKind(
     HTTPStatus.UNAUTHORIZED,
     "urn:problem-type:storemon:unauthorized",
-    "Key needed",
-    "Send a valid API key as `Authorization: Bearer …` or `X-API-Key`.",
+    "Key or sign-in needed",
+    "Sign in, or send a valid API key as `Authorization: Bearer …` or `X-API-Key`.",
 )
 FORBIDDEN: Final = ProblemKind(
     HTTPStatus.FORBIDDEN,
     "urn:problem-type:storemon:forbidden",
     "Not allowed",
-    "This API key does not allow this request.",
+    "Your API key or account does not allow this request.",
 )
 TOO_MANY_REQUESTS: Final = ProblemKind(
     HTTPStatus.TOO_MANY_REQUESTS,

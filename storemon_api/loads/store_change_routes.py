@@ -202,7 +202,7 @@ def get_changes(services: ServicesDep, store_id: StoreIdPath) -> Response:
                 ChangeResponse(
                     at=change.at,
                     action=change.action,
-                    by=change.key_name,
+                    by=change.sender_name,
                     client=change.client,
                     closure_id=change.closure_id,
                 )

@@ -1,6 +1,7 @@
 """ASGI middleware for authentication, authorisation and rate limits.
 
-The rule of each address is in `access_rules`, the keys are in `key_cache`. Bodies are not read.
+The rule of each address is in `access_rules`, keys and sessions are in `identity_cache`. Bodies are
+not read.
 """
 
 import asyncio
@@ -11,13 +12,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import sqlalchemy as sa
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,17 +39,20 @@ from storemon_api.security.header_checks import (
     challenge,
     check_framing,
     check_is_local,
+    check_is_own_form,
     check_is_own_page,
     is_basic,
+    sent_session,
     sent_token,
 )
-from storemon_api.security.key_cache import KeyCache, utc_now
+from storemon_api.security.identity_cache import Credential, IdentityCache, Proof, utc_now
 from storemon_api.security.local_clients import is_held_by_service, is_passed_on
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.security.request_access import Access, set_access
-from storemon_pipeline.access.keys import ApiKey
+from storemon_api.security.trusted_proxy import TrustedProxy
+from storemon_pipeline.access.identities import Identity
 
-KEY_HEADERS: Final = ("Authorization", "X-API-Key")
+KEY_HEADERS: Final = ("Authorization", "X-API-Key", "Cookie")
 _HEALTH: Final = "/healthz"
 
 _logger = logging.getLogger(__name__)
@@ -62,12 +68,21 @@ class _Address:
     is_mount: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where a browser is sent that has no session, so that its user can sign in."""
+
+    path: str
+    is_at_provider: bool = False
+    """Whether people can sign in that have no account yet."""
+
+
 class AccessControl:
     """Passes on the requests that their sender is allowed to make.
 
-    Until the first key is created, only clients on this machine are allowed, with all rights, and
-    only from pages of this service. Once a key exists, every request needs one, wherever it comes
-    from.
+    Until the first key or account is created, only clients on this machine are allowed, with all
+    rights, and only from pages of this service. From then on every request needs a key or an
+    account, wherever it comes from.
     """
 
     def __init__(
@@ -75,17 +90,21 @@ class AccessControl:
         app: ASGIApp,
         *,
         routes: Sequence[BaseRoute],
-        keys: KeyCache,
+        identities: IdentityCache,
         limits: RateLimits,
         max_body_bytes: int,
         rules: Mapping[tuple[str, str], Rule] = RULES,
+        sign_in: SignIn | None = None,
+        proxy: TrustedProxy | None = None,
     ) -> None:
         self._app = app
         self._addresses = [_address(route) for route in routes if isinstance(route, Route | Mount)]
         self._rules = rules
-        self._keys = keys
+        self._identities = identities
         self._limits = limits
         self._max_body_bytes = max_body_bytes
+        self._sign_in = sign_in
+        self._proxy = proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -101,12 +120,14 @@ class AccessControl:
             send = self._marked(send)
         try:
             check_framing(headers)
-            access = await self._admit(scope, headers, rule, store_id)
+            await self._admit(scope, headers, rule, store_id)
             self._check_size(headers)
         except ProblemError as problem:
-            await problem_response(Request(scope), problem)(scope, receive, send)
+            response = self._sign_in_page(scope, headers, problem)
+            if response is None:
+                response = problem_response(Request(scope), problem)
+            await response(scope, receive, send)
             return
-        set_access(scope, replace(access, action=rule.action, subject=store_id))
         await self._app(scope, receive, send)
 
     async def _open_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,33 +147,100 @@ class AccessControl:
 
     async def _admit(
         self, scope: Scope, headers: Headers, rule: Rule, store_id: str | None
-    ) -> Access:
+    ) -> None:
         """Authenticate and authorise the request. Raises a 401, 403, 429 or 503 problem."""
         client = str((scope.get("client") or ("", 0))[0])
-        token = None if rule.is_open else sent_token(headers)
-        key = None if token is None else self._keys.find(token, utc_now())
+        credential = None if rule.is_open else self._credential(scope, headers)
+        identity = None if credential is None else self._identities.find(credential, utc_now())
         if route_path(scope) != _HEALTH:
-            self._check_rate(client if key is None else key.key_id)
+            self._check_rate(client if identity is None else identity.sender)
+        access = Access(None, client, lambda: True, action=rule.action, subject=store_id)
         if rule.is_open:
-            return Access(key=None, client=client, is_still_allowed=lambda: True)
-        if key is None:
-            key = await self._key(token)
-        if key is not None:
-            if is_basic(headers):
-                check_is_own_page(headers, scope["method"])
-            _check_right(key, rule, store_id)
-        elif token is not None or not self._keys.is_empty:
-            raise ProblemError(UNAUTHORIZED, headers=challenge(headers))
-        else:
-            check_is_local(headers, client)
-            self._check_is_no_proxy(scope, headers)
+            check_is_own_form(headers, scope["method"])
+            set_access(scope, replace(access, is_anonymous=True))
+            return
+        if identity is None:
+            identity = await self._read_identity(credential)
+        if identity is None or credential is None:
+            self._check_needs_none(scope, headers, credential, client)
+            is_allowed = partial(getattr, self._identities, "is_empty")
+            set_access(scope, replace(access, is_still_allowed=is_allowed))
+            return
+        if credential.is_ambient:
             check_is_own_page(headers, scope["method"])
-        return Access(key, client, partial(self._is_still_allowed, key))
+        access = replace(
+            access,
+            identity=identity,
+            is_still_allowed=partial(self._is_still_allowed, identity, credential),
+            is_signed_in=credential.proof is Proof.SESSION,
+        )
+        # A refusal is a page as well, on which the sender can sign out.
+        set_access(scope, access)
+        _check_right(identity, rule, store_id)
 
-    def _is_still_allowed(self, key: ApiKey | None) -> bool:
-        if key is None:
-            return self._keys.is_empty
-        return self._keys.is_usable(key.key_id, utc_now())
+    def _credential(self, scope: Scope, headers: Headers) -> Credential | None:
+        """Return what the request says about its sender: a key, a proxy's word, or a session."""
+        token = sent_token(headers)
+        if token is not None:
+            return Credential(Proof.KEY, token, is_ambient=is_basic(headers))
+        email = None if self._proxy is None else self._proxy.email_of(scope, headers)
+        if email is not None:
+            return Credential(Proof.PROXY, email, is_ambient=True)
+        session = sent_session(headers)
+        return None if session is None else Credential(Proof.SESSION, session, is_ambient=True)
+
+    def _check_needs_none(
+        self, scope: Scope, headers: Headers, credential: Credential | None, client: str
+    ) -> None:
+        """Raise a problem unless nobody has a key or an account yet, and the sender is local.
+
+        A cookie may remain of a session that has ended, so it counts as nothing.
+        """
+        is_cookie = credential is not None and credential.proof is Proof.SESSION
+        if (credential is not None and not is_cookie) or not self._identities.is_empty:
+            detail = None
+            if credential is not None and credential.proof is Proof.PROXY:
+                detail = f"No enabled account has the email address {credential.text}."
+            raise ProblemError(UNAUTHORIZED, detail, headers=self._challenge(headers))
+        check_is_local(headers, client)
+        self._check_is_no_proxy(scope, headers)
+        check_is_own_page(headers, scope["method"])
+
+    def _challenge(self, headers: Headers) -> dict[str, str]:
+        return challenge(headers, has_sign_in=self._sign_in_path() is not None)
+
+    def _sign_in_path(self) -> str | None:
+        """Return the path of the sign-in page, if anybody can sign in."""
+        if self._sign_in is None:
+            return None
+        is_possible = self._identities.has_accounts or self._sign_in.is_at_provider
+        return self._sign_in.path if is_possible else None
+
+    def _sign_in_page(
+        self, scope: Scope, headers: Headers, problem: ProblemError
+    ) -> Response | None:
+        """Return the way to the sign-in page, for a browser that opens a page without a session."""
+        path = self._sign_in_path()
+        if (
+            path is None
+            or problem.problem.status != UNAUTHORIZED.status
+            or scope["method"] not in {"GET", "HEAD"}
+            or "text/html" not in headers.get("Accept", "")
+            or "X-Requested-With" in headers
+            or sent_token(headers) is not None
+            or (self._proxy is not None and self._proxy.email_of(scope, headers) is not None)
+        ):
+            return None
+        query = scope["query_string"].decode("latin-1")
+        # As it was sent: ids may hold an encoded slash.
+        raw = scope.get("raw_path") or scope["path"].encode()
+        asked = raw.decode("latin-1").partition("?")[0] + (f"?{query}" if query else "")
+        root = str(scope.get("root_path", "")).rstrip("/")
+        address = f"{root}{path}?{urlencode({'next': asked})}"
+        return RedirectResponse(address, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
+
+    def _is_still_allowed(self, identity: Identity, credential: Credential) -> bool:
+        return self._identities.is_still(identity, credential, utc_now())
 
     def _check_is_no_proxy(self, scope: Scope, headers: Headers) -> None:
         """Raise a 401 problem when a proxy of this machine passes on somebody else's request."""
@@ -164,25 +252,27 @@ class AccessControl:
         ):
             raise ProblemError(
                 UNAUTHORIZED,
-                "This request came through a proxy. No key exists yet, so only people on this "
-                "machine are served. First run `storemon keys create --name admin --all-stores "
-                "--scope admin`.",
-                headers=challenge(headers),
+                "This request came through a proxy. No key and no account exists yet, so only "
+                "people on this machine are served. First run `storemon keys create --name admin "
+                "--all-stores --scope admin`.",
+                headers=self._challenge(headers),
             )
 
-    async def _key(self, token: str | None) -> ApiKey | None:
-        """Return the key that was sent. Raises a 503 problem while the keys cannot be read."""
-        keys = self._keys
-        if not keys.is_loaded or (token is not None and not keys.knows(token)):
-            # The key may have been created since the last read, so read again before refusing.
-            await asyncio.sleep(keys.seconds_to_load())
+    async def _read_identity(self, credential: Credential | None) -> Identity | None:
+        """Return the sender's identity. Raises a 503 problem while none can be read."""
+        identities = self._identities
+        if not identities.is_loaded or (
+            credential is not None and not identities.knows(credential)
+        ):
+            # It may have been created since the last read, so read again before refusing.
+            await asyncio.sleep(identities.seconds_to_load())
             try:
-                await run_in_threadpool(keys.load)
+                await run_in_threadpool(identities.load)
             except sa.exc.SQLAlchemyError as error:
-                _logger.info("The keys could not be read: %s", error)
-        if not keys.is_loaded:
+                _logger.info("The keys and accounts could not be read: %s", error)
+        if not identities.is_loaded:
             raise ProblemError(DATABASE_UNAVAILABLE)
-        return None if token is None else keys.find(token, utc_now())
+        return None if credential is None else identities.find(credential, utc_now())
 
     def _check_rate(self, sender: str) -> None:
         seconds = self._limits.seconds_to_wait(sender, time.monotonic())
@@ -212,10 +302,10 @@ class AccessControl:
         return NO_ROUTE, None
 
     def _marked(self, send: Send) -> Send:
-        """Keep shared caches from serving a response to clients with another key."""
+        """Keep shared caches from serving a response to another sender."""
 
         async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start" and not self._keys.is_empty:
+            if message["type"] == "http.response.start" and not self._identities.is_empty:
                 headers = MutableHeaders(raw=message["headers"])
                 for name in KEY_HEADERS:
                     headers.add_vary_header(name)
@@ -233,12 +323,12 @@ def _address(route: Route | Mount) -> _Address:
     return _Address(route.path_regex, route.path, frozenset(route.methods or ()), is_mount=False)
 
 
-def _check_right(key: ApiKey, rule: Rule, store_id: str | None) -> None:
-    """Raise a 403 problem unless the key allows it, the same whether the object exists or not."""
-    if rule.scope is not None and not key.allows(rule.scope):
+def _check_right(identity: Identity, rule: Rule, store_id: str | None) -> None:
+    """Raise a 403 problem unless it is allowed, the same whether the object exists or not."""
+    if rule.scope is not None and not identity.allows(rule.scope):
         raise ProblemError(FORBIDDEN)
-    if key.store_ids is None:
+    if identity.store_ids is None:
         return
-    is_of_other_store = rule.stores is Stores.IN_PATH and store_id not in key.store_ids
+    is_of_other_store = rule.stores is Stores.IN_PATH and store_id not in identity.store_ids
     if rule.stores is Stores.NONE or is_of_other_store:
         raise ProblemError(FORBIDDEN)

@@ -13,31 +13,32 @@ from storemon_pipeline.access.keys import Scope
 
 
 class Stores(StrEnum):
-    """How an address treats a key that is limited to some stores."""
+    """How an address treats a key or an account that is limited to some stores."""
 
     NONE = "none"
     """Refused: the content cannot be divided by store."""
     FILTERED = "filtered"
     """Allowed: the handler filters by `visible_stores`."""
     IN_PATH = "in path"
-    """Allowed when the `store_id` in the path is one of the key's stores."""
+    """Allowed when the `store_id` in the path is one of the sender's stores."""
     NOT_CONCERNED = "not concerned"
     """Allowed: the address neither reads nor changes data of stores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an address requires; with `scope` None, any key."""
+    """What an address requires; with `scope` None, any key or account."""
 
     scope: Scope | None
     stores: Stores = Stores.NONE
     action: str | None = None
     """The action in the audit log; the handler writes the event with its change."""
     is_open: bool = False
-    """Whether the address needs no key."""
+    """Whether the address needs neither key nor account."""
 
 
 _OPEN: Final = Rule(None, Stores.NOT_CONCERNED, is_open=True)
+_SIGN_IN: Final = Rule(None, Stores.NOT_CONCERNED, "session.start", is_open=True)
 _READ_FILTERED: Final = Rule(Scope.READ, Stores.FILTERED)
 _READ_ONE: Final = Rule(Scope.READ, Stores.IN_PATH)
 _PAGE_FRAME: Final = Rule(Scope.READ, Stores.NOT_CONCERNED)
@@ -57,13 +58,13 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/api/get_report"): _READ_FILTERED,
     ("GET", "/reports/{report_id}/diff"): _READ_FILTERED,
     ("POST", "/polls"): Rule(Scope.INGEST, Stores.FILTERED, "polls.push"),
-    ("PUT", f"/stores/{STORE_ID}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.put"),
+    ("PUT", f"/stores/{STORE_ID}/hours"): Rule(Scope.EDIT, Stores.IN_PATH, "hours.put"),
     ("GET", f"/stores/{STORE_ID}/hours"): _READ_ONE,
-    ("DELETE", f"/stores/{STORE_ID}/hours"): Rule(Scope.INGEST, Stores.IN_PATH, "hours.undo"),
+    ("DELETE", f"/stores/{STORE_ID}/hours"): Rule(Scope.EDIT, Stores.IN_PATH, "hours.undo"),
     # Nothing is changed, so nothing is audited; but the names of keys are for those who may change.
-    ("POST", f"/stores/{STORE_ID}/preview"): Rule(Scope.INGEST, Stores.IN_PATH),
-    ("GET", f"/stores/{STORE_ID}/changes"): Rule(Scope.INGEST, Stores.IN_PATH),
-    ("PUT", f"/stores/{STORE_ID}/timezone"): Rule(Scope.INGEST, Stores.IN_PATH, "timezone.put"),
+    ("POST", f"/stores/{STORE_ID}/preview"): Rule(Scope.EDIT, Stores.IN_PATH),
+    ("GET", f"/stores/{STORE_ID}/changes"): Rule(Scope.EDIT, Stores.IN_PATH),
+    ("PUT", f"/stores/{STORE_ID}/timezone"): Rule(Scope.EDIT, Stores.IN_PATH, "timezone.put"),
     ("GET", f"/stores/{STORE_ID}"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/uptime"): _READ_ONE,
     ("GET", f"/stores/{STORE_ID}/incidents"): _READ_ONE,
@@ -81,7 +82,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/data-health"): _READ_FILTERED,
     ("GET", "/rejected-rows"): _READ_FILTERED,
     ("GET", "/alerts"): _READ_FILTERED,
-    ("POST", "/alerts/{alert_id}/actions"): Rule(Scope.INGEST, Stores.FILTERED, "alert.act"),
+    ("POST", "/alerts/{alert_id}/actions"): Rule(Scope.EDIT, Stores.FILTERED, "alert.act"),
     ("GET", "/reports"): _READ_FILTERED,
     ("GET", "/reports/{report_id}"): _READ_FILTERED,
     ("GET", "/reports/{report_id}.{extension}"): _READ_FILTERED,
@@ -120,14 +121,20 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/manual"): _PAGE_FRAME,
     ("GET", "/manual/{page}"): _PAGE_FRAME,
     ("GET", "/static"): _OPEN,
-    ("POST", "/closures"): Rule(Scope.INGEST, Stores.FILTERED, "closure.add"),
+    ("POST", "/closures"): Rule(Scope.EDIT, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,
-    ("DELETE", "/closures/{closure_id}"): Rule(Scope.INGEST, Stores.FILTERED, "closure.cancel"),
+    ("DELETE", "/closures/{closure_id}"): Rule(Scope.EDIT, Stores.FILTERED, "closure.cancel"),
     ("PUT", "/objectives"): Rule(Scope.INGEST, Stores.FILTERED, "objective.put"),
     ("GET", "/objectives"): _READ_FILTERED,
     ("DELETE", "/objectives/{objective_id}"): Rule(
         Scope.INGEST, Stores.FILTERED, "objective.cancel"
     ),
+    # Whoever has no session yet, or a link from a mail, comes here.
+    ("GET", "/sign-in"): _OPEN,
+    ("POST", "/sign-in"): _SIGN_IN,
+    ("POST", "/sign-out"): Rule(None, Stores.NOT_CONCERNED, "session.end", is_open=True),
+    ("GET", "/password"): _OPEN,
+    ("POST", "/password"): Rule(None, Stores.NOT_CONCERNED, "account.password", is_open=True),
     # For load balancers and the supervisor; they reveal no data.
     ("GET", "/healthz"): _OPEN,
     ("GET", "/readyz"): _OPEN,

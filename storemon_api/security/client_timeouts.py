@@ -1,4 +1,4 @@
-"""Time limits for slow clients: request heads and stalled reads.
+"""The server's connections: time limits for slow clients, and the address of the other end.
 
 uvicorn itself has no limit for either. Request bodies have their own (`request_bodies`).
 """
@@ -9,6 +9,8 @@ import struct
 from typing import Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from storemon_api.security.trusted_proxy import PEER
 
 HEAD_SECONDS: Final = 10.0
 """Time limit for the head of a request, from connecting or from its first byte."""
@@ -31,6 +33,8 @@ class ClientTimeoutProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer for the first head."""
         super().connection_made(transport)
+        # What requests of this connection begin their state with.
+        self.app_state = {**self.app_state, PEER: (self.client or ("",))[0]}
         self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:

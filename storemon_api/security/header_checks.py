@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 from storemon_api.http.problems import (
     FORBIDDEN,
@@ -14,6 +15,8 @@ from storemon_api.http.problems import (
     ProblemError,
     plain_problem,
 )
+
+SESSION_COOKIE: Final = "storemon_session"
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
@@ -40,19 +43,30 @@ def sent_token(headers: Headers) -> str | None:
             return ""
 
 
+def sent_session(headers: Headers) -> str | None:
+    """Return the token in the session's cookie; None without one."""
+    for line in headers.getlist("Cookie"):
+        if token := cookie_parser(line).get(SESSION_COOKIE):
+            return token
+    return None
+
+
 def is_basic(headers: Headers) -> bool:
     """Whether the token was sent with the Basic scheme, as browsers do by themselves."""
     is_sent = headers.get("Authorization", "").strip().lower().startswith("basic")
     return is_sent and "X-API-Key" not in headers
 
 
-def challenge(headers: Headers) -> dict[str, str]:
+def challenge(headers: Headers, *, has_sign_in: bool = False) -> dict[str, str]:
     """Return the `WWW-Authenticate` header: Basic for browsers, which then ask the user.
 
     Requests of scripts (`X-Requested-With`) get Basic too: by itself, a browser sends known
-    credentials only to paths below that of the first page.
+    credentials only to paths below that of the first page. Where people sign in on a page, a
+    browser is asked only after it has sent a key.
     """
     is_page = "text/html" in headers.get("Accept", "") or "X-Requested-With" in headers
+    if has_sign_in:
+        is_page = is_page and "Authorization" in headers
     return {"WWW-Authenticate": f'{"Basic" if is_page else "Bearer"} realm="storemon"'}
 
 
@@ -65,8 +79,8 @@ def check_is_local(headers: Headers, client: str) -> None:
     if not _is_loopback(client):
         raise ProblemError(
             UNAUTHORIZED,
-            "No API key exists yet, so only requests from this machine are allowed. Create a key "
-            "with `storemon keys create`.",
+            "No API key and no account exists yet, so only requests from this machine are allowed. "
+            "Create a key with `storemon keys create`.",
             headers=challenge(headers),
         )
     host = _host_name(headers.get("Host", ""))
@@ -75,6 +89,12 @@ def check_is_local(headers: Headers, client: str) -> None:
             FORBIDDEN,
             "Use localhost or 127.0.0.1 as the host name until an API key exists.",
         )
+
+
+def check_is_own_form(headers: Headers, method: str) -> None:
+    """Raise a 403 problem for a form of another site that is sent to an open address."""
+    if method not in _SAFE_METHODS:
+        check_is_own_page(headers, method)
 
 
 def check_is_own_page(headers: Headers, method: str) -> None:

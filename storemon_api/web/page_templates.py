@@ -6,6 +6,8 @@ from typing import Final
 from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from storemon_api.security.request_access import may_request, visitor
+
 _PAGES: Final = (
     ("/", "Now"),
     ("/pages/alerts", "Alerts"),
@@ -38,12 +40,28 @@ def root_of(request: Request) -> str:
 def page_response(
     request: Request, template: str, title: str, *, here: str, **content: object
 ) -> Response:
-    """Answer with a page; `here` is the address of its entry in the bar, `content` its own."""
+    """Answer with a page; `here` is the address of its entry in the bar, `content` its own.
+
+    The bar has the pages that the visitor may open, and for a signed-in one the name.
+    """
+    access = visitor(request)
+    identity = None if access is None else access.identity
     text = _TEMPLATES.get_template(template).render(
-        root=root_of(request), title=title, pages=_PAGES, here=here, **content
+        root=root_of(request),
+        title=title,
+        pages=[page for page in _PAGES if may_request(request, "GET", page[0])],
+        here=here,
+        visitor_name=identity.name if identity and identity.account_id is not None else None,
+        is_signed_in=access is not None and access.is_signed_in,
+        **content,
     )
     return Response(
         text.encode("utf-8", "replace"),
         media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"},
+        headers={
+            "Content-Security-Policy": _POLICY,
+            "Cache-Control": "no-cache",
+            # Without any referrer, a browser says `Origin: null` for forms of the page.
+            "Referrer-Policy": "same-origin",
+        },
     )

@@ -7,11 +7,10 @@ from fastapi import Query, Request, Response
 
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
-from storemon_api.security.request_access import has_scope, visible_stores
+from storemon_api.security.request_access import may_request, visible_stores
 from storemon_api.statements.sent_routes import StatementId, find
 from storemon_api.statements.statement_query import statement_problems
 from storemon_api.web.page_templates import page_response
-from storemon_pipeline.access.keys import Scope as KeyScope
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.sent_statements.manage_schedules import list_deliveries, list_schedules
 from storemon_pipeline.sent_statements.schedule import Every, next_due
@@ -57,7 +56,7 @@ def sent_page(
                 services.reader, only_stores=visible, offset=0, limit=_A_PAGE
             )
         ],
-        can_send=has_scope(request, KeyScope.INGEST),
+        can_send=may_request(request, "POST", "/statements"),
         days=[day.value for day in Every],
         zone=DEFAULT_ZONE,
     )
@@ -90,7 +89,7 @@ def sent_statement_page(
         revisions=list_revisions(services.reader, sent, only_stores=visible_stores(request)),
         changes=changes_text(changes) if changes else None,
         reasons=reasons,
-        can_send=has_scope(request, KeyScope.INGEST),
+        can_send=may_request(request, "POST", "/statements"),
     )
 
 

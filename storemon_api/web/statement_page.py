@@ -8,10 +8,9 @@ from fastapi import Request, Response
 
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
-from storemon_api.security.request_access import has_scope
+from storemon_api.security.request_access import may_request
 from storemon_api.statements.statement_query import StatementQuery, StatementQueryDep
 from storemon_api.web.page_templates import page_response
-from storemon_pipeline.access.keys import Scope as KeyScope
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.sent_statements.request import StatementRequest
 from storemon_pipeline.sent_statements.send_statement import find_newest, sent_figures
@@ -44,7 +43,7 @@ def statement_page(request: Request, services: ServicesDep, query: StatementQuer
         is_changed=sent is not None
         and makes_revision(compare(sent_figures(services.reader, sent), statement)),
         send=json.dumps(_parameters(statement, query, period.text)),
-        can_send=has_scope(request, KeyScope.INGEST),
+        can_send=may_request(request, "POST", "/statements"),
         text=statement_text(statement),
         fields=_parameters(statement, query, None) | {"period": period.text},
         objective=query.objective_percent,

@@ -1,1 +1,1 @@
-"""API keys and the audit log: values, tables and the commands that change them."""
+"""API keys, accounts, sessions and the audit log: values, tables, and what changes them."""

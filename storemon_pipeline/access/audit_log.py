@@ -14,6 +14,7 @@ class AuditEvent:
 
     action: str
     key_id: str | None = None
+    account_id: int | None = None
     client: str | None = None
     request_id: str | None = None
     subject: str | None = None
@@ -29,8 +30,15 @@ def append_event(bulk: Bulk, event: AuditEvent | None) -> None:
     if event is not None:
         bulk.execute(
             """
-            INSERT INTO audit_events (action, key_id, client, request_id, subject)
-            VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO audit_events (action, key_id, account_id, client, request_id, subject)
+            VALUES ($1, $2, $3, $4, $5, $6)
             """,
-            (event.action, event.key_id, event.client, event.request_id, event.subject),
+            (
+                event.action,
+                event.key_id,
+                event.account_id,
+                event.client,
+                event.request_id,
+                event.subject,
+            ),
         )

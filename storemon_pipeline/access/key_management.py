@@ -1,37 +1,25 @@
 """Creating, listing and revoking API keys; each change is recorded in the audit log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from storemon_pipeline.access.administrators import check_administrator, check_stores
 from storemon_pipeline.access.audit_log import AuditEvent, record_event
 from storemon_pipeline.access.key_table import (
     insert_key,
     mark_revoked,
     read_keys,
-    read_unknown_stores,
     record_use,
 )
 from storemon_pipeline.access.keys import ApiKey, NewToken, Scope, make_token
-from storemon_pipeline.database.connections import create_engine, read_clock
+from storemon_pipeline.database.connections import create_engine
 
 
 class NoKeyError(Exception):
     """No usable key has this name or id."""
-
-
-class NoAdminKeyError(Exception):
-    """The key would be the first one, and nobody could administer the service with it."""
-
-
-class UnknownStoresError(Exception):
-    """Stores that no file and no push has named, so the key would show nothing."""
-
-    def __init__(self, store_ids: Sequence[str]) -> None:
-        super().__init__(", ".join(store_ids))
-        self.store_ids = tuple(store_ids)
 
 
 def create_key(
@@ -46,14 +34,12 @@ def create_key(
 ) -> NewToken:
     """A new key; its token is returned and stored nowhere.
 
-    From the first key on, every request needs one. So the first key must be able to administer,
-    and every store must be known, unless `is_forced`. Raises KeyNameTakenError, NoAdminKeyError
-    and UnknownStoresError.
+    From the first key or account on, every request needs one. So the first must be able to
+    administer, and every store must be known, unless `is_forced`. Raises KeyNameTakenError,
+    NoAdministratorError and UnknownStoresError.
     """
     token = make_token()
     with _transaction(url) as connection:
-        if not is_forced:
-            _check_access(connection, scopes, store_ids)
         insert_key(
             connection,
             token,
@@ -62,26 +48,11 @@ def create_key(
             store_ids=store_ids,
             expires_at=expires_at,
         )
+        if not is_forced:
+            check_stores(connection, store_ids or frozenset())
+            check_administrator(connection)
         record_event(connection, AuditEvent(action="key.create", client=by, subject=token.key_id))
     return token
-
-
-def _check_access(
-    connection: sa.Connection,
-    scopes: frozenset[Scope],
-    store_ids: frozenset[str] | None,
-) -> None:
-    """Raise unless the stores are known and a key that can administer remains usable."""
-    unknown = [] if store_ids is None else read_unknown_stores(connection, store_ids)
-    if unknown:
-        raise UnknownStoresError(unknown)
-    now = read_clock(connection)
-    is_admin = Scope.ADMIN in scopes and store_ids is None
-    if not is_admin and not any(
-        key.is_usable(now) and key.allows(Scope.ADMIN) and key.store_ids is None
-        for key in read_keys(connection)
-    ):
-        raise NoAdminKeyError
 
 
 def list_keys(url: str) -> list[ApiKey]:

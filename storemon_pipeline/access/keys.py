@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,10 +23,11 @@ _NO_DIGEST: Final = bytes(_SECRET_BYTES)
 
 
 class Scope(StrEnum):
-    """What a key allows."""
+    """What a key or an account allows."""
 
     READ = "read"
     TRIGGER = "trigger"
+    EDIT = "edit"
     INGEST = "ingest"
     ADMIN = "admin"
 
@@ -34,9 +36,15 @@ _IMPLIED: Final = {
     Scope.READ: frozenset({Scope.READ}),
     # A client that triggers a report must also be able to download it.
     Scope.TRIGGER: frozenset({Scope.TRIGGER, Scope.READ}),
-    Scope.INGEST: frozenset({Scope.INGEST}),
+    Scope.EDIT: frozenset({Scope.EDIT}),
+    Scope.INGEST: frozenset({Scope.INGEST, Scope.EDIT}),
     Scope.ADMIN: frozenset(Scope),
 }
+
+
+def includes(scopes: AbstractSet[Scope], scope: Scope) -> bool:
+    """Whether one of the scopes is this one or includes it."""
+    return any(scope in _IMPLIED[own] for own in scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class ApiKey:
 
     def allows(self, scope: Scope) -> bool:
         """Whether one of the key's scopes is this one or includes it."""
-        return any(scope in _IMPLIED[own] for own in self.scopes)
+        return includes(self.scopes, scope)
 
     def is_usable(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired at `now`."""

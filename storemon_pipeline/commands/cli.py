@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from storemon_pipeline.commands.accounts.account_commands import accounts_app
 from storemon_pipeline.commands.alert_commands import alerts_app
 from storemon_pipeline.commands.key_commands import keys_app
 from storemon_pipeline.commands.load_commands import (
@@ -37,6 +38,7 @@ app.command()(archives)
 app.command("load-archive")(load_archive_command)
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(keys_app, name="keys")
+app.add_typer(accounts_app, name="accounts")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(statements_app, name="statements")
 app.command()(verify)

@@ -10,6 +10,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from storemon_pipeline.access.account_management import has_enabled_account
 from storemon_pipeline.access.key_management import has_usable_key
 from storemon_pipeline.alerts.alert_lists import count_open_alerts, count_unsent
 from storemon_pipeline.alerts.targets import split_urls
@@ -123,11 +124,15 @@ def examine_database(settings: Settings, url: str) -> Iterator[Finding]:
             yield _alerts(settings, connection)
     finally:
         engine.dispose()
-    if not is_loopback(settings.host) and not has_usable_key(url, now=datetime.now(UTC)):
+    if (
+        not is_loopback(settings.host)
+        and not has_usable_key(url, now=datetime.now(UTC))
+        and not has_enabled_account(url)
+    ):
         yield Finding(
             "keys",
             Verdict.BAD,
-            f"the API is to listen on {settings.host}, and no key is usable",
+            f"the API is to listen on {settings.host}, and no key or account is usable",
             "Run `storemon keys create --name admin --all-stores --scope admin`.",
         )
 

@@ -34,7 +34,7 @@ def create_key_command(
         list[str] | None,
         typer.Option(
             "--scope",
-            help="read, trigger (and read), ingest or admin (everything); may be repeated.",
+            help="read, trigger (and read), edit, ingest (and edit) or admin (everything).",
             show_default="read",
         ),
     ] = None,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from storemon_pipeline.access.key_management import NoAdminKeyError, UnknownStoresError, create_key
+from storemon_pipeline.access.administrators import NoAdministratorError, UnknownStoresError
+from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.key_table import KeyNameTakenError
 from storemon_pipeline.access.keys import ApiKey, Scope
 from storemon_pipeline.domain.counts import counted
@@ -63,11 +64,11 @@ class KeyOptions:
                 by=system_user(),
                 is_forced=self.is_forced,
             )
-        except NoAdminKeyError as error:
+        except NoAdministratorError as error:
             raise ServiceError(
-                "From the first key on every request needs a key, and this one could not "
-                "administer the service: first run `storemon keys create --name admin --all-stores "
-                "--scope admin`, or add --force."
+                "From the first key on every request needs a key or an account, and this key could "
+                "not administer the service: first run `storemon keys create --name admin "
+                "--all-stores --scope admin`, or add --force."
             ) from error
         except UnknownStoresError as error:
             raise ServiceError(

@@ -645,7 +645,8 @@ api_keys: Final = sa.Table(
     sa.Column("last_used_at", _INSTANT, comment="accurate to the minute"),
     sa.CheckConstraint("length(secret_sha256) = 32", name="secret_sha256"),
     sa.CheckConstraint(
-        "scopes <@ ARRAY['read', 'trigger', 'ingest', 'admin'] AND scopes <> '{}'", name="scopes"
+        "scopes <@ ARRAY['read', 'trigger', 'edit', 'ingest', 'admin'] AND scopes <> '{}'",
+        name="scopes",
     ),
     sa.Index(
         "uq_api_keys_name", "name", unique=True, postgresql_where=sa.text("revoked_at IS NULL")
@@ -660,10 +661,74 @@ audit_events: Final = sa.Table(
     sa.Column("at", _INSTANT, nullable=False, server_default=_NOW, index=True),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("key_id", sa.Text, comment="NULL: no key needed, or the command line"),
+    sa.Column("account_id", sa.BigInteger, comment="account whose session it was"),
     sa.Column("client", sa.Text, comment="address of the client, or user of the command line"),
     sa.Column("request_id", sa.Text),
     sa.Column("subject", sa.Text, comment="object of the action"),
     comment="Audit log of triggers, pushes and key changes; append-only.",
+)
+
+accounts: Final = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("email", sa.Text(collation="C"), nullable=False, unique=True, comment="lower case"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column(
+        "store_ids",
+        postgresql.ARRAY(sa.Text),
+        nullable=False,
+        comment="stores of an owner, beside those of the groups",
+    ),
+    sa.Column("groups", postgresql.ARRAY(sa.Text), nullable=False, comment="groups of an owner"),
+    sa.Column("password_hash", sa.Text, comment="Argon2; NULL: invited, or signs in at a provider"),
+    sa.Column("issuer", sa.Text(collation="C"), comment="OpenID provider that knows the person"),
+    sa.Column("subject", sa.Text(collation="C"), comment="id of the person at the provider"),
+    sa.Column("created_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("disabled_at", _INSTANT),
+    sa.Column("last_sign_in_at", _INSTANT),
+    sa.CheckConstraint("role IN ('owner', 'operator', 'admin')", name="role"),
+    sa.CheckConstraint(
+        "role = 'owner' OR (store_ids = '{}' AND groups = '{}')", name="stores_of_owners"
+    ),
+    sa.CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="issuer"),
+    sa.UniqueConstraint("issuer", "subject"),
+    comment="People who sign in; never holds a password.",
+)
+
+account_links: Final = sa.Table(
+    "account_links",
+    metadata,
+    sa.Column("token_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column(
+        "account_id",
+        sa.BigInteger,
+        sa.ForeignKey("accounts.account_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("expires_at", _INSTANT, nullable=False),
+    sa.CheckConstraint("length(token_sha256) = 32", name="token_sha256"),
+    comment="Links with which a password is chosen: invitations and resets. Used ones are deleted.",
+)
+
+account_sessions: Final = sa.Table(
+    "account_sessions",
+    metadata,
+    sa.Column("token_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column(
+        "account_id",
+        sa.BigInteger,
+        sa.ForeignKey("accounts.account_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("created_at", _INSTANT, nullable=False, server_default=_NOW),
+    sa.Column("last_used_at", _INSTANT, nullable=False, comment="accurate to the minute"),
+    sa.Column("expires_at", _INSTANT, nullable=False),
+    sa.CheckConstraint("length(token_sha256) = 32", name="token_sha256"),
+    comment="Sessions of signed-in accounts; those that have ended are deleted.",
 )
 
 alert_watch: Final = sa.Table(

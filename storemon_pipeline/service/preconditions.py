@@ -5,6 +5,7 @@ import ipaddress
 import socket
 from datetime import UTC, datetime
 
+from storemon_pipeline.access.account_management import has_enabled_account
 from storemon_pipeline.access.key_management import has_usable_key
 from storemon_pipeline.files.folders import LocalFolder, LocationError, data_folder
 from storemon_pipeline.host.errors import StartError
@@ -54,11 +55,15 @@ def check_ports(settings: Settings) -> None:
 
 
 def check_keys(settings: Settings, database_url: str) -> None:
-    """Raise StartError when other machines could reach the API and no key is usable.
+    """Raise StartError when other machines could reach the API, and no key or account is usable.
 
     The database has the newest schema.
     """
-    if is_loopback(settings.host) or has_usable_key(database_url, now=datetime.now(UTC)):
+    if (
+        is_loopback(settings.host)
+        or has_usable_key(database_url, now=datetime.now(UTC))
+        or has_enabled_account(database_url)
+    ):
         return
     raise StartError(
         f"Other machines could reach the API at {settings.host}, and there is no key yet: run "

@@ -8,11 +8,11 @@ from storemon_pipeline.database.bulk import Bulk
 
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
-    """A change, with the name of the key and the address of the client that made it."""
+    """A change, with the name of the key or account and the address of the client that made it."""
 
     at: datetime
     action: str
-    key_name: str | None
+    sender_name: str | None
     client: str | None
     closure_id: int | None
 
@@ -25,9 +25,10 @@ def read_changes(bulk: Bulk, store_id: str, *, limit: int) -> list[LoggedChange]
             SELECT closure_id FROM closures LEFT JOIN stores USING (store_key)
             WHERE store_id = $1 OR closures.store_key IS NULL
         )
-        SELECT a.at, a.action, k.name AS key_name, a.client, c.closure_id
+        SELECT a.at, a.action, coalesce(k.name, p.name) AS sender_name, a.client, c.closure_id
         FROM audit_events a
         LEFT JOIN api_keys k USING (key_id)
+        LEFT JOIN accounts p USING (account_id)
         LEFT JOIN own_closures c ON a.action = 'closure.cancel' AND a.subject = c.closure_id::text
         WHERE (a.action IN ('hours.put', 'hours.undo', 'timezone.put', 'closure.add')
                AND a.subject = $1)

@@ -34,7 +34,7 @@ POLLS = b"""store_id,timestamp_utc,status
 alpha,2023-01-25 10:00:00 UTC,active
 beta,2023-01-25 10:00:00 UTC,inactive
 """
-A_SENTENCE_OF_NO_ID = "This API key does not allow this request."
+A_SENTENCE_OF_NO_ID = "Your API key or account does not allow this request."
 
 
 @pytest.fixture(scope="module")

@@ -61,8 +61,9 @@ def test_text_that_is_no_token_is_not_parsed(text: str) -> None:
     [
         (Scope.READ, {Scope.READ}),
         (Scope.TRIGGER, {Scope.TRIGGER, Scope.READ}),
-        (Scope.INGEST, {Scope.INGEST}),
-        (Scope.ADMIN, {Scope.READ, Scope.TRIGGER, Scope.INGEST, Scope.ADMIN}),
+        (Scope.EDIT, {Scope.EDIT}),
+        (Scope.INGEST, {Scope.INGEST, Scope.EDIT}),
+        (Scope.ADMIN, set(Scope)),
     ],
 )
 def test_a_scope_allows_what_it_holds(scope: Scope, allowed: set[Scope]) -> None:

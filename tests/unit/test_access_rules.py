@@ -24,13 +24,16 @@ from api_server import NO_DATABASE
 from storemon_api.app import create_app
 from storemon_api.security.access_control import AccessControl
 from storemon_api.security.access_rules import RULES, Rule, Stores
-from storemon_api.security.key_cache import KeyCache
+from storemon_api.security.identity_cache import Identities, IdentityCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.settings import ApiSettings
+from storemon_pipeline.access.accounts import Account, AccountRights, Role
 from storemon_pipeline.access.keys import ApiKey, NewToken, Scope, make_token
+from storemon_pipeline.access.sessions import Session, make_secret
 
 TRIGGERS: Final = {Scope.TRIGGER, Scope.ADMIN}
 READERS: Final = {Scope.READ, *TRIGGERS}
+EDITORS: Final = {Scope.EDIT, Scope.INGEST, Scope.ADMIN}
 INGESTERS: Final = {Scope.INGEST, Scope.ADMIN}
 
 # By address: whose keys are let through; whether one of some stores is, on any path (`all`), on
@@ -44,12 +47,12 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/api/get_report"): (READERS, "all"),
     ("GET", "/reports/{report_id}/diff"): (READERS, "all"),
     ("POST", "/polls"): (INGESTERS, "all"),
-    ("PUT", "/stores/{store_id:text}/hours"): (INGESTERS, "own"),
+    ("PUT", "/stores/{store_id:text}/hours"): (EDITORS, "own"),
     ("GET", "/stores/{store_id:text}/hours"): (READERS, "own"),
-    ("DELETE", "/stores/{store_id:text}/hours"): (INGESTERS, "own"),
-    ("POST", "/stores/{store_id:text}/preview"): (INGESTERS, "own"),
-    ("GET", "/stores/{store_id:text}/changes"): (INGESTERS, "own"),
-    ("PUT", "/stores/{store_id:text}/timezone"): (INGESTERS, "own"),
+    ("DELETE", "/stores/{store_id:text}/hours"): (EDITORS, "own"),
+    ("POST", "/stores/{store_id:text}/preview"): (EDITORS, "own"),
+    ("GET", "/stores/{store_id:text}/changes"): (EDITORS, "own"),
+    ("PUT", "/stores/{store_id:text}/timezone"): (EDITORS, "own"),
     ("GET", "/stores/{store_id:text}"): (READERS, "own"),
     ("GET", "/stores/{store_id:text}/uptime"): (READERS, "own"),
     ("GET", "/stores/{store_id:text}/incidents"): (READERS, "own"),
@@ -84,7 +87,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/data-health"): (READERS, "all"),
     ("GET", "/rejected-rows"): (READERS, "all"),
     ("GET", "/alerts"): (READERS, "all"),
-    ("POST", "/alerts/{alert_id}/actions"): (INGESTERS, "all"),
+    ("POST", "/alerts/{alert_id}/actions"): (EDITORS, "all"),
     ("GET", "/reports"): (READERS, "all"),
     ("GET", "/reports/{report_id}"): (READERS, "all"),
     ("GET", "/reports/{report_id}.{extension}"): (READERS, "all"),
@@ -98,12 +101,12 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/pages/compare"): (READERS, "all"),
     ("GET", "/manual"): (READERS, "all"),
     ("GET", "/manual/{page}"): (READERS, "all"),
-    ("POST", "/closures"): (INGESTERS, "all"),
+    ("POST", "/closures"): (EDITORS, "all"),
     ("GET", "/closures"): (READERS, "all"),
     ("PUT", "/objectives"): (INGESTERS, "all"),
     ("GET", "/objectives"): (READERS, "all"),
     ("DELETE", "/objectives/{objective_id}"): (INGESTERS, "all"),
-    ("DELETE", "/closures/{closure_id}"): (INGESTERS, "all"),
+    ("DELETE", "/closures/{closure_id}"): (EDITORS, "all"),
     ("GET", "/metrics"): (READERS, "none"),
 }
 OPEN: Final = {
@@ -114,7 +117,19 @@ OPEN: Final = {
     ("GET", "/docs/assets"),
     ("GET", "/openapi.json"),
     ("GET", "/public-key"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/password"),
+    ("POST", "/password"),
 }
+# Which scopes the sessions of a role have, and whether they are limited to the own store.
+ROLES: Final[dict[Role, tuple[set[Scope], bool]]] = {
+    Role.OWNER: ({Scope.READ, Scope.TRIGGER, Scope.EDIT}, True),
+    Role.OPERATOR: ({Scope.READ, Scope.TRIGGER, Scope.EDIT, Scope.INGEST}, False),
+    Role.ADMIN: (set(Scope), False),
+}
+NOW: Final = datetime(2023, 1, 25, tzinfo=UTC)
 
 
 class Doors:
@@ -132,23 +147,37 @@ class Doors:
                 secret_sha256=token.secret_sha256,
                 scopes=frozenset({scope}),
                 store_ids=frozenset({"own"}) if is_limited else None,
-                created_at=datetime(2023, 1, 25, tzinfo=UTC),
+                created_at=NOW,
                 expires_at=None,
                 revoked_at=None,
                 last_used_at=None,
             )
             for (scope, is_limited), token in self.tokens.items()
         ]
-        self._keys = KeyCache(sa.create_engine("sqlite://"), keys=keys)
+        self.sessions = {role: make_secret() for role in Role}
+        accounts = [account(number, role) for number, role in enumerate(Role)]
+        sessions = [
+            Session(
+                secret.token_sha256, number, datetime.now(UTC), datetime.max.replace(tzinfo=UTC)
+            )
+            for number, secret in enumerate(self.sessions.values())
+        ]
+        self._identities = IdentityCache(
+            sa.create_engine("sqlite://"), known=Identities.of(keys, accounts, sessions)
+        )
 
     def status(
-        self, rules: Mapping[tuple[str, str], Rule], method: str, path: str, token: str | None
+        self,
+        rules: Mapping[tuple[str, str], Rule],
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
     ) -> int:
         """Return what a request is answered under these rules; 200 when it is let through."""
         control = AccessControl(
             _answer_everything,
             routes=self._routes,
-            keys=self._keys,
+            identities=self._identities,
             limits=RateLimits(per_second=1e6, burst=10**6),
             max_body_bytes=1_000,
             rules=rules,
@@ -157,7 +186,6 @@ class Doors:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(control, client=("127.0.0.1", 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
-                headers = {} if token is None else {"X-API-Key": token}
                 return await http.request(method, path, headers=headers)
 
         return asyncio.run(ask()).status_code
@@ -178,23 +206,48 @@ class Doors:
             .replace("{schedule_id}", "1")
             for name in ("own", "other")
         )
-        wanted: list[tuple[str, str, str | None, int]] = [("without a key", own, None, 401)]
+        wanted: list[tuple[str, str, Mapping[str, str], int]] = [("without", own, {}, 401)]
+        for role, (role_scopes, is_limited) in ROLES.items():
+            is_right = scopes & role_scopes
+            cookie = {"Cookie": f"storemon_session={self.sessions[role].token}"}
+            reaches_own = is_right and not (is_limited and stores == "none")
+            reaches_other = is_right and (not is_limited or stores == "all")
+            wanted.append((f"{role}, other store", other, cookie, 200 if reaches_other else 403))
+            if "{store_id" in path:
+                wanted.append((f"{role}, own store", own, cookie, 200 if reaches_own else 403))
         for scope in Scope:
-            is_right = scope in scopes
+            may = scope in scopes
             for name, target, is_limited, is_let_in in (
-                ("all stores", other, False, is_right),
-                ("own store", own, True, is_right and stores != "none"),
-                ("other store", other, True, is_right and stores == "all"),
+                ("all stores", other, False, may),
+                ("own store", own, True, may and stores != "none"),
+                ("other store", other, True, may and stores == "all"),
             ):
                 if is_limited and "{store_id" not in path and name == "own store":
                     continue
-                token = self.tokens[scope, is_limited].token
-                wanted.append((f"{scope}, {name}", target, token, 200 if is_let_in else 403))
+                key = {"X-API-Key": self.tokens[scope, is_limited].token}
+                wanted.append((f"{scope}, {name}", target, key, 200 if is_let_in else 403))
         return [
             what
-            for what, target, token, status in wanted
-            if self.status(rules, method, target, token) != status
+            for what, target, headers, status in wanted
+            if self.status(rules, method, target, headers) != status
         ]
+
+
+def account(account_id: int, role: Role) -> Account:
+    return Account(
+        account_id=account_id,
+        email=f"{role}@example.com",
+        name=role,
+        rights=AccountRights(
+            role=role, store_ids=frozenset({"own"} if role is Role.OWNER else set())
+        ),
+        password_hash=None,
+        issuer=None,
+        subject=None,
+        created_at=NOW,
+        disabled_at=None,
+        last_sign_in_at=None,
+    )
 
 
 async def _answer_everything(scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -249,4 +302,4 @@ def test_a_rule_that_is_removed_or_weakened_is_noticed(
 def test_an_open_address_is_open(doors: Doors, address: tuple[str, str]) -> None:
     method, path = address
     is_folder = path in {"/static", "/docs/assets"}
-    assert doors.status(RULES, method, f"{path}/x" if is_folder else path, None) == 200
+    assert doors.status(RULES, method, f"{path}/x" if is_folder else path, {}) == 200

@@ -71,6 +71,7 @@ API_ROOMS = (
     "statements",
     "operations",
     "web",
+    "sign_in",
     "openapi_document",
     "app",
     "dagster_ui",
@@ -97,6 +98,7 @@ MOST_MODULES = 13
 
 ONLY_IN = {
     "apprise": ("storemon_pipeline.alerts.deliver",),
+    "argon2": ("storemon_pipeline.access.passwords",),
     "dagster": (
         "storemon_pipeline.definitions",
         "storemon_pipeline.defs",

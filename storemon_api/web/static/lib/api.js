@@ -24,6 +24,11 @@ export async function ask(path, options = {}) {
     throw new ProblemError(0, `The server did not answer within ${TIMEOUT_SECONDS} seconds.`);
   }
   if (answer.ok) return answer;
+  // The session has ended: its user signs in again, and comes back to the same page.
+  if (answer.status === 401 && "signedIn" in document.body.dataset) {
+    const here = location.pathname + location.search;
+    location.assign(`${root}/sign-in?${new URLSearchParams({ next: here })}`);
+  }
   const problem = await answer.json().catch(() => ({}));
   throw new ProblemError(answer.status, problem.detail || `The server answered ${answer.status}.`);
 }

@@ -1,0 +1,1 @@
+"""Signing in and out, choosing a password, and managing accounts."""
