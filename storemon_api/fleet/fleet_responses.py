@@ -5,9 +5,10 @@ from decimal import Decimal
 from itertools import compress
 
 import numpy as np
-import numpy.typing as npt
 
 from storemon_api.fleet.fleet_schemas import GroupTotals, ShareOfWindow, Totals
+from storemon_api.fleet.group_sales import GroupSales, sales_of_groups
+from storemon_api.fleet.group_sums import GroupSums
 from storemon_api.stores.store_responses import known
 from storemon_pipeline.domain.amounts import (
     AMOUNTS,
@@ -49,7 +50,7 @@ def group_totals(
 
 def _totals(fleet: Fleet, code: IntArray, groups: int, objective: Decimal | None) -> list[Totals]:
     """Return totals of each group; `code` is the group number of each store, or -1."""
-    sums = _GroupSums(code, groups)
+    sums = GroupSums(code, groups)
     standing = np.stack([sums.of(fleet.state == n) for n in range(len(STORE_STATES))], axis=1)
     down = fleet.incident_row >= 0
     lost = np.zeros(len(code), np.int64)
@@ -57,8 +58,9 @@ def _totals(fleet: Fleet, code: IntArray, groups: int, objective: Decimal | None
     counts, incidents, lost_us = sums.of(np.ones(len(code), np.bool_)), sums.of(down), sums.of(lost)
     likely_us = _likely_ranges(fleet, code, groups)
     doubts = _doubts(fleet, code, groups)
+    of_currencies = sales_of_groups(fleet, code, groups)
     windows = [
-        _window_shares(fleet, code, sums, column, likely_us, objective)
+        _window_shares(fleet, code, sums, column, likely_us, objective, of_currencies)
         for column in range(len(Window))
     ]
     return [
@@ -67,6 +69,7 @@ def _totals(fleet: Fleet, code: IntArray, groups: int, objective: Decimal | None
             standing={one: int(standing[group, number]) for number, one in enumerate(STORE_STATES)},
             open_incidents=int(incidents[group]),
             lost_us=int(lost_us[group]),
+            sales_lost=of_currencies.open_incidents[group],
             windows={window: shares[group] for window, shares in zip(Window, windows, strict=True)},
             likely_flags=list(flags_of(int(doubts[group]))),
         )
@@ -91,14 +94,15 @@ def _doubts(fleet: Fleet, code: IntArray, groups: int) -> IntArray:
 def _window_shares(
     fleet: Fleet,
     code: IntArray,
-    sums: "_GroupSums",
+    sums: "GroupSums",
     column: int,
     likely_us: tuple[IntArray, IntArray],
     objective: Decimal | None,
+    of_currencies: GroupSales,
 ) -> list[ShareOfWindow]:
     """Return the figures of each group in one window, and the uptime of the window before."""
     figures = fleet.figures
-    of_figures = _GroupSums(code[figures.store], sums.groups)
+    of_figures = GroupSums(code[figures.store], sums.groups)
     counts = of_figures.of(np.ones(len(figures.store), np.bool_))
     summed = {
         amount.field: of_figures.of(getattr(figures, amount.field)[:, column]).tolist()
@@ -130,22 +134,7 @@ def _window_shares(
                 summed[BUSINESS.field][group],
                 objective_percent=objective,
             ),
+            sales=of_currencies.windows[group][column],
         )
         for group in range(sums.groups)
     ]
-
-
-class _GroupSums:
-    """Exact sums over the stores of each group; the code -1 means no group."""
-
-    def __init__(self, code: IntArray, groups: int) -> None:
-        self.groups = groups
-        order = np.argsort(code, kind="stable")
-        self._order = order[np.searchsorted(code[order], 0) :]
-        self._ends = np.searchsorted(code[self._order], np.arange(groups + 1))
-
-    def of(self, values: npt.NDArray[np.bool_] | IntArray) -> IntArray:
-        """Return the sum of each group, shape `(groups,)`."""
-        until = np.append(0, np.cumsum(values[self._order], dtype=np.int64))
-        sums: IntArray = until[self._ends[1:]] - until[self._ends[:-1]]
-        return sums

@@ -141,9 +141,10 @@ def get_incidents(
     """
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
-        return incidents_response(listing, None, _no_incidents(), [], [], None)
+        return incidents_response(listing, None, _no_incidents(), [], [], None, None)
     if is_open:
         incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
+        sales = fleet.sales and fleet.sales.incidents
     else:
         until = min(end or fleet.as_of, fleet.as_of)
         since = begin or until - timedelta(hours=24)
@@ -151,12 +152,14 @@ def get_incidents(
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
-            return incidents_response(listing, None, _no_incidents(), [], [], None)
-        incidents, details = found.incidents, found.details
+            return incidents_response(listing, None, _no_incidents(), [], [], None, None)
+        incidents, details, sales = found.incidents, found.details, found.sales
         store_ids = found.stores.store_ids.to_pylist()
         if is_open is False:
-            incidents = incidents.take(incidents.ending != Ending.OPEN)
-    incidents = incidents.take(store_filter.matches(store_ids, details)[incidents.store])
+            has_ended = incidents.ending != Ending.OPEN
+            incidents, sales = incidents.take(has_ended), sales and sales.take(has_ended)
+    is_wanted = store_filter.matches(store_ids, details)[incidents.store]
+    incidents, sales = incidents.take(is_wanted), sales and sales.take(is_wanted)
     is_open_now = incidents.ending == Ending.OPEN
     order = np.lexsort(
         (np.where(is_open_now, -incidents.lost_us, -incidents.start_us), ~is_open_now)
@@ -168,6 +171,7 @@ def get_incidents(
         store_ids,
         details.names,
         fleet_cache.compared_incidents(store_filter.only),
+        sales and sales.take(order),
     )
 
 

@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime, Field
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
+from storemon_api.sales.sales_schemas import Sales, SalesLost
 from storemon_api.stores.store_schemas import PERCENT, VERDICT, HistoryAmounts, with_amounts
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import Window
@@ -22,6 +23,9 @@ class ShareOfWindow(with_amounts(_StoreCount)):  # type: ignore[misc] # by the l
         description="Uptime of the window before; null when polls do not cover all of it."
     )
     verdict: Verdict | None = Field(default=None, description=VERDICT)
+    sales: list[Sales] = Field(
+        default=[], description="Sales in each currency; empty without demand."
+    )
 
 
 class Totals(ResponseBody):
@@ -31,6 +35,10 @@ class Totals(ResponseBody):
     standing: dict[StoreState, int]
     open_incidents: int
     lost_us: int = Field(description="Business time lost in open incidents so far.")
+    sales_lost: list[SalesLost] = Field(
+        default=[],
+        description="Sales lost in open incidents so far, in each currency; empty without demand.",
+    )
     windows: dict[Window, ShareOfWindow]
     likely_flags: list[str] = Field(
         default=[],

@@ -14,6 +14,9 @@ from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.live.fleet_cache import FleetCacheDep
+from storemon_api.sales.sales_columns import sales_columns
+from storemon_api.sales.sales_responses import sales_of
+from storemon_api.sales.sales_schemas import Sales
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
 from storemon_api.stores.store_responses import (
@@ -30,6 +33,7 @@ from storemon_api.stores.store_schemas import (
 from storemon_api.stores.time_params import FromBound, ToBound, check_length
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.demand.expected_sales import SalesAmounts
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
     DAY_US,
@@ -68,6 +72,9 @@ _HISTORY_COLUMNS: Final[Sequence[Column[HistoryRow]]] = (
 )
 
 
+_SALES_COLUMNS: Final[Sequence[Column[HistoryRow]]] = sales_columns(lambda row: row.sales)
+
+
 @router.get(
     f"/stores/{STORE_ID}/uptime",
     summary="A store's history by local hour, day, week or month",
@@ -97,14 +104,17 @@ def get_store_uptime(
         history = view.history(start_us, end_us, by) if start_us < end_us else None
         days = view.days(start_us, end_us) if by is Period.DAY and history else None
         likely = None if history is None else _likely_ranges(view, history, paging.rows)
+        sales = None if history is None else view.sales(history)
         name = zone_of(view)
     rows = []
     total = 0
     if history is not None and likely is not None:
-        rows = _history_rows(history, paging.rows, days, likely)
+        rows = _history_rows(history, paging.rows, days, likely, sales)
         total = len(history.store)
     if listing.is_file:
         columns = _HISTORY_COLUMNS if by is Period.DAY else _HISTORY_COLUMNS[:-1]
+        if sales is not None:
+            columns = (*columns, *_SALES_COLUMNS)
         return table_file(
             listing.format, f"by-{by}", columns, rows, total=total, as_of=instant(end_us)
         )
@@ -124,6 +134,7 @@ def get_store_uptime(
                 slice(None),
                 likely.of_sum_us if likely else (UNKNOWN, UNKNOWN),
             ),
+            sales=_sum_of_sales(history, likely, sales),
             periods=rows,
         )
     )
@@ -145,17 +156,24 @@ def get_store_incidents(
 ) -> Response:
     """Return the incidents that overlap the period; without `from` and `to`, all of them."""
     with store_view_of(services, store_id) as view:
-        incidents = view.incidents()
+        incidents, sales = view.incidents()
         if begin is not None or end is not None:
             start_us, end_us = view.period(begin, end, 10 * 366 * DAY_US)
-            incidents = incidents.take(
-                (incidents.end_us > start_us) & (incidents.start_us < end_us)
-            )
+            overlaps = (incidents.end_us > start_us) & (incidents.start_us < end_us)
+            incidents, sales = incidents.take(overlaps), sales and sales.take(overlaps)
         as_of, name = view.as_of, view.details.names[0]
     is_open = incidents.ending == Ending.OPEN
     order = np.lexsort((-incidents.start_us, ~is_open))
     compared = fleet_cache.compared_incidents(visible_stores(request))
-    return incidents_response(listing, as_of, incidents.take(order), [store_id], [name], compared)
+    return incidents_response(
+        listing,
+        as_of,
+        incidents.take(order),
+        [store_id],
+        [name],
+        compared,
+        sales and sales.take(order),
+    )
 
 
 def _first_day(view: StoreView, start_us: int, end_us: int) -> int:
@@ -195,9 +213,13 @@ def _likely_ranges(view: StoreView, history: PeriodAmounts, rows: slice) -> _Lik
 
 
 def _history_rows(
-    history: PeriodAmounts, rows: slice, days: Days | None, likely: _LikelyRanges
+    history: PeriodAmounts,
+    rows: slice,
+    days: Days | None,
+    likely: _LikelyRanges,
+    sales: tuple[str, SalesAmounts] | None,
 ) -> list[HistoryRow]:
-    """Return the rows of one page."""
+    """Return the rows of one page; `sales` are those of all rows, with their currency."""
     incidents: dict[int, int] = {}
     if days is not None:
         incidents = dict(zip(days.begin_local_us.tolist(), days.incidents.tolist(), strict=True))
@@ -216,9 +238,37 @@ def _history_rows(
             incidents=incidents.get(int(history.begin_local_us[row]), 0)
             if days is not None
             else None,
+            sales=None
+            if sales is None
+            else sales_of(
+                sales[0],
+                lost=sales[1].lost.at(row),
+                up=sales[1].up.at(row),
+                uptime_us=int(history.amounts.uptime_us[row]),
+                downtime_us=int(history.amounts.downtime_us[row]),
+                likely_us=(int(likely.lowest_us[number]), int(likely.highest_us[number])),
+            ),
         )
         for number, row in enumerate(range(*rows.indices(len(history.store))))
     ]
+
+
+def _sum_of_sales(
+    history: PeriodAmounts | None,
+    likely: _LikelyRanges | None,
+    sales: tuple[str, SalesAmounts] | None,
+) -> Sales | None:
+    """Return the sales of all rows."""
+    if history is None or likely is None or sales is None:
+        return None
+    return sales_of(
+        sales[0],
+        lost=sales[1].lost.total(),
+        up=sales[1].up.total(),
+        uptime_us=int(history.amounts.uptime_us.sum()),
+        downtime_us=int(history.amounts.downtime_us.sum()),
+        likely_us=likely.of_sum_us,
+    )
 
 
 _ZERO: Final = np.zeros(1, np.int64)

@@ -33,6 +33,10 @@ class StoreOrder(StrEnum):
     DOWNTIME_DAY = "downtime_day"
     DOWNTIME_WEEK = "downtime_week"
     LAST_POLL = "last_poll"
+    SALES_LOST = "sales_lost"
+    SALES_LOST_HOUR = "sales_lost_hour"
+    SALES_LOST_DAY = "sales_lost_day"
+    SALES_LOST_WEEK = "sales_lost_week"
 
 
 class Direction(StrEnum):
@@ -43,6 +47,7 @@ class Direction(StrEnum):
 
 
 _SHARES = (StoreOrder.UPTIME_HOUR, StoreOrder.UPTIME_DAY, StoreOrder.UPTIME_WEEK)
+_SALES = (StoreOrder.SALES_LOST_HOUR, StoreOrder.SALES_LOST_DAY, StoreOrder.SALES_LOST_WEEK)
 _LOSSES = (StoreOrder.DOWNTIME_HOUR, StoreOrder.DOWNTIME_DAY, StoreOrder.DOWNTIME_WEEK)
 
 
@@ -125,10 +130,40 @@ def is_in_state(fleet: Fleet, states: list[StoreState]) -> BoolArray:
 
 
 def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
-    """Return the positions sorted by `sort`, ties by id, stores without a value last."""
+    """Return the positions sorted by `sort`, ties by id, stores without a value last.
+
+    Amounts of money are compared within a currency only, one currency after the other.
+    """
+    if sort is StoreOrder.SALES_LOST or sort in _SALES:
+        return _by_sales(fleet, found, sort, order)
     value, is_known = _values(fleet, found, sort)
     sign = -1 if order is Direction.DESCENDING else 1
     return found[np.lexsort((found, sign * value, ~is_known))]
+
+
+def _by_sales(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
+    sales = fleet.sales
+    if sales is None:
+        return found
+    currencies = sorted({one for one in sales.currency if one is not None})
+    number = {currency: place for place, currency in enumerate(currencies)}
+    unknown = len(currencies)
+    currency = np.array(
+        [number.get(sales.currency[position] or "", unknown) for position in found.tolist()],
+        np.int64,
+    )
+    if sort is StoreOrder.SALES_LOST:
+        row = fleet.incident_row[found]
+        is_known = row >= 0
+        lost = sales.incidents.lost.take(np.maximum(row, 0)) if is_known.any() else None
+    else:
+        is_known = fleet.figure_row[found] >= 0
+        lost = sales.windows[_SALES.index(sort)].lost.take(found)
+    if lost is None:
+        return found
+    is_known &= currency < unknown
+    sign = -1 if order is Direction.DESCENDING else 1
+    return found[np.lexsort((found, sign * lost.part, sign * lost.whole, currency, ~is_known))]
 
 
 def _values(fleet: Fleet, found: IntArray, sort: StoreOrder) -> tuple[IntArray, BoolArray]:

@@ -9,6 +9,13 @@ from fastapi import Response
 
 from storemon_api.downloads.table_file import Column, hours, table_file
 from storemon_api.downloads.table_format import Listing, page_response
+from storemon_api.sales.sales_columns import lost_columns
+from storemon_api.sales.sales_responses import (
+    sales_of,
+    sales_of_incident,
+    sums_of_incidents,
+)
+from storemon_api.sales.sales_schemas import Sales
 from storemon_api.stores.compared_incident_responses import compared_time, comparison
 from storemon_api.stores.store_schemas import (
     HistoryAmounts,
@@ -19,6 +26,7 @@ from storemon_api.stores.store_schemas import (
     WindowFigures,
 )
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.demand.lost_sales import IncidentSales
 from storemon_pipeline.domain.amounts import (
     AMOUNTS,
     BUSINESS,
@@ -72,6 +80,8 @@ _INCIDENT_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
     Column("hours_with_others", lambda one: hours(one.with_others_us)),
 )
 
+_SALES_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = lost_columns(lambda one: one.sales)
+
 
 def wall_clock(local_us: int) -> datetime:
     """Return microseconds on a local clock as a naive datetime."""
@@ -99,6 +109,10 @@ def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None)
         last_active_poll_at=_poll(fleet.incidents.last_active_us[row]) if row >= 0 else None,
         first_inactive_poll_at=_poll(fleet.incidents.first_inactive_us[row]) if row >= 0 else None,
         lost_us=int(fleet.incidents.lost_us[row]) if row >= 0 else 0,
+        sales_lost=sales_of_incident(fleet.sales and fleet.sales.incidents, row)
+        if row >= 0
+        else None,
+        sales=window_sales(fleet, position),
         figures=window_figures(fleet, position, objective),
         likely_flags=likely_flags(fleet, position),
     )
@@ -126,6 +140,29 @@ def window_figures(
             objective,
         )
         for column, window in enumerate(Window)
+    }
+
+
+def window_sales(fleet: Fleet, position: int) -> dict[Window, Sales] | None:
+    """Return the store's sales in each window; None for a silent store or without demand."""
+    row = int(fleet.figure_row[position])
+    currency = fleet.sales and fleet.sales.currency[position]
+    if fleet.sales is None or currency is None or row < 0:
+        return None
+    figures = fleet.figures
+    return {
+        window: sales_of(
+            currency,
+            lost=amounts.lost.at(position),
+            up=amounts.up.at(position),
+            uptime_us=int(figures.uptime_us[row, column]),
+            downtime_us=int(figures.downtime_us[row, column]),
+            likely_us=(
+                int(figures.likely_lowest_uptime_us[row, column]),
+                int(figures.likely_highest_uptime_us[row, column]),
+            ),
+        )
+        for column, (window, amounts) in enumerate(zip(Window, fleet.sales.windows, strict=True))
     }
 
 
@@ -165,8 +202,12 @@ def incident_response(
     store_id: str,
     name: str | None,
     compared: ComparedIncidents | None,
+    sales: IncidentSales | None,
 ) -> IncidentResponse:
-    """Return one incident; `compared` is None where no incident was compared."""
+    """Return one incident; `compared` is None where no incident was compared.
+
+    `sales`, by row as the incidents, are None without demand.
+    """
     start_us = int(incidents.start_us[row])
     return IncidentResponse(
         store_id=store_id,
@@ -180,6 +221,7 @@ def incident_response(
         next_active_poll=_poll(incidents.next_active_us[row]),
         polls=int(incidents.polls[row]),
         lost_us=int(incidents.lost_us[row]),
+        sales=sales_of_incident(sales, row),
         **comparison(compared, store_id, start_us),
     )
 
@@ -192,6 +234,7 @@ def incidents_summary(
     incidents: Incidents,
     store_ids: Sequence[str],
     compared: ComparedIncidents | None,
+    sales: IncidentSales | None,
 ) -> IncidentsSummary:
     """Return count, sum and mean of the incidents."""
     compared_us, with_others_us = compared_time(compared, incidents, store_ids)
@@ -204,6 +247,7 @@ def incidents_summary(
         mean_to_recovery_us=int(ended.sum()) // len(ended) if len(ended) else None,
         compared_us=compared_us,
         with_others_us=with_others_us,
+        sales_lost=sums_of_incidents(sales),
     )
 
 
@@ -245,10 +289,11 @@ def incidents_response(
     store_ids: Sequence[str],
     names: Sequence[str | None],
     compared: ComparedIncidents | None,
+    sales: IncidentSales | None,
 ) -> Response:
     """Return sorted incidents as a page or file.
 
-    `store_ids` and `names` are indexed by store position.
+    `store_ids` and `names` are indexed by store position, `sales` by row as the incidents.
     """
     stores = incidents.store.tolist()
     paging = listing.paging
@@ -259,12 +304,18 @@ def incidents_response(
             store_id=store_ids[stores[row]],
             name=names[stores[row]],
             compared=compared,
+            sales=sales,
         )
         for row in range(*paging.rows.indices(len(incidents)))
     )
     if listing.is_file:
         return table_file(
-            listing.format, "outages", _INCIDENT_COLUMNS, rows, total=len(incidents), as_of=as_of
+            listing.format,
+            "outages",
+            _INCIDENT_COLUMNS if sales is None else (*_INCIDENT_COLUMNS, *_SALES_COLUMNS),
+            rows,
+            total=len(incidents),
+            as_of=as_of,
         )
     return page_response(
         IncidentsPage(
@@ -273,7 +324,7 @@ def incidents_response(
             offset=paging.offset,
             limit=paging.limit,
             next=paging.next_address(len(incidents)),
-            summary=incidents_summary(incidents, store_ids, compared),
+            summary=incidents_summary(incidents, store_ids, compared, sales),
             incidents=list(rows),
         )
     )

@@ -1,6 +1,6 @@
 """Routes about stores at the newest poll: the list and one store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import numpy as np
@@ -19,6 +19,8 @@ from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.live.fleet_cache import FleetCacheDep
+from storemon_api.sales.sales_columns import lost_columns, sales_columns
+from storemon_api.sales.sales_schemas import Sales
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import (
     Direction,
@@ -81,6 +83,22 @@ def _window_columns(window: Window, *, has_verdict: bool) -> list[Column[StoreSu
     return [*columns, column("verdict", "verdict")] if has_verdict else columns
 
 
+def _sales(window: Window) -> Callable[[StoreSummary], Sales | None]:
+    return lambda store: store.sales and store.sales[window]
+
+
+_SALES_COLUMNS: Final[Sequence[Column[StoreSummary]]] = [
+    *lost_columns(lambda store: store.sales_lost),
+    *(
+        column
+        for window in Window
+        for column in sales_columns(_sales(window), f"_last_{window}")
+        if not column.name.startswith("currency")
+    ),
+]
+"""Only where there is demand. A store has one currency."""
+
+
 @router.get(
     "/stores",
     summary="All stores at the newest poll",
@@ -115,6 +133,8 @@ def get_stores(
             as_of=None, total=0, offset=paging.offset, limit=paging.limit, next=None, stores=[]
         )
         return page_response(empty)
+    if fleet.sales is not None:
+        columns = (*columns, *_SALES_COLUMNS)
     kept = store_filter.matches(fleet.store_ids, fleet.details)
     if standing:
         kept &= is_in_state(fleet, standing)
@@ -178,6 +198,7 @@ def get_store(
                 store_id=store_id,
                 name=fleet.details.names[position],
                 compared=fleet_cache.compared_incidents(visible_stores(request)),
+                sales=fleet.sales and fleet.sales.incidents,
             ),
         )
     )

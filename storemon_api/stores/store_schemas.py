@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field, create_model
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
+from storemon_api.sales.sales_schemas import Sales, SalesLost
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.amounts import AMOUNTS, WITH_PERCENT
 from storemon_pipeline.domain.windows import Policy, Window
@@ -81,6 +82,13 @@ class StoreSummary(ResponseBody):
         description="The first inactive poll of the open incident."
     )
     lost_us: int = Field(description="Business time lost in the open incident so far.")
+    sales_lost: SalesLost | None = Field(
+        default=None,
+        description="Sales lost in the open incident so far; null without one or without demand.",
+    )
+    sales: dict[Window, Sales] | None = Field(
+        default=None, description="Null for a silent store, and for one without demand."
+    )
     figures: dict[Window, WindowFigures] | None = Field(
         description="Null for a silent store (no poll in 192 hours)."
     )
@@ -152,6 +160,9 @@ class IncidentResponse(ResponseBody):
     next_active_poll: AwareDatetime | None
     polls: int = Field(description="Number of inactive polls.")
     lost_us: int = Field(description="Business time lost.")
+    sales: SalesLost | None = Field(
+        default=None, description="Sales lost; null for a store without demand."
+    )
     mark: Literal["alone", "with others"] | None = Field(
         description="Whether many other stores of its group, region or time zone went down "
         "together with it. Null if it was not compared: no active poll came before it, or it "
@@ -177,6 +188,9 @@ class IncidentsSummary(ResponseBody):
         description="Business time lost in incidents that were compared with other stores."
     )
     with_others_us: int = Field(description="The part of `compared_us` lost in widespread outages.")
+    sales_lost: list[SalesLost] = Field(
+        default=[], description="Sales lost in each currency; empty without demand."
+    )
 
 
 class IncidentsPage(ResponseBody):
@@ -242,6 +256,7 @@ class HistoryRow(HistoryAmounts):
     incidents: int | None = Field(
         default=None, description="Incidents that lost business time on this day; only by day."
     )
+    sales: Sales | None = Field(default=None, description="Null without demand.")
 
 
 class HistoryPage(ResponseBody):
@@ -257,6 +272,9 @@ class HistoryPage(ResponseBody):
     limit: int
     next: str | None
     sum: HistoryAmounts
+    sales: Sales | None = Field(
+        default=None, description="Sales of all periods; null without demand."
+    )
     periods: list[HistoryRow]
 
 

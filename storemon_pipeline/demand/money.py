@@ -51,6 +51,10 @@ class Money:
         pairs = zip(self.whole.ravel().tolist(), self.part.ravel().tolist(), strict=True)
         return [whole * HOUR_US + part for whole, part in pairs]
 
+    def at(self, position: int) -> int:
+        """One amount, in the unit of `exact`."""
+        return int(self.whole[position]) * HOUR_US + int(self.part[position])
+
     def total(self) -> int:
         """The sum of all amounts, in the unit of `exact`."""
         return int(self.whole.sum()) * HOUR_US + int(self.part.sum())

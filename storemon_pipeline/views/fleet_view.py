@@ -31,6 +31,7 @@ from storemon_pipeline.uptime.history import Amounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import last_status_runs, states_at
+from storemon_pipeline.views.fleet_sales import FleetSales, joined_sales, read_fleet_sales
 
 _HISTORY_US: Final = 2 * WEEK_US
 
@@ -42,6 +43,7 @@ class Fleet:
     `figures` has rows only for the stores that a report would include; `figure_row` is -1 for the
     others. `previous` are the amounts of the window before each window of a report, or None where
     polls do not reach back that far. `incident_row` is the row of the store's open incident, or -1.
+    `sales` is None while no demand is loaded.
     """
 
     as_of: datetime
@@ -58,6 +60,7 @@ class Fleet:
     previous: "Previous"
     incidents: Incidents
     incident_row: IntArray
+    sales: FleetSales | None
 
     def subset(self, store_ids: AbstractSet[str]) -> "Fleet":
         """The fleet with these stores only."""
@@ -70,7 +73,8 @@ class Fleet:
         rows = rows[rows >= 0]
         figures = self.figures.take(rows)
         figures = replace(figures, store=new_position[figures.store])
-        incidents = self.incidents.take(new_position[self.incidents.store] >= 0)
+        own_incidents = np.flatnonzero(new_position[self.incidents.store] >= 0)
+        incidents = self.incidents.take(own_incidents)
         incidents = replace(incidents, store=new_position[incidents.store])
         first_poll_us = self.first_poll_us[kept]
         own_ids = [self.store_ids[position] for position in kept.tolist()]
@@ -93,6 +97,7 @@ class Fleet:
             ),
             incidents=incidents,
             incident_row=_rows(incidents.store, len(kept)),
+            sales=self.sales and self.sales.subset(kept, own_incidents),
         )
 
 
@@ -141,6 +146,7 @@ def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet |
         ),
         incidents=incidents,
         incident_row=_rows(incidents.store, len(stores)),
+        sales=joined_sales([part.sales for part in parts]),
     )
 
 
@@ -155,6 +161,7 @@ class _Part:
     figures: Figures
     previous: list[Amounts]
     incidents: Incidents
+    sales: FleetSales | None
 
 
 def _read_part(
@@ -181,6 +188,7 @@ def _read_part(
             model.parameters_of(stores),
             as_of_us=as_of_us,
         )
+    incidents = read_open_incidents(bulk, stores, as_of_us=as_of_us)
     last_row, has_poll = last_status_runs(status_runs, len(stores))
     return _Part(
         state=states_at(status_runs, calendar, as_of_us=as_of_us),
@@ -189,7 +197,8 @@ def _read_part(
         first_poll_us=read_first_polls(bulk, stores),
         figures=figures,
         previous=_previous(status_runs, calendar, as_of_us),
-        incidents=read_open_incidents(bulk, stores, as_of_us=as_of_us),
+        incidents=incidents,
+        sales=read_fleet_sales(bulk, stores, status_runs, calendar, incidents, as_of_us=as_of_us),
     )
 
 

@@ -14,6 +14,13 @@ from storemon_pipeline.business_time.local_periods import Period, first_instant_
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.demand.demand_table import read_demand
+from storemon_pipeline.demand.expected_sales import (
+    SalesAmounts,
+    build_sales_history,
+    expect_sales,
+)
+from storemon_pipeline.demand.lost_sales import IncidentSales, sales_of_incidents
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
     DAY_US,
@@ -193,10 +200,32 @@ class StoreView:
         calendar = self.calendar(start_us - _LOCAL_REACH_US, end_us)
         return compute_days(self.status_runs, calendar, since_us=np.array([start_us]))[0]
 
-    def incidents(self) -> Incidents:
-        """All incidents, from the first poll to the newest."""
+    def incidents(self) -> tuple[Incidents, IncidentSales | None]:
+        """All incidents, from the first poll to the newest, and the sales lost in them.
+
+        Without demand there are no sales.
+        """
         calendar = self.calendar(self.first_poll_us, self.as_of_us)
-        return find_incidents(self.status_runs, calendar, as_of_us=self.as_of_us)
+        found = find_incidents(self.status_runs, calendar, as_of_us=self.as_of_us)
+        curves = read_demand(self._bulk, self.stores)
+        if curves is None:
+            return found, None
+        sales = sales_of_incidents(found, expect_sales(curves, calendar), curves.currency)
+        return found, sales
+
+    def sales(self, history: PeriodAmounts) -> tuple[str, SalesAmounts] | None:
+        """The currency and the sales of each period of a history; None without demand.
+
+        The periods follow each other without gaps.
+        """
+        curves = read_demand(self._bulk, self.stores)
+        currency = None if curves is None else curves.currency[0]
+        if curves is None or currency is None:
+            return None
+        calendar = self.calendar(int(history.start_us.min()), int(history.end_us.max()))
+        estimates = build_history(self.status_runs, calendar).estimates
+        sales = build_sales_history(estimates, expect_sales(curves, calendar))
+        return currency, sales.amounts(history.store, history.start_us, history.end_us)
 
     def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:
         """The ledger of a period, its UTC offsets, and the open intervals without closures."""

@@ -62,6 +62,7 @@ API_ROOMS = (
     "downloads",
     "security",
     "live",
+    "sales",
     "stores",
     "fleet",
     "polls",

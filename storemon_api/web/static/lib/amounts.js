@@ -81,6 +81,19 @@ export function exactDuration(amount) {
   return written.join(" ") || "0 s";
 }
 
+// An amount of money in the form of its currency: "$1,312.40".
+export const money = (value, currency) =>
+  new Intl.NumberFormat([], { style: "currency", currency }).format(value);
+
+// Sales lost in each currency: "$1,312.40 + €20.00".
+export const salesLost = (sales) => sales.map((one) => money(one.lost, one.currency)).join(" + ");
+
+// "range $20.00 to $80.00"; null where it is unknown.
+export function salesRange({ currency, lowest, highest }) {
+  if (lowest === null || highest === null) return null;
+  return `range ${money(lowest, currency)} to ${money(highest, currency)}`;
+}
+
 // How old something is. Days of 24 hours and years of 365 days: no opening hours are counted here.
 export function age(amount) {
   const days = Math.floor(amount / DAY);

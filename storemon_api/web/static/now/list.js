@@ -1,6 +1,14 @@
 // The list of stores: filtered, searched, sorted, in pages.
 
-import { age, counted, duration, likelyRange, percent } from "../lib/amounts.js";
+import {
+  age,
+  counted,
+  duration,
+  likelyRange,
+  percent,
+  salesLost,
+  salesRange,
+} from "../lib/amounts.js";
 import { get, withParameters } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
@@ -11,7 +19,7 @@ import { clockIn, us, zoneCity } from "../lib/times.js";
 import { FILTERS, choose, filters, state } from "./state.js";
 
 const LIMIT = innerWidth < 640 ? 15 : 50;
-const DESCENDING_FIRST = new Set(["lost", "last_poll", "since"]);
+const DESCENDING_FIRST = new Set(["lost", "last_poll", "since", "sales_lost_week"]);
 
 const isOnlyOffline = () => state.standing.length === 1 && state.standing[0] === "down";
 
@@ -76,6 +84,13 @@ const uptimeCell = (window) => (store) => {
   return h("span", { "data-tip": tip.filter(Boolean).join("\n") }, percent(figures.uptime_percent));
 };
 
+function salesCell(store) {
+  const sales = store.sales?.week;
+  if (!sales) return "";
+  const tip = [salesRange(sales), `${percent(sales.uptime_percent)} online by demand`];
+  return h("span", { "data-tip": tip.filter(Boolean).join("\n") }, salesLost([sales]));
+}
+
 // How long ago is only true of data that is new.
 function lastCheck(store, asOf) {
   if (!store.last_poll_at) return "never";
@@ -85,7 +100,13 @@ function lastCheck(store, asOf) {
   return h("span", { "data-tip": clock.exactly(store.last_poll_at) }, written);
 }
 
-function columns(asOf) {
+function columns(asOf, hasSales) {
+  const sales = {
+    ...sortable("Sales lost, 7 days", "sales_lost_week"),
+    class: "number",
+    label: "sales lost, 7 days",
+    cell: salesCell,
+  };
   return [
     { ...sortable("Store", "store_id"), class: "id", label: "", cell: nameCell },
     {
@@ -116,6 +137,7 @@ function columns(asOf) {
       label: word.toLowerCase(),
       cell: uptimeCell(window),
     })),
+    ...(hasSales ? [sales] : []),
     {
       ...sortable("Last check", "last_poll"),
       class: "last-check",
@@ -170,7 +192,13 @@ export const showStores = newestOnly(async (newest) => {
   const chosen = { standing, q, ...filters(), ...sorting() };
   const page = await newest(get("/stores", { ...chosen, limit: LIMIT, offset: state.offset }));
   const others = await newest(foundElsewhere(page));
-  fillTable(byId("stores"), columns(page.as_of), page.stores, emptyText(page.as_of, others));
+  const hasSales = page.stores.some((store) => store.sales);
+  fillTable(
+    byId("stores"),
+    columns(page.as_of, hasSales),
+    page.stores,
+    emptyText(page.as_of, others),
+  );
   const go = (offset) => choose({ offset });
   pager(byId("pager"), page, page.stores.length, "store", go);
   downloads(byId("stores-files"), (form) => withParameters("/stores", { ...chosen, ...form }));

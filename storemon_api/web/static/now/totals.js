@@ -1,6 +1,15 @@
 // The page's side: best and worst stores, uptime by day, totals of groups, regions and zones.
 
-import { DAY, count, counted, duration, likelyRange, percent } from "../lib/amounts.js";
+import {
+  DAY,
+  count,
+  counted,
+  duration,
+  likelyRange,
+  percent,
+  salesLost,
+  salesRange,
+} from "../lib/amounts.js";
 import { get, withParameters } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
@@ -25,7 +34,7 @@ export const showRankings = newestOnly(async (newest) => {
   fillRanking(
     "worst",
     worst.filter((store) => store.figures.week.downtime_us > 0),
-    (week) => [
+    ({ figures: { week } }) => [
       h("span", { "data-tip": tip(week) }, duration(week.downtime_us), " "),
       h("span", { class: "sub" }, `${percent(week.uptime_percent)} online`),
     ],
@@ -34,14 +43,30 @@ export const showRankings = newestOnly(async (newest) => {
   fillRanking(
     "best",
     best,
-    (week) => h("span", { "data-tip": tip(week) }, percent(week.uptime_percent)),
+    ({ figures: { week } }) => h("span", { "data-tip": tip(week) }, percent(week.uptime_percent)),
     "No figures yet",
   );
+  await showSalesRanking(newest);
 });
+
+// Only where expected sales are known.
+async function showSalesRanking(newest) {
+  const hasSales = fleet.chosen.windows.week?.sales.length > 0;
+  byId("sales-panel").hidden = !hasSales;
+  if (!hasSales) return;
+  const chosen = { sort: "sales_lost_week", order: "desc", limit: 5, ...filters() };
+  const page = await newest(get("/stores", chosen));
+  const stores = page.stores.filter((store) => store.sales?.week.lost > 0);
+  const written = ({ sales: { week } }) => [
+    h("span", { "data-tip": salesRange(week) }, salesLost([week]), " "),
+    h("span", { class: "sub" }, `${percent(week.uptime_percent)} online by demand`),
+  ];
+  fillRanking("sales", stores, written, "No store lost sales");
+}
 
 function fillRanking(id, stores, written, none) {
   const line = (store) =>
-    h("li", {}, storeLink(store.store_id, store.name), h("span", {}, written(store.figures.week)));
+    h("li", {}, storeLink(store.store_id, store.name), h("span", {}, written(store)));
   const lines = stores.length ? stores.map(line) : [h("li", { class: "empty" }, none)];
   byId(id).replaceChildren(...lines);
 }
@@ -137,6 +162,17 @@ export function showGroups() {
     ),
     h("div", { class: "sub" }, shortChange(total.windows[window], window)),
   ];
+  const hasSales = fleet.all[split].some((total) => total.windows.week.sales.length);
+  const sales = {
+    head: "Sales lost, 7 days",
+    class: "number",
+    cell: ({ windows: { week } }) =>
+      h(
+        "span",
+        { "data-tip": week.sales.map(salesRange).filter(Boolean).join("\n") || null },
+        salesLost(week.sales),
+      ),
+  };
   const sorted = [...fleet.all[split]].sort(
     (a, b) => (a.name === null) - (b.name === null) || uptime(a) - uptime(b),
   );
@@ -153,6 +189,7 @@ export function showGroups() {
       { head: "Offline", class: "number", cell: (total) => count(total.standing.down) },
       { head: "24 hours", class: "number", cell: cell("day") },
       { head: "7 days", class: "number", cell: cell("week") },
+      ...(hasSales ? [sales] : []),
     ],
     sorted,
   );

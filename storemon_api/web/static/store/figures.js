@@ -1,6 +1,14 @@
 // The store's name and state, and its uptime in the last hour, day and week.
 
-import { boundsOf, counted, duration, likelyRange, percent } from "../lib/amounts.js";
+import {
+  boundsOf,
+  counted,
+  duration,
+  likelyRange,
+  percent,
+  salesLost,
+  salesRange,
+} from "../lib/amounts.js";
 import { swatch, uptimeBar } from "../lib/charts.js";
 import { byId, fold, h, refill, reveal, s } from "../lib/elements.js";
 import { WINDOWS, compareLink, doubtsOf, stateBadge, statementLink } from "../lib/stores.js";
@@ -73,7 +81,7 @@ export function showFigures() {
         range && h("span", { class: "likely" }, `, ${range}`),
       ),
       uptimeBar(figures),
-      list(amounts(figures)),
+      list([...amounts(figures), ...amountsOfSales(store.sales?.[window])]),
       fold(`checks-${window}`, "What the checks show", list(checks(figures))),
       h(
         "button",
@@ -91,6 +99,14 @@ function amounts(figures) {
     ["Online", duration(figures.uptime_us)],
     ["Offline", duration(figures.downtime_us)],
     ["Opening hours", duration(figures.business_us)],
+  ];
+}
+
+function amountsOfSales(sales) {
+  if (!sales) return [];
+  return [
+    ["Sales lost", h("span", { "data-tip": salesRange(sales) }, salesLost([sales]))],
+    ["Online by demand", percent(sales.uptime_percent)],
   ];
 }
 

@@ -1,6 +1,6 @@
 // The store's outages: in numbers, and each with when it started and ended.
 
-import { count, counted, duration, percent } from "../lib/amounts.js";
+import { count, counted, duration, percent, salesLost, salesRange } from "../lib/amounts.js";
 import { root } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
@@ -72,6 +72,7 @@ export const showOutages = newestOnly(async (newest) => {
     ["outages", count(numbers.count)],
     ["ongoing", count(numbers.open)],
     ["open hours lost", duration(numbers.lost_us)],
+    ...(numbers.sales_lost.length ? [["sales lost", salesLost(numbers.sales_lost)]] : []),
     ["longest", duration(numbers.longest_us)],
     ["average outage", mean === null ? percent(null) : duration(mean)],
     ...withOthers(numbers),
@@ -79,6 +80,12 @@ export const showOutages = newestOnly(async (newest) => {
   byId("incident-numbers").replaceChildren(
     ...terms.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
   );
+  const sales = {
+    head: "Sales lost",
+    class: "number",
+    cell: (one) =>
+      one.sales && h("span", { "data-tip": salesRange(one.sales) }, salesLost([one.sales])),
+  };
   fillTable(
     byId("incidents"),
     [
@@ -86,6 +93,7 @@ export const showOutages = newestOnly(async (newest) => {
       { head: "Ended", cell: ended },
       { head: "Offline checks", class: "number", cell: (one) => count(one.polls) },
       { head: "Open hours lost", class: "number", cell: (one) => duration(one.lost_us) },
+      ...(numbers.sales_lost.length ? [sales] : []),
       { head: "Other stores", class: "wide", cell: others },
       { head: "Evidence", cell: evidence },
     ],

@@ -1,0 +1,1 @@
+"""Sales lost, as bodies of responses and columns of files."""

@@ -1,0 +1,81 @@
+"""Sales lost in incidents, and the ranges of sales lost. Status and time come from `uptime`."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from storemon_pipeline.demand.expected_sales import ExpectedSales
+from storemon_pipeline.demand.money import Money, share_of
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.uptime.incidents import NO_POLL, Incidents
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSales:
+    """The sales lost in incidents, by row.
+
+    `lowest` counts the time between the first and the last inactive poll only; `highest` all time
+    up to the active polls on both sides. `currency` is None for a store without demand.
+    """
+
+    currency: list[str | None]
+    lost: Money
+    lowest: Money
+    highest: Money
+
+    def take(self, which: IntArray | BoolArray) -> Self:
+        """The rows at these positions, or of this mask."""
+        rows = np.flatnonzero(which) if which.dtype == np.bool_ else which
+        return type(self)(
+            [self.currency[row] for row in rows.tolist()],
+            self.lost.take(rows),
+            self.lowest.take(rows),
+            self.highest.take(rows),
+        )
+
+
+def sales_of_incidents(
+    incidents: Incidents, sales: ExpectedSales, currency: list[str | None]
+) -> IncidentSales:
+    """The sales lost in incidents, which the calendar of the sales covers up to their polls.
+
+    `currency` is by store.
+    """
+    earliest = np.where(
+        incidents.last_active_us == NO_POLL, incidents.start_us, incidents.last_active_us
+    )
+    latest = np.where(
+        incidents.next_active_us == NO_POLL, incidents.end_us, incidents.next_active_us
+    )
+    return IncidentSales(
+        [currency[store] for store in incidents.store.tolist()],
+        sales.between(incidents.store, incidents.start_us, incidents.end_us),
+        sales.between(incidents.store, incidents.first_inactive_us, incidents.last_inactive_us),
+        sales.between(incidents.store, earliest, latest),
+    )
+
+
+def likely_lost(
+    lost: int,
+    up: int,
+    *,
+    uptime_us: int,
+    downtime_us: int,
+    likely_lowest_uptime_us: int,
+    likely_highest_uptime_us: int,
+) -> tuple[int, int]:
+    """The likely range of the sales lost, from the likely range of the uptime.
+
+    Less downtime costs less in proportion. More of it is valued like the uptime that it takes.
+
+    >>> likely_lost(
+    ...     50, 300, uptime_us=10, downtime_us=5,
+    ...     likely_lowest_uptime_us=8, likely_highest_uptime_us=11,
+    ... )
+    (40, 110)
+    """
+    less_us = max(likely_highest_uptime_us - uptime_us, 0)
+    more_us = max(uptime_us - likely_lowest_uptime_us, 0)
+    lowest = lost - min(share_of(lost, less_us, downtime_us), lost)
+    return lowest, lost + min(share_of(up, more_us, uptime_us), up)

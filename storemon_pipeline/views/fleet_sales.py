@@ -1,0 +1,133 @@
+"""Sales of all stores in the windows of a report, and those lost in open incidents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.demand.demand_table import read_demand
+from storemon_pipeline.demand.expected_sales import (
+    DemandCurves,
+    SalesAmounts,
+    build_sales_history,
+    expect_sales,
+)
+from storemon_pipeline.demand.lost_sales import IncidentSales, sales_of_incidents
+from storemon_pipeline.demand.money import Money
+from storemon_pipeline.domain.windows import WEEK_US, WINDOW_US, IntArray
+from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.estimates import counted_status_runs, estimate_status
+from storemon_pipeline.uptime.incidents import NO_POLL, Incidents
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSales:
+    """Sales by position of the store, for each window of a report, and by row of open incident.
+
+    `currency` is None for a store without demand.
+    """
+
+    currency: list[str | None]
+    windows: tuple[SalesAmounts, ...]
+    incidents: IncidentSales
+
+    def subset(self, kept: IntArray, incidents: IntArray) -> Self:
+        """The sales of these stores and of these rows of incidents."""
+        return replace(
+            self,
+            currency=[self.currency[position] for position in kept.tolist()],
+            windows=tuple(
+                SalesAmounts(amounts.up.take(kept), amounts.lost.take(kept))
+                for amounts in self.windows
+            ),
+            incidents=self.incidents.take(incidents),
+        )
+
+
+def read_fleet_sales(
+    bulk: Bulk,
+    stores: StoreIndex,
+    status_runs: StatusRuns,
+    calendar: Calendar,
+    incidents: Incidents,
+    *,
+    as_of_us: int,
+) -> FleetSales | None:
+    """The sales of some stores; None while no demand is loaded.
+
+    The calendar covers the last week; `incidents` are the open ones.
+    """
+    curves = read_demand(bulk, stores)
+    if curves is None:
+        return None
+    estimates = estimate_status(
+        counted_status_runs(status_runs, as_of_us=as_of_us),
+        stores=len(stores),
+        start_us=as_of_us - WEEK_US,
+        end_us=as_of_us,
+        has_status_before_first_poll=True,
+    )
+    history = build_sales_history(estimates, expect_sales(curves, calendar))
+    every = np.arange(len(stores))
+    windows = tuple(
+        history.amounts(
+            every, np.full(len(every), as_of_us - length_us), np.full(len(every), as_of_us)
+        )
+        for length_us in WINDOW_US.values()
+    )
+    return FleetSales(
+        curves.currency, windows, read_incident_sales(bulk, stores, curves, incidents)
+    )
+
+
+def read_incident_sales(
+    bulk: Bulk, stores: StoreIndex, curves: DemandCurves, incidents: Incidents
+) -> IncidentSales:
+    """The sales lost in incidents, which are sorted by store."""
+    own, number = np.unique(incidents.store, return_inverse=True)
+    first_us = np.where(
+        incidents.last_active_us == NO_POLL, incidents.start_us, incidents.last_active_us
+    )
+    end_us = int(np.maximum(incidents.end_us, incidents.next_active_us).max(initial=0))
+    calendar = read_calendar(
+        bulk, stores.take(own), start_us=int(first_us.min(initial=end_us)), end_us=end_us
+    )
+    of_own = curves.take(own)
+    return sales_of_incidents(
+        replace(incidents, store=number), expect_sales(of_own, calendar), of_own.currency
+    )
+
+
+def joined_sales(parts: Sequence[FleetSales | None]) -> FleetSales | None:
+    """The sales of all chunks of stores, in their order."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    return FleetSales(
+        [one for part in found for one in part.currency],
+        tuple(
+            SalesAmounts(
+                _concatenated([one.up for one in of_window]),
+                _concatenated([one.lost for one in of_window]),
+            )
+            for of_window in zip(*(part.windows for part in found), strict=True)
+        ),
+        IncidentSales(
+            [one for part in found for one in part.incidents.currency],
+            _concatenated([part.incidents.lost for part in found]),
+            _concatenated([part.incidents.lowest for part in found]),
+            _concatenated([part.incidents.highest for part in found]),
+        ),
+    )
+
+
+def _concatenated(parts: Sequence[Money]) -> Money:
+    return Money(
+        np.concatenate([part.whole for part in parts]),
+        np.concatenate([part.part for part in parts]),
+    )

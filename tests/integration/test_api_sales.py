@@ -1,0 +1,200 @@
+"""Sales lost in the API, against numbers made by hand and against the slow reference."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+import oracle_demand
+import oracle_history
+from api_server import serve
+from clock_changes import AUTUMN, MAX_GAP, SPRING, draw, fill
+from oracle_demand import Version
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+
+NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
+AS_OF: Final = datetime(2023, 1, 25, 21, 30, tzinfo=UTC)
+HEADER: Final = "store_id,weekday,hour,sales_per_hour,currency\n"
+
+FILES: Final = {
+    Source.BUSINESS_HOURS: "store_id,day,start_time_local,end_time_local\n"
+    + "".join(f"A,{day},10:00,22:00\n" for day in range(7)),
+    Source.STORE_TIMEZONES: "store_id,timezone_str\nA,UTC\nB,UTC\nC,UTC\n",
+    Source.STORE_DETAILS: "store_id,name,group\nA,Ada,North\nB,Bea,North\nC,Cem,South\n",
+    # A sells 100.00 an hour until 18:00, then 250.00; B 60.00 at any time.
+    Source.DEMAND: HEADER
+    + "".join(
+        f"A,{day},{hour},{100 if hour < 18 else 250},USD\nB,{day},{hour},60.00,EUR\n"
+        for day in range(7)
+        for hour in range(24)
+    ),
+}
+
+
+def polls() -> str:
+    """Polls at half past for ten days: A is down twice, from 17:30 on; B at its last poll."""
+    rows = ["store_id,timestamp_utc,status"]
+    for ago in range(240):
+        at = AS_OF - timedelta(hours=ago)
+        for store in "ABC":
+            is_down = (store == "A" and ago in {3, 4}) or (store == "B" and ago == 0)
+            rows.append(f"{store},{at:%Y-%m-%d %H:%M:%S},{'inactive' if is_down else 'active'}")
+    return "\n".join(rows) + "\n"
+
+
+def load(url: str, folder: Path, source: Source, text: str) -> None:
+    (folder / f"{source}.csv").write_text(text)
+    ingest_source(url, folder, source, now=NOW, run_id=None)
+
+
+@pytest.fixture(scope="module")
+def sold(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("sold")
+    load(module_database_url, folder, Source.STORE_STATUS, polls())
+    for source in (Source.BUSINESS_HOURS, Source.STORE_TIMEZONES, Source.DEMAND):
+        load(module_database_url, folder, source, FILES[source])
+    (folder / "stores.csv").write_text(FILES[Source.STORE_DETAILS])
+    ingest_source(module_database_url, folder, Source.STORE_DETAILS, now=NOW, run_id=None)
+    with bulk_transaction(module_database_url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    refresh_uptime(module_database_url, refreshed_at=NOW)
+    refresh_daily(module_database_url)
+    return module_database_url
+
+
+@pytest.fixture(scope="module")
+def client(sold: str) -> Iterator[httpx.Client]:
+    with serve(sold) as client:
+        yield client
+
+
+def get(client: httpx.Client, path: str) -> Any:  # noqa: ANN401 - JSON
+    return client.get(path).raise_for_status().json()
+
+
+# From 17:00 to 19:00: 100.00 and 250.00; by the polls from 17:30 to 18:30, or 16:30 to 19:30.
+OF_A: Final = {"currency": "USD", "lost": 350.0, "lowest": 175.0, "highest": 525.0}
+# From 21:00 to 21:30.
+OF_B: Final = {"currency": "EUR", "lost": 30.0, "lowest": 0.0, "highest": 60.0}
+
+
+def total(currency: str, lost: float) -> dict[str, object]:
+    return {"currency": currency, "lost": lost, "lowest": None, "highest": None}
+
+
+def test_an_incident_costs_the_sales_of_its_time(client: httpx.Client) -> None:
+    page = get(client, "/incidents")
+    assert {one["store_id"]: one["sales"] for one in page["incidents"]} == {"A": OF_A, "B": OF_B}
+    assert page["summary"]["sales_lost"] == [total("EUR", 30.0), total("USD", 350.0)]
+    assert [one["sales"] for one in get(client, "/incidents?open=true")["incidents"]] == [OF_B]
+    page = get(client, "/stores/A/incidents")
+    assert [one["sales"] for one in page["incidents"]] == [OF_A]
+    assert page["summary"]["sales_lost"] == [total("USD", 350.0)]
+    assert get(client, "/stores/B")["open_incident"]["sales"] == OF_B
+
+
+def test_uptime_is_also_weighted_by_demand(client: httpx.Client) -> None:
+    store = get(client, "/stores/A")
+    day, week = store["sales"]["day"], store["sales"]["week"]
+    # 21:30 to 22:00 of the day before, 10:00 to 18:00, 18:00 to 21:30.
+    assert (day["expected"], day["lost"]) == (125.0 + 800.0 + 875.0, 350.0)
+    assert day["uptime_percent"] == 80.55
+    assert store["figures"]["day"]["uptime_percent"] == 83.33
+    assert (week["expected"], week["lost"]) == (7 * 1800.0, 350.0)
+    assert (store["sales"]["hour"]["expected"], store["sales"]["hour"]["lost"]) == (250.0, 0.0)
+    assert get(client, "/stores/C")["sales"] is None
+    assert get(client, "/stores/B")["sales_lost"] == OF_B
+
+
+def test_totals_never_add_different_currencies(client: httpx.Client) -> None:
+    fleet = get(client, "/fleet/now")
+    day = fleet["windows"]["day"]["sales"]
+    assert [(one["currency"], one["expected"], one["lost"]) for one in day] == [
+        ("EUR", 24 * 60.0, 30.0),
+        ("USD", 1800.0, 350.0),
+    ]
+    assert fleet["sales_lost"] == [total("EUR", 30.0), total("USD", 0.0)]
+    north, south = fleet["groups"]
+    assert (north["windows"]["day"]["sales"], south["windows"]["day"]["sales"]) == (day, [])
+
+
+def test_stores_are_ranked_by_sales_lost_within_a_currency(client: httpx.Client) -> None:
+    page = get(client, "/stores?sort=sales_lost_week&order=desc")
+    assert [store["store_id"] for store in page["stores"]] == ["B", "A", "C"]
+    page = get(client, "/stores?sort=sales_lost&order=desc")
+    assert [store["store_id"] for store in page["stores"]] == ["B", "A", "C"]
+
+
+def test_days_of_a_store_have_sales_and_their_sum(client: httpx.Client) -> None:
+    history = get(client, "/stores/A/uptime?from=2023-01-24&to=2023-01-26")
+    assert [(row["sales"]["expected"], row["sales"]["lost"]) for row in history["periods"]] == [
+        (1800.0, 0.0),
+        (1675.0, 350.0),
+    ]
+    assert (history["sales"]["expected"], history["sales"]["lost"]) == (3475.0, 350.0)
+
+
+def test_files_have_columns_of_sales(client: httpx.Client) -> None:
+    def rows(path: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(client.get(path).raise_for_status().text)))
+
+    (outage,) = rows("/stores/A/incidents?format=csv")
+    assert [outage[name] for name in ("sales_lost", "sales_lost_lowest", "currency")] == [
+        *("350.0", "175.0", "USD"),
+    ]
+    first, _, third = rows("/stores?format=csv")
+    assert first["sales_lost_last_week"] == "350.0"
+    assert first["uptime_percent_by_demand_last_day"] == "80.55"
+    assert third["sales_lost_last_week"] == ""
+    assert rows("/stores/A/uptime?format=csv&from=2023-01-25")[0]["sales_expected"] == "1675.0"
+
+
+@pytest.mark.parametrize("begin", [SPRING, AUTUMN])
+def test_incidents_and_days_sum_to_the_reference_over_a_clock_change(
+    database_url: str, tmp_path: Path, begin: datetime
+) -> None:
+    inputs = draw(begin, seed=3)
+    fill(database_url, inputs)
+    refresh_uptime(database_url, refreshed_at=NOW)
+    with serve(database_url) as client:
+        assert get(client, "/stores/A")["sales"] is None
+        without = get(client, "/stores/A/incidents")
+        assert {one["sales"] for one in without["incidents"]} == {None}
+        assert "sales" not in client.get("/stores?format=csv").text
+    week = {(day, hour): 100 * (7 * hour + day) for day in range(7) for hour in range(24)}
+    rows = [
+        f"{store},{day},{hour},{rate / 100:.2f},USD\n"
+        for store in "ABC"
+        for (day, hour), rate in week.items()
+    ]
+    load(database_url, tmp_path, Source.DEMAND, HEADER + "".join(rows))
+    as_of = max(poll.polled_at for poll in inputs.polls)
+    with serve(database_url) as client:
+        for store in "ABC":
+            found = oracle_history.stretches(
+                inputs, store, begin, as_of, as_of=as_of, max_gap=MAX_GAP
+            )
+            by_day = oracle_demand.sales(found, [Version(None, week)], "day")
+            history = get(client, f"/stores/{store}/uptime?limit=100")
+            expected = {
+                label: round(one.down / 3.6e11, 2) for (label, _), one in by_day.items() if one.down
+            }
+            assert {
+                row["begin_local"][:16]: row["sales"]["lost"]
+                for row in history["periods"]
+                if row["sales"]["lost"]
+            } == pytest.approx(expected, abs=0.011)
+            whole = sum(one.down for one in by_day.values()) / 3.6e11
+            assert history["sales"]["lost"] == pytest.approx(whole, abs=0.0051)
+            (summed,) = get(client, f"/stores/{store}/incidents")["summary"]["sales_lost"]
+            assert summed["lost"] == history["sales"]["lost"]
