@@ -144,7 +144,7 @@ def get_incidents(
         return incidents_response(listing, None, _no_incidents(), [], [], None, None)
     if is_open:
         incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
-        sales = fleet.sales and fleet.sales.incidents
+        sales = fleet.incident_sales
     else:
         until = min(end or fleet.as_of, fleet.as_of)
         since = begin or until - timedelta(hours=24)

@@ -40,7 +40,7 @@ def sales_of(
 
 def sales_of_incident(sales: IncidentSales | None, row: int) -> SalesLost | None:
     """Return the sales lost in one incident; None without demand."""
-    currency = sales and sales.currency[row]
+    currency = None if sales is None else sales.currency[row]
     if sales is None or currency is None:
         return None
     return SalesLost(

@@ -109,9 +109,7 @@ def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None)
         last_active_poll_at=_poll(fleet.incidents.last_active_us[row]) if row >= 0 else None,
         first_inactive_poll_at=_poll(fleet.incidents.first_inactive_us[row]) if row >= 0 else None,
         lost_us=int(fleet.incidents.lost_us[row]) if row >= 0 else 0,
-        sales_lost=sales_of_incident(fleet.sales and fleet.sales.incidents, row)
-        if row >= 0
-        else None,
+        sales_lost=sales_of_incident(fleet.incident_sales, row) if row >= 0 else None,
         sales=window_sales(fleet, position),
         figures=window_figures(fleet, position, objective),
         likely_flags=likely_flags(fleet, position),
@@ -146,7 +144,7 @@ def window_figures(
 def window_sales(fleet: Fleet, position: int) -> dict[Window, Sales] | None:
     """Return the store's sales in each window; None for a silent store or without demand."""
     row = int(fleet.figure_row[position])
-    currency = fleet.sales and fleet.sales.currency[position]
+    currency = None if fleet.sales is None else fleet.sales.currency[position]
     if fleet.sales is None or currency is None or row < 0:
         return None
     figures = fleet.figures

@@ -20,7 +20,7 @@ from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.sales.sales_columns import lost_columns, sales_columns
-from storemon_api.sales.sales_schemas import Sales
+from storemon_api.sales.sales_schemas import Sales, SalesLost
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import (
     Direction,
@@ -84,11 +84,15 @@ def _window_columns(window: Window, *, has_verdict: bool) -> list[Column[StoreSu
 
 
 def _sales(window: Window) -> Callable[[StoreSummary], Sales | None]:
-    return lambda store: store.sales and store.sales[window]
+    return lambda store: None if store.sales is None else store.sales[window]
+
+
+def _sales_lost(store: StoreSummary) -> SalesLost | None:
+    return store.sales_lost
 
 
 _SALES_COLUMNS: Final[Sequence[Column[StoreSummary]]] = [
-    *lost_columns(lambda store: store.sales_lost),
+    *lost_columns(_sales_lost),
     *(
         column
         for window in Window
@@ -198,7 +202,7 @@ def get_store(
                 store_id=store_id,
                 name=fleet.details.names[position],
                 compared=fleet_cache.compared_incidents(visible_stores(request)),
-                sales=fleet.sales and fleet.sales.incidents,
+                sales=fleet.incident_sales,
             ),
         )
     )

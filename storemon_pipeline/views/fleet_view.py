@@ -13,6 +13,7 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.demand.lost_sales import IncidentSales
 from storemon_pipeline.domain.windows import WEEK_US, WINDOW_US, IntArray, Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, InvariantError
 from storemon_pipeline.figures.open_incidents import read_open_incidents
@@ -61,6 +62,11 @@ class Fleet:
     incidents: Incidents
     incident_row: IntArray
     sales: FleetSales | None
+
+    @property
+    def incident_sales(self) -> IncidentSales | None:
+        """The sales lost in the open incidents, by row."""
+        return None if self.sales is None else self.sales.incidents
 
     def subset(self, store_ids: AbstractSet[str]) -> "Fleet":
         """The fleet with these stores only."""
