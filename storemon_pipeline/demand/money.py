@@ -1,6 +1,6 @@
 """Exact amounts of money. They are rounded only where they leave the program."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Self
@@ -88,6 +88,15 @@ def rounded(exact: int) -> float:
     with localcontext(prec=60):
         hundredths = (Decimal(exact) / HOUR_US).quantize(Decimal(1), ROUND_HALF_EVEN)
     return int(hundredths) / 100
+
+
+def amounts_text(amounts: Mapping[str, int]) -> str:
+    """Amounts of the unit of `Money.exact` by currency, as text.
+
+    >>> amounts_text({"EUR": 5 * HOUR_US, "USD": 12345600 * HOUR_US})
+    '0.05 EUR, 123,456.00 USD'
+    """
+    return ", ".join(f"{rounded(exact):,.2f} {currency}" for currency, exact in amounts.items())
 
 
 def share_of(amount: int, part_us: int, whole_us: int) -> int:

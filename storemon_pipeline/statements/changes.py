@@ -53,7 +53,7 @@ OPENING: Final = "opening_us"
 
 _ESTIMATES: Final = {
     *("likely_lowest_us", "likely_highest_us", "compared_us", "with_others_us", "mark"),
-    *("name", "group", "region"),
+    *("name", "group", "region", "sales_lost"),
 }
 
 

@@ -14,6 +14,9 @@ from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.business_time.zones import utc_offset_us, zone_of
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.demand.demand_table import read_demand
+from storemon_pipeline.demand.expected_sales import expect_sales
+from storemon_pipeline.demand.money import amounts_text, by_currency
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
     DEFAULT_ZONE,
@@ -39,7 +42,11 @@ from storemon_pipeline.objectives.precedence import (
 from storemon_pipeline.polls.status_run_queries import read_status_runs_of_incidents_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.closures import read_closures
-from storemon_pipeline.statements.period_figures import period_figures, reach_of
+from storemon_pipeline.statements.period_figures import (
+    PeriodFigures,
+    period_figures,
+    reach_of,
+)
 from storemon_pipeline.statements.statement import (
     Scope,
     Statement,
@@ -76,7 +83,9 @@ class FuturePeriodError(Exception):
 class _Chunk:
     """Some stores in the period; arrays are by position of the store, up to the newest poll.
 
-    `[start_us, end_us)` is the whole period. `lost_us` is what each incident cost in it.
+    `[start_us, end_us)` is the whole period. `lost_us` is what each incident cost in it, and
+    `sales_lost` the same in money, in the unit of `Money.exact`. `currency` is None for a store
+    without demand.
     """
 
     stores: StoreIndex
@@ -87,6 +96,8 @@ class _Chunk:
     incidents: Incidents
     lost_us: IntArray
     likely: "_Likely"
+    currency: list[str | None]
+    sales_lost: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +223,7 @@ def _read_chunk(
         bulk, stores, since=instant(since_us), until=as_of
     )
     found = period_figures(status_runs, whole, calendar, period, as_of_us=as_of_us)
+    currency, sales_lost = _sales_lost(bulk, stores, calendar, found)
     return _Chunk(
         stores,
         details,
@@ -221,7 +233,25 @@ def _read_chunk(
         found.incidents,
         found.lost_us,
         _likely(status_runs, calendar, model, stores, found.start_us, found.until_us),
+        currency,
+        sales_lost,
     )
+
+
+def _sales_lost(
+    bulk: Bulk, stores: StoreIndex, calendar: Calendar, found: PeriodFigures
+) -> tuple[list[str | None], list[int]]:
+    """The currency of each store, and the sales lost in each incident inside of the period."""
+    incidents, store = found.incidents, found.incidents.store
+    curves = read_demand(bulk, stores)
+    if curves is None:
+        return [None] * len(stores), [0] * len(incidents)
+    lost = expect_sales(curves, calendar).between(
+        store,
+        np.maximum(incidents.start_us, found.start_us[store]),
+        np.minimum(incidents.end_us, found.until_us[store]),
+    )
+    return curves.currency, lost.exact()
 
 
 def _likely(
@@ -328,6 +358,7 @@ class _OfStore:
     incidents: int = 0
     compared_us: int = 0
     with_others_us: int = 0
+    sales_lost: int = 0
 
 
 def _incidents(
@@ -343,18 +374,21 @@ def _incidents(
     found = []
     counts: defaultdict[int, _OfStore] = defaultdict(_OfStore)
     incidents = part.incidents
-    for store, start_us, end_us, ending, lost_us in zip(
+    for store, start_us, end_us, ending, lost_us, sales_lost in zip(
         incidents.store.tolist(),
         incidents.start_us.tolist(),
         incidents.end_us.tolist(),
         incidents.ending.tolist(),
         part.lost_us.tolist(),
+        part.sales_lost,
         strict=True,
     ):
         row = -1 if compared is None else compared.row(store_ids[store], start_us)
         is_with_others = False
         count = counts[store]
         count.incidents += 1
+        count.sales_lost += sales_lost
+        currency = part.currency[store]
         if compared is not None and row >= 0:
             is_with_others = bool(compared.found.is_with_others[row])
             count.compared_us += lost_us
@@ -369,6 +403,7 @@ def _incidents(
                 is_open=ending == Ending.OPEN,
                 lost_us=lost_us,
                 mark=None if row < 0 else "with others" if is_with_others else "alone",
+                sales_lost=None if currency is None else amounts_text({currency: sales_lost}),
             )
         )
     return found, counts
@@ -383,6 +418,7 @@ def _lines(
         count = of_store.get(position, _OfStore())
         has_range = bool(likely.has_range[position])
         unknown_us = int(amounts.unknown_us[position])
+        currency = part.currency[position]
         lines.append(
             StoreLine(
                 store_id=store_id,
@@ -402,6 +438,7 @@ def _lines(
                     else None,
                     objective_ppm=objective_ppm[position],
                     count=count,
+                    sales_lost={} if currency is None else {currency: count.sales_lost},
                 ),
             )
         )
@@ -417,6 +454,7 @@ def _summary(
     likely: tuple[int, int] | None,
     objective_ppm: int,
     count: _OfStore,
+    sales_lost: dict[str, int],
 ) -> Summary:
     lowest_us, highest_us = likely or (None, None)
     has_objective = objective_ppm != NO_OBJECTIVE
@@ -437,6 +475,7 @@ def _summary(
         incidents=count.incidents,
         compared_us=count.compared_us,
         with_others_us=count.with_others_us,
+        sales_lost=amounts_text(sales_lost) if sales_lost else None,
     )
 
 
@@ -463,7 +502,20 @@ def _total(chunks: list[_Chunk], lines: list[StoreLine], *, has_model: bool) -> 
             sum(row.compared_us for row in rows),
             sum(row.with_others_us for row in rows),
         ),
+        sales_lost=_total_sales_lost(chunks),
     )
+
+
+def _total_sales_lost(chunks: list[_Chunk]) -> dict[str, int]:
+    """The exact sum over all incidents in each currency that a store has."""
+    sums: dict[str, int] = {}
+    for part in chunks:
+        for currency, lost in by_currency(
+            [*part.sales_lost, *(0 for _ in part.currency)],
+            [*(part.currency[store] for store in part.incidents.store.tolist()), *part.currency],
+        ).items():
+            sums[currency] = sums.get(currency, 0) + lost
+    return dict(sorted(sums.items()))
 
 
 def _likely_total(chunks: list[_Chunk]) -> tuple[int, int]:

@@ -40,6 +40,7 @@ _FIELDS: Final = {
     "incidents": "outages",
     "compared_us": "compared (h)",
     "with_others_us": "with others (h)",
+    "sales_lost": "sales lost",
     "lost_us": "opening hours lost",
 }
 _LINES: Final = {Line.INCIDENT: "outage"}

@@ -23,7 +23,8 @@ class Summary:
     `opening_us == up_us + down_us + unknown_us`. The likely range is that of the uptime while the
     status was known; None without a status model, and for a store that was not polled for days.
     `compared_us` is the downtime in incidents that were compared with those of other stores, and
-    `with_others_us` the part of it in incidents marked *with others*.
+    `with_others_us` the part of it in incidents marked *with others*. `sales_lost` is an amount for
+    each currency, such as `30.00 EUR, 350.00 USD`; None without demand.
     """
 
     opening_us: int
@@ -38,6 +39,7 @@ class Summary:
     incidents: int
     compared_us: int
     with_others_us: int
+    sales_lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class StatementIncident:
     is_open: bool
     lost_us: int
     mark: Literal["alone", "with others"] | None
+    sales_lost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

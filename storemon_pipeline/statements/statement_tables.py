@@ -1,6 +1,6 @@
 """The tables of a statement: columns and rows that CSV, XLSX, page and PDF share. No I/O."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
@@ -49,6 +49,9 @@ class Table:
     total: list[Cell] | None = None
 
 
+_SALES: Final = Column("sales_lost", "Sales lost", 20)
+"""Only in statements of stores with demand."""
+
 _OF_SUMMARY: Final[tuple[tuple[Column, Callable[[Summary], Cell]], ...]] = (
     (Column("opening_hours", "Opening hours"), lambda of: hours(of.opening_us)),
     (Column("up_hours", "Online (h)"), lambda of: hours(of.up_us)),
@@ -61,6 +64,7 @@ _OF_SUMMARY: Final[tuple[tuple[Column, Callable[[Summary], Cell]], ...]] = (
     (Column("verdict", "Verdict", 16), lambda of: of.verdict and of.verdict.value),
     (Column("incidents", "Outages"), lambda of: of.incidents),
     (Column("with_others_hours", "With others (h)"), lambda of: hours(of.with_others_us)),
+    (_SALES, lambda of: of.sales_lost),
 )
 
 _STORE: Final = (
@@ -92,14 +96,23 @@ def table_of(statement: Statement, name: TableName) -> Table:
     """One of the tables."""
     if name is TableName.INCIDENTS:
         names = {line.store_id: line.name for line in statement.stores}
-        return Table(_INCIDENT, [_incident(one, names) for one in statement.incidents])
+        rows = [_incident(one, names) for one in statement.incidents]
+        if not has_sales(statement):
+            return Table(_INCIDENT, rows)
+        for row, one in zip(rows, statement.incidents, strict=True):
+            row.append(one.sales_lost)
+        return Table((*_INCIDENT, _SALES), rows)
     if name is TableName.CLOSURES:
         return Table(_CLOSURE, [_closure(one) for one in statement.closures])
     total: list[Cell] = ["", "Total", "", "", ""]
+    of_summary = _OF_SUMMARY if has_sales(statement) else _OF_SUMMARY[:-1]
     return Table(
-        (*_STORE, *(column for column, _ in _OF_SUMMARY)),
-        [_store(line) for line in statement.stores],
-        total + [value(statement.total) for _, value in _OF_SUMMARY],
+        (*_STORE, *(column for column, _ in of_summary)),
+        [
+            [*_store(line), *(value(line.summary) for _, value in of_summary)]
+            for line in statement.stores
+        ],
+        total + [value(statement.total) for _, value in of_summary],
     )
 
 
@@ -143,6 +156,11 @@ def has_verdicts(statement: Statement) -> bool:
     return any(line.summary.objective_percent is not None for line in statement.stores)
 
 
+def has_sales(statement: Statement) -> bool:
+    """Whether any store has expected sales."""
+    return statement.total.sales_lost is not None
+
+
 def likely_text(summary: Summary) -> str:
     """The likely range in words."""
     lowest, highest = _likely(summary)
@@ -165,8 +183,7 @@ def _likely(of: Summary) -> tuple[float | None, float | None]:
 
 
 def _store(line: StoreLine) -> list[Cell]:
-    own: Sequence[Cell] = (line.store_id, line.name, line.group, line.region, line.timezone)
-    return [*own, *(value(line.summary) for _, value in _OF_SUMMARY)]
+    return [line.store_id, line.name, line.group, line.region, line.timezone]
 
 
 def _incident(incident: StatementIncident, names: dict[str, str | None]) -> list[Cell]:

@@ -105,6 +105,8 @@ def _totals(total: Summary, *, has_objective: bool) -> list[tuple[str, str]]:
         ("Likely range", likely_text(total)),
         ("Outages", f"{total.incidents:,}"),
     ]
+    if total.sales_lost is not None:
+        totals.append(("Sales lost", total.sales_lost))
     if total.compared_us:
         totals.append(
             (

@@ -9,9 +9,7 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.business_time.local_periods import Period, divide
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.demand.demand_table import read_demand
-from storemon_pipeline.demand.expected_sales import expect_sales
-from storemon_pipeline.demand.lost_sales import IncidentSales, sales_of_incidents
+from storemon_pipeline.demand.lost_sales import IncidentSales
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, BoolArray, IntArray
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -28,6 +26,7 @@ from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.history import Amounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
+from storemon_pipeline.views.fleet_sales import read_incident_sales
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +71,10 @@ def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIn
         earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
         calendar = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
         details = read_details(bulk, stores, as_of=as_of)
-        curves = read_demand(bulk, stores)
-    found = find_incidents(status_runs, calendar, as_of_us=as_of_us)
-    overlaps = (found.end_us > microseconds(start)) & (found.start_us < microseconds(end))
-    found = found.take(overlaps)
-    sales = None
-    if curves is not None:
-        sales = sales_of_incidents(found, expect_sales(curves, calendar), curves.currency)
+        found = find_incidents(status_runs, calendar, as_of_us=as_of_us)
+        overlaps = (found.end_us > microseconds(start)) & (found.start_us < microseconds(end))
+        found = found.take(overlaps)
+        sales = read_incident_sales(bulk, stores, found)
     return FleetIncidents(stores, details, found, sales)
 
 

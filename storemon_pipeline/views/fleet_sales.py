@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.estimates import counted_status_runs, estimate_status
 from storemon_pipeline.uptime.incidents import NO_POLL, Incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
+
+_STORES_PER_CALENDAR: Final = 2_000
+"""A calendar reaches back to the first of its incidents: a year of so many takes 300 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +83,47 @@ def read_fleet_sales(
         )
         for length_us in WINDOW_US.values()
     )
-    return FleetSales(
-        curves.currency, windows, read_incident_sales(bulk, stores, curves, incidents)
-    )
+    own = np.unique(incidents.store)
+    of_incidents = _incident_sales(bulk, stores, own, curves.take(own), incidents)
+    return FleetSales(curves.currency, windows, of_incidents)
 
 
 def read_incident_sales(
-    bulk: Bulk, stores: StoreIndex, curves: DemandCurves, incidents: Incidents
+    bulk: Bulk, stores: StoreIndex, incidents: Incidents
+) -> IncidentSales | None:
+    """The sales lost in incidents, sorted by store; None while no demand is loaded."""
+    own = np.unique(incidents.store)
+    curves = read_demand(bulk, stores.take(own))
+    return None if curves is None else _incident_sales(bulk, stores, own, curves, incidents)
+
+
+def _incident_sales(
+    bulk: Bulk, stores: StoreIndex, own: IntArray, curves: DemandCurves, incidents: Incidents
 ) -> IncidentSales:
-    """The sales lost in incidents, which are sorted by store."""
-    own, number = np.unique(incidents.store, return_inverse=True)
-    first_us = np.where(
-        incidents.last_active_us == NO_POLL, incidents.start_us, incidents.last_active_us
-    )
-    end_us = int(np.maximum(incidents.end_us, incidents.next_active_us).max(initial=0))
-    calendar = read_calendar(
-        bulk, stores.take(own), start_us=int(first_us.min(initial=end_us)), end_us=end_us
-    )
-    of_own = curves.take(own)
-    return sales_of_incidents(
-        replace(incidents, store=number), expect_sales(of_own, calendar), of_own.currency
-    )
+    """The sales lost in the incidents of the stores `own`, which the curves are of."""
+    number = np.searchsorted(own, incidents.store)
+    parts = []
+    for first in range(0, max(len(own), 1), _STORES_PER_CALENDAR):
+        positions = np.arange(first, min(first + _STORES_PER_CALENDAR, len(own)))
+        rows = slice(*np.searchsorted(number, [first, first + _STORES_PER_CALENDAR]).tolist())
+        chunk = incidents.take(np.arange(len(incidents))[rows])
+        first_us = np.where(chunk.last_active_us == NO_POLL, chunk.start_us, chunk.last_active_us)
+        end_us = int(np.maximum(chunk.end_us, chunk.next_active_us).max(initial=0))
+        calendar = read_calendar(
+            bulk,
+            stores.take(own[positions]),
+            start_us=int(first_us.min(initial=end_us)),
+            end_us=end_us,
+        )
+        of_chunk = curves.take(positions)
+        parts.append(
+            sales_of_incidents(
+                replace(chunk, store=number[rows] - first),
+                expect_sales(of_chunk, calendar),
+                of_chunk.currency,
+            )
+        )
+    return _joined_incidents(parts)
 
 
 def joined_sales(parts: Sequence[FleetSales | None]) -> FleetSales | None:
@@ -117,12 +140,16 @@ def joined_sales(parts: Sequence[FleetSales | None]) -> FleetSales | None:
             )
             for of_window in zip(*(part.windows for part in found), strict=True)
         ),
-        IncidentSales(
-            [one for part in found for one in part.incidents.currency],
-            _concatenated([part.incidents.lost for part in found]),
-            _concatenated([part.incidents.lowest for part in found]),
-            _concatenated([part.incidents.highest for part in found]),
-        ),
+        _joined_incidents([part.incidents for part in found]),
+    )
+
+
+def _joined_incidents(parts: Sequence[IncidentSales]) -> IncidentSales:
+    return IncidentSales(
+        [one for part in parts for one in part.currency],
+        _concatenated([part.lost for part in parts]),
+        _concatenated([part.lowest for part in parts]),
+        _concatenated([part.highest for part in parts]),
     )
 
 

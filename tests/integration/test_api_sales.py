@@ -21,6 +21,9 @@ from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.views import fleet_sales
+from storemon_pipeline.views.fleet_history import read_fleet_incidents
+from storemon_pipeline.views.fleet_view import read_fleet
 
 NOW: Final = datetime(2023, 2, 1, tzinfo=UTC)
 AS_OF: Final = datetime(2023, 1, 25, 21, 30, tzinfo=UTC)
@@ -157,6 +160,42 @@ def test_files_have_columns_of_sales(client: httpx.Client) -> None:
     assert first["uptime_percent_by_demand_last_day"] == "80.55"
     assert third["sales_lost_last_week"] == ""
     assert rows("/stores/A/uptime?format=csv&from=2023-01-25")[0]["sales_expected"] == "1675.0"
+
+
+def test_statements_have_sales_lost(client: httpx.Client) -> None:
+    def rows(query: str) -> list[dict[str, str]]:
+        text = client.get(f"/statement.csv?period=2023-W04{query}").raise_for_status().text
+        return list(csv.DictReader(io.StringIO(text)))
+
+    assert [(row["store_id"], row["sales_lost"]) for row in rows("&table=incidents")] == [
+        ("A", "350.00 USD"),
+        ("B", "30.00 EUR"),
+    ]
+    assert [row["sales_lost"] for row in rows("")][:3] == ["350.00 USD", "30.00 EUR", ""]
+    assert get(client, "/statement?period=2023-W04")["total"]["sales_lost"] == (
+        "30.00 EUR, 350.00 USD"
+    )
+
+
+def test_chunks_of_stores_give_the_same(sold: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def amounts(stores_per_chunk: int) -> list[object]:
+        fleet = read_fleet(sold, stores_per_chunk=stores_per_chunk)
+        found = read_fleet_incidents(sold, start=AS_OF - timedelta(days=1), end=AS_OF)
+        assert fleet is not None
+        assert fleet.sales is not None
+        assert found is not None
+        assert found.sales is not None
+        week = fleet.sales.windows[-1]
+        return [
+            *(fleet.sales.currency, week.up.exact(), week.lost.exact()),
+            *(fleet.sales.incidents.lost.exact(), found.sales.currency, found.sales.lost.exact()),
+        ]
+
+    whole = amounts(100)
+    monkeypatch.setattr(fleet_sales, "_STORES_PER_CALENDAR", 1)
+    assert amounts(1) == whole
+    hour = 3_600_000_000
+    assert whole[4:] == [["USD", "EUR"], [35000 * hour, 3000 * hour]]
 
 
 @pytest.mark.parametrize("begin", [SPRING, AUTUMN])

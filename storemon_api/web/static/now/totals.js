@@ -141,6 +141,9 @@ function tipOf(figures) {
   return range && `${range} %`;
 }
 
+const lostCell = (sales) =>
+  h("div", { class: "sub", "data-tip": salesRange(sales) }, `${salesLost([sales])} lost`);
+
 // Worst first; those without a figure last.
 export function showGroups() {
   const splits = SPLITS.filter(([name]) => fleet.all[name].length);
@@ -161,18 +164,8 @@ export function showGroups() {
       percent(total.windows[window].uptime_percent),
     ),
     h("div", { class: "sub" }, shortChange(total.windows[window], window)),
+    ...total.windows[window].sales.map(lostCell),
   ];
-  const hasSales = fleet.all[split].some((total) => total.windows.week.sales.length);
-  const sales = {
-    head: "Sales lost, 7 days",
-    class: "number",
-    cell: ({ windows: { week } }) =>
-      h(
-        "span",
-        { "data-tip": week.sales.map(salesRange).filter(Boolean).join("\n") || null },
-        salesLost(week.sales),
-      ),
-  };
   const sorted = [...fleet.all[split]].sort(
     (a, b) => (a.name === null) - (b.name === null) || uptime(a) - uptime(b),
   );
@@ -189,7 +182,6 @@ export function showGroups() {
       { head: "Offline", class: "number", cell: (total) => count(total.standing.down) },
       { head: "24 hours", class: "number", cell: cell("day") },
       { head: "7 days", class: "number", cell: cell("week") },
-      ...(hasSales ? [sales] : []),
     ],
     sorted,
   );
