@@ -82,7 +82,7 @@ def deliver(month: Month, url: str, data: Path) -> list[float]:
     ],
 )
 def test_hourly_deliveries_end_with_the_report_of_one_load(
-    tmp_path: Path, database_url: str, module_database_url: str, stores: int, days: int
+    tmp_path: Path, database_url: str, other_database_url: str, stores: int, days: int
 ) -> None:
     month = make_month(tmp_path / "made", stores=stores, days=days, seed=11)
     seconds = deliver(month, database_url, tmp_path / "hourly")
@@ -97,8 +97,8 @@ def test_hourly_deliveries_end_with_the_report_of_one_load(
 
     final = tmp_path / "final"
     month.write_final(final)
-    refresh(module_database_url, final, month.end_of(month.hours - 1))
-    assert hourly == newest_csv(module_database_url)
+    refresh(other_database_url, final, month.end_of(month.hours - 1))
+    assert hourly == newest_csv(other_database_url)
     assert hourly.count(b"\n") > stores * 0.9
     print(  # noqa: T201  (what a run with -s is for)
         f"{len(seconds)} refreshes in {sum(seconds):.0f} s, median {statistics.median(seconds):.2f}"
