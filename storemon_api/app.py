@@ -50,7 +50,7 @@ from storemon_api.security.identity_cache import Identities, IdentityCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.security.trusted_proxy import TrustedProxy
 from storemon_api.settings import ApiSettings
-from storemon_api.sign_in import password_routes, sign_in_routes
+from storemon_api.sign_in import password_routes, provider_routes, sign_in_routes
 from storemon_api.sign_in.sign_in_routes import SIGN_IN_PATH, install_sign_in
 from storemon_api.statements import (
     delivery_routes,
@@ -178,6 +178,7 @@ def create_app(
         docs_routes.router,
         sign_in_routes.router,
         password_routes.router,
+        provider_routes.router,
     )
     for router in routers:
         app.include_router(router)
@@ -198,7 +199,7 @@ def create_app(
             burst=settings.api_request_burst,
         ),
         max_body_bytes=settings.api_max_body_bytes,
-        sign_in=SignIn(SIGN_IN_PATH),
+        sign_in=SignIn(SIGN_IN_PATH, is_at_provider=settings.oidc_issuer is not None),
         proxy=TrustedProxy.of(settings.proxy_header, settings.proxy_networks),
     )
     app.add_middleware(StorePaths)

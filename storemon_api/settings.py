@@ -8,6 +8,8 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from storemon_pipeline.access.accounts import Role
+
 PositiveSeconds = Annotated[float, Field(gt=0)]
 OptionalText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
@@ -59,11 +61,40 @@ class ApiSettings(BaseSettings):
     session_idle_hours: PositiveInt = 72
     """Hours without a request after which people have to sign in again."""
 
+    oidc_issuer: OptionalText = None
+    """The OpenID provider at which people sign in, such as `https://login.example.com`."""
+
+    oidc_client_id: OptionalText = None
+    """The name under which the provider knows this service."""
+
+    oidc_client_secret: SecretStr | None = None
+    """The secret that the provider has given this service; without it PKCE alone protects."""
+
+    oidc_role_claim: str = "groups"
+    """The claim whose values give a role."""
+
+    oidc_roles: dict[str, Role] = Field(default_factory=dict)
+    """The roles by values of that claim, as JSON."""
+
+    oidc_group_claim: str = "store_groups"
+    """The claim with the groups whose stores an owner sees."""
+
     proxy_header: OptionalText = None
     """The header in which a trusted proxy names the email address of a signed-in person."""
 
     proxy_addresses: OptionalText = None
     """The addresses or networks of the proxies that may send it, separated by commas or spaces."""
+
+    @model_validator(mode="after")
+    def _check_provider(self) -> Self:
+        if self.oidc_issuer is not None and not (
+            self.oidc_client_id and self.oidc_roles and self.public_url
+        ):
+            raise ValueError(
+                "STOREMON_OIDC_ISSUER needs STOREMON_OIDC_CLIENT_ID, STOREMON_OIDC_ROLES and "
+                "STOREMON_PUBLIC_URL"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_proxy(self) -> Self:

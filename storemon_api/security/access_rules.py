@@ -132,6 +132,8 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     # Whoever has no session yet, or a link from a mail, comes here.
     ("GET", "/sign-in"): _OPEN,
     ("POST", "/sign-in"): _SIGN_IN,
+    ("GET", "/sign-in/provider"): _OPEN,
+    ("GET", "/sign-in/provider/callback"): _SIGN_IN,
     ("POST", "/sign-out"): Rule(None, Stores.NOT_CONCERNED, "session.end", is_open=True),
     ("GET", "/password"): _OPEN,
     ("POST", "/password"): Rule(None, Stores.NOT_CONCERNED, "account.password", is_open=True),

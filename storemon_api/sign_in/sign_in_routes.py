@@ -139,6 +139,7 @@ def sign_in_form(
         wanted=next_address(request, wanted),
         email=email,
         problem=problem,
+        has_provider=request.app.state.services.settings.oidc_issuer is not None,
     )
 
 

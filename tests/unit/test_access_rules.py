@@ -119,6 +119,8 @@ OPEN: Final = {
     ("GET", "/public-key"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
+    ("GET", "/sign-in/provider"),
+    ("GET", "/sign-in/provider/callback"),
     ("POST", "/sign-out"),
     ("GET", "/password"),
     ("POST", "/password"),

@@ -40,6 +40,7 @@ PIPELINE_ROOMS = (
     "ingestion",
     "alerts",
     "sent_statements",
+    "invitations",
     "dispute_packs",
     "retention",
     # Processes: the command line, the service, Dagster.
@@ -99,6 +100,8 @@ MOST_MODULES = 13
 
 ONLY_IN = {
     "apprise": ("storemon_pipeline.alerts.deliver",),
+    "authlib": ("storemon_api.sign_in.provider",),
+    "joserfc": ("storemon_api.sign_in.provider",),
     "argon2": ("storemon_pipeline.access.passwords",),
     "dagster": (
         "storemon_pipeline.definitions",

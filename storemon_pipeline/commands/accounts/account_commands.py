@@ -56,14 +56,14 @@ def invite_command(
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
 ) -> None:
-    """Create an account and print the link with which the person chooses a password."""
+    """Create an account, and mail or print the link with which the person chooses a password."""
     with one_line_errors():
         from storemon_pipeline.access.account_management import invite_account
         from storemon_pipeline.access.accounts import normal_email, normal_name
         from storemon_pipeline.commands.accounts.account_options import (
             account_database,
             by_command,
-            link_address,
+            give_link,
             parse_rights,
         )
 
@@ -77,12 +77,8 @@ def invite_command(
                 audit=by_command("account.invite"),
                 is_forced=force,
             )
-        typer.echo(link_address(build_settings(home=home), link))
-        typer.echo(
-            f"Send this link to {link.account.email}. It works once, for 7 days. "
-            "From now on every request needs an account or a key.",
-            err=True,
-        )
+        typer.echo(give_link(build_settings(home=home), link))
+        typer.echo("From now on every request needs an account or a key.", err=True)
 
 
 @accounts_app.command("list")
@@ -143,24 +139,19 @@ def change_command(
 def link_command(
     email: _Email, home: HomeOption = None, database_url: DatabaseUrlOption = None
 ) -> None:
-    """Print a new link with which the person chooses a password. Older links end."""
+    """Mail or print a new link with which the person chooses a password. Older links end."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.access.account_management import make_link
         from storemon_pipeline.access.accounts import normal_email
         from storemon_pipeline.commands.accounts.account_options import (
             account_database,
             by_command,
-            link_address,
+            give_link,
         )
 
         with account_database(url) as engine:
             link = make_link(engine, normal_email(email), audit=by_command("account.link"))
-        typer.echo(link_address(build_settings(home=home), link))
-        typer.echo(
-            f"Send this link to {link.account.email}. It works once, until "
-            f"{link.expires_at:%Y-%m-%d %H:%M}Z.",
-            err=True,
-        )
+        typer.echo(give_link(build_settings(home=home), link))
 
 
 @accounts_app.command("disable")

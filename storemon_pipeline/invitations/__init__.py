@@ -1,0 +1,1 @@
+"""Mails with the links with which people choose a password."""
