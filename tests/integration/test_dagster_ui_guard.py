@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, MutableMapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
+from signed_in import BY_TEST, new_account
 from storemon_api.dagster_ui.server import guard
 from storemon_api.security import access_control
+from storemon_pipeline.access.accounts import Role
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.access.session_management import start_session
 
 TOKEN = "the token of this start"  # noqa: S105 - of a test
 MUTATION = "mutation { launchRun { __typename } }"
@@ -169,3 +174,22 @@ def test_a_websocket_opens_for_its_own_pages_alone(
 
     asyncio.run(app(scope, receive, send))
     assert sent[0]["type"] == first_message
+
+
+def test_it_takes_the_session_of_an_admin_and_of_nobody_else(ask: Ask, engine: sa.Engine) -> None:
+    def cookie(role: Role) -> str:
+        account = new_account(engine, role, stores={"7"} if role is Role.OWNER else None)
+        lasts = timedelta(hours=1)
+        token = start_session(engine, account.account_id, lasts=lasts, audit=BY_TEST)
+        return f"storemon_session={token}"
+
+    admin = cookie(Role.ADMIN)
+    assert ask("GET", "/runs").status_code == 401
+    assert ask("GET", "/runs", Cookie=admin).text == "done"
+    own_page = {"Origin": "http://127.0.0.1:3000", "Sec_Fetch_Site": "same-origin"}
+    assert ask("POST", "/graphql", Cookie=admin, **own_page).text == "done"
+    # Cookies are sent to all ports of a host: the pages at another port are another site.
+    other_page = {"Origin": "http://127.0.0.1:8000", "Sec_Fetch_Site": "same-site"}
+    assert ask("POST", "/graphql", Cookie=admin, **other_page).status_code == 403
+    for role in (Role.OPERATOR, Role.OWNER):
+        assert ask("GET", "/runs", Cookie=cookie(role)).status_code == 403
