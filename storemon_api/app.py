@@ -20,6 +20,7 @@ from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_api.loads import (
     closure_routes,
+    event_routes,
     objective_routes,
     poll_routes,
     schedule_routes,
@@ -172,6 +173,7 @@ def create_app(
         page_routes.router,
         manual_routes.router,
         closure_routes.router,
+        event_routes.router,
         objective_routes.router,
         health_routes.router,
         metrics_routes.router,

@@ -25,6 +25,8 @@ from storemon_pipeline.business_time.calendar import (
 from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.domain.windows import IntArray, Policy
+from storemon_pipeline.uptime.event_stretches import OPEN_EVENT, EventStretches, resolve_events
+from storemon_pipeline.uptime.evidence import add_events_of_report
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
@@ -164,8 +166,11 @@ class Engine:
         self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
     ) -> Mapping[str, oracle.Row]:
         """Compress the polls into runs and compute the figures from those."""
+        evidence = add_events_of_report(
+            runs(inputs, max_gap=max_gap), stretches(inputs), as_of_us=us(as_of), policy=policy
+        )
         figures = compute_figures(
-            runs(inputs, max_gap=max_gap),
+            evidence,
             calendar(inputs, as_of - timedelta(hours=168) - self.margin, as_of + self.margin),
             as_of_us=us(as_of),
             policy=policy,
@@ -191,7 +196,7 @@ RECKONERS: Final[dict[str, Reckoner]] = {"engine": Engine(), "oracle": Reference
 
 def store_ids(inputs: oracle.Inputs) -> list[str]:
     """All stores that any row names; a store's number is its index here."""
-    kinds = (inputs.polls, inputs.hours, inputs.zones, inputs.special)
+    kinds = (inputs.polls, inputs.hours, inputs.zones, inputs.special, inputs.events)
     return sorted({row.store_id for kind in kinds for row in kind})
 
 
@@ -207,6 +212,21 @@ def runs(inputs: oracle.Inputs, *, max_gap: int) -> StatusRuns:
         _ints(polled for _, polled in identities),
         np.array([statuses[identity] for identity in identities], np.bool_),
         max_gap_us=max_gap,
+    )
+
+
+def stretches(inputs: oracle.Inputs) -> EventStretches:
+    """Resolve all events; of two rows for one store, source and start the later one counts."""
+    number = {store_id: index for index, store_id in enumerate(store_ids(inputs))}
+    told = {(event.store_id, event.source, event.start): event for event in inputs.events}
+    sources = sorted({source for _, source, _ in told})
+    return resolve_events(
+        _ints(number[event.store_id] for event in told.values()),
+        _ints(us(event.start) for event in told.values()),
+        _ints(OPEN_EVENT if event.end is None else us(event.end) for event in told.values()),
+        np.array([event.is_up for event in told.values()], np.bool_),
+        _ints(range(len(told))),
+        _ints(sources.index(event.source) for event in told.values()),
     )
 
 

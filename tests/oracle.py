@@ -111,6 +111,17 @@ class SpecialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """One row of store_events; `end` None lasts until the next event of the same source."""
+
+    store_id: str
+    start: datetime
+    end: datetime | None
+    is_up: bool
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """All rows, each kind in the order of its arrival."""
 
@@ -119,6 +130,7 @@ class Inputs:
     zones: Sequence[ZoneRow] = ()
     closures: Sequence[Closure] = ()
     special: Sequence[SpecialRow] = ()
+    events: Sequence[Event] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +176,7 @@ def make_report(
     rows = {
         store_id: _row(store, _us(as_of), policy=policy, max_gap=max_gap)
         for store_id, store in stores.items()
-        if store.has_poll(_us(as_of))
+        if store.has_poll(_us(as_of)) or store.has_event(_us(as_of))
     }
     return Report(rows, silent_stores=len(stores) - len(rows))
 
@@ -226,7 +238,7 @@ def clock_changes(zone: str, start: datetime, end: datetime) -> list[datetime]:
 
 
 Value = TypeVar("Value")
-AnyRow = TypeVar("AnyRow", Poll, HoursRow, ZoneRow, SpecialRow)
+AnyRow = TypeVar("AnyRow", Poll, HoursRow, ZoneRow, SpecialRow, Event)
 
 
 @dataclass(slots=True)
@@ -257,6 +269,7 @@ class _Store:
     zones: _Versions[str] = field(default_factory=_Versions)
     closures: list[tuple[int, int | None]] = field(default_factory=list)
     special: dict[int, _Versions[frozenset[tuple[int, int]]]] = field(default_factory=dict)
+    events: list[tuple[int, int | None, bool]] = field(default_factory=list)
 
     def zone(self, at_us: int) -> str:
         return self.zones.at(at_us) or self.zones.earliest() or ZONE_OF_LAST_RESORT
@@ -315,6 +328,39 @@ class _Store:
         first = bisect_right(self.polled, as_of_us - LOOKBACK)
         return first, bisect_right(self.polled, as_of_us) - 1
 
+    def has_event(self, as_of_us: int) -> bool:
+        return any(
+            start <= as_of_us and (end is None or end > as_of_us - LOOKBACK)
+            for start, end, _ in self.events
+        )
+
+    def event(self, at_us: int, as_of_us: int) -> bool | None:
+        """Tell what the event says that holds, which is the one that began last."""
+        held: tuple[int, bool] | None = None
+        for start, end, is_up in self.events:
+            covers = start <= at_us and start <= as_of_us and (end is None or at_us < end)
+            if covers and (held is None or start >= held[0]):
+                held = start, is_up
+        return None if held is None else held[1]
+
+    def outside(self, as_of_us: int, max_gap: int) -> "_Outside":
+        """What is known beside the events: polls, and the edges of events inside a run."""
+        first, last = self.counted(as_of_us)
+        told = {
+            polled: self.active[index]
+            for index, polled in enumerate(self.polled[: last + 1])
+            if index >= first and self.event(polled, as_of_us) is None
+        }
+        edges = []
+        for edge in sorted({at for event in self.events for at in event[:2] if at is not None}):
+            before, after = (self.event(at, as_of_us) is not None for at in (edge - 1, edge))
+            if before == after or not as_of_us - LOOKBACK < edge <= as_of_us:
+                continue
+            edges.append(edge)
+            if self.is_certain(edge - 1, max_gap) and (after or edge not in self.polled):
+                told[edge] = self.active[bisect_right(self.polled, edge - 1) - 1]
+        return _Outside(sorted(told), [told[at] for at in sorted(told)], edges)
+
     def is_active(self, at_us: int, as_of_us: int, policy: Policy) -> bool:
         first, last = self.counted(as_of_us)
         before = bisect_right(self.polled, at_us) - 1
@@ -355,7 +401,84 @@ class _Store:
                 yield (polled + self.polled[index + 1] + 1) // 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """The polls outside of events by time, and the edges of the time that events cover."""
+
+    polled: list[int]
+    active: list[bool]
+    edges: list[int]
+
+    def changes(self, max_gap: int) -> Iterator[int]:
+        for told in (self.polled, self.edges, sorted({*self.polled, *self.edges})):
+            for at in told:
+                yield from (at, at - max_gap // 2, at + max_gap // 2)
+            yield from ((before + after + 1) // 2 for before, after in pairwise(told))
+
+    def is_active(self, at_us: int, policy: Policy) -> bool | None:
+        """Tell the status by polls; None without any."""
+        if not self.polled:
+            return None
+        store = _Store(self.polled, self.active)
+        return store.is_active(at_us, self.polled[-1], policy)
+
+    def is_observed(self, at_us: int, max_gap: int) -> bool:
+        middle = 2 * at_us + 1
+        return any(abs(middle - 2 * at) <= max_gap for at in (*self.polled, *self.edges))
+
+
+def _row_with_events(store: _Store, as_of_us: int, *, policy: Policy, max_gap: int) -> Row:
+    business, uptime, downtime, lowest, uncertain, observed = ([0, 0, 0] for _ in range(6))
+    starts = [as_of_us - window for window in WINDOWS]
+    outside = store.outside(as_of_us, max_gap)
+    changes = store.business_changes(starts[-1], as_of_us)
+    changes.update(starts, store.status_changes(as_of_us, max_gap), outside.changes(max_gap))
+    changes.update(at for event in store.events for at in event[:2] if at is not None)
+    for since, until in pairwise(sorted(at for at in changes if starts[-1] <= at <= as_of_us)):
+        inside = since + (until - since) // 2
+        if not store.is_business(inside):
+            continue
+        event = store.event(inside, as_of_us)
+        is_active = event
+        if is_active is None:
+            is_active = outside.is_active(inside, policy)
+        if is_active is None:
+            is_active = _beside_events(store, inside, as_of_us, outside.edges, policy)
+        is_certain = event is not None or store.is_certain(inside, max_gap)
+        amounts = [business, uptime if is_active else downtime]
+        if not is_certain:
+            amounts.append(uncertain)
+        elif is_active:
+            amounts.append(lowest)
+        if is_certain or outside.is_observed(inside, max_gap):
+            amounts.append(observed)
+        for amount in amounts:
+            for window, start in enumerate(starts):
+                amount[window] += until - since if since >= start else 0
+    highest = [sure + unsure for sure, unsure in zip(lowest, uncertain, strict=True)]
+    return Row(*(_three(a) for a in (business, uptime, downtime, lowest, highest, observed)))
+
+
+def _beside_events(
+    store: _Store, at_us: int, as_of_us: int, edges: Sequence[int], policy: Policy
+) -> bool:
+    """Tell the status where only events are known: that of the nearest one."""
+
+    def status(edge: int) -> bool:
+        beside = edge if store.event(edge, as_of_us) is not None else edge - 1
+        return bool(store.event(beside, as_of_us))
+
+    before = [edge for edge in edges if edge <= at_us]
+    after = [edge for edge in edges if edge > at_us]
+    if not before or not after:
+        return status((before or after)[-1 if before else 0])
+    is_nearer = 2 * at_us + 1 - 2 * before[-1] <= 2 * after[0] - 2 * at_us - 1
+    return status(before[-1] if is_nearer or policy == "previous" else after[0])
+
+
 def _row(store: _Store, as_of_us: int, *, policy: Policy, max_gap: int) -> Row:
+    if store.events:
+        return _row_with_events(store, as_of_us, policy=policy, max_gap=max_gap)
     business, uptime, downtime, lowest, uncertain, observed = ([0, 0, 0] for _ in range(6))
     starts = [as_of_us - window for window in WINDOWS]
     changes = store.business_changes(starts[-1], as_of_us)
@@ -388,8 +511,8 @@ def _three(amounts: Sequence[int]) -> PerWindow:
 
 def _stores(inputs: Inputs) -> dict[str, _Store]:
     zones = [row for row in inputs.zones if row.timezone in _known_zones()]
-    named: Iterable[Poll | HoursRow | ZoneRow | SpecialRow] = chain(
-        inputs.polls, inputs.hours, zones, inputs.special
+    named: Iterable[Poll | HoursRow | ZoneRow | SpecialRow | Event] = chain(
+        inputs.polls, inputs.hours, zones, inputs.special, inputs.events
     )
     stores = {row.store_id: _Store() for row in named}
     for store_id, polls in _by_store(inputs.polls).items():
@@ -402,6 +525,12 @@ def _stores(inputs: Inputs) -> dict[str, _Store]:
         stores[store_id].zones = _zone_versions(zone_rows)
     for store_id, special_rows in _by_store(inputs.special).items():
         stores[store_id].special = _special_versions(special_rows)
+    for store_id, event_rows in _by_store(inputs.events).items():
+        told = {(event.source, _us(event.start)): event for event in event_rows}
+        for (source, start), event in told.items():
+            followers = [at for other, at in told if other == source and at > start]
+            stops = min(followers, default=None) if event.end is None else _us(event.end)
+            stores[store_id].events.append((start, stops, event.is_up))
     for closure in inputs.closures:
         local = _wall_us(closure.start), None if closure.end is None else _wall_us(closure.end)
         for store_id, store in stores.items():

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from oracle import Closure, HoursRow, Inputs, Poll, SpecialRow, ValidFrom, ZoneRow
+from oracle import Closure, Event, HoursRow, Inputs, Poll, SpecialRow, ValidFrom, ZoneRow
 from storemon_pipeline.domain.windows import Policy
 
 SECOND: Final = 1_000_000
@@ -202,6 +202,30 @@ def closure_rows(store_ids: Sequence[str], as_of: datetime) -> st.SearchStrategy
         closed, st.sampled_from([*store_ids, "*"]), st.integers(-DAY, 9 * DAY), lengths
     )
     return st.lists(closures, max_size=3)
+
+
+@st.composite
+def event_rows(draw: st.DrawFn, store_id: str, as_of: datetime) -> list[Event]:
+    """Draw events of two sources around the look-back, no two of which began together.
+
+    Many lie near whole hours, so that they begin, meet and end at polls and windows.
+    """
+    hours = st.integers(-2, 200).map(lambda age: age * HOUR)
+    ages = st.one_of(hours, hours, st.integers(-2 * HOUR, 200 * HOUR))
+    lengths = st.one_of(
+        st.none(),
+        st.sampled_from([1, 2, HOUR, 2 * HOUR, 24 * HOUR]),
+        st.integers(1, 4 * HOUR),
+        st.integers(1, 200 * HOUR),
+    )
+    rows = []
+    for age in draw(st.lists(ages, max_size=6, unique=True)):
+        start = as_of - timedelta(microseconds=age)
+        length = draw(lengths)
+        end = None if length is None else start + timedelta(microseconds=length)
+        source = draw(st.sampled_from(["", "platform"]))
+        rows.append(Event(store_id, start, end, draw(st.booleans()), source))
+    return rows
 
 
 @cache

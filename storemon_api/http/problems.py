@@ -167,6 +167,12 @@ NO_SIGNING_KEY: Final = ProblemKind(
     "The key that signs dispute packs cannot be read or made. The server's log has the details.",
     retry_after_seconds=60,
 )
+UNKNOWN_EVENT: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-event",
+    "Unknown event",
+    "There is no event with this id.",
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

@@ -124,6 +124,9 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/closures"): Rule(Scope.EDIT, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,
     ("DELETE", "/closures/{closure_id}"): Rule(Scope.EDIT, Stores.FILTERED, "closure.cancel"),
+    ("POST", "/events"): Rule(Scope.INGEST, Stores.FILTERED, "events.push"),
+    ("GET", "/store-events"): _READ_FILTERED,
+    ("DELETE", "/store-events/{event_id}"): Rule(Scope.INGEST, Stores.FILTERED, "event.cancel"),
     ("PUT", "/objectives"): Rule(Scope.INGEST, Stores.FILTERED, "objective.put"),
     ("GET", "/objectives"): _READ_FILTERED,
     ("DELETE", "/objectives/{objective_id}"): Rule(

@@ -185,7 +185,7 @@ def get_store(
     with store_view_of(services, store_id) as view:
         starts, ends = view.week()
         objectives = {str(by): float(percent) for by, percent in view.objectives().items()}
-        first_poll_us, polls = view.first_poll_us, int(view.status_runs.polls.sum())
+        first_poll_us, polls = view.first_poll_us, int(view.polls.polls.sum())
     return json_response(
         StoreResponse(
             **dict(summary),

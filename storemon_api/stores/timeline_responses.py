@@ -83,7 +83,7 @@ def _ledger_entry(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) ->
     run = int(ledger.status_run[row])
     start_us, end_us = int(ledger.start_us[row]), int(ledger.end_us[row])
     is_business = bool(ledger.is_business[row])
-    has_run = is_business and run != NO_STATUS_RUN
+    has_run = is_business and run != NO_STATUS_RUN and runs.polls[run] > 0
     kind = _STATUS_KINDS[Status(int(ledger.status[row]))] if is_business else SegmentKind.CLOSED
     return LedgerEntry(
         start=instant(start_us),
@@ -104,6 +104,8 @@ def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> str:
     if run == NO_STATUS_RUN:
         return "no check within 8 days"
     word = "online" if runs.is_active[run] else "offline"
+    if ledger.is_certain[row] and runs.polls[run] == 0:
+        return f"an event says {word}"
     if ledger.is_certain[row]:
         return f"between {word} checks"
     if ledger.start_us[row] >= runs.last_poll_us[run]:

@@ -13,6 +13,10 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, WEEK_US
+from storemon_pipeline.events.evidence_queries import (
+    with_events_of_incidents,
+    with_events_since,
+)
 from storemon_pipeline.figures.open_incidents import read_open_incidents
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
@@ -57,7 +61,13 @@ def read_store_states(bulk: Bulk) -> FleetStates | None:
     as_of_us = microseconds(as_of)
     stores = read_stores(bulk)
     details = read_details(bulk, stores, as_of=as_of)
-    last = read_status_runs_since(bulk, stores, since=as_of, until=as_of)
+    last = with_events_since(
+        bulk,
+        stores,
+        read_status_runs_since(bulk, stores, since=as_of, until=as_of),
+        since=as_of,
+        until=as_of,
+    )
     calendar = read_calendar(bulk, stores, start_us=as_of_us - _BEFORE_US, end_us=as_of_us + 1)
     every = np.arange(len(stores))
     now = np.full(len(stores), as_of_us)
@@ -104,8 +114,13 @@ def read_recoveries(
     first_us = min(since_us for _, since_us in began_us)
     positions = np.unique([store for store, _ in began_us])
     stores, as_of_us = fleet.stores.take(positions), fleet.states.as_of_us
-    status_runs = read_status_runs_of_incidents_since(
-        bulk, stores, since=instant(first_us), until=fleet.as_of
+    since = instant(first_us)
+    status_runs = with_events_of_incidents(
+        bulk,
+        stores,
+        read_status_runs_of_incidents_since(bulk, stores, since=since, until=fleet.as_of),
+        since=since,
+        until=fleet.as_of,
     )
     earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
     calendar = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)

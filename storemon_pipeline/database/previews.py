@@ -53,6 +53,12 @@ _PREVIEWS: Final = {
                (sales_per_hour / 100.0)::numeric(12, 2)::text AS sales_per_hour, currency
         FROM demand JOIN stores USING (store_key) LIMIT 5
     """,
+    "store_events": """
+        SELECT store_id, from_at::text AS from_utc, to_at::text AS to_utc,
+               CASE WHEN is_up THEN 'up' ELSE 'down' END AS state, reason, source
+        FROM store_events JOIN stores USING (store_key)
+        WHERE cancelled_by_load_id IS NULL ORDER BY event_id DESC LIMIT 5
+    """,
     "business_hour_intervals": """
         SELECT store_id, start_us_of_week / 3600e6 AS start_hour_of_week,
                end_us_of_week / 3600e6 AS end_hour_of_week

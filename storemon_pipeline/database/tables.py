@@ -315,6 +315,24 @@ demand: Final = sa.Table(
     comment="Expected sales as read; the rows of one store, valid_from and load are one version.",
 )
 
+store_events: Final = sa.Table(
+    "store_events",
+    metadata,
+    sa.Column("event_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("store_key", sa.Integer, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("from_at", _INSTANT, nullable=False),
+    sa.Column("to_at", _INSTANT, comment="NULL: until the source's next event of the store"),
+    sa.Column("is_up", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    sa.Column("cancelled_by_load_id", sa.Integer, comment="load that replaced or cancelled it"),
+    sa.CheckConstraint("from_at < to_at", name="order"),
+    sa.Index("ix_store_events_store_key", "store_key", "source", "from_at"),
+    sa.Index("ix_store_events_load_id", "load_id"),
+    comment="Known status of stores from an instant on, beside polls; with all versions.",
+)
+
 business_hour_intervals: Final = sa.Table(
     "business_hour_intervals",
     metadata,

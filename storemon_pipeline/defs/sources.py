@@ -270,7 +270,9 @@ SOURCE_ASSETS: Final = [
         _snapshot_asset(source, SNAPSHOTS[source])
         for source in (Source.BUSINESS_HOURS, Source.STORE_TIMEZONES)
     ),
-    _together("closures_and_special_hours", Source.CLOSURES, Source.SPECIAL_HOURS),
+    _together(
+        "schedule_changes_and_events", Source.CLOSURES, Source.SPECIAL_HOURS, Source.STORE_EVENTS
+    ),
     _together(
         "details_objectives_and_demand", Source.STORE_DETAILS, Source.OBJECTIVES, Source.DEMAND
     ),

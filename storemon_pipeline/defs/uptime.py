@@ -34,9 +34,9 @@ INPUTS: Final = [
     "closures",
     "special_hours",
 ]
-"""The assets that the status model, and all figures, are computed from."""
+"""The assets that the status model is fitted to: polls and business time, without events."""
 
-INPUTS_WITH_MODEL: Final = [*INPUTS, STATUS_MODEL]
+INPUTS_WITH_MODEL: Final = [*INPUTS, "store_events", STATUS_MODEL]
 """The assets that figures with likely ranges are computed from."""
 
 _UPTIME_DESCRIPTION: Final = (

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     SPECIAL_TIME_RANGE = "start is not before 24:00, or end is after 48:00"
     UNREADABLE_VALID_FROM = "valid_from cannot be read"
     UNKNOWN_ZONE = "unknown time zone"
+    EVENT_ORDER = "event does not end after its start"
     CLOSURE_ORDER = "closure does not end after its start"
     APPLIES_TO = "applies_to is not store, group, region or all"
     OBJECTIVE_NAME = "name is missing, or there is one with all"

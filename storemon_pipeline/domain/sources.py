@@ -23,6 +23,7 @@ class Source(StrEnum):
     OBJECTIVES = "objectives"
     SPECIAL_HOURS = "special_hours"
     DEMAND = "demand"
+    STORE_EVENTS = "store_events"
 
     @property
     def is_snapshot(self) -> bool:
@@ -49,4 +50,5 @@ _LABELS: Final = {
     Source.OBJECTIVES: "objectives",
     Source.SPECIAL_HOURS: "special hours",
     Source.DEMAND: "expected sales",
+    Source.STORE_EVENTS: "events",
 }

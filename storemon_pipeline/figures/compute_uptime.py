@@ -11,6 +11,7 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.amounts import AMOUNTS, UNKNOWN
 from storemon_pipeline.domain.windows import BoolArray, Policy
+from storemon_pipeline.events.evidence_queries import with_events_of_report
 from storemon_pipeline.figures.status_models import ModelVersion
 from storemon_pipeline.likelihood.likely_figures import with_likely_ranges
 from storemon_pipeline.polls.status_run_queries import (
@@ -48,7 +49,9 @@ def compute_uptime(
     """
     max_gap_us = read_max_gap_us(bulk)
     for part in stores.chunks(stores_per_chunk * CHUNKS_PER_QUERY):
-        read = read_status_runs(bulk, part, as_of=as_of)
+        read = with_events_of_report(
+            bulk, part, read_status_runs(bulk, part, as_of=as_of), as_of=as_of, policy=policy
+        )
         for chunk, status_runs in split_into_chunks(part, read, stores_per_chunk):
             figures = _compute(
                 bulk,

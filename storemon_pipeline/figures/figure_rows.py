@@ -15,9 +15,9 @@ from storemon_pipeline.domain.amounts import (
     WINDOW_UNIT,
     spread_column,
 )
+from storemon_pipeline.domain.rounding import DECIMALS, round_half_even
 from storemon_pipeline.domain.windows import IntArray, Window
 from storemon_pipeline.uptime.figures import Figures
-from storemon_pipeline.uptime.rounding import DECIMALS, round_half_even
 
 FIGURE_TYPE = pa.decimal128(12, DECIMALS)
 

@@ -6,7 +6,9 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.windows import LOOKBACK_US
+from storemon_pipeline.events.evidence_queries import with_events_of_incidents
 from storemon_pipeline.polls.status_run_queries import read_status_runs_of_open_incidents
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -18,7 +20,10 @@ _STORES_PER_CALENDAR: Final = 20_000
 
 def read_open_incidents(bulk: Bulk, stores: StoreIndex, *, as_of_us: int) -> Incidents:
     """The open incidents at the newest poll, `as_of_us`, by the position of their store."""
-    status_runs = read_status_runs_of_open_incidents(bulk, stores)
+    as_of = instant(as_of_us)
+    status_runs = with_events_of_incidents(
+        bulk, stores, read_status_runs_of_open_incidents(bulk, stores), since=as_of, until=as_of
+    )
     down, store = np.unique(status_runs.store, return_inverse=True)
     parts = []
     for first in range(0, max(len(down), 1), _STORES_PER_CALENDAR):

@@ -20,6 +20,10 @@ from storemon_pipeline.domain.windows import (
     WEEK_US,
     IntArray,
 )
+from storemon_pipeline.events.evidence_queries import (
+    read_first_evidence_of_all,
+    with_events_since,
+)
 from storemon_pipeline.figures.daily_table import (
     DailyState,
     DayRows,
@@ -37,7 +41,6 @@ from storemon_pipeline.likelihood.model import RECIPE
 from storemon_pipeline.likelihood.spreads import compute_spreads
 from storemon_pipeline.polls.status_run_queries import (
     CHUNKS_PER_QUERY,
-    read_first_poll,
     read_status_runs_since,
     split_into_chunks,
 )
@@ -181,7 +184,7 @@ def _refresh_in_parts(
 
     In parts of some chunks of stores; the more days, the smaller.
     """
-    earliest = read_first_poll(writing.reader) or newest
+    earliest = read_first_evidence_of_all(writing.reader) or newest
     reach_us = microseconds(newest) - max(
         int(changed_us.min(initial=NEVER)), microseconds(earliest)
     )
@@ -203,7 +206,7 @@ def _refresh_part(
     stores_per_chunk: int,
 ) -> int:
     start_us = _start_us(writing.reader, changed_us, newest)
-    read = read_status_runs_since(writing.reader, stores, since=instant(start_us), until=newest)
+    read = _read_evidence(writing.reader, stores, start_us, newest)
     made: list[tuple[StoreIndex, DayRows]] = []
     borders: list[IntArray] = []
     first = 0
@@ -271,14 +274,25 @@ def compute_stored_days(
     the status model the days have no spread.
     """
     start_us = _start_us(bulk, changed_us, newest)
-    status_runs = read_status_runs_since(bulk, stores, since=instant(start_us), until=newest)
+    status_runs = _read_evidence(bulk, stores, start_us, newest)
     return _compute_days(bulk, stores, status_runs, changed_us, start_us, newest, model)
+
+
+def _read_evidence(bulk: Bulk, stores: StoreIndex, start_us: int, newest: datetime) -> StatusRuns:
+    since = instant(start_us)
+    return with_events_since(
+        bulk,
+        stores,
+        read_status_runs_since(bulk, stores, since=since, until=newest),
+        since=since,
+        until=newest,
+    )
 
 
 def _start_us(bulk: Bulk, changed_us: IntArray, newest: datetime) -> int:
     """From where on status runs and hours are needed for the days since these instants."""
     newest_us = microseconds(newest)
-    first = read_first_poll(bulk)
+    first = read_first_evidence_of_all(bulk)
     earliest_us = newest_us if first is None else microseconds(first)
     return min(max(int(changed_us.min()), earliest_us), newest_us) - 2 * DAY_US
 

@@ -17,6 +17,7 @@ _NAMING: Final = (
     "objectives",
     "special_hours",
     "demand",
+    "store_events",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 

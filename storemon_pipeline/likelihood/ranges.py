@@ -514,8 +514,11 @@ def _inside_status_runs(
     first = first_status_runs(status_runs)
     store = status_runs.store[first]
     place = store - store[0]
-    gaps = np.maximum(np.add.reduceat(status_runs.polls - 1, first), 1)
-    length = np.add.reduceat(status_runs.last_poll_us - status_runs.first_poll_us, first)
+    polls, length = status_runs.polls, status_runs.last_poll_us - status_runs.first_poll_us
+    if not polls.all():  # what events say has no gaps
+        polls, length = np.maximum(polls, 1), length * (polls > 0)
+    gaps = np.maximum(np.add.reduceat(polls - 1, first), 1)
+    length = np.add.reduceat(length, first)
     step = length / gaps * gap_factor
     kind = np.repeat([int(Kind.UP_STATUS_RUN), int(Kind.DOWN_STATUS_RUN)], len(store))
     found = _look_up(shares, np.tile(of_class[store], 2), kind, np.tile(step.astype(np.int64), 2)).T

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storemon_pipeline.domain.amounts import ROUNDED
+from storemon_pipeline.domain.rounding import DECIMALS
 from storemon_pipeline.domain.windows import IntArray, Window
-from storemon_pipeline.uptime.rounding import DECIMALS
 
 HEADER: Final = ",".join(
     ["store_id", *(amount.csv_column(window) for amount in ROUNDED for window in Window)]

@@ -17,6 +17,8 @@ from storemon_pipeline.demand.demand_table import DEMAND
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.events import events_file
+from storemon_pipeline.events.event_table import undo_events, write_events
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.folders import OpenFile
 from storemon_pipeline.files.snapshots import ParseRows, SnapshotRead
@@ -166,6 +168,17 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         is_optional=True,
         description="Expected sales of each hour of the week, with all earlier versions. Optional.",
         check=AssetCheckText("demand_readable", "No row of the demand file was rejected."),
+    ),
+    Source.STORE_EVENTS: Snapshot(
+        file_names=("store_events",),
+        columns=events_file.COLUMNS,
+        read=events_file.read_events_file,
+        parse=events_file.parse_events,
+        write=write_events,
+        undo=undo_events,
+        is_optional=True,
+        description="What sources know of the status of stores beside polls. The file is optional.",
+        check=AssetCheckText("events_readable", "No row of the events' file was rejected."),
     ),
 }
 

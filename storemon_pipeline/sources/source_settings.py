@@ -33,6 +33,7 @@ _SETTINGS: Final = {
     | {"date_format", "zone", "weekdays", "first_weekday", "clock"},
     Source.STORE_TIMEZONES: _ANY_SOURCE | {"date_format", "zone"},
     Source.CLOSURES: _ANY_SOURCE | {"date_format"},
+    Source.STORE_EVENTS: _ANY_SOURCE | {"date_format", "zone"},
 }
 
 

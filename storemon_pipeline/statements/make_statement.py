@@ -24,6 +24,7 @@ from storemon_pipeline.domain.windows import (
     BoolArray,
     IntArray,
 )
+from storemon_pipeline.events.evidence_queries import with_events_of_incidents
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK
 from storemon_pipeline.figures.status_models import ModelVersion, read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -219,8 +220,13 @@ def _read_chunk(
     calendar = whole
     if as_of_us < after_us:
         calendar = read_calendar(bulk, stores, start_us=since_us, end_us=as_of_us)
-    status_runs = read_status_runs_of_incidents_since(
-        bulk, stores, since=instant(since_us), until=as_of
+    since = instant(since_us)
+    status_runs = with_events_of_incidents(
+        bulk,
+        stores,
+        read_status_runs_of_incidents_since(bulk, stores, since=since, until=as_of),
+        since=since,
+        until=as_of,
     )
     found = period_figures(status_runs, whole, calendar, period, as_of_us=as_of_us)
     currency, sales_lost = _sales_lost(bulk, stores, calendar, found)

@@ -20,6 +20,7 @@ from storemon_pipeline.domain.windows import (
     Policy,
 )
 from storemon_pipeline.uptime.estimates import counted_status_runs
+from storemon_pipeline.uptime.evidence import is_marker
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 SecondsArray = npt.NDArray[np.int32]
@@ -192,14 +193,9 @@ def _figures_of(
     until[last_change] = edges[:, -1]
     is_up, is_active = status_runs.is_active[change], status_runs.is_active
 
-    # Observed time extends by `reach_us` on either side of a status run. Where two of these would
-    # overlap they are joined.
-    reach_us = max_gap_us // 2
-    is_apart = is_first_of_store.copy()
-    is_apart[1:] |= first_us[1:] - last_us[:-1] > 2 * reach_us
-    is_end_apart = np.append(is_apart[1:], True)
-    seen_from_us = np.where(is_apart, first_us - reach_us, before_us)
-    seen_until_us = np.where(is_end_apart, last_us + reach_us, last_us)
+    seen_from_us, seen_until_us = _seen(
+        status_runs, is_first_of_store, before_us, reach_us=max_gap_us // 2
+    )
     at_us = np.stack([seen_from_us, first_us, last_us, seen_until_us])
     np.clip(at_us, begin_us, as_of_us, out=at_us)
     seen_from, first, last, seen_until = calendar.ascending_positions_us(status_runs.store, at_us)
@@ -209,15 +205,53 @@ def _figures_of(
     business = edges[:, -1:] - edges[:, -2::-1]
     uptime, downtime = of_changes.divide(changed, until, is_up)
     certain_up, certain_down = of_status_runs.divide(first, last, is_active)
+    observed = of_status_runs.sum(seen_from, seen_until)
+    if not status_runs.polls.all():  # there are events
+        observed = _observed_with_events(
+            status_runs, calendar, edges, begin_us=begin_us, reach_us=max_gap_us // 2
+        )
     amounts = {
         "business_us": business,
         "uptime_us": uptime,
         "downtime_us": downtime,
         "lowest_uptime_us": certain_up,
         "highest_uptime_us": business - certain_down,
-        "observed_us": of_status_runs.sum(seen_from, seen_until),
+        "observed_us": observed,
     }
     return store, amounts, Positions(edges[:, 0], edges[:, -1], first, last)
+
+
+def _seen(
+    status_runs: StatusRuns, is_first_of_store: BoolArray, before_us: IntArray, *, reach_us: int
+) -> tuple[IntArray, IntArray]:
+    """Observed time: it extends by `reach_us` on either side of a status run.
+
+    Where two of these would overlap they are joined. `before_us` is the end of the status run
+    before each.
+    """
+    first_us, last_us = status_runs.first_poll_us, status_runs.last_poll_us
+    is_apart = is_first_of_store.copy()
+    is_apart[1:] |= first_us[1:] - last_us[:-1] > 2 * reach_us
+    is_end_apart = np.append(is_apart[1:], True)
+    return (
+        np.where(is_apart, first_us - reach_us, before_us),
+        np.where(is_end_apart, last_us + reach_us, last_us),
+    )
+
+
+def _observed_with_events(
+    status_runs: StatusRuns, calendar: Calendar, edges: IntArray, *, begin_us: int, reach_us: int
+) -> IntArray:
+    """The observed time of each store and window, `(stores, 3)`: markers observe nothing."""
+    # An event that begins at the very end has no length either, but it is no marker.
+    is_last = status_runs.first_poll_us == begin_us + WEEK_US
+    own = status_runs.take(is_last | ~is_marker(status_runs))
+    is_first = np.append(True, own.store[1:] != own.store[:-1])
+    before_us = np.append(0, own.last_poll_us[:-1])
+    seen_us = np.stack(_seen(own, is_first, before_us, reach_us=reach_us))
+    np.clip(seen_us, begin_us, begin_us + WEEK_US, out=seen_us)
+    begin, end = calendar.ascending_positions_us(own.store, seen_us)
+    return _Rows.of(np.flatnonzero(is_first), begin, edges).sum(begin, end)
 
 
 @dataclass(frozen=True, slots=True)

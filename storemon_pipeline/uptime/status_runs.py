@@ -73,6 +73,8 @@ class StatusRuns:
             1 + ((self.polls - 1) * share).astype(np.int64),
             self.polls,
         )
+        # What events say has no polls, whole or cut.
+        np.minimum(polls, self.polls, out=polls)
         return type(self)(self.store, first, last, self.is_active, polls)
 
     def merge(self, others: Self) -> Self:

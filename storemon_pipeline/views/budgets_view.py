@@ -13,6 +13,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import DAY_US, IntArray
+from storemon_pipeline.events.evidence_queries import read_first_evidence, with_events_since
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.ranges import OpenTime
@@ -31,7 +32,7 @@ from storemon_pipeline.objectives.precedence import (
     objectives_of,
     percentage,
 )
-from storemon_pipeline.polls.status_run_queries import read_first_polls, read_status_runs_since
+from storemon_pipeline.polls.status_run_queries import read_status_runs_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
@@ -137,8 +138,13 @@ def read_budgets(
     which = np.flatnonzero(objective_ppm != NO_OBJECTIVE)
     if len(which) == 0:
         return which, NO_BUDGETS, []
-    status_runs = read_status_runs_since(
-        bulk, stores, since=instant(start_us), until=instant(as_of_us)
+    since, until = instant(start_us), instant(as_of_us)
+    status_runs = with_events_since(
+        bulk,
+        stores,
+        read_status_runs_since(bulk, stores, since=since, until=until),
+        since=since,
+        until=until,
     )
     history = build_history(status_runs, calendar)
     budgets = compute_budgets(
@@ -149,7 +155,7 @@ def read_budgets(
         as_of_us=as_of_us,
         objective_ppm=objective_ppm[which],
     )
-    first_us = read_first_polls(bulk, stores)[which]
+    first_us = read_first_evidence(bulk, stores)[which]
     known_from_us = np.minimum(np.maximum(budgets.start_us, first_us), budgets.until_us)
     known = history.amounts(which, known_from_us, budgets.until_us)
     lowest_us, highest_us = np.full((2, len(which)), UNKNOWN)

@@ -12,9 +12,12 @@ from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, IntArray
+from storemon_pipeline.events.evidence_queries import (
+    read_first_evidence,
+    with_events_of_incidents,
+)
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import (
-    read_first_polls,
     read_status_runs_of_incidents_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
@@ -93,12 +96,18 @@ def read_compared_incidents(
             return None
         stores = read_stores(bulk)
         since = since or as_of - COMPARED
-        status_runs = read_status_runs_of_incidents_since(bulk, stores, since=since, until=as_of)
+        status_runs = with_events_of_incidents(
+            bulk,
+            stores,
+            read_status_runs_of_incidents_since(bulk, stores, since=since, until=as_of),
+            since=since,
+            until=as_of,
+        )
         since_us, as_of_us = microseconds(since), microseconds(as_of)
         until_us = min(microseconds(until or as_of), as_of_us)
         calendar = read_calendar(bulk, stores, start_us=since_us, end_us=until_us)
         details = read_details(bulk, stores, as_of=as_of)
-        first_us = np.minimum(read_first_polls(bulk, stores), as_of_us)
+        first_us = np.minimum(read_first_evidence(bulk, stores), as_of_us)
     last_us = np.full(len(stores), since_us)
     np.maximum.at(last_us, status_runs.store, status_runs.last_poll_us + LOOKBACK_US)
     zones = [zone or DEFAULT_ZONE for zone in details.timezones]

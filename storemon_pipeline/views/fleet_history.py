@@ -11,12 +11,16 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.demand.lost_sales import IncidentSales
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.events.evidence_queries import (
+    read_first_evidence,
+    with_events_of_incidents,
+    with_events_since,
+)
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.spreads import Spreads, compute_spreads
 from storemon_pipeline.polls.status_run_queries import (
-    read_first_polls,
     read_status_runs_of_incidents_since,
     read_status_runs_since,
 )
@@ -67,7 +71,13 @@ def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIn
             return None
         as_of_us = microseconds(as_of)
         stores = read_stores(bulk)
-        status_runs = read_status_runs_of_incidents_since(bulk, stores, since=start, until=as_of)
+        status_runs = with_events_of_incidents(
+            bulk,
+            stores,
+            read_status_runs_of_incidents_since(bulk, stores, since=start, until=as_of),
+            since=start,
+            until=as_of,
+        )
         earliest_us = int(status_runs.first_poll_us.min(initial=as_of_us)) - LOOKBACK_US
         calendar = read_calendar(bulk, stores, start_us=earliest_us, end_us=as_of_us)
         details = read_details(bulk, stores, as_of=as_of)
@@ -91,7 +101,13 @@ def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours 
         hours = np.arange(start_us, max(end_us, start_us), HOUR_US)
         end_us = max(end_us, start_us + 1)
         since = instant(start_us)
-        status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
+        status_runs = with_events_since(
+            bulk,
+            stores,
+            read_status_runs_since(bulk, stores, since=since, until=as_of),
+            since=since,
+            until=as_of,
+        )
         calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
         first_day_us = _read_first_days(bulk, stores, start_us, end_us)
         model = read_status_model(bulk)
@@ -154,7 +170,7 @@ def _read_first_days(bulk: Bulk, stores: StoreIndex, start_us: int, end_us: int)
 
     For a first poll before `start_us` or two days after `end_us` it is the poll's own instant.
     """
-    first_us = read_first_polls(bulk, stores)
+    first_us = read_first_evidence(bulk, stores)
     young = np.flatnonzero((first_us > start_us) & (first_us < end_us + 2 * DAY_US))
     if len(young) == 0:
         return first_us

@@ -15,13 +15,17 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.demand.lost_sales import IncidentSales
 from storemon_pipeline.domain.windows import WEEK_US, WINDOW_US, IntArray, Policy
+from storemon_pipeline.events.evidence_queries import (
+    read_first_evidence,
+    with_events_of_report,
+    with_events_since,
+)
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, InvariantError
 from storemon_pipeline.figures.open_incidents import read_open_incidents
 from storemon_pipeline.figures.status_models import ModelVersion, read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.likely_figures import with_likely_ranges
 from storemon_pipeline.polls.status_run_queries import (
-    read_first_polls,
     read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar, read_report_calendar
@@ -177,8 +181,10 @@ def _read_part(
     since = as_of - timedelta(microseconds=_HISTORY_US)
     status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
     calendar = read_calendar(bulk, stores, start_us=as_of_us - _HISTORY_US, end_us=as_of_us + 1)
+    of_report = with_events_of_report(bulk, stores, status_runs, as_of=as_of, policy=Policy.NEAREST)
+    status_runs = with_events_since(bulk, stores, status_runs, since=since, until=as_of)
     figures = compute_figures(
-        status_runs,
+        of_report,
         calendar,
         as_of_us=as_of_us,
         policy=Policy.NEAREST,
@@ -187,7 +193,7 @@ def _read_part(
     if model is not None:
         figures = with_likely_ranges(
             figures,
-            status_runs,
+            of_report,
             # Of the week alone, as for a report: the range depends on where the calendar begins.
             read_report_calendar(bulk, stores, as_of_us=as_of_us),
             model.model,
@@ -200,7 +206,7 @@ def _read_part(
         state=states_at(status_runs, calendar, as_of_us=as_of_us),
         last_poll_us=np.where(has_poll, np.append(status_runs.last_poll_us, 0)[last_row], 0),
         has_poll=has_poll,
-        first_poll_us=read_first_polls(bulk, stores),
+        first_poll_us=read_first_evidence(bulk, stores),
         figures=figures,
         previous=_previous(status_runs, calendar, as_of_us),
         incidents=incidents,

@@ -30,6 +30,7 @@ from storemon_pipeline.domain.windows import (
     Policy,
     Window,
 )
+from storemon_pipeline.events.evidence_queries import read_stretches, with_events_of_report
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.likely_figures import ranges_of_periods, with_likely_ranges
@@ -47,6 +48,8 @@ from storemon_pipeline.schedules.weekly_intervals import read_week
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store
 from storemon_pipeline.uptime.daily import Days, compute_days
+from storemon_pipeline.uptime.event_stretches import EventStretches
+from storemon_pipeline.uptime.evidence import add_events
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
@@ -94,11 +97,17 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
-    """One store with all its status runs; `as_of` is the newest poll of all stores."""
+    """One store with all that is known of its status; `as_of` is the newest poll of all stores.
+
+    `polls` are the status runs of its polls alone, `stretches` those of its events; `status_runs`
+    are of both.
+    """
 
     as_of: datetime
     stores: StoreIndex
     details: StoreDetails
+    polls: StatusRuns
+    stretches: EventStretches
     status_runs: StatusRuns
     _bulk: Bulk
 
@@ -244,8 +253,11 @@ class StoreView:
         """The ledger of a report's window, its status runs, and its likely range."""
         as_of_us = microseconds(as_of)
         calendar = self.calendar(as_of_us - WEEK_US, as_of_us)
+        of_report = with_events_of_report(
+            self._bulk, self.stores, self.polls, as_of=as_of, policy=policy
+        )
         ledger, status_runs = explain(
-            self.status_runs,
+            of_report,
             calendar,
             as_of_us=as_of_us,
             window_us=WINDOW_US[window],
@@ -256,13 +268,13 @@ class StoreView:
             return Explanation(ledger, status_runs, None)
         figures = with_likely_ranges(
             compute_figures(
-                self.status_runs,
+                of_report,
                 calendar,
                 as_of_us=as_of_us,
                 policy=policy,
                 max_gap_us=read_max_gap_us(self._bulk),
             ),
-            self.status_runs,
+            of_report,
             calendar,
             model.model,
             model.parameters_of(self.stores),
@@ -324,10 +336,14 @@ def open_store_view(bulk: Bulk, store_id: str) -> StoreView:
     as_of = read_newest_poll(bulk)
     if as_of is None:
         raise NoPollsError
+    polls = read_status_runs_of_store(bulk, stores)
+    stretches = read_stretches(bulk, stores, until=as_of)
     return StoreView(
         as_of,
         stores,
         read_details(bulk, stores, as_of=as_of),
-        read_status_runs_of_store(bulk, stores),
+        polls,
+        stretches,
+        add_events(polls, stretches, until_us=microseconds(as_of)),
         bulk,
     )

@@ -16,6 +16,10 @@ CLOSURE = {"store_id": "alpha", "start_local": "2023-12-24 18:00:00", "reason": 
 OBJECTIVE = {"applies_to": "store", "name": "alpha", "objective": 99}
 OTHER_CLOSURE = {**CLOSURE, "store_id": "beta"}
 HOURS = {"hours": [{"day_of_week": 0, "start_time_local": "09:00", "end_time_local": "17:00"}]}
+EVENTS = {"events": [{"store_id": "alpha", "from_utc": "2023-01-25T10:00:00Z", "state": "down"}]}
+OTHER_EVENTS = {
+    "events": [{"store_id": "beta", "from_utc": "2023-01-25T10:00:00Z", "state": "down"}]
+}
 POLL = [{"store_id": "alpha", "timestamp_utc": "2023-01-25 10:00:00 UTC", "status": "active"}]
 
 SCHEDULE = {"every": "monday", "to": "owner@example.com"}
@@ -39,6 +43,11 @@ DEEDS = {
     "objective": (
         *("PUT", "/objectives", {"applies_to": "all", "objective": 98.5}),
         *("objective.put", "objectives"),
+    ),
+    "events": ("POST", "/events", EVENTS, "events.push", "store_events"),
+    "cancelling an event": (
+        *("DELETE", "/store-events/1", None, "event.cancel"),
+        "store_events WHERE cancelled_by_load_id IS NOT NULL",
     ),
     "cancelling an objective": (
         *("DELETE", "/objectives/1", None, "objective.cancel"),
@@ -96,6 +105,7 @@ def client(database_url: str) -> Iterator[httpx.Client]:
             assert client.post("/polls", json=[poll | {"status": status}]).status_code == 200
             if day == "23":
                 assert client.post("/statements", json=WEEK).status_code == 200
+        assert client.post("/events", json=OTHER_EVENTS).status_code == 200
         yield client
 
 

@@ -273,6 +273,7 @@ class TestSample:
             "objectives": (0, 0, 0, 0, 0),
             "special_hours": (0, 0, 0, 0, 0),
             "demand": (0, 0, 0, 0, 0),
+            "store_events": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_counted_by_reason(
@@ -315,6 +316,7 @@ class TestSample:
             "objectives",
             "special_hours",
             "demand",
+            "store_events",
             "business_hour_intervals",
             "status_model",
             "store_uptime",
@@ -336,7 +338,13 @@ class TestSample:
         }
         tables = set(said) - {"new_data", "status_model"}
         previewed = {name: len(said[name]["preview"].records) for name in tables}
-        others = {"closures": 2, "objectives": 0, "special_hours": 0, "demand": 0}
+        others = {
+            "closures": 2,
+            "objectives": 0,
+            "special_hours": 0,
+            "demand": 0,
+            "store_events": 0,
+        }
         assert previewed == {name: others.get(name, 5) for name in tables}
 
     def test_checks_pass_and_warn_of_rejected_rows(
@@ -353,6 +361,7 @@ class TestSample:
             "objectives_readable": True,
             "special_hours_readable": True,
             "demand_readable": True,
+            "events_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,
@@ -540,6 +549,7 @@ def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures
             "store_id,date,start_time_local,end_time_local\nA,2023-02-01,09:00,12:00\n"
         ),
         Source.DEMAND: "store_id,weekday,hour,sales_per_hour,currency\nA,1,9,98.50,USD\n",
+        Source.STORE_EVENTS: "store_id,from_utc,to_utc,state\nA,2023-01-25 17:00,,down\n",
     }
     for source, text in good.items():
         folder = empty.data / file_names(source)[0]

@@ -26,7 +26,8 @@ defs = definitions.defs
 
 FIGURES_NEED = "business_hour_intervals closures special_hours status_runs store_timezones"
 RANGES_NEED = (
-    "business_hour_intervals closures special_hours status_model status_runs store_timezones"
+    "business_hour_intervals closures special_hours status_model status_runs"
+    " store_events store_timezones"
 )
 ASSETS = {
     # asset: (group, kinds, upstream assets)
@@ -40,6 +41,7 @@ ASSETS = {
     "store_details": ("sources", "csv postgres", "new_data"),
     "objectives": ("sources", "csv postgres", "new_data"),
     "demand": ("sources", "csv postgres", "new_data"),
+    "store_events": ("sources", "csv postgres", "new_data"),
     "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
     "status_model": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime": ("uptime", "postgres", RANGES_NEED),
@@ -64,6 +66,7 @@ CHECKS = {
     "store_details": "details_readable",
     "objectives": "objectives_readable",
     "demand": "demand_readable",
+    "store_events": "events_readable",
     "business_hour_intervals": "intervals_merged",
     "status_model": "model_is_current",
     "store_uptime": "uptime_adds_up",

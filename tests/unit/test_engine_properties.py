@@ -15,8 +15,8 @@ import oracle
 from builders import Engine, Reference, calendar, runs, store_ids, us
 from oracle import Inputs
 from properties import holds_for
+from storemon_pipeline.domain.rounding import round_half_even
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
-from storemon_pipeline.uptime.rounding import round_half_even
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress, extend
 from strategies import (
     ZONES,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from storemon_pipeline.uptime.rounding import round_half_even
+from storemon_pipeline.domain.rounding import round_half_even
 
 MINUTE = 60_000_000
 HOUR = 3_600_000_000

@@ -26,6 +26,7 @@ PIPELINE_ROOMS = (
     "loads",
     "stores",
     "polls",
+    "events",
     "schedules",
     "objectives",
     "demand",

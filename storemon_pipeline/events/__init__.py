@@ -1,0 +1,1 @@
+"""Events beside polls: parsing, the table, and reading status runs with events."""

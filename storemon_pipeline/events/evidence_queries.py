@@ -1,0 +1,165 @@
+"""Reading what polls and events say of stores, as one sequence of status runs for each."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow.compute as pc
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import instant, microseconds, microseconds_of
+from storemon_pipeline.domain.windows import LOOKBACK_US, IntArray, Policy
+from storemon_pipeline.polls.status_run_queries import (
+    read_first_polls,
+    read_status_runs_since,
+)
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.event_stretches import (
+    OPEN_EVENT,
+    EventStretches,
+    no_stretches,
+    resolve_events,
+)
+from storemon_pipeline.uptime.evidence import add_events, add_events_of_report
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+REACH: Final = timedelta(microseconds=2 * LOOKBACK_US)
+"""Polls further apart never decide the status between them, so none further back matters."""
+
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def read_stretches(
+    bulk: Bulk, stores: StoreIndex, *, until: datetime, since: datetime = _EVER
+) -> EventStretches:
+    """The stretches of events that began by `until` and lasted beyond `since`, whole.
+
+    An event without an end that no other of its source has ended lasts up to `OPEN_EVENT`.
+    """
+    if not bulk.scalar("SELECT EXISTS (SELECT FROM store_events) AS has_events"):
+        return no_stretches()
+    chosen = stores.condition(parameter=3)
+    rows = bulk.fetch(
+        f"""
+        SELECT e.event_id, e.store_key, e.source, e.from_at, e.to_at, e.is_up
+        FROM store_events e
+        WHERE e.cancelled_by_load_id IS NULL AND e.from_at <= $1 AND {chosen.sql}
+          AND (e.from_at > $2 OR e.to_at > $2 OR e.to_at IS NULL AND NOT EXISTS (
+              SELECT FROM store_events n
+              WHERE n.store_key = e.store_key AND n.source = e.source AND n.from_at > e.from_at
+                AND n.from_at <= $2 AND n.cancelled_by_load_id IS NULL
+          ))
+        ORDER BY e.event_id
+        """,  # noqa: S608  (conditions are made of names and numbers)
+        (until, since, *chosen.parameters),
+    )
+    if rows.num_rows == 0:
+        return no_stretches()
+    ends = pc.fill_null(rows["to_at"].cast("int64"), OPEN_EVENT).to_numpy()
+    return resolve_events(
+        stores.positions(rows["store_key"].to_numpy()),
+        microseconds_of(rows["from_at"]),
+        ends,
+        rows["is_up"].to_numpy(),
+        rows["event_id"].to_numpy().astype(np.int64),
+        rows["source"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64),
+    )
+
+
+def with_events_of_report(
+    bulk: Bulk, stores: StoreIndex, status_runs: StatusRuns, *, as_of: datetime, policy: Policy
+) -> StatusRuns:
+    """The status runs that count for a report, with the events that do."""
+    as_of_us = microseconds(as_of)
+    stretches = read_stretches(bulk, stores, since=instant(as_of_us - LOOKBACK_US), until=as_of)
+    return add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
+
+
+def with_events_since(
+    bulk: Bulk, stores: StoreIndex, status_runs: StatusRuns, *, since: datetime, until: datetime
+) -> StatusRuns:
+    """The result of `read_status_runs_since`, with events; of their stores it begins earlier."""
+    earlier = _earlier(since, REACH)
+    stretches = read_stretches(bulk, stores, since=earlier, until=until)
+    if len(stretches) == 0:
+        return status_runs
+    rows = np.unique(stretches.store)
+    own = read_status_runs_since(bulk, stores.take(rows), since=earlier, until=until)
+    return add_events(
+        _replace(status_runs, own, rows),
+        stretches.clip(microseconds(earlier), OPEN_EVENT),
+        until_us=microseconds(until),
+    )
+
+
+def with_events_of_incidents(
+    bulk: Bulk, stores: StoreIndex, status_runs: StatusRuns, *, since: datetime, until: datetime
+) -> StatusRuns:
+    """The result of `read_status_runs_of_incidents_since`, with events.
+
+    For open incidents, `since` is `until`. Of stores with events, two weeks more are read; of those
+    that are not known to have been up before, everything.
+    """
+    earlier = _earlier(since, 2 * REACH)
+    first_us = int(status_runs.first_poll_us.min(initial=microseconds(earlier)))
+    stretches = read_stretches(bulk, stores, since=_earlier(instant(first_us), REACH), until=until)
+    if len(stretches) == 0:
+        return status_runs
+    rows = np.unique(stretches.store)
+    own = read_status_runs_since(bulk, stores.take(rows), since=earlier, until=until)
+    until_us = microseconds(until)
+    evidence = add_events(_replace(status_runs, own, rows), stretches, until_us=until_us)
+    is_up_before = np.zeros(len(stores), np.bool_)
+    is_before = evidence.is_active & (evidence.first_poll_us <= microseconds(since))
+    is_up_before[evidence.store[is_before]] = True
+    rows = rows[~is_up_before[rows]]
+    if len(rows) == 0:
+        return evidence
+    some = stores.take(rows)
+    own = add_events(
+        read_status_runs_since(bulk, some, since=_EVER, until=until),
+        read_stretches(bulk, some, until=until),
+        until_us=until_us,
+    )
+    return _replace(evidence, own, rows)
+
+
+def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:
+    """As `read_first_polls`: the first poll or the beginning of the first event of each store."""
+    first = read_first_polls(bulk, stores)
+    chosen = stores.condition()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, min(from_at) AS from_at FROM store_events
+        WHERE cancelled_by_load_id IS NULL AND {chosen.sql} GROUP BY store_key
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    store = stores.positions(rows["store_key"].to_numpy())
+    first[store] = np.minimum(first[store], microseconds_of(rows["from_at"]))
+    return first
+
+
+def read_first_evidence_of_all(bulk: Bulk) -> datetime | None:
+    """As `read_first_poll`: the first poll or the beginning of the first event of all stores."""
+    first: datetime | None = bulk.scalar(
+        """
+        SELECT least((SELECT min(first_poll_at) FROM status_runs),
+                     (SELECT min(from_at) FROM store_events WHERE cancelled_by_load_id IS NULL))
+               AS first
+        """
+    )
+    return first
+
+
+def _replace(status_runs: StatusRuns, own: StatusRuns, rows: IntArray) -> StatusRuns:
+    """The status runs with `own` in place of those of the stores at these positions."""
+    is_other = ~np.isin(status_runs.store, rows)
+    placed = StatusRuns(
+        rows[own.store], own.first_poll_us, own.last_poll_us, own.is_active, own.polls
+    )
+    return status_runs.take(is_other).merge(placed)
+
+
+def _earlier(at: datetime, by: timedelta) -> datetime:
+    return max(at, _EVER + by) - by

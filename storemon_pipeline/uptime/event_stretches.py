@@ -1,0 +1,139 @@
+"""Stretches of time that events cover: which event holds when several overlap.
+
+How they change what polls say belongs to `evidence`.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Self
+
+import numpy as np
+
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+
+OPEN_EVENT: Final = 2**62
+"""Stands for the end of an event that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventStretches:
+    """Stretches `[start_us, end_us)` of known status, without overlaps; arrays of shape `(n,)`.
+
+    Sorted by store and time. `event` identifies the event that holds.
+    """
+
+    store: IntArray
+    start_us: IntArray
+    end_us: IntArray
+    is_up: BoolArray
+    event: IntArray
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def take(self, which: IntArray | BoolArray) -> Self:
+        """The stretches at these positions, or of this mask."""
+        return type(self)(
+            self.store[which],
+            self.start_us[which],
+            self.end_us[which],
+            self.is_up[which],
+            self.event[which],
+        )
+
+    def clip(self, start_us: int, end_us: int) -> Self:
+        """What lies within `[start_us, end_us)`."""
+        start = np.maximum(self.start_us, start_us)
+        end = np.minimum(self.end_us, end_us)
+        clipped = type(self)(self.store, start, end, self.is_up, self.event)
+        return clipped if (start < end).all() else clipped.take(start < end)
+
+    def of_stores(self, first: int, end: int) -> Self:
+        """The stretches of the stores `[first, end)`, which are numbered from 0 afterwards."""
+        own = np.arange(*np.searchsorted(self.store, [first, end]).tolist())
+        part = self.take(own)
+        return type(self)(part.store - first, part.start_us, part.end_us, part.is_up, part.event)
+
+
+def no_stretches() -> EventStretches:
+    """The stretches of stores without events."""
+    none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
+    return EventStretches(none, none, none, no, none)
+
+
+def resolve_events(
+    store: IntArray,
+    start_us: IntArray,
+    end_us: IntArray,
+    is_up: BoolArray,
+    event: IntArray,
+    source: IntArray,
+) -> EventStretches:
+    """Resolve overlaps of events, given in the order in which they were told.
+
+    The end of an open event is `OPEN_EVENT`: it lasts until the next event of the same store and
+    source begins. Where events overlap, the one that began last holds; of two that began together,
+    the one that was told last.
+
+    >>> hour = 3_600_000_000
+    >>> stretches = resolve_events(
+    ...     np.array([0, 0]), hour * np.array([1, 3]), hour * np.array([9, 4]),
+    ...     np.array([False, True]), np.array([7, 8]), np.array([0, 1]),
+    ... )
+    >>> (stretches.start_us // hour).tolist(), stretches.event.tolist()
+    ([1, 3, 4], [7, 8, 7])
+    """
+    told = np.arange(len(store))
+    by_source = np.lexsort((told, start_us, source, store))
+    end = end_us.copy()
+    has_next = (store[by_source[1:]] == store[by_source[:-1]]) & (
+        source[by_source[1:]] == source[by_source[:-1]]
+    )
+    followed, following = by_source[:-1][has_next], by_source[1:][has_next]
+    is_open = end[followed] == OPEN_EVENT
+    end[followed[is_open]] = start_us[following[is_open]]
+
+    order = np.lexsort((told, start_us, store))
+    order = order[start_us[order] < end[order]]
+    events = EventStretches(store[order], start_us[order], end[order], is_up[order], event[order])
+    overlaps = (events.store[1:] == events.store[:-1]) & (events.start_us[1:] < events.end_us[:-1])
+    if not overlaps.any():
+        return events
+    is_plain = ~np.isin(events.store, np.unique(events.store[1:][overlaps]))
+    return _merged(events.take(is_plain), _without_overlaps(events.take(~is_plain)))
+
+
+def _merged(some: EventStretches, others: EventStretches) -> EventStretches:
+    both = EventStretches(
+        np.concatenate([some.store, others.store]),
+        np.concatenate([some.start_us, others.start_us]),
+        np.concatenate([some.end_us, others.end_us]),
+        np.concatenate([some.is_up, others.is_up]),
+        np.concatenate([some.event, others.event]),
+    )
+    return both.take(np.lexsort((both.start_us, both.store)))
+
+
+def _without_overlaps(events: EventStretches) -> EventStretches:
+    """As `events`, which are sorted by store and start: the one that began last holds."""
+    starts, ends = events.start_us.tolist(), events.end_us.tolist()
+    pieces: list[tuple[int, int, int]] = []
+    borders = np.flatnonzero(np.diff(events.store, prepend=-1, append=-1)).tolist()
+    for first, last in pairwise(borders):
+        # The events that have begun and not ended, the one that holds on top.
+        begun: list[int] = []
+        at = 0
+        for row in range(first, last + 1):
+            until = starts[row] if row < last else OPEN_EVENT
+            while begun:
+                held = min(ends[begun[-1]], until)
+                if at < held:
+                    pieces.append((at, held, begun[-1]))
+                    at = held
+                if ends[begun[-1]] > until:
+                    break
+                begun.pop()
+            at = until
+            begun.append(row)
+    start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
+    return EventStretches(events.store[rows], start, end, events.is_up[rows], events.event[rows])

@@ -1,0 +1,180 @@
+"""Events in the database: loaded, corrected and undone, and the same on every page."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api_server import serve
+from stored import fetch
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.loads.load_log import RowCounts
+
+NOW = datetime(2023, 2, 1, tzinfo=UTC)
+HEADER = "store_id,from_utc,to_utc,state,reason,source\n"
+# Store A is polled each hour of the day before, and seen down at 9:00 alone. Store B has no polls.
+MINUTE_US = 60_000_000
+POLLS = [
+    f"A,2023-01-24 {hour:02}:00:00,{'inactive' if hour == 9 else 'active'}" for hour in range(19)
+]
+OUTAGE = "A,2023-01-24 08:50:00,2023-01-24 09:10:00,down,tablet offline,platform"
+OPEN = "A,2023-01-24 17:45:00,,down,deactivated,platform"
+OF_B = "B,2023-01-24 12:00:00,,up,,till"
+
+
+def ingest(url: str, folder: Path, source: Source, *rows: str) -> RowCounts:
+    header = HEADER if source is Source.STORE_EVENTS else "store_id,timestamp_utc,status\n"
+    (folder / f"{source}.csv").write_text(header + "".join(f"{row}\n" for row in rows))
+    return ingest_source(url, folder, source, now=NOW, run_id=None).row_counts
+
+
+@pytest.fixture
+def folder(database_url: str, tmp_path: Path) -> Path:
+    ingest(database_url, tmp_path, Source.STORE_STATUS, *POLLS)
+    zones = "".join(f"{store},UTC\n" for store in "AB")
+    (tmp_path / "timezones.csv").write_text(f"store_id,timezone_str\n{zones}")
+    ingest_source(database_url, tmp_path, Source.STORE_TIMEZONES, now=NOW, run_id=None)
+    return tmp_path
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    with serve(database_url) as client:
+        yield client
+
+
+def refresh(url: str) -> None:
+    refresh_daily(url)
+    refresh_uptime(url, refreshed_at=NOW)
+
+
+def downtime_minutes(url: str) -> dict[str, float]:
+    """The downtime of the last day of each store, as the newest figures have it."""
+    rows = fetch(
+        url,
+        "SELECT store_id, downtime_last_day_us / 60000000.0 AS minutes"
+        " FROM store_uptime JOIN stores USING (store_key)",
+    )
+    return {row["store_id"]: float(row["minutes"]) for row in rows}
+
+
+def in_force(client: httpx.Client) -> list[str]:
+    listed = client.get("/store-events").raise_for_status().json()["events"]
+    return [f"{one['store_id']} {one['from_utc'][11:16]} {one['state']}" for one in listed]
+
+
+def test_figures_follow_events_and_their_undoing(database_url: str, folder: Path) -> None:
+    refresh(database_url)
+    # Half an hour on both sides of the poll at 9:00.
+    assert downtime_minutes(database_url) == {"A": 60.0}
+    counts = ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, OF_B)
+    assert counts == RowCounts(loaded=3, replaced=0, unchanged=0, rejected=0)
+    refresh(database_url)
+    # 20 minutes, and from 17:45 to the newest poll at 18:00, which lies inside of the event.
+    assert downtime_minutes(database_url) == {"A": 35.0, "B": 0.0}
+    newest = fetch(database_url, "SELECT max(load_id) AS load_id FROM loads")[0]["load_id"]
+    undo_load(database_url, newest, now=NOW)
+    refresh(database_url)
+    assert downtime_minutes(database_url) == {"A": 60.0}
+    assert compare_all_days(database_url).different == 0
+
+
+def test_events_are_idempotent_and_corrected(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN)
+    body = {
+        "store_id": "A",
+        "from_utc": "2023-01-24T08:50:00Z",
+        "to_utc": "2023-01-24T09:20:00Z",
+        "state": "down",
+        "source": "platform",
+    }
+    pushed = client.post("/events", json={"events": [body]}).raise_for_status().json()
+    assert (pushed["rows_loaded"], pushed["rows_replaced"]) == (0, 1)
+    again = client.post("/events", json={"events": [body]}).raise_for_status().json()
+    assert (again["rows_replaced"], again["rows_unchanged"]) == (0, 1)
+    # Reading the file again, with one row more, does not undo the correction.
+    counts = ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, OF_B)
+    assert counts == RowCounts(loaded=1, replaced=0, unchanged=2, rejected=0)
+    refresh(database_url)
+    assert downtime_minutes(database_url)["A"] == 45.0
+    assert in_force(client) == ["A 17:45 down", "A 08:50 down", "B 12:00 up"]
+    undo_load(database_url, pushed["load_id"], now=NOW)
+    refresh(database_url)
+    assert downtime_minutes(database_url)["A"] == 35.0
+
+
+def test_an_event_is_cancelled_and_its_cancelling_undone(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE)
+    (event,) = client.get("/store-events").json()["events"]
+    assert client.delete(f"/store-events/{event['event_id']}").status_code == 204
+    assert client.delete(f"/store-events/{event['event_id']}").status_code == 404
+    assert in_force(client) == []
+    newest = fetch(database_url, "SELECT max(load_id) AS load_id FROM loads")[0]["load_id"]
+    undo_load(database_url, newest, now=NOW)
+    assert in_force(client) == ["A 08:50 down"]
+
+
+def test_bad_rows_of_events_are_rejected_with_their_reasons(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    bad = [
+        ",2023-01-24 08:50:00,,down,,",
+        "A,2023-01-24 08:50:00,,broken,,",
+        "A,yesterday,,down,,",
+        "A,2023-01-24 08:50:00,2023-01-24 08:50:00,down,,",
+    ]
+    counts = ingest(database_url, folder, Source.STORE_EVENTS, *bad, OUTAGE)
+    assert counts == RowCounts(loaded=1, replaced=0, unchanged=0, rejected=4)
+    reasons = fetch(database_url, "SELECT reason FROM rejected_rows ORDER BY line")
+    assert [row["reason"] for row in reasons] == [
+        "no store id",
+        "unknown status",
+        "timestamp cannot be read",
+        "event does not end after its start",
+    ]
+    body = {"store_id": "A", "from_utc": "yesterday", "state": "down"}
+    assert client.post("/events", json={"events": [body]}).status_code == 422
+
+
+def test_every_page_has_the_same_figures(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, OF_B)
+    refresh(database_url)
+    explained = ask(client, "/stores/A/explain?window=day")["entries"]
+    down = [one for one in explained if one["kind"] == "down"]
+    assert [(one["start"][11:16], one["end"][11:16]) for one in down] == [
+        ("08:50", "09:10"),
+        ("17:45", "18:00"),
+    ]
+    assert all(one["is_certain"] for one in down)
+    lost_us = [15 * MINUTE_US, 20 * MINUTE_US]
+    incidents = ask(client, "/stores/A/incidents")["incidents"]
+    assert sorted(one["lost_us"] for one in incidents) == lost_us
+    assert ask(client, "/stores/A")["standing"] == "down"
+    (day,) = ask(client, "/stores/A/uptime?by=day")["periods"]
+    assert (day["downtime_us"], day["incidents"]) == (sum(lost_us), 2)
+    fleet = ask(client, "/incidents?from=2023-01-24T00:00:00Z")["incidents"]
+    assert sorted(one["lost_us"] for one in fleet) == lost_us
+    assert sum(one["downtime_us"] for one in ask(client, "/fleet/uptime")["periods"]) == sum(
+        lost_us
+    )
+    now = ask(client, "/fleet/now")
+    assert (now["standing"]["down"], now["standing"]["up"]) == (1, 1)
+    assert now["windows"]["day"]["downtime_us"] == sum(lost_us)
+
+
+def ask(client: httpx.Client, address: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get(address).raise_for_status().json()
+    return answer
