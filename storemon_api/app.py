@@ -11,6 +11,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from storemon_api.alerts import action_routes, alert_routes
+from storemon_api.events import event_routes
 from storemon_api.fleet import comparison_routes, fleet_budget_routes, fleet_routes
 from storemon_api.http.error_handlers import install_error_handlers
 from storemon_api.http.middleware import RequestIds, SecurityHeaders
@@ -20,7 +21,6 @@ from storemon_api.live.data_events import DataEvents
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_api.loads import (
     closure_routes,
-    event_routes,
     objective_routes,
     poll_routes,
     schedule_routes,

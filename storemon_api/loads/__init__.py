@@ -1,1 +1,1 @@
-"""Routes that push polls, events, hours, zones and closures."""
+"""Routes that push polls, hours, zones and closures."""

@@ -22,6 +22,7 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.likelihood.bridges import FloatArray
 from storemon_pipeline.likelihood.doubts import Doubt
+from storemon_pipeline.likelihood.event_time import EventTime
 from storemon_pipeline.likelihood.gaps import Gaps, Kind, find_open_gaps, first_status_runs
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.tables import COLUMNS, NODES
@@ -83,7 +84,7 @@ class OpenTime:
     calendar's axis each lies at `[low, high)`. `before` has shape `(COLUMNS + 1, gaps + 1)`: the
     moments of all gaps before each, in billionths, as whole numbers: their sums are exact, so that
     a store's range does not depend on the stores beside it. `in_status_runs` holds those of an hour
-    inside of up and of down status runs, `(2, COLUMNS, stores)`.
+    inside of up and of down status runs, `(2, COLUMNS, stores)`. What `events` cover is certain.
     """
 
     calendar: Calendar
@@ -97,6 +98,7 @@ class OpenTime:
     first_gap: IntArray
     before: IntArray
     in_status_runs: FloatArray
+    events: EventTime | None
 
     @classmethod
     def of(
@@ -134,6 +136,7 @@ class OpenTime:
             np.searchsorted(gaps.store, np.arange(first_store, last_store + 2)),
             np.zeros((COLUMNS + 1, len(low) + 1), np.int64),
             _inside_status_runs(status_runs, shares, model.gap_factor, parameters.of_class),
+            EventTime.of(status_runs, calendar),
         )
         moments = open_time._of_parts(slice(None), gaps.low_us, gaps.high_us, low, high)
         np.cumsum(moments, axis=1, out=open_time.before[:, 1:])
@@ -218,9 +221,14 @@ class OpenTime:
         moments = self._between(of_all, start_us.ravel(), end_us.ravel()) / _BILLION
         moments = moments.reshape(-1, *start_us.shape)
         of_store = store - self.first_store
-        for inside, amount in zip(
-            self.in_status_runs, (lowest_us, known_us - highest_us), strict=True
-        ):
+        certain_us = lowest_us, known_us - highest_us
+        if self.events is not None:
+            of_events = self.events.within(of_all, start_us.ravel(), end_us.ravel())
+            certain_us = (
+                np.maximum(certain_us[0] - of_events[0].reshape(start_us.shape), 0),
+                np.maximum(certain_us[1] - of_events[1].reshape(start_us.shape), 0),
+            )
+        for inside, amount in zip(self.in_status_runs, certain_us, strict=True):
             hours = amount / HOUR_US
             # Column by column, so that no array of all of them is made.
             for column, of_hour in enumerate(inside):

@@ -70,6 +70,7 @@ API_ROOMS = (
     "polls",
     "alerts",
     "loads",
+    "events",
     "reports",
     "statements",
     "operations",

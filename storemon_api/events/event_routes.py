@@ -6,6 +6,11 @@ from typing import Annotated, Final
 
 from fastapi import Path, Query, Request, Response
 
+from storemon_api.events.event_schemas import (
+    EventsBody,
+    StoredEventResponse,
+    StoredEventsResponse,
+)
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
@@ -22,11 +27,6 @@ from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
-from storemon_api.loads.event_schemas import (
-    EventsBody,
-    StoredEventResponse,
-    StoredEventsResponse,
-)
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.schemas import LoadResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write

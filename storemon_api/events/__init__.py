@@ -1,0 +1,1 @@
+"""Routes that push, list and cancel events of stores."""
