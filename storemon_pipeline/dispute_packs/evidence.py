@@ -1,12 +1,15 @@
-"""What figures are recomputed from: polls, status runs, hours, zones and closures. No database."""
+"""What figures are recomputed from: polls, events, hours, zones and closures. No database."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.schedules.calendars import CalendarRows
+from storemon_pipeline.uptime.event_stretches import EventStretches
+from storemon_pipeline.uptime.evidence import add_events
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 
@@ -17,6 +20,14 @@ class PackedPolls:
     store: IntArray
     polled_at_us: IntArray
     is_active: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class PackedEvents:
+    """Events: the time that they cover, and each with its reason and source, for people."""
+
+    stretches: EventStretches
+    listed: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,13 @@ class Evidence:
     zone_rules: str
     polls: PackedPolls
     status_runs: StatusRuns
+    """Of polls alone."""
+    events: PackedEvents
     calendar_rows: CalendarRows
+
+    def known_status(self) -> StatusRuns:
+        """What polls and events say together, which the figures are made of."""
+        return add_events(self.status_runs, self.events.stretches, until_us=self.as_of_us)
 
     def calendar(self, end_us: int) -> Calendar:
         """The business time of the stores up to an instant."""

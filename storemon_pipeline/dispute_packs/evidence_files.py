@@ -14,10 +14,11 @@ import numpy.typing as npt
 from storemon_pipeline.business_time.calendar import Closures, HoursVersions, ZoneVersions
 from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
 from storemon_pipeline.business_time.weeks import WeekIntervals
-from storemon_pipeline.dispute_packs.evidence import Evidence, PackedPolls
+from storemon_pipeline.dispute_packs.evidence import Evidence, PackedEvents, PackedPolls
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.uptime.estimates import Status
+from storemon_pipeline.uptime.event_stretches import EventStretches
 from storemon_pipeline.uptime.history import build_history
 from storemon_pipeline.uptime.ledger import build_ledger
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -29,6 +30,7 @@ HOURS: Final = "hours.json"
 ZONES: Final = "zones.json"
 SPECIAL_HOURS: Final = "special-hours.json"
 CLOSURES: Final = "closures.json"
+EVENTS: Final = "events.json"
 LEDGER: Final = "ledger.csv.gz"
 
 _WORDS: Final = {True: "active", False: "inactive"}
@@ -84,6 +86,9 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
         ZONES: _json(_arrays(rows.zones)),
         SPECIAL_HOURS: _json(None if rows.special is None else _arrays(rows.special)),
         CLOSURES: _json(None if rows.closures is None else _arrays(rows.closures)),
+        EVENTS: _json(
+            {"stretches": _arrays(evidence.events.stretches), "listed": evidence.events.listed}
+        ),
     }
 
 
@@ -93,6 +98,7 @@ def read_evidence(files: dict[str, bytes]) -> Evidence:
     place = {store_id: position for position, store_id in enumerate(about["store_ids"])}
     polls, runs = _columns(files[POLLS], 3), _columns(files[STATUS_RUNS], 5)
     hours, special = json.loads(files[HOURS]), json.loads(files[SPECIAL_HOURS])
+    events = json.loads(files[EVENTS])
     closures, zones = json.loads(files[CLOSURES]), json.loads(files[ZONES])
     return Evidence(
         store_ids=about["store_ids"],
@@ -108,6 +114,13 @@ def read_evidence(files: dict[str, bytes]) -> Evidence:
             _instants(runs[2]),
             _actives(runs[3]),
             np.array(runs[4], np.int64),
+        ),
+        events=PackedEvents(
+            EventStretches(
+                **_ints(events["stretches"], "is_up"),
+                is_up=np.array(events["stretches"]["is_up"], np.bool_),
+            ),
+            events["listed"],
         ),
         calendar_rows=CalendarRows(
             WeekIntervals(**_ints(hours["weeks"])),
@@ -129,7 +142,7 @@ def ledger_file(evidence: Evidence, start_us: IntArray, until_us: IntArray) -> b
     The open ones with a status add up to the store's figures.
     """
     calendar = evidence.calendar(min(evidence.horizon_us, evidence.as_of_us))
-    estimates = build_history(evidence.status_runs, calendar).estimates
+    estimates = build_history(evidence.known_status(), calendar).estimates
     rows = []
     for store, store_id in enumerate(evidence.store_ids):
         ledger = build_ledger(estimates, calendar, store=store)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
-from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.dispute_packs.evidence import Evidence
 from storemon_pipeline.dispute_packs.evidence_files import LEDGER, evidence_files, ledger_file
 from storemon_pipeline.dispute_packs.pack_file import read_pack, write_pack
@@ -25,7 +25,6 @@ from storemon_pipeline.dispute_packs.verify_pack import (
     verify,
 )
 from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US
-from storemon_pipeline.events.evidence_queries import read_stretches
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.statements.make_statement import make_statement
 from storemon_pipeline.statements.period_figures import period_figures, reach_of
@@ -56,13 +55,6 @@ class UnverifiedPackError(Exception):
     """The pack does not verify; says what differs."""
 
 
-def _refuse_events(bulk: Bulk, stores: StoreIndex, *, since_us: int, as_of_us: int) -> None:
-    """Raise UnverifiedPackError where events made some of the figures: no pack holds them."""
-    stretches = read_stretches(bulk, stores, since=instant(since_us), until=instant(as_of_us))
-    if len(stretches):
-        raise UnverifiedPackError("a store has events, which a pack does not hold")
-
-
 def statement_pack(
     url: str,
     key: Ed25519PrivateKey,
@@ -88,13 +80,12 @@ def statement_pack(
         since_us, after_us, horizon_us = reach_of(span, as_of_us)
         with bulk_transaction(url) as bulk:
             stores = _stores(bulk, [line.store_id for line in statement.stores])
-            _refuse_events(bulk, stores, since_us=since_us - LOOKBACK_US, as_of_us=as_of_us)
             evidence = read_evidence_of(
                 bulk, stores, since_us=since_us, horizon_us=horizon_us, as_of_us=as_of_us
             )
         whole = evidence.calendar(horizon_us)
         calendar = evidence.calendar(as_of_us) if as_of_us < after_us else whole
-        found = period_figures(evidence.status_runs, whole, calendar, span, as_of_us=as_of_us)
+        found = period_figures(evidence.known_status(), whole, calendar, span, as_of_us=as_of_us)
         about = {
             "kind": "statement",
             "store_id": scope.store_id,
@@ -134,7 +125,6 @@ def incident_pack(
             raise UnknownStoreError
         if not 0 <= start_us <= as_of_us:
             raise NoIncidentError
-        _refuse_events(bulk, store, since_us=start_us - LOOKBACK_US, as_of_us=as_of_us)
         # How long it lasted is known after a first look up to the newest poll.
         evidence = read_evidence_of(
             bulk, store, since_us=start_us - _REACH_US, horizon_us=as_of_us, as_of_us=as_of_us

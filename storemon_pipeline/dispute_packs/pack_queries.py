@@ -1,21 +1,41 @@
 """Reading the evidence of some stores."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
 import numpy as np
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.dispute_packs.evidence import Evidence, PackedPolls
-from storemon_pipeline.polls.status_run_queries import read_status_runs_of_incidents_since
+from storemon_pipeline.dispute_packs.evidence import Evidence, PackedEvents, PackedPolls
+from storemon_pipeline.events.event_table import read_stored_events
+from storemon_pipeline.events.evidence_queries import read_stretches
+from storemon_pipeline.polls.status_run_queries import (
+    read_status_runs_of_incidents_since,
+    read_status_runs_since,
+)
 from storemon_pipeline.schedules.calendars import read_calendar_rows
 from storemon_pipeline.stores.store_index import StoreIndex
+
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def read_evidence_of(
     bulk: Bulk, stores: StoreIndex, *, since_us: int, horizon_us: int, as_of_us: int
 ) -> Evidence:
     """All that the figures of the stores in `[since_us, horizon_us]` are made of."""
+    since, until = instant(since_us), instant(as_of_us)
+    status_runs = read_status_runs_of_incidents_since(bulk, stores, since=since, until=until)
+    stretches = read_stretches(bulk, stores, until=until)
+    if len(stretches):
+        # What an event changes may reach further back than the period.
+        rows = np.unique(stretches.store)
+        own = read_status_runs_since(bulk, stores.take(rows), since=_EVER, until=until)
+        placed = replace(own, store=rows[own.store])
+        status_runs = status_runs.take(~np.isin(status_runs.store, rows)).merge(placed)
     return Evidence(
         store_ids=stores.store_ids.to_pylist(),
         since_us=since_us,
@@ -24,11 +44,34 @@ def read_evidence_of(
         max_gap_us=read_max_gap_us(bulk),
         zone_rules=RULES_RELEASE,
         polls=_read_polls(bulk, stores, since_us, min(horizon_us, as_of_us)),
-        status_runs=read_status_runs_of_incidents_since(
-            bulk, stores, since=instant(since_us), until=instant(as_of_us)
-        ).in_order(),
+        status_runs=status_runs.in_order(),
+        events=PackedEvents(stretches, _read_events(bulk, stores, until)),
         calendar_rows=read_calendar_rows(bulk, stores, start_us=since_us, end_us=horizon_us),
     )
+
+
+def _read_events(bulk: Bulk, stores: StoreIndex, until: datetime) -> list[dict[str, Any]]:
+    """The events that began by an instant, with their reasons."""
+    only = frozenset(stores.store_ids.to_pylist())
+    found: list[dict[str, Any]] = []
+    after = 0
+    while rows := read_stored_events(bulk, only_stores=only, after=after, limit=1_000):
+        found += [
+            {
+                "event_id": row.event_id,
+                "store_id": row.store_id,
+                "from": row.from_at.isoformat(),
+                "to": None if row.to_at is None else row.to_at.isoformat(),
+                "state": "up" if row.is_up else "down",
+                "reason": row.reason,
+                "source": row.source,
+                "loaded_at": row.loaded_at.isoformat(),
+            }
+            for row in rows
+            if row.from_at <= until
+        ]
+        after = rows[-1].event_id
+    return found
 
 
 def _read_polls(bulk: Bulk, stores: StoreIndex, since_us: int, until_us: int) -> PackedPolls:

@@ -101,7 +101,7 @@ def _statement(evidence: Evidence, files: dict[str, bytes]) -> Iterator[Finding]
         return
     whole = evidence.calendar(horizon_us)
     calendar = evidence.calendar(as_of_us) if as_of_us < after_us else whole
-    found = period_figures(evidence.status_runs, whole, calendar, period, as_of_us=as_of_us)
+    found = period_figures(evidence.known_status(), whole, calendar, period, as_of_us=as_of_us)
     if [line.store_id for line in statement.stores] != evidence.store_ids:
         yield Finding(is_right=False, text="the stores are not those of the statement")
         return
@@ -184,7 +184,7 @@ def _incident(evidence: Evidence, files: dict[str, bytes]) -> Iterator[Finding]:
 def incident_figures(evidence: Evidence, start: datetime) -> dict[str, Any] | None:
     """The outage of the only store that begins at an instant, as in the pack's JSON."""
     calendar = evidence.calendar(min(evidence.horizon_us, evidence.as_of_us))
-    found = find_incidents(evidence.status_runs, calendar, as_of_us=evidence.as_of_us)
+    found = find_incidents(evidence.known_status(), calendar, as_of_us=evidence.as_of_us)
     rows = np.flatnonzero(found.start_us == microseconds(start))
     if len(rows) != 1:
         return None

@@ -21,6 +21,7 @@ _AMOUNTS: Final = {"up_us", "down_us", "unknown_us", "lost_us", "line", "opening
 _DETAILS: Final = {"name", "group", "region", "line"}
 _CAUSES: Final[dict[Source, set[str]]] = {
     Source.STORE_STATUS: _AMOUNTS,
+    Source.STORE_EVENTS: _AMOUNTS,
     Source.BUSINESS_HOURS: _OPENING,
     Source.SPECIAL_HOURS: _OPENING,
     Source.STORE_TIMEZONES: _OPENING | {"timezone"},
@@ -33,6 +34,7 @@ _CAUSES: Final[dict[Source, set[str]]] = {
 
 _WORDS: Final = {
     Source.STORE_STATUS: "polls of this period arrived late",
+    Source.STORE_EVENTS: "events or corrections were entered",
     Source.BUSINESS_HOURS: "opening hours were changed",
     Source.SPECIAL_HOURS: "hours of single dates were changed",
     Source.STORE_TIMEZONES: "time zones were changed",

@@ -167,6 +167,31 @@ def test_polls_that_are_no_longer_kept_leave_the_status_runs(
             assert verify(answer.content, tmp_path)[0] == 0
 
 
+def test_events_are_in_the_pack_and_in_its_figures(databases: Databases, tmp_path: Path) -> None:
+    with databases.taken() as url:
+        fill(url, draw(SPRING, seed=3))
+        execute(
+            url,
+            "INSERT INTO store_events (store_key, source, from_at, to_at, is_up, reason, load_id)"
+            " SELECT store_key, 'platform', '2023-03-08 15:00Z', '2023-03-08 17:20Z', false,"
+            " 'tablet offline', 1 FROM stores WHERE store_id = 'A'",
+        )
+        with serve(url, signing_key=tmp_path / "key.pem") as client:
+            answer = client.get("/statement/dispute-pack", params={"period": "2023-W10"})
+            assert answer.status_code == 200, answer.text
+            files = read_pack(answer.content).files
+            (event,) = json.loads(files["events.json"])["listed"]
+            assert (event["store_id"], event["reason"]) == ("A", "tablet offline")
+            status, output = verify(answer.content, tmp_path)
+            assert status == 0, output
+            incidents = client.get("/stores/A/incidents").json()["incidents"]
+            start = next(
+                one["start"] for one in incidents if one["start"].startswith("2023-03-08T15:00:00")
+            )
+            answer = client.get("/stores/A/dispute-pack", params={"start": start})
+            assert verify(answer.content, tmp_path)[0] == 0
+
+
 def test_a_key_gets_packs_of_its_own_stores_alone(databases: Databases, tmp_path: Path) -> None:
     with databases.taken() as url:
         fill(url, draw(SPRING, seed=3))
