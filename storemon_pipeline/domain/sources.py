@@ -6,6 +6,9 @@ How a source is found, read, written and undone stands in sources/registry.py.
 from enum import StrEnum, unique
 from typing import Final
 
+SETTINGS_FILE: Final = "sources.toml"
+"""The file in the data folder with the settings of sources."""
+
 
 @unique
 class Source(StrEnum):

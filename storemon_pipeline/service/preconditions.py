@@ -5,12 +5,12 @@ import ipaddress
 import socket
 from datetime import UTC, datetime
 
-from storemon_pipeline.access.account_management import has_enabled_account
-from storemon_pipeline.access.key_management import has_usable_key
+from storemon_pipeline.domain.sources import SETTINGS_FILE
 from storemon_pipeline.files.folders import LocalFolder, LocationError, data_folder
 from storemon_pipeline.host.errors import StartError
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.sources.source_settings import SettingsError, read_source_settings
+
+# ruff: noqa: PLC0415 - pandas and the tables take a third of a second, before any process starts
 
 _LOOPBACK = "127.0.0.1"
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
@@ -30,7 +30,9 @@ def check_data_folder(settings: Settings) -> None:
             f"The data folder {settings.data} does not exist: name it with --data "
             "(STOREMON_DATA), or make one with `storemon sample-data DIR`."
         )
-    if isinstance(folder, LocalFolder):
+    if isinstance(folder, LocalFolder) and folder.files([SETTINGS_FILE]):
+        from storemon_pipeline.sources.source_settings import SettingsError, read_source_settings
+
         try:
             read_source_settings(folder)
         except SettingsError as error:
@@ -59,11 +61,12 @@ def check_keys(settings: Settings, database_url: str) -> None:
 
     The database has the newest schema.
     """
-    if (
-        is_loopback(settings.host)
-        or has_usable_key(database_url, now=datetime.now(UTC))
-        or has_enabled_account(database_url)
-    ):
+    if is_loopback(settings.host):
+        return
+    from storemon_pipeline.access.account_management import has_enabled_account
+    from storemon_pipeline.access.key_management import has_usable_key
+
+    if has_usable_key(database_url, now=datetime.now(UTC)) or has_enabled_account(database_url):
         return
     raise StartError(
         f"Other machines could reach the API at {settings.host}, and there is no key yet: run "

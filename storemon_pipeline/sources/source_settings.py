@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from storemon_pipeline.business_time.zones import zone_keys_by_folded_name
-from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.sources import SETTINGS_FILE, Source
 from storemon_pipeline.files.file_form import EPOCHS, FileForm, is_text_encoding
 from storemon_pipeline.files.folders import Folder, Query, open_in_place
 from storemon_pipeline.files.form_values import DateFormatError, date_pattern
@@ -16,8 +16,6 @@ from storemon_pipeline.sources.registry import columns_of
 T = TypeVar("T")
 
 _NO_WORDS: Final[tuple[str, ...]] = ()
-
-FILE_NAME: Final = "sources.toml"
 
 DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAY_NAMES: Final = (
@@ -55,13 +53,13 @@ class _BadValueError(Exception):
 
 def read_source_settings(folder: Folder) -> dict[Source, SourceSettings]:
     """The settings of the sources that have some. Raises SettingsError and UnreachableError."""
-    for file in folder.files([FILE_NAME]):
+    for file in folder.files([SETTINGS_FILE]):
         with open_in_place(file) as stream:
             content = stream.read()
         try:
             return parse_source_settings(content.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise SettingsError(f"{FILE_NAME} is not UTF-8 text") from error
+            raise SettingsError(f"{SETTINGS_FILE} is not UTF-8 text") from error
     return {}
 
 
@@ -72,16 +70,16 @@ def parse_source_settings(text: str) -> dict[Source, SourceSettings]:
     except tomllib.TOMLDecodeError as error:
         found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", str(error))
         place, what = (f", line {found[2]}", found[1]) if found else ("", str(error))
-        raise SettingsError(f"{FILE_NAME}{place}: {what}") from error
+        raise SettingsError(f"{SETTINGS_FILE}{place}: {what}") from error
     settings = {}
     for name, table in tables.items():
         if name not in set(Source):
             known = ", ".join(f"[{source}]" for source in Source)
             line = _line_of(text, name, None)
-            raise SettingsError(f"{FILE_NAME}, line {line}: {name} is none of {known}")
+            raise SettingsError(f"{SETTINGS_FILE}, line {line}: {name} is none of {known}")
         if not isinstance(table, dict):
             line = _line_of(text, name, None)
-            raise SettingsError(f"{FILE_NAME}, line {line}: {name} is a table: [{name}]")
+            raise SettingsError(f"{SETTINGS_FILE}, line {line}: {name} is a table: [{name}]")
         own = _Table(text, Source(name), table)
         settings[Source(name)] = SourceSettings(own.form(), own.query())
     return settings
@@ -138,7 +136,7 @@ class _Table:
 
     def _error(self, name: str, what: str) -> SettingsError:
         line = _line_of(self.text, self.source, name)
-        return SettingsError(f"{FILE_NAME}, line {line}: {what}")
+        return SettingsError(f"{SETTINGS_FILE}, line {line}: {what}")
 
     def _columns(self, value: object) -> tuple[tuple[str, str], ...]:
         names = {column.name.lower(): column.name for column in columns_of(self.source)}

@@ -37,8 +37,9 @@ from storemon_api.http import problems
 from storemon_api.settings import ApiSettings
 from storemon_api.web import manual
 from storemon_pipeline.commands.cli import app as command_line
+from storemon_pipeline.domain.sources import SETTINGS_FILE
 from storemon_pipeline.settings import Settings
-from storemon_pipeline.sources.source_settings import FILE_NAME, parse_source_settings
+from storemon_pipeline.sources.source_settings import parse_source_settings
 
 COMMANDS: Final = [command for document in DOCUMENTS for command in commands(document)]
 LINKS: Final = [link for document in DOCUMENTS for link in links(document)]
@@ -350,7 +351,7 @@ def test_a_file_of_the_project_that_is_named_exists(document: Path) -> None:
         span
         for span in named
         if "schedules_running" not in span
-        and span != FILE_NAME
+        and span != SETTINGS_FILE
         and not any((at / span).exists() for at in places)
     ]
     assert missing == []
