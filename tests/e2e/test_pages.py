@@ -854,7 +854,7 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site: Site) ->
                 )
             )
         assert [stop[0] for stop in stops[:6]] == [
-            *("Skip to the content", "storemon", "Now", "Alerts", "Objectives", "Reports")
+            *("Skip to the content", "storemon", "Now", "Alerts", "Objectives", "Compare")
         ]
         assert all(stop[1] != "none" for stop in stops)
         tops = [stop[2] for stop in stops[1:]]
