@@ -76,13 +76,15 @@ def visit(
     """Yield a page once its data is there; fails when a script has, or a file is missing.
 
     `key` is what a user types as the password when the browser asks for it. Visits without one
-    take turns in one tab: a new tab costs as much as two visits.
+    take turns in one tab: a new tab costs as much as two visits. A visit during another one is that
+    of a second reader.
     """
-    if key is None:
-        page = _tab(launched)
-        assert page.url == BLANK, "the tab is in use"
-    else:
-        login: HttpCredentials = {"username": "any", "password": key}
+    page = _tab(launched)
+    is_in_tab = key is None and page.url == BLANK
+    if not is_in_tab:
+        login: HttpCredentials | None = (
+            None if key is None else {"username": "any", "password": key}
+        )
         page = launched.new_context(http_credentials=login).new_page()
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.emulate_media(color_scheme=scheme)
@@ -105,7 +107,7 @@ def visit(
         # Leaving the page interrupts its requests, which is no fault.
         page.remove_listener("pageerror", note_error)
         page.remove_listener("console", note_line)
-        if key is None:
+        if is_in_tab:
             page.goto(BLANK)
         else:
             page.context.close()
