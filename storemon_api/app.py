@@ -12,7 +12,12 @@ from fastapi import FastAPI
 
 from storemon_api.alerts import action_routes, alert_routes
 from storemon_api.events import event_routes
-from storemon_api.fleet import comparison_routes, fleet_budget_routes, fleet_routes
+from storemon_api.fleet import (
+    comparison_routes,
+    fleet_budget_routes,
+    fleet_routes,
+    store_days_routes,
+)
 from storemon_api.http.error_handlers import install_error_handlers
 from storemon_api.http.middleware import RequestIds, SecurityHeaders
 from storemon_api.http.services import Services
@@ -156,6 +161,7 @@ def create_app(
         fleet_routes.router,
         fleet_budget_routes.router,
         comparison_routes.router,
+        store_days_routes.router,
         poll_plan_routes.router,
         data_health_routes.router,
         rejected_row_routes.router,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from storemon_api.http.problems import invalid_field
 from storemon_api.security.request_access import visible_stores
-from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US, BoolArray, IntArray, Window
 from storemon_pipeline.stores.store_details import StoreDetails
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState
 from storemon_pipeline.views.fleet_view import Fleet
@@ -129,16 +129,72 @@ def is_in_state(fleet: Fleet, states: list[StoreState]) -> BoolArray:
     return np.isin(fleet.state, [STORE_STATES.index(state) for state in states])
 
 
-def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
-    """Return the positions sorted by `sort`, ties by id, stores without a value last.
+@dataclass(frozen=True, slots=True)
+class WeekFilter:
+    """Conditions on the last week of the listed stores; None means any."""
 
-    Amounts of money are compared within a currency only, one currency after the other.
+    never_online: bool | None
+    min_open_hours: float | None
+
+    def matches(self, fleet: Fleet) -> BoolArray:
+        """Return which stores match, shape `(stores,)`."""
+        business_us, uptime_us = _of_week(fleet, "business_us"), _of_week(fleet, "uptime_us")
+        kept = np.ones(len(business_us), np.bool_)
+        if self.never_online is not None:
+            kept &= ((business_us > 0) & (uptime_us == 0)) == self.never_online
+        if self.min_open_hours is not None:
+            kept &= business_us >= self.min_open_hours * HOUR_US
+        return kept
+
+
+async def _week_filter(
+    never_online: Annotated[
+        bool | None,
+        Query(
+            description="Whether the stores that were open in the last week and never up are "
+            "listed alone (`true`) or left out (`false`)."
+        ),
+    ] = None,
+    min_open_hours: Annotated[
+        float | None, Query(ge=0, le=168, description="At least these opening hours in 7 days.")
+    ] = None,
+) -> WeekFilter:
+    return WeekFilter(never_online, min_open_hours)
+
+
+WeekFilterDep = Annotated[WeekFilter, Depends(_week_filter)]
+
+
+def _of_week(fleet: Fleet, field: str) -> IntArray:
+    """An amount of the last week, shape `(stores,)`; 0 for stores without figures."""
+    week = list(Window).index(Window.WEEK)
+    amount = np.zeros(len(fleet.figure_row), np.int64)
+    has_figures = fleet.figure_row >= 0
+    amount[has_figures] = getattr(fleet.figures, field)[fleet.figure_row[has_figures], week]
+    return amount
+
+
+def ordered(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:
+    """Return the positions sorted by `sort`, stores without a value last.
+
+    Ties of downtime are in the order of the uptime's share, the lowest first where most downtime
+    comes first. Ties of the share are in the order of the downtime, the most first where the lowest
+    share comes first; and among stores that were always up, the longest opening time comes first.
+    All other ties are by id. Amounts of money are compared within a currency only, one currency
+    after the other.
     """
     if sort is StoreOrder.SALES_LOST or sort in _SALES:
         return _by_sales(fleet, found, sort, order)
     value, is_known = _values(fleet, found, sort)
     sign = -1 if order is Direction.DESCENDING else 1
-    return found[np.lexsort((found, sign * value, ~is_known))]
+    tie = np.zeros(len(found), np.int64)
+    if sort in _LOSSES:
+        tie = -_values(fleet, found, _SHARES[_LOSSES.index(sort)])[0]
+    elif sort in _SHARES and len(fleet.figures.store):
+        column, row = _SHARES.index(sort), fleet.figure_row[found]
+        down = fleet.figures.downtime_us[row, column]
+        tie = np.where(down > 0, -down, fleet.figures.business_us[row, column])
+    return found[np.lexsort((found, sign * tie, sign * value, ~is_known))]
 
 
 def _by_sales(fleet: Fleet, found: IntArray, sort: StoreOrder, order: Direction) -> IntArray:

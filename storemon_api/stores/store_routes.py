@@ -27,6 +27,7 @@ from storemon_api.stores.store_filters import (
     Objective,
     StoreFilterDep,
     StoreOrder,
+    WeekFilterDep,
     is_in_state,
     ordered,
 )
@@ -112,6 +113,7 @@ def get_stores(
     fleet_cache: FleetCacheDep,
     listing: ListingDep,
     store_filter: StoreFilterDep,
+    week_filter: WeekFilterDep,
     standing: Annotated[list[StoreState] | None, Query()] = None,
     sort: StoreOrder = StoreOrder.STORE_ID,
     order: Direction = Direction.ASCENDING,
@@ -119,8 +121,9 @@ def get_stores(
 ) -> Response:
     """Return the stores that match the filters, with their figures and open incidents.
 
-    Stores whose sort value is unknown come last. By standing, stores that are down come
-    first, then those that are up, closed and silent.
+    Stores whose sort value is unknown come last. Ties of downtime are in the order of its share,
+    those of the share in the order of downtime, all others by id. By standing, stores that are
+    down come first, then those that are up, closed and silent.
     """
     fleet = fleet_cache.fleet(store_filter.only)
     paging = listing.paging
@@ -142,6 +145,7 @@ def get_stores(
     kept = store_filter.matches(fleet.store_ids, fleet.details)
     if standing:
         kept &= is_in_state(fleet, standing)
+    kept &= week_filter.matches(fleet)
     found = ordered(fleet, np.flatnonzero(kept), sort, order)
     if listing.is_file:
         rows = (store_summary(fleet, position, objective) for position in found.tolist())

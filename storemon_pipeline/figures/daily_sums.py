@@ -14,6 +14,7 @@ from storemon_pipeline.database.tables import (
     store_details,
     store_uptime_daily,
     store_uptime_daily_state,
+    stores,
 )
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS, doubts_of_counts
 from storemon_pipeline.likelihood.spreads import ranges_of_spreads
@@ -59,7 +60,7 @@ def read_days_as_of(connection: sa.Connection) -> datetime | None:
     return as_of
 
 
-def read_fleet_periods(
+def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
     connection: sa.Connection,
     *,
     by: Period | None,
@@ -69,11 +70,13 @@ def read_fleet_periods(
     start: date | None,
     end: date | None,
     only: AbstractSet[str] | None = None,
+    is_by_store: bool = False,
 ) -> list[FleetPeriod]:
     """The sums of local dates in `[start, end)`, the newest period first.
 
     Without `by` all dates are one period, which begins at `start`. With `only`, the sums of these
-    stores. An incident counts on each day on which it cost time.
+    stores. With `is_by_store`, those of each store, whose id is in `group`. An incident counts on
+    each day on which it cost time.
     Raises ValueError for hours, which the table does not have.
     """
     if by is Period.HOUR:
@@ -82,8 +85,10 @@ def read_fleet_periods(
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
         split_by = details.group_name if split is Split.GROUP else details.region
-    stores = _periods_of_stores(by, start, end, only)
-    own = stores.c
+    if is_by_store:
+        split_by = stores.c.store_id
+    sums = _periods_of_stores(by, start, end, only)
+    own = sums.c
     query = (
         sa.select(
             own.begin,
@@ -106,7 +111,11 @@ def read_fleet_periods(
                 for reason in REASONS_OF_TOTALS
             ),
         )
-        .select_from(stores.outerjoin(store_details, details.store_key == own.store_key))
+        .select_from(
+            sums.join(stores, stores.c.store_key == own.store_key).outerjoin(
+                store_details, details.store_key == own.store_key
+            )
+        )
         .group_by(sa.text("1"), sa.text("2"))
         .order_by(sa.text("1 DESC"), sa.text("2 NULLS LAST"))
     )

@@ -239,7 +239,7 @@ def test_every_number_of_now_equals_the_json(site: Site) -> None:
         online = f"{100 * up // (up + down)} % of stores that should be open"
         expect(page.locator(".standing.up .more")).to_have_text(online)
         _check_shares(page, now)
-        cells = [texts(page, f"#stores tbody tr td:nth-child({n})") for n in range(1, 9)]
+        cells = [texts(page, f"#stores tbody tr td:nth-child({n})") for n in range(2, 10)]
         for row, store in enumerate(stores):
             assert cells[0][row].startswith(called(store))
             assert cells[1][row] == STATES[store["standing"]]
@@ -253,15 +253,19 @@ def test_every_number_of_now_equals_the_json(site: Site) -> None:
             assert [cells[column][row] for column in (4, 5, 6)] == [
                 percent(one and one["uptime_percent"]) for one in figures.values()
             ]
-        worst = site.get("/stores?sort=downtime_week&order=desc&limit=5")["stores"]
+        live = "never_online=false&min_open_hours=10&limit=10"
+        worst = site.get(f"/stores?sort=downtime_week&order=desc&{live}")["stores"]
         assert texts(page, "#worst li") == [
             f"{called(store)} {duration(store['figures']['week']['downtime_us'])} "
+            f"of {duration(store['figures']['week']['business_us'])}, "
             f"{percent(store['figures']['week']['uptime_percent'])} online"
             for store in worst
+            if store["figures"]["week"]["downtime_us"]
         ]
-        best = site.get("/stores?sort=uptime_week&order=desc&limit=5")["stores"]
+        best = site.get(f"/stores?sort=uptime_week&order=desc&{live}")["stores"]
         assert texts(page, "#best li") == [
-            f"{called(store)} {percent(store['figures']['week']['uptime_percent'])}"
+            f"{called(store)} {percent(store['figures']['week']['uptime_percent'])} "
+            f"of {duration(store['figures']['week']['business_us'])}"
             for store in best
         ]
         for split, name in (("groups", "group"), ("regions", "region"), ("timezones", "time zone")):

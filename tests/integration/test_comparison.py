@@ -83,6 +83,27 @@ def test_periods_of_ones_own_have_a_line_for_each_group(client: httpx.Client) ->
     assert rows[0]["earlier_downtime_hours"] == "0.5"
 
 
+def test_the_days_of_chosen_stores_are_one_table_in_the_order_of_the_choice(
+    client: httpx.Client,
+) -> None:
+    chosen = {"store_id": ["B", "A"], "from": "2023-01-22", "to": "2023-01-24"}
+    body = client.get("/fleet/store-days", params=chosen).json()
+    days = [(day["store_id"], day["name"], day["local_date"]) for day in body["days"]]
+    assert days == [
+        ("B", "Store B", "2023-01-23"),
+        ("A", "Store A", "2023-01-22"),
+        ("A", "Store A", "2023-01-23"),
+    ]
+    assert [day["downtime_us"] for day in body["days"]] == [0, HOUR // 2, 24 * HOUR]
+    table = client.get("/fleet/store-days", params={**chosen, "format": "csv"}).text
+    assert [row["local_date"] for row in csv.DictReader(io.StringIO(table))] == [
+        day for _, _, day in days
+    ]
+    unknown = client.get("/fleet/store-days", params={"store_id": ["A", "unknown"]})
+    assert unknown.status_code == 404
+    assert client.get("/fleet/store-days").status_code == 422
+
+
 def test_half_a_period_and_an_unknown_store_are_refused(client: httpx.Client) -> None:
     get = client.get
     assert get("/fleet/comparison", params={"from": "2023-01-23"}).status_code == 422

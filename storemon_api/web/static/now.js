@@ -3,6 +3,7 @@
 import { byId, h } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
+import { showChosen } from "./now/chosen.js";
 import { showStores } from "./now/list.js";
 import { showScope, showShares, showStates } from "./now/overview.js";
 import { FILTERS, choose, fleet, readFleet, state, whenChanged } from "./now/state.js";
@@ -39,8 +40,15 @@ const show = newestOnly(async (newest, isNewer) => {
   showShares();
   showGroups();
   showFilters();
+  showChosen();
   await Promise.all([stores, showRankings(), showDays()]);
 });
+
+// After a choice of stores: by Back, the boxes of the list follow.
+async function showChoice() {
+  showChosen();
+  await showStores();
+}
 
 // A search covers all stores: its beginning releases the tiles, its end presses them again.
 function search(q) {
@@ -71,8 +79,10 @@ document.addEventListener("keydown", (event) => {
 form.elements.q.value = state.q;
 
 whenChanged((changed) => {
-  // The tab of the totals changes nothing else.
+  // These tabs change nothing else.
   if (String(changed) === "split") showGroups();
+  else if (String(changed) === "worst") guard(showRankings);
+  else if (changed.every((name) => ["chosen", "month"].includes(name))) guard(showChoice);
   else guard(() => show(false));
 });
 live(async () => {

@@ -10,12 +10,13 @@ import {
   salesRange,
 } from "../lib/amounts.js";
 import { get, withParameters } from "../lib/api.js";
-import { byId, h } from "../lib/elements.js";
+import { byId, h, refill } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
 import { newestOnly } from "../lib/newest.js";
 import { stateBadge, storeLink } from "../lib/stores.js";
 import { downloads, fillTable, pager } from "../lib/tables.js";
 import { clockIn, us, zoneCity } from "../lib/times.js";
+import { chooseBox } from "./chosen.js";
 import { FILTERS, choose, filters, state } from "./state.js";
 
 const LIMIT = innerWidth < 640 ? 15 : 50;
@@ -108,6 +109,12 @@ function columns(asOf, hasSales) {
     cell: salesCell,
   };
   return [
+    {
+      head: h("span", { class: "sr-only" }, "Choose"),
+      class: "choose",
+      label: "",
+      cell: chooseBox,
+    },
     { ...sortable("Store", "store_id"), class: "id", label: "", cell: nameCell },
     {
       ...sortable("Status", "standing"),
@@ -158,7 +165,10 @@ function emptyText(asOf, others) {
   const button = (values, word) =>
     h("button", { type: "button", class: "link", onclick: () => choose(values) }, word);
   if (!others?.total) {
-    return ["No stores match – ", button({ standing: [], q: "", ...NO_FILTERS }, "clear filters")];
+    return [
+      "No stores match – ",
+      button({ standing: [], q: "", never: "", ...NO_FILTERS }, "clear filters"),
+    ];
   }
   const found = others.stores.map((store) =>
     h(
@@ -172,7 +182,7 @@ function emptyText(asOf, others) {
   );
   return [
     `No match here, but ${counted(others.total, "store")} elsewhere – `,
-    button({ standing: [], ...NO_FILTERS }, "search all stores"),
+    button({ standing: [], never: "", ...NO_FILTERS }, "search all stores"),
     h("ul", { class: "elsewhere" }, found),
   ];
 }
@@ -182,14 +192,26 @@ const placeOf = (store) =>
 
 // The stores that a search would find without tiles and filters, where it finds none with them.
 async function foundElsewhere(page) {
-  const isNarrowed = state.standing.length || isFiltered();
+  const isNarrowed = state.standing.length || state.never || isFiltered();
   if (page.total || !state.q || !isNarrowed) return null;
   return get("/stores", { q: state.q, limit: NAMED });
 }
 
+// What the list is limited to, beside the tiles and the filters.
+function showNever() {
+  const all = h(
+    "button",
+    { type: "button", class: "small", onclick: () => choose({ never: "" }) },
+    "Show all",
+  );
+  byId("never").hidden = !state.never;
+  refill(byId("never"), "Only stores that were never online in the last 7 days ", all);
+}
+
 export const showStores = newestOnly(async (newest) => {
-  const { standing, q } = state;
-  const chosen = { standing, q, ...filters(), ...sorting() };
+  const { standing, q, never } = state;
+  const chosen = { standing, q, never_online: never, ...filters(), ...sorting() };
+  showNever();
   const page = await newest(get("/stores", { ...chosen, limit: LIMIT, offset: state.offset }));
   const others = await newest(foundElsewhere(page));
   const hasSales = page.stores.some((store) => store.sales);

@@ -19,8 +19,12 @@ const choices = addressedChoices(
     order: "",
     offset: 0,
     split: "",
+    worst: "hours",
+    never: "",
+    chosen: [],
+    month: "",
   },
-  { blank: "standing=" },
+  { blank: "standing=", allowed: { worst: ["hours", "share"], never: ["", "true"] } },
 );
 export const { state, whenChanged } = choices;
 

@@ -12,7 +12,7 @@ import {
 } from "../lib/amounts.js";
 import { get, withParameters } from "../lib/api.js";
 import { chart, frame } from "../lib/charts.js";
-import { byId, h, s, segmented } from "../lib/elements.js";
+import { byId, h, refill, s, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { doubtsOf, storeLink } from "../lib/stores.js";
 import { downloads, fillTable } from "../lib/tables.js";
@@ -20,34 +20,68 @@ import { localDate, localDay, us, zoneCity } from "../lib/times.js";
 import { shortChange } from "./overview.js";
 import { choose, filters, fleet, state } from "./state.js";
 
+// Fewer opening hours say little about a store.
+const LEAST_HOURS = 10;
+const RANKED = 10;
+const WORST = {
+  hours: ["by hours", { sort: "downtime_week", order: "desc" }],
+  share: ["by share", { sort: "uptime_week", order: "asc" }],
+};
+
+// Worst and best stores. Those that were never online would fill the whole list: they are counted.
 export const showRankings = newestOnly(async (newest) => {
-  const [worst, best] = await newest(
-    Promise.all(
-      ["downtime_week", "uptime_week"].map(async (sort) => {
-        const page = await get("/stores", { sort, order: "desc", limit: 5, ...filters() });
-        return page.stores.filter((store) => store.figures?.week.uptime_percent != null);
-      }),
-    ),
+  const live = { never_online: false, min_open_hours: LEAST_HOURS, limit: RANKED };
+  const [, byWorst] = WORST[state.worst];
+  const byBest = { sort: "uptime_week", order: "desc" };
+  const [worst, best, never] = await newest(
+    Promise.all([
+      get("/stores", { ...byWorst, ...live, ...filters() }),
+      get("/stores", { ...byBest, ...live, ...filters() }),
+      get("/stores", { never_online: true, limit: 1, ...filters() }),
+    ]),
   );
   const tip = ({ downtime_us: down, business_us: open }) =>
     `offline ${duration(down)} of ${duration(open)} open`;
+  segmented(
+    byId("worst-by"),
+    Object.entries(WORST).map(([name, [word]]) => [name, word]),
+    state.worst,
+    (name) => choose({ worst: name, offset: state.offset }),
+  );
   fillRanking(
     "worst",
-    worst.filter((store) => store.figures.week.downtime_us > 0),
+    worst.stores.filter((store) => store.figures.week.downtime_us > 0),
     ({ figures: { week } }) => [
       h("span", { "data-tip": tip(week) }, duration(week.downtime_us), " "),
+      h("span", { class: "sub" }, `of ${duration(week.business_us)}, `),
       h("span", { class: "sub" }, `${percent(week.uptime_percent)} online`),
     ],
     "No store was offline",
   );
   fillRanking(
     "best",
-    best,
-    ({ figures: { week } }) => h("span", { "data-tip": tip(week) }, percent(week.uptime_percent)),
+    best.stores,
+    ({ figures: { week } }) => [
+      h("span", { "data-tip": tip(week) }, percent(week.uptime_percent)),
+      h("span", { class: "sub" }, ` of ${duration(week.business_us)}`),
+    ],
     "No figures yet",
+  );
+  const list = (values, word) =>
+    h("button", { type: "button", class: "link", onclick: () => choose(values) }, word);
+  const every = { standing: [], q: "" };
+  refill(
+    byId("worst-note"),
+    list({ ...every, never: "", ...byWorst }, "All stores in this order"),
+    never.total ? " · " : null,
+    never.total
+      ? list({ ...every, never: "true", sort: "lost", order: "desc" }, neverOnline(never.total))
+      : null,
   );
   await showSalesRanking(newest);
 });
+
+const neverOnline = (stores) => `${counted(stores, "store")} never online in these 7 days`;
 
 // Only where expected sales are known.
 async function showSalesRanking(newest) {
