@@ -493,7 +493,7 @@ def find_columns(
         pairs = ", ".join(f'{name.partition(" or ")[0]} = "…"' for name in missing)
         raise UnusableFileError(
             path,
-            f"no column {', no column '.join(missing)}; found: {found}",
+            f"no column {', no column '.join(missing)} (found: {found}): correct the header",
             setting=f"columns = {{ {pairs} }}",
         )
     return wanted

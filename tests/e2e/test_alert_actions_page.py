@@ -54,7 +54,7 @@ def test_an_alert_is_acknowledged_noted_on_and_silenced_on_the_page(
             expect(ids).to_have_text(["A", "B"])
             page.get_by_label("Search by name or ID").fill("b")
             expect(ids).to_have_text(["B"])
-            page.get_by_role("button", name="Act on").click()
+            page.get_by_role("button", name="Acknowledge or silence").click()
             page.get_by_label("Note").fill("called the owner")
             page.get_by_role("button", name="Acknowledge", exact=True).click()
             row = page.locator("#alerts tbody tr").first
@@ -64,7 +64,7 @@ def test_an_alert_is_acknowledged_noted_on_and_silenced_on_the_page(
             expect(ids).to_have_text(["A", "B"])
             page.locator("select[name=handled]").select_option("not acknowledged")
             expect(ids).to_have_text(["A"])
-            page.get_by_role("button", name="Act on").click()
+            page.get_by_role("button", name="Acknowledge or silence").click()
             page.get_by_label("Silent until").fill("2020-01-01T00:00")
             page.get_by_role("button", name="Silence", exact=True).click()
             expect(page.locator("#act-problem")).to_have_text("Pick a time in the future.")
@@ -79,7 +79,7 @@ def test_an_alert_is_acknowledged_noted_on_and_silenced_on_the_page(
             chromium, f"{url}?handled=silenced", key=writer, scheme="dark", size=PHONE
         ) as page:
             expect(page.locator("#alerts td.id a")).to_have_text(["A"])
-            page.get_by_role("button", name="Act on").click()
+            page.get_by_role("button", name="Acknowledge or silence").click()
             page.get_by_role("button", name="End silence").click()
             expect(page.locator("#alerts td.empty")).to_have_text("No alerts match")
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
@@ -93,5 +93,5 @@ def test_a_key_that_may_not_act_is_offered_nothing(chromium: Browser, database_u
         visit(chromium, f"{client.base_url}/pages/alerts", key=reader) as page,
     ):
         expect(page.locator("#alerts td.id a")).to_have_count(2)
-        expect(page.get_by_role("button", name="Act on")).to_have_count(0)
+        expect(page.get_by_role("button", name="Acknowledge or silence")).to_have_count(0)
         expect(page.locator("dialog")).to_have_count(0)

@@ -314,10 +314,18 @@ def test_a_text_is_shortened_where_it_is_shown() -> None:
             id="a stray quote in the header",
         ),
         pytest.param(
-            b"Id;Name\n1;x\n", "no column a, no column b or bee; found: Id;Name", id="neither"
+            b"Id;Name\n1;x\n",
+            "no column a, no column b or bee (found: Id;Name): correct the header",
+            id="neither",
         ),
-        pytest.param(b"a , c\n1,x\n", "no column b or bee; found: a, c", id="a column missing"),
-        pytest.param(b"x", "no column a, no column b or bee; found: x", id="one byte"),
+        pytest.param(
+            b"a , c\n1,x\n",
+            "no column b or bee (found: a, c): correct the header",
+            id="a column missing",
+        ),
+        pytest.param(
+            b"x", "no column a, no column b or bee (found: x): correct the header", id="one byte"
+        ),
         pytest.param(
             b"a,b,A\n1,x,2\n", "more than one column a; found: a, b, A", id="a column twice"
         ),

@@ -193,8 +193,12 @@ function actionLine(one, clock) {
 function handling(alert) {
   const clock = clockOf(alert);
   const open = () => openActions(alert, alert.name ?? alert.what, () => guard(show));
-  const button = h("button", { type: "button", class: "small", onclick: open }, "Act");
-  button.setAttribute("aria-label", `Act on ${alert.what}`);
+  const button = h(
+    "button",
+    { type: "button", class: "small", onclick: open },
+    "Acknowledge or silence",
+  );
+  button.setAttribute("aria-label", `Acknowledge or silence ${alert.what}`);
   return [
     alert.acknowledged_at ? badge("up", "acknowledged") : null,
     alert.actions.map((one) => actionLine(one, clock)),

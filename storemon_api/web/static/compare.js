@@ -97,6 +97,9 @@ function showTotal(answer) {
   ];
   const rows = comparison ? lines(comparison) : [];
   fillTable(byId("comparison"), columns, rows, "No data for these days");
+  byId("compare-note").textContent =
+    `${days(answer.later)}, compared with ${days(answer.earlier)}. Days are on each store's clock. ` +
+    "An outage counts on each day on which it cost time.";
   const partly = comparison && isPartlyKnown(comparison) ? " Part of a period has no data." : "";
   byId("verdict").textContent = comparison ? TRENDS[comparison.difference.trend] + partly : "";
 }
@@ -162,9 +165,7 @@ const show = newestOnly(async (newest) => {
   }
   showChoices(await newest(get("/fleet/now")));
   const isReady = !isCustom() || isComplete();
-  byId("compare-note").textContent = isReady
-    ? "Days are on each store's clock. An outage counts on each day on which it cost time."
-    : "Choose the four days.";
+  if (!isReady) byId("compare-note").textContent = "Choose the four days.";
   if (isReady) {
     const answer = await newest(get("/fleet/comparison", parameters()));
     showAsOf(answer.as_of);
