@@ -348,8 +348,8 @@ class TestSources:
             "body": (
                 "store_status/a.csv cannot be used since Mon 23 Jan 2023 08:00 UTC: no column "
                 "timestamp_utc (found: store_id, status): correct the header, or add the line "
-                'columns = { timestamp_utc = "…" } to sources.toml. Its new rows are in no figure until it is corrected or '
-                "removed.\nhttps://storemon.example/pages/data"
+                'columns = { timestamp_utc = "…" } to sources.toml. Its new rows are in no figure '
+                "until it is corrected or removed.\nhttps://storemon.example/pages/data"
             ),
             "is_held": False,
         }

@@ -87,7 +87,8 @@ def test_data_health_names_refused_files_with_the_reason(database_url: str, tmp_
             "file": "closures.csv",
             "source": "closures",
             "reason": "no column start_local, no column end_local (found: store_id, reason): "
-            'correct the header, or add the line columns = { start_local = "…", end_local = "…" } to sources.toml',
+            'correct the header, or add the line columns = { start_local = "…", end_local = "…" } '
+            "to sources.toml",
             "is_refused": True,
             "since": "2023-02-01T00:00:00Z",
         }

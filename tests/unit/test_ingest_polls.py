@@ -202,9 +202,7 @@ def test_a_file_without_rows_has_no_polls(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_needed_column_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        UnusableFileError, match=r"no column timestamp_utc \(found: store_id, status\)"
-    ):
+    with pytest.raises(UnusableFileError, match=r"no column timestamp_utc \(found: store_id"):
         read(tmp_path, "1,active", header="store_id,status")
 
 
