@@ -833,7 +833,7 @@ def test_pages_fit_the_screen_and_are_accessible(own_site: Site) -> None:
     axe = Axe()
     for path in (
         *("", "?standing=", f"store/{store}"),
-        *("pages/alerts", "pages/objectives", "pages/reports", "pages/data"),
+        *("pages/alerts", "pages/objectives", "pages/compare", "pages/reports", "pages/data"),
         *("manual", "manual/settings", "manual/figures", "manual?q=load"),
     ):
         for scheme, size in LOOKS:
@@ -843,6 +843,12 @@ def test_pages_fit_the_screen_and_are_accessible(own_site: Site) -> None:
                 found = axe.run(page, options=CHECKED).response["violations"]
                 faults = [(one["id"], one["nodes"][0]["target"]) for one in found]
                 assert faults == [], (path, scheme)
+                if path.startswith("store/"):
+                    for name in ("Change opening hours", "Add a closure"):
+                        page.get_by_role("button", name=name).click()
+                        found = axe.run(page, options=CHECKED).response["violations"]
+                        assert [one["id"] for one in found] == [], (name, scheme)
+                        page.keyboard.press("Escape")
 
 
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(site: Site) -> None:
