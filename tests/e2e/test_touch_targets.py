@@ -1,4 +1,4 @@
-"""On a phone a finger meets every control: each is at least 44 pixels wide and high."""
+"""Every control is large enough for a finger, and is reached and seen by keyboard."""
 
 from typing import Final
 
@@ -44,9 +44,40 @@ def url(database_url: str) -> str:
     return database_url
 
 
+PATHS: Final = (
+    *("/", "/store/B", "/pages/alerts", "/pages/objectives", "/pages/compare"),
+    *("/pages/reports", "/pages/data"),
+)
+
+# The fields within a date's field are stops of their own, of which the browser draws the focus.
+FOCUS: Final = """() => {
+  const one = document.activeElement;
+  const isSeen = one.matches("[type=datetime-local], [type=date], [type=month]") ||
+    getComputedStyle(one).outlineStyle !== "none";
+  return one === document.body ? null : [isSeen, one.outerHTML.slice(0, 90)];
+}"""
+MOST_STOPS: Final = 120
+
+
+def test_the_tab_key_walks_through_every_page_and_out_again(chromium: Browser, url: str) -> None:
+    with serve(url) as client:
+        for path in PATHS:
+            with visit(chromium, f"{client.base_url}{path}") as page:
+                for stop in range(MOST_STOPS):
+                    page.keyboard.press("Tab")
+                    found = page.evaluate(FOCUS)
+                    if found is None:
+                        assert stop > 8, path
+                        break
+                    is_seen, element = found
+                    assert is_seen, (path, element)
+                else:
+                    pytest.fail(f"{path} has no end for the Tab key")
+
+
 def test_every_control_is_large_enough_for_a_finger(chromium: Browser, url: str) -> None:
     with serve(url) as client:
-        for path in ("/", "/store/B", "/pages/alerts", "/pages/reports", "/pages/data"):
+        for path in PATHS:
             with visit(chromium, f"{client.base_url}{path}", size=PHONE) as page:
                 assert page.evaluate(SMALL) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
