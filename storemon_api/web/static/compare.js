@@ -90,7 +90,7 @@ function showTotal(answer) {
   const cell = (place) => (line) => line[place];
   const column = (head, label, place) => ({ head, label, class: "number", cell: cell(place) });
   const columns = [
-    { head: "", class: "id", cell: cell(0) },
+    { head: h("span", { class: "sr-only" }, "Figure"), class: "id", label: "", cell: cell(0) },
     column(days(answer.later), "later", 1),
     column(days(answer.earlier), "earlier", 2),
     column("Difference", "difference", 3),

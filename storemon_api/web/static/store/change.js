@@ -56,8 +56,9 @@ function line(name, { before, after }) {
 }
 
 function table(caption, lines) {
-  const heads = ["", "", "Online", "Offline", "Opening hours"].map((word, place) =>
-    h("th", { scope: "col", class: place > 1 ? "number" : null }, word),
+  const hidden = (word) => h("span", { class: "sr-only" }, word);
+  const heads = [hidden("Time"), hidden("Now or then"), "Online", "Offline", "Opening hours"].map(
+    (word, place) => h("th", { scope: "col", class: place > 1 ? "number" : null }, word),
   );
   return h(
     "div",
