@@ -98,8 +98,8 @@ function showTotal(answer) {
   const rows = comparison ? lines(comparison) : [];
   fillTable(byId("comparison"), columns, rows, "No data for these days");
   byId("compare-note").textContent =
-    `${days(answer.later)}, compared with ${days(answer.earlier)}. Days are on each store's clock. ` +
-    "An outage counts on each day on which it cost time.";
+    `${days(answer.later)}, compared with ${days(answer.earlier)}. ` +
+    "Days are on each store's clock. An outage counts on each day on which it cost time.";
   const partly = comparison && isPartlyKnown(comparison) ? " Part of a period has no data." : "";
   byId("verdict").textContent = comparison ? TRENDS[comparison.difference.trend] + partly : "";
 }
