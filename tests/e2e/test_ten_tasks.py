@@ -121,7 +121,9 @@ def test_correct_wrong_hours(page: Page) -> None:
 def test_link_a_colleague_to_exactly_what_i_see(page: Page, chromium: Browser) -> None:
     click = Clicks()
     click(page.get_by_role("button", name="by share"))
+    expect(page.locator("#worst-by [aria-pressed=true]")).to_have_text("by share")
     click(page.get_by_role("button", name="7 days"))
+    expect(page.locator("#stores th[aria-sort]")).to_contain_text("7 days")
     click(page.get_by_label("Choose Store B"))
     assert click.count == 3
     expect(page.get_by_role("group", name="Chosen stores")).to_be_visible()
