@@ -11,6 +11,7 @@ import numpy as np
 
 from storemon_pipeline.access.audit_log import AuditEvent, append_event
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import instant
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import WEEK_US, Policy, Window
@@ -192,7 +193,7 @@ def _withdraw(bulk: Bulk, store_id: str, load_id: int, *, now: datetime) -> None
 
 def _figures(bulk: Bulk, view: StoreView) -> dict[Window, Totals]:
     figures = compute_figures(
-        view.status_runs,
+        view.status_runs_of_report(instant(view.as_of_us), policy=Policy.NEAREST),
         view.calendar(view.as_of_us - WEEK_US, view.as_of_us),
         as_of_us=view.as_of_us,
         policy=Policy.NEAREST,

@@ -253,9 +253,7 @@ class StoreView:
         """The ledger of a report's window, its status runs, and its likely range."""
         as_of_us = microseconds(as_of)
         calendar = self.calendar(as_of_us - WEEK_US, as_of_us)
-        of_report = with_events_of_report(
-            self._bulk, self.stores, self.polls, as_of=as_of, policy=policy
-        )
+        of_report = self.status_runs_of_report(as_of, policy=policy)
         ledger, status_runs = explain(
             of_report,
             calendar,
@@ -290,6 +288,12 @@ class StoreView:
                 int(figures.likely_highest_uptime_us[0, column]),
                 int(figures.doubt[0]),
             ),
+        )
+
+    def status_runs_of_report(self, as_of: datetime, *, policy: Policy) -> StatusRuns:
+        """The status runs that count for a report, with the events that do."""
+        return with_events_of_report(
+            self._bulk, self.stores, self.polls, as_of=as_of, policy=policy
         )
 
     def calendar(self, start_us: int, end_us: int, *, has_closures: bool = True) -> Calendar:

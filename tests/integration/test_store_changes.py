@@ -81,6 +81,21 @@ def test_a_preview_of_a_closure_and_of_its_end_are_opposites(
     assert everything(database_url) == before
 
 
+def test_a_preview_counts_events_as_the_newest_figures_do(client: httpx.Client) -> None:
+    event = {
+        "store_id": "A",
+        "from_utc": "2023-01-23T12:00:00Z",
+        "to_utc": "2023-01-23T14:00:00Z",
+        "state": "up",
+        "source": "till",
+    }
+    client.post("/events", json={"events": [event]}).raise_for_status()
+    day = preview(client, hours={"hours": [NINE_TO_NOON], "valid_from": "always"})["figures"]["day"]
+    # Up until the event ends, against the poll at 13:00, which lies inside of it.
+    assert hours_of(day["before"]) == (7.0, 5.0, 2.0)
+    assert hours_of(day["after"]) == (3.0, 3.0, 0.0)
+
+
 def test_pushed_hours_are_listed_and_taken_back(client: httpx.Client) -> None:
     first = client.get("/stores/A/hours").json()
     body = {"hours": [NINE_TO_NOON], "valid_from": "always"}
