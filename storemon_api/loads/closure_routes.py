@@ -1,4 +1,4 @@
-"""Routes to add, list and cancel planned closures."""
+"""Routes to add, list and cancel planned closures, and their calendar."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,16 +16,20 @@ from storemon_api.http.problems import (
     FORBIDDEN,
     INVALID_REQUEST,
     UNKNOWN_CLOSURE,
+    UNKNOWN_STORE,
     ProblemError,
 )
 from storemon_api.http.request_bodies import parse_required_json, read_body
 from storemon_api.http.routing import Router
-from storemon_api.http.services import ServicesDep
+from storemon_api.http.services import Services, ServicesDep
+from storemon_api.http.store_paths import STORE_ID
 from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.request_access import audit_event, visible_stores
+from storemon_api.stores.store_filters import is_storable
+from storemon_api.stores.store_in_path import StoreIdPath
 from storemon_pipeline.ingestion.push_schedules import (
     NoClosureError,
     cancel_pushed_closure,
@@ -34,11 +38,15 @@ from storemon_pipeline.ingestion.push_schedules import (
 )
 from storemon_pipeline.loads.pushed_load import BadRowsError
 from storemon_pipeline.schedules.closures import StoredClosure
+from storemon_pipeline.views.closure_feed import MOST_CLOSURES, TooManyClosuresError, closure_feed
+from storemon_pipeline.views.store_view import UnknownStoreError
 
 router = Router(tag="data")
 
 MAX_BYTES: Final = 16 * 1024
 _MOST_LISTED: Final = 1_000
+_MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
+_CALENDAR: Final = {"description": "The calendar.", "content": {"text/calendar": {}}}
 
 
 @router.post(
@@ -118,6 +126,36 @@ def get_closures(
     return _page(closures, limit)
 
 
+@router.get(
+    "/closures.ics",
+    summary="Planned closures as a calendar",
+    response_class=Response,
+    responses={200: _CALENDAR, **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE)},
+)
+def get_closures_calendar(request: Request, services: ServicesDep) -> Response:
+    """Return an iCalendar feed of the closures that are not over for a year.
+
+    Closures of every store are in local time without a zone, because each store has its own.
+    """
+    return _feed(services, None, visible_stores(request))
+
+
+@router.get(
+    f"/stores/{STORE_ID}/closures.ics",
+    summary="Planned closures of a store as a calendar",
+    response_class=Response,
+    responses={
+        200: _CALENDAR,
+        **problem_responses(UNKNOWN_STORE, INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
+)
+def get_store_closures_calendar(services: ServicesDep, store_id: StoreIdPath) -> Response:
+    """Return an iCalendar feed of its closures, and those of every store, by its own clock."""
+    if not is_storable(store_id):
+        raise ProblemError(UNKNOWN_STORE)
+    return _feed(services, store_id, None)
+
+
 @router.delete(
     "/closures/{closure_id}",
     summary="Cancel a closure",
@@ -152,6 +190,23 @@ def _check_store(request: Request, store_id: str) -> None:
     visible = visible_stores(request)
     if visible is not None and store_id not in visible:
         raise ProblemError(FORBIDDEN)
+
+
+def _feed(services: Services, store_id: str | None, visible: frozenset[str] | None) -> Response:
+    url = services.settings.database_url.get_secret_value()
+    now = datetime.now(UTC)
+    try:
+        feed = closure_feed(url, store_id=store_id, only_stores=visible, now=now)
+    except UnknownStoreError as error:
+        raise ProblemError(UNKNOWN_STORE) from error
+    except TooManyClosuresError as error:
+        detail = f"There are more than {MOST_CLOSURES:,} closures. Use the feed of each store."
+        raise ProblemError(INVALID_REQUEST, detail) from error
+    return Response(
+        feed,
+        media_type=_MEDIA_TYPE,
+        headers={"Content-Disposition": 'inline; filename="closures.ics"'},
+    )
 
 
 def _page(closures: list[StoredClosure], limit: int) -> Response:

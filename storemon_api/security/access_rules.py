@@ -124,6 +124,8 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/static"): _OPEN,
     ("POST", "/closures"): Rule(Scope.EDIT, Stores.FILTERED, "closure.add"),
     ("GET", "/closures"): _READ_FILTERED,
+    ("GET", "/closures.ics"): _READ_FILTERED,
+    ("GET", f"/stores/{STORE_ID}/closures.ics"): _READ_ONE,
     ("DELETE", "/closures/{closure_id}"): Rule(Scope.EDIT, Stores.FILTERED, "closure.cancel"),
     ("POST", "/events"): Rule(Scope.INGEST, Stores.FILTERED, "events.push"),
     ("GET", "/store-events"): _READ_FILTERED,

@@ -106,20 +106,22 @@ def read_closures(
     *,
     only_stores: AbstractSet[str] | None = None,
     after: int = 0,
+    ended_after: datetime = datetime.min,  # noqa: DTZ901  (a local time)
     limit: int = 1_000,
 ) -> list[StoredClosure]:
     """The closures in force with ids above `after`, by id; of these stores, or of all.
 
-    Closures of every store are included.
+    Closures of every store are included, those that were over at a local time are not.
     """
     rows = bulk.fetch(
         f"""
         {_SELECT}
           AND c.closure_id > $1
           AND ($2 = 0 OR c.store_key IS NULL OR s.store_id = ANY ($3))
-        ORDER BY c.closure_id LIMIT $4
+          AND (c.end_local IS NULL OR c.end_local > $4)
+        ORDER BY c.closure_id LIMIT $5
         """,
-        (after, *_only(only_stores), limit),
+        (after, *_only(only_stores), ended_after, limit),
     ).to_pylist()
     return [StoredClosure(**row) for row in rows]
 

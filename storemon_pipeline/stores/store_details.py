@@ -1,15 +1,17 @@
 """Details of stores: name, group, region, zone, and whether they have hours."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray
 from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -17,6 +19,14 @@ from storemon_pipeline.stores.store_keys import store_keys
 
 _COLUMNS = {"name": "name", "group": "group_name", "region": "region"}
 """Columns of the source, with their names in the table."""
+
+_ZONE: Final = """
+    SELECT timezone FROM store_timezones z WHERE z.store_key = s.store_key
+    ORDER BY valid_from <= $1 DESC, CASE WHEN valid_from <= $1 THEN valid_from END DESC,
+             valid_from, load_id DESC, row_number DESC
+    LIMIT 1
+"""
+"""The zone of the store `s` at the instant $1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +123,14 @@ def write_store_details(
 def read_details(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StoreDetails:
     """The details of the stores, with the zone in force at an instant."""
     rows = bulk.fetch(
-        """
+        f"""
         SELECT s.store_key, d.name, d.group_name, d.region, z.timezone,
                EXISTS (SELECT FROM business_hours h WHERE h.store_key = s.store_key) AS has_hours
         FROM stores s
         LEFT JOIN store_details d USING (store_key)
-        LEFT JOIN LATERAL (
-            SELECT timezone FROM store_timezones z WHERE z.store_key = s.store_key
-            ORDER BY valid_from <= $1 DESC, CASE WHEN valid_from <= $1 THEN valid_from END DESC,
-                     valid_from, load_id DESC, row_number DESC
-            LIMIT 1
-        ) z ON true
+        LEFT JOIN LATERAL ({_ZONE}) z ON true
         WHERE $2 = 0 OR s.store_key = $2
-        """,
+        """,  # noqa: S608  (a constant)
         (as_of, stores.only_key),
     )
     position = stores.positions(rows["store_key"].to_numpy())
@@ -138,3 +143,19 @@ def read_details(bulk: Bulk, stores: StoreIndex, *, as_of: datetime) -> StoreDet
         rows["has_hours"].to_numpy(),
         stores.marked(fetch_rejected_hours(bulk).store_ids),
     )
+
+
+def read_zones_of(bulk: Bulk, store_ids: AbstractSet[str], *, as_of: datetime) -> dict[str, str]:
+    """The zone of each of these stores at an instant; DEFAULT_ZONE for stores without any."""
+    rows = bulk.fetch(
+        f"""
+        SELECT s.store_id, z.timezone FROM stores s LEFT JOIN LATERAL ({_ZONE}) z ON true
+        WHERE s.store_id = ANY ($2)
+        """,  # noqa: S608  (a constant)
+        # The driver cannot infer a type for an empty list.
+        (as_of, sorted(store_ids) or [""]),
+    )
+    known = zip(rows["store_id"].to_pylist(), rows["timezone"].to_pylist(), strict=True)
+    return dict.fromkeys(store_ids, DEFAULT_ZONE) | {
+        store_id: zone for store_id, zone in known if zone is not None
+    }

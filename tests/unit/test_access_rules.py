@@ -104,6 +104,8 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/manual/{page}"): (READERS, "all"),
     ("POST", "/closures"): (EDITORS, "all"),
     ("GET", "/closures"): (READERS, "all"),
+    ("GET", "/closures.ics"): (READERS, "all"),
+    ("GET", "/stores/{store_id:text}/closures.ics"): (READERS, "own"),
     ("POST", "/events"): (INGESTERS, "all"),
     ("GET", "/store-events"): (READERS, "all"),
     ("DELETE", "/store-events/{event_id}"): (INGESTERS, "all"),
