@@ -232,7 +232,8 @@ def _together(name: str, *sources: Source) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 source.value,
-                deps=["new_data"],
+                # Times of closures that have a zone are stored in the store's local time.
+                deps=["new_data", "store_timezones"] if source is Source.CLOSURES else ["new_data"],
                 kinds=_FILES,
                 description=SNAPSHOTS[source].description,
             )

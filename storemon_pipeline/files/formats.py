@@ -1,7 +1,7 @@
-"""The formats of a source's file: CSV, plain or compressed, JSON lines, and Parquet.
+"""The formats of a source's file: CSV, plain or compressed, JSON lines, Parquet, and iCalendar.
 
 Each format is read into the same blocks of text columns: CSV by `csv_text`, JSON lines
-by `json_lines`, Parquet by `parquet`.
+by `json_lines`, Parquet by `parquet`, iCalendar by `icalendar_events`.
 """
 
 import codecs
@@ -32,6 +32,7 @@ from storemon_pipeline.files.expansion_limit import ExpansionLimit
 from storemon_pipeline.files.file_form import USUAL_FORM, UTF_8
 from storemon_pipeline.files.folders import FoundFile, OpenFile, Part, open_file, open_in_place
 from storemon_pipeline.files.form_values import usual_values
+from storemon_pipeline.files.icalendar_events import NAMES, check_icalendar, read_icalendar
 from storemon_pipeline.files.json_lines import read_json_lines, read_json_names
 from storemon_pipeline.files.parquet import read_parquet, read_parquet_names
 
@@ -46,10 +47,13 @@ class Format(StrEnum):
     JSON_LINES = ".jsonl"
     NDJSON = ".ndjson"
     PARQUET = ".parquet"
+    ICALENDAR = ".ics"
 
 
 JSON: Final = frozenset({Format.JSON_LINES, Format.NDJSON})
 """Two names of one format."""
+
+_BEGIN_BYTES: Final = 4_096
 
 
 _DAMAGE: Final = (OSError, EOFError, zlib.error)
@@ -90,6 +94,9 @@ def read_names(
             return read_parquet_names(file.path.name, stream)
         if file_format in JSON:
             return read_json_names(file.path.name, stream)
+        if file_format is Format.ICALENDAR:
+            check_icalendar(file.path.name, stream.read(_BEGIN_BYTES))
+            return NAMES
         text: ByteStream = stream
         if file_format is not Format.CSV:
             text = _Decompressed(file.path.name, stream, file_format, max(file.size_bytes, 0))
@@ -122,6 +129,8 @@ def _read_as_it_is(file: OpenFile, columns: Sequence[Column], block_bytes: int) 
     file_format = format_of(file.name)
     if file_format is Format.PARQUET:
         return read_parquet(file.name, file.stream, columns, bytes_total=size)
+    if file_format is Format.ICALENDAR:
+        return read_icalendar(file.name, file.stream, columns, bytes_total=size)
     if file_format in JSON:
         return _read_json(file, columns, file.part or Part(0, size), block_bytes)
     encoding, delimiter = file.found.form.encoding, file.found.form.delimiter

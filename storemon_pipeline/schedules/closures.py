@@ -15,9 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.business_time.calendar import EVERY_STORE, OPEN_END
+from storemon_pipeline.business_time.zones import utc_offset_us, zone_of
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.stores.store_details import read_zones_of
 from storemon_pipeline.stores.store_keys import store_keys
 
 EVERY_STORE_ID: Final = "*"
@@ -51,13 +53,15 @@ def write_closures(
     """Insert new closures; for files also cancel the closures that are no longer in any file.
 
     There is one frame and load per file. A frame has the columns `store_id`, `start_local_us`,
-    `end_local_us` (OPEN_END: none), `reason`. Files hold all closures of their source: a closure
+    `end_local_us` (OPEN_END: none), `reason`, `is_utc`. Times in UTC are stored in the local time
+    of the store, by its zone at the load. Files hold all closures of their source: a closure
     that was in a file and is now in none is cancelled by the last load, and a changed row is
     another closure. A closure that was cancelled by hand stays cancelled, even if it is still in a
     file. A push only adds closures. No row is counted as rejected; a closure counts as replaced
     when it takes the place of one with the same store and start.
     """
-    rows = _with_keys(bulk, pd.concat(frames, ignore_index=True))
+    joined = pd.concat(frames, ignore_index=True)
+    rows = _with_keys(bulk, _in_local_time(bulk, joined, as_of=loads[0].loaded_at))
     part = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     distinct = rows.drop_duplicates()
     is_from_files = loads[0].file_path is not None
@@ -144,6 +148,22 @@ def find_closure(bulk: Bulk, frame: pd.DataFrame) -> StoredClosure:
     )
     (found,) = rows.to_pylist()
     return StoredClosure(**found)
+
+
+def _in_local_time(bulk: Bulk, frame: pd.DataFrame, *, as_of: datetime) -> pd.DataFrame:
+    """The rows with all times in the local time of their stores."""
+    is_utc = frame["is_utc"].to_numpy(np.bool_)
+    if not is_utc.any():
+        return frame
+    zones = read_zones_of(bulk, set(frame["store_id"][is_utc]), as_of=as_of)
+    keys = frame["store_id"].map(zones)
+    moved = frame.copy()
+    for name in ("start_local_us", "end_local_us"):
+        at_us = frame[name].to_numpy(np.int64).copy()
+        for row in np.flatnonzero(is_utc & (at_us != OPEN_END)).tolist():
+            at_us[row] += utc_offset_us(zone_of(keys[row]), int(at_us[row]))
+        moved[name] = at_us
+    return moved
 
 
 def _with_keys(bulk: Bulk, frame: pd.DataFrame) -> pd.DataFrame:

@@ -40,11 +40,13 @@ class MissingSourceError(Exception):
         self.names = tuple(f"{name}.csv" for name in names)
         folders = " or ".join(f"{name}/" for name in names)
         columns = ", ".join(column.name for column in columns_of(source) if column.is_needed)
+        # Calendars hold closures, which need no file.
+        endings = ", ".join(suffix for suffix in SUFFIXES[1:] if suffix is not Format.ICALENDAR)
         place = f"in {survey.place}" + ("" if survey.has_folder else ", which is not a folder")
         others = "".join(f"; {file.file_path}: {file.reason}" for file in survey.passed_over)
         super().__init__(
             f"no file for {source} {place}: looked for {' and '.join(self.names)} "
-            f"(or {', '.join(SUFFIXES[1:])}), for such files in a folder {folders}, "
+            f"(or {endings}), for such files in a folder {folders}, "
             f"and for files with the columns {columns}{others}"
         )
 

@@ -11,16 +11,11 @@ from icalendar import Calendar, Event
 from storemon_pipeline.business_time.zones import local_to_utc_us
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.files.icalendar_events import OPEN_END, STORE_MARK
 from storemon_pipeline.schedules.closures import EVERY_STORE_ID, StoredClosure, read_closures
 from storemon_pipeline.stores.store_details import read_zones_of
 from storemon_pipeline.stores.store_index import read_store
 from storemon_pipeline.views.store_view import UnknownStoreError
-
-STORE_MARK: Final = "store:"
-"""What the location of an event begins with if the closure is of one store."""
-
-OPEN_END: Final = "X-STOREMON-OPEN-END"
-"""The property of an event whose closure has no end."""
 
 MOST_CLOSURES: Final = 10_000
 _NO_REASON: Final = "Closed"

@@ -36,7 +36,7 @@ ASSETS = {
     "status_runs": ("sources", "postgres", "store_status"),
     "business_hours": ("sources", "csv postgres", "new_data"),
     "store_timezones": ("sources", "csv postgres", "new_data"),
-    "closures": ("sources", "csv postgres", "new_data"),
+    "closures": ("sources", "csv postgres", "new_data store_timezones"),
     "special_hours": ("sources", "csv postgres", "new_data"),
     "store_details": ("sources", "csv postgres", "new_data"),
     "objectives": ("sources", "csv postgres", "new_data"),

@@ -55,6 +55,40 @@ def held(url: str) -> list[tuple[str, str, str | None, str]]:
     return [(row["store_id"], row["start_local"], row["end_local"], row["reason"]) for row in rows]
 
 
+@pytest.mark.parametrize(
+    ("day", "utc", "local"),
+    [
+        ("20230710", "100000", "2023-07-10 12:00:00"),
+        ("20230110", "110000", "2023-01-10 12:00:00"),
+    ],
+    ids=["summer", "winter"],
+)
+def test_times_of_a_calendar_become_local_times_of_the_store(
+    database_url: str, tmp_path: Path, day: str, utc: str, local: str
+) -> None:
+    (tmp_path / "timezones.csv").write_text("store_id,timezone_str\nA,Europe/Berlin\n")
+    events = (
+        f"DTSTART:{day}T{utc}Z\nDURATION:PT2H\nLOCATION:store:A\nSUMMARY:painting",
+        f"DTSTART;VALUE=DATE:{day}\nSUMMARY:holiday",
+        f"DTSTART:{day}T{utc}Z\nDURATION:PT2H\nSUMMARY:of no store",
+    )
+    text = "".join(f"BEGIN:VEVENT\n{event}\nEND:VEVENT\n" for event in events)
+    path = tmp_path / "closures.ics"
+    path.write_text(f"BEGIN:VCALENDAR\n{text}END:VCALENDAR\n")
+    for source in (Source.STORE_TIMEZONES, Source.CLOSURES):
+        loaded = ingest_source(database_url, tmp_path, source, now=NOW, run_id=None)
+    assert loaded.row_counts == RowCounts(loaded=2, replaced=0, unchanged=0, rejected=1)
+    date = local[:10]
+    next_date = f"{date[:-1]}1"
+    assert held(database_url) == [
+        ("A", local, f"{date} 14:00:00", "painting"),
+        ("*", f"{date} 00:00:00", f"{next_date} 00:00:00", "holiday"),
+    ]
+    path.write_text("BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n")
+    ingest_source(database_url, tmp_path, Source.CLOSURES, now=NOW, run_id=None)
+    assert held(database_url) == []
+
+
 CHRISTMAS = ("*", "2023-12-24 18:00:00", "2023-12-26 09:00:00", "Christmas")
 PAINTING = ("A", "2023-03-01 00:00:00", None, "painting")
 
@@ -181,7 +215,7 @@ def test_without_a_file_the_asset_loads_nothing_and_succeeds(
     assert result.success
     (tmp_path / "closures.csv").write_text(HEADER + XMAS)
     result = dg.materialize([closures], resources=resources)
-    made, _ = result.asset_materializations_for_node("closures_and_special_hours")
+    made, *_ = result.asset_materializations_for_node("schedule_changes_and_events")
     assert made.metadata["rows_loaded"].value == 1
     assert held(database_url) == [CHRISTMAS]
 

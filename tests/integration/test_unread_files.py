@@ -24,7 +24,7 @@ SEMICOLONS = (
     "its fields are separated by semicolons (;): save it as CSV with commas (,), "
     'or add the line delimiter = ";" to sources.toml'
 )
-ENDING = "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson or .parquet"
+ENDING = "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet or .ics"
 
 
 @pytest.fixture

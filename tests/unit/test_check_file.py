@@ -137,7 +137,7 @@ def test_a_name_with_another_ending_is_pointed_out(tmp_path: Path) -> None:
     checked = check(tmp_path, POLLS + "A,active,2023-01-25 10:00\n", "store_status.txt")
     assert (
         checked.now
-        == "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson or .parquet"
+        == "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet or .ics"
     )
     assert counts(checked.then) == (1, 0)
 

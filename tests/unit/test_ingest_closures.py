@@ -31,6 +31,7 @@ def test_a_closure_has_a_start_perhaps_an_end_and_a_reason(tmp_path: Path) -> No
             "start_local_us": [NOON_US, NOON_US],
             "end_local_us": [NOON_US + 2 * HOUR_US, OPEN_END],
             "reason": pd.Series(["repairs", "snow,\nice"], dtype="str"),
+            "is_utc": [False, False],
             "line": [2, 3],
         }
     )
