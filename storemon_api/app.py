@@ -56,7 +56,12 @@ from storemon_api.security.identity_cache import Identities, IdentityCache
 from storemon_api.security.rate_limits import RateLimits
 from storemon_api.security.trusted_proxy import TrustedProxy
 from storemon_api.settings import ApiSettings
-from storemon_api.sign_in import password_routes, provider_routes, sign_in_routes
+from storemon_api.sign_in import (
+    account_routes,
+    password_routes,
+    provider_routes,
+    sign_in_routes,
+)
 from storemon_api.sign_in.sign_in_routes import SIGN_IN_PATH, install_sign_in
 from storemon_api.statements import (
     delivery_routes,
@@ -187,6 +192,7 @@ def create_app(
         sign_in_routes.router,
         password_routes.router,
         provider_routes.router,
+        account_routes.router,
     )
     for router in routers:
         app.include_router(router)

@@ -18,6 +18,7 @@ from storemon_api.loads.objective_schemas import ObjectiveBody
 from storemon_api.loads.schemas import ClosureBody, HoursBody, PollBody, TimezoneBody
 from storemon_api.reports.schemas import TriggerRequest
 from storemon_api.security.access_rules import rule_of
+from storemon_api.sign_in.account_schemas import AccountBody, AccountChangeBody
 from storemon_api.statements.delivery_schemas import ScheduleBody
 from storemon_api.statements.sent_schemas import SendBody
 
@@ -25,6 +26,7 @@ from storemon_api.statements.sent_schemas import SendBody
 _MODELS = (
     *(Problem, TriggerRequest, PollBody, HoursBody, TimezoneBody, ClosureBody),
     *(ObjectiveBody, AlertActionBody, SendBody, ScheduleBody),
+    *(AccountBody, AccountChangeBody),
 )
 
 

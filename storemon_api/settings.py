@@ -55,6 +55,9 @@ class ApiSettings(BaseSettings):
     public_url: OptionalText = None
     """The address under which people reach the pages, for links in messages."""
 
+    mail_url: SecretStr | None = None
+    """The mail server as an Apprise URL, for links with which people choose a password."""
+
     session_days: PositiveInt = 14
     """Days after which people have to sign in again."""
 

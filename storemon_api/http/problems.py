@@ -191,6 +191,24 @@ NO_OBJECTIVE: Final = ProblemKind(
     "No objective",
     "No objective is stored for this store and period. Send one as `objective`.",
 )
+UNKNOWN_ACCOUNT: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-account",
+    "Unknown account",
+    "There is no account with this id, or it is disabled.",
+)
+EMAIL_TAKEN: Final = ProblemKind(
+    HTTPStatus.CONFLICT,
+    "urn:problem-type:storemon:email-taken",
+    "Address taken",
+    "An account with this email address exists.",
+)
+NO_ADMINISTRATOR: Final = ProblemKind(
+    HTTPStatus.CONFLICT,
+    "urn:problem-type:storemon:no-administrator",
+    "No administrator",
+    "Afterwards nobody could administer the service. First give another account the role admin.",
+)
 BUSY: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:busy",

@@ -143,6 +143,12 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/sign-out"): Rule(None, Stores.NOT_CONCERNED, "session.end", is_open=True),
     ("GET", "/password"): _OPEN,
     ("POST", "/password"): Rule(None, Stores.NOT_CONCERNED, "account.password", is_open=True),
+    # Of other people, and the links make one of them: for admins of all stores.
+    ("GET", "/accounts"): Rule(Scope.ADMIN),
+    ("POST", "/accounts"): Rule(Scope.ADMIN, action="account.invite"),
+    ("PATCH", "/accounts/{account_id}"): Rule(Scope.ADMIN, action="account.change"),
+    ("POST", "/accounts/{account_id}/link"): Rule(Scope.ADMIN, action="account.link"),
+    ("GET", "/pages/accounts"): Rule(Scope.ADMIN),
     # For load balancers and the supervisor; they reveal no data.
     ("GET", "/healthz"): _OPEN,
     ("GET", "/readyz"): _OPEN,

@@ -80,6 +80,12 @@ async def objectives_page(request: Request) -> Response:
     return _page(request, "objectives", "Objectives", here="/pages/objectives")
 
 
+@router.get("/pages/accounts")
+async def accounts_page(request: Request) -> Response:
+    """Answer with the page of accounts."""
+    return _page(request, "accounts", "Accounts", here="/pages/accounts")
+
+
 @router.get("/pages/compare")
 async def compare_page(request: Request) -> Response:
     """Answer with the page that compares two periods."""

@@ -15,6 +15,7 @@ _PAGES: Final = (
     ("/pages/compare", "Compare"),
     ("/pages/reports", "Reports"),
     ("/pages/data", "Data health"),
+    ("/pages/accounts", "Accounts"),
     ("/manual", "Manual"),
     ("/docs", "API"),
 )

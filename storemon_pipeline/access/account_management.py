@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from storemon_pipeline.access.account_table import (
     delete_links,
     find_account,
+    find_account_of_id,
     find_account_of_link,
+    find_accounts,
     insert_account,
     insert_link,
     lock_account,
@@ -58,17 +60,21 @@ def invite_account(
     rights: AccountRights,
     audit: AuditEvent,
     is_forced: bool = False,
+    may_be_unknown: bool = False,
 ) -> NewLink:
     """A new account, and the link of its invitation.
 
     From the first account on, every request needs an identity. So the first one must be able to
-    administer, and every store and group must be known, unless `is_forced`. Raises
-    EmailTakenError, NoAdministratorError, UnknownStoresError and UnknownGroupsError.
+    administer, and every store and group must be known, unless `is_forced`. `may_be_unknown`
+    allows unknown stores and groups alone. Raises EmailTakenError, NoAdministratorError,
+    UnknownStoresError and UnknownGroupsError.
     """
     with engine.begin() as connection:
         account = insert_account(connection, email=email, name=name, rights=rights)
         if not is_forced:
-            _check_rights(connection, rights)
+            check_administrator(connection)
+        if not (is_forced or may_be_unknown):
+            _check_known(connection, rights)
         link = _new_link(connection, account, INVITATION_LASTS)
         _record(connection, audit, account)
     return link
@@ -78,22 +84,29 @@ def change_account(
     engine: sa.Engine,
     account_id: int,
     *,
-    name: str,
+    name: str | None,
     rights: AccountRights,
     audit: AuditEvent,
     is_forced: bool = False,
+    may_be_unknown: bool = False,
 ) -> Account:
-    """The account has this name and these rights; its sessions have ended when these are new.
+    """The account has these rights, and this name unless it is None.
 
-    Raises NoAccountError, NoAdministratorError, UnknownStoresError and UnknownGroupsError.
+    Its sessions have ended when the rights are new. `is_forced` and `may_be_unknown` are those of
+    `invite_account`. Raises NoAccountError, NoAdministratorError, UnknownStoresError and
+    UnknownGroupsError.
     """
     with engine.begin() as connection:
         before = lock_account(connection, account_id)
-        account = update_rights(connection, account_id, name=name, rights=rights)
-        if before is None or account is None:
+        if before is None:
+            raise NoAccountError(account_id)
+        account = update_rights(connection, account_id, name=name or before.name, rights=rights)
+        if account is None:
             raise NoAccountError(account_id)
         if not is_forced:
-            _check_rights(connection, rights)
+            check_administrator(connection)
+        if not (is_forced or may_be_unknown):
+            _check_known(connection, rights)
         if before.rights != rights:
             delete_sessions_of(connection, account_id)
         _record(connection, audit, account)
@@ -189,8 +202,24 @@ def account_of_email(engine: sa.Engine, email: str) -> Account:
     return account
 
 
-def _check_rights(connection: sa.Connection, rights: AccountRights) -> None:
-    check_administrator(connection)
+def account_of_id(engine: sa.Engine, account_id: int) -> Account:
+    """The account with this id. Raises NoAccountError."""
+    with engine.connect() as connection:
+        account = find_account_of_id(connection, account_id)
+    if account is None:
+        raise NoAccountError(account_id)
+    return account
+
+
+def search_accounts(
+    engine: sa.Engine, text: str, *, offset: int, limit: int
+) -> tuple[list[Account], int]:
+    """Some of the accounts whose name or email address has this text, and how many there are."""
+    with engine.connect() as connection:
+        return find_accounts(connection, text, offset=offset, limit=limit)
+
+
+def _check_known(connection: sa.Connection, rights: AccountRights) -> None:
     check_stores(connection, rights.store_ids)
     unknown = rights.groups - read_stores_of_groups(connection, rights.groups).keys()
     if unknown:

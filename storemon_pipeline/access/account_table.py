@@ -47,6 +47,27 @@ def find_account(connection: sa.Connection, email: str) -> Account | None:
     return _one(connection, accounts.c.email == email)
 
 
+def find_account_of_id(connection: sa.Connection, account_id: int) -> Account | None:
+    """The account with this id."""
+    return _one(connection, accounts.c.account_id == account_id)
+
+
+def find_accounts(
+    connection: sa.Connection, text: str, *, offset: int, limit: int
+) -> tuple[list[Account], int]:
+    """Accounts whose name or email address has this text, by address; and how many there are."""
+    has_text = sa.or_(
+        accounts.c.email.icontains(text, autoescape=True),
+        accounts.c.name.icontains(text, autoescape=True),
+    )
+    rows = connection.execute(
+        sa.select(accounts).where(has_text).order_by(accounts.c.email).offset(offset).limit(limit)
+    )
+    found = [_account(row._asdict()) for row in rows]
+    count = sa.select(sa.func.count()).select_from(accounts).where(has_text)
+    return found, connection.scalar(count) or 0
+
+
 def find_account_of_subject(connection: sa.Connection, issuer: str, subject: str) -> Account | None:
     """The account of a person whom an OpenID provider knows."""
     return _one(connection, accounts.c.issuer == issuer, accounts.c.subject == subject)

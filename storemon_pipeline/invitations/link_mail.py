@@ -1,9 +1,36 @@
 """The mail with a link of an account. Making the link belongs to `access`."""
 
+from dataclasses import dataclass
+
 from storemon_pipeline.access.account_management import NewLink
-from storemon_pipeline.alerts.deliver import send
+from storemon_pipeline.alerts.deliver import NotSentError, send
 from storemon_pipeline.alerts.messages import Message
 from storemon_pipeline.sent_statements.deliver_statements import mail_address
+
+
+@dataclass(frozen=True, slots=True)
+class GivenLink:
+    """What became of a link."""
+
+    address: str | None
+    """The link for whoever made it to pass on; None when a mail took it to the person."""
+    error: str | None
+    """Why no mail was sent; None where mail is not set up."""
+
+
+def give_link(
+    mail_url: str | None, public_url: str | None, own_url: str, link: NewLink
+) -> GivenLink:
+    """Mail the link to the person where mail and a public address are set up, or return it."""
+    error = None
+    if mail_url is not None and public_url is not None:
+        try:
+            mail_link(mail_url, public_url, link)
+        except NotSentError as failure:
+            error = str(failure)
+        else:
+            return GivenLink(None, None)
+    return GivenLink(link_address(public_url or own_url, link), error)
 
 
 def link_address(root: str, link: NewLink) -> str:

@@ -364,9 +364,11 @@ def service_processes(
     home = Home(settings.home)
     environment = _child_environment(settings, database_url, dagster_database_url)
     environment[DAGSTER_TOKEN_VARIABLE] = dagster_token
-    # Notification addresses are secrets: only the processes that send messages get them.
+    # Notification addresses are secrets: only the processes that send messages get them. The API
+    # sends the links with which people choose a password.
     secrets = {"STOREMON_ALERT_URLS", "STOREMON_MAIL_URL"}
     of_others = {name: at for name, at in environment.items() if name not in secrets}
+    of_api = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
     workspace = str(home.dagster / WORKSPACE_FILE)
     dagster_format = ("--log-format", "json") if settings.log_json else ()
     code_server = CodeServerProcess(
@@ -409,7 +411,7 @@ def service_processes(
     )
     api = ApiProcess(
         settings=settings,
-        environment=of_others,
+        environment=of_api,
         name="API",
         log_name="api",
         ready_note=settings.api_url,

@@ -63,7 +63,7 @@ def invite_command(
         from storemon_pipeline.commands.accounts.account_options import (
             account_database,
             by_command,
-            give_link,
+            describe_link,
             parse_rights,
         )
 
@@ -77,7 +77,7 @@ def invite_command(
                 audit=by_command("account.invite"),
                 is_forced=force,
             )
-        typer.echo(give_link(build_settings(home=home), link))
+        typer.echo(describe_link(build_settings(home=home), link))
         typer.echo("From now on every request needs an account or a key.", err=True)
 
 
@@ -146,12 +146,12 @@ def link_command(
         from storemon_pipeline.commands.accounts.account_options import (
             account_database,
             by_command,
-            give_link,
+            describe_link,
         )
 
         with account_database(url) as engine:
             link = make_link(engine, normal_email(email), audit=by_command("account.link"))
-        typer.echo(give_link(build_settings(home=home), link))
+        typer.echo(describe_link(build_settings(home=home), link))
 
 
 @accounts_app.command("disable")

@@ -15,12 +15,11 @@ from storemon_pipeline.access.account_table import EmailTakenError
 from storemon_pipeline.access.accounts import Account, AccountRights, AccountValueError, Role
 from storemon_pipeline.access.administrators import NoAdministratorError, UnknownStoresError
 from storemon_pipeline.access.audit_log import AuditEvent
-from storemon_pipeline.alerts.deliver import NotSentError
 from storemon_pipeline.commands.key_options import system_user
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.host.errors import ServiceError, StartError
-from storemon_pipeline.invitations.link_mail import link_address, mail_link
+from storemon_pipeline.invitations.link_mail import give_link
 from storemon_pipeline.settings import Settings
 
 
@@ -76,22 +75,18 @@ def by_command(action: str) -> AuditEvent:
     return AuditEvent(action=action, client=system_user())
 
 
-def give_link(settings: Settings, link: NewLink) -> str:
+def describe_link(settings: Settings, link: NewLink) -> str:
     """Return what to print: the link, unless a mail took it to the person.
 
     Mails need STOREMON_MAIL_URL and STOREMON_PUBLIC_URL.
     """
     until = f"It works once, until {link.expires_at:%Y-%m-%d %H:%M}Z."
-    reason = ""
-    if settings.mail_url is not None and settings.public_url is not None:
-        try:
-            mail_link(settings.mail_url.get_secret_value(), settings.public_url, link)
-        except NotSentError as error:
-            reason = f"The mail was not sent: {error}. "
-        else:
-            return f"The link was sent to {link.account.email}. {until}"
-    address = link_address(settings.public_url or settings.api_url, link)
-    return f"{address}\n{reason}Send this link to {link.account.email}. {until}"
+    mail_url = None if settings.mail_url is None else settings.mail_url.get_secret_value()
+    given = give_link(mail_url, settings.public_url, settings.api_url, link)
+    if given.address is None:
+        return f"The link was sent to {link.account.email}. {until}"
+    reason = "" if given.error is None else f"The mail was not sent: {given.error}. "
+    return f"{given.address}\n{reason}Send this link to {link.account.email}. {until}"
 
 
 def describe_account(account: Account) -> str:
