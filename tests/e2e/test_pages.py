@@ -834,7 +834,7 @@ def test_pages_fit_the_screen_and_are_accessible(own_site: Site) -> None:
     for path in (
         *("", "?standing=", f"store/{store}"),
         *("pages/alerts", "pages/objectives", "pages/compare", "pages/reports", "pages/data"),
-        *("manual", "manual/settings", "manual/figures", "manual?q=load"),
+        *("pages/accounts", "manual", "manual/settings", "manual/figures", "manual?q=load"),
     ):
         for scheme, size in LOOKS:
             with visit(site.browser, f"{site.url}/{path}", size=size, scheme=scheme) as page:

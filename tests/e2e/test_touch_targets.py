@@ -46,7 +46,7 @@ def url(database_url: str) -> str:
 
 PATHS: Final = (
     *("/", "/store/B", "/pages/alerts", "/pages/objectives", "/pages/compare"),
-    *("/pages/reports", "/pages/data"),
+    *("/pages/reports", "/pages/data", "/pages/accounts"),
 )
 
 # The fields within a date's field are stops of their own, of which the browser draws the focus.

@@ -15,7 +15,7 @@ from storemon_pipeline.ingestion.ingest_files import ingest_source
 
 PAGES = [
     *("/", "/store/7482936150293847561", "/pages/alerts", "/pages/objectives"),
-    *("/pages/reports", "/pages/data"),
+    *("/pages/reports", "/pages/data", "/pages/accounts"),
 ]
 
 

@@ -114,6 +114,11 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("DELETE", "/objectives/{objective_id}"): (INGESTERS, "all"),
     ("DELETE", "/closures/{closure_id}"): (EDITORS, "all"),
     ("GET", "/metrics"): (READERS, "none"),
+    ("GET", "/accounts"): ({Scope.ADMIN}, "none"),
+    ("POST", "/accounts"): ({Scope.ADMIN}, "none"),
+    ("PATCH", "/accounts/{account_id}"): ({Scope.ADMIN}, "none"),
+    ("POST", "/accounts/{account_id}/link"): ({Scope.ADMIN}, "none"),
+    ("GET", "/pages/accounts"): ({Scope.ADMIN}, "none"),
 }
 OPEN: Final = {
     ("GET", "/static"),
@@ -212,6 +217,7 @@ class Doors:
             .replace("{alert_id}", "1")
             .replace("{statement_id}", "1")
             .replace("{schedule_id}", "1")
+            .replace("{account_id}", "1")
             for name in ("own", "other")
         )
         wanted: list[tuple[str, str, Mapping[str, str], int]] = [("without", own, {}, 401)]
@@ -288,6 +294,9 @@ def weakened(rule: Rule) -> dict[str, Rule | None]:
             rule, scope=Scope.INGEST if rule.scope is Scope.READ else Scope.READ
         ),
     }
+    if rule.scope is Scope.ADMIN and rule.stores is Stores.NONE:
+        # What has no rule is for admins of all stores too.
+        del ways["removed"]
     if rule.stores is not Stores.NOT_CONCERNED and rule.stores is not Stores.FILTERED:
         ways["every store's"] = replace(rule, stores=Stores.NOT_CONCERNED)
     if rule.scope is not None:

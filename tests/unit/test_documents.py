@@ -52,7 +52,7 @@ SETTING: Final = re.compile(r"STOREMON_[A-Z_]*[A-Z]")
 OTHER_PROGRAMS: Final = {
     *("git", "grep", "gzip", "mkdir", "printf", "pre-commit", "ruff", "mypy", "uvicorn"),
 }
-METHODS: Final = {"get", "post", "put", "delete"}
+METHODS: Final = {"get", "post", "put", "patch", "delete"}
 # Of curl's options those with a value, as far as the examples use them.
 CURL_VALUES: Final = {"-X", "-H", "-d", "--data-binary"}
 CURL_FLAGS: Final = {"-s", "-O", "-J"}
@@ -241,7 +241,7 @@ def request_of(command: Command) -> tuple[str, Any, str | None]:
 def test_the_manual_mentions_everything_that_the_api_describes() -> None:
     mentioned = {
         operation
-        for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/[^`?\s]*)`", MANUAL_TEXT)
+        for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)`", MANUAL_TEXT)
         for operation in matching(method, path)
     }
     assert set(operations()) - mentioned == set()
@@ -249,7 +249,7 @@ def test_the_manual_mentions_everything_that_the_api_describes() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    sorted(set(re.findall(r"`(GET|POST|PUT|DELETE) (/[^`?\s]*)", MANUAL_TEXT))),
+    sorted(set(re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)", MANUAL_TEXT))),
     ids=" ".join,
 )
 def test_a_request_in_the_text_is_one_that_the_api_describes(method: str, path: str) -> None:
