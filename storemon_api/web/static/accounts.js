@@ -117,7 +117,10 @@ const show = newestOnly(async (newest) => {
   );
 });
 
-byId("invite").addEventListener("click", () => openInvitation(showLink));
+// Until here a click would be lost.
+const invite = byId("invite");
+invite.addEventListener("click", () => openInvitation(showLink));
+invite.disabled = false;
 
 live(async () => {
   const [now] = await Promise.all([get("/fleet/now").catch(() => null), show()]);
