@@ -157,9 +157,7 @@ def test_accounts_are_searched_page_by_page(client: httpx.Client, engine: sa.Eng
 def test_links_are_mailed_where_that_is_set_up(database_url: str, engine: sa.Engine) -> None:
     with (
         mail_server() as mails,
-        serve(
-            database_url, mail_url=mails.url, public_url="http://storemon.example.com"
-        ) as client,
+        serve(database_url, mail_url=mails.url, public_url="http://storemon.example.com") as client,
     ):
         account = new_account(engine)
         sign_in(client, account.email)
