@@ -53,6 +53,11 @@ _PREVIEWS: Final = {
                (sales_per_hour / 100.0)::numeric(12, 2)::text AS sales_per_hour, currency
         FROM demand JOIN stores USING (store_key) LIMIT 5
     """,
+    "hourly_orders": """
+        SELECT store_id, hour_start::text, orders, (amount / 100.0)::numeric(20, 2)::text AS amount,
+               currency
+        FROM hourly_orders JOIN stores USING (store_key) LIMIT 5
+    """,
     "store_events": """
         SELECT store_id, from_at::text AS from_utc, to_at::text AS to_utc,
                CASE WHEN is_up THEN 'up' ELSE 'down' END AS state, reason, source

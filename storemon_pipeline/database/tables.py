@@ -315,6 +315,42 @@ demand: Final = sa.Table(
     comment="Expected sales as read; the rows of one store, valid_from and load are one version.",
 )
 
+hourly_orders: Final = sa.Table(
+    "hourly_orders",
+    metadata,
+    _key(),
+    sa.Column("hour_start", _INSTANT, primary_key=True),
+    sa.Column("currency", sa.Text, primary_key=True),
+    sa.Column("load_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("orders", sa.Integer, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False, comment="hundredths of a currency unit"),
+    sa.Column(
+        "amount_squares",
+        sa.Double,
+        nullable=False,
+        comment="sum of the squares of the amounts of the orders",
+    ),
+    comment="Orders by store and UTC hour; of several rows of an hour the last load counts.",
+)
+
+learned_demand: Final = sa.Table(
+    "learned_demand",
+    metadata,
+    _key(),
+    sa.Column("valid_from", _INSTANT, primary_key=True),
+    sa.Column("load_id", sa.Integer, nullable=False, comment="newest load of orders"),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column(
+        "rate",
+        postgresql.ARRAY(sa.BigInteger),
+        nullable=False,
+        comment="hundredths per hour, from Monday 00:00 on, local time",
+    ),
+    sa.Column("lowest", postgresql.ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("highest", postgresql.ARRAY(sa.BigInteger), nullable=False),
+    comment="Expected sales learned from orders, in versions.",
+)
+
 store_events: Final = sa.Table(
     "store_events",
     metadata,

@@ -275,6 +275,10 @@ SOURCE_ASSETS: Final = [
         "schedule_changes_and_events", Source.CLOSURES, Source.SPECIAL_HOURS, Source.STORE_EVENTS
     ),
     _together(
-        "details_objectives_and_demand", Source.STORE_DETAILS, Source.OBJECTIVES, Source.DEMAND
+        "details_objectives_and_demand",
+        Source.STORE_DETAILS,
+        Source.OBJECTIVES,
+        Source.DEMAND,
+        Source.HOURLY_ORDERS,
     ),
 ]

@@ -61,8 +61,8 @@ def parse_demand(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame
     sales = np.array([read_amount(text) for text in amounts], np.int64)
     verdict.reject((sales == _UNREADABLE)[amount], Reason.SALES)
     currencies, currency = distinct_texts(columns["currency"])
-    is_currency = np.array([_CURRENCY.fullmatch(text) is not None for text in currencies], np.bool_)
-    verdict.reject(~is_currency[currency], Reason.CURRENCY)
+    is_code = np.array([is_currency(text) for text in currencies], np.bool_)
+    verdict.reject(~is_code[currency], Reason.CURRENCY)
     codes = sorted({text.upper() for text in currencies})
     code = np.array([codes.index(text.upper()) for text in currencies], np.int32)
     return pd.DataFrame(
@@ -87,6 +87,11 @@ def read_amount(text: str) -> int:
     if found is None:
         return _UNREADABLE
     return int(found["units"]) * 100 + int((found["hundredths"] or "0").ljust(2, "0"))
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text is a code of three letters."""
+    return _CURRENCY.fullmatch(text) is not None
 
 
 def _read_whole(text: str, last: int) -> int:

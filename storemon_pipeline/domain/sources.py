@@ -27,6 +27,7 @@ class Source(StrEnum):
     SPECIAL_HOURS = "special_hours"
     DEMAND = "demand"
     STORE_EVENTS = "store_events"
+    HOURLY_ORDERS = "hourly_orders"
 
     @property
     def is_snapshot(self) -> bool:
@@ -35,8 +36,13 @@ class Source(StrEnum):
 
     @property
     def changes_figures(self) -> bool:
-        """Whether a report depends on it. Names, objectives and demand change no figure of it."""
-        return self not in {Source.STORE_DETAILS, Source.OBJECTIVES, Source.DEMAND}
+        """Whether a report depends on it. Names, objectives and sales change none of it."""
+        return self not in {
+            Source.STORE_DETAILS,
+            Source.OBJECTIVES,
+            Source.DEMAND,
+            Source.HOURLY_ORDERS,
+        }
 
     @property
     def label(self) -> str:
@@ -54,4 +60,5 @@ _LABELS: Final = {
     Source.SPECIAL_HOURS: "special hours",
     Source.DEMAND: "expected sales",
     Source.STORE_EVENTS: "events",
+    Source.HOURLY_ORDERS: "orders",
 }

@@ -18,6 +18,7 @@ _NAMING: Final = (
     "special_hours",
     "demand",
     "store_events",
+    "hourly_orders",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 
@@ -27,6 +28,7 @@ _COMPUTED: Final = (
     "store_uptime_daily",
     "store_uptime_daily_stale",
     "planned_polls",
+    "learned_demand",
 )
 
 _UNNAMED: Final = " AND ".join(

@@ -29,6 +29,7 @@ _CAUSES: Final[dict[Source, set[str]]] = {
     Source.STORE_DETAILS: _DETAILS,
     Source.OBJECTIVES: _OBJECTIVE,
     Source.DEMAND: set(),
+    Source.HOURLY_ORDERS: set(),
 }
 """The figures that a load of each source can change."""
 

@@ -12,8 +12,9 @@ from typing import Final
 import pandas as pd
 
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.demand import demand_file
+from storemon_pipeline.demand import demand_file, orders_file
 from storemon_pipeline.demand.demand_table import DEMAND
+from storemon_pipeline.demand.hourly_orders import undo_orders, write_orders
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import IntArray
@@ -179,6 +180,17 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         is_optional=True,
         description="What sources know of the status of stores beside polls. The file is optional.",
         check=AssetCheckText("events_readable", "No row of the events' file was rejected."),
+    ),
+    Source.HOURLY_ORDERS: Snapshot(
+        file_names=("orders",),
+        columns=orders_file.COLUMNS,
+        read=orders_file.read_orders_file,
+        parse=orders_file.parse_orders,
+        write=write_orders,
+        undo=undo_orders,
+        is_optional=True,
+        description="Orders by store and hour, from which demand is learned. The file is optional.",
+        check=AssetCheckText("orders_readable", "No row of the orders' file was rejected."),
     ),
 }
 

@@ -32,6 +32,7 @@ _SETTINGS: Final = {
     Source.STORE_TIMEZONES: _ANY_SOURCE | {"date_format", "zone"},
     Source.CLOSURES: _ANY_SOURCE | {"date_format"},
     Source.STORE_EVENTS: _ANY_SOURCE | {"date_format", "zone"},
+    Source.HOURLY_ORDERS: _ANY_SOURCE | {"date_format", "zone"},
 }
 
 

@@ -274,6 +274,7 @@ class TestSample:
             "special_hours": (0, 0, 0, 0, 0),
             "demand": (0, 0, 0, 0, 0),
             "store_events": (0, 0, 0, 0, 0),
+            "hourly_orders": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_counted_by_reason(
@@ -317,6 +318,7 @@ class TestSample:
             "special_hours",
             "demand",
             "store_events",
+            "hourly_orders",
             "business_hour_intervals",
             "status_model",
             "store_uptime",
@@ -344,6 +346,7 @@ class TestSample:
             "special_hours": 0,
             "demand": 0,
             "store_events": 0,
+            "hourly_orders": 0,
         }
         assert previewed == {name: others.get(name, 5) for name in tables}
 
@@ -362,6 +365,7 @@ class TestSample:
             "special_hours_readable": True,
             "demand_readable": True,
             "events_readable": True,
+            "orders_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,
@@ -550,6 +554,9 @@ def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures
         ),
         Source.DEMAND: "store_id,weekday,hour,sales_per_hour,currency\nA,1,9,98.50,USD\n",
         Source.STORE_EVENTS: "store_id,from_utc,to_utc,state\nA,2023-01-25 17:00,,down\n",
+        Source.HOURLY_ORDERS: (
+            "store_id,ordered_at,amount,currency\nA,2023-01-24 09:40,12.50,USD\n"
+        ),
     }
     for source, text in good.items():
         folder = empty.data / file_names(source)[0]

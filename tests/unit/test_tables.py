@@ -16,7 +16,7 @@ OF_STORES = [
 
 
 def test_there_are_tables_of_stores() -> None:
-    assert len(OF_STORES) == 17
+    assert len(OF_STORES) == 19
 
 
 @pytest.mark.parametrize("table", OF_STORES, ids=lambda table: table.name)
