@@ -15,6 +15,7 @@ from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.defs.shards import Graph, fan_out
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model, fit_status_model
+from storemon_pipeline.figures.learn_demand import learn_demand_when_due
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import ModelFit
@@ -120,6 +121,7 @@ def store_uptime(context: dg.AssetExecutionContext, database: Database) -> Resul
         version = _load_version(database)
         fit_first_version(context, database)
         state = refresh_uptime(database.url, refreshed_at=datetime.now(UTC))
+        learn_demand_when_due(database.url)
         yield dg.MaterializeResult(metadata=_uptime_metadata(database, state, version))
 
 
@@ -186,6 +188,7 @@ def _plan_uptime(context: dg.OpExecutionContext, database: Database, shards: int
 def _finish_uptime(context: dg.OpExecutionContext, database: Database) -> Iterator[dg.Output[None]]:
     version = _load_version(database)
     state = finish_uptime(database.url, run_id=context.run_id, refreshed_at=datetime.now(UTC))
+    learn_demand_when_due(database.url)
     yield dg.Output(None, "result", metadata=_uptime_metadata(database, state, version))
 
 

@@ -1,8 +1,9 @@
-"""The table `demand`: reading the demand curves of stores. Its rows are written as versions."""
+"""Reading the demand curves of stores: those that were loaded, else those that were learned."""
 
 from typing import Final
 
 import numpy as np
+import pyarrow.compute as pc
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.first_rows import is_empty
@@ -18,7 +19,76 @@ DEMAND: Final = VersionTable(
 
 
 def read_demand(bulk: Bulk, stores: StoreIndex) -> DemandCurves | None:
-    """The demand curves of these stores; None while no demand is loaded.
+    """The demand curves of these stores; None while no demand is loaded and none was learned.
+
+    A store with loaded demand has no learned curve.
+    """
+    loaded = _read_loaded(bulk, stores)
+    if is_empty(bulk, "learned_demand"):
+        return loaded
+    has_own = np.zeros(len(stores), np.bool_) if loaded is None else loaded.has_curve
+    others = np.flatnonzero(~has_own)
+    learned = _read_learned(bulk, stores.take(others))
+    if loaded is None:
+        loaded = DemandCurves(
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int64),
+            np.zeros((0, HOURS_OF_WEEK), np.int64),
+            [None] * len(stores),
+        )
+    currency = list(loaded.currency)
+    for position, code in zip(others.tolist(), learned.currency, strict=True):
+        currency[position] = code
+    store = np.concatenate([loaded.store, others[learned.store]])
+    order = np.argsort(store, kind="stable")
+    rates = [
+        np.concatenate([loaded.rate, rate])[order]
+        for rate in (learned.rate, learned.at_lowest().rate, learned.at_highest().rate)
+    ]
+    return DemandCurves(
+        store[order],
+        np.concatenate([loaded.valid_from_us, learned.valid_from_us])[order],
+        rates[0],
+        currency,
+        rates[1],
+        rates[2],
+    )
+
+
+def _read_learned(bulk: Bulk, stores: StoreIndex) -> DemandCurves:
+    """The learned curves of these stores. A store has the currency of its newest version."""
+    chosen = stores.condition()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, valid_from, currency, rate, lowest, highest FROM (
+            SELECT *, last_value(currency) OVER (
+                PARTITION BY store_key ORDER BY valid_from
+                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+            ) AS newest_currency
+            FROM learned_demand WHERE {chosen.sql}
+        ) l
+        WHERE currency = newest_currency
+        """,  # noqa: S608  (conditions are made of names and numbers)
+        chosen.parameters,
+    )
+    store = stores.positions(rows["store_key"].to_numpy())
+    since_us = microseconds_of(rows["valid_from"])
+    order = np.lexsort((since_us, store))
+    currency: list[str | None] = [None] * len(stores)
+    for position, code in zip(store.tolist(), rows["currency"].to_pylist(), strict=True):
+        currency[position] = code
+    rate, lowest, highest = (
+        pc.list_flatten(rows[name])
+        .to_numpy()
+        .astype(np.int64)
+        .reshape(rows.num_rows, HOURS_OF_WEEK)[order]
+        for name in ("rate", "lowest", "highest")
+    )
+    return DemandCurves(store[order], since_us[order], rate, currency, lowest, highest)
+
+
+def _read_loaded(bulk: Bulk, stores: StoreIndex) -> DemandCurves | None:
+    """The loaded curves of these stores; None while no demand is loaded.
 
     A store has one currency: that of the last row of its newest version. Rows of another one do
     not count.

@@ -5,7 +5,7 @@ its store. So an hour that clocks skip has no sales, and one that they repeat ha
 business time has.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -30,12 +30,16 @@ class DemandCurves:
     a currency unit per hour, from Monday 00:00 on, and below 10**12. The first version of a store
     holds before it as well. Of versions with one start the later row counts. `currency` has a text
     for each store of the index, None for one without a curve: it has no expected sales.
+
+    `lowest` and `highest` are the 90 % range of a learned rate, and None where no curve is learned.
     """
 
     store: IntArray
     valid_from_us: IntArray
     rate: IntArray
     currency: list[str | None]
+    lowest: IntArray | None = None
+    highest: IntArray | None = None
 
     @property
     def has_curve(self) -> BoolArray:
@@ -52,7 +56,17 @@ class DemandCurves:
             self.valid_from_us[own],
             self.rate[own],
             [self.currency[position] for position in positions.tolist()],
+            None if self.lowest is None else self.lowest[own],
+            None if self.highest is None else self.highest[own],
         )
+
+    def at_lowest(self) -> Self:
+        """The curves with the lowest rates of their ranges."""
+        return self if self.lowest is None else replace(self, rate=self.lowest)
+
+    def at_highest(self) -> Self:
+        """The curves with the highest rates of their ranges."""
+        return self if self.highest is None else replace(self, rate=self.highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,16 @@ class ExpectedSales:
     def between(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> Money:
         """The expected sales of each store in each `[start_us, end_us)`; shape `(n,)`."""
         return self.until(store, end_us) - self.until(store, start_us)
+
+
+def hour_of_week(local_us: IntArray) -> IntArray:
+    """The number of the hour of the week of local times, from Monday 00:00 on.
+
+    >>> hour_of_week(np.array([4 * DAY_US, 5 * HOUR_US])).tolist()
+    [0, 77]
+    """
+    in_week_us: IntArray = (local_us + _MONDAY_SHIFT_US) % WEEK_US
+    return in_week_us // HOUR_US
 
 
 def expect_sales(curves: DemandCurves, calendar: Calendar) -> ExpectedSales:

@@ -5,7 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from storemon_pipeline.demand.expected_sales import ExpectedSales
+from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.demand.expected_sales import DemandCurves, expect_sales
 from storemon_pipeline.demand.money import Money, share_of
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.uptime.incidents import NO_POLL, Incidents
@@ -16,7 +17,9 @@ class IncidentSales:
     """The sales lost in incidents, by row.
 
     `lowest` counts the time between the first and the last inactive poll only; `highest` all time
-    up to the active polls on both sides. `currency` is None for a store without demand.
+    up to the active polls on both sides. Where demand is learned, `lowest` is at the
+    lowest rates of their range and `highest` at the highest. `currency` is
+    None for a store without demand.
     """
 
     currency: list[str | None]
@@ -36,12 +39,13 @@ class IncidentSales:
 
 
 def sales_of_incidents(
-    incidents: Incidents, sales: ExpectedSales, currency: list[str | None]
+    incidents: Incidents, curves: DemandCurves, calendar: Calendar
 ) -> IncidentSales:
-    """The sales lost in incidents, which the calendar of the sales covers up to their polls.
-
-    `currency` is by store.
-    """
+    """The sales lost in incidents, which the calendar covers up to their polls."""
+    sales = expect_sales(curves, calendar)
+    has_ranges = curves.lowest is not None
+    at_lowest = expect_sales(curves.at_lowest(), calendar) if has_ranges else sales
+    at_highest = expect_sales(curves.at_highest(), calendar) if has_ranges else sales
     earliest = np.where(
         incidents.last_active_us == NO_POLL, incidents.start_us, incidents.last_active_us
     )
@@ -49,10 +53,10 @@ def sales_of_incidents(
         incidents.next_active_us == NO_POLL, incidents.end_us, incidents.next_active_us
     )
     return IncidentSales(
-        [currency[store] for store in incidents.store.tolist()],
+        [curves.currency[store] for store in incidents.store.tolist()],
         sales.between(incidents.store, incidents.start_us, incidents.end_us),
-        sales.between(incidents.store, incidents.first_inactive_us, incidents.last_inactive_us),
-        sales.between(incidents.store, earliest, latest),
+        at_lowest.between(incidents.store, incidents.first_inactive_us, incidents.last_inactive_us),
+        at_highest.between(incidents.store, earliest, latest),
     )
 
 

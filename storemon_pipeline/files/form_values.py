@@ -18,7 +18,7 @@ from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.file_form import EPOCHS, FileForm
 from storemon_pipeline.files.timestamps import parse_epochs, parse_fields, parse_wall_clocks
 
-INSTANTS: Final = {"timestamp_utc", "valid_from", "from_utc", "to_utc"}
+INSTANTS: Final = {"timestamp_utc", "valid_from", "from_utc", "to_utc", "ordered_at"}
 WALL_CLOCKS: Final = {"start_local", "end_local"}
 _TIMES: Final = {"start_time_local", "end_time_local"}
 _UNREADABLE: Final = "?"

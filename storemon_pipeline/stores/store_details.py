@@ -159,3 +159,14 @@ def read_zones_of(bulk: Bulk, store_ids: AbstractSet[str], *, as_of: datetime) -
     return dict.fromkeys(store_ids, DEFAULT_ZONE) | {
         store_id: zone for store_id, zone in known if zone is not None
     }
+
+
+def read_groups(bulk: Bulk, stores: StoreIndex) -> list[str]:
+    """The group of each store; empty for a store without one."""
+    chosen = stores.condition()
+    rows = bulk.fetch(
+        f"SELECT store_key, coalesce(group_name, '') AS name FROM store_details WHERE {chosen.sql}",  # noqa: S608  (conditions are made of names and numbers)
+        chosen.parameters,
+    )
+    names = dict(zip(rows["store_key"].to_pylist(), rows["name"].to_pylist(), strict=True))
+    return [names.get(key, "") for key in stores.store_keys.tolist()]

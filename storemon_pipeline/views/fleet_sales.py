@@ -115,12 +115,9 @@ def _incident_sales(
             start_us=int(first_us.min(initial=end_us)),
             end_us=end_us,
         )
-        of_chunk = curves.take(positions)
         parts.append(
             sales_of_incidents(
-                replace(chunk, store=number[rows] - first),
-                expect_sales(of_chunk, calendar),
-                of_chunk.currency,
+                replace(chunk, store=number[rows] - first), curves.take(positions), calendar
             )
         )
     return _joined_incidents(parts)

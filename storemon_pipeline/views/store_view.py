@@ -219,8 +219,7 @@ class StoreView:
         curves = read_demand(self._bulk, self.stores)
         if curves is None:
             return found, None
-        sales = sales_of_incidents(found, expect_sales(curves, calendar), curves.currency)
-        return found, sales
+        return found, sales_of_incidents(found, curves, calendar)
 
     def sales(self, history: PeriodAmounts) -> tuple[str, SalesAmounts] | None:
         """The currency and the sales of each period of a history; None without demand.

@@ -178,6 +178,7 @@ PURE_MODULES = (
     "storemon_pipeline.uptime",
     "storemon_pipeline.likelihood",
     "storemon_pipeline.demand.expected_sales",
+    "storemon_pipeline.demand.learned_rates",
     "storemon_pipeline.demand.money",
     "storemon_pipeline.objectives.budgets",
     "storemon_pipeline.objectives.precedence",
