@@ -1,5 +1,6 @@
 """Expected sales against the slow reference, and against numbers made by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -22,6 +23,7 @@ from storemon_pipeline.demand.expected_sales import (
     build_sales_history,
     expect_sales,
 )
+from storemon_pipeline.demand.lost_sales import sales_of_incidents
 from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.uptime.history import build_history
 from storemon_pipeline.uptime.incidents import find_incidents
@@ -216,3 +218,22 @@ def test_a_store_without_a_curve_has_no_sales() -> None:
     as_of = "2023-01-23 20:00"
     inputs = oracle.Inputs(polls(utc(as_of), "down 1h", "down 2h"), zones=[zone("UTC")])
     assert lost(as_of, "2023-01-23 16:00", inputs) == 0.0
+
+
+def test_the_range_of_an_incident_is_that_of_its_time_and_of_its_learned_rates() -> None:
+    as_of = "2023-01-24 12:00"
+    end = utc(as_of)
+    # Up at 8, down at 9 and 10, up at 11: down for 1 to 3 hours, estimated as 2.
+    inputs = oracle.Inputs(
+        polls(end, "up 4h", "down 3h", "down 2h", "up 1h"), zones=[zone("Europe/Berlin")]
+    )
+    made = calendar(inputs, end - timedelta(hours=6), end)
+    found = find_incidents(runs(inputs, max_gap=3 * HOUR_US), made, as_of_us=us(end))
+    rate = np.full((1, HOURS_OF_WEEK), 1000)
+    learned = replace(curves([[flat(EVERY_HOUR)]]), lowest=rate - 400, highest=rate + 500)
+    sales = sales_of_incidents(found, learned, made)
+    lowest, lost_sales, highest = (
+        [exact / HOUR_US / 100 for exact in amount.exact()]
+        for amount in (sales.lowest, sales.lost, sales.highest)
+    )
+    assert (lowest, lost_sales, highest) == ([6.0], [20.0], [45.0])
