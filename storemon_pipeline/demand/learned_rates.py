@@ -92,4 +92,5 @@ def _of_others(values: FloatArray, group: IntArray) -> FloatArray:
 def _quantile(shape: FloatArray, z: float) -> FloatArray:
     """A quantile of the gamma distribution with scale 1, after Wilson and Hilferty (1931)."""
     cube_root = 1 - 1 / (9 * shape) + z / (3 * np.sqrt(shape))
-    return shape * np.maximum(cube_root, 0) ** 3
+    quantile: FloatArray = shape * np.maximum(cube_root, 0) ** 3
+    return quantile
