@@ -37,6 +37,11 @@ class Reason(StrEnum):
     WEEKDAY = "weekday is not 0 to 6"
     UNREADABLE_TIME = "time cannot be read"
     TIME_RANGE = "time is after 48:00"
+    OPENING_HOURS = "opening hours cannot be read"
+    NOT_WEEKLY = (
+        "opening hours need more than a week: dates, holidays, sunrise, comments or the like"
+    )
+    NEVER_OPEN = "opening hours are closed all week"
     UNREADABLE_DATE = "date is not written as 2026-12-24"
     SPECIAL_TIME_RANGE = "start is not before 24:00, or end is after 48:00"
     UNREADABLE_VALID_FROM = "valid_from cannot be read"

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from storemon_pipeline.domain.rejections import Reason, Verdict
+from storemon_pipeline.domain.rejections import Reason, UnusableFileError, Verdict
 from storemon_pipeline.domain.windows import DAY_US
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.folders import OpenFile
+from storemon_pipeline.files.formats import open_rows
 from storemon_pipeline.files.snapshots import (
     VALID_FROM,
     SnapshotRead,
@@ -23,6 +24,8 @@ from storemon_pipeline.files.snapshots import (
     read_snapshot,
     repeated_text_column,
 )
+from storemon_pipeline.schedules import opening_hours_file
+from storemon_pipeline.schedules.opening_hours_file import read_opening_hours_file
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 COLUMNS: Final = (
@@ -48,9 +51,23 @@ def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
 
     Columns of the frame: store_id (category of str), day_of_week (int8, 0 = Monday), start_us and
     end_us (int64, microseconds since local midnight, from 0 to 48 h), valid_from_us (Int64, see
-    parse_valid_from), line (int64). Raises UnusableFileError.
+    parse_valid_from), line (int64). A file without these columns may have those of
+    `opening_hours_file`. Raises UnusableFileError.
     """
-    return read_snapshot(file, COLUMNS, parse_hours)
+    try:
+        return read_snapshot(file, COLUMNS, parse_hours)
+    except UnusableFileError:
+        if not _has_opening_hours(file):
+            raise
+    return read_opening_hours_file(file)
+
+
+def _has_opening_hours(file: Path | OpenFile) -> bool:
+    try:
+        with open_rows(file, opening_hours_file.COLUMNS):
+            return True
+    except UnusableFileError:
+        return False
 
 
 def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:

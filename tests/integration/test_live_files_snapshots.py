@@ -12,6 +12,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.watch_files import is_all_read, list_files
+from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
 
 HOURS: Final = "store_id,day,start_time_local,end_time_local\n"
 ZONES: Final = "store_id,timezone_str\n"
@@ -88,6 +89,31 @@ def test_a_store_in_two_files_has_the_rows_of_both_in_one_version(hours: Folder)
         ("A", "always", 0, "b.csv"),
         ("B", "always", 0, "a.csv"),
     ]
+
+
+def test_hours_in_the_notation_of_openstreetmap_lie_beside_others(hours: Folder) -> None:
+    hours.write("business_hours/a.csv", HOURS + "A,0,09:00,17:00\n")
+    osm = "store_id,opening_hours\nB,Mo-Tu 09:00-17:00\nC,PH off\n"
+    hours.write("business_hours/osm.csv", osm)
+    loaded = hours.refresh(now=FIRST)
+    assert row_counts(loaded) == {
+        "a.csv": (1, 0, 0, 0),
+        "osm.csv": (2, 0, 0, 1),
+    }
+    expected = [
+        ("A", "always", 0, "a.csv"),
+        ("B", "always", 0, "osm.csv"),
+        ("B", "always", 1, "osm.csv"),
+    ]
+    assert hours.hours() == expected
+    hours.write("business_hours/osm.csv", osm.replace("Mo-Tu", "Mo,Tu"))
+    hours.refresh(now=LATER)
+    assert hours.hours() == expected
+    # The store of the rejected row is not simply taken as always open.
+    hours.write("timezones.csv", ZONES + "C,Europe/Berlin\n")
+    ingest_source(hours.url, hours.path, Source.STORE_TIMEZONES, now=LATER, run_id=None)
+    with bulk_transaction(hours.url) as bulk:
+        assert fetch_rejected_hours(bulk).store_ids == ("C",)
 
 
 def test_files_that_are_as_before_make_no_new_version(hours: Folder) -> None:
