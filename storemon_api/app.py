@@ -58,10 +58,12 @@ from storemon_api.security.trusted_proxy import TrustedProxy
 from storemon_api.settings import ApiSettings
 from storemon_api.sign_in import (
     account_routes,
+    forgotten_routes,
     password_routes,
     provider_routes,
     sign_in_routes,
 )
+from storemon_api.sign_in.forgotten_routes import install_forgotten
 from storemon_api.sign_in.sign_in_routes import SIGN_IN_PATH, install_sign_in
 from storemon_api.statements import (
     delivery_routes,
@@ -153,6 +155,7 @@ def create_app(
     app.state.data_events = data_events
     app.state.metrics = metrics
     install_sign_in(app)
+    install_forgotten(app)
     routers = (
         report_routes.router,
         diff_routes.router,
@@ -193,6 +196,7 @@ def create_app(
         password_routes.router,
         provider_routes.router,
         account_routes.router,
+        forgotten_routes.router,
     )
     for router in routers:
         app.include_router(router)

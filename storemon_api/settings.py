@@ -112,6 +112,11 @@ class ApiSettings(BaseSettings):
         return tuple(ip_network(part) for part in addresses.split())
 
     @property
+    def can_mail_links(self) -> bool:
+        """Whether people can be mailed a link with which they choose a password."""
+        return self.mail_url is not None and self.public_url is not None
+
+    @property
     def session_lasts(self) -> timedelta:
         """How long after signing in people have to sign in again."""
         return timedelta(days=self.session_days)

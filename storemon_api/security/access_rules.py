@@ -141,6 +141,8 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/sign-in/provider"): _OPEN,
     ("GET", "/sign-in/provider/callback"): _SIGN_IN,
     ("POST", "/sign-out"): Rule(None, Stores.NOT_CONCERNED, "session.end", is_open=True),
+    ("GET", "/forgotten-password"): _OPEN,
+    ("POST", "/forgotten-password"): Rule(None, Stores.NOT_CONCERNED, "account.link", is_open=True),
     ("GET", "/password"): _OPEN,
     ("POST", "/password"): Rule(None, Stores.NOT_CONCERNED, "account.password", is_open=True),
     # Of other people, and the links make one of them: for admins of all stores.

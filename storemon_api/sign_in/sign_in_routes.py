@@ -129,6 +129,7 @@ def sign_in_form(
     request: Request, wanted: str | None, *, email: str = "", problem: str = ""
 ) -> Response:
     """Return the page with the form, and above it what went wrong."""
+    settings = request.app.state.services.settings
     return page_response(
         request,
         "sign-in.html",
@@ -139,7 +140,8 @@ def sign_in_form(
         wanted=next_address(request, wanted),
         email=email,
         problem=problem,
-        has_provider=request.app.state.services.settings.oidc_issuer is not None,
+        has_provider=settings.oidc_issuer is not None,
+        can_mail_links=settings.can_mail_links,
     )
 
 

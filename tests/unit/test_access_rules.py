@@ -133,6 +133,8 @@ OPEN: Final = {
     ("GET", "/sign-in/provider"),
     ("GET", "/sign-in/provider/callback"),
     ("POST", "/sign-out"),
+    ("GET", "/forgotten-password"),
+    ("POST", "/forgotten-password"),
     ("GET", "/password"),
     ("POST", "/password"),
 }
