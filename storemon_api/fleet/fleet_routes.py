@@ -141,10 +141,10 @@ def get_incidents(
     """
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
-        return incidents_response(listing, None, _no_incidents(), [], [], None, None)
+        return incidents_response(listing, None, _no_incidents(), [], [], None, None, None)
     if is_open:
         incidents, store_ids, details = fleet.incidents, fleet.store_ids, fleet.details
-        sales = fleet.incident_sales
+        sales, events = fleet.incident_sales, fleet.incident_events
     else:
         until = min(end or fleet.as_of, fleet.as_of)
         since = begin or until - timedelta(hours=24)
@@ -152,8 +152,9 @@ def get_incidents(
         url = services.settings.database_url.get_secret_value()
         found = read_fleet_incidents(url, start=since, end=until)
         if found is None:
-            return incidents_response(listing, None, _no_incidents(), [], [], None, None)
-        incidents, details, sales = found.incidents, found.details, found.sales
+            return incidents_response(listing, None, _no_incidents(), [], [], None, None, None)
+        incidents, details = found.incidents, found.details
+        sales, events = found.sales, found.events
         store_ids = found.stores.store_ids.to_pylist()
         if is_open is False:
             has_ended = incidents.ending != Ending.OPEN
@@ -172,6 +173,7 @@ def get_incidents(
         details.names,
         fleet_cache.compared_incidents(store_filter.only),
         sales and sales.take(order),
+        events,
     )
 
 
@@ -366,7 +368,10 @@ def _history_response(listing: Listing, history: FleetHistory) -> Response:
 
 def _no_incidents() -> Incidents:
     none = np.empty(0, np.int64)
-    return Incidents(none, none, none, none, none, none, none, none.astype(np.int8), none, none)
+    is_polled = np.empty((0, 4), np.bool_)
+    return Incidents(
+        none, none, none, none, none, none, none, none.astype(np.int8), none, none, is_polled
+    )
 
 
 def _date(bound: TimeBound | None, name: str) -> date | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Final
 
+import numpy as np
 from fastapi import Request, Response
 
 from storemon_api.http.openapi import problem_responses
@@ -12,6 +13,7 @@ from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.operations.schemas import (
+    ContradictingPoll,
     ContradictionResponse,
     DataHealth,
     RejectedRowExample,
@@ -28,6 +30,7 @@ from storemon_pipeline.checks.data_health import (
     read_source_health,
     read_source_health_of,
 )
+from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.rejections import shortened
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, HOUR_US
 from storemon_pipeline.figures.uptime_table import read_uptime_state
@@ -40,6 +43,7 @@ router = Router(tag="fleet")
 _MAX_NAMED_STORES: Final = 100
 _MAX_CONTRADICTIONS: Final = 500
 _MAX_UNREAD_FILES: Final = 100
+_MAX_CONTRADICTING_POLLS: Final = 100
 
 
 @router.get(
@@ -125,6 +129,8 @@ def get_data_health(
         only_rejected_hours=_store_names(only_rejected, name_of),
         contradictions=_contradictions(check),
         contradictions_total=len(check.contradictions.store) if check else 0,
+        contradicting_polls=_contradicting_polls(check),
+        contradicting_polls_total=len(check.polls.store) if check else 0,
     )
     return Response(health.model_dump_json(), media_type="application/json")
 
@@ -156,4 +162,27 @@ def _contradictions(check: DataCheck | None) -> list[ContradictionResponse]:
             hours=by_us / HOUR_US,
         )
         for store, kind, by_us in rows[:_MAX_CONTRADICTIONS]
+    ]
+
+
+def _contradicting_polls(check: DataCheck | None) -> list[ContradictingPoll]:
+    """Return the newest polls that contradict an event."""
+    if check is None:
+        return []
+    newest = check.polls.take(np.arange(min(len(check.polls.store), _MAX_CONTRADICTING_POLLS)))
+    return [
+        ContradictingPoll(
+            store_id=check.stores.store_ids[store].as_py(),
+            name=check.details.names[store],
+            timezone=check.details.timezones[store] or DEFAULT_ZONE,
+            polled_at=instant(at_us),
+            poll="active" if is_active else "inactive",
+            event="down" if is_active else "up",
+        )
+        for store, at_us, is_active in zip(
+            newest.store.tolist(),
+            newest.polled_at_us.tolist(),
+            newest.is_active.tolist(),
+            strict=True,
+        )
     ]

@@ -114,6 +114,17 @@ class ContradictionResponse(ResponseBody):
     )
 
 
+class ContradictingPoll(ResponseBody):
+    """A poll that says otherwise than the event that covers it."""
+
+    store_id: str
+    name: str | None
+    timezone: str
+    polled_at: AwareDatetime
+    poll: Literal["active", "inactive"]
+    event: Literal["up", "down"]
+
+
 class DataHealth(ResponseBody):
     """Data quality."""
 
@@ -136,3 +147,7 @@ class DataHealth(ResponseBody):
     )
     contradictions: list[ContradictionResponse]
     contradictions_total: int
+    contradicting_polls: list[ContradictingPoll] = Field(
+        description="The newest 100 polls of the last 28 days that contradict an event."
+    )
+    contradicting_polls_total: int

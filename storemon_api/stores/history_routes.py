@@ -156,7 +156,7 @@ def get_store_incidents(
 ) -> Response:
     """Return the incidents that overlap the period; without `from` and `to`, all of them."""
     with store_view_of(services, store_id) as view:
-        incidents, sales = view.incidents()
+        incidents, sales, events = view.incidents()
         if begin is not None or end is not None:
             start_us, end_us = view.period(begin, end, 10 * 366 * DAY_US)
             overlaps = (incidents.end_us > start_us) & (incidents.start_us < end_us)
@@ -173,6 +173,7 @@ def get_store_incidents(
         [name],
         compared,
         sales and sales.take(order),
+        events,
     )
 
 

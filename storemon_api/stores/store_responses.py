@@ -16,7 +16,13 @@ from storemon_api.sales.sales_responses import (
     sums_of_incidents,
 )
 from storemon_api.sales.sales_schemas import Sales
-from storemon_api.stores.compared_incident_responses import compared_time, comparison
+from storemon_api.stores.incident_details import (
+    compared_time,
+    comparison,
+    incident_reasons,
+    reason_totals,
+    reasons_text,
+)
 from storemon_api.stores.store_schemas import (
     HistoryAmounts,
     IncidentResponse,
@@ -40,11 +46,12 @@ from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray, 
 from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.likelihood.verdict import judge
 from storemon_pipeline.uptime.history import Amounts
-from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents
+from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
 from storemon_pipeline.uptime.store_state import STORE_STATES
 from storemon_pipeline.views.compared_incidents import ComparedIncidents
 from storemon_pipeline.views.fleet_view import Fleet
+from storemon_pipeline.views.incident_events import IncidentEvents
 
 _WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 _ENDINGS: Final = {
@@ -82,6 +89,10 @@ _INCIDENT_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
 
 _SALES_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = lost_columns(lambda one: one.sales)
 
+_REASON_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
+    Column("reasons", lambda one: reasons_text(one.reasons)),
+)
+
 
 def wall_clock(local_us: int) -> datetime:
     """Return microseconds on a local clock as a naive datetime."""
@@ -92,6 +103,7 @@ def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None)
     """Return one store at the newest poll."""
     details, row = fleet.details, int(fleet.incident_row[position])
     timezone = details.timezones[position]
+    bounds = _bounds(fleet.incidents, row) if row >= 0 else (None, None)
     return StoreSummary(
         store_id=fleet.store_ids[position],
         name=details.names[position],
@@ -106,8 +118,8 @@ def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None)
         if fleet.has_poll[position]
         else None,
         down_since=instant(int(fleet.incidents.start_us[row])) if row >= 0 else None,
-        last_active_poll_at=_poll(fleet.incidents.last_active_us[row]) if row >= 0 else None,
-        first_inactive_poll_at=_poll(fleet.incidents.first_inactive_us[row]) if row >= 0 else None,
+        last_active_poll_at=bounds[0],
+        first_inactive_poll_at=bounds[1],
         lost_us=int(fleet.incidents.lost_us[row]) if row >= 0 else 0,
         sales_lost=sales_of_incident(fleet.incident_sales, row) if row >= 0 else None,
         sales=window_sales(fleet, position),
@@ -201,31 +213,44 @@ def incident_response(
     name: str | None,
     compared: ComparedIncidents | None,
     sales: IncidentSales | None,
+    events: IncidentEvents | None,
 ) -> IncidentResponse:
     """Return one incident; `compared` is None where no incident was compared.
 
     `sales`, by row as the incidents, are None without demand.
     """
     start_us = int(incidents.start_us[row])
+    last_active, first_inactive, last_inactive, next_active = _bounds(incidents, row)
     return IncidentResponse(
         store_id=store_id,
         name=name,
         ending=_ENDINGS[Ending(int(incidents.ending[row]))],
         start=instant(start_us),
         end=instant(int(incidents.end_us[row])),
-        last_active_poll=_poll(incidents.last_active_us[row]),
-        first_inactive_poll=instant(int(incidents.first_inactive_us[row])),
-        last_inactive_poll=instant(int(incidents.last_inactive_us[row])),
-        next_active_poll=_poll(incidents.next_active_us[row]),
+        last_active_poll=last_active,
+        first_inactive_poll=first_inactive,
+        last_inactive_poll=last_inactive,
+        next_active_poll=next_active,
         polls=int(incidents.polls[row]),
         lost_us=int(incidents.lost_us[row]),
+        reasons=incident_reasons(events, incidents, row),
         sales=sales_of_incident(sales, row),
         **comparison(compared, store_id, start_us),
     )
 
 
-def _poll(at_us: int) -> datetime | None:
-    return None if at_us == NO_POLL else instant(int(at_us))
+def _bounds(incidents: Incidents, row: int) -> tuple[datetime | None, ...]:
+    """Return the four polls that an incident lies between; None where there is no such poll."""
+    bounds = (
+        incidents.last_active_us,
+        incidents.first_inactive_us,
+        incidents.last_inactive_us,
+        incidents.next_active_us,
+    )
+    return tuple(
+        instant(int(at_us[row])) if is_poll else None
+        for at_us, is_poll in zip(bounds, incidents.is_polled[row].tolist(), strict=True)
+    )
 
 
 def incidents_summary(
@@ -233,6 +258,7 @@ def incidents_summary(
     store_ids: Sequence[str],
     compared: ComparedIncidents | None,
     sales: IncidentSales | None,
+    events: IncidentEvents | None,
 ) -> IncidentsSummary:
     """Return count, sum and mean of the incidents."""
     compared_us, with_others_us = compared_time(compared, incidents, store_ids)
@@ -246,6 +272,7 @@ def incidents_summary(
         compared_us=compared_us,
         with_others_us=with_others_us,
         sales_lost=sums_of_incidents(sales),
+        reasons=reason_totals(events, incidents),
     )
 
 
@@ -288,6 +315,7 @@ def incidents_response(
     names: Sequence[str | None],
     compared: ComparedIncidents | None,
     sales: IncidentSales | None,
+    events: IncidentEvents | None,
 ) -> Response:
     """Return sorted incidents as a page or file.
 
@@ -303,6 +331,7 @@ def incidents_response(
             name=names[stores[row]],
             compared=compared,
             sales=sales,
+            events=events,
         )
         for row in range(*paging.rows.indices(len(incidents)))
     )
@@ -310,7 +339,11 @@ def incidents_response(
         return table_file(
             listing.format,
             "outages",
-            _INCIDENT_COLUMNS if sales is None else (*_INCIDENT_COLUMNS, *_SALES_COLUMNS),
+            (
+                *_INCIDENT_COLUMNS,
+                *(() if sales is None else _SALES_COLUMNS),
+                *(() if events is None else _REASON_COLUMNS),
+            ),
             rows,
             total=len(incidents),
             as_of=as_of,
@@ -322,7 +355,7 @@ def incidents_response(
             offset=paging.offset,
             limit=paging.limit,
             next=paging.next_address(len(incidents)),
-            summary=incidents_summary(incidents, store_ids, compared, sales),
+            summary=incidents_summary(incidents, store_ids, compared, sales, events),
             incidents=list(rows),
         )
     )

@@ -189,13 +189,13 @@ def get_store(
     with store_view_of(services, store_id) as view:
         starts, ends = view.week()
         objectives = {str(by): float(percent) for by, percent in view.objectives().items()}
-        first_poll_us, polls = view.first_poll_us, int(view.polls.polls.sum())
+        first_poll_us, polls = view.polls.first_poll_us[:1], int(view.polls.polls.sum())
     return json_response(
         StoreResponse(
             **dict(summary),
             as_of=fleet.as_of,
             hours=open_intervals(starts, ends),
-            first_poll_at=instant(first_poll_us) if polls else None,
+            first_poll_at=instant(int(first_poll_us[0])) if polls else None,
             polls=polls,
             objectives=objectives,
             open_incident=None
@@ -207,6 +207,7 @@ def get_store(
                 name=fleet.details.names[position],
                 compared=fleet_cache.compared_incidents(visible_stores(request)),
                 sales=fleet.incident_sales,
+                events=fleet.incident_events,
             ),
         )
     )

@@ -76,10 +76,12 @@ class StoreSummary(ResponseBody):
         description="Estimated start of the open incident; null without one."
     )
     last_active_poll_at: AwareDatetime | None = Field(
-        description="The last active poll before the open incident; null without one."
+        description="The last active poll before the open incident; null without one, and where "
+        "an event says when it began."
     )
     first_inactive_poll_at: AwareDatetime | None = Field(
-        description="The first inactive poll of the open incident."
+        description="The first inactive poll of the open incident; null where an event says when "
+        "it began."
     )
     lost_us: int = Field(description="Business time lost in the open incident so far.")
     sales_lost: SalesLost | None = Field(
@@ -142,11 +144,34 @@ class PeersResponse(ResponseBody):
     )
 
 
+class EventSaid(ResponseBody):
+    """Source and reason of an event; either may be empty."""
+
+    source: str = Field(examples=["platform"])
+    reason: str = Field(examples=["tablet offline"])
+
+
+class IncidentReason(EventSaid):
+    """A part of an incident that an event covers."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+    lost_us: int = Field(description="Business time lost in this part.")
+
+
+class ReasonTotal(EventSaid):
+    """Business time that incidents lost for one reason."""
+
+    incidents: int
+    lost_us: int
+
+
 class IncidentResponse(ResponseBody):
     """A period of estimated downtime that includes business time.
 
     It began between the last active and the first inactive poll, and ended between the last
-    inactive and the next active one; a missing poll is null.
+    inactive and the next active one. A missing poll is null, as is one in whose place an event
+    says when the status changed; then `start` or `end` is exact.
     """
 
     store_id: str = Field(examples=[_STORE_ID])
@@ -155,11 +180,14 @@ class IncidentResponse(ResponseBody):
     start: AwareDatetime = Field(description="Estimated.")
     end: AwareDatetime = Field(description="Estimated; for an open incident the newest poll.")
     last_active_poll: AwareDatetime | None
-    first_inactive_poll: AwareDatetime
-    last_inactive_poll: AwareDatetime
+    first_inactive_poll: AwareDatetime | None
+    last_inactive_poll: AwareDatetime | None
     next_active_poll: AwareDatetime | None
     polls: int = Field(description="Number of inactive polls.")
     lost_us: int = Field(description="Business time lost.")
+    reasons: list[IncidentReason] = Field(
+        default=[], description="What events say of it, in order of time; empty without events."
+    )
     sales: SalesLost | None = Field(
         default=None, description="Sales lost; null for a store without demand."
     )
@@ -190,6 +218,11 @@ class IncidentsSummary(ResponseBody):
     with_others_us: int = Field(description="The part of `compared_us` lost in widespread outages.")
     sales_lost: list[SalesLost] = Field(
         default=[], description="Sales lost in each currency; empty without demand."
+    )
+    reasons: list[ReasonTotal] = Field(
+        default=[],
+        description="The parts of `lost_us` that events cover, by source and reason, the largest "
+        "first; empty without events.",
     )
 
 
@@ -294,7 +327,12 @@ class Segment(ResponseBody):
     start: AwareDatetime
     end: AwareDatetime
     kind: SegmentKind
-    is_certain: bool = Field(description="True between two polls of the same status run.")
+    is_certain: bool = Field(
+        description="True between two polls of the same status run, and where an event covers it."
+    )
+    event: EventSaid | None = Field(
+        default=None, description="The event that covers it; null without one."
+    )
 
 
 class TimelinePoll(ResponseBody):

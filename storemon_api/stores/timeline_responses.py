@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from storemon_api.stores.store_schemas import (
+    EventSaid,
     LedgerEntry,
     Segment,
     SegmentKind,
@@ -15,6 +16,7 @@ from storemon_pipeline.domain.windows import (
     IntArray,
     Policy,
 )
+from storemon_pipeline.events.event_texts import EventText, StoreEvents
 from storemon_pipeline.uptime.estimates import NO_STATUS_RUN, Status
 from storemon_pipeline.uptime.ledger import Ledger
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -27,9 +29,12 @@ _STATUS_KINDS: Final = {
 
 
 def timeline_segments(
-    ledger: Ledger, planned_start: IntArray, planned_end: IntArray
+    ledger: Ledger, planned_start: IntArray, planned_end: IntArray, events: StoreEvents
 ) -> Iterator[Segment]:
-    """Yield the ledger as segments, with planned closures marked and equal neighbours merged."""
+    """Yield the ledger as segments, with planned closures marked and equal neighbours merged.
+
+    Time that different events cover is not merged.
+    """
     edges = np.unique(np.concatenate([ledger.start_us, ledger.end_us, planned_start, planned_end]))
     if len(ledger) == 0:
         return
@@ -37,35 +42,51 @@ def timeline_segments(
     entry = np.searchsorted(ledger.start_us, begin, side="right") - 1
     planned = np.searchsorted(planned_start, begin, side="right") - 1
     is_planned = (planned >= 0) & (begin < planned_end[planned]) if len(planned_start) else None
-    open_segment: tuple[int, int, SegmentKind, bool] | None = None
+    open_segment: tuple[int, int, SegmentKind, bool, EventText | None] | None = None
     for number in range(len(begin)):
         row = int(entry[number])
+        event = None
         if ledger.is_business[row]:
             kind = _STATUS_KINDS[Status(int(ledger.status[row]))]
             is_certain = bool(ledger.is_certain[row])
+            event = events.at(int(begin[number]))
         else:
             is_closure = is_planned is not None and bool(is_planned[number])
             kind = SegmentKind.CLOSURE if is_closure else SegmentKind.CLOSED
             is_certain = True
-        if open_segment and open_segment[2:] == (kind, is_certain):
-            open_segment = (open_segment[0], int(end[number]), kind, is_certain)
+        if open_segment and open_segment[2:] == (kind, is_certain, event):
+            open_segment = (open_segment[0], int(end[number]), kind, is_certain, event)
             continue
         if open_segment:
             yield _segment(*open_segment)
-        open_segment = (int(begin[number]), int(end[number]), kind, is_certain)
+        open_segment = (int(begin[number]), int(end[number]), kind, is_certain, event)
     if open_segment:
         yield _segment(*open_segment)
 
 
-def _segment(start_us: int, end_us: int, kind: SegmentKind, is_certain: bool) -> Segment:  # noqa: FBT001
-    return Segment(start=instant(start_us), end=instant(end_us), kind=kind, is_certain=is_certain)
+def _segment(
+    start_us: int,
+    end_us: int,
+    kind: SegmentKind,
+    is_certain: bool,  # noqa: FBT001
+    event: EventText | None,
+) -> Segment:
+    return Segment(
+        start=instant(start_us),
+        end=instant(end_us),
+        kind=kind,
+        is_certain=is_certain,
+        event=None if event is None else EventSaid(source=event.source, reason=event.reason),
+    )
 
 
-def ledger_entries(ledger: Ledger, runs: StatusRuns, policy: Policy) -> Iterator[LedgerEntry]:
+def ledger_entries(
+    ledger: Ledger, runs: StatusRuns, policy: Policy, events: StoreEvents
+) -> Iterator[LedgerEntry]:
     """Yield the ledger's entries, with adjacent closed intervals merged."""
     closed: LedgerEntry | None = None
     for row in range(len(ledger)):
-        entry = _ledger_entry(ledger, row, runs, policy)
+        entry = _ledger_entry(ledger, row, runs, policy, events)
         if entry.kind is not SegmentKind.CLOSED:
             if closed is not None:
                 yield closed
@@ -79,7 +100,9 @@ def ledger_entries(ledger: Ledger, runs: StatusRuns, policy: Policy) -> Iterator
         yield closed
 
 
-def _ledger_entry(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> LedgerEntry:
+def _ledger_entry(
+    ledger: Ledger, row: int, runs: StatusRuns, policy: Policy, events: StoreEvents
+) -> LedgerEntry:
     run = int(ledger.status_run[row])
     start_us, end_us = int(ledger.start_us[row]), int(ledger.end_us[row])
     is_business = bool(ledger.is_business[row])
@@ -94,18 +117,23 @@ def _ledger_entry(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) ->
         run_first_poll=instant(int(runs.first_poll_us[run])) if has_run else None,
         run_last_poll=instant(int(runs.last_poll_us[run])) if has_run else None,
         run_polls=int(runs.polls[run]) if has_run else None,
-        reason=_reason(ledger, row, runs, policy) if is_business else "outside opening hours",
+        reason=_reason(ledger, row, runs, policy, events)
+        if is_business
+        else "outside opening hours",
     )
 
 
-def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy) -> str:
+def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy, events: StoreEvents) -> str:
     """Return in a few words why an interval of business time counts as up or down."""
     run = int(ledger.status_run[row])
     if run == NO_STATUS_RUN:
         return "no check within 8 days"
     word = "online" if runs.is_active[run] else "offline"
     if ledger.is_certain[row] and runs.polls[run] == 0:
-        return f"an event says {word}"
+        text = events.at(int(ledger.start_us[row]))
+        origin = f" of {text.source}" if text and text.source else ""
+        reason = f": {text.reason}" if text and text.reason else ""
+        return f"an event{origin} says {word}{reason}"
     if ledger.is_certain[row]:
         return f"between {word} checks"
     if ledger.start_us[row] >= runs.last_poll_us[run]:

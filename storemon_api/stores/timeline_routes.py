@@ -49,6 +49,7 @@ def get_store_timeline(
         )
         ledger, spans, planned_start, planned_end = view.ledger(start_us, end_us)
         ticks = view.raw_polls(start_us, end_us)
+        events = view.events()
         name = zone_of(view)
     return json_response(
         TimelineResponse(
@@ -62,7 +63,7 @@ def get_store_timeline(
                     spans.start_us.tolist(), spans.offset_us.tolist(), strict=True
                 )
             ],
-            segments=list(timeline_segments(ledger, planned_start, planned_end)),
+            segments=list(timeline_segments(ledger, planned_start, planned_end, events)),
             polls=[
                 TimelinePoll(at=instant(at), is_active=active)
                 for at, active in zip(
@@ -92,6 +93,7 @@ def explain_store(
     with store_view_of(services, store_id) as view:
         instant_of = view.as_of if as_of is None else as_of
         explanation = view.explain(instant_of, window=window, policy=policy)
+        events = view.events()
         name = zone_of(view)
     ledger, runs, likely = explanation.ledger, explanation.status_runs, explanation.likely
     length = ledger.end_us - ledger.start_us
@@ -118,6 +120,6 @@ def explain_store(
             likely_highest_uptime_us=likely and likely.highest_us,
             likely_flags=[] if likely is None else list(flags_of(likely.doubt)),
             status_model=likely and likely.status_model_id,
-            entries=list(ledger_entries(ledger, runs, policy)),
+            entries=list(ledger_entries(ledger, runs, policy, events)),
         )
     )

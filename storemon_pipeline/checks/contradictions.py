@@ -1,4 +1,4 @@
-"""Finding listed hours and zones that the polls contradict."""
+"""Finding listed hours, zones and events that the polls contradict."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -10,6 +10,10 @@ import numpy as np
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.windows import BoolArray
+from storemon_pipeline.events.contradicting_polls import (
+    ContradictingPolls,
+    read_contradicting_polls,
+)
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import read_status_runs_since
@@ -30,6 +34,7 @@ class DataCheck:
     stores: StoreIndex
     details: StoreDetails
     contradictions: Contradictions
+    polls: ContradictingPolls
 
     def subset(self, store_ids: AbstractSet[str]) -> "DataCheck":
         """The findings of these stores."""
@@ -42,7 +47,8 @@ class DataCheck:
         few = Contradictions(
             found.store[kept], [found.kind[row] for row in kept], found.by_us[kept]
         )
-        return replace(self, contradictions=few)
+        is_own = self.stores.marked(store_ids)
+        return replace(self, contradictions=few, polls=self.polls.of_stores(is_own))
 
 
 def check_data(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> DataCheck | None:
@@ -60,12 +66,13 @@ def check_data(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> DataChe
             part = _find(bulk, chunk, has_hours, as_of=as_of)
             found.append(replace(part, store=part.store + first))
             first += len(chunk)
+        polls = read_contradicting_polls(bulk, stores, since=as_of - CHECKED_PERIOD, until=as_of)
     contradictions = Contradictions(
         np.concatenate([part.store for part in found]),
         [kind for part in found for kind in part.kind],
         np.concatenate([part.by_us for part in found]),
     )
-    return DataCheck(as_of, stores, details, contradictions)
+    return DataCheck(as_of, stores, details, contradictions, polls)
 
 
 def _find(

@@ -23,7 +23,7 @@ from storemon_pipeline.statements.period_figures import period_figures, reach_of
 from storemon_pipeline.statements.statement import Statement
 from storemon_pipeline.statements.statement_json import read_statement_json
 from storemon_pipeline.statements.statement_period import StatementPeriod
-from storemon_pipeline.uptime.incidents import NO_POLL, Ending, Incidents, find_incidents
+from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
 from storemon_pipeline.uptime.percentages import share_percent
 
 STATEMENT: Final = "statement.json"
@@ -190,19 +190,20 @@ def incident_figures(evidence: Evidence, start: datetime) -> dict[str, Any] | No
         return None
     row = int(rows[0])
 
-    def at(column: Any) -> str | None:  # noqa: ANN401 - an array
-        value = int(column[row])
-        return None if value == NO_POLL else instant(value).isoformat()
+    def at(column: IntArray, *, is_known: bool = True) -> str | None:
+        return instant(int(column[row])).isoformat() if is_known else None
+
+    polled = found.is_polled[row].tolist()
 
     return {
         "store_id": evidence.store_ids[0],
         "start": at(found.start_us),
         "end": at(found.end_us),
         "is_open": int(found.ending[row]) == Ending.OPEN,
-        "last_online_check": at(found.last_active_us),
-        "first_offline_check": at(found.first_inactive_us),
-        "last_offline_check": at(found.last_inactive_us),
-        "next_online_check": at(found.next_active_us),
+        "last_online_check": at(found.last_active_us, is_known=polled[0]),
+        "first_offline_check": at(found.first_inactive_us, is_known=polled[1]),
+        "last_offline_check": at(found.last_inactive_us, is_known=polled[2]),
+        "next_online_check": at(found.next_active_us, is_known=polled[3]),
         "checks": int(found.polls[row]),
         "lost_us": int(found.lost_us[row]),
     }

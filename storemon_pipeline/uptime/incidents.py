@@ -29,8 +29,10 @@ class Incidents:
 
     `[start_us, end_us)` is the estimated downtime. It began between `last_active_us` and
     `first_inactive_us`; it ended between `last_inactive_us` and `next_active_us`. `NO_POLL` means
-    that there is no such poll, or that the status was unknown in between. `lost_us` is the business
-    time lost, at least one microsecond.
+    that there is no such poll, or that the status was unknown in between. Where an event says when
+    the status changed, its edges stand in for polls: `is_polled`, of shape `(n, 4)`, tells of each
+    of these four bounds, in order, whether it is a poll. `lost_us` is the business time lost, at
+    least one microsecond.
     """
 
     store: IntArray
@@ -43,6 +45,7 @@ class Incidents:
     ending: npt.NDArray[np.int8]
     lost_us: IntArray
     polls: IntArray
+    is_polled: BoolArray
 
     def __len__(self) -> int:
         return len(self.store)
@@ -100,6 +103,7 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
     end = np.where(is_lost, last[ends] + LOOKBACK_US, end)
     store = status_runs.store[begins]
     polls = np.cumsum(status_runs.polls)
+    has_polls = np.append(status_runs.polls > 0, False)
     incidents = Incidents(
         store,
         start,
@@ -113,5 +117,13 @@ def find_incidents(status_runs: StatusRuns, calendar: Calendar, *, as_of_us: int
         ).astype(np.int8),
         calendar.business_us(store, end) - calendar.business_us(store, start),
         polls[ends] - polls[begins] + status_runs.polls[begins],
+        np.column_stack(
+            [
+                was_known & has_polls[begins - 1],
+                has_polls[begins],
+                has_polls[ends],
+                is_ended & has_polls[ends + 1],
+            ]
+        ),
     )
     return incidents.take(incidents.lost_us > 0)

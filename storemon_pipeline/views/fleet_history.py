@@ -31,19 +31,21 @@ from storemon_pipeline.uptime.history import Amounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.views.fleet_sales import read_incident_sales
+from storemon_pipeline.views.incident_events import IncidentEvents, read_incident_events
 
 
 @dataclass(frozen=True, slots=True)
 class FleetIncidents:
     """Incidents that overlap a period, and the stores that their positions refer to.
 
-    `sales` is None while no demand is loaded.
+    `sales` is None while no demand is loaded, `events` where no event says down.
     """
 
     stores: StoreIndex
     details: StoreDetails
     incidents: Incidents
     sales: IncidentSales | None
+    events: IncidentEvents | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def read_fleet_incidents(url: str, *, start: datetime, end: datetime) -> FleetIn
         overlaps = (found.end_us > microseconds(start)) & (found.start_us < microseconds(end))
         found = found.take(overlaps)
         sales = read_incident_sales(bulk, stores, found)
-    return FleetIncidents(stores, details, found, sales)
+        events = read_incident_events(bulk, stores, found, until=as_of)
+    return FleetIncidents(stores, details, found, sales, events)
 
 
 def read_fleet_hours(url: str, *, start: datetime, end: datetime) -> FleetHours | None:

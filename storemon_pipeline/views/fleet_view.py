@@ -37,6 +37,7 @@ from storemon_pipeline.uptime.incidents import Incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import last_status_runs, states_at
 from storemon_pipeline.views.fleet_sales import FleetSales, joined_sales, read_fleet_sales
+from storemon_pipeline.views.incident_events import IncidentEvents, read_incident_events
 
 _HISTORY_US: Final = 2 * WEEK_US
 
@@ -48,7 +49,7 @@ class Fleet:
     `figures` has rows only for the stores that a report would include; `figure_row` is -1 for the
     others. `previous` are the amounts of the window before each window of a report, or None where
     polls do not reach back that far. `incident_row` is the row of the store's open incident, or -1.
-    `sales` is None while no demand is loaded.
+    `sales` is None while no demand is loaded, `incident_events` where no event says down.
     """
 
     as_of: datetime
@@ -65,6 +66,7 @@ class Fleet:
     previous: "Previous"
     incidents: Incidents
     incident_row: IntArray
+    incident_events: IncidentEvents | None
     sales: FleetSales | None
 
     @property
@@ -107,6 +109,7 @@ class Fleet:
             ),
             incidents=incidents,
             incident_row=_rows(incidents.store, len(kept)),
+            incident_events=self.incident_events and self.incident_events.subset(new_position),
             sales=self.sales and self.sales.subset(kept, own_incidents),
         )
 
@@ -128,10 +131,11 @@ def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet |
             _read_part(bulk, chunk, as_of=as_of, model=model)
             for chunk in stores.chunks(stores_per_chunk)
         ]
+        incidents = _joined([part.incidents for part in parts], stores_per_chunk)
+        incident_events = read_incident_events(bulk, stores, incidents, until=as_of)
     figures = _joined([part.figures for part in parts], stores_per_chunk)
     if not (figures.uptime_us + figures.downtime_us == figures.business_us).all():
         raise InvariantError(f"uptime + downtime = business time does not hold as of {as_of}")
-    incidents = _joined([part.incidents for part in parts], stores_per_chunk)
     first_poll_us = np.concatenate([part.first_poll_us for part in parts])
     store_ids = stores.store_ids.to_pylist()
     return Fleet(
@@ -156,6 +160,7 @@ def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet |
         ),
         incidents=incidents,
         incident_row=_rows(incidents.store, len(stores)),
+        incident_events=incident_events,
         sales=joined_sales([part.sales for part in parts]),
     )
 

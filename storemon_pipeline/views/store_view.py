@@ -30,6 +30,7 @@ from storemon_pipeline.domain.windows import (
     Policy,
     Window,
 )
+from storemon_pipeline.events.event_texts import StoreEvents, read_event_texts
 from storemon_pipeline.events.evidence_queries import read_stretches, with_events_of_report
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -60,6 +61,7 @@ from storemon_pipeline.views.budgets_view import (
     read_budgets,
     stored_objectives,
 )
+from storemon_pipeline.views.incident_events import IncidentEvents, read_incident_events
 
 PeriodBound = date | datetime
 """The start or end of a period: an instant, or local midnight of a date."""
@@ -209,17 +211,24 @@ class StoreView:
         calendar = self.calendar(start_us - _LOCAL_REACH_US, end_us)
         return compute_days(self.status_runs, calendar, since_us=np.array([start_us]))[0]
 
-    def incidents(self) -> tuple[Incidents, IncidentSales | None]:
-        """All incidents, from the first poll to the newest, and the sales lost in them.
+    def incidents(self) -> tuple[Incidents, IncidentSales | None, IncidentEvents | None]:
+        """All incidents, from the first poll to the newest, their lost sales and their events.
 
         Without demand there are no sales.
         """
         calendar = self.calendar(self.first_poll_us, self.as_of_us)
         found = find_incidents(self.status_runs, calendar, as_of_us=self.as_of_us)
+        events = None
+        if len(self.stretches):
+            events = read_incident_events(self._bulk, self.stores, found, until=self.as_of)
         curves = read_demand(self._bulk, self.stores)
         if curves is None:
-            return found, None
-        return found, sales_of_incidents(found, curves, calendar)
+            return found, None, events
+        return found, sales_of_incidents(found, curves, calendar), events
+
+    def events(self) -> StoreEvents:
+        """What the store's events say, and when."""
+        return StoreEvents(self.stretches, read_event_texts(self._bulk, self.stretches))
 
     def sales(self, history: PeriodAmounts) -> tuple[str, SalesAmounts] | None:
         """The currency and the sales of each period of a history; None without demand.

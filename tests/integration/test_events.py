@@ -175,6 +175,90 @@ def test_every_page_has_the_same_figures(
     assert now["windows"]["day"]["downtime_us"] == sum(lost_us)
 
 
+def test_outages_and_explanations_give_the_reasons_of_events(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN)
+    refresh(database_url)
+    listed = ask(client, "/stores/A/incidents")
+    assert [
+        [(said["source"], said["reason"], said["lost_us"]) for said in one["reasons"]]
+        for one in listed["incidents"]
+    ] == [
+        [("platform", "deactivated", 15 * MINUTE_US)],
+        [("platform", "tablet offline", 20 * MINUTE_US)],
+    ]
+    totals = {one["reason"]: one["lost_us"] for one in listed["summary"]["reasons"]}
+    assert totals == {"tablet offline": 20 * MINUTE_US, "deactivated": 15 * MINUTE_US}
+    assert list(totals) == ["tablet offline", "deactivated"]
+    fleet = ask(client, "/incidents?from=2023-01-24T00:00:00Z")
+    assert fleet["summary"]["reasons"] == listed["summary"]["reasons"]
+    (ongoing,) = ask(client, "/incidents?open=true")["incidents"]
+    assert ongoing["reasons"] == listed["incidents"][0]["reasons"]
+    assert ask(client, "/stores/A")["open_incident"]["reasons"] == ongoing["reasons"]
+    table = client.get("/incidents?open=true&format=csv").raise_for_status().text
+    header, row = table.splitlines()
+    assert (header.split(",")[-1], row.split(",")[-1]) == ("reasons", "platform: deactivated")
+    explained = ask(client, "/stores/A/explain?window=day")["entries"]
+    assert [one["reason"] for one in explained if one["kind"] == "down"] == [
+        "an event of platform says offline: tablet offline",
+        "an event of platform says offline: deactivated",
+    ]
+    segments = ask(client, "/stores/A/timeline")["segments"]
+    assert [one["event"] for one in segments if one["kind"] == "down"] == [
+        {"source": "platform", "reason": "tablet offline"},
+        {"source": "platform", "reason": "deactivated"},
+    ]
+
+
+def test_an_outage_with_polls_before_and_after_an_event_has_its_reason_in_part(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE.replace("09:10:00", "09:00:00"))
+    refresh(database_url)
+    # The poll at 9:00 is outside of the event: down from 8:30 to 9:30 as without it.
+    (incident,) = ask(client, "/stores/A/incidents")["incidents"]
+    (said,) = incident["reasons"]
+    assert (incident["lost_us"], said["lost_us"]) == (60 * MINUTE_US, 10 * MINUTE_US)
+    assert (said["start"], said["end"]) == ("2023-01-24T08:50:00Z", "2023-01-24T09:00:00Z")
+
+
+def test_the_edge_of_an_event_is_not_given_as_a_poll(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, "A,2023-01-20 00:00:00,,up,,")
+    refresh(database_url)
+    for one in ask(client, "/stores/A/incidents")["incidents"]:
+        bounds = [one["last_active_poll"], one["first_inactive_poll"], one["last_inactive_poll"]]
+        assert [*bounds, one["next_active_poll"]] == [None] * 4
+    store = ask(client, "/stores/A")
+    assert (store["last_active_poll_at"], store["first_inactive_poll_at"]) == (None, None)
+    assert store["down_since"] == "2023-01-24T17:45:00Z"
+    assert store["first_poll_at"] == "2023-01-24T00:00:00Z"
+
+
+def test_polls_that_contradict_an_event_are_listed(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    refresh(database_url)
+    health = ask(client, "/data-health")
+    assert (health["contradicting_polls"], health["contradicting_polls_total"]) == ([], 0)
+    # The event from 8:50 agrees with the poll at 9:00, and the one from 17:45 ends before 18:00.
+    ended = OPEN.replace(",,", ",2023-01-24 18:00:00,")
+    late = "A,2023-01-24 14:00:00,2023-01-24 16:00:00,down,,till"
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, ended, late)
+    refresh(database_url)
+    health = ask(client, "/data-health")
+    assert health["contradicting_polls_total"] == 2
+    assert [
+        (one["store_id"], one["polled_at"], one["poll"], one["event"])
+        for one in health["contradicting_polls"]
+    ] == [
+        ("A", "2023-01-24T15:00:00Z", "active", "down"),
+        ("A", "2023-01-24T14:00:00Z", "active", "down"),
+    ]
+
+
 def ask(client: httpx.Client, address: str) -> dict[str, Any]:
     answer: dict[str, Any] = client.get(address).raise_for_status().json()
     return answer

@@ -169,6 +169,25 @@ function showContradictions(health) {
   );
 }
 
+// Only where there are any: without events there is nothing to contradict.
+function showContradictingPolls(health) {
+  const { contradicting_polls: polls, contradicting_polls_total: total } = health;
+  byId("contradicting-polls-panel").hidden = !total;
+  const part = total > polls.length ? `; showing the newest ${count(polls.length)}` : "";
+  byId("contradicting-polls-note").textContent =
+    `${counted(total, "check")} in the last 4 weeks; the event counts${part}`;
+  fillTable(
+    byId("contradicting-polls"),
+    [
+      { head: "Store", class: "id", label: "", cell: (one) => storeLink(one.store_id, one.name) },
+      { head: "Checked", label: "at", cell: (one) => utc.at(one.polled_at) },
+      { head: "Check", cell: (one) => (one.poll === "active" ? "online" : "offline") },
+      { head: "Event", cell: (one) => (one.event === "up" ? "online" : "offline") },
+    ],
+    polls,
+  );
+}
+
 // A list of the API names only its first stores.
 function missing(list, word, meaning, standing) {
   const title = [`${counted(list.total, "store")} ${word} `, h("span", { class: "note" }, meaning)];
@@ -209,6 +228,7 @@ live(async () => {
   showUnread(latest);
   showRejected(latest);
   showContradictions(latest);
+  showContradictingPolls(latest);
   showMissing(latest);
   document.body.dataset.ready = "true";
 });

@@ -59,6 +59,10 @@ function nameCell(store) {
 function offlineSince(store, asOf) {
   if (!store.down_since) return "";
   const clock = clockIn(store.timezone);
+  const lasted = `for ${age(us(asOf) - us(store.down_since))}`;
+  if (store.first_inactive_poll_at === null) {
+    return [clock.at(store.down_since), h("div", { class: "sub" }, lasted)];
+  }
   if (store.last_active_poll_at === null) {
     const first = `before ${clock.at(store.first_inactive_poll_at)}`;
     return [first, h("div", { class: "sub" }, "never seen online")];
@@ -66,7 +70,6 @@ function offlineSince(store, asOf) {
   const tip =
     `estimated: between the last online check, ${clock.exactly(store.last_active_poll_at)},\n` +
     `and the first offline check, ${clock.exactly(store.first_inactive_poll_at)}`;
-  const lasted = `for ${age(us(asOf) - us(store.down_since))}`;
   return [
     h("span", { "data-tip": tip }, clock.at(store.down_since)),
     h("div", { class: "sub" }, lasted),

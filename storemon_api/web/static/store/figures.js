@@ -28,14 +28,24 @@ export function showTitle() {
   );
 }
 
+// Exact where an event says when the outage started.
+function since(open, clock) {
+  if (!open.first_inactive_poll) return `since ${clock.at(open.start)}, `;
+  return open.last_active_poll
+    ? `since about ${clock.at(open.start)}, `
+    : `since before ${clock.at(open.first_inactive_poll)}, `;
+}
+
 function outage() {
   const { store, clock } = page;
   const open = store.open_incident;
   if (store.standing !== "down" || !open) return null;
-  const since = open.last_active_poll
-    ? `since about ${clock.at(open.start)}, `
-    : `since before ${clock.at(open.first_inactive_poll)}, `;
-  return h("span", {}, since, h("strong", {}, `${duration(open.lost_us)} of opening hours lost`));
+  return h(
+    "span",
+    {},
+    since(open, clock),
+    h("strong", {}, `${duration(open.lost_us)} of opening hours lost`),
+  );
 }
 
 function withoutHours(store) {

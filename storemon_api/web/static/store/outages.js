@@ -10,16 +10,28 @@ import { choose, getView, page, pathOfView } from "./state.js";
 
 const LIMIT = 15;
 
-// Between which two checks something happened; one of them may be missing.
-function between(from, to) {
+// Between the two checks, or the exact instant where an event says it and there are none.
+function started({ last_active_poll: from, first_inactive_poll: to, start }) {
   if (from && to) return page.clock.range(from, to);
-  return from ? `after ${page.clock.at(from)}` : `before ${page.clock.at(to)}`;
+  return to ? `before ${page.clock.at(to)}` : page.clock.at(start);
 }
 
-function ended(outage) {
-  if (outage.ending === "open") return badge("down", "still offline");
-  if (outage.ending === "ended") return between(outage.last_inactive_poll, outage.next_active_poll);
-  return `no data since ${page.clock.at(outage.last_inactive_poll)}`;
+function ended({ ending, last_inactive_poll: from, next_active_poll: to, end, reasons: parts }) {
+  if (ending === "open") return badge("down", "still offline");
+  if (ending === "ended") return from && to ? page.clock.range(from, to) : page.clock.at(end);
+  return `no data since ${page.clock.at(from ?? parts.at(-1)?.end ?? end)}`;
+}
+
+// "platform: tablet offline".
+function reasonText({ source, reason }) {
+  return [source, reason].filter(Boolean).join(": ") || "event";
+}
+
+// What events say of an outage, each with the time that it covers.
+function reasons(outage) {
+  return outage.reasons.map((one) =>
+    h("div", { "data-tip": page.clock.exactRange(one.start, one.end) }, reasonText(one)),
+  );
 }
 
 const KINDS = { group: "group", region: "region", timezone: "time zone" };
@@ -76,6 +88,7 @@ export const showOutages = newestOnly(async (newest) => {
     ["longest", duration(numbers.longest_us)],
     ["average outage", mean === null ? percent(null) : duration(mean)],
     ...withOthers(numbers),
+    ...numbers.reasons.map((one) => [`lost: ${reasonText(one)}`, duration(one.lost_us)]),
   ];
   byId("incident-numbers").replaceChildren(
     ...terms.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
@@ -89,11 +102,12 @@ export const showOutages = newestOnly(async (newest) => {
   fillTable(
     byId("incidents"),
     [
-      { head: "Started", cell: (one) => between(one.last_active_poll, one.first_inactive_poll) },
+      { head: "Started", cell: started },
       { head: "Ended", cell: ended },
       { head: "Offline checks", class: "number", cell: (one) => count(one.polls) },
       { head: "Open hours lost", class: "number", cell: (one) => duration(one.lost_us) },
       ...(numbers.sales_lost.length ? [sales] : []),
+      ...(numbers.reasons.length ? [{ head: "Reason", class: "wide", cell: reasons }] : []),
       { head: "Other stores", class: "wide", cell: others },
       { head: "Evidence", cell: evidence },
     ],

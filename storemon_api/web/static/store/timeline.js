@@ -54,6 +54,10 @@ function placing(timeline) {
 }
 
 function segmentName(segment) {
+  if (segment.event) {
+    const said = [segment.event.source, segment.event.reason].filter(Boolean);
+    return [kindName(segment), ...said].join(": ");
+  }
   if (segment.kind !== "closure") return kindName(segment);
   const at = wallClock(segment.start, page.store.timezone);
   const own = page.closures.find(

@@ -1,14 +1,17 @@
-"""Serialise what other stores did during an incident. No I/O."""
+"""Serialise what is known about incidents beside their times: other stores, reasons. No I/O."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from storemon_api.stores.store_schemas import PeersResponse
+from storemon_api.stores.store_schemas import IncidentReason, PeersResponse, ReasonTotal
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.events.event_texts import EventText
 from storemon_pipeline.uptime.incidents import Incidents
 from storemon_pipeline.views.compared_incidents import PEER_KINDS, ComparedIncidents
+from storemon_pipeline.views.incident_events import IncidentEvents, IncidentPart
 
 
 def comparison(compared: ComparedIncidents | None, store_id: str, start_us: int) -> dict[str, Any]:
@@ -70,3 +73,54 @@ def _peers(compared: ComparedIncidents, row: int) -> list[PeersResponse]:
             )
         )
     return peers
+
+
+def incident_reasons(
+    events: IncidentEvents | None, incidents: Incidents, row: int
+) -> list[IncidentReason]:
+    """Return the parts of one incident that events cover, in order of time."""
+    return [
+        IncidentReason(
+            source=part.text.source,
+            reason=part.text.reason,
+            start=instant(part.start_us),
+            end=instant(part.end_us),
+            lost_us=part.lost_us,
+        )
+        for part in _parts(events, incidents, row)
+    ]
+
+
+def reason_totals(events: IncidentEvents | None, incidents: Incidents) -> list[ReasonTotal]:
+    """Return the business time lost by source and reason, the largest first."""
+    lost_us: dict[EventText, int] = defaultdict(int)
+    rows: dict[EventText, set[int]] = defaultdict(set)
+    if events is not None:
+        for row in range(len(incidents)):
+            for part in _parts(events, incidents, row):
+                lost_us[part.text] += part.lost_us
+                rows[part.text].add(row)
+    order = sorted(lost_us, key=lambda text: (-lost_us[text], text.source, text.reason))
+    return [
+        ReasonTotal(
+            source=text.source,
+            reason=text.reason,
+            incidents=len(rows[text]),
+            lost_us=lost_us[text],
+        )
+        for text in order
+    ]
+
+
+def reasons_text(reasons: Sequence[IncidentReason]) -> str:
+    """Return the different reasons as one text: "platform: tablet offline; till: paper"."""
+    texts = (": ".join(filter(None, [one.source, one.reason])) for one in reasons)
+    return "; ".join(dict.fromkeys(filter(None, texts)))
+
+
+def _parts(events: IncidentEvents | None, incidents: Incidents, row: int) -> list[IncidentPart]:
+    if events is None:
+        return []
+    return events.during(
+        int(incidents.store[row]), int(incidents.start_us[row]), int(incidents.end_us[row])
+    )
