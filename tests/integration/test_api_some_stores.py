@@ -137,6 +137,7 @@ def files(stores: list[str]) -> dict[str, list[str]]:
         ],
         "special_hours.csv": ["store_id,date,start_time_local,end_time_local"],
         "demand.csv": ["store_id,weekday,hour,sales_per_hour,currency"],
+        "store_events.csv": ["store_id,from_utc,to_utc,state,reason,source"],
     }
     for number, store in enumerate(stores):
         kind = store[-1]
@@ -160,6 +161,9 @@ def files(stores: list[str]) -> dict[str, list[str]]:
         )
         lines["objectives.csv"].append(f"store,{store},99")
         lines["special_hours.csv"].append(f"{store},2023-01-02,10:00,12:00")
+        lines["store_events.csv"].append(
+            f"{store},2023-01-20 14:00:00,2023-01-20 14:30:00,down,fault at {store},till"
+        )
         currency = "EUR" if store == "secret-2" else "USD"
         lines["demand.csv"] += [
             f"{store},{day},{hour},{100 + number + hour},{currency}"
@@ -295,7 +299,7 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     assert [source["source"] for source in health["sources"]] == [
         *("business_hours", "closures", "demand", "objectives", "special_hours"),
         "store_details",
-        *("store_status", "store_timezones"),
+        *("store_events", "store_status", "store_timezones"),
     ]
     assert {source[name] for source in health["sources"] for name in NOT_TOLD & source.keys()} == {
         None
@@ -305,6 +309,8 @@ def test_its_health_of_the_data_is_that_of_its_rows(sides: Sides) -> None:
     ]
     assert health["contradictions"][0]["store_id"] == "own-1"
     assert health["contradictions_total"] == 1
+    assert {one["store_id"] for one in health["contradicting_polls"]} <= {"own-1", "own-2"}
+    assert health["contradicting_polls_total"] == len(health["contradicting_polls"]) > 0
     assert health["dagster_url"] is None
     assert (health["unread_files"], health["unread_files_total"]) == ([], 0)
 
