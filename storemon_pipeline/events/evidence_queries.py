@@ -70,9 +70,9 @@ def with_events_of_report(
     bulk: Bulk, stores: StoreIndex, status_runs: StatusRuns, *, as_of: datetime, policy: Policy
 ) -> StatusRuns:
     """The status runs that count for a report, with the events that do."""
-    as_of_us = microseconds(as_of)
-    stretches = read_stretches(bulk, stores, since=instant(as_of_us - LOOKBACK_US), until=as_of)
-    return add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
+    since = _earlier(as_of, timedelta(microseconds=LOOKBACK_US))
+    stretches = read_stretches(bulk, stores, since=since, until=as_of)
+    return add_events_of_report(status_runs, stretches, as_of_us=microseconds(as_of), policy=policy)
 
 
 def with_events_since(
