@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of, timestamps
 from storemon_pipeline.database.overlap import overlapping
-from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.database.parameters import keep_max_gap_us
 from storemon_pipeline.domain.rejections import RejectedRow
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import BoolArray, IntArray
@@ -82,7 +82,7 @@ def write_poll_load(
     load = open_load(
         bulk, Source.STORE_STATUS, file_path=file_path, run_id=run_id, loaded_at=loaded_at
     )
-    written = load_polls(bulk, load, polls, max_gap_us=read_max_gap_us(bulk))
+    written = load_polls(bulk, load, polls, max_gap_us=keep_max_gap_us(bulk))
     bounds_us = polled_bounds_us(polls)
     row_counts = close_load(bulk, load, written, rejected, polled_us=bounds_us, header=header)
     return load.load_id, row_counts

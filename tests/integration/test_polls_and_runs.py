@@ -33,10 +33,11 @@ from stored import (
 )
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.connections import libpq_url
+from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import RowCounts, open_load
 from storemon_pipeline.polls import poll_table
-from storemon_pipeline.polls.poll_table import load_polls
+from storemon_pipeline.polls.poll_table import load_polls, write_poll_load
 from storemon_pipeline.stores import store_keys
 from storemon_pipeline.uptime.status_runs import compress
 from waiting import eventually
@@ -733,3 +734,22 @@ def test_many_polls_in_one_load_are_all_there(database_url: str) -> None:
     ]
     assert len(runs) == sum(expected)
     assert sum(count for *_, count in runs) == 60_000
+
+
+def test_only_a_load_of_polls_stores_the_largest_gap(database_url: str) -> None:
+    # Of two transactions that store it at once, one could not be serialized.
+    with bulk_transaction(database_url) as bulk, bulk_transaction(database_url) as other:
+        assert read_max_gap_us(bulk) == read_max_gap_us(other) == MAX_GAP
+    assert fetch(database_url, "SELECT * FROM database_parameters") == []
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        write_poll_load(
+            bulk,
+            polls([("A", at_us("09:00"), True)]),
+            [],
+            file_path=None,
+            run_id=None,
+            loaded_at=LOADED_AT,
+            header=None,
+        )
+    stored = fetch(database_url, "SELECT max_gap_us FROM database_parameters")
+    assert [row["max_gap_us"] for row in stored] == [MAX_GAP]
