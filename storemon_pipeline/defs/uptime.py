@@ -55,8 +55,9 @@ def _load_version(database: Database) -> str:
 
 
 @dg.asset(
-    # A store that only polls know is always open, and has its row here as well.
-    deps=["business_hours", "store_status"],
+    # A store that only polls know is always open, and has its row here as well. Closures are loaded
+    # after zones: without them here, its version of the data would be older than that of figures.
+    deps=["business_hours", "closures", "store_status"],
     kinds={"postgres"},
 )
 def business_hour_intervals(database: Database) -> Results:

@@ -43,7 +43,7 @@ ASSETS = {
     "demand": ("sources", "csv postgres", "new_data"),
     "store_events": ("sources", "csv postgres", "new_data"),
     "hourly_orders": ("sources", "csv postgres", "new_data"),
-    "business_hour_intervals": ("normalised", "postgres", "business_hours store_status"),
+    "business_hour_intervals": ("normalised", "postgres", "business_hours closures store_status"),
     "status_model": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime": ("uptime", "postgres", RANGES_NEED),
     "store_uptime_daily": ("uptime", "postgres", RANGES_NEED),
