@@ -228,6 +228,7 @@ class OpenTime:
                 np.maximum(certain_us[0] - of_events[0].reshape(start_us.shape), 0),
                 np.maximum(certain_us[1] - of_events[1].reshape(start_us.shape), 0),
             )
+            moments[_MEAN] += of_events[0].reshape(start_us.shape) / HOUR_US
         for inside, amount in zip(self.in_status_runs, certain_us, strict=True):
             hours = amount / HOUR_US
             # Column by column, so that no array of all of them is made.

@@ -237,6 +237,30 @@ def test_the_edge_of_an_event_is_not_given_as_a_poll(
     assert store["first_poll_at"] == "2023-01-24T00:00:00Z"
 
 
+def test_an_incident_of_an_event_can_last_longer_than_a_month(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    closed = "A,2022-12-10 00:00:00,2023-01-24 09:30:00,down,renovation,owner"
+    up_before = "A,2022-12-09 00:00:00,2022-12-10 00:00:00,up,,owner"
+    ingest(database_url, folder, Source.STORE_EVENTS, up_before, closed)
+    refresh(database_url)
+    # 45 days and 9:30 hours; the poll at 10:00 is the first one after it.
+    lost_us = (45 * 24 * 60 + 570) * MINUTE_US
+    for address in ("/stores/A/incidents", "/incidents?from=2023-01-24T00:00:00Z"):
+        (incident,) = ask(client, address)["incidents"]
+        assert (incident["start"], incident["end"]) == (
+            "2022-12-10T00:00:00Z",
+            "2023-01-24T09:30:00Z",
+        )
+        assert incident["lost_us"] == lost_us
+        assert [(one["reason"], one["lost_us"]) for one in incident["reasons"]] == [
+            ("renovation", lost_us)
+        ]
+    days = ask(client, "/fleet/uptime")["periods"]
+    assert sum(day["downtime_us"] for day in days) == lost_us
+    assert compare_all_days(database_url).different == 0
+
+
 def test_polls_that_contradict_an_event_are_listed(
     database_url: str, client: httpx.Client, folder: Path
 ) -> None:

@@ -20,7 +20,9 @@ from storemon_pipeline.likelihood.doubts import Doubt, doubts_of_totals, find_do
 from storemon_pipeline.likelihood.fit import fit_model
 from storemon_pipeline.likelihood.model import StatusModel, StoreParameters
 from storemon_pipeline.likelihood.ranges import OpenTime, likely_ranges, total_ranges
-from storemon_pipeline.uptime.figures import compute_with_positions
+from storemon_pipeline.uptime.event_stretches import EventStretches
+from storemon_pipeline.uptime.evidence import add_events_of_report
+from storemon_pipeline.uptime.figures import compute_figures, compute_with_positions
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 STORES = 600
@@ -188,6 +190,41 @@ def test_stretches_that_are_the_windows_have_their_ranges(base: Fleet) -> None:
         )
         assert (ranges.lowest_us == base.ranges.lowest_us[:, column]).all()
         assert (ranges.highest_us == base.ranges.highest_us[:, column]).all()
+
+
+def test_a_range_has_no_width_in_a_window_that_an_event_covers(base: Fleet) -> None:
+    """Stores 0 and 1 have an event over the last day: up at the one, and down at the other."""
+    end = base.calendar.end_us
+    stretches = EventStretches(
+        np.array([0, 1]),
+        np.full(2, end - WINDOW_US[Window.DAY]),
+        np.full(2, end),
+        np.array([True, False]),
+        np.array([1, 2]),
+    )
+    evidence = add_events_of_report(
+        base.status_runs, stretches, as_of_us=end, policy=Policy.NEAREST
+    )
+    figures = compute_figures(
+        evidence,
+        base.calendar,
+        as_of_us=end,
+        policy=Policy.NEAREST,
+        max_gap_us=DEFAULT_MAX_GAP_US,
+    )
+    ranges = likely_ranges(
+        evidence, base.calendar, figures, base.model, base.parameters, as_of_us=end
+    )
+    of_day = list(WINDOW_US).index(Window.DAY)
+    rows = np.searchsorted(figures.store, [0, 1])
+    business_us = int(figures.business_us[rows[0], of_day])
+    assert business_us > 0
+    assert ranges.lowest_us[rows, of_day].tolist() == [business_us, 0]
+    assert ranges.highest_us[rows, of_day].tolist() == [business_us, 0]
+    # Beyond the event, in the rest of the week, the range is as wide as polls leave it.
+    of_week = list(WINDOW_US).index(Window.WEEK)
+    width = ranges.highest_us[rows, of_week] - ranges.lowest_us[rows, of_week]
+    assert (width > 0).all()
 
 
 def test_moments_of_days_add_up_to_those_of_the_week_but_for_gaps_over_midnight(
