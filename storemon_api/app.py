@@ -11,6 +11,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from storemon_api.alerts import action_routes, alert_routes
+from storemon_api.corrections import correction_routes
 from storemon_api.events import event_routes
 from storemon_api.fleet import (
     comparison_routes,
@@ -188,6 +189,7 @@ def create_app(
         manual_routes.router,
         closure_routes.router,
         event_routes.router,
+        correction_routes.router,
         objective_routes.router,
         health_routes.router,
         metrics_routes.router,

@@ -273,6 +273,7 @@ def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
             end_local_us=_ints(
                 OPEN_END if row.end is None else us(row.end.replace(tzinfo=UTC)) for row in closures
             ),
+            is_utc=np.zeros(len(closures), np.bool_),
         ),
     )
 

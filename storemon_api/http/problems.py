@@ -173,6 +173,18 @@ UNKNOWN_EVENT: Final = ProblemKind(
     "Unknown event",
     "There is no event with this id.",
 )
+UNKNOWN_CORRECTION: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-correction",
+    "Unknown correction",
+    "There is no correction with this id.",
+)
+OVERLAPPING_CORRECTION: Final = ProblemKind(
+    HTTPStatus.CONFLICT,
+    "urn:problem-type:storemon:overlapping-correction",
+    "Overlapping correction",
+    "Another correction of the store covers some of this time. Take it back first.",
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

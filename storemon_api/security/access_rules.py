@@ -130,6 +130,12 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/events"): Rule(Scope.INGEST, Stores.FILTERED, "events.push"),
     ("GET", "/store-events"): _READ_FILTERED,
     ("DELETE", "/store-events/{event_id}"): Rule(Scope.INGEST, Stores.FILTERED, "event.cancel"),
+    # The owner of a store must not improve its figures: no `edit`, as for closures.
+    ("POST", "/corrections"): Rule(Scope.INGEST, Stores.FILTERED, "correction.add"),
+    ("GET", "/corrections"): _READ_FILTERED,
+    ("DELETE", "/corrections/{correction_id}"): Rule(
+        Scope.INGEST, Stores.FILTERED, "correction.cancel"
+    ),
     ("PUT", "/objectives"): Rule(Scope.INGEST, Stores.FILTERED, "objective.put"),
     ("GET", "/objectives"): _READ_FILTERED,
     ("DELETE", "/objectives/{objective_id}"): Rule(

@@ -70,6 +70,7 @@ class SentTable(StrEnum):
     STORES = "stores"
     INCIDENTS = "incidents"
     CLOSURES = "closures"
+    CORRECTIONS = "corrections"
     CHANGES = "changes"
 
 

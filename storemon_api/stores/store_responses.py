@@ -24,6 +24,7 @@ from storemon_api.stores.incident_details import (
     reasons_text,
 )
 from storemon_api.stores.store_schemas import (
+    CorrectionResponse,
     HistoryAmounts,
     IncidentResponse,
     IncidentsPage,
@@ -31,6 +32,7 @@ from storemon_api.stores.store_schemas import (
     StoreSummary,
     WindowFigures,
 )
+from storemon_pipeline.corrections.correction_table import StoredCorrection
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.demand.lost_sales import IncidentSales
 from storemon_pipeline.domain.amounts import (
@@ -92,6 +94,20 @@ _SALES_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = lost_columns(lambda 
 _REASON_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
     Column("reasons", lambda one: reasons_text(one.reasons)),
 )
+
+
+def correction_response(correction: StoredCorrection) -> CorrectionResponse:
+    """Return a correction for a response."""
+    return CorrectionResponse(
+        correction_id=correction.correction_id,
+        store_id=correction.store_id,
+        from_utc=correction.from_at,
+        to_utc=correction.to_at,
+        kind=correction.kind,
+        reason=correction.reason,
+        author=correction.author,
+        recorded_at=correction.recorded_at,
+    )
 
 
 def wall_clock(local_us: int) -> datetime:

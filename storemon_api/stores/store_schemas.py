@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, create_model
 from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_api.sales.sales_schemas import Sales, SalesLost
 from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.corrections.correction_table import Kind
 from storemon_pipeline.domain.amounts import AMOUNTS, WITH_PERCENT
 from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.likelihood.verdict import Verdict
@@ -377,6 +378,21 @@ class LedgerEntry(ResponseBody):
     reason: str = Field(examples=["between online checks"])
 
 
+class CorrectionResponse(ResponseBody):
+    """A correction in force: time that counts otherwise than polls, events and hours say."""
+
+    correction_id: int = Field(examples=[12])
+    store_id: str = Field(examples=[_STORE_ID])
+    from_utc: AwareDatetime = Field(examples=["2023-01-25T17:40:00Z"])
+    to_utc: AwareDatetime = Field(examples=["2023-01-25T18:05:00Z"])
+    kind: Kind
+    reason: str = Field(examples=["power cut in the street, ticket 4711"])
+    author: str | None = Field(
+        description="Name of the key or account; null without either.", examples=["operations"]
+    )
+    recorded_at: AwareDatetime = Field(examples=["2023-02-01T08:00:00Z"])
+
+
 class LedgerResponse(ResponseBody):
     """The intervals that sum to a report's figure, to the microsecond."""
 
@@ -400,3 +416,6 @@ class LedgerResponse(ResponseBody):
         description="Version of the status model that the likely range comes from."
     )
     entries: list[LedgerEntry]
+    corrections: list[CorrectionResponse] = Field(
+        description="The corrections in the window; the figures follow them."
+    )

@@ -10,6 +10,7 @@ from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
+from storemon_api.stores.store_responses import correction_response
 from storemon_api.stores.store_schemas import (
     LedgerResponse,
     OffsetSpan,
@@ -95,6 +96,8 @@ def explain_store(
         explanation = view.explain(instant_of, window=window, policy=policy)
         events = view.events()
         name = zone_of(view)
+        start = instant(microseconds(instant_of) - WINDOW_US[window])
+        corrections = view.corrections(start, instant_of)
     ledger, runs, likely = explanation.ledger, explanation.status_runs, explanation.likely
     length = ledger.end_us - ledger.start_us
     if len(runs) == 0:
@@ -110,7 +113,7 @@ def explain_store(
             as_of=instant_of,
             policy=policy,
             window=window,
-            start=instant(microseconds(instant_of) - WINDOW_US[window]),
+            start=start,
             business_us=business,
             uptime_us=int(length[is_up].sum()),
             downtime_us=int(length[ledger.is_business & ~is_up].sum()),
@@ -121,5 +124,6 @@ def explain_store(
             likely_flags=[] if likely is None else list(flags_of(likely.doubt)),
             status_model=likely and likely.status_model_id,
             entries=list(ledger_entries(ledger, runs, policy, events)),
+            corrections=[correction_response(one) for one in corrections],
         )
     )

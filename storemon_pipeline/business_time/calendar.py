@@ -60,12 +60,13 @@ class Closures:
     """Closures, which do not count as business time; every array has shape `(n,)`.
 
     `[start_local_us, end_local_us)` is local time of each store, in microseconds since local
-    1970-01-01T00:00. `store` is one store or `EVERY_STORE`.
+    1970-01-01T00:00, or UTC where `is_utc`. `store` is one store or `EVERY_STORE`.
     """
 
     store: IntArray
     start_local_us: IntArray
     end_local_us: IntArray
+    is_utc: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,10 +464,11 @@ def _closed_steps(
         _store_key(np.arange(stores), np.full(stores, start_us), start_us, end_us)
     ]
     deltas: list[IntArray] = [np.zeros(stores, np.int64)]
-    for closed_store, start_local, end_local in zip(
+    for closed_store, start_local, end_local, is_utc in zip(
         closures.store[near],
         closures.start_local_us[near],
         closures.end_local_us[near],
+        closures.is_utc[near],
         strict=True,
     ):
         spans = (
@@ -474,8 +476,9 @@ def _closed_steps(
             if closed_store == EVERY_STORE
             else slice(*np.searchsorted(span_store, [closed_store, closed_store + 1]))
         )
-        opened = np.maximum(start_local - offsets.value[spans], begin[spans])
-        ended = np.minimum(end_local - offsets.value[spans], finish[spans])
+        offset = 0 if is_utc else offsets.value[spans]
+        opened = np.maximum(start_local - offset, begin[spans])
+        ended = np.minimum(end_local - offset, finish[spans])
         is_real: BoolArray = opened < ended
         for edge, delta in ((opened, 1), (ended, -1)):
             is_inside = is_real & (edge <= end_us)

@@ -369,6 +369,29 @@ store_events: Final = sa.Table(
     comment="Known status of stores from an instant on, beside polls; with all versions.",
 )
 
+corrections: Final = sa.Table(
+    "corrections",
+    metadata,
+    sa.Column("correction_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("store_key", sa.Integer, nullable=False),
+    sa.Column("from_at", _INSTANT, nullable=False),
+    sa.Column("to_at", _INSTANT, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, comment="name of the key or account; NULL: without either"),
+    sa.Column("recorded_at", _INSTANT, nullable=False),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    sa.Column("cancelled_at", _INSTANT),
+    sa.Column("cancelled_by", sa.Text, comment="name of the key or account"),
+    sa.Column("cancelled_by_load_id", sa.Integer, comment="NULL: in force"),
+    sa.CheckConstraint("from_at < to_at", name="order"),
+    sa.CheckConstraint("kind IN ('taken_out', 'up', 'down')", name="kind"),
+    sa.CheckConstraint("reason <> ''", name="reason"),
+    sa.Index("ix_corrections_store_key", "store_key", "from_at"),
+    sa.Index("ix_corrections_load_id", "load_id"),
+    comment="Time of stores that is taken out, or counts as up or down whatever polls say.",
+)
+
 business_hour_intervals: Final = sa.Table(
     "business_hour_intervals",
     metadata,

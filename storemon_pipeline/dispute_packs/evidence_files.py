@@ -131,9 +131,16 @@ def read_evidence(files: dict[str, bytes]) -> Evidence:
             else SpecialHours(
                 **_ints(special, "weekly"), weekly=DailyRows(**_ints(special["weekly"]))
             ),
-            None if closures is None else Closures(**_ints(closures)),
+            None if closures is None else _closures(closures),
         ),
     )
+
+
+def _closures(lists: dict[str, Any]) -> Closures:
+    """The closures; in packs of earlier versions all are in local time."""
+    arrays = _ints(lists, "is_utc")
+    is_utc = np.array(lists.get("is_utc", [False] * len(arrays["store"])), np.bool_)
+    return Closures(**arrays, is_utc=is_utc)
 
 
 def ledger_file(evidence: Evidence, start_us: IntArray, until_us: IntArray) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from storemon_pipeline.corrections.correction_table import undo_corrections
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import INSTANT, timestamps
 from storemon_pipeline.domain.sources import Source
@@ -134,10 +135,12 @@ def _stage(bulk: Bulk, rows: pd.DataFrame) -> None:
 def undo_events(bulk: Bulk, load_id: int) -> IntArray:
     """Delete the events of a load and restore those that it replaced or cancelled.
 
-    An event that a later load has replaced again stays replaced. Returns the keys of the stores of
+    An event that a later load has replaced again stays replaced. Corrections are loads of this
+    source, and are undone too. Returns the keys of the stores of
     the deleted ones.
     """
     keys = undo_cancellable_rows(bulk, load_id, Source.STORE_EVENTS)
+    undo_corrections(bulk, load_id)
     bulk.execute(
         f"""
         UPDATE store_events o SET cancelled_by_load_id = n.load_id FROM store_events n

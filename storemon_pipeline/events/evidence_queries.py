@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import pyarrow.compute as pc
 
+from storemon_pipeline.corrections.correction_table import read_corrected_stretches
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, IntArray, Policy
@@ -19,6 +20,7 @@ from storemon_pipeline.uptime.event_stretches import (
     EventStretches,
     no_stretches,
     resolve_events,
+    with_corrections,
 )
 from storemon_pipeline.uptime.evidence import add_events, add_events_of_report
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -28,14 +30,31 @@ REACH: Final = timedelta(microseconds=2 * LOOKBACK_US)
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
+_BEGINNINGS: Final = """
+    SELECT store_key, from_at FROM store_events WHERE cancelled_by_load_id IS NULL
+    UNION ALL
+    SELECT store_key, from_at FROM corrections
+    WHERE cancelled_by_load_id IS NULL AND kind <> 'taken_out'
+"""
+
 
 def read_stretches(
     bulk: Bulk, stores: StoreIndex, *, until: datetime, since: datetime = _EVER
 ) -> EventStretches:
-    """The stretches of events that began by `until` and lasted beyond `since`, whole.
+    """The stretches of events and corrections that began by `until` and lasted beyond `since`.
 
-    An event without an end that no other of its source has ended lasts up to `OPEN_EVENT`.
+    They are whole. An event without an end that no other of its source has ended lasts up to
+    `OPEN_EVENT`. Where a correction counts time as up or down, no event does.
     """
+    return with_corrections(
+        _read_events(bulk, stores, until=until, since=since),
+        read_corrected_stretches(bulk, stores, until=until, since=since),
+    )
+
+
+def _read_events(
+    bulk: Bulk, stores: StoreIndex, *, until: datetime, since: datetime
+) -> EventStretches:
     if not bulk.scalar("SELECT EXISTS (SELECT FROM store_events) AS has_events"):
         return no_stretches()
     chosen = stores.condition(parameter=3)
@@ -125,13 +144,13 @@ def with_events_of_incidents(
 
 
 def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:
-    """As `read_first_polls`: the first poll or the beginning of the first event of each store."""
+    """As `read_first_polls`, with events, and corrections that count time as up or down."""
     first = read_first_polls(bulk, stores)
     chosen = stores.condition()
     rows = bulk.fetch(
         f"""
-        SELECT store_key, min(from_at) AS from_at FROM store_events
-        WHERE cancelled_by_load_id IS NULL AND {chosen.sql} GROUP BY store_key
+        SELECT store_key, min(from_at) AS from_at FROM ({_BEGINNINGS}) e
+        WHERE {chosen.sql} GROUP BY store_key
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
@@ -141,13 +160,12 @@ def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:
 
 
 def read_first_evidence_of_all(bulk: Bulk) -> datetime | None:
-    """As `read_first_poll`: the first poll or the beginning of the first event of all stores."""
+    """As `read_first_poll`, with events, and corrections that count time as up or down."""
     first: datetime | None = bulk.scalar(
-        """
+        f"""
         SELECT least((SELECT min(first_poll_at) FROM status_runs),
-                     (SELECT min(from_at) FROM store_events WHERE cancelled_by_load_id IS NULL))
-               AS first
-        """
+                     (SELECT min(from_at) FROM ({_BEGINNINGS}) e)) AS first
+        """  # noqa: S608  (made of constants)
     )
     return first
 

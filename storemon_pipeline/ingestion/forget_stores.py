@@ -19,6 +19,7 @@ _NAMING: Final = (
     "demand",
     "store_events",
     "hourly_orders",
+    "corrections",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 

@@ -161,6 +161,8 @@ _OF_STORES: Final = f"""
         SELECT load_id FROM store_status JOIN own USING (store_key)
         WHERE polled_at <= :as_of AND polled_at > :as_of - :look_back * interval '1 microsecond'
         {_SNAPSHOT_LOADS}
+        UNION ALL SELECT load_id FROM corrections JOIN own USING (store_key)
+        UNION ALL SELECT cancelled_by_load_id FROM corrections JOIN own USING (store_key)
     )
 """  # noqa: S608  (a constant of this module)
 

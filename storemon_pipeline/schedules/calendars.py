@@ -196,11 +196,16 @@ def _read_special_hours(
 
 
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
+    """The closures of the stores, and what corrections take out, which is in UTC."""
     chosen = stores.condition()
     rows = bulk.fetch(
         f"""
-        SELECT store_key, start_local, end_local FROM closures
+        SELECT store_key, start_local, end_local, false AS is_utc FROM closures
         WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.sql}))
+        UNION ALL
+        SELECT store_key, from_at AT TIME ZONE 'UTC', to_at AT TIME ZONE 'UTC', true
+        FROM corrections
+        WHERE cancelled_by_load_id IS NULL AND kind = 'taken_out' AND {chosen.sql}
         """,  # noqa: S608  (as above)
         chosen.parameters,
     )
@@ -213,4 +218,5 @@ def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
         np.where(is_for_all, EVERY_STORE, store),
         rows["start_local"].cast(pa.int64()).to_numpy(),
         pc.fill_null(rows["end_local"].cast(pa.int64()), OPEN_END).to_numpy(),
+        rows["is_utc"].to_numpy(),
     )

@@ -9,10 +9,12 @@ from typing import Final
 from storemon_pipeline.statements.statement import (
     Statement,
     StatementClosure,
+    StatementCorrection,
     StatementIncident,
     StoreLine,
     Summary,
 )
+from storemon_pipeline.statements.statement_tables import COUNTS_AS
 
 Value = str | int | float | None
 
@@ -26,15 +28,17 @@ class Line(StrEnum):
     STORE = "store"
     INCIDENT = "incident"
     CLOSURE = "closure"
+    CORRECTION = "correction"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A value of one line, before and after.
 
-    `item` says which incident or closure of the store it is: its start. A line that only one of the
-    two statements has changes in its field `line`: from None, or to None. An estimate follows from
-    data of other stores or from the status model, so it alone makes no new revision.
+    `item` says which incident, closure or correction of the store it is: its start. A line that
+    only one of the two statements has changes in its field `line`: from None, or to None. An
+    estimate follows from data of other stores or from the status model, so it alone makes no new
+    revision.
     """
 
     line: Line
@@ -64,6 +68,7 @@ def compare(before: Statement, after: Statement) -> list[Change]:
     changes += _stores(before, after)
     changes += _incidents(before, after)
     changes += _closures(before, after)
+    changes += _corrections(before, after)
     return changes
 
 
@@ -141,6 +146,22 @@ def _closures(before: Statement, after: Statement) -> Iterator[Change]:
             *(Line.CLOSURE, closure.store_id, LINE),
             *(None if is_new else text, text if is_new else None, item),
         )
+
+
+def _corrections(before: Statement, after: Statement) -> Iterator[Change]:
+    old, new = Counter(before.corrections), Counter(after.corrections)
+    for one in sorted((old - new) + (new - old), key=lambda one: (one.store_id, one.start)):
+        is_new = new[one] > old[one]
+        item, text = f"{one.start_local:%Y-%m-%d %H:%M}", _correction_text(one)
+        yield _change(
+            *(Line.CORRECTION, one.store_id, LINE),
+            *(None if is_new else text, text if is_new else None, item),
+        )
+
+
+def _correction_text(one: StatementCorrection) -> str:
+    until = f"until {one.end_local:%Y-%m-%d %H:%M}"
+    return f"{COUNTS_AS[one.kind]} {until}, {one.reason} ({one.author or 'no name'})"
 
 
 def _place(closure: StatementClosure) -> tuple[str, str, str]:

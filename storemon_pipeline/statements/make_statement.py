@@ -43,6 +43,7 @@ from storemon_pipeline.objectives.precedence import (
 from storemon_pipeline.polls.status_run_queries import read_status_runs_of_incidents_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.closures import read_closures
+from storemon_pipeline.statements.period_corrections import read_period_corrections
 from storemon_pipeline.statements.period_figures import (
     PeriodFigures,
     period_figures,
@@ -52,6 +53,7 @@ from storemon_pipeline.statements.statement import (
     Scope,
     Statement,
     StatementClosure,
+    StatementCorrection,
     StatementIncident,
     StoreLine,
     Summary,
@@ -99,6 +101,7 @@ class _Chunk:
     likely: "_Likely"
     currency: list[str | None]
     sales_lost: list[int]
+    corrections: list[StatementCorrection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,10 @@ def make_statement(
         stores=lines,
         incidents=sorted(incidents, key=lambda one: (one.start, one.store_id)),
         closures=closures,
+        corrections=sorted(
+            (one for part in chunks for one in part.corrections),
+            key=lambda one: (one.start, one.store_id),
+        ),
     )
 
 
@@ -241,6 +248,7 @@ def _read_chunk(
         _likely(status_runs, calendar, model, stores, found.start_us, found.until_us),
         currency,
         sales_lost,
+        read_period_corrections(bulk, stores, details, found.start_us, found.end_us),
     )
 
 

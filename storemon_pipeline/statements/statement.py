@@ -1,9 +1,10 @@
 """What a statement says: plain values that can be written as JSON and read again. No I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from storemon_pipeline.corrections.correction_table import Kind
 from storemon_pipeline.likelihood.verdict import Verdict
 
 
@@ -86,8 +87,25 @@ class StatementClosure:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementCorrection:
+    """A correction that touches the period: what its time counts as, why, and who entered it.
+
+    Times without a zone are those of the store's clock.
+    """
+
+    store_id: str
+    start: datetime
+    end: datetime
+    start_local: datetime
+    end_local: datetime
+    kind: Kind
+    reason: str
+    author: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """The figures, incidents and closures of some stores in the local dates `[begin, end)`.
+    """What is known of some stores in the local dates `[begin, end)`.
 
     `total` holds the sums over `stores`; a store's downtime is the sum over its `incidents`.
     """
@@ -102,3 +120,5 @@ class Statement:
     stores: list[StoreLine]
     incidents: list[StatementIncident]
     closures: list[StatementClosure]
+    corrections: list[StatementCorrection] = field(default_factory=list)
+    """Empty in statements that were sent by versions without corrections."""

@@ -6,11 +6,13 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
 
+from storemon_pipeline.corrections.correction_table import Kind
 from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.statements.statement import (
     Scope,
     Statement,
     StatementClosure,
+    StatementCorrection,
     StatementIncident,
     StoreLine,
     Summary,
@@ -29,6 +31,7 @@ class TableName(StrEnum):
     STORES = "stores"
     INCIDENTS = "incidents"
     CLOSURES = "closures"
+    CORRECTIONS = "corrections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,22 @@ _CLOSURE: Final = (
     Column("reason", "Reason", 40),
 )
 
+_CORRECTION: Final = (
+    Column("store_id", "Store", 24),
+    Column("start_local", "From (local time)", 20),
+    Column("end_local", "Until (local time)", 20),
+    Column("counts_as", "Counts as", 16),
+    Column("reason", "Reason", 40),
+    Column("author", "Entered by", 20),
+)
+
+COUNTS_AS: Final = {
+    Kind.TAKEN_OUT: "taken out",
+    Kind.UP: "online",
+    Kind.DOWN: "offline",
+}
+"""What the time of a correction counts as, in words."""
+
 
 def table_of(statement: Statement, name: TableName) -> Table:
     """One of the tables."""
@@ -104,6 +123,8 @@ def table_of(statement: Statement, name: TableName) -> Table:
         return Table((*_INCIDENT, _SALES), rows)
     if name is TableName.CLOSURES:
         return Table(_CLOSURE, [_closure(one) for one in statement.closures])
+    if name is TableName.CORRECTIONS:
+        return Table(_CORRECTION, [_correction(one) for one in statement.corrections])
     total: list[Cell] = ["", "Total", "", "", ""]
     of_summary = _OF_SUMMARY if has_sales(statement) else _OF_SUMMARY[:-1]
     return Table(
@@ -203,6 +224,17 @@ def _closure(closure: StatementClosure) -> list[Cell]:
         _clock(closure.start_local),
         "open end" if closure.end_local is None else _clock(closure.end_local),
         closure.reason,
+    ]
+
+
+def _correction(correction: StatementCorrection) -> list[Cell]:
+    return [
+        correction.store_id,
+        _clock(correction.start_local),
+        _clock(correction.end_local),
+        COUNTS_AS[correction.kind],
+        correction.reason,
+        correction.author,
     ]
 
 

@@ -47,7 +47,7 @@ class StatementText:
 
 def statement_text(statement: Statement, revision: Revision | None = None) -> StatementText:
     """The statement in words. One store needs no table of stores."""
-    names = [TableName.INCIDENTS, TableName.CLOSURES]
+    names = [TableName.INCIDENTS, TableName.CLOSURES, TableName.CORRECTIONS]
     if len(statement.stores) != 1:
         names.insert(0, TableName.STORES)
     facts = facts_of(statement)
@@ -128,6 +128,7 @@ _TITLES: Final = {
     TableName.STORES: "Stores",
     TableName.INCIDENTS: "Outages",
     TableName.CLOSURES: "Closures",
+    TableName.CORRECTIONS: "Corrections",
 }
 _ONLY_IN_FILES: Final = {"region", "timezone"}
 _ONLY_WITH_OBJECTIVE: Final = {"objective_percent", "verdict"}

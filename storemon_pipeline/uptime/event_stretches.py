@@ -5,7 +5,7 @@ How they change what polls say belongs to `evidence`.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from storemon_pipeline.domain.windows import BoolArray, IntArray
 
 OPEN_EVENT: Final = 2**62
 """Stands for the end of an event that has none."""
+
+_SIDES: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,36 @@ def resolve_events(
         return events
     is_plain = ~np.isin(events.store, np.unique(events.store[1:][overlaps]))
     return _merged(events.take(is_plain), _without_overlaps(events.take(~is_plain)))
+
+
+def with_corrections(events: EventStretches, corrections: EventStretches) -> EventStretches:
+    """The corrections, and what of the events lies outside of them.
+
+    >>> hour = 3_600_000_000
+    >>> event, correction = (
+    ...     EventStretches(*(np.array([value]) for value in values))
+    ...     for values in ((0, hour, 9 * hour, False, 7), (0, 3 * hour, 4 * hour, True, -1))
+    ... )
+    >>> stretches = with_corrections(event, correction)
+    >>> (stretches.start_us // hour).tolist(), stretches.event.tolist()
+    ([1, 3, 4], [7, -1, 7])
+    """
+    if len(corrections) == 0:
+        return events
+    pieces: list[tuple[int, int, int]] = []
+    starts, ends = corrections.start_us.tolist(), corrections.end_us.tolist()
+    is_own = np.isin(events.store, corrections.store)
+    own = events.take(is_own)
+    first, last = (np.searchsorted(corrections.store, own.store, side) for side in _SIDES)
+    for row in range(len(own)):
+        begin, end = int(own.start_us[row]), int(own.end_us[row])
+        for other in range(int(first[row]), int(last[row])):
+            pieces.append((begin, min(end, starts[other]), row))
+            begin = max(begin, ends[other])
+        pieces.append((begin, end, row))
+    start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
+    left = EventStretches(own.store[rows], start, end, own.is_up[rows], own.event[rows])
+    return _merged(events.take(~is_own), _merged(left.take(start < end), corrections))
 
 
 def _merged(some: EventStretches, others: EventStretches) -> EventStretches:

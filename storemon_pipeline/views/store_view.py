@@ -11,6 +11,10 @@ import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar, LocalSpans
 from storemon_pipeline.business_time.local_periods import Period, first_instant_at
+from storemon_pipeline.corrections.correction_table import (
+    StoredCorrection,
+    read_corrections_within,
+)
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -252,6 +256,10 @@ class StoreView:
         )
         planned = self.calendar(start_us, end_us, has_closures=False)
         return ledger, calendar.local_spans(), *planned.open_intervals(0)
+
+    def corrections(self, start: datetime, end: datetime) -> list[StoredCorrection]:
+        """The corrections that touch a period, by start."""
+        return read_corrections_within(self._bulk, self.stores, start, end)
 
     def raw_polls(self, start_us: int, end_us: int) -> RawPolls:
         """The raw polls of a period."""

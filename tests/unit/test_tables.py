@@ -5,7 +5,15 @@ import sqlalchemy as sa
 
 from storemon_pipeline.database.tables import metadata
 
-ON_EVERY_NODE = {"stores", "former_stores", "closures", "objectives", "alerts", "store_events"}
+ON_EVERY_NODE = {
+    "stores",
+    "former_stores",
+    "closures",
+    "objectives",
+    "alerts",
+    "store_events",
+    "corrections",
+}
 """Tables whose own key is another one: small enough to be copied to every node."""
 
 OF_STORES = [

@@ -8,7 +8,7 @@ import { showExplanation } from "./store/explain.js";
 import { showFigures, showFiguresLegend, showTitle } from "./store/figures.js";
 import { showHoursLegend, showHoursOfWeek } from "./store/hours-of-week.js";
 import { showOutages } from "./store/outages.js";
-import { showClosures, showHours, showScheduleChanges } from "./store/schedule.js";
+import { showClosures, showCorrections, showHours, showScheduleChanges } from "./store/schedule.js";
 import { page, readStore, whenChanged } from "./store/state.js";
 import { showLegend, showTimeline } from "./store/timeline.js";
 
@@ -41,6 +41,7 @@ async function show() {
   showFiguresLegend();
   showHours();
   showClosures(changed);
+  showCorrections();
   showLegend();
   showHoursLegend();
   await Promise.all([

@@ -29,15 +29,24 @@ const choices = addressedChoices(
 export const { choose, whenChanged } = choices;
 
 // `clock` writes instants in the store's zone.
-export const page = Object.assign(choices.state, { store: null, closures: [], clock: null });
+export const page = Object.assign(choices.state, {
+  store: null,
+  closures: [],
+  corrections: [],
+  clock: null,
+});
 
 export async function readStore() {
-  const [store, { closures }] = await Promise.all([
+  const [store, { closures }, { corrections }] = await Promise.all([
     getStore(storeId),
     get("/closures", { store_id: storeId }),
+    get("/corrections", { store_id: storeId }),
   ]);
-  Object.assign(page, { store, closures, clock: clockIn(store.timezone) });
+  Object.assign(page, { store, closures, corrections, clock: clockIn(store.timezone) });
 }
+
+// What the time of a correction counts as.
+export const COUNTS_AS = { taken_out: "taken out", up: "online", down: "offline" };
 
 export const KINDS = {
   up: "online",

@@ -6,7 +6,7 @@ import { byId, h, s, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { fillTable } from "../lib/tables.js";
 import { WEEKDAYS, hourOfDay, localDate, us, wallClock } from "../lib/times.js";
-import { KINDS, SPANS, choose, getView, kindName, page } from "./state.js";
+import { COUNTS_AS, KINDS, SPANS, choose, getView, kindName, page } from "./state.js";
 
 const ROW = 27;
 const BAR = 14;
@@ -59,6 +59,13 @@ function segmentName(segment) {
     return [kindName(segment), ...said].join(": ");
   }
   if (segment.kind !== "closure") return kindName(segment);
+  const correction = page.corrections.find(
+    (one) =>
+      one.kind === "taken_out" &&
+      us(one.from_utc) <= us(segment.start) &&
+      us(segment.start) < us(one.to_utc),
+  );
+  if (correction) return `${COUNTS_AS.taken_out}: ${correction.reason}`;
   const at = wallClock(segment.start, page.store.timezone);
   const own = page.closures.find(
     (one) => one.start_local <= at && (!one.end_local || at < one.end_local),

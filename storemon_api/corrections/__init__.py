@@ -1,0 +1,1 @@
+"""Routes that enter, list and take back corrections."""
