@@ -133,7 +133,8 @@ def _reason(ledger: Ledger, row: int, runs: StatusRuns, policy: Policy, events: 
         text = events.at(int(ledger.start_us[row]))
         origin = f" of {text.source}" if text and text.source else ""
         reason = f": {text.reason}" if text and text.reason else ""
-        return f"an event{origin} says {word}{reason}"
+        teller = "a correction" if text and text.is_correction else f"an event{origin}"
+        return f"{teller} says {word}{reason}"
     if ledger.is_certain[row]:
         return f"between {word} checks"
     if ledger.start_us[row] >= runs.last_poll_us[run]:

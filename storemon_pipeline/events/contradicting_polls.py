@@ -39,7 +39,9 @@ def read_contradicting_polls(
 ) -> ContradictingPolls:
     """The raw polls in `[since, until]` that an event contradicts."""
     stretches = read_stretches(bulk, stores, since=since, until=until)
-    stretches = stretches.clip(microseconds(since), microseconds(until) + 1)
+    stretches = stretches.take(~stretches.is_correction).clip(
+        microseconds(since), microseconds(until) + 1
+    )
     if len(stretches) == 0:
         none = np.empty(0, np.int64)
         return ContradictingPolls(none, none, np.empty(0, np.bool_))

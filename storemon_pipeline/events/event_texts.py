@@ -11,15 +11,16 @@ from storemon_pipeline.uptime.event_stretches import EventStretches
 
 @dataclass(frozen=True, slots=True)
 class EventText:
-    """Source and reason of an event; either may be empty."""
+    """Source and reason of an event, either may be empty; or those of a correction."""
 
     source: str
     reason: str
+    is_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoreEvents:
-    """The stretches of one store's events, with their texts by the id of the event."""
+    """The stretches of one store's events that hold, with their texts by the id of the event."""
 
     stretches: EventStretches
     texts: Mapping[int, EventText]
@@ -33,7 +34,7 @@ class StoreEvents:
 
 
 def read_event_texts(bulk: Bulk, stretches: EventStretches) -> dict[int, EventText]:
-    """The texts of the events of these stretches, by id."""
+    """The texts of the events and corrections of these stretches, by id."""
     if len(stretches) == 0:
         return {}
     ids = ",".join(map(str, np.unique(stretches.event).tolist()))
@@ -41,6 +42,12 @@ def read_event_texts(bulk: Bulk, stretches: EventStretches) -> dict[int, EventTe
         f"""
         SELECT event_id, source, reason FROM store_events
         WHERE event_id = ANY ('{{{ids}}}'::bigint[])
+        UNION ALL
+        SELECT -correction_id, 'correction', reason FROM corrections
+        WHERE -correction_id = ANY ('{{{ids}}}'::bigint[])
         """  # noqa: S608  (numbers)
     ).to_pylist()
-    return {row["event_id"]: EventText(row["source"], row["reason"]) for row in rows}
+    return {
+        row["event_id"]: EventText(row["source"], row["reason"], is_correction=row["event_id"] < 0)
+        for row in rows
+    }

@@ -135,6 +135,37 @@ def with_corrections(events: EventStretches, corrections: EventStretches) -> Eve
     return _merged(events.take(~is_own), _merged(left.take(start < end), corrections))
 
 
+def what_holds(stretches: EventStretches) -> EventStretches:
+    """The corrections, and what of the events lies outside of them: without overlaps.
+
+    >>> hour = 3_600_000_000
+    >>> event, correction = (
+    ...     EventStretches(*(np.array([value]) for value in values))
+    ...     for values in ((0, hour, 9 * hour, False, 7), (0, 3 * hour, 4 * hour, True, -1))
+    ... )
+    >>> stretches = what_holds(with_corrections(event, correction))
+    >>> (stretches.start_us // hour).tolist(), stretches.event.tolist()
+    ([1, 3, 4], [7, -1, 7])
+    """
+    corrections = stretches.take(stretches.is_correction)
+    if len(corrections) == 0:
+        return stretches
+    events = stretches.take(~stretches.is_correction)
+    pieces: list[tuple[int, int, int]] = []
+    starts, ends = corrections.start_us.tolist(), corrections.end_us.tolist()
+    first = np.searchsorted(corrections.store, events.store).tolist()
+    last = np.searchsorted(corrections.store, events.store, side="right").tolist()
+    for row in range(len(events)):
+        begin, end = int(events.start_us[row]), int(events.end_us[row])
+        for other in range(first[row], last[row]):
+            pieces.append((begin, min(end, starts[other]), row))
+            begin = max(begin, ends[other])
+        pieces.append((begin, end, row))
+    start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
+    left = EventStretches(events.store[rows], start, end, events.is_up[rows], events.event[rows])
+    return _merged(left.take(start < end), corrections)
+
+
 def _merged(some: EventStretches, others: EventStretches) -> EventStretches:
     both = EventStretches(
         np.concatenate([some.store, others.store]),

@@ -13,7 +13,7 @@ from storemon_pipeline.events.event_texts import EventText, read_event_texts
 from storemon_pipeline.events.evidence_queries import read_stretches
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
-from storemon_pipeline.uptime.event_stretches import EventStretches
+from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
 from storemon_pipeline.uptime.incidents import Incidents
 
 
@@ -69,7 +69,7 @@ def read_incident_events(
     until_us = microseconds(until)
     position = np.unique(incidents.store)
     since = instant(int(incidents.start_us.min()))
-    down = read_stretches(bulk, stores.take(position), since=since, until=until)
+    down = what_holds(read_stretches(bulk, stores.take(position), since=since, until=until))
     down = down.take(~down.is_up).clip(microseconds(since), until_us)
     if len(down) == 0:
         return None

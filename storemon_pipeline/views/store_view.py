@@ -53,7 +53,7 @@ from storemon_pipeline.schedules.weekly_intervals import read_week
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store
 from storemon_pipeline.uptime.daily import Days, compute_days
-from storemon_pipeline.uptime.event_stretches import EventStretches
+from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
 from storemon_pipeline.uptime.evidence import add_events
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
@@ -232,7 +232,7 @@ class StoreView:
 
     def events(self) -> StoreEvents:
         """What the store's events say, and when."""
-        return StoreEvents(self.stretches, read_event_texts(self._bulk, self.stretches))
+        return StoreEvents(what_holds(self.stretches), read_event_texts(self._bulk, self.stretches))
 
     def sales(self, history: PeriodAmounts) -> tuple[str, SalesAmounts] | None:
         """The currency and the sales of each period of a history; None without demand.

@@ -111,7 +111,7 @@ def windows(client: httpx.Client) -> list[tuple[int, int]]:
     assert down_us == explained["downtime_us"]
     bodies = [
         explained,
-        ask(client, "/stores/A")["windows"]["day"],
+        ask(client, "/stores/A")["figures"]["day"],
         ask(client, "/fleet/now")["windows"]["day"],
     ]
     return [(body["business_us"] // MINUTE_US, body["downtime_us"] // MINUTE_US) for body in bodies]
