@@ -5,7 +5,7 @@ How they change what polls say belongs to `evidence`.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -14,14 +14,13 @@ from storemon_pipeline.domain.windows import BoolArray, IntArray
 OPEN_EVENT: Final = 2**62
 """Stands for the end of an event that has none."""
 
-_SIDES: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
-
 
 @dataclass(frozen=True, slots=True)
 class EventStretches:
     """Stretches `[start_us, end_us)` of known status, without overlaps; arrays of shape `(n,)`.
 
-    Sorted by store and time. `event` identifies the event that holds.
+    Sorted by store and time. `event` identifies the event that holds. That of a correction is
+    negative, and events and corrections may overlap.
     """
 
     store: IntArray
@@ -42,6 +41,12 @@ class EventStretches:
             self.is_up[which],
             self.event[which],
         )
+
+    @property
+    def is_correction(self) -> BoolArray:
+        """Which stretches are corrections."""
+        which: BoolArray = self.event < 0
+        return which
 
     def clip(self, start_us: int, end_us: int) -> Self:
         """What lies within `[start_us, end_us)`."""
@@ -106,33 +111,8 @@ def resolve_events(
 
 
 def with_corrections(events: EventStretches, corrections: EventStretches) -> EventStretches:
-    """The corrections, and what of the events lies outside of them.
-
-    >>> hour = 3_600_000_000
-    >>> event, correction = (
-    ...     EventStretches(*(np.array([value]) for value in values))
-    ...     for values in ((0, hour, 9 * hour, False, 7), (0, 3 * hour, 4 * hour, True, -1))
-    ... )
-    >>> stretches = with_corrections(event, correction)
-    >>> (stretches.start_us // hour).tolist(), stretches.event.tolist()
-    ([1, 3, 4], [7, -1, 7])
-    """
-    if len(corrections) == 0:
-        return events
-    pieces: list[tuple[int, int, int]] = []
-    starts, ends = corrections.start_us.tolist(), corrections.end_us.tolist()
-    is_own = np.isin(events.store, corrections.store)
-    own = events.take(is_own)
-    first, last = (np.searchsorted(corrections.store, own.store, side) for side in _SIDES)
-    for row in range(len(own)):
-        begin, end = int(own.start_us[row]), int(own.end_us[row])
-        for other in range(int(first[row]), int(last[row])):
-            pieces.append((begin, min(end, starts[other]), row))
-            begin = max(begin, ends[other])
-        pieces.append((begin, end, row))
-    start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
-    left = EventStretches(own.store[rows], start, end, own.is_up[rows], own.event[rows])
-    return _merged(events.take(~is_own), _merged(left.take(start < end), corrections))
+    """Both together, sorted. A correction may overlap events: `add_events` lets it hold."""
+    return events if len(corrections) == 0 else _merged(events, corrections)
 
 
 def what_holds(stretches: EventStretches) -> EventStretches:

@@ -3,6 +3,7 @@
 The result is status runs again, so that every figure is computed from them as without events.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,7 +30,8 @@ def add_events(
     A stretch becomes a status run without polls. A status run that events cover in part lasts up to
     them, and goes on after them; one that they cover whole is left out. What is left decides the
     status outside of events, as if there were none. So that it does, a marker stands wherever the
-    status changes there or meets an event: a status run without length and polls.
+    status changes there or meets an event: a status run without length and polls. Corrections are
+    overlaid last. Outside of them the polls that they cover still decide.
 
     Both are sorted by store and time. Without stretches the result is `status_runs` itself. For a
     report, only what is later than `report_since_us` counts, and the first poll decides the time
@@ -51,6 +53,16 @@ def add_events(
     """
     if len(stretches) == 0:
         return status_runs
+    is_correction = stretches.is_correction
+    if is_correction.any() and not is_correction.all():
+        status_runs = add_events(
+            status_runs,
+            stretches.take(~is_correction),
+            until_us=until_us,
+            policy=policy,
+            report_since_us=report_since_us,
+        )
+        stretches = stretches.take(is_correction)
     has_events = np.zeros(
         int(max(stretches.store.max(), status_runs.store.max(initial=0))) + 1, np.bool_
     )
@@ -59,6 +71,9 @@ def add_events(
     own = status_runs.take(is_own)
     if report_since_us is not None:
         own = own.clip(report_since_us + 1, until_us)
+    if is_correction.any():
+        is_report = report_since_us is not None
+        own = own.merge(_status_beside(own, stretches, policy=policy, is_report=is_report))
     covered = _Covered.by(stretches)
     pieces = _outside(own, covered)
     markers = _markers(pieces, covered, policy=policy, is_report=report_since_us is not None)
@@ -108,6 +123,107 @@ def is_event(status_runs: StatusRuns) -> BoolArray:
     return which
 
 
+def _status_beside(
+    status_runs: StatusRuns, corrections: EventStretches, *, policy: Policy, is_report: bool
+) -> StatusRuns:
+    """Markers of the status that status runs give to the time right before and after corrections.
+
+    A marker is a status run without length and polls. It also stands where the status changes in
+    the gap between two status runs, one of which a correction may cover. In a report the first poll
+    decides the time before it.
+
+    >>> from storemon_pipeline.uptime.status_runs import compress
+    >>> minute = 60_000_000
+    >>> polls = compress(
+    ...     np.array([0, 0, 0]), 60 * minute * np.array([8, 9, 10]),
+    ...     np.array([True, False, True]), max_gap_us=180 * minute,
+    ... )
+    >>> correction = EventStretches(
+    ...     np.array([0]), minute * np.array([520]), minute * np.array([550]),
+    ...     np.array([True]), np.array([-1]),
+    ... )
+    >>> found = _status_beside(polls, correction, policy=Policy.NEAREST, is_report=False)
+    >>> (found.first_poll_us / minute).round().tolist(), found.is_active.tolist()
+    ([510.0, 510.0, 520.0, 550.0, 570.0, 570.0], [True, False, False, False, False, True])
+    """
+    found: set[tuple[int, int, bool]] = set()
+    for store, start, end in zip(
+        corrections.store.tolist(),
+        corrections.start_us.tolist(),
+        corrections.end_us.tolist(),
+        strict=True,
+    ):
+        own = status_runs.take(np.arange(*np.searchsorted(status_runs.store, [store, store + 1])))
+        before = _Beside.at(own, start - 1, policy)
+        if before is not None and (before.has_previous or is_report):
+            found.update((store, at, is_up) for at, is_up in before.markers(start - 1, before=True))
+        after = _Beside.at(own, end, policy)
+        if after is not None:
+            found.update((store, at, is_up) for at, is_up in after.markers(end, before=False))
+    rows = sorted(found)
+    at_us = np.array([at for _, at, _ in rows], np.int64)
+    return StatusRuns(
+        np.array([store for store, _, _ in rows], np.int64),
+        at_us,
+        at_us,
+        np.array([is_up for _, _, is_up in rows], np.bool_),
+        np.zeros(len(rows), np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """The gap between two status runs of a store, or before the first or after the last one.
+
+    `change_us` is where the status changes between two that are not too far apart to be joined.
+    """
+
+    has_previous: bool
+    last_us: int
+    was_up: bool
+    has_next: bool
+    next_us: int
+    next_up: bool
+    change_us: int
+
+    @classmethod
+    def at(cls, own: StatusRuns, at_us: int, policy: Policy) -> "_Beside | None":
+        """The gap around an instant; None inside of a status run, or without any."""
+        following = int(np.searchsorted(own.first_poll_us, at_us, side="right"))
+        has_previous, has_next = following > 0, following < len(own)
+        last = int(own.last_poll_us[following - 1]) if has_previous else 0
+        if len(own) == 0 or (has_previous and last >= at_us):
+            return None
+        first = int(own.first_poll_us[following]) if has_next else 0
+        return cls(
+            has_previous,
+            last,
+            has_previous and bool(own.is_active[following - 1]),
+            has_next,
+            first,
+            has_next and bool(own.is_active[following]),
+            first if policy is Policy.PREVIOUS else (last + first + 1) // 2,
+        )
+
+    def markers(self, at_us: int, *, before: bool) -> Iterator[tuple[int, bool]]:
+        """The status at an instant, and where it changes before it, or else after it."""
+        if not (
+            self.has_previous and self.has_next and self.next_us - self.last_us <= 2 * LOOKBACK_US
+        ):
+            if self.has_previous and at_us < self.last_us + LOOKBACK_US:
+                yield at_us, self.was_up
+            elif self.has_next and at_us >= self.next_us - LOOKBACK_US:
+                yield at_us, self.next_up
+            return
+        change = self.change_us
+        yield at_us, self.was_up if at_us < change else self.next_up
+        is_beside = change <= at_us if before else at_us < change < self.next_us
+        if self.was_up != self.next_up and is_beside:
+            if change - 1 > self.last_us:
+                yield change - 1, self.was_up
+            yield change, self.next_up
+
+
 @dataclass(frozen=True, slots=True)
 class _Covered:
     """Time that events cover, sorted, by store; neither overlapping nor touching."""
@@ -152,7 +268,7 @@ def _outside(status_runs: StatusRuns, covered: _Covered) -> StatusRuns:
     length = last[row] - first[row]
     share = (end - start) / np.maximum(length, 1)
     polls = np.where(
-        end - start < length,
+        (end - start < length) & (status_runs.polls[row] > 0),
         1 + ((status_runs.polls[row] - 1) * share).astype(np.int64),
         status_runs.polls[row],
     )

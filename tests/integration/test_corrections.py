@@ -196,12 +196,13 @@ def test_a_sent_statement_is_revised_because_of_a_correction(client: httpx.Clien
     enter(client, "up")
     path = f"/statements/{sent['statement_id']}/revisions"
     revised = client.post(path).raise_for_status().json()
-    changes = {(one["line"], one["field"]): one for one in revised["changes"]}
+    assert any("events or corrections were entered" in text for text in revised["reasons"])
+    found = ask(client, f"/statements/{revised['statement_id']}")["changes"]
+    changes = {(one["line"], one["field"]): one for one in found}
     assert changes["total", "down_us"]["after"] == 30 * MINUTE_US
     assert changes["correction", "line"]["after"] == (
         "online until 2023-01-24 09:10, power cut (no name)"
     )
-    assert any("events or corrections were entered" in text for text in revised["reasons"])
 
 
 def test_undoing_the_load_of_a_correction_takes_it_back(
