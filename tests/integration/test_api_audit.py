@@ -20,6 +20,17 @@ EVENTS = {"events": [{"store_id": "alpha", "from_utc": "2023-01-25T10:00:00Z", "
 OTHER_EVENTS = {
     "events": [{"store_id": "beta", "from_utc": "2023-01-25T10:00:00Z", "state": "down"}]
 }
+CORRECTION = {
+    "store_id": "beta",
+    "kind": "up",
+    "reason": "power cut",
+    "from_utc": "2023-01-25T10:00:00Z",
+    "to_utc": "2023-01-25T11:00:00Z",
+}
+OTHER_CORRECTION = CORRECTION | {
+    "to_utc": "2023-01-25T10:00:00Z",
+    "from_utc": "2023-01-25T09:00:00Z",
+}
 POLL = [{"store_id": "alpha", "timestamp_utc": "2023-01-25 10:00:00 UTC", "status": "active"}]
 
 SCHEDULE = {"every": "monday", "to": "owner@example.com"}
@@ -48,6 +59,11 @@ DEEDS = {
     "cancelling an event": (
         *("DELETE", "/store-events/1", None, "event.cancel"),
         "store_events WHERE cancelled_by_load_id IS NOT NULL",
+    ),
+    "correcting": ("POST", "/corrections", CORRECTION, "correction.add", "corrections"),
+    "taking a correction back": (
+        *("DELETE", "/corrections/1", None, "correction.cancel"),
+        "corrections WHERE cancelled_by_load_id IS NOT NULL",
     ),
     "cancelling an objective": (
         *("DELETE", "/objectives/1", None, "objective.cancel"),
@@ -106,6 +122,7 @@ def client(database_url: str) -> Iterator[httpx.Client]:
             if day == "23":
                 assert client.post("/statements", json=WEEK).status_code == 200
         assert client.post("/events", json=OTHER_EVENTS).status_code == 200
+        assert client.post("/corrections", json=OTHER_CORRECTION).status_code == 201
         yield client
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from api_server import serve
 from stored import fetch
+from storemon_pipeline.access.key_management import create_key
+from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
@@ -62,13 +64,21 @@ def ask(client: httpx.Client, address: str) -> dict[str, Any]:
     return answer
 
 
-def enter(client: httpx.Client, kind: str, start: str = "08:40", end: str = "09:10") -> int:
-    body = {
-        "store_id": "A",
+BODY: Final = {"store_id": "A", "kind": "up", "reason": "power cut"}
+
+
+def enter(
+    client: httpx.Client,
+    kind: str,
+    start: str = "08:40",
+    end: str = "09:10",
+    store_id: str = "A",
+) -> int:
+    body = BODY | {
+        "store_id": store_id,
         "from_utc": f"2023-01-24T{start}:00Z",
         "to_utc": f"2023-01-24T{end}:00Z",
         "kind": kind,
-        "reason": "power cut",
     }
     answer = client.post("/corrections", json=body)
     assert answer.status_code == 201, answer.text
@@ -240,3 +250,41 @@ def test_a_wrong_correction_is_refused(
     }
     assert client.post("/corrections", json=body | change).status_code == status
     assert len(ask(client, "/corrections")["corrections"]) == 1
+
+
+def test_a_key_of_one_store_corrects_it_alone_and_its_owner_does_not(
+    database_url: str, client: httpx.Client
+) -> None:
+    client.put("/stores/B/timezone", json={"timezone": "UTC"}).raise_for_status()
+    of_b = enter(client, "up", store_id="B")
+
+    def key(store_id: str, scope: Scope) -> dict[str, str]:
+        token = create_key(
+            database_url,
+            name=f"{scope} of {store_id}",
+            scopes=frozenset({Scope.READ, scope}),
+            store_ids=frozenset({store_id}),
+            expires_at=None,
+            by="test",
+            is_forced=True,
+        )
+        return {"X-API-Key": token.token}
+
+    franchisor, franchisee = key("A", Scope.INGEST), key("A", Scope.EDIT)
+    body = BODY | {"from_utc": "2023-01-24T08:40:00Z", "to_utc": "2023-01-24T09:10:00Z"}
+    assert client.post("/corrections", json=body, headers=franchisee).status_code == 403
+    other = body | {"store_id": "B"}
+    assert client.post("/corrections", json=other, headers=franchisor).status_code == 403
+    entered = client.post("/corrections", json=body, headers=franchisor)
+    assert (entered.status_code, entered.json()["author"]) == (201, "ingest of A")
+    address = f"/corrections/{entered.json()['correction_id']}"
+    listed = client.get("/corrections", headers=franchisee).raise_for_status().json()
+    assert [one["store_id"] for one in listed["corrections"]] == ["A"]
+    assert client.get("/corrections?store_id=B", headers=franchisee).status_code == 403
+    assert client.delete(address, headers=franchisee).status_code == 403
+    assert client.delete(f"/corrections/{of_b}", headers=franchisor).status_code == 403
+    assert client.delete(address, headers=franchisor).status_code == 204
+    rows = fetch(
+        database_url, "SELECT cancelled_by FROM corrections WHERE cancelled_by IS NOT NULL"
+    )
+    assert [row["cancelled_by"] for row in rows] == ["ingest of A"]

@@ -1,0 +1,74 @@
+"""Corrections change the status inside of themselves, and nowhere else."""
+
+from datetime import timedelta
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from builders import calendar, runs, store_ids, stretches, us
+from properties import holds_for
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.uptime.estimates import Status
+from storemon_pipeline.uptime.event_stretches import EventStretches, with_corrections
+from storemon_pipeline.uptime.evidence import add_events
+from storemon_pipeline.uptime.history import build_history
+from storemon_pipeline.uptime.status_runs import StatusRuns
+from strategies import HOUR, Question
+from test_events_in_figures import questions_with_events
+
+
+def statuses(question: Question, evidence: StatusRuns, at_us: IntArray) -> list[int]:
+    """The status of the first store at each instant."""
+    start = question.as_of - timedelta(days=30)
+    found = build_history(evidence, calendar(question.inputs, start, question.as_of)).estimates
+    own = found.store == 0
+    starts = found.start_us[own]
+    rows = np.searchsorted(starts, at_us, side="right") - 1
+    status: list[int] = found.status[own][rows].tolist()
+    return status
+
+
+@holds_for(60, 2000, question=questions_with_events(), data=st.data())
+def test_outside_of_corrections_the_status_is_as_before(
+    question: Question, data: st.DataObject
+) -> None:
+    as_of_us = us(question.as_of)
+    polls = runs(question.inputs, max_gap=question.max_gap)
+    events = stretches(question.inputs)
+    assume(store_ids(question.inputs)[0] == "store 0")
+    until = as_of_us
+    before = add_events(polls, events, until_us=until)
+    own = before.take(before.store == 0)
+    assume(len(own) > 0)
+    # Before the first evidence the status is unknown, and a correction is evidence.
+    first_us = int(own.first_poll_us.min())
+    # Where nothing is known for days, a correction is evidence too.
+    lasts = np.maximum.accumulate(own.last_poll_us)[:-1]
+    assume(bool((own.first_poll_us[1:] - lasts < 190 * HOUR).all()))
+    edges = sorted(
+        data.draw(
+            st.lists(
+                st.integers(max(first_us, as_of_us - 190 * HOUR), as_of_us),
+                min_size=2,
+                max_size=4,
+                unique=True,
+            )
+        )
+    )
+    start = np.array(edges[0::2][: len(edges) // 2], np.int64)
+    end = np.array(edges[1::2], np.int64)
+    is_up = np.array(data.draw(st.lists(st.booleans(), min_size=len(end), max_size=len(end))))
+    corrections = EventStretches(np.zeros_like(start), start, end, is_up, -1 - np.arange(len(end)))
+    after = add_events(polls, with_corrections(events, corrections), until_us=until)
+
+    borders = np.concatenate([before.first_poll_us, before.last_poll_us, start, end])
+    middles = (borders[:, np.newaxis] + borders) // 2
+    at = np.unique(np.concatenate([borders, borders - 1, borders + 1, middles.ravel()]))
+    at = at[(at >= first_us) & (at < as_of_us) & (at >= as_of_us - 29 * 24 * HOUR)]
+    inside = (at[:, np.newaxis] >= start) & (at[:, np.newaxis] < end)
+    is_outside = ~inside.any(axis=1)
+    assert statuses(question, after, at[is_outside]) == statuses(question, before, at[is_outside])
+    expected = np.where(is_up, int(Status.UP), int(Status.DOWN))[inside.argmax(axis=1)]
+    found = statuses(question, after, at[~is_outside])
+    assert found == expected[~is_outside].tolist()
