@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
+from test_events_in_figures import questions_with_events
 
 from builders import calendar, runs, store_ids, stretches, us
 from properties import holds_for
@@ -15,7 +16,6 @@ from storemon_pipeline.uptime.evidence import add_events
 from storemon_pipeline.uptime.history import build_history
 from storemon_pipeline.uptime.status_runs import StatusRuns
 from strategies import HOUR, Question
-from test_events_in_figures import questions_with_events
 
 
 def statuses(question: Question, evidence: StatusRuns, at_us: IntArray) -> list[int]:
