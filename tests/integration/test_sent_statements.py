@@ -153,7 +153,14 @@ def test_every_form_of_a_revision_has_its_changes(served: Served) -> None:
     assert [(row["before"], row["after"]) for row in rows] == [("2.0", "1.5")]
     content = served.client.get(f"/statements/{second}.xlsx").content
     book = openpyxl.load_workbook(io.BytesIO(content))
-    assert book.sheetnames == ["statement", "stores", "incidents", "closures", "changes"]
+    assert book.sheetnames == [
+        "statement",
+        "stores",
+        "incidents",
+        "closures",
+        "corrections",
+        "changes",
+    ]
     facts = dict(book["statement"].iter_rows(max_col=2, values_only=True))
     assert str(facts["Revision"]).startswith("2, of ")
     pdfs = [served.client.get(f"/statements/{one}.pdf").content for one in (first, second)]
