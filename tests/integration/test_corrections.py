@@ -180,6 +180,10 @@ def test_a_correction_holds_where_an_event_says_otherwise(
     refresh(database_url)
     assert {found[1:] for found in map(freeze, figures(client).values())} == {(100, (40, 60))}
     assert {down for _, down in windows(client)} == {100}
+    explained = ask(client, "/stores/A/explain?window=day")["entries"]
+    assert [one["reason"] for one in explained if one["start"][11:16] == "11:50"] == [
+        "a correction says online: power cut"
+    ]
 
 
 def test_corrections_are_shown_beside_the_figures(client: httpx.Client) -> None:
