@@ -136,11 +136,11 @@ def what_holds(stretches: EventStretches) -> EventStretches:
     first = np.searchsorted(corrections.store, events.store).tolist()
     last = np.searchsorted(corrections.store, events.store, side="right").tolist()
     for row in range(len(events)):
-        begin, end = int(events.start_us[row]), int(events.end_us[row])
+        begin, finish = int(events.start_us[row]), int(events.end_us[row])
         for other in range(first[row], last[row]):
-            pieces.append((begin, min(end, starts[other]), row))
+            pieces.append((begin, min(finish, starts[other]), row))
             begin = max(begin, ends[other])
-        pieces.append((begin, end, row))
+        pieces.append((begin, finish, row))
     start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
     left = EventStretches(events.store[rows], start, end, events.is_up[rows], events.event[rows])
     return _merged(left.take(start < end), corrections)

@@ -1,11 +1,11 @@
 """Corrections change the status inside of themselves, and nowhere else."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
-from test_events_in_figures import questions_with_events
 
 from builders import calendar, runs, store_ids, stretches, us
 from properties import holds_for
@@ -15,7 +15,15 @@ from storemon_pipeline.uptime.event_stretches import EventStretches, with_correc
 from storemon_pipeline.uptime.evidence import add_events
 from storemon_pipeline.uptime.history import build_history
 from storemon_pipeline.uptime.status_runs import StatusRuns
-from strategies import HOUR, Question
+from strategies import HOUR, Question, event_rows, questions
+
+
+@st.composite
+def questions_with_events(draw: st.DrawFn) -> Question:
+    question = draw(questions())
+    names = sorted({poll.store_id for poll in question.inputs.polls} | {"store 0"})
+    events = [event for name in names for event in draw(event_rows(name, question.as_of))]
+    return replace(question, inputs=replace(question.inputs, events=events))
 
 
 def statuses(question: Question, evidence: StatusRuns, at_us: IntArray) -> list[int]:
