@@ -36,7 +36,7 @@ _EVERY: Final = timedelta(weeks=1)
 """A version of a store takes 4 KB, and a day more of orders changes little."""
 
 _STORES_AT_ONCE: Final = 1_000
-"""The hours of eight weeks of so many stores take some 200 MB."""
+"""The hours of eight weeks of these stores take some 200 MB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,14 +196,14 @@ def _read_special_hours(
 
 
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
-    """The closures of the stores, and what corrections take out, which is in UTC."""
+    """The closures of the stores, and what corrections take out, in UTC like the session."""
     chosen = stores.condition()
     rows = bulk.fetch(
         f"""
         SELECT store_key, start_local, end_local, false AS is_utc FROM closures
         WHERE cancelled_by_load_id IS NULL AND (store_key IS NULL OR ({chosen.sql}))
         UNION ALL
-        SELECT store_key, from_at AT TIME ZONE 'UTC', to_at AT TIME ZONE 'UTC', true
+        SELECT store_key, from_at::timestamp, to_at::timestamp, true
         FROM corrections
         WHERE cancelled_by_load_id IS NULL AND kind = 'taken_out' AND {chosen.sql}
         """,  # noqa: S608  (as above)

@@ -72,7 +72,7 @@ def _event(closure: StoredClosure, zone: str | None, *, feed: str) -> Event:
         event.add("location", f"{STORE_MARK}{closure.store_id}")
     start, end = closure.start_local, closure.end_local
     if end is None:
-        # Events have an end: such a closure is a day that is repeated for ever.
+        # Events have an end: such a closure is a day that is repeated without end.
         event.add("rrule", {"freq": "daily"})
         event.add(OPEN_END, "TRUE")
         end = start + _DAY
