@@ -19,7 +19,7 @@ from storemon_api.http.problems import (
     ProblemError,
     invalid_field,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.security.request_access import audit_event, sender_name, visible_stores
@@ -57,10 +57,8 @@ async def post_alert_action(
     holds for later alerts of the same kind and subject. A key that is limited to some stores can
     act on alerts about these; all others are 403.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        AlertActionBody,
+    body = await read_required_json(
+        request, AlertActionBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
     now = datetime.now(UTC)
     if (body.action is Action.SILENCE) != (body.until is not None):

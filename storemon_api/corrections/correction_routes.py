@@ -9,6 +9,7 @@ from fastapi import Path, Query, Request, Response
 
 from storemon_api.corrections.correction_schemas import CorrectionBody, CorrectionsResponse
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -21,13 +22,18 @@ from storemon_api.http.problems import (
     UNKNOWN_STORE,
     ProblemError,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
-from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
+from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.request_access import audit_event, sender_name, visible_stores
+from storemon_api.security.request_access import (
+    audit_event,
+    sender_name,
+    visible_stores,
+    visible_stores_or_one,
+)
 from storemon_api.stores.store_responses import correction_response
 from storemon_api.stores.store_schemas import CorrectionResponse
 from storemon_pipeline.corrections.correction_table import NewCorrection
@@ -61,10 +67,8 @@ _MOST_LISTED: Final = 1_000
 )
 async def post_correction(request: Request, services: ServicesDep) -> Response:
     """Take time of a store out, or count it as up or down; polls stay as they are."""
-    body = parse_required_json(
-        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        CorrectionBody,
+    body = await read_required_json(
+        request, CorrectionBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
     visible = visible_stores(request)
     if visible is not None and body.store_id not in visible:
@@ -105,17 +109,11 @@ def get_corrections(
     request: Request,
     services: ServicesDep,
     store_id: Annotated[str | None, Query(description="Only corrections of this store.")] = None,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
-    ] = 0,
+    after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Return a page of the corrections in force sorted by id, with reason and author."""
-    visible = visible_stores(request)
-    if store_id is not None:
-        if visible is not None and store_id not in visible:
-            raise ProblemError(FORBIDDEN)
-        visible = frozenset({store_id.replace("\0", "")})
+    visible = visible_stores_or_one(request, store_id)
     url = services.settings.database_url.get_secret_value()
     corrections = list_corrections(url, only_stores=visible, after=after, limit=limit)
     return json_response(

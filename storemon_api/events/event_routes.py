@@ -12,6 +12,7 @@ from storemon_api.events.event_schemas import (
     StoredEventsResponse,
 )
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -22,15 +23,15 @@ from storemon_api.http.problems import (
     UNKNOWN_EVENT,
     ProblemError,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
-from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
+from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.schemas import LoadResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.request_access import audit_event, visible_stores
+from storemon_api.security.request_access import audit_event, visible_stores, visible_stores_or_one
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.events.event_table import StoredEvent
 from storemon_pipeline.ingestion.push_events import (
@@ -63,10 +64,8 @@ async def post_events(request: Request, services: ServicesDep) -> Response:
 
     An event replaces the earlier one of the same store, source and start.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        EventsBody,
+    body = await read_required_json(
+        request, EventsBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
     visible = visible_stores(request)
     if visible is not None and any(row.store_id.strip() not in visible for row in body.events):
@@ -99,17 +98,11 @@ def get_store_events(
     request: Request,
     services: ServicesDep,
     store_id: Annotated[str | None, Query(description="Only events of this store.")] = None,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
-    ] = 0,
+    after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Return a page of the events in force sorted by id, from files and from pushes."""
-    visible = visible_stores(request)
-    if store_id is not None:
-        if visible is not None and store_id not in visible:
-            raise ProblemError(FORBIDDEN)
-        visible = frozenset({store_id.replace("\0", "")})
+    visible = visible_stores_or_one(request, store_id)
     url = services.settings.database_url.get_secret_value()
     events = list_events(url, only_stores=visible, after=after, limit=limit)
     return json_response(

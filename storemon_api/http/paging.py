@@ -1,4 +1,4 @@
-"""Pagination by `offset` and `limit`."""
+"""Pagination by `offset` and `limit`, or by the last id of the page before."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -9,6 +9,13 @@ from starlette.datastructures import URL
 from storemon_api.http.store_paths import SENT_TARGET
 
 _MAX_LIMIT: Final = 1_000
+
+LARGEST_ID: Final = 2**31 - 1
+"""The largest id that the database can give a row of most tables."""
+
+AfterId = Annotated[
+    int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
+]
 
 
 @dataclass(frozen=True, slots=True)

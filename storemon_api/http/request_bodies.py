@@ -71,6 +71,14 @@ def parse_required_json(body: bytes, content_type: str | None, model: type[_Mode
         raise invalid_request(field_errors(error)) from error
 
 
+async def read_required_json(
+    request: Request, model: type[_Model], *, max_bytes: int, time_limit: timedelta
+) -> _Model:
+    """The whole body as a model; the problems are those of `read_body` and a 422 problem."""
+    body = await read_body(request, max_bytes=max_bytes, time_limit=time_limit)
+    return parse_required_json(body, request.headers.get("Content-Type"), model)
+
+
 def decompress(body: bytes, encoding: str | None, *, max_bytes: int) -> bytes:
     """Return the body without its content encoding, which is gzip or none.
 

@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
 
 from fastapi import Request, Response
 
+from storemon_api.http.paging import LARGEST_ID
 from storemon_api.http.problems import FORBIDDEN, ProblemError, ProblemKind
 from storemon_api.http.services import Services
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.request_access import audit_event, visible_stores
-
-LARGEST_ID: Final = 2**31 - 1
 
 
 async def cancel_row(

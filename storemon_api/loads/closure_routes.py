@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from fastapi import Path, Query, Request, Response
 
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -19,11 +20,11 @@ from storemon_api.http.problems import (
     UNKNOWN_STORE,
     ProblemError,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
+from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
@@ -64,10 +65,8 @@ _CALENDAR: Final = {"description": "The calendar.", "content": {"text/calendar":
 )
 async def post_closure(request: Request, services: ServicesDep) -> Response:
     """Exclude a period of local time from business time, for one store or for every store."""
-    body = parse_required_json(
-        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        ClosureBody,
+    body = await read_required_json(
+        request, ClosureBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
     _check_store(request, body.store_id)
     row = {
@@ -109,9 +108,7 @@ def get_closures(
     store_id: Annotated[
         str | None, Query(description="Only closures of this store and of every store.")
     ] = None,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
-    ] = 0,
+    after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Return a page of closures sorted by id, from files and from pushes."""

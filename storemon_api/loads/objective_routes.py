@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from fastapi import Path, Query, Request, Response
 
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -19,12 +20,12 @@ from storemon_api.http.problems import (
     UNKNOWN_OBJECTIVE,
     ProblemError,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
-from storemon_api.loads.cancellation import LARGEST_ID, cancel_row
+from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.objective_schemas import (
     ObjectiveBody,
@@ -74,10 +75,8 @@ async def put_objective(request: Request, services: ServicesDep) -> Response:
     Sending the same body again changes nothing. A key that is limited to some stores can set the
     objectives of these; all others are 403.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        ObjectiveBody,
+    body = await read_required_json(
+        request, ObjectiveBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
     visible = visible_stores(request)
     if visible is not None and (
@@ -122,9 +121,7 @@ def get_objectives(
     request: Request,
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
-    after: Annotated[
-        int, Query(ge=0, le=LARGEST_ID, description="Value of `next_after` of the page before.")
-    ] = 0,
+    after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
     file_format: Annotated[
         Literal["json", "openslo"],

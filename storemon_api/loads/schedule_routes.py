@@ -14,7 +14,7 @@ from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
@@ -83,8 +83,9 @@ def hours_rows(store_id: str, body: HoursBody) -> list[dict[str, str]]:
 
 
 async def _read(request: Request, services: Services, model: type[_Model]) -> _Model:
-    body = await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout)
-    return parse_required_json(body, request.headers.get("Content-Type"), model)
+    return await read_required_json(
+        request, model, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
+    )
 
 
 async def _write(

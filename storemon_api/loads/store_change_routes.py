@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import Query, Request, Response
 
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import LARGEST_ID
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -19,12 +20,11 @@ from storemon_api.http.problems import (
     UNKNOWN_STORE,
     ProblemError,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
-from storemon_api.loads.cancellation import LARGEST_ID
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schedule_routes import MAX_BYTES, hours_rows
 from storemon_api.loads.store_change_schemas import (
@@ -90,10 +90,8 @@ async def post_preview(request: Request, services: ServicesDep, store_id: StoreI
 
     The change is not made.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        PreviewBody,
+    body = await read_required_json(
+        request, PreviewBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
     if not is_storable(store_id):
         raise ProblemError(UNKNOWN_STORE)

@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Scope
 
+from storemon_api.http.problems import FORBIDDEN, ProblemError
 from storemon_api.security.access_rules import Stores, rule_of
 from storemon_pipeline.access.audit_log import AuditEvent
 from storemon_pipeline.access.identities import Identity
@@ -101,3 +102,13 @@ def request_id(request: Request) -> str | None:
 def set_access(scope: Scope, access: Access) -> None:
     """Attach the access to the request for the functions above."""
     scope.setdefault("state", {})[_STATE] = access
+
+
+def visible_stores_or_one(request: Request, store_id: str | None) -> frozenset[str] | None:
+    """As `visible_stores`, or one store; a 403 problem if the sender may not see it."""
+    visible = visible_stores(request)
+    if store_id is None:
+        return visible
+    if visible is not None and store_id not in visible:
+        raise ProblemError(FORBIDDEN)
+    return frozenset({store_id.replace("\0", "")})

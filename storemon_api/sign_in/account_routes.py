@@ -22,7 +22,7 @@ from storemon_api.http.problems import (
     ProblemError,
     invalid_field,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
@@ -121,10 +121,8 @@ async def post_account(request: Request, services: ServicesDep) -> Response:
     account on every request needs an account or a key, so the first account must be an admin's.
     Unknown stores and groups are 422 without `force`.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        AccountBody,
+    body = await read_required_json(
+        request, AccountBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
     audit = audit_event(request)
 
@@ -166,10 +164,8 @@ async def patch_account(
     `role` replaces the stores and groups too. Sessions end when the rights are new, and when the
     account is disabled. The last one that can administer the service stays as it is: 409.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        AccountChangeBody,
+    body = await read_required_json(
+        request, AccountChangeBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
     number, audit = _number(account_id), audit_event(request)
     with _problems():

@@ -1,4 +1,4 @@
-"""Routes to schedule statements by mail, and to see what became of each."""
+"""Routes to schedule statements by mail, and to list their deliveries."""
 
 from datetime import UTC, datetime, time
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from storemon_api.http.problems import (
     ProblemError,
     invalid_field,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
@@ -63,10 +63,8 @@ _MOST_LISTED: Final = 1_000
 )
 async def post_schedule(request: Request, services: ServicesDep) -> Response:
     """Create the schedule. Its first statement is the next one that is due."""
-    body = parse_required_json(
-        await read_body(request, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        ScheduleBody,
+    body = await read_required_json(
+        request, ScheduleBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
     check_texts(store_id=body.store_id, group=body.group, region=body.region)
     if body.timezone not in zone_keys():

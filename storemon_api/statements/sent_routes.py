@@ -20,7 +20,7 @@ from storemon_api.http.problems import (
     ProblemError,
     invalid_field,
 )
-from storemon_api.http.request_bodies import parse_required_json, read_body
+from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
@@ -90,15 +90,12 @@ class SentTable(StrEnum):
 async def post_statement(request: Request, services: ServicesDep) -> Response:
     """Keep the statement as it is now, and return its newest revision.
 
-    With `to` it is also queued for this address; `GET /statement-deliveries` says what became of
-    it.
+    With `to` it is also queued for this address; `GET /statement-deliveries` lists the delivery.
 
     When it was sent before and no figure has changed, no new revision is made.
     """
-    body = parse_required_json(
-        await read_body(request, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout),
-        request.headers.get("Content-Type"),
-        SendBody,
+    body = await read_required_json(
+        request, SendBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
     check_texts(store_id=body.store_id, group=body.group, region=body.region)
     wanted = StatementRequest(

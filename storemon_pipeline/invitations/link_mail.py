@@ -10,7 +10,7 @@ from storemon_pipeline.sent_statements.deliver_statements import mail_address
 
 @dataclass(frozen=True, slots=True)
 class GivenLink:
-    """What became of a link."""
+    """Whether a link was sent by mail, and the error if not."""
 
     address: str | None
     """The link for whoever made it to pass on; None when a mail took it to the person."""

@@ -46,7 +46,7 @@ MOST_AT_ONCE: Final = 200
 """So many statements in one go; the next go sends the rest."""
 
 LONGEST_WAIT: Final = timedelta(hours=24)
-"""So long a scheduled statement waits for the polls of the end of its period."""
+"""How long a scheduled statement waits for the polls of the end of its period."""
 
 _PAUSE: Final = timedelta(minutes=15)
 
@@ -67,7 +67,7 @@ class Mailing:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of the statements that were tried."""
+    """How many statements were tried, and with what result."""
 
     sent: int
     failed: int

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from storemon_pipeline.statements.statement import Scope
 
 statements_app = typer.Typer(
-    help="Statements by mail: schedule them, list them and what became of them.",
+    help="Statements by mail: schedule them, and list schedules and deliveries.",
     no_args_is_help=True,
 )
 

@@ -1,4 +1,4 @@
-"""Keep when statements are sent and to whom, and what became of each."""
+"""Keep the schedules of statements, and each delivery with its result."""
 
 import sqlalchemy as sa
 from alembic import op
