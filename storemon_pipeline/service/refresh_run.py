@@ -22,13 +22,17 @@ from storemon_pipeline.dagster_graphql import (
 _REQUEST_TAG = "storemon/refresh_request"
 # A moment after a failure Dagster records whether it will retry.
 _VERDICT_SECONDS = 5.0
+# Dagster looks for failed runs to retry every 5 s.
+_RETRY_SECONDS = 20.0
 
 
 @dataclass(slots=True)
 class RefreshFollower:
     """Follows one refresh; call `check` until `is_ended`.
 
-    When Dagster retries a failed run, it follows the retry.
+    When Dagster retries a failed run, it follows the retry. Dagster does not always retry when it
+    says so: its daemon ignores what failed before it first started, and gives up while the code
+    server starts again. Then this launches a run itself.
     """
 
     client: DagsterGraphQL
@@ -41,6 +45,7 @@ class RefreshFollower:
     _last_message: str = ""
     _is_request_sent: bool = False
     _failed_at: float | None = None
+    _is_retry_promised: bool = False
 
     def check(self) -> None:
         """Launch the run, or read its progress when it is launched already.
@@ -86,17 +91,26 @@ class RefreshFollower:
         elif progress.status == FAILURE and self._is_retry_open(progress):
             retry = self.client.retry_of(run_id)
             if retry is not None:
-                self.run_id, self._cursor, self._failed_at = retry, None, None
+                self._go_on_with(retry)
+        elif self._is_retry_promised:
+            self._request, self._is_request_sent = "", False
+            self._go_on_with(None)
         else:
             self._end(self.client.run_failure(run_id) or f"the run ended as {progress.status}")
 
     def _is_retry_open(self, progress: RunProgress) -> bool:
         """Whether Dagster may still retry this failed run."""
-        if progress.will_retry is not None:
-            return progress.will_retry
         now = time.monotonic()
         self._failed_at = self._failed_at or now
-        return now - self._failed_at < _VERDICT_SECONDS
+        self._is_retry_promised = self._is_retry_promised or progress.will_retry is True
+        if self._is_retry_promised:
+            return now - self._failed_at < _RETRY_SECONDS
+        return progress.will_retry is None and now - self._failed_at < _VERDICT_SECONDS
+
+    def _go_on_with(self, run_id: str | None) -> None:
+        """Follow this run instead of the failed one; None launches one at the next check."""
+        self.run_id, self._cursor, self._failed_at = run_id, None, None
+        self._is_retry_promised = False
 
     def _end(self, failure: str | None) -> None:
         self.is_ended, self.failure = True, failure

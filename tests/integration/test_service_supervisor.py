@@ -22,7 +22,7 @@ from storemon_pipeline.service.status_display import StatusDisplay
 from storemon_pipeline.settings import Settings
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
@@ -150,7 +150,7 @@ def test_a_refresh_whose_processes_die_is_launched_again_and_its_failure_is_show
             env=environment_with(stand_in),
         )
     try:
-        wait_for((stand_in / "began").exists, "the refresh has begun", 120)
+        wait_for((stand_in / "began").exists, "the refresh has begun")
         (stand_in / "began").unlink()
         # Everything that executes runs; what serves and watches stays.
         makers = {Part.CODE_LOCATION, Part.RUN_STARTER}
