@@ -48,14 +48,17 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one of them.
 
-    Let a test of whole services and browsers run a second time when it fails. The summary names it
-    as rerun. It fails when it fails twice; what fails once is a race to find.
+    Let a test of services, their processes and browsers run a second time when it fails. The
+    summary names it as rerun. It fails when it fails twice; what fails once is a race to find.
     """
     first = {name: place for place, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: first.get(item.path.name, len(first)))
     services = Path(__file__).parent / "e2e"
     for item in items:
-        if item.path.is_relative_to(services) and not item.get_closest_marker("fault"):
+        is_of_service = item.path.is_relative_to(services) or item.path.name.startswith(
+            "test_service_"
+        )
+        if is_of_service and not item.get_closest_marker("fault"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
