@@ -24,10 +24,15 @@ class PackedPolls:
 
 @dataclass(frozen=True, slots=True)
 class PackedEvents:
-    """Events: the time that they cover, and each with its reason and source, for people."""
+    """Events and corrections: the time that they cover, and each with its reason.
+
+    `listed` has the source of each event, and `corrections` the author of each correction; it is
+    None in packs of versions that did not have them.
+    """
 
     stretches: EventStretches
     listed: list[dict[str, Any]]
+    corrections: list[dict[str, Any]] | None
 
 
 @dataclass(frozen=True, slots=True)

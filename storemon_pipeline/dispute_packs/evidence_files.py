@@ -87,7 +87,11 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
         SPECIAL_HOURS: _json(None if rows.special is None else _arrays(rows.special)),
         CLOSURES: _json(None if rows.closures is None else _arrays(rows.closures)),
         EVENTS: _json(
-            {"stretches": _arrays(evidence.events.stretches), "listed": evidence.events.listed}
+            {
+                "stretches": _arrays(evidence.events.stretches),
+                "listed": evidence.events.listed,
+                "corrections": evidence.events.corrections,
+            }
         ),
     }
 
@@ -121,6 +125,7 @@ def read_evidence(files: dict[str, bytes]) -> Evidence:
                 is_up=np.array(events["stretches"]["is_up"], np.bool_),
             ),
             events["listed"],
+            events.get("corrections"),
         ),
         calendar_rows=CalendarRows(
             WeekIntervals(**_ints(hours["weeks"])),

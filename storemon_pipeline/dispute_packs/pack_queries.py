@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
+from storemon_pipeline.corrections.correction_table import read_corrections
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -45,7 +46,9 @@ def read_evidence_of(
         zone_rules=RULES_RELEASE,
         polls=_read_polls(bulk, stores, since_us, min(horizon_us, as_of_us)),
         status_runs=status_runs.in_order(),
-        events=PackedEvents(stretches, _read_events(bulk, stores, until)),
+        events=PackedEvents(
+            stretches, _read_events(bulk, stores, until), _read_corrections(bulk, stores)
+        ),
         calendar_rows=read_calendar_rows(bulk, stores, start_us=since_us, end_us=horizon_us),
     )
 
@@ -71,6 +74,29 @@ def _read_events(bulk: Bulk, stores: StoreIndex, until: datetime) -> list[dict[s
             if row.from_at <= until
         ]
         after = rows[-1].event_id
+    return found
+
+
+def _read_corrections(bulk: Bulk, stores: StoreIndex) -> list[dict[str, Any]]:
+    """The corrections of the stores, each with its reason and author."""
+    only = frozenset(stores.store_ids.to_pylist())
+    found: list[dict[str, Any]] = []
+    after = 0
+    while rows := read_corrections(bulk, only_stores=only, after=after, limit=1_000):
+        found += [
+            {
+                "correction_id": row.correction_id,
+                "store_id": row.store_id,
+                "from": row.from_at.isoformat(),
+                "to": row.to_at.isoformat(),
+                "kind": row.kind.value,
+                "reason": row.reason,
+                "author": row.author,
+                "recorded_at": row.recorded_at.isoformat(),
+            }
+            for row in rows
+        ]
+        after = rows[-1].correction_id
     return found
 
 

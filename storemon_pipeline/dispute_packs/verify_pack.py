@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 
+from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.dispute_packs.evidence import Evidence
@@ -18,9 +19,17 @@ from storemon_pipeline.dispute_packs.evidence_files import (
     read_evidence,
 )
 from storemon_pipeline.dispute_packs.pack_file import Pack
+from storemon_pipeline.dispute_packs.verify_events import (
+    Finding,
+    corrections_of_statement,
+    event_texts,
+    events_and_corrections,
+    reasons_of_statement,
+)
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.statements.period_figures import period_figures, reach_of
-from storemon_pipeline.statements.statement import Statement
+from storemon_pipeline.statements.period_figures import PeriodFigures, period_figures, reach_of
+from storemon_pipeline.statements.period_reasons import reasons_of_outages
+from storemon_pipeline.statements.statement import Statement, StatementReason
 from storemon_pipeline.statements.statement_json import read_statement_json
 from storemon_pipeline.statements.statement_period import StatementPeriod
 from storemon_pipeline.uptime.incidents import Ending, Incidents, find_incidents
@@ -31,14 +40,6 @@ INCIDENT: Final = "incident.json"
 
 INCIDENT_MARGIN_US: Final = 86_400_000_000
 """The ledger of an incident reaches a day before and after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was checked."""
-
-    is_right: bool
-    text: str
 
 
 def verify(pack: Pack) -> list[Finding]:
@@ -68,6 +69,7 @@ def _findings(pack: Pack) -> Iterator[Finding]:
             is_right=True, text=f"status runs: they are those of the {polls:,} polls in the file"
         )
     yield from _missing_polls(evidence)
+    yield from events_and_corrections(evidence)
     if STATEMENT in pack.files:
         yield from _statement(evidence, pack.files)
     else:
@@ -127,6 +129,9 @@ def _statement(evidence: Evidence, files: dict[str, bytes]) -> Iterator[Finding]
         }
         yield _compared(line.store_id, stated, computed)
     yield _incidents_of(statement, evidence, found.incidents, found.lost_us)
+    yield from corrections_of_statement(statement, evidence, found)
+    if evidence.events.corrections is not None:
+        yield reasons_of_statement(statement, _reasons(evidence, calendar, found))
     yield _totals(statement)
     yield _ledger(evidence, files, found.start_us, found.until_us)
     yield Finding(
@@ -161,6 +166,24 @@ def _incidents_of(
     return Finding(is_right=True, text=f"outages: all {len(stated)} are those of the polls")
 
 
+def _reasons(
+    evidence: Evidence, calendar: Calendar, found: PeriodFigures
+) -> dict[tuple[str, datetime], list[StatementReason]]:
+    """The reasons of each outage, by store and start."""
+    incidents, store = found.incidents, found.incidents.store
+    reasons = reasons_of_outages(
+        *(evidence.events.stretches, event_texts(evidence), calendar, store),
+        np.maximum(incidents.start_us, found.start_us[store]),
+        np.minimum(incidents.end_us, found.until_us[store]),
+    )
+    return {
+        (evidence.store_ids[place], instant(start_us)): own
+        for place, start_us, own in zip(
+            store.tolist(), incidents.start_us.tolist(), reasons, strict=True
+        )
+    }
+
+
 def _totals(statement: Statement) -> Finding:
     names = ("opening_us", "up_us", "down_us", "unknown_us", "incidents")
     computed: dict[str, Any] = {
@@ -188,24 +211,32 @@ def incident_figures(evidence: Evidence, start: datetime) -> dict[str, Any] | No
     rows = np.flatnonzero(found.start_us == microseconds(start))
     if len(rows) != 1:
         return None
-    row = int(rows[0])
+    found = found.take(rows)
+    reasons = {}
+    if evidence.events.corrections is not None:
+        (own,) = reasons_of_outages(
+            *(evidence.events.stretches, event_texts(evidence), calendar),
+            *(found.store, found.start_us, found.end_us),
+        )
+        reasons = {"reasons": [asdict(one) for one in own]}
 
     def at(column: IntArray, *, is_known: bool = True) -> str | None:
-        return instant(int(column[row])).isoformat() if is_known else None
+        return instant(int(column[0])).isoformat() if is_known else None
 
-    polled = found.is_polled[row].tolist()
+    polled = found.is_polled[0].tolist()
 
     return {
         "store_id": evidence.store_ids[0],
         "start": at(found.start_us),
         "end": at(found.end_us),
-        "is_open": int(found.ending[row]) == Ending.OPEN,
+        "is_open": int(found.ending[0]) == Ending.OPEN,
         "last_online_check": at(found.last_active_us, is_known=polled[0]),
         "first_offline_check": at(found.first_inactive_us, is_known=polled[1]),
         "last_offline_check": at(found.last_inactive_us, is_known=polled[2]),
         "next_online_check": at(found.next_active_us, is_known=polled[3]),
-        "checks": int(found.polls[row]),
-        "lost_us": int(found.lost_us[row]),
+        "checks": int(found.polls[0]),
+        "lost_us": int(found.lost_us[0]),
+        **reasons,
     }
 
 

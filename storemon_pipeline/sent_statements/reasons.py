@@ -21,7 +21,7 @@ _AMOUNTS: Final = {"up_us", "down_us", "unknown_us", "lost_us", "line", "opening
 _DETAILS: Final = {"name", "group", "region", "line"}
 _CAUSES: Final[dict[Source, set[str]]] = {
     Source.STORE_STATUS: _AMOUNTS,
-    Source.STORE_EVENTS: _AMOUNTS,
+    Source.STORE_EVENTS: _AMOUNTS | {"reasons"},
     Source.BUSINESS_HOURS: _OPENING,
     Source.SPECIAL_HOURS: _OPENING,
     Source.STORE_TIMEZONES: _OPENING | {"timezone"},

@@ -6,11 +6,14 @@ from dataclasses import dataclass, fields
 from enum import StrEnum, unique
 from typing import Final
 
+from storemon_pipeline.domain.windows import HOUR_US
+from storemon_pipeline.statements.period_reasons import reasons_text
 from storemon_pipeline.statements.statement import (
     Statement,
     StatementClosure,
     StatementCorrection,
     StatementIncident,
+    StatementReason,
     StoreLine,
     Summary,
 )
@@ -117,6 +120,7 @@ def _summary(line: Line, store_id: str | None, before: Summary, after: Summary) 
 def _incidents(before: Statement, after: Statement) -> Iterator[Change]:
     old = {(one.store_id, one.start): one for one in before.incidents}
     new = {(one.store_id, one.start): one for one in after.incidents}
+    knows_reasons = before.reasons is not None
     for key in sorted(old.keys() | new.keys()):
         one, other = old.get(key), new.get(key)
         known = one or other
@@ -131,6 +135,15 @@ def _incidents(before: Statement, after: Statement) -> Iterator[Change]:
             first, second = getattr(one, name), getattr(other, name)
             if first != second:
                 yield _change(Line.INCIDENT, key[0], name, first, second, item)
+        if knows_reasons and one.reasons != other.reasons:
+            texts = _reasons_text(one.reasons), _reasons_text(other.reasons)
+            yield _change(Line.INCIDENT, key[0], "reasons", *texts, item)
+
+
+def _reasons_text(reasons: list[StatementReason]) -> str | None:
+    """The reasons, each with its opening time lost; None without any."""
+    texts = (f"{reasons_text([one])}, {one.lost_us / HOUR_US:,.4f} h" for one in reasons)
+    return "; ".join(texts) or None
 
 
 def _lost(incident: StatementIncident | None) -> int | None:

@@ -49,12 +49,17 @@ from storemon_pipeline.statements.period_figures import (
     period_figures,
     reach_of,
 )
+from storemon_pipeline.statements.period_reasons import (
+    read_reasons_of_outages,
+    totals_by_reason,
+)
 from storemon_pipeline.statements.statement import (
     Scope,
     Statement,
     StatementClosure,
     StatementCorrection,
     StatementIncident,
+    StatementReason,
     StoreLine,
     Summary,
 )
@@ -88,7 +93,7 @@ class _Chunk:
 
     `[start_us, end_us)` is the whole period. `lost_us` is what each incident cost in it, and
     `sales_lost` the same in money, in the unit of `Money.exact`. `currency` is None for a store
-    without demand.
+    without demand. `reasons` are those of each incident.
     """
 
     stores: StoreIndex
@@ -101,6 +106,7 @@ class _Chunk:
     likely: "_Likely"
     currency: list[str | None]
     sales_lost: list[int]
+    reasons: list[list[StatementReason]]
     corrections: list[StatementCorrection]
 
 
@@ -166,6 +172,7 @@ def make_statement(
         found, of_store = _incidents(part, compared)
         incidents += found
         lines += _lines(part, objective_ppm, of_store)
+    incidents.sort(key=lambda one: (one.start, one.store_id))
     return Statement(
         scope=scope,
         period=period.text,
@@ -175,12 +182,13 @@ def make_statement(
         is_complete=all(bool((part.end_us <= microseconds(as_of)).all()) for part in chunks),
         total=_total(chunks, lines, has_model=model is not None),
         stores=lines,
-        incidents=sorted(incidents, key=lambda one: (one.start, one.store_id)),
+        incidents=incidents,
         closures=closures,
         corrections=sorted(
             (one for part in chunks for one in part.corrections),
             key=lambda one: (one.start, one.store_id),
         ),
+        reasons=totals_by_reason(incidents),
     )
 
 
@@ -237,6 +245,12 @@ def _read_chunk(
     )
     found = period_figures(status_runs, whole, calendar, period, as_of_us=as_of_us)
     currency, sales_lost = _sales_lost(bulk, stores, calendar, found)
+    store = found.incidents.store
+    reasons = read_reasons_of_outages(
+        *(bulk, stores, calendar, store),
+        np.maximum(found.incidents.start_us, found.start_us[store]),
+        np.minimum(found.incidents.end_us, found.until_us[store]),
+    )
     return _Chunk(
         stores,
         details,
@@ -248,6 +262,7 @@ def _read_chunk(
         _likely(status_runs, calendar, model, stores, found.start_us, found.until_us),
         currency,
         sales_lost,
+        reasons,
         read_period_corrections(bulk, stores, details, found.start_us, found.end_us),
     )
 
@@ -388,13 +403,14 @@ def _incidents(
     found = []
     counts: defaultdict[int, _OfStore] = defaultdict(_OfStore)
     incidents = part.incidents
-    for store, start_us, end_us, ending, lost_us, sales_lost in zip(
+    for store, start_us, end_us, ending, lost_us, sales_lost, reasons in zip(
         incidents.store.tolist(),
         incidents.start_us.tolist(),
         incidents.end_us.tolist(),
         incidents.ending.tolist(),
         part.lost_us.tolist(),
         part.sales_lost,
+        part.reasons,
         strict=True,
     ):
         row = -1 if compared is None else compared.row(store_ids[store], start_us)
@@ -418,6 +434,7 @@ def _incidents(
                 lost_us=lost_us,
                 mark=None if row < 0 else "with others" if is_with_others else "alone",
                 sales_lost=None if currency is None else amounts_text({currency: sales_lost}),
+                reasons=reasons,
             )
         )
     return found, counts

@@ -77,5 +77,5 @@ def _cell(change: Change, value: Value) -> Cell:
         change.line is Line.INCIDENT and change.field == LINE
     )
     if value is None:
-        return "none" if change.field == LINE else "n/a"
+        return "none" if change.field in {LINE, "reasons"} else "n/a"
     return hours(value) if is_amount and isinstance(value, int) else value

@@ -58,11 +58,30 @@ class StoreLine:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementReason:
+    """A reason that events or corrections give for an outage, and the opening time that it cost.
+
+    The source of a correction is `correction`; reason and source may be empty.
+    """
+
+    source: str
+    reason: str
+    lost_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonTotal(StatementReason):
+    """A reason with the number of outages that have it, and the opening time over all of them."""
+
+    incidents: int
+
+
+@dataclass(frozen=True, slots=True)
 class StatementIncident:
     """An incident; `lost_us` is the opening time that it cost inside of the period.
 
     Times without a zone are those of the store's clock. `mark` is None when the incident was not
-    compared with those of other stores.
+    compared with those of other stores. `reasons` are about parts of `lost_us`.
     """
 
     store_id: str
@@ -74,6 +93,7 @@ class StatementIncident:
     lost_us: int
     mark: Literal["alone", "with others"] | None
     sales_lost: str | None = None
+    reasons: list[StatementReason] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +142,6 @@ class Statement:
     closures: list[StatementClosure]
     corrections: list[StatementCorrection] = field(default_factory=list)
     """Empty in statements that were sent by versions without corrections."""
+    reasons: list[ReasonTotal] | None = None
+    """The sums over the incidents by reason, the largest first; None in statements that were sent
+    by versions without reasons."""

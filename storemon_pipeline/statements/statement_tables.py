@@ -8,6 +8,7 @@ from typing import Final
 
 from storemon_pipeline.corrections.correction_table import Kind
 from storemon_pipeline.domain.windows import HOUR_US
+from storemon_pipeline.statements.period_reasons import reasons_text
 from storemon_pipeline.statements.statement import (
     Scope,
     Statement,
@@ -30,6 +31,7 @@ class TableName(StrEnum):
 
     STORES = "stores"
     INCIDENTS = "incidents"
+    REASONS = "reasons"
     CLOSURES = "closures"
     CORRECTIONS = "corrections"
 
@@ -54,6 +56,9 @@ class Table:
 
 _SALES: Final = Column("sales_lost", "Sales lost", 20)
 """Only in statements of stores with demand."""
+
+_REASONS: Final = Column("reasons", "Reasons", 40)
+"""Only in statements with outages that have reasons."""
 
 _OF_SUMMARY: Final[tuple[tuple[Column, Callable[[Summary], Cell]], ...]] = (
     (Column("opening_hours", "Opening hours"), lambda of: hours(of.opening_us)),
@@ -87,6 +92,13 @@ _INCIDENT: Final = (
     Column("mark", "Alone or with others", 20),
 )
 
+_REASON: Final = (
+    Column("source", "Source", 20),
+    Column("reason", "Reason", 40),
+    Column("incidents", "Outages"),
+    Column("lost_hours", "Opening hours lost", 18),
+)
+
 _CLOSURE: Final = (
     Column("store_id", "Store", 24),
     Column("start_local", "From (local time)", 20),
@@ -114,13 +126,9 @@ COUNTS_AS: Final = {
 def table_of(statement: Statement, name: TableName) -> Table:
     """One of the tables."""
     if name is TableName.INCIDENTS:
-        names = {line.store_id: line.name for line in statement.stores}
-        rows = [_incident(one, names) for one in statement.incidents]
-        if not has_sales(statement):
-            return Table(_INCIDENT, rows)
-        for row, one in zip(rows, statement.incidents, strict=True):
-            row.append(one.sales_lost)
-        return Table((*_INCIDENT, _SALES), rows)
+        return _incidents(statement)
+    if name is TableName.REASONS:
+        return _reasons(statement)
     if name is TableName.CLOSURES:
         return Table(_CLOSURE, [_closure(one) for one in statement.closures])
     if name is TableName.CORRECTIONS:
@@ -167,6 +175,41 @@ def facts_of(statement: Statement) -> list[tuple[str, str]]:
     return facts
 
 
+def _incidents(statement: Statement) -> Table:
+    names = {line.store_id: line.name for line in statement.stores}
+    more: list[tuple[Column, Callable[[StatementIncident], Cell]]] = []
+    if has_sales(statement):
+        more.append((_SALES, lambda one: one.sales_lost))
+    if has_reasons(statement):
+        more.append((_REASONS, lambda one: reasons_text(one.reasons) or None))
+    return Table(
+        (*_INCIDENT, *(column for column, _ in more)),
+        [
+            [*_incident(one, names), *(value(one) for _, value in more)]
+            for one in statement.incidents
+        ],
+    )
+
+
+def _reasons(statement: Statement) -> Table:
+    """A row for each reason, and one for the time without; the total is the time offline."""
+    if not has_reasons(statement):
+        return Table(_REASON, [])
+    reasons = statement.reasons or []
+    rows: list[list[Cell]] = [
+        [one.source, one.reason, one.incidents, hours(one.lost_us)] for one in reasons
+    ]
+    down_us = statement.total.down_us
+    other_us = down_us - sum(one.lost_us for one in reasons)
+    if other_us:
+        without = sum(
+            sum(reason.lost_us for reason in one.reasons) < one.lost_us
+            for one in statement.incidents
+        )
+        rows.append(["", "none known", without, hours(other_us)])
+    return Table(_REASON, rows, ["Total", "", statement.total.incidents, hours(down_us)])
+
+
 def hours(amount_us: int) -> float:
     """An amount in hours, with four decimals."""
     return round(amount_us / HOUR_US, 4)
@@ -180,6 +223,11 @@ def has_verdicts(statement: Statement) -> bool:
 def has_sales(statement: Statement) -> bool:
     """Whether any store has expected sales."""
     return statement.total.sales_lost is not None
+
+
+def has_reasons(statement: Statement) -> bool:
+    """Whether events or corrections give a reason for any outage."""
+    return bool(statement.reasons)
 
 
 def likely_text(summary: Summary) -> str:

@@ -12,6 +12,7 @@ from storemon_pipeline.statements.statement_tables import (
     Table,
     TableName,
     facts_of,
+    has_reasons,
     has_verdicts,
     likely_text,
     table_of,
@@ -48,6 +49,8 @@ class StatementText:
 def statement_text(statement: Statement, revision: Revision | None = None) -> StatementText:
     """The statement in words. One store needs no table of stores."""
     names = [TableName.INCIDENTS, TableName.CLOSURES, TableName.CORRECTIONS]
+    if has_reasons(statement):
+        names.insert(1, TableName.REASONS)
     if len(statement.stores) != 1:
         names.insert(0, TableName.STORES)
     facts = facts_of(statement)
@@ -127,6 +130,7 @@ def _totals(total: Summary, *, has_objective: bool) -> list[tuple[str, str]]:
 _TITLES: Final = {
     TableName.STORES: "Stores",
     TableName.INCIDENTS: "Outages",
+    TableName.REASONS: "Reasons",
     TableName.CLOSURES: "Closures",
     TableName.CORRECTIONS: "Corrections",
 }

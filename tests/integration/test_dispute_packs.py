@@ -182,6 +182,8 @@ def test_events_are_in_the_pack_and_in_its_figures(databases: Databases, tmp_pat
             files = read_pack(answer.content).files
             (event,) = json.loads(files["events.json"])["listed"]
             assert (event["store_id"], event["reason"]) == ("A", "tablet offline")
+            (total,) = json.loads(files["statement.json"])["reasons"]
+            assert (total["source"], total["reason"]) == ("platform", "tablet offline")
             status, output = verify(answer.content, tmp_path)
             assert status == 0, output
             incidents = client.get("/stores/A/incidents").json()["incidents"]
@@ -190,6 +192,107 @@ def test_events_are_in_the_pack_and_in_its_figures(databases: Databases, tmp_pat
             )
             answer = client.get("/stores/A/dispute-pack", params={"start": start})
             assert verify(answer.content, tmp_path)[0] == 0
+            packed = json.loads(read_pack(answer.content).files["incident.json"])
+            assert [one["reason"] for one in packed["reasons"]] == ["tablet offline"]
+
+
+CORRECTIONS: Final = (
+    ("taken_out", "2023-03-07 15:00Z", "2023-03-07 15:30Z"),
+    ("down", "2023-03-08 15:00Z", "2023-03-08 17:20Z"),
+    ("up", "2023-03-09 15:00Z", "2023-03-09 17:20Z"),
+    # After the period, and partly after the newest poll.
+    ("down", "2023-03-25 15:00Z", "2023-04-25 17:20Z"),
+    ("taken_out", "2023-05-07 15:00Z", "2023-05-07 15:30Z"),
+)
+
+
+@pytest.fixture(scope="module")
+def corrected(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[bytes, Path]]:
+    """Give the pack of a week with events and corrections, and the key that signed it."""
+    key = tmp_path_factory.mktemp("home") / "key.pem"
+    with databases.taken() as url:
+        fill(url, draw(SPRING, seed=3))
+        execute(
+            url,
+            "INSERT INTO store_events (store_key, source, from_at, to_at, is_up, reason, load_id)"
+            " SELECT store_key, 'platform', '2023-03-08 14:00Z', '2023-03-08 16:00Z', false,"
+            " 'tablet offline', 1 FROM stores WHERE store_id IN ('A', 'B')",
+        )
+        for kind, start, end in CORRECTIONS:
+            execute(
+                url,
+                "INSERT INTO corrections (store_key, from_at, to_at, kind, reason, author,"
+                f" recorded_at, load_id) SELECT store_key, '{start}', '{end}', '{kind}',"
+                " 'power cut', 'Ann', '2023-03-26Z', 1 FROM stores WHERE store_id = 'B'",
+            )
+        with serve(url, signing_key=key) as client:
+            answer = client.get("/statement/dispute-pack", params={"period": "2023-W10"})
+            assert answer.status_code == 200, answer.text
+            yield answer.content, key
+
+
+def test_corrections_are_in_the_pack_with_reason_and_author(
+    corrected: tuple[bytes, Path], tmp_path: Path
+) -> None:
+    content, _ = corrected
+    status, output = verify(content, tmp_path)
+    assert status == 0, output
+    files = read_pack(content).files
+    listed = json.loads(files["events.json"])["corrections"]
+    assert [(one["kind"], one["reason"], one["author"]) for one in listed] == [
+        (kind, "power cut", "Ann") for kind, _, _ in CORRECTIONS
+    ]
+    assert "that of 2 events and 5 corrections" in output
+    assert "all 3 are listed, with reason and author" in output
+    assert "reasons: they are those of the events, and so are their totals" in output
+    reasons = {one["source"] for one in json.loads(files["statement.json"])["reasons"]}
+    assert reasons == {"platform", "correction"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "expected"),
+    [
+        pytest.param("statement.json", '"author":"Ann"', '"author":"Bob"', "2 differ", id="author"),
+        pytest.param(
+            "statement.json", '"reason":"tablet offline"', '"reason":""', "reasons", id="reason"
+        ),
+        pytest.param("events.json", '"kind": "up"', '"kind": "down"', "cover is not", id="kind"),
+        pytest.param(
+            "events.json", "2023-03-08T14:00", "2023-03-08T14:30", "cover is not", id="event"
+        ),
+        pytest.param(
+            "events.json", "2023-03-07T15:00", "2023-03-07T14:00", "take out is not", id="taken out"
+        ),
+    ],
+)
+def test_an_event_or_a_correction_that_was_changed_is_named(
+    corrected: tuple[bytes, Path], tmp_path: Path, name: str, old: str, new: str, expected: str
+) -> None:
+    content, key = corrected
+    pack = read_pack(content)
+    text = pack.files[name].decode()
+    assert old in text
+    files = pack.files | {name: text.replace(old, new, 1).encode()}
+    status, output = verify(write_pack(pack.about, files, signing_key(key)), tmp_path)
+    assert status == 1
+    assert expected in output
+
+
+def test_a_pack_of_a_version_without_corrections_still_verifies(
+    served: Served, tmp_path: Path
+) -> None:
+    pack = read_pack(served.pack(period=served.periods[0]))
+    events, statement = (json.loads(pack.files[name]) for name in ("events.json", "statement.json"))
+    del events["corrections"], statement["reasons"]
+    files = pack.files | {
+        "events.json": json.dumps(events).encode(),
+        "statement.json": json.dumps(statement).encode(),
+    }
+    status, output = verify(write_pack(pack.about, files, signing_key(served.key)), tmp_path)
+    assert status == 0, output
+    assert "corrections" not in output
 
 
 def test_a_key_gets_packs_of_its_own_stores_alone(databases: Databases, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Events in the database: loaded, corrected and undone, and the same on every page."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openpyxl
 import pytest
 
 from api_server import serve
@@ -209,6 +212,70 @@ def test_outages_and_explanations_give_the_reasons_of_events(
         {"source": "platform", "reason": "tablet offline"},
         {"source": "platform", "reason": "deactivated"},
     ]
+
+
+def test_a_statement_has_the_reasons_of_each_outage_and_their_totals(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    week = "period=2023-W04"
+    plain = ask(client, f"/statement?{week}")
+    assert plain["reasons"] == []
+    assert client.get(f"/statement.csv?{week}&table=reasons").text.count("\n") == 1
+    page = client.get(f"/pages/statement?{week}").text
+    assert "Reasons" not in page
+    # The event covers 10 minutes of the hour from 8:30 to 9:30 that polls say.
+    event = OUTAGE.replace("09:10:00", "09:00:00")
+    ingest(database_url, folder, Source.STORE_EVENTS, event, OPEN)
+    statement = ask(client, f"/statement?{week}")
+    said = [
+        (one["lost_us"] // MINUTE_US, own["reason"], own["lost_us"] // MINUTE_US)
+        for one in statement["incidents"]
+        for own in one["reasons"]
+    ]
+    assert said == [(60, "tablet offline", 10), (15, "deactivated", 15)]
+    assert [
+        (one["source"], one["reason"], one["incidents"], one["lost_us"] // MINUTE_US)
+        for one in statement["reasons"]
+    ] == [("platform", "deactivated", 1, 15), ("platform", "tablet offline", 1, 10)]
+    text = client.get(f"/statement.csv?{week}&table=incidents").text
+    assert [row["reasons"] for row in csv.DictReader(io.StringIO(text))] == [
+        "platform: tablet offline",
+        "platform: deactivated",
+    ]
+    text = client.get(f"/statement.csv?{week}&table=reasons").text
+    assert [
+        (row["reason"], row["incidents"], row["lost_hours"])
+        for row in csv.DictReader(io.StringIO(text))
+    ] == [
+        ("deactivated", "1", "0.25"),
+        ("tablet offline", "1", "0.1667"),
+        ("none known", "1", "0.8333"),
+    ]
+    book = openpyxl.load_workbook(io.BytesIO(client.get(f"/statement.xlsx?{week}").content))
+    *_, total = book["reasons"].iter_rows(values_only=True)
+    assert total == ("Total", "", 2, statement["total"]["down_us"] / 3.6e9)
+    page = client.get(f"/pages/statement?{week}").text
+    assert page.count("platform: tablet offline") == 1
+    assert "none known" in page
+    assert client.get(f"/statement.pdf?{week}").content.startswith(b"%PDF-")
+
+
+def test_a_reason_that_changes_makes_a_revision_of_a_sent_statement(
+    database_url: str, client: httpx.Client, folder: Path
+) -> None:
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE)
+    sent = client.post("/statements", json={"period": "2023-W04"}).raise_for_status().json()
+    address = f"/statements/{sent['statement_id']}"
+    assert ask(client, f"{address}/changes")["changes"] == []
+    ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE.replace("tablet offline", "power cut"))
+    revised = client.post(f"{address}/revisions").raise_for_status().json()
+    (change,) = ask(client, f"/statements/{revised['statement_id']}")["changes"]
+    assert (change["line"], change["field"]) == ("incident", "reasons")
+    assert (change["before"], change["after"]) == (
+        "platform: tablet offline, 0.3333 h",
+        "platform: power cut, 0.3333 h",
+    )
+    assert any("events or corrections" in text for text in revised["reasons"])
 
 
 def test_an_outage_with_polls_before_and_after_an_event_has_its_reason_in_part(
