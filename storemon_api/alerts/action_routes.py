@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from storemon_api.alerts.alert_schemas import AlertActionBody
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import LARGEST_WIDE_ID, read_row_id
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -30,7 +31,6 @@ from storemon_pipeline.alerts.alert_lists import Action, NewAction, NoAlertError
 router = Router(tag="fleet")
 
 _MAX_BYTES: Final = 16 * 1024
-_LARGEST_ID: Final = 2**63 - 1
 
 
 @router.post(
@@ -70,20 +70,18 @@ async def post_alert_action(
     if body.action is Action.NOTE and not body.note.strip():
         raise invalid_field("note", "Write a note.")
     visible = visible_stores(request)
-    unknown = ProblemError(UNKNOWN_ALERT if visible is None else FORBIDDEN)
-    is_id = alert_id.isascii() and alert_id.isdecimal() and len(alert_id) <= len(str(_LARGEST_ID))
-    if not is_id or int(alert_id) > _LARGEST_ID:
-        raise unknown
+    unknown = UNKNOWN_ALERT if visible is None else FORBIDDEN
+    number = read_row_id(alert_id, unknown=unknown, largest=LARGEST_WIDE_ID)
     try:
         await run_in_threadpool(
             record_action,
             services.engine,
-            int(alert_id),
+            number,
             NewAction(body.action, sender_name(request), body.note.strip(), body.until),
             now=now,
             only_stores=visible,
             audit=audit_event(request, f"alert {alert_id}: {body.action}"),
         )
     except NoAlertError as error:
-        raise unknown from error
+        raise ProblemError(unknown) from error
     return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Request, Response
 
-from storemon_api.http.paging import LARGEST_ID
+from storemon_api.http.paging import read_row_id
 from storemon_api.http.problems import FORBIDDEN, ProblemError, ProblemKind
 from storemon_api.http.services import Services
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
@@ -29,10 +29,7 @@ async def cancel_row(
     """
     visible = visible_stores(request)
     problem = unknown if visible is None else FORBIDDEN
-    is_number = row_id.isdecimal() and len(row_id) <= len(str(LARGEST_ID))
-    number = int(row_id) if is_number else 0
-    if not 0 < number <= LARGEST_ID:
-        raise ProblemError(problem)
+    number = read_row_id(row_id, unknown=problem)
     try:
         await write(
             services,

@@ -10,7 +10,7 @@ from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from storemon_api.http.openapi import json_body, problem_responses
-from storemon_api.http.paging import PagingDep
+from storemon_api.http.paging import PagingDep, read_row_id
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -63,7 +63,6 @@ from storemon_pipeline.invitations.link_mail import give_link
 router = Router(tag="access")
 
 _MAX_BYTES: Final = 1024 * 1024
-_LARGEST_ID: Final = 2**31 - 1
 _LONGEST_SEARCH: Final = 254
 _CHANGE_PROBLEMS: Final = (
     *(BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, NO_ADMINISTRATOR, DATABASE_UNAVAILABLE),
@@ -167,7 +166,7 @@ async def patch_account(
     body = await read_required_json(
         request, AccountChangeBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
-    number, audit = _number(account_id), audit_event(request)
+    number, audit = read_row_id(account_id, unknown=UNKNOWN_ACCOUNT), audit_event(request)
     with _problems():
         account = await run_in_threadpool(_change, services, number, body, audit)
     return json_response(_response(account))
@@ -184,7 +183,7 @@ async def patch_account(
 def post_account_link(request: Request, services: ServicesDep, account_id: _AccountId) -> Response:
     """Mail or return a link with which the person chooses a password. Older links end."""
     with _problems():
-        account = account_of_id(services.engine, _number(account_id))
+        account = account_of_id(services.engine, read_row_id(account_id, unknown=UNKNOWN_ACCOUNT))
         link = make_link(services.engine, account.email, audit=audit_event(request))
     return json_response(_given(request, services, link))
 
@@ -229,13 +228,6 @@ def _problems() -> Iterator[None]:
         raise invalid_field("stores", f"No data names these stores: {error}.") from error
     except UnknownGroupsError as error:
         raise invalid_field("groups", f"No store is in these groups: {error}.") from error
-
-
-def _number(account_id: str) -> int:
-    is_number = account_id.isascii() and account_id.isdecimal()
-    if not is_number or len(account_id) > len(str(_LARGEST_ID)) or int(account_id) > _LARGEST_ID:
-        raise ProblemError(UNKNOWN_ACCOUNT)
-    return int(account_id)
 
 
 def _given(request: Request, services: Services, link: NewLink) -> LinkResponse:

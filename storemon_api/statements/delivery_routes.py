@@ -8,6 +8,7 @@ from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import read_row_id
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -47,7 +48,6 @@ from storemon_pipeline.statements.statement import Scope
 router = Router(tag="statements")
 
 _MAX_BYTES: Final = 16 * 1024
-_LARGEST_ID: Final = 2**31 - 1
 _MOST_LISTED: Final = 1_000
 
 
@@ -117,13 +117,11 @@ def delete_schedule(
     schedule_id: Annotated[str, Path(description="The id as listed.", examples=["3"])],
 ) -> Response:
     """End the schedule. What it has queued before is still sent."""
-    is_id = schedule_id.isascii() and schedule_id.isdecimal() and len(schedule_id) <= 10  # noqa: PLR2004
-    if not is_id or int(schedule_id) > _LARGEST_ID:
-        raise ProblemError(UNKNOWN_SCHEDULE)
+    number = read_row_id(schedule_id, unknown=UNKNOWN_SCHEDULE)
     try:
         end_schedule(
             services.engine,
-            int(schedule_id),
+            number,
             now=datetime.now(UTC),
             only_stores=visible_stores(request),
             audit=audit_event(request, schedule_id),

@@ -9,6 +9,7 @@ from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from storemon_api.http.openapi import json_body, problem_responses
+from storemon_api.http.paging import LARGEST_WIDE_ID, read_row_id
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -57,7 +58,6 @@ from storemon_pipeline.statements.statement_tables import scope_name
 router = Router(tag="statements")
 
 _MAX_BYTES: Final = 16 * 1024
-_LARGEST_ID: Final = 2**63 - 1
 _MOST_LISTED: Final = 1_000
 
 StatementId = Annotated[str, Path(description="The id as listed.", examples=["7"])]
@@ -231,11 +231,9 @@ async def post_revision(
 
 def find(request: Request, services: Services, statement_id: str) -> SentStatement:
     """Return a sent statement that the request may see. Raises a 404 problem."""
-    is_id = statement_id.isascii() and statement_id.isdecimal() and len(statement_id) < 20  # noqa: PLR2004
-    if not is_id or int(statement_id) > _LARGEST_ID:
-        raise ProblemError(UNKNOWN_STATEMENT)
+    number = read_row_id(statement_id, unknown=UNKNOWN_STATEMENT, largest=LARGEST_WIDE_ID)
     try:
-        return find_sent(services.reader, int(statement_id), only_stores=visible_stores(request))
+        return find_sent(services.reader, number, only_stores=visible_stores(request))
     except NoStatementError as error:
         raise ProblemError(UNKNOWN_STATEMENT) from error
 
