@@ -1,4 +1,4 @@
-"""Routes about changing one store's hours and closures: preview, versions, who changed what."""
+"""Routes about changes of one store: previews, versions of its hours, who changed what."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -15,7 +15,9 @@ from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
     NO_POLLS,
+    OVERLAPPING_CORRECTION,
     UNKNOWN_CLOSURE,
+    UNKNOWN_CORRECTION,
     UNKNOWN_HOURS,
     UNKNOWN_STORE,
     ProblemError,
@@ -44,10 +46,16 @@ from storemon_api.stores.store_filters import is_storable
 from storemon_api.stores.store_in_path import StoreIdPath
 from storemon_api.stores.store_responses import wall_clock
 from storemon_api.stores.week_responses import open_intervals
+from storemon_pipeline.corrections.correction_table import NewCorrection
+from storemon_pipeline.corrections.manage_corrections import (
+    NoCorrectionError,
+    OverlapError,
+)
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.push_schedules import NoClosureError
 from storemon_pipeline.ingestion.store_changes import (
     CancelledClosure,
+    CancelledCorrection,
     Change,
     NewRows,
     NoHoursError,
@@ -68,7 +76,7 @@ _MOST_CHANGES: Final = 50
 
 @router.post(
     f"/stores/{STORE_ID}/preview",
-    summary="What a change of hours or closures would do to past figures",
+    summary="What a change of hours, closures or corrections would do to past figures",
     responses={
         200: {"model": PreviewResponse},
         **problem_responses(
@@ -77,7 +85,9 @@ _MOST_CHANGES: Final = 50
             INVALID_REQUEST,
             UNKNOWN_STORE,
             UNKNOWN_CLOSURE,
+            UNKNOWN_CORRECTION,
             UNKNOWN_HOURS,
+            OVERLAPPING_CORRECTION,
             NO_POLLS,
             BUSY,
             DATABASE_UNAVAILABLE,
@@ -111,6 +121,10 @@ async def post_preview(request: Request, services: ServicesDep, store_id: StoreI
         raise ProblemError(UNKNOWN_CLOSURE) from error
     except NoHoursError as error:
         raise ProblemError(UNKNOWN_HOURS) from error
+    except NoCorrectionError as error:
+        raise ProblemError(UNKNOWN_CORRECTION) from error
+    except OverlapError as error:
+        raise ProblemError(OVERLAPPING_CORRECTION) from error
     except UnknownStoreError as error:
         raise ProblemError(UNKNOWN_STORE) from error
     except NoPollsError as error:
@@ -184,7 +198,7 @@ async def delete_hours(
 
 @router.get(
     f"/stores/{STORE_ID}/changes",
-    summary="Who changed a store's hours, zone and closures",
+    summary="Who changed a store's hours, zone, closures and corrections",
     responses={
         200: {"model": ChangesResponse},
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
@@ -203,6 +217,7 @@ def get_changes(services: ServicesDep, store_id: StoreIdPath) -> Response:
                     by=change.sender_name,
                     client=change.client,
                     closure_id=change.closure_id,
+                    correction_id=change.correction_id,
                 )
                 for change in changes
             ]
@@ -223,6 +238,12 @@ def _change(store_id: str, body: PreviewBody) -> Change:
         return NewRows(Source.CLOSURES, [row])
     if body.cancelled_closure is not None:
         return CancelledClosure(body.cancelled_closure)
+    if (time := body.correction) is not None:
+        return NewCorrection(
+            store_id, time.from_utc, time.to_utc, time.kind, reason="preview", author=None
+        )
+    if body.cancelled_correction is not None:
+        return CancelledCorrection(body.cancelled_correction)
     return WithdrawnHours(body.withdrawn_load or 0)
 
 

@@ -1,4 +1,4 @@
-"""Request and response models about changing one store's hours and closures."""
+"""Request and response models about changing one store's hours, closures and corrections."""
 
 from datetime import datetime
 from typing import Self
@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_api.loads.schemas import HoursBody
 from storemon_api.stores.store_schemas import OpenInterval
+from storemon_api.stores.time_params import BoundedInstant
+from storemon_pipeline.corrections.correction_table import Kind
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.ingestion.store_changes import Totals
 from storemon_pipeline.uptime.percentages import share_percent
@@ -20,6 +22,24 @@ class ClosurePeriod(BaseModel):
 
     start_local: str = Field(examples=["2023-12-24 18:00:00"])
     end_local: str | None = Field(default=None, description="Default: no end.")
+
+
+class CorrectedTime(BaseModel):
+    """Time of a store, and what it counts as."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_utc: BoundedInstant = Field(examples=["2023-01-25T17:40:00Z"])
+    to_utc: BoundedInstant = Field(description="Exclusive.", examples=["2023-01-25T18:05:00Z"])
+    kind: Kind = Field(
+        description="`taken_out`: no opening time, as in a closure. `up` or `down`: counts as that."
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.to_utc <= self.from_utc:
+            raise ValueError("The correction must end after its start")
+        return self
 
 
 class PreviewBody(BaseModel):
@@ -37,15 +57,17 @@ class PreviewBody(BaseModel):
     withdrawn_load: int | None = Field(
         default=None, ge=1, le=2**31 - 1, description="Load of pushed hours to take back."
     )
+    correction: CorrectedTime | None = Field(default=None, description="A correction to enter.")
+    cancelled_correction: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="Id of a correction to take back."
+    )
 
     @model_validator(mode="after")
     def _is_one_change(self) -> Self:
         if len(self.model_fields_set) != 1 or None in (
             getattr(self, name) for name in self.model_fields_set
         ):
-            raise ValueError(
-                "Give one of `hours`, `closure`, `cancelled_closure` and `withdrawn_load`"
-            )
+            raise ValueError(f"Give one of {', '.join(type(self).model_fields)}")
         return self
 
 
@@ -116,13 +138,14 @@ class HoursVersionsResponse(ResponseBody):
 
 
 class ChangeResponse(ResponseBody):
-    """A change of a store's hours, zone or closures."""
+    """A change of a store's hours, zone, closures or corrections."""
 
     at: datetime
     action: str = Field(examples=["hours.put"])
     by: str | None = Field(description="Name of the key; null when no key was needed.")
     client: str | None = Field(description="Address of the client.")
     closure_id: int | None = Field(description="The closure that was cancelled.")
+    correction_id: int | None = Field(description="The correction that was taken back.")
 
 
 class ChangesResponse(ResponseBody):

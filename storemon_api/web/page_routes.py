@@ -47,7 +47,16 @@ async def store_page(request: Request, store_id: str) -> Response:
     visible = visible_stores(request)
     is_visible = visible is None or store_id in visible
     can_change = is_visible and may_request(request, "PUT", f"/stores/{STORE_ID}/hours")
-    return _page(request, "store", store_id, here="", store_id=store_id, can_change=can_change)
+    can_correct = can_change and may_request(request, "POST", "/corrections")
+    return _page(
+        request,
+        "store",
+        store_id,
+        here="",
+        store_id=store_id,
+        can_change=can_change,
+        can_correct=can_correct,
+    )
 
 
 @router.get("/pages/reports")

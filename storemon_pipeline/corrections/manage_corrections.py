@@ -12,7 +12,7 @@ from storemon_pipeline.corrections.correction_table import (
     read_corrections,
     write_correction,
 )
-from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import RowCounts, close_load, open_load
 from storemon_pipeline.stores.store_index import read_store
@@ -43,20 +43,26 @@ def enter_correction(
     Raises UncorrectableStoreError and OverlapError, and BusyError as `push_polls` does.
     """
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        stores = read_store(bulk, new.store_id)
-        if stores is None:
-            raise UncorrectableStoreError(f"there is no store {new.store_id}")
-        store_key = int(stores.store_keys[0])
-        if overlaps_another(bulk, store_key, new):
-            raise OverlapError(f"another correction of {new.store_id} covers some of the time")
-        load = open_load(bulk, Source.STORE_EVENTS, file_path=None, run_id=None, loaded_at=now)
-        correction_id = write_correction(bulk, load, store_key, new)
-        close_load(bulk, load, RowCounts(1, 0, 0, 0), ())
+        correction_id = write_entry(bulk, new, now=now)
         append_event(bulk, audit)
         (stored,) = read_corrections(
             bulk, only_stores={new.store_id}, after=correction_id - 1, limit=1
         )
     return stored
+
+
+def write_entry(bulk: Bulk, new: NewCorrection, *, now: datetime) -> int:
+    """Enter a correction as one load; return its id. Raises as `enter_correction` does."""
+    stores = read_store(bulk, new.store_id)
+    if stores is None:
+        raise UncorrectableStoreError(f"there is no store {new.store_id}")
+    store_key = int(stores.store_keys[0])
+    if overlaps_another(bulk, store_key, new):
+        raise OverlapError(f"another correction of {new.store_id} covers some of the time")
+    load = open_load(bulk, Source.STORE_EVENTS, file_path=None, run_id=None, loaded_at=now)
+    correction_id = write_correction(bulk, load, store_key, new)
+    close_load(bulk, load, RowCounts(1, 0, 0, 0), ())
+    return correction_id
 
 
 def take_back_correction(
@@ -74,11 +80,23 @@ def take_back_correction(
     Raises NoCorrectionError when it is not in force, or is not of one of `only_stores`.
     """
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        load = open_load(bulk, Source.STORE_EVENTS, file_path=None, run_id=None, loaded_at=now)
-        if not cancel_correction(bulk, load, correction_id, author=author, only_stores=only_stores):
-            raise NoCorrectionError(f"there is no correction {correction_id} in force")
-        close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
+        write_taking_back(bulk, correction_id, now=now, author=author, only_stores=only_stores)
         append_event(bulk, audit)
+
+
+def write_taking_back(
+    bulk: Bulk,
+    correction_id: int,
+    *,
+    now: datetime,
+    author: str | None = None,
+    only_stores: AbstractSet[str] | None,
+) -> None:
+    """Take back a correction as one load. Raises as `take_back_correction` does."""
+    load = open_load(bulk, Source.STORE_EVENTS, file_path=None, run_id=None, loaded_at=now)
+    if not cancel_correction(bulk, load, correction_id, author=author, only_stores=only_stores):
+        raise NoCorrectionError(f"there is no correction {correction_id} in force")
+    close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
 
 
 def list_corrections(

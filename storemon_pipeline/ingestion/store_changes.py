@@ -1,4 +1,4 @@
-"""Changing one store's hours and closures: versions on file, taking them back, and a preview."""
+"""Changing one store's past: versions of its hours, and previews of changes of any kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -10,8 +10,10 @@ from typing import Final, assert_never
 import numpy as np
 
 from storemon_pipeline.access.audit_log import AuditEvent, append_event
+from storemon_pipeline.corrections.correction_table import NewCorrection
+from storemon_pipeline.corrections.manage_corrections import write_entry, write_taking_back
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
-from storemon_pipeline.database.instants import instant
+from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import WEEK_US, Policy, Window
@@ -29,7 +31,6 @@ from storemon_pipeline.schedules.hours_versions import (
 )
 from storemon_pipeline.schedules.versions import BUSINESS_HOURS, undo_versions
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
-from storemon_pipeline.uptime.daily import Days
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.views.change_log import LoggedChange, read_changes
 from storemon_pipeline.views.store_view import StoreView, open_store_view
@@ -64,7 +65,14 @@ class WithdrawnHours:
     load_id: int
 
 
-Change = NewRows | CancelledClosure | WithdrawnHours
+@dataclass(frozen=True, slots=True)
+class CancelledCorrection:
+    """A correction that is taken back."""
+
+    correction_id: int
+
+
+Change = NewRows | CancelledClosure | WithdrawnHours | NewCorrection | CancelledCorrection
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,9 @@ class Totals:
     business_us: int
     uptime_us: int
     downtime_us: int
+
+
+_NOTHING: Final = Totals(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +152,32 @@ def preview_change(
     """What the change would do to the store's past figures; nothing is kept of it.
 
     It is made in a transaction that is rolled back, so that the preview follows the rules of the
-    change itself. Raises BadRowsError, NoClosureError and NoHoursError as the change would,
-    UnknownStoreError, NoPollsError, and BusyError as `push_polls` does.
+    change itself. Raises as the change would, UnknownStoreError, NoPollsError, and BusyError as
+    `push_polls` does.
     """
     make = _maker(store_id, change, now, only_stores)
     with bulk_transaction(url, is_writing_polls=True, patience=patience, is_kept=False) as bulk:
         view = open_store_view(bulk, store_id)
-        windows, days = _figures(bulk, view), _days(view)
+        since_us = view.first_poll_us
+        if isinstance(change, NewCorrection):
+            # What a correction says counts from its start on, also before the first poll.
+            since_us = min(since_us, microseconds(change.from_at))
+        windows, days = _figures(bulk, view), _days(view, since_us)
         make(bulk)
-        windows_after, days_after = _figures(bulk, view), _days(view)
+        view_after = open_store_view(bulk, store_id)
+        windows_after, days_after = _figures(bulk, view_after), _days(view_after, since_us)
     changed = [
-        ChangedDay(begin, before, after)
-        for begin, before, after in zip(
-            days.begin_local_us.tolist(), _totals(days), _totals(days_after), strict=True
-        )
-        if before != after
+        ChangedDay(begin, days.get(begin, _NOTHING), days_after.get(begin, _NOTHING))
+        for begin in sorted(days.keys() | days_after.keys())
+        if days.get(begin, _NOTHING) != days_after.get(begin, _NOTHING)
     ]
     return Preview(
         view.as_of,
-        {window: (windows[window], windows_after[window]) for window in windows},
+        {
+            window: (windows.get(window, _NOTHING), windows_after.get(window, _NOTHING))
+            for window in Window
+            if window in windows or window in windows_after
+        },
         changed[-_MOST_DAYS:],
         len(changed),
     )
@@ -178,6 +196,12 @@ def _maker(
             )
         case WithdrawnHours(load_id):
             return partial(_withdraw, store_id=store_id, load_id=load_id, now=now)
+        case NewCorrection():
+            return partial(write_entry, new=change, now=now)
+        case CancelledCorrection(correction_id):
+            return partial(
+                write_taking_back, correction_id=correction_id, now=now, only_stores=only_stores
+            )
         case _:
             assert_never(change)
 
@@ -211,11 +235,14 @@ def _figures(bulk: Bulk, view: StoreView) -> dict[Window, Totals]:
     }
 
 
-def _days(view: StoreView) -> Days:
-    return view.days(view.first_poll_us, view.as_of_us)
-
-
-def _totals(days: Days) -> list[Totals]:
+def _days(view: StoreView, since_us: int) -> dict[int, Totals]:
+    """The local days from that of `since_us` on, by when they begin on the store's clock."""
+    days = view.days(since_us, view.as_of_us)
     amounts = days.amounts
     columns = (amounts.business_us, amounts.uptime_us, amounts.downtime_us)
-    return [Totals(*row) for row in np.stack(columns, axis=1).tolist()]
+    return {
+        begin: Totals(*row)
+        for begin, row in zip(
+            days.begin_local_us.tolist(), np.stack(columns, axis=1).tolist(), strict=True
+        )
+    }

@@ -118,3 +118,51 @@ def test_a_key_that_may_not_change_anything_is_offered_nothing(
         expect(page.get_by_role("button", name="Change opening hours")).to_have_count(0)
         expect(page.get_by_role("button", name="Add a closure")).to_have_count(0)
         expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_an_outage_is_corrected_with_a_preview_and_the_correction_taken_back(
+    chromium: Browser, database_url: str
+) -> None:
+    monitored(database_url)
+    writer = key(database_url, "Anna", Scope.READ, Scope.INGEST)
+    with serve(database_url) as client:
+        url = f"{client.base_url}/store/A"
+        with visit(chromium, url, key=writer) as page:
+            page.get_by_role("button", name="This was not so").click()
+            # The middle between the two checks, to the newest one.
+            expect(page.get_by_label("From")).to_have_value("2023-01-23T12:30")
+            expect(page.get_by_label("Until")).to_have_value("2023-01-23T16:00")
+            page.get_by_label("Until").fill("2023-01-23T14:00")
+            page.get_by_role("button", name="Show what changes").click()
+            before, after = day_in_preview(page)
+            assert before == "Last 24 hours now 50.00 % 3 h 30 min 7 h"
+            assert after == "then 71.42 % 2 h 7 h"
+            page.get_by_label("Reason").fill("power cut")
+            page.get_by_role("button", name="Save").click()
+            correction = page.locator("#corrections li")
+            expect(correction).to_contain_text(
+                "2:00:00 PM UTC: online · power cut, entered by Anna"
+            )
+            expect(page.locator("#incidents tbody tr")).to_contain_text("2 h")
+            page.get_by_text("Who changed what").click()
+            expect(page.locator("#changes li")).to_contain_text("correction entered · Anna")
+        with visit(chromium, url, key=writer, size=PHONE) as page:
+            page.get_by_role("button", name="Take back").click()
+            expect(page.locator("#change-preview .changed").first).to_contain_text("then")
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+            page.locator("#change-save").click()
+            expect(page.locator("#corrections li")).to_have_count(0)
+            page.get_by_role("button", name="Correct a time").click()
+            expect(page.get_by_label("From")).to_have_value("")
+
+
+def test_an_owner_is_not_offered_to_correct(chromium: Browser, database_url: str) -> None:
+    monitored(database_url)
+    owner = key(database_url, "owner", Scope.READ, Scope.EDIT)
+    with (
+        serve(database_url) as client,
+        visit(chromium, f"{client.base_url}/store/A", key=owner) as page,
+    ):
+        expect(page.get_by_role("button", name="Add a closure")).to_have_count(1)
+        expect(page.get_by_role("button", name="This was not so")).to_have_count(0)
+        expect(page.get_by_role("button", name="Correct a time")).to_have_count(0)

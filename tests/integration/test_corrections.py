@@ -292,3 +292,61 @@ def test_a_key_of_one_store_corrects_it_alone_and_its_owner_does_not(
         database_url, "SELECT cancelled_by FROM corrections WHERE cancelled_by IS NOT NULL"
     )
     assert [row["cancelled_by"] for row in rows] == ["ingest of A"]
+
+
+def preview(client: httpx.Client, **change: object) -> dict[str, Any]:
+    answer = client.post("/stores/A/preview", json=change)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def minutes(totals: dict[str, int]) -> tuple[int, int]:
+    return totals["business_us"] // MINUTE_US, totals["downtime_us"] // MINUTE_US
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_preview_says_what_a_correction_changes_and_keeps_nothing(
+    database_url: str, client: httpx.Client, kind: str
+) -> None:
+    time = {"from_utc": "2023-01-24T08:40:00Z", "to_utc": "2023-01-24T09:10:00Z", "kind": kind}
+    stored = fetch(database_url, "SELECT count(*) AS number FROM loads")
+    business, down, _ = KINDS[kind]
+    of_day = preview(client, correction=time)["figures"]["day"]
+    assert minutes(of_day["before"]) == (24 * 60, 60)
+    assert minutes(of_day["after"]) == (24 * 60 - DAY + business, down)
+    assert fetch(database_url, "SELECT count(*) AS number FROM loads") == stored
+    number = enter(client, kind)
+    back = preview(client, cancelled_correction=number)["figures"]["day"]
+    assert (back["before"], back["after"]) == (of_day["after"], of_day["before"])
+    again = client.post("/stores/A/preview", json={"correction": time})
+    assert (again.status_code, again.json()["title"]) == (409, "Overlapping correction")
+    unknown = client.post("/stores/A/preview", json={"cancelled_correction": number + 1})
+    assert (unknown.status_code, unknown.json()["title"]) == (404, "Unknown correction")
+
+
+def test_a_preview_shows_the_days_before_the_first_poll_that_a_correction_adds(
+    client: httpx.Client,
+) -> None:
+    time = {"from_utc": "2023-01-22T23:00:00Z", "to_utc": "2023-01-23T01:00:00Z", "kind": "up"}
+    body = preview(client, correction=time)
+    uptimes = {
+        day["begin_local"][:10]: [
+            day[when]["uptime_us"] // MINUTE_US for when in ("before", "after")
+        ]
+        for day in body["days"]
+    }
+    # From the correction on the store is known: it was online until the next poll says otherwise.
+    assert uptimes == {"2023-01-22": [0, 60], "2023-01-23": [0, 24 * 60]}
+
+
+def test_the_log_of_a_store_names_its_corrections_alone(client: httpx.Client) -> None:
+    client.put("/stores/B/timezone", json={"timezone": "UTC"}).raise_for_status()
+    own, other = enter(client, "up"), enter(client, "up", store_id="B")
+    for number in (own, other):
+        client.delete(f"/corrections/{number}").raise_for_status()
+    changes = ask(client, "/stores/A/changes")["changes"]
+    assert [(one["action"], one["correction_id"]) for one in changes] == [
+        ("correction.cancel", own),
+        ("correction.add", None),
+    ]

@@ -3,12 +3,13 @@
 import { byId } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { showBudget } from "./store/budget.js";
+import { showCorrections } from "./store/change-corrections.js";
 import { showDays } from "./store/days.js";
 import { showExplanation } from "./store/explain.js";
 import { showFigures, showFiguresLegend, showTitle } from "./store/figures.js";
 import { showHoursLegend, showHoursOfWeek } from "./store/hours-of-week.js";
 import { showOutages } from "./store/outages.js";
-import { showClosures, showCorrections, showHours, showScheduleChanges } from "./store/schedule.js";
+import { showClosures, showHours, showScheduleChanges } from "./store/schedule.js";
 import { page, readStore, whenChanged } from "./store/state.js";
 import { showLegend, showTimeline } from "./store/timeline.js";
 
@@ -27,7 +28,7 @@ async function readKnownStore() {
 const SECTIONS = {
   window: showExplanation,
   days: showTimeline,
-  outages: showOutages,
+  outages: () => showOutages(changed),
   objective: showBudget,
   period: showBudget,
 };
@@ -41,12 +42,12 @@ async function show() {
   showFiguresLegend();
   showHours();
   showClosures(changed);
-  showCorrections();
+  showCorrections(changed);
   showLegend();
   showHoursLegend();
   await Promise.all([
     showTimeline(),
-    showOutages(),
+    showOutages(changed),
     showBudget(),
     showDays(),
     showHoursOfWeek(),
@@ -56,7 +57,7 @@ async function show() {
   document.body.dataset.ready = page.store.as_of;
 }
 
-// After a change of hours or closures all figures may be others.
+// After a change of hours, closures or corrections all figures may be others.
 const changed = () => guard(show);
 
 live(show);

@@ -1,4 +1,5 @@
-// The dialog of a change to hours or closures: its fields, what it changes in past figures, saving.
+// The dialog of a change to hours, closures or corrections: its fields, what it changes in past
+// figures, saving.
 
 import { count, counted, duration, percent } from "../lib/amounts.js";
 import { ask } from "../lib/api.js";

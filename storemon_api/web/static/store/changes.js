@@ -1,4 +1,4 @@
-// Who changed the store's hours, zone and closures.
+// Who changed the store's hours, zone, closures and corrections.
 
 import { byId, h, refill } from "../lib/elements.js";
 import { page } from "./state.js";
@@ -9,6 +9,8 @@ const ACTIONS = {
   "timezone.put": "time zone entered",
   "closure.add": "closure added",
   "closure.cancel": "closure cancelled",
+  "correction.add": "correction entered",
+  "correction.cancel": "correction taken back",
 };
 
 function author({ by, client }) {

@@ -6,6 +6,7 @@ import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { badge } from "../lib/stores.js";
 import { downloads, fillTable, pager } from "../lib/tables.js";
+import { correctButton } from "./change-corrections.js";
 import { choose, getView, page, pathOfView } from "./state.js";
 
 const LIMIT = 15;
@@ -76,7 +77,8 @@ function withOthers(numbers) {
   return [[lost, duration(numbers.with_others_us)]];
 }
 
-export const showOutages = newestOnly(async (newest) => {
+// `done` is called after a correction.
+export const showOutages = newestOnly(async (newest, done) => {
   const answer = await newest(getView("/incidents", { limit: LIMIT, offset: page.outages }));
   const numbers = answer.summary;
   const mean = numbers.mean_to_recovery_us;
@@ -109,7 +111,7 @@ export const showOutages = newestOnly(async (newest) => {
       ...(numbers.sales_lost.length ? [sales] : []),
       ...(numbers.reasons.length ? [{ head: "Reason", class: "wide", cell: reasons }] : []),
       { head: "Other stores", class: "wide", cell: others },
-      { head: "Evidence", cell: evidence },
+      { head: "Evidence", cell: (one) => [evidence(one), " ", correctButton(one, done)] },
     ],
     answer.incidents,
     "No outages",

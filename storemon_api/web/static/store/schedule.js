@@ -1,4 +1,4 @@
-// The store's weekly opening hours, planned closures and corrections on file, and their changes.
+// The store's weekly opening hours and planned closures on file, and their changes.
 
 import { byId, h, refill } from "../lib/elements.js";
 import { localTime } from "../lib/times.js";
@@ -7,7 +7,7 @@ import { cancelButton, offerClosures } from "./change-closures.js";
 import { offerHours } from "./change-hours.js";
 import { showChanges } from "./changes.js";
 import { weekLines } from "./hours-text.js";
-import { COUNTS_AS, getView, page } from "./state.js";
+import { getView, page } from "./state.js";
 
 export function showHours() {
   const { store } = page;
@@ -41,17 +41,6 @@ export function showClosures(done) {
       ? h("ul", { class: "plain" }, closures.map(line))
       : h("p", { class: "empty" }, "None planned"),
   );
-}
-
-export function showCorrections() {
-  const { corrections, clock } = page;
-  const line = (one) => {
-    const what = `${clock.exactRange(one.from_utc, one.to_utc)}: ${COUNTS_AS[one.kind]}`;
-    const by = one.author ? `, entered by ${one.author}` : "";
-    return h("li", {}, what, h("span", { class: "sub" }, ` · ${one.reason}${by}`));
-  };
-  const list = h("ul", { class: "plain" }, corrections.map(line));
-  refill(byId("corrections"), ...(corrections.length ? [h("h3", {}, "Corrections"), list] : []));
 }
 
 // What can be changed; `done` is called after a change.

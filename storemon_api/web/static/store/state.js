@@ -40,7 +40,7 @@ export async function readStore() {
   const [store, { closures }, { corrections }] = await Promise.all([
     getStore(storeId),
     get("/closures", { store_id: storeId }),
-    get("/corrections", { store_id: storeId }),
+    get("/corrections", { store_id: storeId, limit: 1000 }),
   ]);
   Object.assign(page, { store, closures, corrections, clock: clockIn(store.timezone) });
 }
