@@ -12,7 +12,8 @@ from fastapi import FastAPI
 
 from storemon_api.alerts import action_routes, alert_routes
 from storemon_api.corrections import correction_routes
-from storemon_api.events import event_routes
+from storemon_api.events import event_routes, webhook_routes
+from storemon_api.events.webhook_sources import install_webhooks
 from storemon_api.fleet import (
     comparison_routes,
     fleet_budget_routes,
@@ -155,6 +156,7 @@ def create_app(
     app.state.fleet_cache = fleet_cache
     app.state.data_events = data_events
     app.state.metrics = metrics
+    install_webhooks(app, settings.data)
     install_sign_in(app)
     install_forgotten(app)
     routers = (
@@ -189,6 +191,7 @@ def create_app(
         manual_routes.router,
         closure_routes.router,
         event_routes.router,
+        webhook_routes.router,
         correction_routes.router,
         objective_routes.router,
         health_routes.router,

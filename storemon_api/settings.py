@@ -28,6 +28,9 @@ class ApiSettings(BaseSettings):
     dagster_token: SecretStr | None = None
     """The token that a guarded Dagster webserver expects; `storemon up` sets it."""
 
+    data: str = "data"
+    """The data folder, in which the settings of webhooks are: a path or a URL."""
+
     home: Path = Path(".storemon")
     """The folder of the service, where the signing key is made."""
 

@@ -173,6 +173,25 @@ UNKNOWN_EVENT: Final = ProblemKind(
     "Unknown event",
     "There is no event with this id.",
 )
+UNKNOWN_WEBHOOK: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-webhook",
+    "Unknown webhook",
+    "webhooks.toml in the data folder has no table of this name.",
+)
+WEBHOOK_NOT_READY: Final = ProblemKind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "urn:problem-type:storemon:webhook-not-ready",
+    "Webhook not ready",
+    "webhooks.toml in the data folder cannot be read.",
+    retry_after_seconds=60,
+)
+INVALID_SIGNATURE: Final = ProblemKind(
+    HTTPStatus.UNAUTHORIZED,
+    "urn:problem-type:storemon:invalid-signature",
+    "Invalid signature",
+    "No signature of the message matches.",
+)
 UNKNOWN_CORRECTION: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-correction",

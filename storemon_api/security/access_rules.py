@@ -39,6 +39,7 @@ class Rule:
 
 _OPEN: Final = Rule(None, Stores.NOT_CONCERNED, is_open=True)
 _SIGN_IN: Final = Rule(None, Stores.NOT_CONCERNED, "session.start", is_open=True)
+_WEBHOOK: Final = Rule(None, Stores.NOT_CONCERNED, "webhook.push", is_open=True)
 _READ_FILTERED: Final = Rule(Scope.READ, Stores.FILTERED)
 _READ_ONE: Final = Rule(Scope.READ, Stores.IN_PATH)
 _PAGE_FRAME: Final = Rule(Scope.READ, Stores.NOT_CONCERNED)
@@ -130,6 +131,10 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/events"): Rule(Scope.INGEST, Stores.FILTERED, "events.push"),
     ("GET", "/store-events"): _READ_FILTERED,
     ("DELETE", "/store-events/{event_id}"): Rule(Scope.INGEST, Stores.FILTERED, "event.cancel"),
+    # Platforms have no key. Each message is signed with the secret of its source instead, and
+    # without a secret none is accepted. So they may come from outside while there is no key.
+    ("POST", "/webhooks/{source}"): _WEBHOOK,
+    ("PUT", "/webhooks/{source}"): _WEBHOOK,
     # The owner of a store must not improve its figures: no `edit`, as for closures.
     ("POST", "/corrections"): Rule(Scope.INGEST, Stores.FILTERED, "correction.add"),
     ("GET", "/corrections"): _READ_FILTERED,

@@ -34,7 +34,10 @@ CHAPTERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "troubleshooting",
         ),
     ),
-    ("For those who bring data", ("sources", "push", "corrections", "polling", "retention")),
+    (
+        "For those who bring data",
+        ("sources", "push", "webhooks", "corrections", "polling", "retention"),
+    ),
     ("For API clients", ("api-reports", "api-figures", "statements", "api-errors")),
     ("For readers of numbers", ("figures", "accuracy", "glossary")),
     ("For developers", ("developing", "recipes", "performance")),

@@ -11,6 +11,7 @@ from storemon_pipeline.commands.key_commands import keys_app
 from storemon_pipeline.commands.load_commands import (
     archives,
     check_file_command,
+    check_webhook_command,
     load_archive_command,
     loads,
     rejected_app,
@@ -32,6 +33,7 @@ app.command()(up)
 app.command()(report)
 app.command()(refresh)
 app.command("check-file")(check_file_command)
+app.command("check-webhook")(check_webhook_command)
 app.command()(loads)
 app.command("undo-load")(undo_load_command)
 app.command()(archives)

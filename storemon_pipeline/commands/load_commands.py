@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - what a command needs is imported inside it
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,6 +76,49 @@ def check_file_command(
         typer.echo("Nothing was loaded.")
         if isinstance(checked.now, str):
             raise typer.Exit(EXIT_FAILED)
+
+
+def check_webhook_command(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The table in webhooks.toml.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recorded message.")],
+    data: DataOption = None,
+) -> None:
+    """Say which events a recorded message of a platform would become. Nothing is loaded."""
+    with one_line_errors():
+        from storemon_pipeline.files.folders import LocationError, UnreachableError, data_folder
+        from storemon_pipeline.webhooks.message_events import (
+            UnmappedMessageError,
+            describe_events,
+            read_message_events,
+        )
+        from storemon_pipeline.webhooks.webhook_settings import (
+            WEBHOOKS_FILE,
+            WebhookSettingsError,
+            read_webhook_sources,
+        )
+
+        folder = build_settings(data=data).data
+        try:
+            sources = read_webhook_sources(data_folder(folder))
+        except (LocationError, UnreachableError, WebhookSettingsError) as error:
+            raise ServiceError(str(error)) from error
+        if source not in sources:
+            known = ", ".join(sorted(sources)) or "nothing"
+            raise ServiceError(f"{WEBHOOKS_FILE} in {folder} has {known}, and no [{source}].")
+        try:
+            body = file.read_bytes()
+        except OSError as error:
+            raise ServiceError(f"{file} cannot be read: {error.strerror}.") from error
+        try:
+            events = read_message_events(source, sources[source], body, at=datetime.now(UTC))
+        except UnmappedMessageError as error:
+            raise ServiceError(f"The message would be rejected: {error}") from error
+        if events is None:
+            typer.echo("It says nothing of the status of a store, and would be ignored.")
+        else:
+            for line in describe_events(events):
+                typer.echo(line)
+        typer.echo("Nothing was loaded.")
 
 
 def _print_outcome(how: str, outcome: "Outcome") -> None:

@@ -369,6 +369,15 @@ store_events: Final = sa.Table(
     comment="Known status of stores from an instant on, beside polls; with all versions.",
 )
 
+webhook_messages: Final = sa.Table(
+    "webhook_messages",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True, comment="name of the webhook"),
+    sa.Column("message_id", sa.Text, primary_key=True),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    comment="Ids of messages of webhooks, each of which counts once.",
+)
+
 corrections: Final = sa.Table(
     "corrections",
     metadata,

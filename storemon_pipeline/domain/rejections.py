@@ -58,6 +58,7 @@ class Reason(StrEnum):
     HOUR = "hour is not 0 to 23"
     SALES = "sales are not an amount with at most 2 decimals"
     CURRENCY = "currency is not a code of 3 letters"
+    UNMAPPED_MESSAGE = "message differs from the settings of its webhook"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,14 @@ def group_by_load(rows: Sequence[PendingRow]) -> list[list[PendingRow]]:
     return [list(group) for _, group in groupby(rows, lambda row: row.load_id)]
 
 
+def mark_load_replayed(bulk: Bulk, load_id: int, *, by_load_id: int) -> None:
+    """Mark the rejected rows of a load as replayed by another one."""
+    bulk.execute(
+        "UPDATE rejected_rows SET replayed_by_load_id = $1 WHERE load_id = $2",
+        (by_load_id, load_id),
+    )
+
+
 def mark_replayed(bulk: Bulk, rejected_row_ids: Sequence[int], load_id: int) -> None:
     """Mark these rejected rows as replayed by this load."""
     bulk.stage(

@@ -124,6 +124,8 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/pages/accounts"): ({Scope.ADMIN}, "none"),
 }
 OPEN: Final = {
+    ("POST", "/webhooks/{source}"),
+    ("PUT", "/webhooks/{source}"),
     ("GET", "/static"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),

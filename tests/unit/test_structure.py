@@ -40,6 +40,7 @@ PIPELINE_ROOMS = (
     "sources",
     "statements",
     "ingestion",
+    "webhooks",
     "alerts",
     "sent_statements",
     "invitations",

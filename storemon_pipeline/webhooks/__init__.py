@@ -1,0 +1,1 @@
+"""Webhooks of platforms: their settings, signatures, and messages that become events."""
