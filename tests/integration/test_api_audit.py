@@ -1,6 +1,7 @@
 """An action and its audit event are committed together or not at all."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from stored import execute
 from storemon_api.security.access_rules import RULES
 from storemon_pipeline.access.key_management import create_key, revoke_key
 from storemon_pipeline.access.keys import Scope
+from storemon_pipeline.database.connections import create_engine
 
 CLOSURE = {"store_id": "alpha", "start_local": "2023-12-24 18:00:00", "reason": "Christmas"}
 OBJECTIVE = {"applies_to": "store", "name": "alpha", "objective": 99}
@@ -104,14 +106,15 @@ ENDING = """
 """
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def client(module_database_url: str) -> Iterator[httpx.Client]:
+    """Give a service with something of each kind to act on; no deed hinders another one."""
     execute(
-        database_url,
+        module_database_url,
         "INSERT INTO alerts (kind, subject, opened_at, since, lost_us, is_told)"
         " VALUES ('source', 'store_status', now(), now(), 0, false)",
     )
-    with serve(database_url) as client:
+    with serve(module_database_url) as client:
         assert client.post("/closures", json=CLOSURE).status_code == 201
         assert client.put("/objectives", json=OBJECTIVE).status_code == 200
         assert client.put("/stores/beta/hours", json=HOURS).status_code == 200
@@ -124,6 +127,27 @@ def client(database_url: str) -> Iterator[httpx.Client]:
         assert client.post("/events", json=OTHER_EVENTS).status_code == 200
         assert client.post("/corrections", json=OTHER_CORRECTION).status_code == 201
         yield client
+
+
+@pytest.fixture
+def client_engine(client: httpx.Client, module_database_url: str) -> Iterator[sa.Engine]:
+    """Give an engine on the service's database."""
+    del client
+    engine = create_engine(module_database_url, application_name="test", pool_size=1)
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def losing_lines(engine: sa.Engine) -> Iterator[None]:
+    """Let no audit event be stored within the block."""
+    with engine.begin() as connection:
+        connection.execute(sa.text(ENDING))
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("DROP FUNCTION end_process CASCADE"))
 
 
 def count(engine: sa.Engine, table: str) -> int:
@@ -143,37 +167,27 @@ def test_every_audited_address_has_an_action() -> None:
 
 
 @pytest.mark.parametrize("name", DEEDS)
-def test_every_action_has_an_audit_event(
-    client: httpx.Client, engine: sa.Engine, name: str
+def test_an_action_is_done_with_its_audit_event_or_not_at_all(
+    client: httpx.Client, client_engine: sa.Engine, name: str
 ) -> None:
     method, address, body, action, table = DEEDS[name]
-    before = count(engine, table)
-    answer = client.request(method, address, json=body, headers={"X-Request-ID": "asked"})
+    tables = (table, "audit_events", "loads")
+    before = [count(client_engine, one) for one in tables]
+    with losing_lines(client_engine):
+        answer = client.request(method, address, json=body)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert [count(client_engine, one) for one in tables] == before
+    request_id = name.replace(" ", "-")
+    answer = client.request(method, address, json=body, headers={"X-Request-ID": request_id})
     assert answer.status_code < 300, answer.text
-    assert count(engine, table) == before + 1
-    query = sa.text("SELECT action, client FROM audit_events WHERE request_id = 'asked'")
-    with engine.connect() as connection:
-        assert connection.execute(query).all() == [(action, "127.0.0.1")]
-
-
-@pytest.mark.parametrize("name", DEEDS)
-def test_when_its_line_is_lost_nothing_was_done(
-    client: httpx.Client, engine: sa.Engine, name: str
-) -> None:
-    method, address, body, _, table = DEEDS[name]
-    before = count(engine, table), count(engine, "audit_events"), count(engine, "loads")
-    with engine.begin() as connection:
-        connection.execute(sa.text(ENDING))
-    answer = client.request(method, address, json=body)
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    after = count(engine, table), count(engine, "audit_events"), count(engine, "loads")
-    assert after == before
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP TRIGGER end_process ON audit_events"))
-    assert client.request(method, address, json=body).status_code < 300
-    assert count(engine, table) == before[0] + 1
-    assert count(engine, "audit_events") == before[1] + 1
+    assert count(client_engine, table) == before[0] + 1
+    assert count(client_engine, "audit_events") == before[1] + 1
+    query = sa.text("SELECT action, client FROM audit_events WHERE request_id = :request_id")
+    with client_engine.connect() as connection:
+        assert connection.execute(query, {"request_id": request_id}).all() == [
+            (action, "127.0.0.1")
+        ]
 
 
 def test_a_key_is_neither_made_nor_revoked_without_its_line(
@@ -191,22 +205,21 @@ def test_a_key_is_neither_made_nor_revoked_without_its_line(
         )
 
     create("first")
-    with engine.begin() as connection:
-        connection.execute(sa.text(ENDING))
-    with pytest.raises(sa.exc.OperationalError):
-        create("second")
-    with pytest.raises(sa.exc.OperationalError):
-        revoke_key(database_url, "first", by="test")
+    with losing_lines(engine):
+        with pytest.raises(sa.exc.OperationalError):
+            create("second")
+        with pytest.raises(sa.exc.OperationalError):
+            revoke_key(database_url, "first", by="test")
     assert count(engine, "api_keys") == 1
     assert count(engine, "api_keys WHERE revoked_at IS NOT NULL") == 0
     assert count(engine, "audit_events") == 1
 
 
 def test_a_request_that_changes_nothing_has_no_line(
-    client: httpx.Client, engine: sa.Engine
+    client: httpx.Client, client_engine: sa.Engine
 ) -> None:
-    before = count(engine, "audit_events")
+    before = count(client_engine, "audit_events")
     for address, body in (("/polls", []), ("/polls", [{}]), ("/trigger_report", {"as_of": 1})):
         client.post(address, json=body)
     assert client.delete("/closures/77").status_code == 404
-    assert count(engine, "audit_events") == before
+    assert count(client_engine, "audit_events") == before
