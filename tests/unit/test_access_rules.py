@@ -6,7 +6,7 @@ through is the matter of tests/integration/test_api_some_stores.py.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -212,8 +212,8 @@ class Doors:
 
     def violations(
         self, rules: Mapping[tuple[str, str], Rule], address: tuple[str, str]
-    ) -> list[str]:
-        """Return what is let through at an address and must not be, or the other way round."""
+    ) -> Iterator[str]:
+        """Yield what is let through at an address and must not be, or the other way round."""
         scopes, stores = EXPECTED[address]
         method, path = address
         own, other = (
@@ -247,11 +247,9 @@ class Doors:
                     continue
                 key = {"X-API-Key": self.tokens[scope, is_limited].token}
                 wanted.append((f"{scope}, {name}", target, key, 200 if is_let_in else 403))
-        return [
-            what
-            for what, target, headers, status in wanted
-            if self.status(rules, method, target, headers) != status
-        ]
+        for what, target, headers, status in wanted:
+            if self.status(rules, method, target, headers) != status:
+                yield what
 
 
 def account(account_id: int, role: Role) -> Account:
@@ -289,7 +287,7 @@ def test_every_rule_is_expected_here() -> None:
 def test_a_rule_refuses_whom_it_has_to_and_lets_through_the_others(
     doors: Doors, address: tuple[str, str]
 ) -> None:
-    assert doors.violations(RULES, address) == []
+    assert list(doors.violations(RULES, address)) == []
 
 
 def weakened(rule: Rule) -> dict[str, Rule | None]:
@@ -319,7 +317,7 @@ def test_a_rule_that_is_removed_or_weakened_is_noticed(
         rules = {other: old for other, old in RULES.items() if other != address}
         if rule is not None:
             rules[address] = rule
-        assert doors.violations(rules, address), f"{way}: nobody would notice"
+        assert any(doors.violations(rules, address)), f"{way}: nobody would notice"
 
 
 @pytest.mark.parametrize("address", sorted(OPEN), ids=" ".join)

@@ -3,9 +3,11 @@
 import asyncio
 import doctest
 import re
+from functools import cache
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api_server import NO_DATABASE
@@ -14,12 +16,17 @@ from storemon_api.settings import ApiSettings
 from storemon_api.web import manual
 
 
+@cache
+def application() -> FastAPI:
+    """Make the application once; it holds nothing of a request."""
+    return create_app(ApiSettings(database_url=SecretStr(NO_DATABASE)), known_keys=())
+
+
 def ask(path: str, *, method: str = "GET", root: str = "") -> httpx.Response:
     """Ask the application itself; `root` is the path that a proxy serves it below."""
-    app = create_app(ApiSettings(database_url=SecretStr(NO_DATABASE)), known_keys=())
 
     async def request() -> httpx.Response:
-        transport = httpx.ASGITransport(app, root_path=root, client=("127.0.0.1", 1))
+        transport = httpx.ASGITransport(application(), root_path=root, client=("127.0.0.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             return await http.request(method, path)
 
