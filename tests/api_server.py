@@ -104,11 +104,11 @@ def serve(
     eventually(lambda: server.started)
     host, port = server.servers[0].sockets[0].getsockname()
     try:
-        with httpx.Client(base_url=f"http://{host}:{port}", timeout=20.0, verify=_TLS) as client:
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=60.0, verify=_TLS) as client:
             yield client
     finally:
         server.end()
-        thread.join(20.0)
+        thread.join(60.0)
 
 
 @cache

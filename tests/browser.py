@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,6 +20,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from waiting import DEADLINE_SECONDS
+
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
     "--no-sandbox",
@@ -33,6 +34,8 @@ _FLAGS: Final = (
 PHONE: Final = (390, 844)
 DESK: Final = (1360, 900)
 BLANK: Final = "about:blank"
+# The tabs in which visits take turns, by key. A process has one browser at a time.
+_TABS: Final[dict[str | None, Page]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def browser() -> Iterator[Browser]:
         try:
             yield launched
         finally:
+            _TABS.clear()
             launched.close()
 
 
@@ -75,17 +79,14 @@ def visit(
 ) -> Iterator[Page]:
     """Yield a page once its data is there; fails when a script has, or a file is missing.
 
-    `key` is what a user types as the password when the browser asks for it. Visits without one
-    take turns in one tab: a new tab costs as much as two visits. A visit during another one is that
-    of a second reader.
+    `key` is what a user types as the password when the browser asks for it. Visits with the same
+    one, or without one, take turns in a tab: a new tab costs as much as two visits. A visit during
+    another one is that of a second reader.
     """
-    page = _tab(launched)
-    is_in_tab = key is None and page.url == BLANK
+    page = _tab(launched, key)
+    is_in_tab = page.url == BLANK
     if not is_in_tab:
-        login: HttpCredentials | None = (
-            None if key is None else {"username": "any", "password": key}
-        )
-        page = launched.new_context(http_credentials=login).new_page()
+        page = _new_tab(launched, key)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.emulate_media(color_scheme=scheme)
     faults: list[str] = []
@@ -114,9 +115,25 @@ def visit(
     assert faults == []
 
 
-@cache
-def _tab(launched: Browser) -> Page:
-    return launched.new_context().new_page()
+def forget_visits() -> None:
+    """Let nothing of past visits be seen by later ones: close tabs with keys, remove cookies."""
+    for key in [key for key in _TABS if key is not None]:
+        _TABS.pop(key).context.close()
+    for page in _TABS.values():
+        page.context.clear_cookies()
+
+
+def _tab(launched: Browser, key: str | None) -> Page:
+    if key not in _TABS:
+        _TABS[key] = _new_tab(launched, key)
+    return _TABS[key]
+
+
+def _new_tab(launched: Browser, key: str | None) -> Page:
+    login: HttpCredentials | None = None if key is None else {"username": "any", "password": key}
+    context = launched.new_context(http_credentials=login)
+    context.set_default_timeout(1000 * DEADLINE_SECONDS)
+    return context.new_page()
 
 
 @contextmanager

@@ -24,12 +24,8 @@ SERVER_SETTINGS: Final = {
     "shared_buffers": "64MB",
 }
 
-LONGEST_FILES: Final = (
-    "test_pages.py",
-    "test_service.py",
-    "test_page_addresses.py",
-    "test_service_supervisor.py",
-)
+LONGEST_FILES: Final = ("test_pages.py", "test_service.py", "test_page_addresses.py")
+NEXT_FILES: Final = ("test_service_supervisor.py",)
 
 # The tests' own zones follow the same rules as the product's, not those of the machine.
 zoneinfo.reset_tzpath(())
@@ -48,12 +44,21 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left alone with one of them.
 
+    The tests of pages follow each other, so that they can share a browser.
+
     Let a test of services, their processes and browsers run a second time when it fails. The
     summary names it as rerun. It fails when it fails twice; what fails once is a race to find.
     """
-    first = {name: place for place, name in enumerate(LONGEST_FILES)}
-    items.sort(key=lambda item: first.get(item.path.name, len(first)))
     services = Path(__file__).parent / "e2e"
+
+    def place(item: pytest.Item) -> int:
+        if item.path.name in LONGEST_FILES:
+            return LONGEST_FILES.index(item.path.name)
+        if item.path.is_relative_to(services):
+            return len(LONGEST_FILES)
+        return len(LONGEST_FILES) + (1 if item.path.name in NEXT_FILES else 2)
+
+    items.sort(key=place)
     for item in items:
         is_of_service = item.path.is_relative_to(services) or item.path.name.startswith(
             "test_service_"

@@ -17,19 +17,19 @@ def mounted(place: Path, *, mebibytes: int) -> Iterator[Path]:
         pytest.skip("only root may mount the small disk of this test")
     place.mkdir()
     command = [_program("mount"), "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(place)]
-    tried = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    tried = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     if tried.returncode != 0:
         pytest.skip(f"no small disk can be mounted here: {tried.stderr.strip()}")
     try:
         yield place
     finally:
         # Lazily: whatever still holds a file of it lets go when it ends.
-        subprocess.run([_program("umount"), "--lazy", str(place)], check=True, timeout=30)
+        subprocess.run([_program("umount"), "--lazy", str(place)], check=True, timeout=180)
 
 
 def make_read_only(place: Path) -> None:
     """Let nobody write to a mounted file system any more, root neither."""
-    subprocess.run([_program("mount"), "-o", "remount,ro", str(place)], check=True, timeout=30)
+    subprocess.run([_program("mount"), "-o", "remount,ro", str(place)], check=True, timeout=180)
 
 
 def fill_up(place: Path, *, leaving_bytes: int) -> Path:

@@ -55,5 +55,5 @@ def receiving(path: str = "/hook-5ecret") -> Iterator[Receiver]:
         yield receiver
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(180)
         server.server_close()

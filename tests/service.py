@@ -18,7 +18,7 @@ import psutil
 
 from storemon_pipeline.host.orphans import MARK
 
-READY_SECONDS: Final = 150.0
+READY_SECONDS: Final = 180.0
 SAMPLE: Final = Path(__file__).parents[1] / "data"
 
 STOREMON: Final = (
@@ -60,7 +60,7 @@ class Service:
         self.home = home
         self.log_file = home.parent / f"{home.name}.log"
         self.port, self.dagster_port = free_port(), free_port()
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         self.dagster_url = f"http://127.0.0.1:{self.dagster_port}"
         self.starts = 0
         self.ends: list[int] = []
@@ -158,7 +158,7 @@ class Service:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         if supervisor in family:
-            self.process.wait(10)
+            self.process.wait(READY_SECONDS)
         return bool(family)
 
     def processes(self) -> list[str]:
@@ -169,7 +169,7 @@ class Service:
         """End it by SIGTERM."""
         if self.is_running:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(60)
+            self.process.wait(READY_SECONDS)
 
     def begin_anew(self) -> None:
         """Stop it and forget its home: the next start is a first one."""

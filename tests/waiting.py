@@ -2,9 +2,13 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
+
+DEADLINE_SECONDS: Final = 180.0
+"""Longer than anything takes on a busy machine; a wait that succeeds does not last until then."""
 
 
-def eventually(is_true: Callable[[], bool], *, seconds: float = 15.0) -> None:
+def eventually(is_true: Callable[[], bool], *, seconds: float = DEADLINE_SECONDS) -> None:
     """Wait until it is true; fail when it is not by the deadline."""
     deadline = time.monotonic() + seconds
     while not is_true():

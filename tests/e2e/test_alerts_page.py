@@ -77,4 +77,4 @@ def test_the_page_shows_an_alert_that_opens_while_it_is_looked_at(
             expect(page.locator("#alerts tbody")).to_have_text("Nothing is wrong now")
             load(database_url, "A 09:00 down", "A 11:00 down")
             look(database_url, "11:00", receiver.url)
-            expect(page.locator("#alerts td.id a")).to_have_text("A", timeout=25_000)
+            expect(page.locator("#alerts td.id a")).to_have_text("A")

@@ -80,6 +80,7 @@ def test_every_response_is_one_that_the_openapi_document_declares(
     client: httpx.Client, cases_per_operation: int
 ) -> None:
     schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
+    described = client.get("/openapi.json").json()["paths"]
     statuses: Counter[int] = Counter()
     findings: dict[str, str] = {}
     for result in schema.get_all_operations():
@@ -87,7 +88,10 @@ def test_every_response_is_one_that_the_openapi_document_declares(
         operation = result.ok()
         if operation.path in ENDLESS:
             continue
+        takes_any = takes_any_text(described[operation.path][operation.method])
         for mode in schemathesis.GenerationMode:
+            if takes_any and mode is schemathesis.GenerationMode.NEGATIVE:
+                continue
             cases = operation.as_strategy(generation_mode=mode)
             # No case can be made where nothing can be wrong.
             with contextlib.suppress(hypothesis.errors.Unsatisfiable):
@@ -97,6 +101,24 @@ def test_every_response_is_one_that_the_openapi_document_declares(
     # Nothing but a backend that is away, here Dagster, is a fault of the server.
     assert {status for status in statuses if status >= 500} <= {503}
     assert statuses.total() > 10 * cases_per_operation
+
+
+def takes_any_text(operation: dict[str, Any]) -> bool:
+    """Whether ids of any text are all that an operation takes, so that no request is invalid.
+
+    A thousand attempts to draw an invalid one would be made in vain.
+    """
+    parameters = operation.get("parameters", [])
+    return (
+        "requestBody" not in operation
+        and parameters != []
+        and all(
+            parameter["in"] == "path"
+            and parameter["schema"].get("type") == "string"
+            and parameter["schema"].keys() <= {"type", "description", "examples", "title"}
+            for parameter in parameters
+        )
+    )
 
 
 def send_cases(
@@ -117,7 +139,7 @@ def send_cases(
     )
     @hypothesis.given(case=cases)
     def send(case: Any) -> None:  # noqa: ANN401 - as above
-        response = case.call(timeout=30)
+        response = case.call(timeout=60)
         statuses[response.status_code] += 1
         # White space alone is no body, and the triggers need none.
         body = response.request.body

@@ -56,7 +56,7 @@ def nginx(folder: Path, target: int, settings: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(180)
 
 
 @pytest.mark.parametrize(

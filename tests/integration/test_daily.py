@@ -124,14 +124,17 @@ def test_days_after_loads_in_any_order_equal_those_computed_at_once(
     assert days == made_anew(database_url)
 
 
-@pytest.mark.parametrize("seed", seeds(few=1, many=4))
+@pytest.mark.parametrize(
+    ("seed", "days_of_polls"),
+    [(0, 10), *(pytest.param(seed, 30, marks=pytest.mark.slow) for seed in range(4))],
+)
 def test_days_after_hourly_deliveries_equal_those_computed_at_once(
-    database_url: str, seed: int
+    database_url: str, seed: int, days_of_polls: int
 ) -> None:
     rng = random.Random(seed)  # noqa: S311 - a test's dice
     polls = [
         (store, MIDNIGHT_US + hour * HOUR_US + rng.randrange(HOUR_US), rng.random() < 0.8)
-        for hour in range(30 * 24)
+        for hour in range(days_of_polls * 24)
         # Sparse enough for gaps of several hours, and of days in store C.
         for store in STORES
         if rng.random() < (0.01 if store == "C" else 0.6)
@@ -146,7 +149,7 @@ def test_days_after_hourly_deliveries_equal_those_computed_at_once(
         *((poll[1], poll) for poll in polls if draw[poll] >= 0.03),
         *((poll[1] + HOUR_US + rng.randrange(240 * HOUR_US), poll) for poll in late),
     ]
-    for begin in range(0, 40 * 24, 12):
+    for begin in range(0, (days_of_polls + 10) * 24, 12):
         hours = range(MIDNIGHT_US + begin * HOUR_US, MIDNIGHT_US + (begin + 12) * HOUR_US)
         if batch := [poll for at, poll in sorted(arrivals) if at in hours]:
             load(database_url, batch)

@@ -22,6 +22,7 @@ from storemon_pipeline.uptime.figures import Figures
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import Incidents
 from storemon_pipeline.views.fleet_view import Fleet, read_fleet
+from waiting import DEADLINE_SECONDS
 
 
 def test_newer_data_is_computed_without_any_request_or_listener(
@@ -33,7 +34,7 @@ def test_newer_data_is_computed_without_any_request_or_listener(
     fleet = FleetCache(database_url, engine)
 
     async def wait_until_current() -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE_SECONDS
         while not await asyncio.to_thread(fleet.is_current):
             assert time.monotonic() < deadline, "nothing was made in the background"
             await asyncio.sleep(0.05)

@@ -273,7 +273,7 @@ def test_many_pushes_during_a_long_load_do_not_stop_the_api(
         began = datetime.now(UTC)
         assert client.get("/closures").status_code == 200
         assert datetime.now(UTC) - began < timedelta(seconds=1.5)
-        eventually(lambda: len(problems) == 12, seconds=15)
+        eventually(lambda: len(problems) == 12)
     assert set(problems) == {"urn:problem-type:storemon:busy"}
 
 

@@ -168,7 +168,7 @@ def test_two_migrations_at_once_are_one(new_database: NewDatabase) -> None:
     start = threading.Barrier(2)
 
     def migrate_at_once() -> None:
-        start.wait(10)
+        start.wait(180)
         try:
             migrate(url)
         except sa.exc.SQLAlchemyError as error:
@@ -178,7 +178,7 @@ def test_two_migrations_at_once_are_one(new_database: NewDatabase) -> None:
     for migration in migrations:
         migration.start()
     for migration in migrations:
-        migration.join(30)
+        migration.join(180)
     assert failures == []
     assert is_newest(url)
 
@@ -417,7 +417,7 @@ class TestDatabases:
         start = threading.Barrier(3)
 
         def make_at_once() -> None:
-            start.wait(10)
+            start.wait(180)
             try:
                 ensure_database(url)
             except sa.exc.SQLAlchemyError as error:
@@ -427,7 +427,7 @@ class TestDatabases:
         for maker in makers:
             maker.start()
         for maker in makers:
-            maker.join(30)
+            maker.join(180)
         assert failures == []
         assert ask(url, "SELECT 1") == [(1,)]
 

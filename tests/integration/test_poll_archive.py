@@ -281,7 +281,7 @@ def killed(function: Callable[[], None]) -> None:
     """Run a function in a process of its own that kills itself."""
     process = multiprocessing.get_context("fork").Process(target=function)
     process.start()
-    process.join(60)
+    process.join(180)
     assert process.exitcode == -signal.SIGKILL
 
 

@@ -500,7 +500,7 @@ def test_a_load_waits_for_the_one_before_it_and_then_knows_its_polls(
         eventually(is_waiting)
         first = [("A", at_us("10:00"), True), ("A", at_us("11:00"), False), ("B", 0, True)]
         load_rows(bulk, first, file_path="first.csv")
-    second.join(10)
+    second.join(180)
     assert stored_polls(database_url)[:4] == [
         "A 09:00 up",
         "A 10:00 up",

@@ -316,7 +316,7 @@ class TestReports:
         for run in runs:
             run.start()
         for run in runs:
-            run.join(20)
+            run.join(180)
         assert {csv_of(engine, report_id) for report_id in ids} == {NEAREST}
         assert sum(result.reports for run in made for result in run.made) == 20
 

@@ -455,7 +455,7 @@ class TestRuns:
             ending.start()
             eventually(lambda: is_waiting_for_a_lock(engine))
             fail_reports(bulk, [report_id], "No polls.")
-        ending.join(10)
+        ending.join(180)
         assert (read(engine, report_id).error, attempts(engine, report_id)) == ("No polls.", 0)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from storemon_pipeline.launching.run_requests import SOCKET_VARIABLE, start_run
 
-_DEADLINE_SECONDS = 60.0
+_DEADLINE_SECONDS = 180.0
 
 
 @dg.op
@@ -68,7 +68,7 @@ def starter(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield _Starter(path, psutil.Process(process.pid), instance, log)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=_DEADLINE_SECONDS)
         instance.dispose()
 
 

@@ -70,12 +70,12 @@ def copied(data: Path, home: Path) -> Path:
 
 def query(server: EmbeddedPostgres, statement: str) -> str:
     url = server.url.replace("/storemon?", "/postgres?")
-    with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+    with psycopg.connect(url, connect_timeout=60, autocommit=True) as connection:
         row = connection.execute(statement.encode()).fetchone()
     return "" if row is None else str(row[0])
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the deadline has passed"
@@ -91,7 +91,7 @@ def is_gone(pid: int) -> bool:
 
 def write(server: EmbeddedPostgres) -> None:
     url = server.url.replace("/storemon?", "/postgres?")
-    with psycopg.connect(url, connect_timeout=5) as connection:
+    with psycopg.connect(url, connect_timeout=60) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
 
 
@@ -202,7 +202,7 @@ def test_a_normal_user_runs_the_server_as_itself(folder: Path) -> None:
     server = int(process.stdout.readline())
     assert psutil.Process(server).uids().real == uid
     process.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=180)
     process.stdout.close()
     wait_for(lambda: is_gone(server))
 
@@ -217,7 +217,7 @@ def test_the_server_ends_when_its_parent_is_killed(home: Path) -> None:
     server = int(process.stdout.readline())
     assert not is_gone(server)
     process.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=180)
     process.stdout.close()
     wait_for(lambda: is_gone(server))
 
@@ -236,7 +236,7 @@ def test_workers_of_a_killed_server_do_not_hinder_the_next(home: Path) -> None:
     killed.start()
     write(killed)
     killed.process.kill()
-    killed.process.wait(timeout=5)
+    killed.process.wait(timeout=180)
     with embedded_postgres(home) as server:
         assert query(server, "SELECT n FROM kept") == "42"
 
@@ -256,7 +256,7 @@ def test_a_pid_file_of_another_process_is_removed_and_the_process_keeps_running(
         assert query(server, "SELECT n FROM kept") == "42"
     assert other.poll() is None
     other.send_signal(signal.SIGTERM)
-    other.wait(timeout=5)
+    other.wait(timeout=180)
 
 
 def test_an_interrupted_initdb_is_started_again(folder: Path) -> None:

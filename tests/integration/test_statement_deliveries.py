@@ -188,7 +188,7 @@ def test_a_process_killed_while_it_sends_does_not_send_twice_silently(
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         mails.kill = process.pid
-        process.communicate(b"\n", timeout=60)
+        process.communicate(b"\n", timeout=180)
     mails.kill = None
     assert process.returncode == -9
     assert len(mails.taken) == 1

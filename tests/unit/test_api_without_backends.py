@@ -253,7 +253,7 @@ def test_a_large_body_is_413_when_it_comes_in_chunks(client: httpx.Client) -> No
 
 def test_a_slow_body_is_408(client: httpx.Client) -> None:
     host, port = client.base_url.host, client.base_url.port or 0
-    with socket.create_connection((host, port), timeout=10.0) as connection:
+    with socket.create_connection((host, port), timeout=60.0) as connection:
         connection.sendall(
             b"POST /trigger_report HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{"
         )

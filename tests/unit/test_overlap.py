@@ -24,7 +24,7 @@ def test_work_is_done_in_order_in_another_thread_and_before_the_end() -> None:
 def test_the_caller_goes_on_while_the_work_is_done() -> None:
     goes_on = threading.Event()
     with overlapping() as hand_over:
-        hand_over(lambda: goes_on.wait(10) or pytest.fail("the caller waited"))
+        hand_over(lambda: goes_on.wait(180) or pytest.fail("the caller waited"))
         goes_on.set()
 
 
