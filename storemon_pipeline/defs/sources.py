@@ -179,10 +179,16 @@ def polls_and_runs(
     yield _files_check(Source.STORE_STATUS, load)
 
 
+def _deps(source: Source) -> list[str]:
+    """What is loaded before the source: closures and hours may have times that need zones."""
+    needs_zones = source in {Source.CLOSURES, Source.BUSINESS_HOURS}
+    return ["new_data", "store_timezones"] if needs_zones else ["new_data"]
+
+
 def _snapshot_asset(source: Source, snapshot: Snapshot) -> dg.AssetsDefinition:
     @dg.asset(
         name=source.value,
-        deps=["new_data"],
+        deps=_deps(source),
         kinds=_FILES,
         description=snapshot.description,
         check_specs=[_files_check_spec(source)],
@@ -232,8 +238,7 @@ def _together(name: str, *sources: Source) -> dg.AssetsDefinition:
         specs=[
             dg.AssetSpec(
                 source.value,
-                # Times of closures that have a zone are stored in the store's local time.
-                deps=["new_data", "store_timezones"] if source is Source.CLOSURES else ["new_data"],
+                deps=_deps(source),
                 kinds=_FILES,
                 description=SNAPSHOTS[source].description,
             )

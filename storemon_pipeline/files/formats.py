@@ -1,5 +1,7 @@
 """The formats of a source's file: CSV, plain or compressed, JSON lines, Parquet, and iCalendar.
 
+A JSON document has no columns: `hours_formats` reads those that hold opening hours.
+
 Each format is read into the same blocks of text columns: CSV by `csv_text`, JSON lines
 by `json_lines`, Parquet by `parquet`, iCalendar by `icalendar_events`.
 """
@@ -48,10 +50,13 @@ class Format(StrEnum):
     NDJSON = ".ndjson"
     PARQUET = ".parquet"
     ICALENDAR = ".ics"
+    JSON_DOCUMENT = ".json"
 
 
 JSON: Final = frozenset({Format.JSON_LINES, Format.NDJSON})
 """Two names of one format."""
+
+NO_ROWS_IN_JSON: Final = "a .json file can only hold opening hours; rows belong in .jsonl"
 
 _BEGIN_BYTES: Final = 4_096
 
@@ -64,6 +69,12 @@ def format_of(name: Path | str) -> Format:
     """The format of a file by its name, in any case; CSV for any other name."""
     text = str(name).lower()
     return next((each for each in Format if text.endswith(each.value)), Format.CSV)
+
+
+def is_json_document(file: Path | OpenFile) -> bool:
+    """Whether the file is one JSON value, by its name."""
+    name = file.name if isinstance(file, OpenFile) else file
+    return format_of(name) is Format.JSON_DOCUMENT
 
 
 @contextmanager
@@ -97,6 +108,8 @@ def read_names(
         if file_format is Format.ICALENDAR:
             check_icalendar(file.path.name, stream.read(_BEGIN_BYTES))
             return NAMES
+        if file_format is Format.JSON_DOCUMENT:
+            raise UnusableFileError(file.path.name, NO_ROWS_IN_JSON)
         text: ByteStream = stream
         if file_format is not Format.CSV:
             text = _Decompressed(file.path.name, stream, file_format, max(file.size_bytes, 0))
@@ -131,6 +144,8 @@ def _read_as_it_is(file: OpenFile, columns: Sequence[Column], block_bytes: int) 
         return read_parquet(file.name, file.stream, columns, bytes_total=size)
     if file_format is Format.ICALENDAR:
         return read_icalendar(file.name, file.stream, columns, bytes_total=size)
+    if file_format is Format.JSON_DOCUMENT:
+        raise UnusableFileError(file.name, NO_ROWS_IN_JSON)
     if file_format in JSON:
         return _read_json(file, columns, file.part or Part(0, size), block_bytes)
     encoding, delimiter = file.found.form.encoding, file.found.form.delimiter

@@ -1,6 +1,6 @@
 """Parsing columns of timestamps into microseconds.
 
-Times of day belong to `schedules.hours_file`.
+Times of day belong to `hours_formats.times_of_day`.
 """
 
 from typing import Final

@@ -3,7 +3,6 @@
 `business_time.weeks` decides that 23:59 means midnight, and what an end before its start means.
 """
 
-import re
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from storemon_pipeline.domain.windows import DAY_US
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.folders import OpenFile
-from storemon_pipeline.files.formats import open_rows
+from storemon_pipeline.files.formats import is_json_document
 from storemon_pipeline.files.snapshots import (
     VALID_FROM,
     SnapshotRead,
@@ -24,8 +23,8 @@ from storemon_pipeline.files.snapshots import (
     read_snapshot,
     repeated_text_column,
 )
-from storemon_pipeline.schedules import opening_hours_file
-from storemon_pipeline.schedules.opening_hours_file import read_opening_hours_file
+from storemon_pipeline.hours_formats import json_hours_file, opening_hours_file
+from storemon_pipeline.hours_formats.times_of_day import UNREADABLE, read_time
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 COLUMNS: Final = (
@@ -39,12 +38,6 @@ COLUMNS: Final = (
 LATEST_US: Final = 2 * DAY_US
 """48:00: from 24:00 on a time is one of the next day, so that 26:00 is 02:00."""
 
-UNREADABLE: Final = -1
-_TIME: Final = re.compile(
-    r"(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.(?P<fraction>\d+))?)?",
-    re.ASCII,
-)
-
 
 def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of opening times.
@@ -52,22 +45,16 @@ def read_hours_file(file: Path | OpenFile) -> SnapshotRead:
     Columns of the frame: store_id (category of str), day_of_week (int8, 0 = Monday), start_us and
     end_us (int64, microseconds since local midnight, from 0 to 48 h), valid_from_us (Int64, see
     parse_valid_from), line (int64). A file without these columns may have those of
-    `opening_hours_file`. Raises UnusableFileError.
+    `opening_hours_file`, or be a document of `json_hours_file`. Raises UnusableFileError.
     """
+    if is_json_document(file):
+        return json_hours_file.read_weekly_hours(file)
     try:
         return read_snapshot(file, COLUMNS, parse_hours)
     except UnusableFileError:
-        if not _has_opening_hours(file):
+        if not opening_hours_file.has_opening_hours(file):
             raise
-    return read_opening_hours_file(file)
-
-
-def _has_opening_hours(file: Path | OpenFile) -> bool:
-    try:
-        with open_rows(file, opening_hours_file.COLUMNS):
-            return True
-    except UnusableFileError:
-        return False
+    return opening_hours_file.read_weekly_hours(file)
 
 
 def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
@@ -92,19 +79,6 @@ def parse_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:
             "valid_from_us": parse_valid_from(columns, verdict),
         }
     )
-
-
-def read_time(text: str) -> int:
-    """Parse `H:MM[:SS[.f]]` into microseconds since midnight; -1 if that fails.
-
-    Digits below the microsecond are cut off. The hour has up to two digits and no upper bound.
-    """
-    found = _TIME.fullmatch(text)
-    if found is None:
-        return UNREADABLE
-    minutes = int(found["hour"]) * 60 + int(found["minute"])
-    seconds = minutes * 60 + int(found["second"] or 0)
-    return seconds * 1_000_000 + int((found["fraction"] or "0")[:6].ljust(6, "0"))
 
 
 def _read_weekday(text: str) -> int:

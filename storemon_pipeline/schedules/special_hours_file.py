@@ -9,11 +9,12 @@ import pandas as pd
 import pyarrow as pa
 
 from storemon_pipeline.business_time.weeks import interval_length
-from storemon_pipeline.domain.rejections import Reason, Verdict
+from storemon_pipeline.domain.rejections import Reason, UnusableFileError, Verdict
 from storemon_pipeline.domain.windows import DAY_US
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.folders import OpenFile
+from storemon_pipeline.files.formats import is_json_document
 from storemon_pipeline.files.snapshots import (
     VALID_FROM,
     SnapshotRead,
@@ -21,7 +22,9 @@ from storemon_pipeline.files.snapshots import (
     read_snapshot,
     repeated_text_column,
 )
-from storemon_pipeline.schedules.hours_file import LATEST_US, UNREADABLE, read_time
+from storemon_pipeline.hours_formats import json_hours_file, opening_hours_file
+from storemon_pipeline.hours_formats.times_of_day import UNREADABLE, read_time
+from storemon_pipeline.schedules.hours_file import LATEST_US
 from storemon_pipeline.stores.store_ids import reject_bad_ids
 
 COLUMNS: Final = (
@@ -41,10 +44,18 @@ def read_special_hours_file(file: Path | OpenFile) -> SnapshotRead:
 
     Columns of the frame: store_id (category of str), day (int64, days since 1970-01-01), start_us
     and end_us (int64, microseconds since local midnight: an end is up to two days after its start;
-    both are 0 for closed), valid_from_us (Int64, see parse_valid_from), line (int64). Raises
-    UnusableFileError.
+    both are 0 for closed), valid_from_us (Int64, see parse_valid_from), line (int64). A file of
+    hours without these columns may hold dates as well, see `opening_hours_file` and
+    `json_hours_file`. Raises UnusableFileError.
     """
-    return read_snapshot(file, COLUMNS, parse_special_hours)
+    if is_json_document(file):
+        return json_hours_file.read_dates(file)
+    try:
+        return read_snapshot(file, COLUMNS, parse_special_hours)
+    except UnusableFileError:
+        if not opening_hours_file.has_opening_hours(file):
+            raise
+    return opening_hours_file.read_dates(file)
 
 
 def parse_special_hours(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:

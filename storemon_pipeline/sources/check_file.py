@@ -13,6 +13,7 @@ from storemon_pipeline.files.formats import open_rows
 from storemon_pipeline.polls.poll_rows import read_polls_file
 from storemon_pipeline.sources.find_files import (
     ENDING,
+    holds_dates,
     names_of,
     settings_forms,
     source_of,
@@ -140,12 +141,22 @@ def _with_values(file: FoundFile, source: Source, form: FileForm) -> Proposal | 
     return propose_values(form, block.columns)
 
 
+def _sources_of_rows(file: FoundFile, source: Source) -> list[Source]:
+    """The source, and special hours for a file of opening hours that has some too."""
+    if source is Source.BUSINESS_HOURS and holds_dates(file):
+        return [source, Source.SPECIAL_HOURS]
+    return [source]
+
+
 def _read(file: FoundFile, source: Source, form: FileForm, now_us: int) -> Outcome | str:
     try:
         with open_file(file.with_form(form)) as opened:
             if source.is_snapshot:
-                read = SNAPSHOTS[source].read(opened)
-                return Outcome(read.rows_read, read.rejected)
+                reads = [SNAPSHOTS[each].read(opened) for each in _sources_of_rows(file, source)]
+                return Outcome(
+                    sum(read.rows_read for read in reads),
+                    tuple(row for read in reads for row in read.rejected),
+                )
             polls = read_polls_file(opened, now_us=now_us)
             return Outcome(polls.rows_read, polls.rejected)
     except UnusableFileError as error:

@@ -10,8 +10,15 @@ from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.files.csv_text import has_columns, shown_names
 from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
-from storemon_pipeline.files.folders import Folder, FoundFile, data_folder, printable_path
-from storemon_pipeline.files.formats import Format, read_names
+from storemon_pipeline.files.folders import (
+    Folder,
+    FoundFile,
+    Query,
+    data_folder,
+    printable_path,
+)
+from storemon_pipeline.files.formats import Format, format_of, read_names
+from storemon_pipeline.hours_formats import json_hours_file, opening_hours_file
 from storemon_pipeline.loads.unread_files import PassedOverFile
 from storemon_pipeline.sources.propose_form import columns_line, likely_source
 from storemon_pipeline.sources.registry import columns_of, file_names
@@ -19,6 +26,9 @@ from storemon_pipeline.sources.source_settings import SourceSettings, read_sourc
 
 SUFFIXES: Final = tuple(Format)
 """Endings of files that are read, in any case."""
+
+_NOT_FOR_ROWS: Final = {Format.ICALENDAR, Format.JSON_DOCUMENT}
+"""Formats of closures or hours alone."""
 
 _OTHER_NAME: Final = ""
 """Stands for the names of no source."""
@@ -40,8 +50,7 @@ class MissingSourceError(Exception):
         self.names = tuple(f"{name}.csv" for name in names)
         folders = " or ".join(f"{name}/" for name in names)
         columns = ", ".join(column.name for column in columns_of(source) if column.is_needed)
-        # Calendars hold closures, which need no file.
-        endings = ", ".join(suffix for suffix in SUFFIXES[1:] if suffix is not Format.ICALENDAR)
+        endings = ", ".join(suffix for suffix in SUFFIXES[1:] if suffix not in _NOT_FOR_ROWS)
         place = f"in {survey.place}" + ("" if survey.has_folder else ", which is not a folder")
         others = "".join(f"; {file.file_path}: {file.reason}" for file in survey.passed_over)
         super().__init__(
@@ -123,6 +132,7 @@ def survey_files(data: str | Path | Folder) -> Survey:
         if query:
             file = FoundFile(query, query.name, size_bytes=-1, modified_ns=0)
             files[source].append(file.with_form(forms[source][0]))
+    _add_dates(files)
     return Survey(str(folder), folder.exists(), files, passed_over)
 
 
@@ -181,6 +191,7 @@ def source_of(file: FoundFile, own_name: str | None, forms: Forms) -> tuple[Sour
 
     The columns decide. The name decides only between several sources whose columns the file has,
     and for a file with the columns of none, which the source's reader then refuses with the reason.
+    A JSON document of hours is one of opening hours; `holds_dates` says whether it is read twice.
     """
     named = next((source for source in Source if own_name in file_names(source)), None)
     matching = {
@@ -188,6 +199,8 @@ def source_of(file: FoundFile, own_name: str | None, forms: Forms) -> tuple[Sour
     }
     if named is not None and (named in matching or not matching):
         return named, matching.get(named, forms[named][0])
+    if format_of(file.file_path) is Format.JSON_DOCUMENT:
+        matching.pop(Source.SPECIAL_HOURS, None)
     if len(matching) == 1:
         return next(iter(matching.items()))
     if matching:
@@ -205,6 +218,26 @@ def source_of(file: FoundFile, own_name: str | None, forms: Forms) -> tuple[Sour
             f"below [{source}] to sources.toml"
         )
     return reason
+
+
+def _add_dates(files: dict[Source, list[FoundFile]]) -> None:
+    """Add the files of opening hours that may have special hours too to those of special hours."""
+    with_dates = [file for file in files.get(Source.BUSINESS_HOURS, ()) if holds_dates(file)]
+    if with_dates:
+        files[Source.SPECIAL_HOURS] = [*files.get(Source.SPECIAL_HOURS, ()), *with_dates]
+
+
+def holds_dates(file: FoundFile) -> bool:
+    """Whether a file of opening hours may have special hours too, and is read for them as well."""
+    if isinstance(file.path, Query):
+        # Its columns are known only when it runs.
+        return opening_hours_file.TEXT_COLUMN in file.path.query.lower()
+    if format_of(file.file_path) is Format.JSON_DOCUMENT:
+        return True
+    names = names_of(file, file.form)
+    return not isinstance(names, str) and any(
+        name.strip().lower() == opening_hours_file.TEXT_COLUMN for name in names
+    )
 
 
 def _form_of(file: FoundFile, source: Source, forms: Forms) -> FileForm | None:
@@ -226,6 +259,8 @@ def names_of(file: FoundFile, form: FileForm) -> tuple[str, ...] | str:
 def _read_names(file: FoundFile, delimiter: str, encoding: str) -> tuple[str, ...] | str:
     columns = [column for source in Source for column in columns_of(source)]
     try:
+        if format_of(file.file_path) is Format.JSON_DOCUMENT:
+            return json_hours_file.read_names(file)
         return read_names(file, columns, delimiter=delimiter, encoding=encoding)
     except UnusableFileError as error:
         return error.reason

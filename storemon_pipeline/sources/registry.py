@@ -43,6 +43,7 @@ from storemon_pipeline.schedules.versions import (
     write_versions,
 )
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.schedules.write_hours import write_hours
 from storemon_pipeline.stores import details_file
 from storemon_pipeline.stores.store_details import write_store_details
 
@@ -89,7 +90,7 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         columns=hours_file.COLUMNS,
         read=hours_file.read_hours_file,
         parse=hours_file.parse_hours,
-        write=partial(write_versions, table=BUSINESS_HOURS),
+        write=write_hours,
         undo=partial(undo_versions, table=BUSINESS_HOURS),
         after_change=refresh_intervals,
         description="Weekly opening hours, with all earlier versions.",

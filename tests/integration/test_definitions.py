@@ -34,7 +34,7 @@ ASSETS = {
     "new_data": ("sources", "", ""),
     "store_status": ("sources", "csv postgres", "new_data"),
     "status_runs": ("sources", "postgres", "store_status"),
-    "business_hours": ("sources", "csv postgres", "new_data"),
+    "business_hours": ("sources", "csv postgres", "new_data store_timezones"),
     "store_timezones": ("sources", "csv postgres", "new_data"),
     "closures": ("sources", "csv postgres", "new_data store_timezones"),
     "special_hours": ("sources", "csv postgres", "new_data"),

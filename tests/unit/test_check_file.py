@@ -135,9 +135,8 @@ def test_the_reason_for_a_file_with_other_names_has_the_line_to_add(tmp_path: Pa
 
 def test_a_name_with_another_ending_is_pointed_out(tmp_path: Path) -> None:
     checked = check(tmp_path, POLLS + "A,active,2023-01-25 10:00\n", "store_status.txt")
-    assert (
-        checked.now
-        == "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet or .ics"
+    assert checked.now == (
+        "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet, .ics or .json"
     )
     assert counts(checked.then) == (1, 0)
 

@@ -188,7 +188,7 @@ def test_a_missing_file_says_where_it_was_looked_for_and_what_was_there_instead(
         "for such files in a folder business_hours/ or menu_hours/, and for files with the "
         "columns store_id, dayofweek, start_time_local, end_time_local; "
         "Menu hours.xlsx: its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, "
-        ".parquet or .ics; "
+        ".parquet, .ics or .json; "
         "export.csv: its columns are those of no source; found: a, b"
     )
     assert caught.value.names == ("business_hours.csv", "menu_hours.csv")

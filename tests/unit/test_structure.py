@@ -28,6 +28,7 @@ PIPELINE_ROOMS = (
     "polls",
     "corrections",
     "events",
+    "hours_formats",
     "schedules",
     "objectives",
     "demand",

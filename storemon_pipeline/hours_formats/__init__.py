@@ -1,0 +1,1 @@
+"""Opening hours in formats that others define: OpenStreetMap, schema.org, Google."""

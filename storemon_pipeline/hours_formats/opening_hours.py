@@ -1,0 +1,166 @@
+"""Opening hours in the notation of OpenStreetMap: their usual week, and the dates that differ."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from opening_hours import (  # type: ignore[attr-defined]  # (the stubs lack the error)
+    OpeningHours,
+    State,
+    UnknownCountryError,
+    validate,
+)
+
+from storemon_pipeline.domain.rejections import Reason
+
+FIRST_YEAR: Final = 2020
+LAST_YEAR: Final = 2035
+"""Dates and holidays are read in these years."""
+
+MOST_DATES: Final = 3_000
+"""Hours that differ from the usual week on more days of these years are rejected."""
+
+Hours = tuple[tuple[int, int], ...]
+"""Starts and ends in microseconds since midnight of the day on which they start."""
+
+_WEEKLY: Final = re.compile(r"(?:Mo|Tu|We|Th|Fr|Sa|Su|24/7|closed|\d\d:\d\d-\d\d:\d\d|[-,; ])*")
+"""What the normal form of weekly hours consists of."""
+
+_COMMENT: Final = re.compile(r'"[^"]*"')
+_YEAR: Final = re.compile(r"\b(?:19|20)\d\d\b")
+_PUBLIC_HOLIDAYS: Final = re.compile(r"\bPH\b", re.IGNORECASE)
+_NOT_CARRIED: Final = (
+    (re.compile(r"\b(?:dawn|sunrise|sunset|dusk)\b", re.IGNORECASE), Reason.SUN_TIMES),
+    (re.compile(r"\bSH\b", re.IGNORECASE), Reason.SCHOOL_HOLIDAYS),
+    (re.compile(r"\d\+"), Reason.OPEN_END),
+    (re.compile(r"\d:\d\d *- *\d+:\d\d */"), Reason.STEPS),
+    (re.compile(r"\|\|"), Reason.FALLBACK),
+)
+"""Parts that the library reads, whose hours it can only guess."""
+
+_MONDAY: Final = datetime(2023, 1, 2)  # noqa: DTZ001  (a local time)
+_BEGIN: Final = datetime(FIRST_YEAR, 1, 1)  # noqa: DTZ001  (a local time)
+_END: Final = datetime(LAST_YEAR + 1, 1, 1)  # noqa: DTZ001  (a local time)
+_DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(weeks=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_DAYS_OF_WEEK: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningTimes:
+    """The hours of the days of the usual week, from Monday on, and those of dates that differ."""
+
+    week: tuple[Hours, ...]
+    dates: dict[date, Hours]
+
+
+class BadOpeningHoursError(Exception):
+    """Opening hours that cannot be carried; `reason` names the part."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@lru_cache(maxsize=1_000)
+def read_opening_hours(text: str, country: str = "") -> OpeningTimes | Reason:
+    """Read opening hours; the country is a code of 2 letters, for public holidays.
+
+    A night belongs to the day on which it starts.
+
+    >>> times = read_opening_hours("Fr 18:00-02:00; Dec 25 off")
+    >>> times.week[4], times.dates[date(2026, 12, 25)]
+    (((64800000000, 93600000000),), ())
+    >>> str(read_opening_hours("Mo-Fr 09:00-17:00; PH off"))
+    'opening hours have public holidays (PH), but the row names no country'
+    """
+    try:
+        return _read(text, country)
+    except BadOpeningHoursError as error:
+        return error.reason
+
+
+def _read(text: str, country: str) -> OpeningTimes:
+    if not validate(text):
+        raise BadOpeningHoursError(Reason.OPENING_HOURS)
+    plain = _COMMENT.sub("", text)
+    for part, reason in _NOT_CARRIED:
+        if part.search(plain):
+            raise BadOpeningHoursError(reason)
+    has_holidays = bool(_PUBLIC_HOLIDAYS.search(plain))
+    if has_holidays and not country:
+        raise BadOpeningHoursError(Reason.HOLIDAYS_WITHOUT_COUNTRY)
+    try:
+        hours = OpeningHours(text, country=country.upper() if has_holidays else None)
+    except UnknownCountryError as error:
+        raise BadOpeningHoursError(Reason.COUNTRY) from error
+    if _WEEKLY.fullmatch(str(hours.normalize())):
+        days = _days(hours, _MONDAY, _MONDAY + _WEEK)
+        week = [days.get((_MONDAY + number * _DAY).date(), ()) for number in range(_DAYS_OF_WEEK)]
+        if not any(week):
+            raise BadOpeningHoursError(Reason.NEVER_OPEN)
+        return OpeningTimes(tuple(week), {})
+    times = _split(_days(hours, _BEGIN, _END))
+    years = [int(year) for year in _YEAR.findall(plain)]
+    if not times.dates and not (years and max(years) < FIRST_YEAR):
+        raise BadOpeningHoursError(Reason.NO_EFFECT)
+    return times
+
+
+def _split(days: dict[date, Hours]) -> OpeningTimes:
+    """The most frequent hours of each weekday, and the dates that have others."""
+    all_days = [(_BEGIN + number * _DAY).date() for number in range((_END - _BEGIN).days)]
+    of_weekday: list[Counter[Hours]] = [Counter() for _ in range(_DAYS_OF_WEEK)]
+    for day in all_days:
+        of_weekday[day.weekday()][days.get(day, ())] += 1
+    week = [counter.most_common(1)[0][0] for counter in of_weekday]
+    if not any(week):
+        # A week without any hours would count as always open.
+        open_days = [Counter({key: n for key, n in each.items() if key}) for each in of_weekday]
+        week = [each.most_common(1)[0][0] if each else () for each in open_days]
+    if not any(week):
+        raise BadOpeningHoursError(Reason.NEVER_OPEN)
+    found = {day: days.get(day, ()) for day in all_days}
+    dates = {day: hours for day, hours in found.items() if hours != week[day.weekday()]}
+    if len(dates) > MOST_DATES:
+        raise BadOpeningHoursError(Reason.MANY_DATES)
+    return OpeningTimes(tuple(week), dates)
+
+
+def _days(hours: OpeningHours, begin: datetime, end: datetime) -> dict[date, Hours]:
+    """The hours that start on the days of a period, by day."""
+    days: dict[date, list[tuple[int, int]]] = {}
+    # From a day before to a day after it, so that no night is cut.
+    for first, last, state, comment in hours.intervals(begin - _DAY, end + _DAY):
+        if state == State.UNKNOWN:
+            raise BadOpeningHoursError(Reason.COMMENT if comment else Reason.UNKNOWN_HOURS)
+        if state != State.OPEN:
+            continue
+        if comment:
+            raise BadOpeningHoursError(Reason.COMMENT)
+        for start, stop in _pieces(first, last):
+            if begin <= start < end:
+                midnight = _midnight(start)
+                piece = ((start - midnight) // _MICROSECOND, (stop - midnight) // _MICROSECOND)
+                days.setdefault(start.date(), []).append(piece)
+    return {day: tuple(pieces) for day, pieces in days.items()}
+
+
+def _pieces(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The interval itself, which may be a night, or its days if it is longer than one."""
+    if end - start <= _DAY:
+        yield start, end
+        return
+    while start < end:
+        midnight = _midnight(start) + _DAY
+        yield start, min(midnight, end)
+        start = midnight
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
