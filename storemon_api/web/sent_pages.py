@@ -32,9 +32,17 @@ _A_PAGE: Final = 50
 
 @router.get(SENT_PAGE)
 def sent_page(
-    request: Request, services: ServicesDep, offset: Annotated[int, Query(ge=0, le=2**31)] = 0
+    request: Request,
+    services: ServicesDep,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    store_id: str | None = None,
+    group: str | None = None,
+    region: str | None = None,
 ) -> Response:
-    """Answer with the lists of schedules, deliveries and sent statements."""
+    """Answer with the lists of schedules, deliveries and sent statements.
+
+    The form of a new schedule begins with the stores in the address.
+    """
     visible, now = visible_stores(request), datetime.now(UTC)
     found = list_sent(services.reader, only_stores=visible, offset=offset, limit=_A_PAGE)
     return page_response(
@@ -57,6 +65,7 @@ def sent_page(
             )
         ],
         can_send=may_request(request, "POST", "/statements"),
+        scope=Scope(store_id, group, region),
         days=[day.value for day in Every],
         zone=DEFAULT_ZONE,
     )
@@ -87,6 +96,13 @@ def sent_statement_page(
         period=StatementPeriod.parse(statement.period).title,
         text=statement_text(statement, sent.revision),
         revisions=list_revisions(services.reader, sent, only_stores=visible_stores(request)),
+        deliveries=list_deliveries(
+            services.reader,
+            only_stores=visible_stores(request),
+            offset=0,
+            limit=_A_PAGE,
+            statement_id=sent.statement_id,
+        ),
         changes=changes_text(changes) if changes else None,
         reasons=reasons,
         can_send=may_request(request, "POST", "/statements"),

@@ -47,6 +47,8 @@ def statement_page(request: Request, services: ServicesDep, query: StatementQuer
         text=statement_text(statement),
         fields=_parameters(statement, query, None) | {"period": period.text},
         objective=query.objective_percent,
+        period=period.title,
+        scope=urlencode(_parameters(statement, query, None)),
         parameters=urlencode(_parameters(statement, query, period.text)),
         links=[
             (label, urlencode(_parameters(statement, query, other.text)))

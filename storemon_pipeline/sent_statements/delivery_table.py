@@ -257,13 +257,19 @@ def has_due(connection: sa.Connection, *, now: datetime) -> bool:
 
 
 def read_deliveries(
-    connection: sa.Connection, *, only_stores: AbstractSet[str] | None, offset: int, limit: int
+    connection: sa.Connection,
+    *,
+    only_stores: AbstractSet[str] | None,
+    offset: int,
+    limit: int,
+    statement_id: int | None = None,
 ) -> list[Delivery]:
-    """A page of the deliveries of these stores, the newest first."""
+    """A page of the deliveries of these stores, or of one statement, the newest first."""
     own = statement_deliveries.c
+    is_of_statement = sa.true() if statement_id is None else own.statement_id == statement_id
     rows = connection.execute(
         sa.select(statement_deliveries)
-        .where(_is_visible(own, only_stores))
+        .where(_is_visible(own, only_stores), is_of_statement)
         .order_by(own.delivery_id.desc())
         .offset(offset)
         .limit(limit)

@@ -61,11 +61,22 @@ def list_schedules(engine: sa.Engine, *, only_stores: AbstractSet[str] | None) -
 
 
 def list_deliveries(
-    engine: sa.Engine, *, only_stores: AbstractSet[str] | None, offset: int, limit: int
+    engine: sa.Engine,
+    *,
+    only_stores: AbstractSet[str] | None,
+    offset: int,
+    limit: int,
+    statement_id: int | None = None,
 ) -> list[Delivery]:
-    """A page of deliveries of these stores, the newest first."""
+    """A page of deliveries of these stores, or of one statement, the newest first."""
     with engine.connect() as connection:
-        return read_deliveries(connection, only_stores=only_stores, offset=offset, limit=limit)
+        return read_deliveries(
+            connection,
+            only_stores=only_stores,
+            offset=offset,
+            limit=limit,
+            statement_id=statement_id,
+        )
 
 
 def queue_sent(engine: sa.Engine, sent: SentStatement, target: Target, *, now: datetime) -> None:

@@ -10,10 +10,17 @@ from playwright.sync_api import Browser, Page, expect
 from api_server import serve
 from browser import PHONE
 from signed_in import PASSWORD
+from stored import execute, load
 
 
 @pytest.fixture
 def site(database_url: str) -> Iterator[httpx.Client]:
+    load(database_url, "A 08:00 up")
+    execute(
+        database_url,
+        "INSERT INTO store_details (store_key, name, group_name, region, load_id)"
+        " SELECT store_key, 'Store ' || store_id, 'Bay Area', NULL, 1 FROM stores",
+    )
     with serve(database_url) as client:
         yield client
 
@@ -55,6 +62,12 @@ def test_an_admin_invites_changes_and_disables_a_person_by_the_pages_alone(
         form.get_by_label("Store IDs").fill("7")
         form.get_by_role("button", name="Invite", exact=True).click()
         form.get_by_text("No data names these stores: 7.").wait_for()
+        form.get_by_label("Find stores and groups").fill("bay")
+        form.get_by_role("button", name="Group Bay Area").click()
+        expect(form.get_by_label("Groups of stores")).to_have_value("Bay Area")
+        form.get_by_label("Find stores and groups").fill("store a")
+        form.get_by_role("button", name="Store A · A · Bay Area").click()
+        expect(form.get_by_label("Store IDs")).to_have_value("7\nA")
         assert Axe().run(page).response["violations"] == []
         form.get_by_label("may be unknown").check()
         form.get_by_role("button", name="Invite", exact=True).click()

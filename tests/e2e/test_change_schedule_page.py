@@ -66,6 +66,11 @@ def test_hours_are_changed_with_a_preview_and_taken_back(
             page.get_by_role("button", name="Save").press("Enter")
             expect(page.locator("#change")).not_to_be_visible()
             expect(page.locator("#hours dd").first).to_have_text("9:00 AM – 12:00 PM")  # noqa: RUF001
+            page.get_by_role("button", name="Change opening hours").click()
+            page.get_by_role("button", name="Mon's hours on every day").click()
+            sunday = page.get_by_role("group", name="Sun")
+            expect(sunday.get_by_label("to")).to_have_value("12:00")
+            page.keyboard.press("Escape")
             page.get_by_text("Who changed what").click()
             expect(page.locator("#changes li")).to_contain_text("opening hours entered · Anna")
         with visit(chromium, url, key=writer, size=PHONE, scheme="dark") as page:

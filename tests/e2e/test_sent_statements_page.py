@@ -19,7 +19,7 @@ def test_a_statement_is_sent_revised_and_scheduled_on_the_pages(
         root = str(client.base_url).rstrip("/")
         statement = f"{root}/pages/statement?store_id=A&period={WEEK}"
         with visit(chromium, statement) as page:
-            page.get_by_role("button", name="Send", exact=True).click()
+            page.get_by_role("button", name="Keep it as sent").click()
             expect(page).to_have_url(re.compile(r"/pages/statements/1$"))
             expect(page.get_by_text("its figures still hold")).to_be_visible()
         load(database_url, "A 20:30 down")
@@ -32,10 +32,12 @@ def test_a_statement_is_sent_revised_and_scheduled_on_the_pages(
             page.get_by_label("Mail to").fill("owner@example.com")
             page.get_by_role("button", name="Send by mail").click()
             expect(page).to_have_url(re.compile(r"/pages/statements/2$"))
-        with visit(chromium, f"{root}/pages/statements", size=PHONE) as page:
+            expect(page.get_by_text("Being mailed to owner@example.com")).to_be_visible()
+        with visit(chromium, statement, size=PHONE) as page:
+            page.get_by_role("link", name="Send every week or month").click()
             mails = page.get_by_role("region", name="Mails")
             expect(mails.get_by_text("owner@example.com")).to_be_visible()
-            page.get_by_label("Store", exact=True).fill("A")
+            expect(page.get_by_label("Store", exact=True)).to_have_value("A")
             page.get_by_label("To", exact=True).fill("owner@example.com")
             page.get_by_role("button", name="Send regularly").click()
             plan = page.get_by_role("region", name="By mail, every week or month")

@@ -114,6 +114,8 @@ function showSplit({ comparisons }) {
           group,
         );
   const number = (head, cell) => ({ head, class: "number", cell });
+  const change = (amount, write) => (one) =>
+    isPartlyKnown(one) ? "–" : signed(one.difference[amount], write);
   const ranked = comparisons.toSorted(
     (a, b) => (a.difference.points ?? Infinity) - (b.difference.points ?? Infinity),
   );
@@ -129,8 +131,8 @@ function showSplit({ comparisons }) {
         cell: ({ difference: { trend } }) =>
           trend in TRENDS ? trend.replace("cannot be told", "not clear") : "",
       },
-      number("Offline", ({ difference }) => signed(difference.downtime_us, duration)),
-      number("Outages", ({ difference }) => signed(difference.incidents, count)),
+      number("Offline", change("downtime_us", duration)),
+      number("Outages", change("incidents", count)),
     ],
     ranked,
   );

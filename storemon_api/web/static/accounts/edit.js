@@ -1,6 +1,7 @@
 // The form with which a person is invited, or an account changed.
 
 import { byId } from "../lib/elements.js";
+import { clearFound } from "./find.js";
 import { sendJson } from "./send.js";
 
 const dialog = byId("edit");
@@ -48,6 +49,7 @@ function open({ title, word, account, onSave }) {
   fields.stores.value = (account?.stores ?? []).join("\n");
   fields.groups.value = (account?.groups ?? []).join("\n");
   fields.force.checked = false;
+  clearFound();
   save = onSave;
   showProblem("");
   showStores();

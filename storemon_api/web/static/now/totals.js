@@ -88,7 +88,8 @@ async function showSalesRanking(newest) {
   const hasSales = fleet.chosen.windows.week?.sales.length > 0;
   byId("sales-panel").hidden = !hasSales;
   if (!hasSales) return;
-  const chosen = { sort: "sales_lost_week", order: "desc", limit: 5, ...filters() };
+  const order = { sort: "sales_lost_week", order: "desc", never_online: false };
+  const chosen = { ...order, limit: 5, ...filters() };
   const page = await newest(get("/stores", chosen));
   const stores = page.stores.filter((store) => store.sales?.week.lost > 0);
   const written = ({ sales: { week } }) => [

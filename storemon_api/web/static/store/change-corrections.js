@@ -95,7 +95,13 @@ const button = (word, onclick) => h("button", { type: "button", class: "small", 
 
 // What the row of an outage offers; null where nothing can be corrected.
 export const correctButton = ({ start, end }, done) =>
-  canCorrect ? button("This was not so", () => enter({ start, end }, done)) : null;
+  canCorrect
+    ? h(
+        "button",
+        { type: "button", class: "link", onclick: () => enter({ start, end }, done) },
+        "This was not so",
+      )
+    : null;
 
 export function showCorrections(done) {
   const { corrections, clock } = page;

@@ -82,6 +82,18 @@ function readHours(form, began) {
   return { hours, valid_from: from[since] };
 }
 
+// Gives all days the hours of the first one.
+function copyToAll() {
+  const [first, ...others] = byId("change-fields").querySelectorAll(".weekday > div");
+  for (const box of others) {
+    const rows = [...first.children].map((row) =>
+      interval(row.querySelector(".from").value, row.querySelector(".to").value),
+    );
+    refill(box, rows);
+  }
+  forgetPreview();
+}
+
 const validFrom = ({ valid_from: at }) => (at === null ? "always" : at);
 
 // The version that is in force at the newest poll.
@@ -105,6 +117,11 @@ function editHours(versions, done) {
           day,
           parts.filter((part) => part.day === day),
         ),
+      ),
+      h(
+        "button",
+        { type: "button", class: "small", onclick: copyToAll },
+        `${WEEKDAYS[0]}'s hours on every day`,
       ),
       h("p", { class: "note" }, "An end at or before the start is on the next day."),
       validity(began),

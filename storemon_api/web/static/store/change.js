@@ -122,10 +122,14 @@ if (canChange) {
   byId("change-fields").addEventListener("input", forgetPreview);
   dialog.querySelector("form").addEventListener("submit", (event) => {
     event.preventDefault();
+    const button = byId("change-save");
+    button.disabled = true;
     attempt(async () => {
       await open.save(open.read());
       dialog.close();
       await open.done();
+    }).finally(() => {
+      button.disabled = false;
     });
   });
 }

@@ -104,8 +104,8 @@ export const showOutages = newestOnly(async (newest, done) => {
   fillTable(
     byId("incidents"),
     [
-      { head: "Started", cell: started },
-      { head: "Ended", cell: ended },
+      { head: "Started", class: "when", cell: started },
+      { head: "Ended", class: "when", cell: ended },
       { head: "Offline checks", class: "number", cell: (one) => count(one.polls) },
       { head: "Open hours lost", class: "number", cell: (one) => duration(one.lost_us) },
       ...(numbers.sales_lost.length ? [sales] : []),
