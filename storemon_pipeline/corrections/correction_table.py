@@ -10,6 +10,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of
@@ -185,6 +186,11 @@ def read_corrected_stretches(
         """,  # noqa: S608  (conditions are made of names and numbers)
         (until, since, *chosen.parameters),
     )
+    return corrected_stretches(rows, stores)
+
+
+def corrected_stretches(rows: pa.Table, stores: StoreIndex) -> EventStretches:
+    """As `read_corrected_stretches`, from rows by `correction_id`."""
     if rows.num_rows == 0:
         return no_stretches()
     return resolve_events(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from storemon_pipeline.corrections.correction_table import read_corrected_stretches
@@ -72,6 +73,11 @@ def _read_events(
         """,  # noqa: S608  (conditions are made of names and numbers)
         (until, since, *chosen.parameters),
     )
+    return event_stretches(rows, stores)
+
+
+def event_stretches(rows: pa.Table, stores: StoreIndex) -> EventStretches:
+    """The stretches of events from rows of `store_events` in force, by `event_id`."""
     if rows.num_rows == 0:
         return no_stretches()
     ends = pc.fill_null(rows["to_at"].cast("int64"), OPEN_EVENT).to_numpy()

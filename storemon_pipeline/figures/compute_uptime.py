@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -53,10 +54,10 @@ def compute_uptime(
             bulk, part, read_status_runs(bulk, part, as_of=as_of), as_of=as_of, policy=policy
         )
         for chunk, status_runs in split_into_chunks(part, read, stores_per_chunk):
-            figures = _compute(
-                bulk,
+            figures = figures_of(
                 chunk,
                 status_runs,
+                read_report_calendar(bulk, chunk, as_of_us=microseconds(as_of)),
                 as_of=as_of,
                 policy=policy,
                 model=model,
@@ -65,18 +66,21 @@ def compute_uptime(
             yield chunk, figures
 
 
-def _compute(
-    bulk: Bulk,
+def figures_of(
     stores: StoreIndex,
     status_runs: StatusRuns,
+    calendar: Calendar,
     *,
     as_of: datetime,
     policy: Policy,
     model: ModelVersion | None,
     max_gap_us: int,
 ) -> Figures:
+    """The figures of stores from their status runs with events, and the calendar of a report.
+
+    Raises InvariantError.
+    """
     as_of_us = microseconds(as_of)
-    calendar = read_report_calendar(bulk, stores, as_of_us=as_of_us)
     figures, positions = compute_with_positions(
         status_runs, calendar, as_of_us=as_of_us, policy=policy, max_gap_us=max_gap_us
     )

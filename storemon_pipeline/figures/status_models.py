@@ -132,6 +132,16 @@ def read_status_model(bulk: Bulk, status_model_id: int | None = None) -> ModelVe
         if newest is None:
             return None
         status_model_id = newest.status_model_id
+    return unpack_status_model(status_model_id, read_packed_model(bulk, status_model_id))
+
+
+def unpack_status_model(status_model_id: int, packed: bytes) -> ModelVersion:
+    """The version that `read_packed_model` gave."""
+    return ModelVersion(status_model_id, *_unpack(packed))
+
+
+def read_packed_model(bulk: Bulk, status_model_id: int) -> bytes:
+    """The version of this id, packed. Raises UnknownStatusModelError when it cannot be used."""
     rows = bulk.fetch(
         "SELECT recipe, parameters FROM status_models WHERE status_model_id = $1",
         (status_model_id,),
@@ -145,7 +155,7 @@ def read_status_model(bulk: Bulk, status_model_id: int | None = None) -> ModelVe
             f"Version {status_model_id} of the status model was fitted by another release of "
             "storemon, which computed likely ranges in another way."
         )
-    return ModelVersion(status_model_id, *_unpack(rows[0]["parameters"]))
+    return bytes(rows[0]["parameters"])
 
 
 @lru_cache(maxsize=2)

@@ -47,6 +47,7 @@ PIPELINE_ROOMS = (
     "invitations",
     "dispute_packs",
     "retention",
+    "lake",
     # Processes: the command line, the service, Dagster.
     "contract",
     "dagster_graphql",

@@ -1,0 +1,91 @@
+"""Adding later polls to a bucket, at a cost that does not depend on its history."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.lake.data_files import (
+    PollRows,
+    of_stores,
+    read_polls,
+    read_status_runs,
+    write_polls,
+    write_status_runs,
+)
+from storemon_pipeline.lake.lake_folder import LakeFolder
+from storemon_pipeline.lake.manifest import DataFile, Kind
+from storemon_pipeline.lake.write_bucket import last_of_stores
+from storemon_pipeline.uptime.status_runs import StatusRuns, extend
+
+_FILES_OF_LEVEL: Final = (24, 7)
+"""So many files of a level are merged into one of the next: hours into days, days into weeks."""
+
+
+class LatePollsError(Exception):
+    """Some polls are not later than their store's newest one: its status runs must be made anew."""
+
+
+def append_polls(
+    lake: LakeFolder, files: Sequence[DataFile], polls: PollRows, *, max_gap_us: int
+) -> list[DataFile]:
+    """The files of a bucket after these polls, which are sorted by key and instant.
+
+    Of the old files that are left out none was changed. Raises LatePollsError before anything is
+    written.
+    """
+    last = read_status_runs(lake, _of(files, Kind.LAST_STATUS_RUNS))
+    touched = _with_polls(last, polls)
+    extended = extend(
+        last.take(touched), polls.store_key, polls.at_us, polls.is_active, max_gap_us=max_gap_us
+    )
+    is_last = np.zeros(len(extended), np.bool_)
+    is_last[last_of_stores(extended)] = True
+    newest = last.take(~touched).merge(extended.take(is_last))
+    closed = extended.take(~is_last)
+    status_runs = _of(files, Kind.STATUS_RUNS)
+    if len(closed):
+        status_runs.append(write_status_runs(lake, Kind.STATUS_RUNS, closed))
+    own_polls = [*_of(files, Kind.POLLS), write_polls(lake, polls)]
+    return [
+        *of_stores(files),
+        *_merged(lake, status_runs),
+        write_status_runs(lake, Kind.LAST_STATUS_RUNS, newest),
+        *_merged(lake, own_polls),
+    ]
+
+
+def _of(files: Sequence[DataFile], kind: Kind) -> list[DataFile]:
+    return [file for file in files if file.kind is kind]
+
+
+def _with_polls(last: StatusRuns, polls: PollRows) -> BoolArray:
+    """Which of the status runs have later polls of their store. Raises LatePollsError."""
+    place = np.searchsorted(last.store, polls.store_key)
+    is_known = place < len(last)
+    is_known[is_known] = last.store[place[is_known]] == polls.store_key[is_known]
+    known: IntArray = place[is_known]
+    late = int((polls.at_us[is_known] <= last.last_poll_us[known]).sum())
+    if late:
+        raise LatePollsError(f"{late} polls are not later than their store's newest poll")
+    touched = np.zeros(len(last), np.bool_)
+    touched[known] = True
+    return touched
+
+
+def _merged(lake: LakeFolder, files: list[DataFile]) -> list[DataFile]:
+    """The files of one kind, of which many small ones were merged."""
+    for level, most in enumerate(_FILES_OF_LEVEL):
+        small = [file for file in files if file.level == level]
+        if len(small) >= most:
+            others = [file for file in files if file.level != level]
+            files = [*others, _merge(lake, small, level=level + 1)]
+    return files
+
+
+def _merge(lake: LakeFolder, files: list[DataFile], *, level: int) -> DataFile:
+    if files[0].kind is Kind.POLLS:
+        return write_polls(lake, read_polls(lake, files).in_order(), level=level)
+    status_runs = read_status_runs(lake, files).in_order()
+    return write_status_runs(lake, Kind.STATUS_RUNS, status_runs, level=level)

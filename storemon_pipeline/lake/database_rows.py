@@ -1,0 +1,156 @@
+"""Reading from the database what a bucket holds, and what changed since a load."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import WEEK_US
+from storemon_pipeline.lake.data_files import PollRows
+from storemon_pipeline.lake.write_bucket import StoreRows
+from storemon_pipeline.polls.poll_weeks import BEGINNING, list_weeks
+from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
+from storemon_pipeline.schedules.calendars import read_calendar_rows
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
+_FIRST_DAY_US: Final = microseconds(BEGINNING) + WEEK_US
+_LAST_DAY_US: Final = microseconds(_EVER) - WEEK_US
+"""Special hours have dates that datetimes can say; bounds beyond them could not be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows of each kind there are."""
+
+    stores: int
+    polls: int
+    status_runs: int
+
+
+def _poll_rows(rows: pa.Table) -> PollRows:
+    return PollRows(
+        rows["store_key"].to_numpy().astype(np.int64),
+        microseconds_of(rows["polled_at"]),
+        rows["is_active"].to_numpy(),
+    ).in_order()
+
+
+def count_rows(bulk: Bulk) -> Counts:
+    """The rows of the tables that a lake holds."""
+    (row,) = bulk.fetch(
+        """
+        SELECT (SELECT count(*) FROM stores) AS stores,
+               (SELECT count(*) FROM store_status) AS polls,
+               (SELECT count(*) FROM status_runs) AS status_runs
+        """
+    ).to_pylist()
+    return Counts(**row)
+
+
+def read_store_rows(bulk: Bulk, stores: StoreIndex) -> StoreRows:
+    """Everything about these stores but their polls, of all time."""
+    chosen = stores.condition()
+    events = bulk.fetch(
+        f"""
+        SELECT event_id::bigint AS event_id, store_key, source, from_at, to_at, is_up
+        FROM store_events WHERE cancelled_by_load_id IS NULL AND {chosen.sql} ORDER BY event_id
+        """,  # noqa: S608  (conditions are made of names and numbers)
+        chosen.parameters,
+    )
+    corrections = bulk.fetch(
+        f"""
+        SELECT correction_id::bigint AS correction_id, store_key, from_at, to_at,
+               kind = 'up' AS is_up
+        FROM corrections
+        WHERE cancelled_by_load_id IS NULL AND kind <> 'taken_out' AND {chosen.sql}
+        ORDER BY correction_id
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    calendar = read_calendar_rows(bulk, stores, start_us=_FIRST_DAY_US, end_us=_LAST_DAY_US)
+    return StoreRows(stores, calendar, events, corrections)
+
+
+def read_all_status_runs(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
+    """All status runs of these stores, which are identified by their keys."""
+    chosen = stores.condition()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs WHERE {chosen.sql}
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    return status_runs_from_rows(rows)
+
+
+def read_polls_by_week(bulk: Bulk, stores: StoreIndex) -> Iterator[PollRows]:
+    """The stored polls of these stores, a week at a time; weeks without any are left out."""
+    chosen = stores.condition(parameter=3)
+    for week in list_weeks(bulk, until=_EVER - timedelta(days=1)):
+        rows = bulk.fetch(
+            f"""
+            SELECT store_key, polled_at, is_active FROM store_status
+            WHERE polled_at >= $1 AND polled_at < $2 AND {chosen.sql}
+            """,  # noqa: S608  (as above)
+            (week.start, week.end, *chosen.parameters),
+        )
+        if rows.num_rows:
+            yield _poll_rows(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class NewLoads:
+    """What was loaded after a load; `polls` are those that these loads wrote.
+
+    `is_only_polls`: nothing but polls was loaded. `has_undo`: polls of a load were taken back.
+    """
+
+    last_load_id: int
+    is_only_polls: bool
+    has_undo: bool
+    polls: PollRows
+
+
+def read_last_load(bulk: Bulk) -> int:
+    """The newest load; 0 without any."""
+    return int(bulk.scalar("SELECT coalesce(max(load_id), 0) AS last FROM loads"))
+
+
+def read_first_kept_week(bulk: Bulk) -> datetime | None:
+    """The beginning of the first week whose polls the database still has; None without any."""
+    weeks = list_weeks(bulk, until=_EVER - timedelta(days=1))
+    return weeks[0].start if weeks else None
+
+
+def read_new_loads(bulk: Bulk, after_load_id: int) -> NewLoads:
+    """What was loaded after this load."""
+    (row,) = bulk.fetch(
+        """
+        SELECT coalesce(max(load_id), $1)::int AS last,
+               coalesce(bool_and(source = $2), true) AS is_only_polls,
+               coalesce(bool_or(source = $2 AND undoes_load_id IS NOT NULL), false) AS has_undo,
+               min(first_polled_at) AS first_at, max(last_polled_at) AS last_at
+        FROM loads WHERE load_id > $1
+        """,
+        (after_load_id, Source.STORE_STATUS.value),
+    ).to_pylist()
+    with bulk.prefer_indexes():
+        polls = bulk.fetch(
+            """
+            SELECT store_key, polled_at, is_active FROM store_status
+            WHERE load_id > $1 AND polled_at >= $2 AND polled_at <= $3
+            """,
+            (after_load_id, row["first_at"] or _EVER, row["last_at"] or BEGINNING),
+        )
+    return NewLoads(
+        int(row["last"]), bool(row["is_only_polls"]), bool(row["has_undo"]), _poll_rows(polls)
+    )

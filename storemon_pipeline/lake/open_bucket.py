@@ -1,0 +1,170 @@
+"""Reading a bucket for the figures of an instant: stores, evidence and business time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storemon_pipeline.business_time.calendar import (
+    EVERY_STORE,
+    Calendar,
+    Closures,
+    HoursVersions,
+    ZoneVersions,
+)
+from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
+from storemon_pipeline.business_time.weeks import WeekIntervals
+from storemon_pipeline.corrections.correction_table import corrected_stretches
+from storemon_pipeline.database.instants import INSTANT, microseconds
+from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
+from storemon_pipeline.events.evidence_queries import event_stretches
+from storemon_pipeline.lake.data_files import read_kind, read_status_runs
+from storemon_pipeline.lake.lake_folder import LakeFolder
+from storemon_pipeline.lake.manifest import Bucket, DataFile, Kind, read_contents
+from storemon_pipeline.schedules.calendars import CalendarRows
+from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.event_stretches import with_corrections
+from storemon_pipeline.uptime.evidence import add_events_of_report
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+_NEAR_US: Final = 4 * DAY_US
+"""As in `schedules.calendars`: hours of dates further from a calendar do not reach it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBucket:
+    """A bucket, and its stores in the report's order."""
+
+    lake: LakeFolder
+    files: list[DataFile]
+    stores: StoreIndex
+
+    @classmethod
+    def of(cls, lake: LakeFolder, bucket: Bucket) -> Self:
+        """Read the stores of a bucket."""
+        files = read_contents(lake, bucket)
+        return cls(lake, files, read_stores(lake, files))
+
+    def evidence(self, as_of: datetime, policy: Policy) -> StatusRuns:
+        """The status runs that count for a report, with the events that do, by position."""
+        as_of_us = microseconds(as_of)
+        since_us = as_of_us - LOOKBACK_US
+        kinds = (Kind.STATUS_RUNS, Kind.LAST_STATUS_RUNS)
+        read = read_status_runs(
+            self.lake,
+            [
+                file
+                for file in self.files
+                if file.kind in kinds and file.last_us > since_us and file.first_us <= as_of_us
+            ],
+        )
+        counted = read.take((read.first_poll_us <= as_of_us) & (read.last_poll_us > since_us))
+        status_runs = StatusRuns(
+            self.stores.positions(counted.store),
+            counted.first_poll_us,
+            counted.last_poll_us,
+            counted.is_active,
+            counted.polls,
+        ).in_order()
+        began = pa.scalar(as_of, INSTANT)
+        events, corrections = (
+            rows.filter(pc.less_equal(rows["from_at"], began))
+            for rows in map(self._rows, (Kind.EVENTS, Kind.CORRECTIONS))
+        )
+        stretches = with_corrections(
+            event_stretches(events, self.stores), corrected_stretches(corrections, self.stores)
+        )
+        return add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
+
+    def calendar(self, as_of_us: int) -> Calendar:
+        """The business time of the stores in a report's longest window."""
+        start_us = as_of_us - WEEK_US
+        rows = CalendarRows(
+            self._patterns(),
+            self._weeks(),
+            self._zones(),
+            self._special_hours(start_us - _NEAR_US, as_of_us + _NEAR_US),
+            self._closures(),
+        )
+        return rows.build(len(self.stores), start_us=start_us, end_us=as_of_us)
+
+    def _rows(self, kind: Kind) -> pa.Table:
+        return read_kind(self.lake, self.files, kind)
+
+    def _positions(self, rows: pa.Table) -> IntArray:
+        return self.stores.positions(rows["store_key"].to_numpy())
+
+    def _patterns(self) -> WeekIntervals:
+        rows = self._rows(Kind.WEEK_PATTERNS)
+        return WeekIntervals(*(rows[name].to_numpy() for name in ("week", "start_us", "end_us")))
+
+    def _weeks(self) -> HoursVersions:
+        rows = self._rows(Kind.WEEKS)
+        return HoursVersions(
+            self._positions(rows), rows["valid_from_us"].to_numpy(), rows["week"].to_numpy()
+        )
+
+    def _zones(self) -> ZoneVersions:
+        rows = self._rows(Kind.ZONES)
+        zones = rows["timezone"].combine_chunks().dictionary_encode()
+        return ZoneVersions(
+            self._positions(rows),
+            rows["valid_from_us"].to_numpy(),
+            zones.indices.to_numpy().astype(np.int64),
+            tuple(zones.dictionary.to_pylist()),
+        )
+
+    def _special_hours(self, first_us: int, last_us: int) -> SpecialHours | None:
+        """The special hours of dates between two instants; None without any."""
+        rows = self._rows(Kind.SPECIAL_DAYS)
+        day, intervals = rows["day"].to_numpy(), rows["intervals"].to_numpy()
+        is_near = (day >= first_us // DAY_US) & (day <= last_us // DAY_US)
+        if not is_near.any():
+            return None
+        opened = self._rows(Kind.SPECIAL_INTERVALS)
+        is_open_near = np.repeat(is_near, np.maximum(intervals, 0))
+        store = self._positions(rows)
+        weekly = self._rows(Kind.SPECIAL_WEEKS)
+        of_weekly = self._positions(weekly)
+        is_wanted = np.isin(of_weekly, store[is_near])
+        return SpecialHours(
+            store=store[is_near],
+            day=day[is_near],
+            valid_from_us=rows["valid_from_us"].to_numpy()[is_near],
+            intervals=intervals[is_near],
+            start_us=opened["start_us"].to_numpy()[is_open_near],
+            end_us=opened["end_us"].to_numpy()[is_open_near],
+            weekly=DailyRows(
+                of_weekly[is_wanted],
+                *(
+                    weekly[name].to_numpy()[is_wanted]
+                    for name in ("valid_from_us", "day_of_week", "start_us", "end_us")
+                ),
+            ),
+        )
+
+    def _closures(self) -> Closures:
+        rows = self._rows(Kind.CLOSURES)
+        key = rows["store_key"].to_numpy()
+        is_for_all = key == EVERY_STORE
+        store = np.full(len(key), EVERY_STORE, np.int64)
+        store[~is_for_all] = self.stores.positions(key[~is_for_all])
+        return Closures(
+            store,
+            rows["start_local_us"].to_numpy(),
+            rows["end_local_us"].to_numpy(),
+            rows["is_utc"].to_numpy(),
+        )
+
+
+def read_stores(lake: LakeFolder, files: list[DataFile]) -> StoreIndex:
+    """The stores of a bucket, in the report's order."""
+    rows = read_kind(lake, files, Kind.STORES)
+    return StoreIndex(
+        rows["store_id"].combine_chunks(),
+        rows["store_key"].to_numpy().astype(np.int64),
+        is_range=True,
+    )

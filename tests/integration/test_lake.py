@@ -1,0 +1,329 @@
+"""Reports made from the lake equal those made from the database, whatever was loaded when."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+import sqlalchemy as sa
+from upath import UPath
+
+from asked_reports import csv_of, read, request
+from stored import at, execute, fetch, load, load_hours, load_zones
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.figures.fit_status_model import fit_first_status_model
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.lake.follow_database import import_database, refresh_lake
+from storemon_pipeline.lake.lake_folder import LakeFolder
+from storemon_pipeline.lake.make_lake_reports import (
+    finish_lake_reports,
+    make_lake_reports,
+    plan_lake_reports,
+)
+from storemon_pipeline.lake.manifest import (
+    Kind,
+    LakeChangedError,
+    commit,
+    read_contents,
+    read_manifest,
+)
+from storemon_pipeline.lake.report_rows import make_share
+from storemon_pipeline.reports.make_reports import NO_POLLS, ReportsMade, make_waiting_reports
+from storemon_pipeline.reports.requests import ReportState
+from storemon_pipeline.reports.rows import read_report_table
+from storemon_pipeline.retention.enforce import drop_old_data
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+
+NOW: Final = datetime(2023, 2, 1, 12, tzinfo=UTC)
+STORES: Final = ["up", "down", "é", "=1", "10", "9", "B", "a,b", "change", "silent"]
+ASKED: Final = (
+    {},
+    {"policy": Policy.PREVIOUS},
+    {"as_of": at("150:00")},
+    {"as_of": at("150:00"), "policy": Policy.PREVIOUS},
+    {"as_of": at("104:17:03.000001")},
+)
+
+
+@pytest.fixture
+def url(database_url: str, tmp_path: Path) -> str:
+    """A database with polls, and everything else that a report depends on."""
+    load(
+        database_url,
+        *(f"{store_id} {100 + 9 * number}:00 up" for number, store_id in enumerate(STORES[:-1])),
+        *(f"{store_id} {101 + 9 * number}:30 down" for number, store_id in enumerate(STORES[1:-1])),
+        *(f"change {hour}:10 {'up' if hour % 7 else 'down'}" for hour in range(90, 200)),
+        "silent -200:00 up",
+        "up 200:00 up",
+    )
+    load_hours(
+        database_url, "10,0,09:00,17:00", "up,1,08:00,12:00", "é,6,22:00,02:00", "9,0,09:00,17:00"
+    )
+    load_hours(database_url, "10,0,09:00,15:00,2023-01-25T00:00:00Z", "up,1,08:00,12:00")
+    load_zones(database_url, "B,UTC", "10,Asia/Kolkata", "é,Europe/Berlin")
+    (tmp_path / "special_hours.csv").write_text(
+        "store_id,date,start_time_local,end_time_local,valid_from\n"
+        "change,2023-01-29,10:00,14:00,always\n"
+        "up,2023-01-30,,,always\n"
+    )
+    ingest_source(database_url, tmp_path, Source.SPECIAL_HOURS, now=NOW, run_id=None)
+    execute(
+        database_url,
+        """
+        INSERT INTO closures (store_key, start_local, end_local, reason, load_id)
+        VALUES (NULL, '2023-01-28 02:00'::timestamp, '2023-01-28 05:00'::timestamp, 'test', 1),
+               ((SELECT store_key FROM stores WHERE store_id = 'B'),
+                '2023-01-30 02:00', NULL, 'test', 1)
+        """,
+        """
+        INSERT INTO store_events (store_key, source, from_at, to_at, is_up, reason, load_id)
+        SELECT store_key, 'till', '2023-01-29 08:00Z'::timestamptz,
+               CASE store_id WHEN 'change' THEN '2023-01-29 11:00Z'::timestamptz END,
+               false, 'test', 1
+        FROM stores WHERE store_id IN ('change', '9')
+        """,
+        """
+        INSERT INTO corrections (store_key, from_at, to_at, kind, reason, recorded_at, load_id)
+        SELECT store_key, '2023-01-30 08:00Z'::timestamptz, '2023-01-30 10:00Z'::timestamptz,
+               kind, 'test', now(), 1
+        FROM stores JOIN (VALUES ('change', 'up'), ('a,b', 'taken_out')) c (store_id, kind)
+        USING (store_id)
+        """,
+    )
+    refresh_weeks(database_url)
+    fit_first_status_model(database_url, fitted_at=NOW)
+    return database_url
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    engine = create_engine(url, application_name="test", pool_size=2)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> LakeFolder:
+    return LakeFolder(str(tmp_path / "lake"))
+
+
+def refresh_weeks(url: str) -> None:
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+
+
+def contents(engine: sa.Engine, report_ids: list[str]) -> list[tuple[object, ...]]:
+    """Everything that reports say: counts, digest, bytes, rows."""
+    said = []
+    for report_id in report_ids:
+        report = read(engine, report_id)
+        assert report.result_id is not None
+        with engine.connect() as connection:
+            rows = read_report_table(connection, report.result_id)
+        said.append(
+            (
+                report.as_of,
+                report.policy,
+                report.stores,
+                report.silent_stores,
+                report.csv_sha256,
+                report.status_model_id,
+                csv_of(engine, report_id),
+                rows.to_pylist(),
+            )
+        )
+    return said
+
+
+def asked(engine: sa.Engine) -> list[str]:
+    return [request(engine, **question) for question in ASKED]  # type: ignore[arg-type]
+
+
+def from_database(engine: sa.Engine, url: str) -> list[tuple[object, ...]]:
+    report_ids = asked(engine)
+    make_waiting_reports(url, run_id="database", is_manual=False)
+    return contents(engine, report_ids)
+
+
+def make(url: str, lake: LakeFolder, *, run_id: str = "run") -> ReportsMade:
+    return make_lake_reports(url, lake, run_id=run_id, is_manual=False, now=NOW)
+
+
+def from_lake(
+    engine: sa.Engine, url: str, lake: LakeFolder, *, run_id: str = "run"
+) -> list[tuple[object, ...]]:
+    report_ids = asked(engine)
+    made = make(url, lake, run_id=run_id)
+    assert [(one.reports, one.faults) for one in made.made] == [(1, 0)] * len(ASKED)
+    return contents(engine, report_ids)
+
+
+@pytest.mark.parametrize("stores_per_bucket", [1, 3, 100])
+def test_a_report_from_the_lake_is_that_from_the_database(
+    engine: sa.Engine, url: str, lake: LakeFolder, stores_per_bucket: int
+) -> None:
+    imported = import_database(url, lake, stores_per_bucket=stores_per_bucket)
+    assert imported.manifest.version == 1
+    assert len(imported.manifest.buckets) == -(-len(STORES) // stores_per_bucket)
+    assert imported.database.polls == fetch(url, "SELECT count(*) AS n FROM store_status")[0]["n"]
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+    assert lake.names("report_rows") == lake.names("report_plans") == []
+    assert read_manifest(lake).version == 1
+
+
+def test_a_lake_needs_no_local_folder(engine: sa.Engine, url: str, memory: UPath) -> None:
+    lake = LakeFolder(f"memory://{memory.path}/lake")
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+
+
+def test_later_polls_are_appended(engine: sa.Engine, url: str, lake: LakeFolder) -> None:
+    import_database(url, lake, stores_per_bucket=3)
+    before = read_manifest(lake)
+    load(url, "up 201:00 down", "change 202:00 up", "change 203:00 down", "silent 203:00 up")
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+    after = read_manifest(lake)
+    assert (after.version, after.polls) == (2, before.polls + 4)
+    # Only the buckets of these stores have other files: the order is that of bytes.
+    is_same = [old == new for old, new in zip(before.buckets, after.buckets, strict=True)]
+    assert is_same == [True, False, False, True]
+    # Nothing was copied again: what was there stays, but for the last status runs.
+    for old, new in zip(before.buckets, after.buckets, strict=True):
+        kept = {f.name for f in read_contents(lake, old) if f.kind is not Kind.LAST_STATUS_RUNS}
+        assert kept <= {file.name for file in read_contents(lake, new)}
+
+
+def test_small_files_of_many_hours_are_merged(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake, stores_per_bucket=100)
+    for hour in range(60):
+        load(url, f"change {201 + hour}:00 {'up' if hour % 2 else 'down'}")
+        refresh_lake(url, lake)
+    manifest = read_manifest(lake)
+    levels = [
+        file.level
+        for file in read_contents(lake, manifest.buckets[0])
+        if file.kind is Kind.POLLS and file.level < 2
+    ]
+    assert levels == [1, 1, *[0] * 12]
+    assert manifest.polls == fetch(url, "SELECT count(*) AS n FROM store_status")[0]["n"]
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+
+
+def test_late_and_corrected_polls_are_in_the_lake(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake, stores_per_bucket=3)
+    load(url, "change 150:30 down", "change 151:10 down", "up 150:00 down", file_path=None)
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+
+
+def test_new_stores_and_other_hours_are_in_the_lake(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake, stores_per_bucket=3)
+    load(url, "0new 180:00 up", "znew 150:00 down", "mnew 199:00 up")
+    refresh_weeks(url)
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+    load_hours(url, "10,0,10:00,11:00,always", "0new,0,10:00,11:00,always")
+    refresh_weeks(url)
+    assert from_lake(engine, url, lake, run_id="again") == from_database(engine, url)
+    assert read_manifest(lake).stores == len(STORES) + 3
+
+
+def test_a_lake_that_outgrows_its_buckets_is_divided_again(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake, stores_per_bucket=100)
+    manifest = refresh_lake(url, lake, stores_per_bucket=4)
+    assert len(manifest.buckets) == 1
+    load(url, "0new 180:00 up")
+    assert len(refresh_lake(url, lake, stores_per_bucket=4).buckets) == 3
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+
+
+def test_an_undone_load_is_undone_in_the_lake(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    load(url, "up 201:00 down", "znew 150:00 down", file_path="other.csv")
+    refresh_weeks(url)
+    import_database(url, lake, stores_per_bucket=3)
+    (row,) = fetch(url, "SELECT load_id FROM loads WHERE file_path = 'other.csv'")
+    undo_load(url, row["load_id"], now=NOW)
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+    assert read_manifest(lake).stores == len(STORES)
+
+
+def test_polls_that_the_database_has_dropped_stay_in_the_lake(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake)
+    polls = read_manifest(lake).polls
+    load(url, "up 900:00 up", "change 899:00 up")
+    day = at("24:00") - at("00:00")
+    dropped = drop_old_data(url, keep_polls=20 * day, keep_reports=20 * day, now=NOW)
+    assert dropped.poll_partitions > 0
+    load(url, "change 890:00 up")  # late, so the bucket is copied again
+    assert refresh_lake(url, lake).polls == polls + 3
+    assert from_lake(engine, url, lake) == from_database(engine, url)
+
+
+def test_shares_are_made_in_any_order_and_missing_ones_at_the_end(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake, stores_per_bucket=3)
+    expected = from_database(engine, url)
+    report_ids = asked(engine)
+    shares = plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=3, now=NOW)
+    assert shares == 3
+    # What is loaded after the plan is in no row.
+    load(url, "up 300:00 down", "znew 150:00 down")
+    make_share(lake, run_id="run", number=2)
+    make_share(lake, run_id="run", number=0)
+    make_share(lake, run_id="run", number=0)
+    made = finish_lake_reports(url, lake, run_id="run")
+    assert [(one.reports, one.faults) for one in made.made] == [(1, 0)] * len(ASKED)
+    assert contents(engine, report_ids) == expected
+
+
+def test_a_step_that_is_planned_again_keeps_to_its_version(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    request(engine)
+    for _ in range(2):
+        plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=1, now=NOW)
+        load(url, "up 300:00 down")
+    (made,) = finish_lake_reports(url, lake, run_id="run").made
+    assert (made.question.as_of, made.faults) == (at("200:00"), 0)
+
+
+def test_without_polls_reports_fail(database_url: str, lake: LakeFolder) -> None:
+    engine = create_engine(database_url, application_name="test", pool_size=2)
+    report_id = request(engine)
+    assert make(database_url, lake).failed == 1
+    report = read(engine, report_id)
+    assert (report.state, report.error) == (ReportState.FAILED, NO_POLLS)
+    engine.dispose()
+
+
+def test_a_report_without_rows_is_a_report(engine: sa.Engine, url: str, lake: LakeFolder) -> None:
+    report_id = request(engine, as_of=at("-500:00"))
+    make(url, lake)
+    assert csv_of(engine, report_id).count("\n") == 1
+
+
+def test_of_two_writers_one_wins_and_the_other_begins_again(
+    url: str, lake: LakeFolder
+) -> None:
+    import_database(url, lake)
+    old = read_manifest(lake)
+    load(url, "up 300:00 down")
+    assert refresh_lake(url, lake).version == 2
+    with pytest.raises(LakeChangedError):
+        commit(lake, old)
+    assert read_manifest(lake).version == 2
