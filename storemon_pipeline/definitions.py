@@ -19,7 +19,14 @@ from storemon_pipeline.defs.jobs import (
     status_model_job,
 )
 from storemon_pipeline.defs.reports import report_assets
-from storemon_pipeline.defs.resources import Alerting, Database, DataFolder, MailServer, Retention
+from storemon_pipeline.defs.resources import (
+    Alerting,
+    Database,
+    DataFolder,
+    Lake,
+    MailServer,
+    Retention,
+)
 from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import SOURCE_ASSETS
@@ -86,6 +93,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
                 poll_archive=dg.EnvVar("STOREMON_POLL_ARCHIVE") if settings.poll_archive else None,
                 keep_reports_days=settings.keep_reports_days,
             ),
+            "lake": Lake(place=dg.EnvVar("STOREMON_LAKE") if settings.lake else None),
             "alerting": Alerting.from_settings(settings),
             "mail_server": MailServer.from_settings(settings),
         },

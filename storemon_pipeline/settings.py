@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     shards: PositiveInt = 1
     """Into how many steps a report and the newest figures are divided, by stores."""
 
+    lake: OptionalPathOrUrl = None
+    """The lake that reports are made from, a path or a URL; without it the database is read."""
+
     log_json: bool = False
     """Whether the service and its processes say each event as one line of JSON."""
 

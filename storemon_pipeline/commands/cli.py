@@ -8,6 +8,7 @@ import typer
 from storemon_pipeline.commands.accounts.account_commands import accounts_app
 from storemon_pipeline.commands.alert_commands import alerts_app
 from storemon_pipeline.commands.key_commands import keys_app
+from storemon_pipeline.commands.lake.lake_commands import lake_app
 from storemon_pipeline.commands.load_commands import (
     archives,
     check_file_command,
@@ -38,6 +39,7 @@ app.command()(loads)
 app.command("undo-load")(undo_load_command)
 app.command()(archives)
 app.command("load-archive")(load_archive_command)
+app.add_typer(lake_app, name="lake")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(keys_app, name="keys")
 app.add_typer(accounts_app, name="accounts")

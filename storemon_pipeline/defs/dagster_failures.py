@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
+from storemon_pipeline.lake.manifest import LakeChangedError, NoLakeError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 from storemon_pipeline.sources.find_files import MissingSourceError
 from storemon_pipeline.sources.source_settings import SettingsError
@@ -28,14 +29,20 @@ DISK_FULL: Final = (
 def map_failures() -> Iterator[None]:
     """Map exceptions to Dagster's: transient ones request a retry, permanent ones fail the step.
 
-    Transient are a lost database connection, an unreachable data folder, and polls that retention
-    dropped while they were read. Permanent are a missing file, a wrong setting or run config, and a
-    full disk: none of them passes before somebody acts. Any other exception is a fault of the
-    program and passes through.
+    Transient are a lost database connection, an unreachable data folder or lake, another writer of
+    the lake, and polls that retention dropped while they were read. Permanent are a missing file, a
+    wrong setting or run config, and a full disk: none of them passes before somebody acts. Any
+    other exception is a fault of the program and passes through.
     """
     try:
         yield
-    except (MissingSourceError, SettingsError, LocationError, DayNotRebuiltError) as error:
+    except (
+        MissingSourceError,
+        SettingsError,
+        LocationError,
+        DayNotRebuiltError,
+        NoLakeError,
+    ) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (adbc.Error, sa.exc.DBAPIError) as error:
         if is_disk_full(error):
@@ -43,5 +50,5 @@ def map_failures() -> Iterator[None]:
         if not isinstance(error, adbc.OperationalError | sa.exc.OperationalError):
             raise
         raise dg.RetryRequested(_RETRIES, _SECONDS_BETWEEN_TRIES) from error
-    except (PollsNotKeptError, UnreachableError) as error:
+    except (PollsNotKeptError, UnreachableError, LakeChangedError) as error:
         raise dg.RetryRequested(_RETRIES, _SECONDS_BETWEEN_TRIES) from error

@@ -11,13 +11,19 @@ from pydantic import Field
 from storemon_pipeline.contract import REQUESTED_TAG
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata
-from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.resources import Database, Lake
 from storemon_pipeline.defs.shards import Graph, fan_out
 from storemon_pipeline.defs.uptime import INPUTS_WITH_MODEL
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.lake.make_lake_reports import (
+    finish_lake_reports,
+    make_lake_reports,
+    plan_lake_reports,
+)
+from storemon_pipeline.lake.report_rows import make_share
 from storemon_pipeline.reports.ask_for_report import request_for_run
 from storemon_pipeline.reports.make_reports import ReportsMade, make_waiting_reports
-from storemon_pipeline.reports.make_shards import finish_reports, plan_reports
+from storemon_pipeline.reports.make_shards import finish_reports, make_shards, plan_reports
 from storemon_pipeline.settings import Settings
 
 _MOST_AHEAD: Final = timedelta(minutes=5)
@@ -127,12 +133,18 @@ def _request_own(
     check_specs=[REPORT_COMPLETE],
 )
 def uptime_report(
-    context: dg.AssetExecutionContext, config: ReportConfig, database: Database
+    context: dg.AssetExecutionContext, config: ReportConfig, database: Database, lake: Lake
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Make the reports in one step."""
+    url, run_id = database.url, context.run.run_id
     with map_failures():
         is_manual = _request_own(context, database, config)
-        made = make_waiting_reports(database.url, run_id=context.run.run_id, is_manual=is_manual)
+        folder = lake.folder
+        if folder is None:
+            made = make_waiting_reports(url, run_id=run_id, is_manual=is_manual)
+        else:
+            now = datetime.now(UTC)
+            made = make_lake_reports(url, folder, run_id=run_id, is_manual=is_manual, now=now)
     yield dg.MaterializeResult(metadata=_report_metadata(made))
     yield _report_check(made)
 
@@ -159,20 +171,35 @@ def _report_check(made: ReportsMade) -> dg.AssetCheckResult:
     )
 
 
-def _plan_reports(context: dg.OpExecutionContext, database: Database, shards: int) -> int:
+def _plan_reports(
+    context: dg.OpExecutionContext, database: Database, lake: Lake, shards: int
+) -> int:
+    url, run_id, folder = database.url, context.run_id, lake.folder
     is_manual = _request_own(context, database, ReportConfig(**context.op_config))
-    return plan_reports(
-        database.url,
-        run_id=context.run_id,
-        is_manual=is_manual,
-        shards=shards,
+    if folder is None:
+        return plan_reports(url, run_id=run_id, is_manual=is_manual, shards=shards)
+    now = datetime.now(UTC)
+    return plan_lake_reports(
+        url, folder, run_id=run_id, is_manual=is_manual, shares=shards, now=now
     )
 
 
+def _make_shard(database: Database, lake: Lake, run_id: str, number: int) -> int:
+    folder = lake.folder
+    if folder is None:
+        return make_shards(database.url, run_id=run_id, number=number, is_report=True)
+    return make_share(folder, run_id=run_id, number=number)
+
+
 def _finish_reports(
-    context: dg.OpExecutionContext, database: Database
+    context: dg.OpExecutionContext, database: Database, lake: Lake
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
-    made = finish_reports(database.url, run_id=context.run_id)
+    folder = lake.folder
+    made = (
+        finish_reports(database.url, run_id=context.run_id)
+        if folder is None
+        else finish_lake_reports(database.url, folder, run_id=context.run_id)
+    )
     yield dg.Output(None, "result", metadata=_report_metadata(made))
     yield _report_check(made)
 
@@ -189,10 +216,10 @@ def report_assets(settings: Settings) -> list[Any]:
             kinds={"postgres", "csv"},
             inputs=["report_inputs"],
             plan=_plan_reports,
+            make=_make_shard,
             finish=_finish_reports,
             check=REPORT_COMPLETE,
             config=ReportConfig,
-            is_report=True,
         ),
     )
     return [report_inputs, sharded]

@@ -10,6 +10,7 @@ from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification
 from storemon_pipeline.alerts.targets import labelled, split_urls
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
+from storemon_pipeline.lake.lake_folder import LakeFolder
 from storemon_pipeline.retention.poll_archive import PollArchive
 from storemon_pipeline.sent_statements.deliver_statements import Mailing
 from storemon_pipeline.settings import Settings
@@ -50,6 +51,17 @@ class Retention(dg.ConfigurableResource[None]):
     def keep_reports(self) -> timedelta:
         """How long reports are kept."""
         return timedelta(days=self.keep_reports_days)
+
+
+class Lake(dg.ConfigurableResource[None]):
+    """The lake that reports are made from, if there is one."""
+
+    place: str | None = Field(default=None, description="A local path, or a URL.")
+
+    @property
+    def folder(self) -> LakeFolder | None:
+        """The folder of the lake. Raises LocationError."""
+        return LakeFolder(self.place) if self.place else None
 
 
 class MailServer(dg.ConfigurableResource[None]):

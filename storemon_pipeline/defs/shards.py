@@ -1,7 +1,7 @@
 """Assets that fan out over shards of the stores, when there is more than one shard.
 
 They are graphs: one step plans, one step for each shard computes, one finishes. The steps hand on
-nothing but that they are done; what they share is in the database.
+nothing but that they are done; what they share is in the database, or in the lake.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,16 +13,18 @@ import dagster as dg
 
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.executors import FANS_OUT_WHILE_RUNNING
-from storemon_pipeline.defs.resources import Database
-from storemon_pipeline.reports.make_shards import make_shards
+from storemon_pipeline.defs.resources import Database, Lake
 from storemon_pipeline.settings import Settings
 
-Plan = Callable[[dg.OpExecutionContext, Database, int], int]
+Plan = Callable[[dg.OpExecutionContext, Database, Lake, int], int]
 """Plans this many shards; returns how many there are."""
+
+MakeShard = Callable[[Database, Lake, str, int], int]
+"""Makes the shard of this number, of the run of this id; returns how many stores it has."""
 
 Results = Iterator[dg.Output[None] | dg.AssetCheckResult]
 
-Finish = Callable[[dg.OpExecutionContext, Database], Results]
+Finish = Callable[[dg.OpExecutionContext, Database, Lake], Results]
 """Puts the shards together; yields the output `result` of the asset, and its checks."""
 
 
@@ -35,10 +37,10 @@ class Graph:
     kinds: set[str]
     inputs: Sequence[str]
     plan: Plan
+    make: MakeShard
     finish: Finish
     check: dg.AssetCheckSpec | None = None
     config: type[dg.Config] | None = None
-    is_report: bool = False
 
 
 def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
@@ -49,11 +51,9 @@ def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
     """
     check_outs = [] if graph.check is None else [f"{graph.name}_{graph.check.name}"]
 
-    def make(context: dg.OpExecutionContext, database: Database, number: int) -> None:
+    def make(context: dg.OpExecutionContext, database: Database, lake: Lake, number: int) -> None:
         with map_failures():
-            stores = make_shards(
-                database.url, run_id=context.run_id, number=number, is_report=graph.is_report
-            )
+            stores = graph.make(database, lake, context.run_id, number)
         context.log.info("shard %d has %d stores", number, stores)
 
     @dg.op(
@@ -61,10 +61,10 @@ def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
         ins={"made": dg.In(dg.Nothing)},
         out={name: dg.Out(dg.Nothing) for name in ("result", *check_outs)},
     )
-    def finish_op(context: dg.OpExecutionContext, database: Database) -> Results:
+    def finish_op(context: dg.OpExecutionContext, database: Database, lake: Lake) -> Results:
         """Put all shards together, in one transaction."""
         with map_failures():
-            yield from graph.finish(context, database)
+            yield from graph.finish(context, database, lake)
 
     steps = _while_running if settings.executor in FANS_OUT_WHILE_RUNNING else _beforehand
     plan_op, fan = steps(graph, settings.shards, make)
@@ -96,7 +96,7 @@ def _config_of_plan(name: str, config: type[dg.Config]) -> dg.ConfigMapping:
     return dg.ConfigMapping(config_fn=configure_plan, config_schema=config.to_config_schema())
 
 
-Make = Callable[[dg.OpExecutionContext, Database, int], None]
+Make = Callable[[dg.OpExecutionContext, Database, Lake, int], None]
 """Makes the shard of this number."""
 
 Fan = Callable[[Any], object]
@@ -116,20 +116,20 @@ def _while_running(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefiniti
 
     @dg.op(out=dg.DynamicOut(dg.Nothing), **_plan_arguments(graph))
     def plan_op(
-        context: dg.OpExecutionContext, database: Database
+        context: dg.OpExecutionContext, database: Database, lake: Lake
     ) -> Iterator[dg.DynamicOutput[None]]:
         """Decide what to make, and in how many shards."""
         with map_failures():
-            planned = graph.plan(context, database, shards)
+            planned = graph.plan(context, database, lake, shards)
         for number in range(planned):
             yield dg.DynamicOutput(None, mapping_key=str(number))
 
     @dg.op(
         name=f"shard_of_{graph.name}", ins={"planned": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing)
     )
-    def make_op(context: dg.OpExecutionContext, database: Database) -> None:
+    def make_op(context: dg.OpExecutionContext, database: Database, lake: Lake) -> None:
         """Compute the figures of one shard."""
-        make(context, database, int(context.get_mapping_key() or 0))
+        make(context, database, lake, int(context.get_mapping_key() or 0))
 
     return plan_op, lambda planned: planned.map(lambda done: make_op(planned=done)).collect()
 
@@ -138,10 +138,10 @@ def _beforehand(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefinition,
     """The plan's step; every possible shard has a step of its own."""
 
     @dg.op(out=dg.Out(dg.Nothing), **_plan_arguments(graph))
-    def plan_op(context: dg.OpExecutionContext, database: Database) -> None:
+    def plan_op(context: dg.OpExecutionContext, database: Database, lake: Lake) -> None:
         """Decide what to make, and in how many shards."""
         with map_failures():
-            graph.plan(context, database, shards)
+            graph.plan(context, database, lake, shards)
 
     def make_op(number: int) -> dg.OpDefinition:
         @dg.op(
@@ -149,9 +149,9 @@ def _beforehand(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefinition,
             ins={"planned": dg.In(dg.Nothing)},
             out=dg.Out(dg.Nothing),
         )
-        def make_one(context: dg.OpExecutionContext, database: Database) -> None:
+        def make_one(context: dg.OpExecutionContext, database: Database, lake: Lake) -> None:
             """Compute the figures of one shard."""
-            make(context, database, number)
+            make(context, database, lake, number)
 
         return make_one
 

@@ -11,7 +11,7 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.previews import read_preview
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata, preview
-from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.resources import Database, Lake
 from storemon_pipeline.defs.shards import Graph, fan_out
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model, fit_status_model
@@ -21,7 +21,7 @@ from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import ModelFit
 from storemon_pipeline.figures.uptime_table import UptimeState
 from storemon_pipeline.poll_plan.refresh_plan import refresh_poll_plan
-from storemon_pipeline.reports.make_shards import finish_uptime, plan_uptime
+from storemon_pipeline.reports.make_shards import finish_uptime, make_shards, plan_uptime
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.settings import Settings
 
@@ -181,12 +181,20 @@ def poll_plan(config: PollPlanConfig, database: Database) -> Results:
     yield dg.MaterializeResult(metadata=metadata | as_of_metadata(plan.as_of))
 
 
-def _plan_uptime(context: dg.OpExecutionContext, database: Database, shards: int) -> int:
+def _plan_uptime(
+    context: dg.OpExecutionContext, database: Database, _lake: Lake, shards: int
+) -> int:
     fit_first_version(context, database)
     return plan_uptime(database.url, run_id=context.run_id, shards=shards)
 
 
-def _finish_uptime(context: dg.OpExecutionContext, database: Database) -> Iterator[dg.Output[None]]:
+def _make_uptime(database: Database, _lake: Lake, run_id: str, number: int) -> int:
+    return make_shards(database.url, run_id=run_id, number=number, is_report=False)
+
+
+def _finish_uptime(
+    context: dg.OpExecutionContext, database: Database, _lake: Lake
+) -> Iterator[dg.Output[None]]:
     version = _load_version(database)
     state = finish_uptime(database.url, run_id=context.run_id, refreshed_at=datetime.now(UTC))
     learn_demand_when_due(database.url)
@@ -205,6 +213,7 @@ def uptime_assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 kinds={"postgres"},
                 inputs=INPUTS_WITH_MODEL,
                 plan=_plan_uptime,
+                make=_make_uptime,
                 finish=_finish_uptime,
             ),
         )

@@ -108,6 +108,7 @@ def shared_environment(
         "STOREMON_DAGSTER_DATABASE_URL": dagster_database_url,
         "DAGSTER_HOME": str(settings.dagster_home),
         **({"STOREMON_POLL_ARCHIVE": settings.poll_archive} if settings.poll_archive else {}),
+        **({"STOREMON_LAKE": settings.lake} if settings.lake else {}),
     }
 
 

@@ -1,18 +1,26 @@
 """Reports made from the lake equal those made from the database, whatever was loaded when."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 from upath import UPath
 
 from asked_reports import csv_of, read, request
 from stored import at, execute, fetch, load, load_hours, load_zones
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.contract import REPORT_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.definitions import build_defs
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model
@@ -38,10 +46,12 @@ from storemon_pipeline.reports.requests import ReportState
 from storemon_pipeline.reports.rows import read_report_table
 from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.settings import Settings
 
+DEADLINE_SECONDS: Final = 180
 NOW: Final = datetime(2023, 2, 1, 12, tzinfo=UTC)
 STORES: Final = ["up", "down", "é", "=1", "10", "9", "B", "a,b", "change", "silent"]
-ASKED: Final = (
+ASKED: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"policy": Policy.PREVIOUS},
     {"as_of": at("150:00")},
@@ -119,7 +129,7 @@ def refresh_weeks(url: str) -> None:
 
 def contents(engine: sa.Engine, report_ids: list[str]) -> list[tuple[object, ...]]:
     """Everything that reports say: counts, digest, bytes, rows."""
-    said = []
+    said: list[tuple[object, ...]] = []
     for report_id in report_ids:
         report = read(engine, report_id)
         assert report.result_id is not None
@@ -141,7 +151,7 @@ def contents(engine: sa.Engine, report_ids: list[str]) -> list[tuple[object, ...
 
 
 def asked(engine: sa.Engine) -> list[str]:
-    return [request(engine, **question) for question in ASKED]  # type: ignore[arg-type]
+    return [request(engine, **question) for question in ASKED]
 
 
 def from_database(engine: sa.Engine, url: str) -> list[tuple[object, ...]]:
@@ -195,24 +205,6 @@ def test_later_polls_are_appended(engine: sa.Engine, url: str, lake: LakeFolder)
     for old, new in zip(before.buckets, after.buckets, strict=True):
         kept = {f.name for f in read_contents(lake, old) if f.kind is not Kind.LAST_STATUS_RUNS}
         assert kept <= {file.name for file in read_contents(lake, new)}
-
-
-def test_small_files_of_many_hours_are_merged(
-    engine: sa.Engine, url: str, lake: LakeFolder
-) -> None:
-    import_database(url, lake, stores_per_bucket=100)
-    for hour in range(60):
-        load(url, f"change {201 + hour}:00 {'up' if hour % 2 else 'down'}")
-        refresh_lake(url, lake)
-    manifest = read_manifest(lake)
-    levels = [
-        file.level
-        for file in read_contents(lake, manifest.buckets[0])
-        if file.kind is Kind.POLLS and file.level < 2
-    ]
-    assert levels == [1, 1, *[0] * 12]
-    assert manifest.polls == fetch(url, "SELECT count(*) AS n FROM store_status")[0]["n"]
-    assert from_lake(engine, url, lake) == from_database(engine, url)
 
 
 def test_late_and_corrected_polls_are_in_the_lake(
@@ -317,9 +309,7 @@ def test_a_report_without_rows_is_a_report(engine: sa.Engine, url: str, lake: La
     assert csv_of(engine, report_id).count("\n") == 1
 
 
-def test_of_two_writers_one_wins_and_the_other_begins_again(
-    url: str, lake: LakeFolder
-) -> None:
+def test_of_two_writers_one_wins_and_the_other_begins_again(url: str, lake: LakeFolder) -> None:
     import_database(url, lake)
     old = read_manifest(lake)
     load(url, "up 300:00 down")
@@ -327,3 +317,93 @@ def test_of_two_writers_one_wins_and_the_other_begins_again(
     with pytest.raises(LakeChangedError):
         commit(lake, old)
     assert read_manifest(lake).version == 2
+
+
+def run_report_job(url: str, lake: LakeFolder, folder: Path, **settings: str) -> str:
+    """Execute the job in a process of its own; return what it logged."""
+    environment = {
+        **os.environ,
+        "STOREMON_DATABASE_URL": url,
+        "STOREMON_DATA": str(folder),
+        "STOREMON_LAKE": str(lake),
+        "DAGSTER_HOME": str(folder),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        **settings,
+    }
+    job = ["job", "execute", "-m", "storemon_pipeline.definitions", "-j", "report_job"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", *job],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_job_makes_reports_from_the_lake(
+    engine: sa.Engine,
+    url: str,
+    lake: LakeFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shards: int,
+) -> None:
+    expected = from_database(engine, url)
+    report_ids = asked(engine)
+    monkeypatch.setenv("STOREMON_DATABASE_URL", url)
+    monkeypatch.setenv("STOREMON_DATA", str(tmp_path))
+    monkeypatch.setenv("STOREMON_LAKE", str(lake))
+    job = build_defs(Settings(shards=shards)).resolve_job_def(REPORT_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(instance=instance).success
+    assert contents(engine, report_ids) == expected
+    assert read_manifest(lake).version == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("executor", "shards"), [("multiprocess", 2), ("dask", 2)])
+def test_a_job_makes_reports_from_the_lake_in_several_processes(
+    engine: sa.Engine, url: str, lake: LakeFolder, tmp_path: Path, executor: str, shards: int
+) -> None:
+    if executor == "dask":
+        pytest.importorskip("dagster_dask")
+    import_database(url, lake, stores_per_bucket=3)
+    expected = from_database(engine, url)
+    report_ids = asked(engine)
+    logged = run_report_job(
+        url, lake, tmp_path, STOREMON_EXECUTOR=executor, STOREMON_SHARDS=str(shards)
+    )
+    assert contents(engine, report_ids) == expected
+    assert all(f"shard {number} has" in logged for number in range(shards))
+    assert lake.names("report_plans") == []
+
+
+def test_the_command_imports_and_says_what_the_lake_holds(url: str, tmp_path: Path) -> None:
+    place = ["--lake", str(tmp_path / "lake")]
+    imported = CliRunner().invoke(app, ["lake", "import", *place, "--database-url", url])
+    assert imported.exit_code == 0, imported.output
+    (counts,) = fetch(
+        url,
+        "SELECT (SELECT count(*) FROM stores) AS stores, (SELECT count(*) FROM store_status) AS"
+        " polls, (SELECT count(*) FROM status_runs) AS status_runs",
+    )
+    said = "{stores} stores, {polls} polls, {status_runs} status runs".format(**counts)
+    assert imported.output.splitlines()[:2] == [f"database: {said}", f"lake:     {said}"]
+    shown = CliRunner().invoke(app, ["lake", "show", *place])
+    assert shown.output.splitlines()[0] == said
+    assert shown.output.splitlines()[1].startswith("version 1: 1 bucket, ")
+
+
+def test_without_a_lake_the_commands_say_what_to_do(tmp_path: Path) -> None:
+    none = CliRunner().invoke(app, ["lake", "show"], env={"STOREMON_LAKE": ""})
+    assert (none.exit_code, none.output) == (
+        1,
+        "storemon: No lake is set: use --lake or STOREMON_LAKE.\n",
+    )
+    empty = CliRunner().invoke(app, ["lake", "show", "--lake", str(tmp_path)])
+    assert empty.exit_code == 1
+    assert "`storemon lake import` makes one" in empty.output

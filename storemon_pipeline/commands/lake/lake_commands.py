@@ -1,0 +1,109 @@
+"""The commands `storemon lake …`: copying the database into the lake, and what the lake holds."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported inside it
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from storemon_pipeline.commands.options import (
+    DatabaseUrlOption,
+    HomeOption,
+    build_settings,
+    one_line_errors,
+    open_database,
+)
+from storemon_pipeline.domain.counts import counted
+from storemon_pipeline.host.errors import ServiceError
+
+if TYPE_CHECKING:
+    from storemon_pipeline.lake.lake_folder import LakeFolder
+    from storemon_pipeline.lake.manifest import Manifest
+
+lake_app = typer.Typer(
+    help="The lake: files that reports of large chains are made from.", no_args_is_help=True
+)
+
+LakeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--lake",
+        envvar="STOREMON_LAKE",
+        help="Folder of the lake: a path, or a URL such as s3://bucket/lake.",
+        show_default="none",
+    ),
+]
+
+
+@lake_app.command("import")
+def import_command(
+    lake: LakeOption = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+    stores_per_bucket: Annotated[
+        int, typer.Option(min=1, help="Stores of a bucket, the smallest part of the work.")
+    ] = 50_000,
+) -> None:
+    """Copy all of the database into a new version of the lake, and compare both."""
+    with one_line_errors():
+        folder = _open_lake(lake)
+        with open_database(home, database_url) as url:
+            from storemon_pipeline.files.folders import UnreachableError
+            from storemon_pipeline.lake.follow_database import LakeDiffersError, import_database
+            from storemon_pipeline.lake.manifest import LakeChangedError
+
+            try:
+                imported = import_database(url, folder, stores_per_bucket=stores_per_bucket)
+            except (LakeChangedError, LakeDiffersError, UnreachableError) as error:
+                raise ServiceError(f"The lake stays as it was: {error}") from error
+        of_database = imported.database
+        typer.echo(
+            f"database: {counted(of_database.stores, 'store')}, "
+            f"{counted(of_database.polls, 'poll')}, "
+            f"{counted(of_database.status_runs, 'status run')}"
+        )
+        typer.echo(f"lake:     {_counts(imported.manifest)}")
+        typer.echo("Every file was read back: it has what the database has.")
+        typer.echo(_description(imported.manifest))
+
+
+@lake_app.command("show")
+def show_command(lake: LakeOption = None) -> None:
+    """Say what the newest version of the lake holds."""
+    with one_line_errors():
+        from storemon_pipeline.files.folders import UnreachableError
+        from storemon_pipeline.lake.manifest import NoLakeError, read_manifest
+
+        try:
+            manifest = read_manifest(_open_lake(lake))
+        except (NoLakeError, UnreachableError) as error:
+            raise ServiceError(str(error)) from error
+        typer.echo(_counts(manifest))
+        typer.echo(_description(manifest))
+
+
+def _open_lake(place: str | None) -> "LakeFolder":
+    from storemon_pipeline.files.folders import LocationError
+    from storemon_pipeline.lake.lake_folder import LakeFolder
+
+    chosen = build_settings(lake=place).lake
+    if chosen is None:
+        raise ServiceError("No lake is set: use --lake or STOREMON_LAKE.")
+    try:
+        return LakeFolder(chosen)
+    except LocationError as error:
+        raise ServiceError(str(error)) from error
+
+
+def _counts(manifest: "Manifest") -> str:
+    return (
+        f"{counted(manifest.stores, 'store')}, {counted(manifest.polls, 'poll')}, "
+        f"{counted(manifest.status_runs, 'status run')}"
+    )
+
+
+def _description(manifest: "Manifest") -> str:
+    return (
+        f"version {manifest.version}: {counted(len(manifest.buckets), 'bucket')}, "
+        f"{counted(manifest.bytes, 'byte')}"
+    )

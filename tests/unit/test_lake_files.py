@@ -1,0 +1,183 @@
+"""Files of the lake without a database: versions, appended polls, crashes and competing writers."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from upath import UPath
+
+from storemon_pipeline.domain.windows import HOUR_US
+from storemon_pipeline.files.folders import UnreachableError
+from storemon_pipeline.lake.append_polls import LatePollsError, append_polls
+from storemon_pipeline.lake.data_files import (
+    PollRows,
+    make_bucket,
+    read_polls,
+    read_status_runs,
+    write_file,
+    write_polls,
+)
+from storemon_pipeline.lake.lake_folder import LakeFolder
+from storemon_pipeline.lake.manifest import (
+    DataFile,
+    Kind,
+    LakeChangedError,
+    Manifest,
+    NoLakeError,
+    commit,
+    read_contents,
+    read_manifest,
+)
+from storemon_pipeline.lake.write_bucket import write_all_status_runs
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress
+
+MAX_GAP = 3 * HOUR_US
+
+
+@pytest.fixture(params=["folder", "memory"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path, memory: UPath) -> LakeFolder:
+    """An empty lake, local and not."""
+    return LakeFolder(str(tmp_path) if request.param == "folder" else f"memory://{memory.path}")
+
+
+def polls(*rows: tuple[int, float, bool]) -> PollRows:
+    """Polls of store, hour and status."""
+    store, hour, is_active = zip(*rows, strict=True)
+    at_us = (np.array(hour) * HOUR_US).astype(np.int64)
+    return PollRows(np.array(store), at_us, np.array(is_active)).in_order()
+
+
+def compressed(rows: PollRows) -> StatusRuns:
+    return compress(rows.store_key, rows.at_us, rows.is_active, max_gap_us=MAX_GAP)
+
+
+def first_files(lake: LakeFolder, rows: PollRows) -> list[DataFile]:
+    """The files of a bucket with these polls."""
+    ids = pa.array([str(key) for key in np.unique(rows.store_key)])
+    stores = pa.table({"store_key": np.unique(rows.store_key), "store_id": ids})
+    return [
+        write_file(lake, Kind.STORES, stores),
+        *write_all_status_runs(lake, compressed(rows)),
+        write_polls(lake, rows, level=2),
+    ]
+
+
+def status_runs_of(lake: LakeFolder, files: list[DataFile]) -> list[tuple[object, ...]]:
+    kinds = (Kind.STATUS_RUNS, Kind.LAST_STATUS_RUNS)
+    return rows_of(
+        read_status_runs(lake, [file for file in files if file.kind in kinds]).in_order()
+    )
+
+
+def rows_of(status_runs: StatusRuns) -> list[tuple[object, ...]]:
+    return list(
+        zip(
+            status_runs.store.tolist(),
+            status_runs.first_poll_us.tolist(),
+            status_runs.last_poll_us.tolist(),
+            status_runs.is_active.tolist(),
+            status_runs.polls.tolist(),
+            strict=True,
+        )
+    )
+
+
+def empty_manifest(lake: LakeFolder) -> Manifest:
+    bucket = make_bucket(lake, "", [], newest_poll_us=None)
+    return Manifest(0, MAX_GAP, 0, "", (bucket,))
+
+
+def test_appended_polls_make_the_status_runs_of_all_polls(lake: LakeFolder) -> None:
+    """Two stores are polled each hour for 30 hours, after 10 hours with a third one."""
+    everything = polls((1, 0, True), (2, 0.5, False))
+    files = first_files(lake, everything)
+    for hour in range(1, 31):
+        rows = [(1, hour, hour % 5 > 0), (2, hour + 0.5, hour % 20 > 0)]
+        rows += [(3, hour + 0.1, True)] if hour > 10 and hour % 9 > 3 else []
+        new = polls(*rows)
+        files = append_polls(lake, files, new, max_gap_us=MAX_GAP)
+        everything = PollRows(
+            np.append(everything.store_key, new.store_key),
+            np.append(everything.at_us, new.at_us),
+            np.append(everything.is_active, new.is_active),
+        )
+    kept = read_polls(lake, [file for file in files if file.kind is Kind.POLLS]).in_order()
+    expected = everything.in_order()
+    for name in ("store_key", "at_us", "is_active"):
+        assert np.array_equal(getattr(kept, name), getattr(expected, name))
+    assert status_runs_of(lake, files) == rows_of(compressed(expected))
+    # Of the files of 30 hours 24 were merged into one of a day.
+    levels = [file.level for file in files if file.kind is Kind.POLLS]
+    assert sorted(levels) == [0] * 6 + [1, 2]
+
+
+def test_polls_that_are_not_later_are_refused_before_anything_is_written(lake: LakeFolder) -> None:
+    files = first_files(lake, polls((1, 0, True), (2, 5, True)))
+    before = lake.names(Kind.POLLS)
+    with pytest.raises(LatePollsError, match="1 polls"):
+        append_polls(lake, files, polls((1, 1, True), (2, 5, False)), max_gap_us=MAX_GAP)
+    assert lake.names(Kind.POLLS) == before
+
+
+def test_a_version_is_read_as_it_was_written(lake: LakeFolder) -> None:
+    files = first_files(lake, polls((1, 0, True), (1, 1, False)))
+    bucket = make_bucket(lake, "", files, newest_poll_us=HOUR_US)
+    made = commit(lake, replace(empty_manifest(lake), buckets=(bucket,)))
+    assert made.version == 1
+    assert read_manifest(lake) == read_manifest(lake, 1) == made
+    assert (made.stores, made.polls, made.status_runs) == (1, 2, 2)
+    assert read_contents(lake, made.buckets[0]) == files
+
+
+def test_there_is_no_lake_before_the_first_version(lake: LakeFolder) -> None:
+    with pytest.raises(NoLakeError):
+        read_manifest(lake)
+    with pytest.raises(NoLakeError):
+        read_manifest(lake, 7)
+
+
+def test_of_many_writers_of_a_version_one_wins(tmp_path: Path) -> None:
+    lake = LakeFolder(str(tmp_path))
+    first = commit(lake, empty_manifest(lake))
+    writers = 8
+    ready = Barrier(writers)
+
+    def write(number: int) -> bool:
+        own = replace(first, load_id=number)
+        ready.wait()
+        try:
+            commit(LakeFolder(str(tmp_path)), own)
+        except LakeChangedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(writers) as pool:
+        wins = list(pool.map(write, range(writers)))
+    assert wins.count(True) == 1
+    newest = read_manifest(lake)
+    assert (newest.version, newest.load_id) == (2, wins.index(True))
+
+
+@pytest.mark.parametrize("step", ["link", "fsync", "write"])
+def test_a_writer_that_dies_leaves_the_version_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    lake = LakeFolder(str(tmp_path))
+    first = commit(lake, empty_manifest(lake))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if step == "write":
+        monkeypatch.setattr(LakeFolder, "_write_local", full)
+    else:
+        monkeypatch.setattr(f"os.{step}", full)
+    with pytest.raises(UnreachableError, match="No space"):
+        commit(lake, replace(first, load_id=9))
+    monkeypatch.undo()
+    assert read_manifest(lake) == first
+    assert commit(lake, replace(first, load_id=10)).version == 2
