@@ -115,6 +115,30 @@ def incidents(
     return made
 
 
+def lost_by_source(inputs: Inputs, store_id: str, start: datetime, end: datetime) -> dict[str, int]:
+    """Sum the business time in which an event down holds, by the source of that event."""
+    store = _stores(inputs)[store_id]
+    told = [event for event in inputs.events if event.store_id == store_id]
+    spans = []
+    for event in told:
+        following = [o.start for o in told if o.source == event.source and o.start > event.start]
+        until = event.end if event.end is not None else min(following, default=end)
+        spans.append((_us(event.start), _us(until), event))
+    low, high = _us(start), _us(end)
+    changes = store.business_changes(low, high)
+    changes.update(at for span in spans for at in span[:2] if low <= at <= high)
+    sums: defaultdict[str, int] = defaultdict(int)
+    for since, until in pairwise(sorted(changes)):
+        inside = since + (until - since) // 2
+        held = [span for span in spans if span[0] <= inside < span[1]]
+        if held and store.is_business(inside):
+            # The one that began last holds; of two that began together, the one told last.
+            event = max(enumerate(held), key=lambda pair: (pair[1][0], pair[0]))[1][2]
+            if not event.is_up:
+                sums[event.source] += until - since
+    return dict(sums)
+
+
 def _incident(store: _Store, start: int, end: int, lost: int, as_of: int) -> Incident:
     inside = [
         polled

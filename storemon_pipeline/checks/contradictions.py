@@ -1,4 +1,4 @@
-"""Finding listed hours, zones and events that the polls contradict."""
+"""Finding listed hours, zones and events that the polls contradict, and hours that events do."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from storemon_pipeline.events.contradicting_polls import (
     ContradictingPolls,
     read_contradicting_polls,
 )
+from storemon_pipeline.events.evidence_queries import with_events_since
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.polls.status_run_queries import read_status_runs_since
@@ -21,6 +22,7 @@ from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.contradictions import Contradictions, find_contradictions
+from storemon_pipeline.uptime.evidence import is_event
 
 CHECKED_PERIOD: Final = timedelta(days=28)
 """How far back polls are checked: every weekday four times."""
@@ -80,6 +82,9 @@ def _find(
 ) -> Contradictions:
     since = as_of - CHECKED_PERIOD
     status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
+    status_runs = with_events_since(bulk, stores, status_runs, since=since, until=as_of)
+    # An outage that a source tells of is no sign that the store is closed at that hour.
+    status_runs = status_runs.take(status_runs.is_active | ~is_event(status_runs))
     calendar = read_calendar(
         bulk,
         stores,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, SECOND_US, IntArray
 from storemon_pipeline.likelihood.gaps import first_status_runs
+from storemon_pipeline.uptime.evidence import is_event
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 MARGIN_US: Final = 30 * MINUTE_US
@@ -50,7 +51,7 @@ class PlannedPolls:
 
 @dataclass(frozen=True, slots=True)
 class LastPolls:
-    """What the polls so far say of stores `0 .. n - 1`; every array has shape `(n,)`.
+    """What polls and events so far say of stores `0 .. n - 1`; every array has shape `(n,)`.
 
     `pace` is how many times as often as others a store is polled. `phase`, from 0 to 1, is where in
     its step a store begins that was not polled for long.
@@ -62,7 +63,10 @@ class LastPolls:
 
     @classmethod
     def of(cls, status_runs: StatusRuns, phase: FloatArray, *, start_us: int) -> Self:
-        """The last polls before a plan's start, by the status runs of some days before it."""
+        """The last polls before a plan's start, by the status runs of some days before it.
+
+        The end of an event counts as a poll.
+        """
         last_poll = np.full(len(phase), NEVER)
         pace = np.ones(len(phase))
         if len(status_runs):
@@ -77,6 +81,9 @@ class LastPolls:
             went_down = ~status_runs.is_active[last]
             went_down &= status_runs.first_poll_us[last] > start_us - HOUR_US
             pace[store[went_down]] *= DOWN_PACE
+            # Inside of an event no figure depends on polls. They only tell whether it is right.
+            is_told = is_event(status_runs)[last] & (status_runs.last_poll_us[last] >= start_us)
+            pace[store[is_told]] = 1.0
         return cls(last_poll, pace, phase)
 
 

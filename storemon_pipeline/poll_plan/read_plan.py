@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import HOUR_US, SECOND_US, WEEK_US
+from storemon_pipeline.domain.windows import HOUR_US, SECOND_US, WEEK_US, Policy
+from storemon_pipeline.events.evidence_queries import with_events_of_report
 from storemon_pipeline.poll_plan.plan import (
     MARGIN_US,
     FloatArray,
@@ -85,7 +86,11 @@ def _read_stretches(bulk: Bulk, stores: StoreIndex, start_us: int) -> Stretches:
     parts = []
     first = 0
     for chunk in stores.chunks(_STORES_PER_CHUNK):
-        status_runs = read_status_runs(bulk, chunk, as_of=instant(start_us))
+        start = instant(start_us)
+        status_runs = read_status_runs(bulk, chunk, as_of=start)
+        status_runs = with_events_of_report(
+            bulk, chunk, status_runs, as_of=start, policy=Policy.NEAREST
+        )
         last_polls = LastPolls.of(status_runs, _phases(chunk), start_us=start_us)
         calendar = _calendar(bulk, chunk, start_us, end_us)
         parts.append(

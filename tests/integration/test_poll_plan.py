@@ -74,6 +74,19 @@ def test_the_hour_begins_at_the_newest_poll_and_closed_stores_are_left_out(
     )
 
 
+def test_events_count_as_polls_do_and_those_that_go_on_need_no_more(client: httpx.Client) -> None:
+    ended = {"from_utc": "2023-01-23T10:00:00Z", "to_utc": "2023-01-23T10:20:00Z"}
+    going_on = {"from_utc": "2023-01-24T23:00:00Z"}
+    counts = []
+    for store_id, event in (("steady", ended), ("changing", going_on)):
+        body = {"events": [{"store_id": store_id, "state": "down", **event}]}
+        client.post("/events", json=body).raise_for_status()
+        polls = times(plan(client, polls_per_hour=9, start="2023-01-25T00:00:00Z"))
+        counts.append((len(polls["steady"]), len(polls["changing"])))
+    # First both stores changed. Then an event covers `changing`, which is polled half as often.
+    assert counts == [(5, 4), (6, 3)]
+
+
 def test_a_store_is_polled_from_half_an_hour_before_it_opens(client: httpx.Client) -> None:
     polls = times(plan(client, polls_per_hour=1_000, start="2023-01-25T07:00:00Z"))
     assert at("55:30") <= polls["day"][0] < at("55:40")
