@@ -122,8 +122,8 @@ def lost_by_source(inputs: Inputs, store_id: str, start: datetime, end: datetime
     spans = []
     for event in told:
         following = [o.start for o in told if o.source == event.source and o.start > event.start]
-        until = event.end if event.end is not None else min(following, default=end)
-        spans.append((_us(event.start), _us(until), event))
+        ends = event.end if event.end is not None else min(following, default=end)
+        spans.append((_us(event.start), _us(ends), event))
     low, high = _us(start), _us(end)
     changes = store.business_changes(low, high)
     changes.update(at for span in spans for at in span[:2] if low <= at <= high)
