@@ -1,9 +1,7 @@
-"""What the pipeline, the API and their supervisor share: names, and when to go on at a start.
+"""What the pipeline, the API and their supervisor share: names.
 
 Imports no other module of storemon.
 """
-
-import sys
 
 CODE_LOCATION = "storemon"
 REPOSITORY = "__repository__"
@@ -25,13 +23,3 @@ its own when none waits."""
 
 REQUEST_IDS_TAG = "storemon/request_ids"
 """On report runs: the HTTP requests that waited when the run was launched, the oldest first."""
-
-
-def wait_until_released() -> None:
-    """Wait until the supervisor closes the standard input of this process.
-
-    It does so once the databases and the code server are ready, or at once after a restart. A
-    process that was started by hand does not wait.
-    """
-    if not sys.stdin.isatty():
-        sys.stdin.read()

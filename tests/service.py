@@ -37,6 +37,7 @@ class Part(StrEnum):
     DAEMON = "daemon"
     API = "API"
     RUN_STARTER = "run starter"
+    FORK_SERVER = "fork server"
     RUN = "run process"
     SUPERVISOR = "supervisor"
     EVERYTHING = "everything"
@@ -46,9 +47,10 @@ CHILDREN: Final = {
     Part.DATABASE: "bin/postgres",
     Part.CODE_LOCATION: "dagster api grpc",
     Part.WEBSERVER: "storemon_api.dagster_ui",
-    Part.DAEMON: "dagster._daemon",
+    Part.DAEMON: "dagster._daemon run",
     Part.API: "uvicorn",
     Part.RUN_STARTER: "storemon_pipeline.launching.run_starter",
+    Part.FORK_SERVER: "storemon_pipeline.host.fork_server",
 }
 """How each child is known by its command line."""
 

@@ -29,7 +29,7 @@ from storemon_api.http.problems import FORBIDDEN, ProblemError
 from storemon_api.security.access_control import AccessControl
 from storemon_api.security.identity_cache import IdentityCache
 from storemon_api.security.rate_limits import RateLimits
-from storemon_pipeline.contract import DAGSTER_TOKEN_VARIABLE, wait_until_released
+from storemon_pipeline.contract import DAGSTER_TOKEN_VARIABLE
 from storemon_pipeline.database.connections import create_engine
 
 _MAX_BODY_BYTES: Final = 16 * 1024 * 1024
@@ -108,7 +108,6 @@ def main() -> None:
     run = partial(_run_guarded, uvicorn.run)
     # Dagster's command line calls this function with its application; it has no other hook.
     uvicorn.run = run
-    wait_until_released()
     run_dagster_webserver()  # type: ignore[no-untyped-call]
 
 

@@ -10,13 +10,30 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import psutil
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.05
 _URGENT_SECONDS = 1.0
+
+
+class RunningProcess(Protocol):
+    """The part of `subprocess.Popen` that every child has, however it was made."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def poll(self) -> int | None:
+        """Return how it ended; None while it runs."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end. Raises subprocess.TimeoutExpired."""
+
+    def kill(self) -> None:
+        """End it without warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +52,15 @@ def start_child(
     cwd: Path,
     death_signal: signal.Signals,
     account: Account | None = None,
-    is_held: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own session, with its output in `log`.
 
     In its own session it does not receive the terminal's Ctrl-C. On Linux the kernel sends it
-    `death_signal` when the calling thread ends, so call this from a thread that lives on. A process
-    that `is_held` waits in `contract.wait_until_released` until its `stdin` is closed.
+    `death_signal` when the calling thread ends, so call this from a thread that lives on.
     """
     return subprocess.Popen(
         [str(part) for part in command],
-        stdin=subprocess.PIPE if is_held else subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=cwd,
@@ -55,16 +70,19 @@ def start_child(
         group=None if account is None else account.gid,
         extra_groups=None if account is None else [],
         # Runs after the change of user, which would clear the setting.
-        preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 - one system call, no lock
+        preexec_fn=die_with_parent(death_signal, os.getpid()),  # noqa: PLW1509 - one system call, no lock
     )
 
 
-def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(death_signal: signal.Signals, parent: int) -> Callable[[], None]:
+    """Return a function that asks Linux for the signal when the caller's parent ends.
+
+    It ends the calling process when its parent is another one already.
+    """
     if sys.platform != "linux":
-        return None
+        return lambda: None
     # Look the function up before the fork: the child then only calls it.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
 
     def set_death_signal() -> None:
         prctl(_PR_SET_PDEATHSIG, int(death_signal))

@@ -68,6 +68,11 @@ class Home:
         return self.code_server_socket.with_name("runs.sock")
 
     @property
+    def fork_server_socket(self) -> Path:
+        """The socket of the process that forks the others, beside the code server's."""
+        return self.code_server_socket.with_name("fork.sock")
+
+    @property
     def dagster_token(self) -> Path:
         """The file with the token by which the service's processes reach the Dagster UI."""
         return self.path / "dagster.token"

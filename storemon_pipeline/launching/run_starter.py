@@ -29,9 +29,9 @@ from typing import IO, Any, Final, NoReturn
 import adbc_driver_manager
 import dagster as dg
 
-from storemon_pipeline.contract import wait_until_released
 from storemon_pipeline.database.bulk import import_driver, load_type_catalogue
 from storemon_pipeline.definitions import defs
+from storemon_pipeline.host.memory import keep_freed_memory
 from storemon_pipeline.launching.run_requests import RESPONSE_SECONDS, SOCKET_VARIABLE, read_all
 
 _NICENESS: Final = 10
@@ -55,7 +55,7 @@ def serve(path: Path) -> NoReturn:
 
     Requests that arrive during the imports wait for their end.
     """
-    wait_until_released()
+    keep_freed_memory()
     _use_databases()
     path.unlink(missing_ok=True)
     runs: dict[int, _Run] = {}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -24,9 +25,11 @@ from storemon_pipeline.dagster_graphql import (
     DagsterUnavailableError,
 )
 from storemon_pipeline.database.connections import libpq_url
-from storemon_pipeline.host.child_process import start_child
+from storemon_pipeline.host.child_process import RunningProcess, start_child
 from storemon_pipeline.host.embedded_postgres import EmbeddedPostgres
+from storemon_pipeline.host.forked_process import fork_child
 from storemon_pipeline.host.home import Home
+from storemon_pipeline.host.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 from storemon_pipeline.host.orphans import MARK
 from storemon_pipeline.service.api_logging import api_log_config
 from storemon_pipeline.service.dagster_home import WORKSPACE_FILE
@@ -38,13 +41,32 @@ RUN_STARTER_MODULE: Final = "storemon_pipeline.launching.run_starter"
 API_FACTORY: Final = "storemon_api.app:create_app"
 API_PROTOCOL: Final = "storemon_api.security.client_timeouts:ClientTimeoutProtocol"
 
-RUN_ENVIRONMENT: Final = {
+CAN_FORK: Final = sys.platform == "linux"
+"""Whether the fork server works here. Without it each process imports Dagster by itself."""
+
+_SECRETS: Final = ("STOREMON_ALERT_URLS", "STOREMON_MAIL_URL")
+"""Addresses of notifications: only the processes that send messages get them."""
+
+FORK_SERVER_MODULE: Final = "storemon_pipeline.host.fork_server"
+_SHARED_MODULES: Final = (
+    *("dagster._cli.api", "dagster_webserver.cli", "dagster._daemon.cli"),
+    # What the definitions import. They are made from each process's own settings.
+    *("storemon_pipeline.defs.checks", "storemon_pipeline.defs.statements.statement_job"),
+    *("storemon_pipeline.defs.jobs", "storemon_pipeline.defs.sensors"),
+    # What the webserver's access control imports.
+    *("storemon_api.security.access_control", "storemon_api.http.error_handlers"),
+)
+"""What the fork server imports for Dagster's processes."""
+
+_ONE_THREAD: Final = {
     # A fork has no threads but its own, and NumPy's linear algebra is not used.
     "OPENBLAS_NUM_THREADS": "1",
-    # Runs are short. Giving memory back to the system and asking for it again, page by page, takes
-    # a third of the engine's time.
-    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+RUN_ENVIRONMENT: Final = {
+    **_ONE_THREAD,
+    # The same as `run_starter` sets for itself, for a process that it did not fork.
+    "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
+    "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES),
 }
 """Further environment variables of the processes that execute runs."""
 
@@ -83,8 +105,8 @@ class ServiceProcess(Protocol):
     def ready_note(self) -> str:
         """A note for the display once it is ready."""
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process and return at once. It may be held (see `start_child`)."""
+    def launch(self) -> RunningProcess:
+        """Start the process and return at once."""
 
     def why_not_ready(self, launched_at: float) -> str | None:
         """Return None once it is ready, else what is missing; `launched_at` is in epoch seconds."""
@@ -113,12 +135,14 @@ def shared_environment(
 
 
 def _child_environment(
-    settings: Settings, database_url: str, dagster_database_url: str
+    settings: Settings, database_url: str, dagster_database_url: str | None, dagster_token: str
 ) -> dict[str, str]:
+    """Return the environment of a process; Dagster's processes need the URL of its database."""
     return {
         # The API key of a person's commands: the service does not need it.
         **{name: value for name, value in os.environ.items() if name != "STOREMON_API_KEY"},
-        **shared_environment(settings, database_url, dagster_database_url),
+        **shared_environment(settings, database_url, dagster_database_url or ""),
+        DAGSTER_TOKEN_VARIABLE: dagster_token,
         "PYTHONUNBUFFERED": "1",
         "STOREMON_RUN_STARTER": str(Home(settings.home).run_starter_socket),
         MARK: str(settings.home),
@@ -170,6 +194,7 @@ class _PythonProcess:
     log_name: str
     ready_note: str
     start_seconds: float = _START_SECONDS
+    is_forked: bool = False
 
     @property
     def _home(self) -> Home:
@@ -186,8 +211,17 @@ class _PythonProcess:
             token=self.environment[DAGSTER_TOKEN_VARIABLE],
         )
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self) -> RunningProcess:
         with self._home.open_log(self.log_name) as log:
+            if self.is_forked:
+                # Without a fork server it starts all the same, only slower.
+                with suppress(OSError):
+                    return fork_child(
+                        self._home.fork_server_socket,
+                        self.arguments,
+                        log=log,
+                        environment=self.environment,
+                    )
             return start_child(
                 # Not with -P: Dagster takes the first entry of the path for the script's folder
                 # and removes it, whatever it is.
@@ -197,8 +231,20 @@ class _PythonProcess:
                 cwd=self._home.dagster,
                 # It has nothing to save: a sudden end loses nothing.
                 death_signal=signal.SIGKILL,
-                is_held=True,
             )
+
+
+class ForkServerProcess(_PythonProcess):
+    """The process that forks the others that need Dagster."""
+
+    def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one's socket refuses
+        """Try to connect: it listens once it has imported everything."""
+        missing = _why_not_listening(self._home.fork_server_socket, socket.SOCK_SEQPACKET)
+        return missing and "importing Dagster"
+
+    def is_responding(self) -> bool:
+        """Send an empty request, and wait until it hangs up."""
+        return _responds(self._home.fork_server_socket, b"", socket.SOCK_SEQPACKET)
 
 
 class CodeServerProcess(_PythonProcess):
@@ -225,8 +271,8 @@ class RunStarterProcess(_PythonProcess):
         return _responds(self._home.run_starter_socket, b"")
 
 
-def _why_not_listening(path: Path) -> str | None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+def _why_not_listening(path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> str | None:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.settimeout(_PROBE_SECONDS)
         try:
             probe.connect(str(path))
@@ -235,9 +281,9 @@ def _why_not_listening(path: Path) -> str | None:
     return None
 
 
-def _responds(path: Path, request: bytes) -> bool:
+def _responds(path: Path, request: bytes, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
     """Whether a server sends something, or hangs up, after this request and nothing more."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.settimeout(_PROBE_SECONDS)
         try:
             probe.connect(str(path))
@@ -349,7 +395,54 @@ def ask_readiness(settings: Settings) -> Readiness:
     return Readiness(missing=missing or f"the API answers {answer.status_code}", checks=checks)
 
 
-def service_processes(
+def first_processes(
+    settings: Settings, database_url: str, *, dagster_token: str
+) -> list[ServiceProcess]:
+    """Return what starts before the databases are ready: API, and fork server where it works.
+
+    The fork server is the first of them. The API sends the links with which people choose a
+    password; it sends no alerts.
+    """
+    environment = _child_environment(settings, database_url, None, dagster_token)
+    api = ApiProcess(
+        settings=settings,
+        environment=_without(environment, "STOREMON_ALERT_URLS"),
+        name="API",
+        log_name="api",
+        ready_note=settings.api_url,
+        arguments=[
+            *("uvicorn", API_FACTORY, "--factory"),
+            *("--host", settings.host, "--port", str(settings.port)),
+            *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
+            *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS), "--http", API_PROTOCOL),
+            *(
+                ("--log-config", str(api_log_config(Home(settings.home))))
+                if settings.log_json
+                else ()
+            ),
+            # Clients poll many times a second; the metrics count their requests.
+            "--no-access-log",
+        ],
+    )
+    if not CAN_FORK:
+        return [api]
+    fork_server = ForkServerProcess(
+        settings=settings,
+        # Its forks keep this as what other processes see of their environment.
+        environment={**_without(environment, *_SECRETS), **_ONE_THREAD, "SPT_NOENV": "1"},
+        name="fork server",
+        log_name="fork-server",
+        ready_note="Dagster imported",
+        arguments=[
+            FORK_SERVER_MODULE,
+            str(Home(settings.home).fork_server_socket),
+            *_SHARED_MODULES,
+        ],
+    )
+    return [fork_server, api]
+
+
+def dagster_processes(
     settings: Settings,
     database_url: str,
     dagster_database_url: str,
@@ -357,19 +450,13 @@ def service_processes(
     dagster_token: str,
     definitions_module: str = DEFINITIONS_MODULE,
 ) -> list[ServiceProcess]:
-    """Return the processes except the database: code server, API, webserver, daemon, run starter.
+    """Return the processes of Dagster: code server, run starter, webserver, daemon.
 
     Webserver and daemon load the code location from the code server. Started before it is ready,
     they fail and lose seconds until their next try.
     """
     home = Home(settings.home)
-    environment = _child_environment(settings, database_url, dagster_database_url)
-    environment[DAGSTER_TOKEN_VARIABLE] = dagster_token
-    # Notification addresses are secrets: only the processes that send messages get them. The API
-    # sends the links with which people choose a password.
-    secrets = {"STOREMON_ALERT_URLS", "STOREMON_MAIL_URL"}
-    of_others = {name: at for name, at in environment.items() if name not in secrets}
-    of_api = {name: at for name, at in environment.items() if name != "STOREMON_ALERT_URLS"}
+    environment = _child_environment(settings, database_url, dagster_database_url, dagster_token)
     workspace = str(home.dagster / WORKSPACE_FILE)
     dagster_format = ("--log-format", "json") if settings.log_json else ()
     code_server = CodeServerProcess(
@@ -378,6 +465,7 @@ def service_processes(
         name="code location",
         log_name="code-server",
         ready_note=definitions_module,
+        is_forked=CAN_FORK,
         arguments=[
             *("dagster", "api", "grpc"),
             *("--module-name", definitions_module, "--empty-working-directory"),
@@ -386,12 +474,22 @@ def service_processes(
             *dagster_format,
         ],
     )
+    run_starter = RunStarterProcess(
+        settings=settings,
+        environment={**environment, **RUN_ENVIRONMENT},
+        name="run starter",
+        log_name="runs",
+        ready_note="code imported",
+        is_forked=CAN_FORK,
+        arguments=[RUN_STARTER_MODULE],
+    )
     webserver = WebserverProcess(
         settings=settings,
-        environment=of_others,
+        environment=_without(environment, *_SECRETS),
         name="webserver",
         log_name="webserver",
         ready_note=settings.dagster_url,
+        is_forked=CAN_FORK,
         arguments=[
             *("storemon_api.dagster_ui.server", "--workspace", workspace),
             # Only this machine: an admin key passes here unencrypted.
@@ -408,30 +506,11 @@ def service_processes(
         name="daemon",
         log_name="daemon",
         ready_note="schedules, sensors, monitoring of runs",
+        is_forked=CAN_FORK,
         arguments=["dagster._daemon", "run", "--workspace", workspace, *dagster_format],
     )
-    api = ApiProcess(
-        settings=settings,
-        environment=of_api,
-        name="API",
-        log_name="api",
-        ready_note=settings.api_url,
-        arguments=[
-            *("uvicorn", API_FACTORY, "--factory"),
-            *("--host", settings.host, "--port", str(settings.port)),
-            *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
-            *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS), "--http", API_PROTOCOL),
-            *(("--log-config", str(api_log_config(home))) if settings.log_json else ()),
-            # Clients poll many times a second; the metrics count their requests.
-            "--no-access-log",
-        ],
-    )
-    run_starter = RunStarterProcess(
-        settings=settings,
-        environment={**environment, **RUN_ENVIRONMENT},
-        name="run starter",
-        log_name="runs",
-        ready_note="code imported",
-        arguments=[RUN_STARTER_MODULE],
-    )
-    return [code_server, api, webserver, daemon, run_starter]
+    return [code_server, run_starter, webserver, daemon]
+
+
+def _without(environment: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}

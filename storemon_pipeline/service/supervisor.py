@@ -5,7 +5,6 @@ Everything runs in one thread: Linux kills a child when the thread that started 
 """
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ from typing import NoReturn
 import psutil
 
 from storemon_pipeline.dagster_graphql import DagsterGraphQL
-from storemon_pipeline.database.connections import dagster_url
-from storemon_pipeline.host.child_process import end_processes
+from storemon_pipeline.host.child_process import RunningProcess, end_processes
 from storemon_pipeline.host.embedded_postgres import STOP_STEPS, EmbeddedPostgres
 from storemon_pipeline.host.errors import GaveUpError, HomeError, PostgresError
+from storemon_pipeline.host.forked_process import adopting_children, reap_adopted
 from storemon_pipeline.host.home import Home, last_error, locked
 from storemon_pipeline.host.orphans import (
     end_orphans,
@@ -38,11 +37,13 @@ from storemon_pipeline.service.preconditions import (
 )
 from storemon_pipeline.service.processes import (
     DEFINITIONS_MODULE,
+    CodeServerProcess,
     DatabaseProcess,
     Readiness,
     ServiceProcess,
     ask_readiness,
-    service_processes,
+    dagster_processes,
+    first_processes,
 )
 from storemon_pipeline.service.refresh_run import RefreshFollower
 from storemon_pipeline.service.restart_policy import RestartPolicy
@@ -73,7 +74,7 @@ class _Child:
     """A process of the service: how to start it, and the running process if there is one."""
 
     spec: ServiceProcess
-    process: subprocess.Popen[bytes] | None = None
+    process: RunningProcess | None = None
     launched_at: float = 0.0
     launched_tick: float = 0.0
     ready_tick: float | None = None
@@ -85,11 +86,6 @@ class _Child:
     @property
     def is_ready(self) -> bool:
         return self.ready_tick is not None and self.process is not None
-
-    def release(self) -> None:
-        """Let a held process go on; of one that has ended, close the pipe."""
-        if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.close()
 
 
 class Supervisor:
@@ -110,7 +106,6 @@ class Supervisor:
         self._home = Home(settings.home)
         self._database: _Child | None = None
         self._children: list[_Child] = []
-        self._is_holding = True
 
     def run(self) -> None:
         """Start everything, serve until a signal comes, stop everything.
@@ -119,7 +114,7 @@ class Supervisor:
         then every process that it started has ended.
         """
         check_data_folder(self._settings)
-        with locked(self._home):
+        with locked(self._home), adopting_children():
             self._home.rotate_large_logs()
             self._end_orphans()
             check_ports(self._settings)
@@ -144,18 +139,28 @@ class Supervisor:
         else:
             check_database_url(url)
         # Imports take the longest: they go on while the databases are made.
-        expected = dagster_url(url)
-        daemon = self._launch_first(url, expected, token)
+        for spec in first_processes(self._settings, url, dagster_token=token):
+            self._add(_Child(spec))
         self._start_database(server)
         dagster_database_url = make_databases(url)
-        if dagster_database_url != expected:
-            self._end(self._children, [])
-            self._children.clear()
-            daemon = self._launch_first(url, dagster_database_url, token)
         self._migrate(url)
         check_keys(self._settings, url)
+        code_server, run_starter, webserver, daemon = (
+            _Child(spec)
+            for spec in dagster_processes(
+                self._settings,
+                url,
+                dagster_database_url,
+                dagster_token=token,
+                definitions_module=self._definitions_module,
+            )
+        )
+        # The fork server comes first, and the others are its forks.
         self._wait_until(lambda: self._children[0].is_ready)
-        self._release_all()
+        self._add(code_server)
+        self._add(run_starter)
+        self._wait_until(lambda: code_server.is_ready)
+        self._add(webserver)
         self._wait_until(lambda: all(child.is_ready for child in self._children))
         # Reports need no daemon, so it starts when its imports delay nothing else.
         self._add(daemon)
@@ -167,22 +172,6 @@ class Supervisor:
         while True:
             self._pause(_LOG_INTERVAL_SECONDS)
             self._home.rotate_large_logs()
-
-    def _launch_first(self, url: str, dagster_database_url: str, token: str) -> _Child:
-        """Launch all processes but the daemon, the code server first; return the daemon."""
-        code_server, api, webserver, daemon, run_starter = (
-            _Child(spec)
-            for spec in service_processes(
-                self._settings,
-                url,
-                dagster_database_url,
-                dagster_token=token,
-                definitions_module=self._definitions_module,
-            )
-        )
-        for child in (code_server, webserver, run_starter, api):
-            self._add(child)
-        return daemon
 
     def _end_orphans(self) -> None:
         count = end_orphans(self._home.path)
@@ -279,6 +268,7 @@ class Supervisor:
         self._stop.raise_if_any()
         for child in self._all_children():
             self._look_after(child)
+        reap_adopted({child.process.pid for child in self._all_children() if child.process})
         self._stop.raise_if_any()
         time.sleep(_TICK_SECONDS)
 
@@ -330,12 +320,6 @@ class Supervisor:
             child.process.wait(timeout=5)
             self._on_death(child, f"no answer for {silent_seconds:.0f} s")
 
-    def _release_all(self) -> None:
-        """Let the processes go on that wait for the databases and the code server."""
-        self._is_holding = False
-        for child in self._children:
-            child.release()
-
     def _add(self, child: _Child) -> None:
         self._children.append(child)
         self._launch(child)
@@ -348,8 +332,6 @@ class Supervisor:
         child.launched_tick = time.monotonic()
         self._display.component(child.spec.name, ComponentState.STARTING)
         child.process = child.spec.launch()
-        if not self._is_holding:
-            child.release()
 
     def _launch_again(self, child: _Child) -> None:
         """Launch again; a failure to start counts as one more death."""
@@ -371,7 +353,6 @@ class Supervisor:
     def _on_death(self, child: _Child, how: str) -> None:
         now = time.monotonic()
         ready_seconds = 0.0 if child.ready_tick is None else now - child.ready_tick
-        child.release()
         child.process = None
         child.ready_tick = None
         delay = child.policy.delay_after_death(now, ready_seconds=ready_seconds)
@@ -389,7 +370,10 @@ class Supervisor:
 
     def _stop_everything(self) -> None:
         """End every process of the service and those they started; the database last."""
-        code_server, others = self._children[:1], self._children[1:]
+        code_server = [
+            child for child in self._children if isinstance(child.spec, CodeServerProcess)
+        ]
+        others = [child for child in self._children if child not in code_server]
         # End runs before the code server, which would wait for them.
         own = {child.process.pid for child in self._children if child.process is not None}
         workers = [
@@ -422,7 +406,6 @@ class Supervisor:
         for _, process in running:
             process.wait(timeout=5)
         for child in children:
-            child.release()
             child.restart_tick = None
             self._display.component(child.spec.name, ComponentState.STOPPED)
 

@@ -20,6 +20,7 @@ VICTIMS = [
     *(5 * [Part.CODE_LOCATION]),
     *(5 * [Part.DAEMON]),
     *(5 * [Part.RUN_STARTER]),
+    *(2 * [Part.FORK_SERVER]),
 ]
 
 
