@@ -15,6 +15,12 @@ from storemon_api.fleet.comparison_schemas import (
     DifferenceResponse,
     PeriodFigures,
 )
+from storemon_api.fleet.period_sales_responses import (
+    WithSales,
+    columns_by_currency,
+    only_stores,
+    sales_of_days,
+)
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
@@ -26,6 +32,7 @@ from storemon_api.http.problems import (
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
+from storemon_api.sales.sales_schemas import Sales
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import check_texts
 from storemon_api.stores.store_responses import AMOUNT_COLUMNS
@@ -101,6 +108,7 @@ def get_comparison(  # noqa: PLR0913 - one parameter for each of the query
     end: Annotated[_Day, Query(alias="to", description="Exclusive.")] = None,
     earlier_from: _Day = None,
     earlier_to: Annotated[_Day, Query(description="Exclusive.")] = None,
+    has_sales: WithSales = False,
 ) -> Response:
     """Return the sums of both periods, and by how much they differ.
 
@@ -134,11 +142,36 @@ def get_comparison(  # noqa: PLR0913 - one parameter for each of the query
             return {row.group: row for row in rows}
 
         of_later, of_earlier = sums(later), sums(earlier)
+    sales = [
+        sales_of_days(
+            services,
+            only_stores(only, group=group, region=region),
+            by=None,
+            split=split,
+            start=dates.start,
+            end=dates.end,
+            until=as_of,
+        )
+        if has_sales
+        else _no_sales
+        for dates in (later, earlier)
+    ]
     names = sorted({*of_later, *of_earlier}, key=lambda name: (name is None, name or ""))
-    comparisons = [_comparison(name, of_later.get(name), of_earlier.get(name)) for name in names]
+    comparisons = [
+        _comparison(
+            *(name, of_later.get(name), of_earlier.get(name)),
+            (sales[0](later.start, name), sales[1](earlier.start, name)),
+        )
+        for name in names
+    ]
     if listing.is_file:
+        columns = (
+            *_COLUMNS,
+            *columns_by_currency(comparisons, lambda row: row.later.sales, "later_"),
+            *columns_by_currency(comparisons, lambda row: row.earlier.sales, "earlier_"),
+        )
         return table_file(
-            listing.format, "comparison", _COLUMNS, comparisons, total=len(names), as_of=as_of
+            listing.format, "comparison", columns, comparisons, total=len(names), as_of=as_of
         )
     return page_response(
         ComparisonResponse(
@@ -164,11 +197,18 @@ def _custom(
     return Dates(begin, end), Dates(earlier_from, earlier_to)
 
 
+def _no_sales(begin: date, name: str | None) -> list[Sales]:  # noqa: ARG001
+    return []
+
+
 def _comparison(
-    name: str | None, later: FleetPeriod | None, earlier: FleetPeriod | None
+    name: str | None,
+    later: FleetPeriod | None,
+    earlier: FleetPeriod | None,
+    sales: tuple[list[Sales], list[Sales]],
 ) -> Comparison:
     found = difference(later, earlier)
-    figures, before = _figures(later), _figures(earlier)
+    figures, before = _figures(later, sales[0]), _figures(earlier, sales[1])
     return Comparison(
         group=name,
         later=figures,
@@ -184,7 +224,7 @@ def _comparison(
     )
 
 
-def _figures(row: FleetPeriod | None) -> PeriodFigures:
+def _figures(row: FleetPeriod | None, sales: list[Sales]) -> PeriodFigures:
     if row is None:
         return PeriodFigures(
             stores=0,
@@ -211,4 +251,5 @@ def _figures(row: FleetPeriod | None) -> PeriodFigures:
         uptime_percent=share_percent(row.uptime_us, row.uptime_us + row.downtime_us),
         likely_lowest_uptime_us=row.likely_us and row.likely_us[0],
         likely_highest_uptime_us=row.likely_us and row.likely_us[1],
+        sales=sales,
     )

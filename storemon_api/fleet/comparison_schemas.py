@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import AwareDatetime, Field
 
 from storemon_api.http.schemas import ResponseBody
+from storemon_api.sales.sales_schemas import Sales
 from storemon_api.stores.store_schemas import HistoryAmounts
 from storemon_pipeline.views.period_comparison import Trend
 
@@ -21,6 +22,10 @@ class PeriodFigures(HistoryAmounts):
 
     stores: int
     incidents: int = Field(description="Each counts on every day on which it cost time.")
+    sales: list[Sales] = Field(
+        default=[],
+        description="With `sales=true`: sales in each currency; empty without demand.",
+    )
 
 
 class DifferenceResponse(ResponseBody):

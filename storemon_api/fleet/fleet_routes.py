@@ -17,6 +17,12 @@ from storemon_api.downloads.table_format import (
 )
 from storemon_api.fleet.fleet_responses import group_totals, totals_of
 from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow, GroupTotals
+from storemon_api.fleet.period_sales_responses import (
+    WithSales,
+    columns_by_currency,
+    sales_of_days,
+    sales_of_hours,
+)
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import Paging
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_field
@@ -25,6 +31,7 @@ from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
+from storemon_api.sales.sales_schemas import Sales
 from storemon_api.security.request_access import is_still_allowed, visible_stores
 from storemon_api.stores.store_filters import Objective, StoreFilter, StoreFilterDep
 from storemon_api.stores.store_responses import (
@@ -182,15 +189,17 @@ def get_incidents(
     summary="The history of all stores, or of a group",
     responses={**listing_responses(FleetHistory), **_PROBLEMS},
 )
-def get_fleet_uptime(
+def get_fleet_uptime(  # noqa: PLR0913 - one parameter for each of the query
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
     listing: ListingDep,
     store_filter: StoreFilterDep,
+    *,
     split: Annotated[Split | None, Query(description="One row per group or region.")] = None,
     begin: FromBound = None,
     end: ToBound = None,
     by: Period = Period.DAY,
+    has_sales: WithSales = False,
 ) -> Response:
     """Return sums over stores, newest period first.
 
@@ -201,7 +210,9 @@ def get_fleet_uptime(
     """
     paging = listing.paging
     if by is Period.HOUR:
-        hourly = _hours(services, fleet_cache, paging, store_filter, split, begin, end)
+        hourly = _hours(
+            services, fleet_cache, paging, store_filter, split, begin, end, has_sales=has_sales
+        )
         return _history_response(listing, hourly)
     for name, value in (("timezone", store_filter.timezone), ("q", store_filter.q)):
         if value is not None:
@@ -217,6 +228,19 @@ def get_fleet_uptime(
             start=_date(begin, "from"),
             end=_date(end, "to"),
             only=store_filter.only,
+        )
+    shown = periods[paging.rows]
+    sales = None
+    if has_sales and shown:
+        first, last = shown[-1].begin, _end_of(shown[0].begin, by)
+        sales = sales_of_days(
+            services,
+            store_filter,
+            by=by,
+            split=split,
+            start=max(_date(begin, "from") or first, first),
+            end=min(_date(end, "to") or last, last),
+            until=as_of,
         )
     return _history_response(
         listing,
@@ -244,8 +268,9 @@ def get_fleet_uptime(
                     likely_lowest_uptime_us=row.likely_us and row.likely_us[0],
                     likely_highest_uptime_us=row.likely_us and row.likely_us[1],
                     likely_flags=flags_of(row.doubt),
+                    sales=[] if sales is None else sales(row.begin, row.group),
                 )
-                for row in periods[paging.rows]
+                for row in shown
             ],
         ),
     )
@@ -292,6 +317,8 @@ def _hours(
     split: Split | None,
     begin: TimeBound | None,
     end: TimeBound | None,
+    *,
+    has_sales: bool,
 ) -> FleetHistory:
     """Return the fleet's history by hours in UTC."""
     fleet = fleet_cache.fleet(store_filter.only)
@@ -325,6 +352,9 @@ def _hours(
         for name in members
         if len(members[name])
     ]
+    sales = None
+    if has_sales:
+        sales = sales_of_hours(url, store_filter, found, split=split, start=since, end=until)
     return FleetHistory(
         as_of=fleet and fleet.as_of,
         by=Period.HOUR,
@@ -333,13 +363,18 @@ def _hours(
         limit=paging.limit,
         next=paging.next_address(len(rows)),
         periods=[
-            _hour(found, hour, name, hour * len(kept) + members[name])
+            _hour(
+                *(found, hour, name, hour * len(kept) + members[name]),
+                [] if sales is None else sales(hour, name, members[name]),
+            )
             for hour, name in rows[paging.rows]
         ],
     )
 
 
-def _hour(found: FleetHours, hour: int, name: str | None, rows: IntArray) -> FleetHistoryRow:
+def _hour(
+    found: FleetHours, hour: int, name: str | None, rows: IntArray, sales: list[Sales]
+) -> FleetHistoryRow:
     """Return the sum of some stores' rows of an hour."""
     likely_us, doubt = (UNKNOWN, UNKNOWN), 0
     if found.spreads is not None:
@@ -350,7 +385,19 @@ def _hour(found: FleetHours, hour: int, name: str | None, rows: IntArray) -> Fle
         group=name,
         stores=int(found.has_history[rows].sum()),
         likely_flags=flags_of(doubt),
+        sales=sales,
     )
+
+
+def _end_of(begin: date, by: Period) -> date:
+    """Return the first day after the day, week or month that begins on a day."""
+    match by:
+        case Period.WEEK:
+            return begin + timedelta(days=7)
+        case Period.MONTH:
+            return (begin + timedelta(days=31)).replace(day=1)
+        case _:
+            return begin + timedelta(days=1)
 
 
 def _history_response(listing: Listing, history: FleetHistory) -> Response:
@@ -359,7 +406,7 @@ def _history_response(listing: Listing, history: FleetHistory) -> Response:
     return table_file(
         listing.format,
         f"by-{history.by}",
-        _HISTORY_COLUMNS,
+        (*_HISTORY_COLUMNS, *columns_by_currency(history.periods, lambda row: row.sales)),
         history.periods,
         total=history.total,
         as_of=history.as_of,

@@ -70,6 +70,10 @@ class FleetHistoryRow(HistoryAmounts):
     group: str | None
     stores: int
     incidents: int | None = Field(default=None, description="Null by hour.")
+    sales: list[Sales] = Field(
+        default=[],
+        description="With `sales=true`: sales in each currency; empty without demand.",
+    )
     likely_flags: list[str] = Field(
         default=[],
         description="Why the likely range is not to be trusted.",

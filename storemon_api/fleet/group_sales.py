@@ -7,6 +7,7 @@ import numpy as np
 from storemon_api.fleet.group_sums import GroupSums
 from storemon_api.sales.sales_responses import sales_of
 from storemon_api.sales.sales_schemas import Sales, SalesLost
+from storemon_pipeline.demand.expected_sales import FloatArray
 from storemon_pipeline.demand.money import Money, rounded
 from storemon_pipeline.domain.windows import IntArray, Window
 from storemon_pipeline.likelihood.likely_figures import ranges_of_totals
@@ -47,6 +48,7 @@ def sales_of_groups(fleet: Fleet, code: IntArray, groups: int) -> GroupSales:
         lost, up = _exact(sums, amounts.lost), _exact(sums, amounts.up)
         uptime_us = of_figures.of(figures.uptime_us[:, column])
         downtime_us = of_figures.of(figures.downtime_us[:, column])
+        below, above = (_root_of_squares(part, parts, away) for away in amounts.distances())
         for one in np.flatnonzero(stores).tolist():
             result.windows[one // len(currencies)][column].append(
                 sales_of(
@@ -56,6 +58,7 @@ def sales_of_groups(fleet: Fleet, code: IntArray, groups: int) -> GroupSales:
                     uptime_us=int(uptime_us[one]),
                     downtime_us=int(downtime_us[one]),
                     likely_us=(int(lowest[one, column]), int(highest[one, column])),
+                    distances=(float(below[one]), float(above[one])),
                 )
             )
     for one in np.flatnonzero(stores).tolist():
@@ -64,6 +67,14 @@ def sales_of_groups(fleet: Fleet, code: IntArray, groups: int) -> GroupSales:
             SalesLost(currency=name, lost=rounded(lost_now[one]), lowest=None, highest=None)
         )
     return result
+
+
+def _root_of_squares(part: IntArray, parts: int, distance: FloatArray) -> FloatArray:
+    """Return the distance of each sum: the rates of one store tell nothing of another's."""
+    kept = part >= 0
+    squares = np.bincount(part[kept], weights=distance[kept] ** 2, minlength=parts)
+    root: FloatArray = np.sqrt(squares)
+    return root
 
 
 def _exact(sums: GroupSums, amounts: Money) -> list[int]:

@@ -1,7 +1,11 @@
 """Serialise exact amounts of money to response bodies."""
 
 from storemon_api.sales.sales_schemas import Sales, SalesLost
-from storemon_pipeline.demand.lost_sales import IncidentSales, likely_lost
+from storemon_pipeline.demand.lost_sales import (
+    IncidentSales,
+    likely_lost,
+    with_doubt_of_rates,
+)
 from storemon_pipeline.demand.money import by_currency, rounded
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.uptime.percentages import share_percent
@@ -15,8 +19,12 @@ def sales_of(
     uptime_us: int,
     downtime_us: int,
     likely_us: tuple[int, int] = (UNKNOWN, UNKNOWN),
+    distances: tuple[float, float] = (0.0, 0.0),
 ) -> Sales:
-    """Return the sales of some time; amounts are in the unit of `Money.exact`."""
+    """Return the sales of some time; amounts are in the unit of `Money.exact`.
+
+    `distances` are those of `SalesAmounts`: how far the sales lost are from those at other rates.
+    """
     lowest = highest = None
     if UNKNOWN not in likely_us:
         limits = likely_lost(
@@ -27,6 +35,8 @@ def sales_of(
             likely_lowest_uptime_us=likely_us[0],
             likely_highest_uptime_us=likely_us[1],
         )
+        below, above = distances
+        limits = with_doubt_of_rates(limits, lost, below=below, above=above)
         lowest, highest = map(rounded, limits)
     return Sales(
         currency=currency,

@@ -222,6 +222,7 @@ def _history_rows(
 ) -> list[HistoryRow]:
     """Return the rows of one page; `sales` are those of all rows, with their currency."""
     incidents: dict[int, int] = {}
+    below, above = ([], []) if sales is None else map(list, sales[1].distances())
     if days is not None:
         incidents = dict(zip(days.begin_local_us.tolist(), days.incidents.tolist(), strict=True))
     return [
@@ -248,6 +249,7 @@ def _history_rows(
                 uptime_us=int(history.amounts.uptime_us[row]),
                 downtime_us=int(history.amounts.downtime_us[row]),
                 likely_us=(int(likely.lowest_us[number]), int(likely.highest_us[number])),
+                distances=(below[row], above[row]),
             ),
         )
         for number, row in enumerate(range(*rows.indices(len(history.store))))
@@ -262,6 +264,7 @@ def _sum_of_sales(
     """Return the sales of all rows."""
     if history is None or likely is None or sales is None:
         return None
+    below, above = sales[1].distances()
     return sales_of(
         sales[0],
         lost=sales[1].lost.total(),
@@ -269,6 +272,8 @@ def _sum_of_sales(
         uptime_us=int(history.amounts.uptime_us.sum()),
         downtime_us=int(history.amounts.downtime_us.sum()),
         likely_us=likely.of_sum_us,
+        # The doubt of one store's rates is the same in all of its hours.
+        distances=(float(below.sum()), float(above.sum())),
     )
 
 

@@ -187,6 +187,7 @@ def window_sales(fleet: Fleet, position: int) -> dict[Window, Sales] | None:
                 int(figures.likely_lowest_uptime_us[row, column]),
                 int(figures.likely_highest_uptime_us[row, column]),
             ),
+            distances=amounts.distances_at(position),
         )
         for column, (window, amounts) in enumerate(zip(Window, fleet.sales.windows, strict=True))
     }

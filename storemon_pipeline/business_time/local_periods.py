@@ -61,6 +61,15 @@ def divide(spans: LocalSpans, period: Period) -> LocalPieces:
     )
 
 
+def begin_of(local_us: IntArray, period: Period) -> IntArray:
+    """The local time at which the period of each local time begins.
+
+    >>> begin_of(np.array([30 * HOUR_US]), Period.DAY).tolist() == [24 * HOUR_US]
+    True
+    """
+    return _begin(_number(local_us, period), period)
+
+
 def first_instant_at(spans: LocalSpans, local_us: int) -> int:
     """The first instant at which the local time is `local_us` or later; `spans` are of one store.
 

@@ -16,6 +16,8 @@ from storemon_pipeline.demand.money import Money, earned
 from storemon_pipeline.domain.windows import DAY_US, HOUR_US, WEEK_US, BoolArray, IntArray
 from storemon_pipeline.uptime.estimates import Estimates, Status
 
+FloatArray = npt.NDArray[np.float64]
+
 HOURS_OF_WEEK: Final = 168
 
 _MONDAY_SHIFT_US: Final = 3 * DAY_US
@@ -159,11 +161,38 @@ def expect_sales(curves: DemandCurves, calendar: Calendar) -> ExpectedSales:
 class SalesAmounts:
     """The expected sales of stretches of time, by the status of the store; shape `(n,)` each.
 
-    Time of unknown status is in neither.
+    Time of unknown status is in neither. `lost_at` are the sales lost at the lowest and the highest
+    rates of learned curves; None where no curve is learned.
     """
 
     up: Money
     lost: Money
+    lost_at: tuple[Money, Money] | None = None
+
+    def take(self, which: IntArray) -> Self:
+        """The amounts at these positions."""
+        lost_at = self.lost_at
+        return type(self)(
+            self.up.take(which),
+            self.lost.take(which),
+            None if lost_at is None else (lost_at[0].take(which), lost_at[1].take(which)),
+        )
+
+    def distances(self) -> tuple[FloatArray, FloatArray]:
+        """How far the sales lost are from those at the lowest and at the highest rates.
+
+        In hundredths of a currency unit; 0 where no curve is learned.
+        """
+        if self.lost_at is None:
+            none = np.zeros(len(self.lost.whole))
+            return none, none
+        below, above = self.lost - self.lost_at[0], self.lost_at[1] - self.lost
+        return below.whole + below.part / HOUR_US, above.whole + above.part / HOUR_US
+
+    def distances_at(self, position: int) -> tuple[float, float]:
+        """The distances of one stretch."""
+        below, above = self.take(np.array([position])).distances()
+        return float(below[0]), float(above[0])
 
     @property
     def expected(self) -> Money:
@@ -180,12 +209,16 @@ class SalesHistory:
     _begin: Money
     _before: tuple[Money, Money]
     _status: npt.NDArray[np.int8]
+    _at_range: tuple[Self, Self] | None = None
 
     def amounts(self, store: IntArray, start_us: IntArray, end_us: IntArray) -> SalesAmounts:
         """The sales of each store in each `[start_us, end_us)`; the arrays have shape `(n,)`."""
         first, last = self._until(store, start_us), self._until(store, end_us)
         up, lost = (until - since for since, until in zip(first, last, strict=True))
-        return SalesAmounts(up, lost)
+        if self._at_range is None:
+            return SalesAmounts(up, lost)
+        lowest, highest = (one.amounts(store, start_us, end_us).lost for one in self._at_range)
+        return SalesAmounts(up, lost, (lowest, highest))
 
     def _until(self, store: IntArray, at_us: IntArray) -> list[Money]:
         estimate = (
@@ -208,6 +241,18 @@ def build_sales_history(estimates: Estimates, sales: ExpectedSales) -> SalesHist
     )
     key = _key(calendar, estimates.store, estimates.start_us)
     return SalesHistory(sales, key, begin, (up, lost), estimates.status)
+
+
+def sales_history(curves: DemandCurves, calendar: Calendar, estimates: Estimates) -> SalesHistory:
+    """The expected sales of estimates that fill the calendar, with the range of learned curves."""
+
+    def of(own: DemandCurves) -> SalesHistory:
+        return build_sales_history(estimates, expect_sales(own, calendar))
+
+    history = of(curves)
+    if curves.lowest is None:
+        return history
+    return replace(history, _at_range=(of(curves.at_lowest()), of(curves.at_highest())))
 
 
 def _key(calendar: Calendar, store: IntArray, at_us: IntArray) -> IntArray:

@@ -1,6 +1,7 @@
 """Sales lost in incidents, and the ranges of sales lost. Status and time come from `uptime`."""
 
 from dataclasses import dataclass
+from math import hypot
 from typing import Self
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from storemon_pipeline.business_time.calendar import Calendar
 from storemon_pipeline.demand.expected_sales import DemandCurves, expect_sales
 from storemon_pipeline.demand.money import Money, share_of
-from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.domain.windows import HOUR_US, BoolArray, IntArray
 from storemon_pipeline.uptime.incidents import NO_POLL, Incidents
 
 
@@ -83,3 +84,24 @@ def likely_lost(
     more_us = max(uptime_us - likely_lowest_uptime_us, 0)
     lowest = lost - min(share_of(lost, less_us, downtime_us), lost)
     return lowest, lost + min(share_of(up, more_us, uptime_us), up)
+
+
+def with_doubt_of_rates(
+    limits: tuple[int, int], lost: int, *, below: float, above: float
+) -> tuple[int, int]:
+    """The range of the sales lost, widened by how far they are from those at other rates.
+
+    `limits` is the range by the likely downtime. The two doubts do not depend on each other, so
+    their squares are added. `below` and `above` are in hundredths of a currency unit.
+
+    >>> hour = HOUR_US
+    >>> low, high = with_doubt_of_rates((70 * hour, 130 * hour), 100 * hour, below=40, above=0)
+    >>> low // hour, high // hour
+    (50, 130)
+    """
+    lowest, highest = limits
+    if below:
+        lowest = max(lost - round(hypot(lost - lowest, below * HOUR_US)), 0)
+    if above:
+        highest = lost + round(hypot(highest - lost, above * HOUR_US))
+    return lowest, highest

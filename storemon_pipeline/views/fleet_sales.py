@@ -12,8 +12,7 @@ from storemon_pipeline.demand.demand_table import read_demand
 from storemon_pipeline.demand.expected_sales import (
     DemandCurves,
     SalesAmounts,
-    build_sales_history,
-    expect_sales,
+    sales_history,
 )
 from storemon_pipeline.demand.lost_sales import IncidentSales, sales_of_incidents
 from storemon_pipeline.demand.money import Money
@@ -44,10 +43,7 @@ class FleetSales:
         return replace(
             self,
             currency=[self.currency[position] for position in kept.tolist()],
-            windows=tuple(
-                SalesAmounts(amounts.up.take(kept), amounts.lost.take(kept))
-                for amounts in self.windows
-            ),
+            windows=tuple(amounts.take(kept) for amounts in self.windows),
             incidents=self.incidents.take(incidents),
         )
 
@@ -75,7 +71,7 @@ def read_fleet_sales(
         end_us=as_of_us,
         has_status_before_first_poll=True,
     )
-    history = build_sales_history(estimates, expect_sales(curves, calendar))
+    history = sales_history(curves, calendar, estimates)
     every = np.arange(len(stores))
     windows = tuple(
         history.amounts(
@@ -131,13 +127,24 @@ def joined_sales(parts: Sequence[FleetSales | None]) -> FleetSales | None:
     return FleetSales(
         [one for part in found for one in part.currency],
         tuple(
-            SalesAmounts(
-                _concatenated([one.up for one in of_window]),
-                _concatenated([one.lost for one in of_window]),
-            )
+            _joined_amounts(of_window)
             for of_window in zip(*(part.windows for part in found), strict=True)
         ),
         _joined_incidents([part.incidents for part in found]),
+    )
+
+
+def _joined_amounts(parts: Sequence[SalesAmounts]) -> SalesAmounts:
+    lost_at = None
+    if any(one.lost_at is not None for one in parts):
+        # Without learned curves the sales lost are the same at any rate.
+        ranges = [one.lost_at or (one.lost, one.lost) for one in parts]
+        lowest, highest = zip(*ranges, strict=True)
+        lost_at = _concatenated(lowest), _concatenated(highest)
+    return SalesAmounts(
+        _concatenated([one.up for one in parts]),
+        _concatenated([one.lost for one in parts]),
+        lost_at,
     )
 
 

@@ -21,8 +21,7 @@ from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.demand.demand_table import read_demand
 from storemon_pipeline.demand.expected_sales import (
     SalesAmounts,
-    build_sales_history,
-    expect_sales,
+    sales_history,
 )
 from storemon_pipeline.demand.lost_sales import IncidentSales, sales_of_incidents
 from storemon_pipeline.domain.amounts import UNKNOWN
@@ -245,7 +244,7 @@ class StoreView:
             return None
         calendar = self.calendar(int(history.start_us.min()), int(history.end_us.max()))
         estimates = build_history(self.status_runs, calendar).estimates
-        sales = build_sales_history(estimates, expect_sales(curves, calendar))
+        sales = sales_history(curves, calendar, estimates)
         return currency, sales.amounts(history.store, history.start_us, history.end_us)
 
     def ledger(self, start_us: int, end_us: int) -> tuple[Ledger, LocalSpans, IntArray, IntArray]:

@@ -9,6 +9,8 @@ from api_server import serve
 from browser import PHONE, visit
 from stored import at, execute, load
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.learn_demand import learn_demand_when_due
+from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 
@@ -64,3 +66,31 @@ def test_sales_lost_are_shown_where_demand_is_loaded(
             expect(page.locator("#incidents tbody tr")).to_contain_text("$120.00")
             expect(page.locator("#incident-numbers")).to_contain_text("sales lost$120.00")
             expect(page.locator("#figures")).to_contain_text("Online by demand")
+
+
+def test_sales_that_were_learned_from_orders_are_shown(
+    chromium: Browser, database_url: str, tmp_path: Path
+) -> None:
+    load(database_url, *(f"{store} {hour:02}:00 up" for store in "AB" for hour in range(2, 8)))
+    fill(database_url)
+    orders = [
+        f"{store},2023-01-23 {hour:02}:{minute:02},20.00,USD\n"
+        for store, hours in (("A", (3, 4, 5, 6, 7, 8, 11)), ("B", range(3, 11)))
+        for hour in hours
+        for minute in range(0, 60, 10)
+    ]
+    (tmp_path / "orders.csv").write_text("store_id,ordered_at,amount,currency\n" + "".join(orders))
+    now = datetime(2023, 2, 1, tzinfo=UTC)
+    ingest_source(database_url, tmp_path, Source.HOURLY_ORDERS, now=now, run_id=None)
+    assert learn_demand_when_due(database_url) == 2
+    refresh_daily(database_url)
+    with serve(database_url) as client:
+        (sales,) = client.get("/stores/A/incidents").json()["summary"]["sales_lost"]
+        assert sales["lost"] > 0
+        shown = f"${sales['lost']:.2f}"
+        with visit(chromium, f"{client.base_url}/store/A") as page:
+            expect(page.locator("#incidents tbody tr")).to_contain_text(shown)
+            expect(page.locator("#incident-numbers")).to_contain_text(f"sales lost{shown}")
+        with visit(chromium, f"{client.base_url}/pages/compare?period=this-week") as page:
+            expect(page.locator("#comparison")).to_contain_text("Sales lost")
+            expect(page.locator("#comparison")).to_contain_text("$")

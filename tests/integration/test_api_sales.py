@@ -237,3 +237,55 @@ def test_incidents_and_days_sum_to_the_reference_over_a_clock_change(
             assert history["sales"]["lost"] == pytest.approx(whole, abs=0.0051)
             (summed,) = get(client, f"/stores/{store}/incidents")["summary"]["sales_lost"]
             assert summed["lost"] == history["sales"]["lost"]
+
+
+def sales(row: dict[str, Any]) -> list[tuple[str, float, float]]:
+    return [(one["currency"], one["lost"], one["expected"]) for one in row["sales"]]
+
+
+def test_the_history_of_the_fleet_has_sales_by_day_group_and_hour(client: httpx.Client) -> None:
+    address = "/fleet/uptime?from=2023-01-24&to=2023-01-26"
+    assert [sales(row) for row in get(client, address)["periods"]] == [[], []]
+    today, yesterday = get(client, f"{address}&sales=true")["periods"]
+    assert sales(today) == [("EUR", 30.0, 21.5 * 60), ("USD", 350.0, 1675.0)]
+    assert sales(yesterday) == [("EUR", 0.0, 24 * 60.0), ("USD", 0.0, 1800.0)]
+    by_group = get(client, f"{address}&sales=true&split=group")["periods"]
+    assert [(row["group"], sales(row)) for row in by_group] == [
+        *(("North", sales(today)), ("South", [])),
+        *(("North", sales(yesterday)), ("South", [])),
+    ]
+    (week,) = get(client, "/fleet/uptime?by=week&limit=1&sales=true")["periods"]
+    assert sales(week)[1] == ("USD", 350.0, 1800.0 * 2 + 1675.0)
+    hours = get(client, "/fleet/uptime?by=hour&from=2023-01-25T17:00:00Z&sales=true&group=North")
+    assert [
+        (row["begin_local"][11:16], sales(row))
+        for row in hours["periods"]
+        if row["begin_local"] < "2023-01-25T19"
+    ] == [
+        ("18:00", [("EUR", 0.0, 60.0), ("USD", 250.0, 250.0)]),
+        ("17:00", [("EUR", 0.0, 60.0), ("USD", 100.0, 100.0)]),
+    ]
+    text = client.get(f"{address}&sales=true&format=csv").raise_for_status().text
+    first, _ = csv.DictReader(io.StringIO(text))
+    assert (first["sales_lost_eur"], first["sales_lost_usd"]) == ("30.0", "350.0")
+    assert first["sales_expected_usd"] == "1675.0"
+    assert "sales" not in client.get(f"{address}&format=csv").text
+
+
+def test_two_periods_are_compared_in_money(client: httpx.Client) -> None:
+    days = "from=2023-01-25&to=2023-01-26&earlier_from=2023-01-23&earlier_to=2023-01-25"
+    (plain,) = get(client, f"/fleet/comparison?{days}")["comparisons"]
+    assert plain["later"]["sales"] == []
+    (found,) = get(client, f"/fleet/comparison?{days}&sales=true")["comparisons"]
+    assert sales(found["later"]) == [("EUR", 30.0, 21.5 * 60), ("USD", 350.0, 1675.0)]
+    assert sales(found["earlier"]) == [("EUR", 0.0, 48 * 60.0), ("USD", 0.0, 3600.0)]
+    (of_b,) = get(client, f"/fleet/comparison?{days}&sales=true&store_id=B")["comparisons"]
+    assert sales(of_b["later"]) == [("EUR", 30.0, 21.5 * 60)]
+    groups = get(client, f"/fleet/comparison?{days}&sales=true&split=group")["comparisons"]
+    assert [sales(one["later"]) for one in groups] == [sales(found["later"]), []]
+    text = client.get(f"/fleet/comparison?{days}&sales=true&format=csv").raise_for_status().text
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["later_sales_lost_usd"], row["earlier_sales_lost_usd"]) == ("350.0", "0.0")
+    long = "from=2022-01-01&to=2023-01-01&earlier_from=2021-01-01&earlier_to=2022-01-01"
+    refused = client.get(f"/fleet/comparison?{long}&sales=true")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "sales")

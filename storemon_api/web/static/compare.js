@@ -1,14 +1,14 @@
 // The page that compares two periods of a store, a group, a region or all stores.
 
 import { addressedChoices } from "./lib/address.js";
-import { count, duration, likelyRange, percent } from "./lib/amounts.js";
+import { count, duration, likelyRange, money, percent, salesLost } from "./lib/amounts.js";
 import { get, withParameters } from "./lib/api.js";
 import { byId, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { storeLink } from "./lib/stores.js";
 import { downloads, fillTable } from "./lib/tables.js";
-import { dayAfter, dayBefore, localDay } from "./lib/times.js";
+import { dayAfter, dayBefore, daysBetween, localDay } from "./lib/times.js";
 
 const PRESETS = {
   "this-week": "This week",
@@ -18,6 +18,8 @@ const PRESETS = {
   custom: "Other days",
 };
 const SPLITS = { group: "Group", region: "Region" };
+// The API computes the sales of at most as many days.
+const MOST_DAYS_OF_SALES = 100;
 const TRENDS = {
   better: "Better, by more than the likely ranges allow.",
   worse: "Worse, by more than the likely ranges allow.",
@@ -47,6 +49,17 @@ function parameters(more = {}) {
   return { store_id: store.trim(), group, region, ...dates, ...more };
 }
 
+// Sales are asked for where a store has expected sales, and the periods are not too long.
+function withSales(fleet) {
+  const periods = [
+    [state.from, state.to],
+    [state.before, state.until],
+  ];
+  const isShort = ([first, last]) => daysBetween(first, last) < MOST_DAYS_OF_SALES;
+  const isWanted = fleet.sales_lost.length && (!isCustom() || periods.every(isShort));
+  return isWanted ? { sales: true } : {};
+}
+
 const days = ({ start, end }) => {
   const last = dayBefore(end);
   const first = localDay(`${start}T00:00:00`);
@@ -65,6 +78,22 @@ function rangeOfDifference({ lowest_points: lowest, highest_points: highest }) {
 // Hours and outages of a period without data for part of it say nothing beside those of another.
 const isPartlyKnown = ({ later, earlier }) => later.unknown_us > 0 || earlier.unknown_us > 0;
 
+// Two lines for each currency.
+function linesOfSales({ later, earlier }) {
+  const currencies = new Set([...later.sales, ...earlier.sales].map((one) => one.currency));
+  return [...currencies].toSorted().flatMap((currency) => {
+    const both = [later, earlier].map((one) => one.sales.find((own) => own.currency === currency));
+    const [now, before] = both;
+    const lost = both.map((own) => (own ? money(own.lost, currency) : "–"));
+    const change = now && before;
+    const write = (value) => money(value, currency);
+    return [
+      ["Sales lost", ...lost, change ? signed(now.lost - before.lost, write) : "–"],
+      ["Online by demand", ...both.map((own) => percent(own?.uptime_percent)), ""],
+    ];
+  });
+}
+
 // One line for each amount: later, earlier, difference.
 function lines(comparison) {
   const { later, earlier, difference } = comparison;
@@ -79,6 +108,7 @@ function lines(comparison) {
       change(difference.downtime_us, duration),
     ],
     ["Outages", ...both((one) => count(one.incidents)), change(difference.incidents, count)],
+    ...linesOfSales(comparison),
     ["Opening hours", ...both((one) => duration(one.business_us)), ""],
     ["No data", ...both((one) => duration(one.unknown_us)), ""],
     ["Stores", ...both((one) => count(one.stores)), ""],
@@ -133,6 +163,9 @@ function showSplit({ comparisons }) {
       },
       number("Offline", change("downtime_us", duration)),
       number("Outages", change("incidents", count)),
+      ...(comparisons.some(({ later }) => later.sales.length)
+        ? [number("Sales lost, later", ({ later }) => salesLost(later.sales) || "–")]
+        : []),
     ],
     ranked,
   );
@@ -165,21 +198,25 @@ const show = newestOnly(async (newest) => {
   for (const name of ["from", "to", "before", "until"]) {
     byId("custom").elements[name].value = state[name];
   }
-  showChoices(await newest(get("/fleet/now")));
+  const fleet = await newest(get("/fleet/now"));
+  showChoices(fleet);
   const isReady = !isCustom() || isComplete();
   if (!isReady) byId("compare-note").textContent = "Choose the four days.";
   if (isReady) {
-    const answer = await newest(get("/fleet/comparison", parameters()));
+    const sales = withSales(fleet);
+    const answer = await newest(get("/fleet/comparison", parameters(sales)));
     showAsOf(answer.as_of);
     showTotal(answer);
     if (state.store) byId("compare-note").prepend(storeLink(state.store.trim()), " – ");
     if (!byId("split-panel").hidden) {
       segmented(byId("splits"), Object.entries(SPLITS), state.split, (split) => choose({ split }));
-      showSplit(await newest(get("/fleet/comparison", parameters({ split: state.split }))));
+      showSplit(
+        await newest(get("/fleet/comparison", parameters({ split: state.split, ...sales }))),
+      );
     }
     const split = byId("split-panel").hidden ? "" : state.split;
     downloads(byId("compare-files"), (form) =>
-      withParameters("/fleet/comparison", parameters({ split, ...form })),
+      withParameters("/fleet/comparison", parameters({ split, ...sales, ...form })),
     );
   }
   document.body.dataset.ready = "true";

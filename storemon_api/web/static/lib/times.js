@@ -75,4 +75,7 @@ const nearDate = (date, days) =>
 export const dayAfter = (date) => nearDate(date, 1);
 export const dayBefore = (date) => nearDate(date, -1);
 
+// How many days a date lies after another one.
+export const daysBetween = (first, last) => (Date.parse(last) - Date.parse(first)) / 86_400_000;
+
 export const zoneCity = (zone) => zone.split("/").pop().replaceAll("_", " ");
