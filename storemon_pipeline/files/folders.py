@@ -27,6 +27,7 @@ from storemon_pipeline.database.foreign_query import (
 )
 from storemon_pipeline.domain.rejections import UnusableFileError, printable
 from storemon_pipeline.files.file_form import USUAL_FORM, FileForm
+from storemon_pipeline.files.web.web_file import WebFile, WebFileError, fetch
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL_PROTOCOLS: Final = {"", "file", "local"}
@@ -81,7 +82,7 @@ class FoundFile:
     digest as well, so that the file is read anew when the form changes.
     """
 
-    path: Path | UPath | Query
+    path: Path | UPath | Query | WebFile
     file_path: str
     size_bytes: int
     modified_ns: int
@@ -420,8 +421,8 @@ def open_in_place(file: FoundFile) -> Iterator[BinaryIO]:
         with stream:
             yield stream
         return
-    if isinstance(file.path, Query):
-        with _open_query(file, file.path) as opened:
+    if isinstance(file.path, Query | WebFile):
+        with _open_elsewhere(file, file.path) as opened:
             yield opened.stream
         return
     try:
@@ -438,7 +439,8 @@ def open_file(file: FoundFile) -> Iterator[OpenFile]:
     """Open the file, seekable, with its size and modification time as of opening.
 
     A remote file is first copied to disk. Raises FileNotFoundError when it no longer exists,
-    UnusableFileError when reading is not permitted, and UnreachableError.
+    UnusableFileError when reading is not permitted, and UnreachableError. For a file of the web
+    with an `etag` raises NotModifiedError while its server has no other one.
     """
     if not _is_utf8(file.file_path):
         raise UnusableFileError(printable_path(str(file.path)), "its name is not UTF-8 text")
@@ -452,8 +454,8 @@ def open_file(file: FoundFile) -> Iterator[OpenFile]:
             found = replace(file, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
             yield OpenFile(found, stream)
         return
-    if isinstance(file.path, Query):
-        with _open_query(file, file.path) as opened:
+    if isinstance(file.path, Query | WebFile):
+        with _open_elsewhere(file, file.path) as opened:
             yield opened
         return
     with tempfile.TemporaryFile() as copy:
@@ -466,6 +468,25 @@ def open_file(file: FoundFile) -> Iterator[OpenFile]:
             raise UnreachableError(f"{file.path} cannot be read: {error}") from error
         copy.seek(0)
         yield OpenFile(file, cast("BinaryIO", copy))
+
+
+@contextmanager
+def _open_elsewhere(file: FoundFile, path: Query | WebFile) -> Iterator[OpenFile]:
+    opening = _open_query(file, path) if isinstance(path, Query) else _open_web(file, path)
+    with opening as opened:
+        yield opened
+
+
+@contextmanager
+def _open_web(file: FoundFile, path: WebFile) -> Iterator[OpenFile]:
+    with tempfile.TemporaryFile() as copy:
+        stream = cast("BinaryIO", copy)
+        try:
+            etag = fetch(path, stream, etag=file.etag)
+        except WebFileError as error:
+            raise UnusableFileError(str(path), str(error)) from error
+        stream.seek(0)
+        yield OpenFile(replace(file, etag=etag), stream)
 
 
 @contextmanager

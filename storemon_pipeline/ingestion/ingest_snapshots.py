@@ -7,6 +7,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.domain.rejections import EmptyFileError, UnusableFileError
 from storemon_pipeline.files.folders import FoundFile, open_file
 from storemon_pipeline.files.snapshots import SnapshotRead
+from storemon_pipeline.files.web.web_file import NotModifiedError, WebFile
 from storemon_pipeline.ingestion.file_changes import has_been_read, plan_whole, read_up_to
 from storemon_pipeline.ingestion.source_load import FileLoad, Refresh, SourceLoad, refuse
 from storemon_pipeline.loads.file_states import FileState, forget_removed_files, write_file_state
@@ -43,10 +44,11 @@ def ingest_snapshot(
                 reads[file.file_path] = _read_file(refresh, file, known.get(file.file_path))
             except UnusableFileError as error:
                 refused[file.file_path] = refuse(file, error)
-            except FileNotFoundError:
-                continue  # it has vanished since the folder was listed
+            except (FileNotFoundError, NotModifiedError):
+                continue  # it has vanished since the folder was listed, or is as it was read
 
-    read(file for file in files if not has_been_read(file, known.get(file.file_path)))
+    unread = [file for file in files if not has_been_read(file, known.get(file.file_path))]
+    read(_unless_known(file, known.get(file.file_path)) for file in unread)
     has_changed = any(each.is_changed and each.rows for each in reads.values())
     if has_changed and refused.keys().isdisjoint(known):
         read(file for file in files if file.file_path not in {*reads, *refused})
@@ -61,6 +63,13 @@ def ingest_snapshot(
                     if not (each.is_changed and each.rows):
                         write_file_state(bulk, refresh.source, each.file_path, each.state)
     return SourceLoad(len(files), tuple(loads), tuple(refused.values()))
+
+
+def _unless_known(file: FoundFile, known: FileState | None) -> FoundFile:
+    """A file of the web as one that is fetched only if its server has another one."""
+    if known is None or not isinstance(file.path, WebFile):
+        return file
+    return replace(file, etag=known.etag)
 
 
 def _read_file(refresh: Refresh, file: FoundFile, known: FileState | None) -> _FileRead:

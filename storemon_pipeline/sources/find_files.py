@@ -126,11 +126,11 @@ def survey_files(data: str | Path | Folder) -> Survey:
             passed_over += [
                 _passed_over(link, source, _LINK) for link in folder.folder_links_below(name)
             ]
-        query = settings[source].query if source in settings else None
-        if by_name or has_folder or query:
+        elsewhere = settings[source].elsewhere if source in settings else ()
+        if by_name or has_folder or elsewhere:
             files[source] = _choose(source, by_name, passed_over)
-        if query:
-            file = FoundFile(query, query.name, size_bytes=-1, modified_ns=0)
+        for path in elsewhere:
+            file = FoundFile(path, path.name, size_bytes=-1, modified_ns=0)
             files[source].append(file.with_form(forms[source][0]))
     _add_dates(files)
     return Survey(str(folder), folder.exists(), files, passed_over)

@@ -11,6 +11,7 @@ from storemon_pipeline.domain.sources import SETTINGS_FILE, Source
 from storemon_pipeline.files.file_form import EPOCHS, FileForm, is_text_encoding
 from storemon_pipeline.files.folders import Folder, Query, open_in_place
 from storemon_pipeline.files.form_values import DateFormatError, date_pattern
+from storemon_pipeline.files.web.web_file import WebFile
 from storemon_pipeline.sources.registry import columns_of
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ _SETTINGS: Final = {
     Source.BUSINESS_HOURS: _ANY_SOURCE
     | {"date_format", "zone", "weekdays", "first_weekday", "clock"},
     Source.STORE_TIMEZONES: _ANY_SOURCE | {"date_format", "zone"},
-    Source.CLOSURES: _ANY_SOURCE | {"date_format"},
+    Source.CLOSURES: _ANY_SOURCE | {"date_format", "calendar_url"},
     Source.STORE_EVENTS: _ANY_SOURCE | {"date_format", "zone"},
     Source.HOURLY_ORDERS: _ANY_SOURCE | {"date_format", "zone"},
 }
@@ -38,10 +39,16 @@ _SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """The form of a source's files, and a query whose rows count as one more file."""
+    """The form of a source's files, and a query and calendars that count as further files."""
 
     form: FileForm
     query: Query | None
+    calendars: tuple[WebFile, ...] = ()
+
+    @property
+    def elsewhere(self) -> tuple[Query | WebFile, ...]:
+        """The query and the calendars, as far as there are some."""
+        return (*((self.query,) if self.query else ()), *self.calendars)
 
 
 class SettingsError(Exception):
@@ -82,7 +89,7 @@ def parse_source_settings(text: str) -> dict[Source, SourceSettings]:
             line = _line_of(text, name, None)
             raise SettingsError(f"{SETTINGS_FILE}, line {line}: {name} is a table: [{name}]")
         own = _Table(text, Source(name), table)
-        settings[Source(name)] = SourceSettings(own.form(), own.query())
+        settings[Source(name)] = SourceSettings(own.form(), own.query(), own.calendars())
     return settings
 
 
@@ -126,6 +133,14 @@ class _Table:
         if bool(url) != bool(query):
             raise self._error("database" if url else "query", "database and query need each other")
         return Query(f"{self.source}.query", url, query) if query else None
+
+    def calendars(self) -> tuple[WebFile, ...]:
+        """The calendars at addresses."""
+        urls = self._read("calendar_url", _urls, _NO_WORDS)
+        return tuple(
+            WebFile(f"{self.source}.url.{number}.ics", url)
+            for number, url in enumerate(urls, start=1)
+        )
 
     def _read(self, name: str, read: Callable[[Any], T], default: T) -> T:
         if name not in self.settings:
@@ -177,6 +192,14 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _BadValueError("is a text in quotes")
     return value.strip()
+
+
+def _urls(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    urls = tuple(each.strip() if isinstance(each, str) else "" for each in values)
+    if not urls or not all(url.startswith(("http://", "https://")) for url in urls):
+        raise _BadValueError('is an address such as "https://example.com/holidays.ics", or a list')
+    return urls
 
 
 def _delimiter(value: object) -> str:

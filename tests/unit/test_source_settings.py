@@ -283,8 +283,8 @@ def test_closures_keep_the_clock_of_each_store(tmp_path: Path) -> None:
         (
             "[closures]\nzone = 'UTC'",
             (
-                "line 2: [closures] has no setting zone; it may have columns, database, "
-                "date_format, delimiter, encoding, query"
+                "line 2: [closures] has no setting zone; it may have calendar_url, columns, "
+                "database, date_format, delimiter, encoding, query"
             ),
         ),
         (
@@ -359,3 +359,20 @@ def test_without_settings_a_file_in_another_form_is_not_read(tmp_path: Path) -> 
     (tmp_path / "x.csv").write_text("store_id;status;timestamp_utc\nA;active;2023-01-25 10:00\n")
     (file,) = survey_files(tmp_path).passed_over
     assert 'add the line delimiter = ";" to sources.toml' in file.reason
+
+
+def test_calendars_at_addresses_are_files_of_closures() -> None:
+    text = '[closures]\ncalendar_url = ["https://a.example/x.ics", "http://b.example/y.ics"]\n'
+    calendars = parse_source_settings(text)[Source.CLOSURES].calendars
+    assert [(each.name, each.url) for each in calendars] == [
+        ("closures.url.1.ics", "https://a.example/x.ics"),
+        ("closures.url.2.ics", "http://b.example/y.ics"),
+    ]
+    # The address of a private calendar is a secret.
+    assert "example" not in f"{calendars!r} {calendars[0]}"
+
+
+@pytest.mark.parametrize("url", ['"file:///etc/hosts"', '"webcal://a.example/x.ics"', "[]", "7"])
+def test_a_calendar_of_another_scheme_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"line 2: calendar_url is an address such as"):
+        parse_source_settings(f"[closures]\ncalendar_url = {url}\n")

@@ -1,0 +1,1 @@
+"""Files that are fetched from the web by address."""
