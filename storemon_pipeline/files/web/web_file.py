@@ -62,7 +62,7 @@ def fetch(file: WebFile, into: BinaryIO, *, etag: str = "", limits: Limits | Non
                     if response.status_code != HTTPStatus.OK:
                         raise WebFileError(f"its server answered {response.status_code}")
                     _copy(response, into, deadline, limits)
-                    return response.headers.get("ETag", "")
+                    return str(response.headers.get("ETag", ""))
     except httpx.TimeoutException as error:
         seconds = limits.answer_seconds
         raise WebFileError(f"its server did not answer within {seconds:g} seconds") from error
