@@ -22,11 +22,15 @@ class MailServer:
     answer: str = "250 OK"
     kill: int | None = None
     """The id of a process to kill before it is answered that its mail was taken."""
+    refused: str | None = None
+    """An address whose mails are not taken for now."""
     taken: list[EmailMessage] = field(default_factory=list)
 
     # The name is that of a handler's method in aiosmtpd.
     async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: ANN401, N802
         """Take a mail, or refuse it."""
+        if self.refused is not None and self.refused in envelope.rcpt_tos:
+            return "451 mailbox full"
         if self.answer.startswith("250"):
             message = email.message_from_bytes(envelope.content, policy=default)
             self.taken.append(message)

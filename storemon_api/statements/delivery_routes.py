@@ -33,7 +33,7 @@ from storemon_api.statements.delivery_schemas import (
 )
 from storemon_api.stores.store_filters import check_texts
 from storemon_pipeline.business_time.zones import zone_keys
-from storemon_pipeline.sent_statements.delivery_table import NewSchedule, Schedule, Target
+from storemon_pipeline.sent_statements.delivery_table import NewSchedule, Schedule
 from storemon_pipeline.sent_statements.manage_schedules import (
     NoScheduleError,
     add_schedule,
@@ -73,7 +73,8 @@ async def post_schedule(request: Request, services: ServicesDep) -> Response:
     new = NewSchedule(
         StatementRequest(scope, "", body.objective, visible_stores(request)),
         Timetable(body.every, time.fromisoformat(body.at), body.timezone),
-        Target(body.to, body.format),
+        tuple(body.to),
+        body.format,
         sender_name(request),
     )
     now = datetime.now(UTC)
@@ -82,7 +83,9 @@ async def post_schedule(request: Request, services: ServicesDep) -> Response:
         services.engine,
         new,
         now=now,
-        audit=audit_event(request, f"{body.every} {body.at} {body.timezone} to {body.to}"),
+        audit=audit_event(
+            request, f"{body.every} {body.at} {body.timezone} to {', '.join(body.to)}"
+        ),
     )
     return json_response(schedule_response(Schedule(schedule_id, new, now, None), now))
 

@@ -1,16 +1,63 @@
 """Request and response models about schedules and deliveries of statements."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from storemon_api.http.schemas import ResponseBody
-from storemon_api.statements.sent_schemas import Address
 from storemon_api.stores.store_filters import Percentage
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
-from storemon_pipeline.sent_statements.delivery_table import Delivery, FileFormat, Schedule
+from storemon_pipeline.sent_statements.delivery_table import (
+    ADDRESS,
+    LONGEST_ADDRESS,
+    MOST_ADDRESSES,
+    Delivery,
+    FileFormat,
+    Schedule,
+    is_address,
+)
 from storemon_pipeline.sent_statements.schedule import Every, next_due
+
+
+def _addresses(value: object) -> list[str]:
+    """Return one address or several as a list, without repeated ones."""
+    texts = list(dict.fromkeys(value if isinstance(value, list) else [value]))
+    if not 0 < len(texts) <= MOST_ADDRESSES:
+        raise ValueError(f"Give 1 to {MOST_ADDRESSES} email addresses.")
+    for text in texts:
+        if not isinstance(text, str) or not is_address(text):
+            raise ValueError(f"{text} is no email address.")
+    return texts
+
+
+_ADDRESS_SCHEMA: Final = {"type": "string", "pattern": ADDRESS, "maxLength": LONGEST_ADDRESS}
+Addresses = Annotated[
+    list[str],
+    PlainValidator(_addresses),
+    WithJsonSchema(
+        {
+            "description": "An email address, or several. Each gets a mail of its own.",
+            "anyOf": [
+                _ADDRESS_SCHEMA,
+                {
+                    "type": "array",
+                    "items": _ADDRESS_SCHEMA,
+                    "minItems": 1,
+                    "maxItems": MOST_ADDRESSES,
+                },
+            ],
+            "examples": [["owner@example.com", "office@example.com"]],
+        }
+    ),
+]
 
 
 class ScheduleBody(BaseModel):
@@ -30,7 +77,7 @@ class ScheduleBody(BaseModel):
         default="08:00", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Local time."
     )
     timezone: str = Field(default=DEFAULT_ZONE, description="The zone of `at`: an IANA key.")
-    to: Address = Field(examples=["owner@example.com"])
+    to: Addresses
     format: FileFormat = FileFormat.PDF
 
 
@@ -45,7 +92,7 @@ class ScheduleResponse(ResponseBody):
     every: Every
     at: str = Field(examples=["08:00"])
     timezone: str
-    to: str
+    to: list[str] = Field(examples=[["owner@example.com"]])
     format: FileFormat
     next_due_at: AwareDatetime
     created_at: AwareDatetime
@@ -101,8 +148,8 @@ def schedule_response(schedule: Schedule, now: datetime) -> ScheduleResponse:
         every=timetable.every,
         at=f"{timetable.at:%H:%M}",
         timezone=timetable.timezone,
-        to=schedule.new.target.address,
-        format=schedule.new.target.file_format,
+        to=list(schedule.new.addresses),
+        format=schedule.new.file_format,
         next_due_at=next_due(timetable, now),
         created_at=schedule.created_at,
         created_by=schedule.new.created_by,

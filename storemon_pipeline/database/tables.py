@@ -1013,8 +1013,8 @@ sent_statement_files: Final = sa.Table(
 )
 
 
-def _statement_columns() -> list[sa.schema.SchemaItem]:
-    """The stores and the objective of a statement that is to be made."""
+def _statement_columns(addresses: sa.Column[Any]) -> list[sa.schema.SchemaItem]:
+    """The stores and the objective of a statement that is to be made, and where it goes."""
     return [
         sa.Column("store_id", sa.Text, comment="NULL: not of one store"),
         sa.Column("group_name", sa.Text),
@@ -1025,7 +1025,7 @@ def _statement_columns() -> list[sa.schema.SchemaItem]:
             postgresql.ARRAY(sa.Text),
             comment="stores of the key that asked; NULL: every store",
         ),
-        sa.Column("address", sa.Text, nullable=False, comment="email address"),
+        addresses,
         sa.Column("file_format", sa.Text, nullable=False),
         sa.CheckConstraint("file_format IN ('pdf', 'xlsx', 'csv')", name="file_format"),
     ]
@@ -1035,7 +1035,9 @@ statement_schedules: Final = sa.Table(
     "statement_schedules",
     metadata,
     sa.Column("schedule_id", sa.Integer, sa.Identity(always=True), primary_key=True),
-    *_statement_columns(),
+    *_statement_columns(
+        sa.Column("addresses", postgresql.ARRAY(sa.Text), nullable=False, comment="email addresses")
+    ),
     sa.Column("every", sa.Text, nullable=False, comment="a weekday, or month: its first day"),
     sa.Column("at_local", sa.Time, nullable=False),
     sa.Column("timezone", sa.Text, nullable=False, comment="IANA key"),
@@ -1050,7 +1052,7 @@ statement_deliveries: Final = sa.Table(
     metadata,
     sa.Column("delivery_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("schedule_id", sa.Integer, comment="NULL: somebody sent it"),
-    *_statement_columns(),
+    *_statement_columns(sa.Column("address", sa.Text, nullable=False, comment="email address")),
     sa.Column("period", sa.Text, nullable=False),
     sa.Column("statement_id", sa.BigInteger, comment="NULL: its figures are not kept yet"),
     sa.Column("due_at", _INSTANT, nullable=False),
@@ -1068,11 +1070,11 @@ statement_deliveries: Final = sa.Table(
     sa.Column("sent_at", _INSTANT),
     sa.Column("error", sa.Text, comment="error of the last try"),
     sa.CheckConstraint("state IN ('waiting', 'sending', 'sent', 'failed')", name="state"),
-    sa.UniqueConstraint("schedule_id", "period"),
+    sa.UniqueConstraint("schedule_id", "period", "address"),
     sa.Index(
         "ix_statement_deliveries_open",
         "next_try_at",
         postgresql_where=sa.text("state IN ('waiting', 'sending')"),
     ),
-    comment="Statements by mail: waiting, sent or failed. A schedule sends each period once.",
+    comment="Statements by mail, with their state. A schedule sends a period once to an address.",
 )

@@ -26,6 +26,7 @@ from storemon_pipeline.sent_statements.delivery_table import (
     postpone,
     record_failure,
     record_sent,
+    statement_of_schedule,
 )
 from storemon_pipeline.sent_statements.manage_schedules import is_anything_due, queue_due
 from storemon_pipeline.sent_statements.send_statement import (
@@ -123,7 +124,9 @@ def _send(engine: sa.Engine, url: str, mailing: Mailing, delivery: Delivery, now
     """Keep the figures, unless that was done before, and send the file."""
     statement_id = delivery.statement_id
     if statement_id is None:
-        statement_id = send_statement(
+        with engine.connect() as connection:
+            statement_id = statement_of_schedule(connection, delivery)
+        statement_id = statement_id or send_statement(
             url,
             delivery.request,
             now=now,

@@ -29,6 +29,8 @@ ADDRESS: Final = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$"
 """An email address. Apprise reads a comma or a space as the start of another one."""
 
 LONGEST_ADDRESS: Final = 254
+MOST_ADDRESSES: Final = 20
+"""Of one schedule."""
 
 
 def is_address(text: str) -> bool:
@@ -59,8 +61,14 @@ class NewSchedule:
 
     request: StatementRequest
     timetable: Timetable
-    target: Target
+    addresses: tuple[str, ...]
+    file_format: FileFormat
     created_by: str | None = None
+
+    @property
+    def targets(self) -> list[Target]:
+        """Where each statement goes."""
+        return [Target(address, self.file_format) for address in self.addresses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,8 @@ def insert_schedule(connection: sa.Connection, new: NewSchedule, *, now: datetim
             every=new.timetable.every.value,
             at_local=new.timetable.at,
             timezone=new.timetable.timezone,
-            address=new.target.address,
-            file_format=new.target.file_format.value,
+            addresses=list(new.addresses),
+            file_format=new.file_format.value,
             created_at=now,
             created_by=new.created_by,
         )
@@ -160,7 +168,7 @@ def queue_delivery(
     schedule_id: int | None = None,
     statement_id: int | None = None,
 ) -> None:
-    """Queue a statement. A schedule queues each period once."""
+    """Queue a statement. A schedule queues each period once for each address."""
     connection.execute(
         postgresql.insert(statement_deliveries)
         .values(
@@ -218,6 +226,17 @@ def claim(connection: sa.Connection, *, now: datetime) -> Delivery | None:
 def attach_statement(connection: sa.Connection, delivery_id: int, statement_id: int) -> None:
     """Note which statement is sent."""
     _update(connection, delivery_id, statement_id=statement_id)
+
+
+def statement_of_schedule(connection: sa.Connection, delivery: Delivery) -> int | None:
+    """The statement that another address got for this period by the same schedule, if any did."""
+    own = statement_deliveries.c
+    statement_id: int | None = connection.scalar(
+        sa.select(sa.func.max(own.statement_id)).where(
+            own.schedule_id == delivery.schedule_id, own.period == delivery.request.period
+        )
+    )
+    return statement_id
 
 
 def record_sent(connection: sa.Connection, delivery: Delivery, *, now: datetime) -> None:
@@ -330,7 +349,8 @@ def _schedule(row: Any) -> Schedule:  # noqa: ANN401 - as above
         NewSchedule(
             _request(row, ""),
             Timetable(Every(row.every), at, row.timezone),
-            Target(row.address, FileFormat(row.file_format)),
+            tuple(row.addresses),
+            FileFormat(row.file_format),
             row.created_by,
         ),
         row.created_at,

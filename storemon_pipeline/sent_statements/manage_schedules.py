@@ -86,21 +86,20 @@ def queue_sent(engine: sa.Engine, sent: SentStatement, target: Target, *, now: d
 
 
 def queue_due(engine: sa.Engine, *, now: datetime) -> int:
-    """Every statement that is due by a schedule is queued once; return how many are new or old.
+    """Every statement that is due by a schedule is queued once for each of its addresses.
 
-    A statement that was due while nothing ran is queued now. The unique key of schedule and period
-    keeps two processes, or one that was interrupted, from queueing it twice.
+    Returns how many are new or old. A statement that was due while nothing ran is queued now. The
+    unique key of schedule, period and address keeps two processes, or one that was interrupted,
+    from queueing it twice.
     """
     due = _due(engine, now)
     with engine.begin() as connection:
         for schedule, one, period in due:
-            queue_delivery(
-                connection,
-                replace(schedule.new.request, period=period),
-                schedule.new.target,
-                due_at=one,
-                schedule_id=schedule.schedule_id,
-            )
+            request = replace(schedule.new.request, period=period)
+            for target in schedule.new.targets:
+                queue_delivery(
+                    connection, request, target, due_at=one, schedule_id=schedule.schedule_id
+                )
     return len(due)
 
 

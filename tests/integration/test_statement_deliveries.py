@@ -31,7 +31,7 @@ from storemon_pipeline.sent_statements.deliver_statements import (
     deliver_statements,
     is_statement_due,
 )
-from storemon_pipeline.sent_statements.delivery_table import FileFormat, NewSchedule, Target
+from storemon_pipeline.sent_statements.delivery_table import FileFormat, NewSchedule
 from storemon_pipeline.sent_statements.manage_schedules import add_schedule
 from storemon_pipeline.sent_statements.request import StatementRequest
 from storemon_pipeline.sent_statements.schedule import Every, Timetable
@@ -66,10 +66,11 @@ def schedule(
     store_id: str | None = None,
     now: datetime = FRIDAY,
     file_format: FileFormat = FileFormat.PDF,
+    addresses: tuple[str, ...] = (ADDRESS,),
 ) -> None:
     timetable = Timetable(Every.MONDAY, time(8), "America/Chicago")
     request = StatementRequest(Scope(store_id), "")
-    add_schedule(engine, NewSchedule(request, timetable, Target(ADDRESS, file_format)), now=now)
+    add_schedule(engine, NewSchedule(request, timetable, addresses, file_format), now=now)
 
 
 def deliver(url: str, mails: MailServer, now: datetime) -> Delivered:
@@ -116,6 +117,34 @@ def test_the_file_is_of_the_chosen_format(
     schedule(engine, store_id="A", file_format=file_format)
     assert deliver(database_url, mails, MONDAY).sent == 1
     assert list(files_of(mails.taken[0])) == [f"statement-A-2023-W04.{file_format}"]
+
+
+def test_each_address_gets_the_same_statement_and_is_tried_again_for_itself(
+    database_url: str, engine: sa.Engine, mails: MailServer
+) -> None:
+    schedule(engine, addresses=(ADDRESS, "full@example.com", "office@example.com"))
+    mails.refused = "full@example.com"
+    assert deliver(database_url, mails, MONDAY) == Delivered(2, 1, 0)
+    # Late polls do not make another statement of what the others already have.
+    load(database_url, "A 41:00 down")
+    mails.refused = None
+    assert deliver(database_url, mails, MONDAY + timedelta(minutes=2)) == Delivered(1, 0, 0)
+    assert deliver(database_url, mails, MONDAY + timedelta(days=1)) == Delivered(0, 0, 0)
+    assert [mail["To"] for mail in mails.taken] == [
+        "owner@example.com",
+        "office@example.com",
+        "full@example.com",
+    ]
+    assert len({files_of(mail)["statement-all-2023-W04.pdf"] for mail in mails.taken}) == 1
+    rows = fetch(
+        database_url,
+        "SELECT address, state, tries::int, statement_id::int FROM statement_deliveries"
+        " ORDER BY delivery_id",
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        *(("owner@example.com", "sent", 1, 1), ("full@example.com", "sent", 2, 1)),
+        ("office@example.com", "sent", 1, 1),
+    ]
 
 
 def test_statements_that_were_missed_are_caught_up_once(
@@ -217,7 +246,8 @@ def test_dagster_sends_what_is_due(
     new = NewSchedule(
         StatementRequest(Scope(), ""),
         Timetable(today, time(0), "UTC"),
-        Target(ADDRESS, FileFormat.CSV),
+        (ADDRESS,),
+        FileFormat.CSV,
     )
     add_schedule(engine, new, now=now - timedelta(days=6))
     engine.dispose()
@@ -265,11 +295,18 @@ def test_schedules_are_entered_listed_and_ended_over_http(
         assert "Monday 07:30, Europe/Berlin" in page
         for field, value in (
             *(("every", "noday"), ("at", "24:00"), ("timezone", "Mars/Base"), ("to", "nobody")),
-            *(("to", "a@b.example c@d.example"), ("format", "doc")),
+            *(("to", "a@b.example c@d.example"), ("format", "doc"), ("to", [])),
+            *(("to", [ADDRESS, "nobody"]), ("to", [f"{n}@b.example" for n in range(21)])),
         ):
             answer = client.post("/statement-schedules", json=body | {field: value})
             assert answer.status_code == 422, (field, value)
             assert [error["field"] for error in answer.json()["errors"]] == [field]
+        assert created["to"] == [ADDRESS]
+        several = [ADDRESS, "office@example.com", ADDRESS]
+        both = client.post("/statement-schedules", json=body | {"to": several}).json()
+        assert both["to"] == several[:2]
+        assert "owner@example.com, office@example.com" in client.get("/pages/statements").text
+        client.delete(f"/statement-schedules/{both['schedule_id']}").raise_for_status()
         path = f"/statement-schedules/{created['schedule_id']}"
         assert client.delete(path).status_code == 204
         assert client.delete(path).status_code == 404
@@ -322,6 +359,9 @@ def test_the_commands_schedule_list_and_cancel(database_url: str) -> None:
     assert made == f"Schedule 1 sends group West to {ADDRESS}.\n"
     listed = run("schedules")
     assert f"1  group West  monday 08:00 America/Chicago  pdf to {ADDRESS}  next " in listed
+    run("schedule", "--every", "month", "--to", ADDRESS, "--to", "office@example.com")
+    assert f"to {ADDRESS}, office@example.com  next " in run("schedules")
+    run("cancel", "2")
     run("schedule", "--every", "noday", "--to", ADDRESS, status=1)
     run("schedule", "--every", "monday", "--to", "nobody", status=1)
     assert run("deliveries") == "There are no mails.\n"

@@ -9,6 +9,9 @@ function follow({ statement_id: id }) {
   else location.reload();
 }
 
+// A field for several addresses has commas between them.
+const addresses = (text) => text.split(",").map((one) => one.trim());
+
 async function send(control, button, fields) {
   const { path, method = "POST", body = "{}" } = control.dataset;
   const options = { method };
@@ -33,7 +36,9 @@ for (const button of document.querySelectorAll("button[data-path]")) {
 for (const form of document.querySelectorAll("form[data-path]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const filled = [...new FormData(form)].filter(([, value]) => value.trim() !== "");
+    const filled = [...new FormData(form)]
+      .filter(([, value]) => value.trim() !== "")
+      .map(([name, value]) => [name, form.elements[name].multiple ? addresses(value) : value]);
     send(form, form.querySelector("button[type=submit]"), Object.fromEntries(filled));
   });
 }

@@ -40,7 +40,10 @@ def schedule_command(  # noqa: PLR0913 - one argument per option
             "month.",
         ),
     ],
-    to: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="An email address.")],
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="ADDRESS", help="An email address; may be repeated."),
+    ],
     store: Annotated[str | None, typer.Option("--store", help="Only this store.")] = None,
     group: Annotated[str | None, typer.Option("--group", help="Only this group.")] = None,
     region: Annotated[str | None, typer.Option("--region", help="Only this region.")] = None,
@@ -57,9 +60,9 @@ def schedule_command(  # noqa: PLR0913 - one argument per option
         from storemon_pipeline.business_time.zones import zone_keys
         from storemon_pipeline.commands.key_options import system_user
         from storemon_pipeline.sent_statements.delivery_table import (
+            MOST_ADDRESSES,
             FileFormat,
             NewSchedule,
-            Target,
             is_address,
         )
         from storemon_pipeline.sent_statements.manage_schedules import add_schedule
@@ -69,18 +72,24 @@ def schedule_command(  # noqa: PLR0913 - one argument per option
 
         try:
             timetable = Timetable(Every(every.lower()), time.fromisoformat(at), timezone)
-            target = Target(to, FileFormat(file_format))
+            attached = FileFormat(file_format)
         except ValueError as error:
             raise ServiceError(f"{error}.") from error
         if timezone not in zone_keys():
             raise ServiceError(f"{timezone} is no time zone. Give one such as {DEFAULT_ZONE}.")
-        if not is_address(to):
-            raise ServiceError(f"{to} is no email address.")
+        addresses = tuple(dict.fromkeys(to))
+        for address in addresses:
+            if not is_address(address):
+                raise ServiceError(f"{address} is no email address.")
+        if len(addresses) > MOST_ADDRESSES:
+            raise ServiceError(f"A schedule has at most {MOST_ADDRESSES} addresses.")
         request = StatementRequest(Scope(store, group, region), "")
-        new = NewSchedule(request, timetable, target, system_user())
+        new = NewSchedule(request, timetable, addresses, attached, system_user())
         with open_database(home, database_url) as url, _engine(url) as engine:
             schedule_id = add_schedule(engine, new, now=datetime.now(UTC))
-        typer.echo(f"Schedule {schedule_id} sends {_words(request.scope)} to {to}.")
+        typer.echo(
+            f"Schedule {schedule_id} sends {_words(request.scope)} to {', '.join(addresses)}."
+        )
 
 
 @statements_app.command("schedules")
@@ -98,12 +107,12 @@ def list_schedules_command(home: HomeOption = None, database_url: DatabaseUrlOpt
         if not found:
             typer.echo("There are no schedules.")
         for one in found:
-            timetable, target = one.new.timetable, one.new.target
+            timetable = one.new.timetable
             coming = next_due(timetable, datetime.now(UTC))
             typer.echo(
                 f"{one.schedule_id}  {_words(one.new.request.scope)}  {timetable.every} "
-                f"{timetable.at:%H:%M} {timetable.timezone}  {target.file_format} to "
-                f"{target.address}  next {coming:%Y-%m-%d %H:%M} UTC"
+                f"{timetable.at:%H:%M} {timetable.timezone}  {one.new.file_format} to "
+                f"{', '.join(one.new.addresses)}  next {coming:%Y-%m-%d %H:%M} UTC"
             )
 
 
