@@ -1,17 +1,18 @@
 """The route about the error budgets of all stores."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from fastapi import Query, Response
 
+from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.fleet.fleet_budget_schemas import FleetBudgetRow, FleetBudgets
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.paging import PagingDep
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.stores.store_filters import Direction, StoreFilterDep
 from storemon_pipeline.business_time.local_periods import Period
@@ -38,6 +39,28 @@ class BudgetOrder(StrEnum):
     RUNS_OUT = "runs_out"
 
 
+_COLUMNS: Final[Sequence[Column[FleetBudgetRow]]] = (
+    Column("store_id", lambda row: row.store_id),
+    Column("name", lambda row: row.name),
+    Column("group", lambda row: row.group),
+    Column("region", lambda row: row.region),
+    Column("timezone", lambda row: row.timezone),
+    Column("objective_percent", lambda row: row.objective),
+    Column("by", lambda row: row.by),
+    Column("start_utc", lambda row: row.start),
+    Column("end_utc", lambda row: row.end),
+    Column("verdict", lambda row: row.verdict.value),
+    Column("uptime_percent", lambda row: row.uptime_percent),
+    Column("open_hours", lambda row: hours(row.opening_us)),
+    Column("unknown_hours", lambda row: hours(row.unknown_us)),
+    Column("budget_hours", lambda row: hours(row.budget_us)),
+    Column("spent_hours", lambda row: hours(row.spent_us)),
+    Column("left_hours", lambda row: hours(row.left_us)),
+    Column("burn_day", lambda row: row.burns[0].rate),
+    Column("burn_three_days", lambda row: row.burns[1].rate),
+    Column("runs_out_utc", lambda row: row.runs_out_at),
+)
+
 _WORST_FIRST = (Verdict.MISSED, Verdict.CANNOT_BE_TOLD, Verdict.MET)
 
 
@@ -45,13 +68,13 @@ _WORST_FIRST = (Verdict.MISSED, Verdict.CANNOT_BE_TOLD, Verdict.MET)
     "/fleet/budgets",
     summary="The error budgets of all stores with an objective",
     responses={
-        200: {"model": FleetBudgets},
+        **listing_responses(FleetBudgets),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_fleet_budgets(
     fleet_cache: FleetCacheDep,
-    paging: PagingDep,
+    listing: ListingDep,
     store_filter: StoreFilterDep,
     by: Literal["week", "month"] = "month",
     verdict: Annotated[list[Verdict] | None, Query()] = None,
@@ -67,6 +90,9 @@ def get_fleet_budgets(
     that is spent of a budget of nothing is unknown. Stores whose sort value is unknown come last.
     """
     found = fleet_cache.budgets(Period(by))
+    paging = listing.paging
+    if found is None and listing.is_file:
+        return table_file(listing.format, "budgets", _COLUMNS, [], total=0)
     if found is None:
         empty = FleetBudgets(
             as_of=None,
@@ -79,7 +105,7 @@ def get_fleet_budgets(
             next=None,
             budgets=[],
         )
-        return json_response(empty)
+        return page_response(empty)
     kept = store_filter.matches(found.store_ids, found.details)
     verdicts = np.array(found.verdicts, np.str_)
     is_over = found.budgets.left_us < 0
@@ -90,7 +116,12 @@ def get_fleet_budgets(
     if is_spent is not None:
         kept &= is_over == is_spent
     rows = _ordered(found, np.flatnonzero(kept), sort, order)
-    return json_response(
+    if listing.is_file:
+        budgets = (_row(found, row, by) for row in rows.tolist())
+        return table_file(
+            listing.format, "budgets", _COLUMNS, budgets, total=len(rows), as_of=found.as_of
+        )
+    return page_response(
         FleetBudgets(
             as_of=found.as_of,
             by=by,

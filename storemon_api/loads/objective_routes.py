@@ -1,4 +1,4 @@
-"""Routes to set, list and cancel objectives."""
+"""Routes to preview, set, list and cancel objectives."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Final, Literal
 
 from fastapi import Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import AfterId
@@ -17,18 +18,21 @@ from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     FORBIDDEN,
     INVALID_REQUEST,
+    NO_POLLS,
     UNKNOWN_OBJECTIVE,
     ProblemError,
 )
 from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
-from storemon_api.http.services import ServicesDep
+from storemon_api.http.services import Services, ServicesDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
 from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.objective_schemas import (
     ObjectiveBody,
+    ObjectiveCountsResponse,
+    ObjectivePreviewResponse,
     ObjectivesResponse,
     StoredObjectiveResponse,
 )
@@ -41,8 +45,10 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.ingestion.push_objectives import (
     NoObjectiveError,
+    ObjectiveCounts,
     cancel_pushed_objective,
     list_objectives,
+    preview_objective,
 )
 from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.loads.pushed_load import BadRowsError
@@ -50,6 +56,7 @@ from storemon_pipeline.objectives.objective_table import StoredObjective
 from storemon_pipeline.objectives.objectives_file import NONE
 from storemon_pipeline.objectives.openslo import openslo_document
 from storemon_pipeline.objectives.precedence import PERIODS, AppliesTo
+from storemon_pipeline.views.store_view import NoPollsError
 
 router = Router(tag="data")
 
@@ -75,27 +82,13 @@ async def put_objective(request: Request, services: ServicesDep) -> Response:
     Sending the same body again changes nothing. A key that is limited to some stores can set the
     objectives of these; all others are 403.
     """
-    body = await read_required_json(
-        request, ObjectiveBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
-    )
-    visible = visible_stores(request)
-    if visible is not None and (
-        body.applies_to is not AppliesTo.STORE or body.name.strip() not in visible
-    ):
-        raise ProblemError(FORBIDDEN)
-    row = {
-        "applies_to": body.applies_to.value,
-        "name": body.name,
-        "objective": NONE if body.objective is None else f"{body.objective:.10g}",
-        "by": body.by,
-        "valid_from": body.valid_from,
-    }
+    body = await _read_objective(request, services)
     try:
         load = await write(
             services,
             push_rows,
             Source.OBJECTIVES,
-            [row],
+            [_row(body)],
             now=datetime.now(UTC),
             patience=WRITE_TIMEOUT,
             audit=audit_event(request, f"{body.applies_to} {body.name}".strip()),
@@ -103,6 +96,46 @@ async def put_objective(request: Request, services: ServicesDep) -> Response:
     except BadRowsError as error:
         raise bad_rows(error, "objectives") from error
     return load_response(load)
+
+
+@router.post(
+    "/objectives/preview",
+    summary="What an objective would do to the current week or month",
+    responses={
+        200: {"model": ObjectivePreviewResponse},
+        **problem_responses(
+            *(BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, NO_POLLS, DATABASE_UNAVAILABLE)
+        ),
+    },
+    openapi_extra=json_body(ObjectiveBody),
+)
+async def post_objective_preview(request: Request, services: ServicesDep) -> Response:
+    """Return the verdicts of the stores before and after it is set. It is not set.
+
+    The body is that of `PUT /objectives`.
+    """
+    body = await _read_objective(request, services)
+    try:
+        preview = await run_in_threadpool(
+            preview_objective,
+            services.settings.database_url.get_secret_value(),
+            _row(body),
+            now=datetime.now(UTC),
+            only_stores=visible_stores(request),
+        )
+    except BadRowsError as error:
+        raise bad_rows(error, "objectives") from error
+    except NoPollsError as error:
+        raise ProblemError(NO_POLLS) from error
+    return json_response(
+        ObjectivePreviewResponse(
+            as_of=preview.as_of,
+            by=body.by,
+            stores_changed=preview.stores_changed,
+            before=_counts(preview.before),
+            after=_counts(preview.after),
+        )
+    )
 
 
 @router.get(
@@ -175,6 +208,34 @@ async def delete_objective(
         unknown=UNKNOWN_OBJECTIVE,
         error=NoObjectiveError,
     )
+
+
+async def _read_objective(request: Request, services: Services) -> ObjectiveBody:
+    """Return the body. Raises a 403 problem unless the sender may set this objective."""
+    body = await read_required_json(
+        request, ObjectiveBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
+    )
+    visible = visible_stores(request)
+    if visible is not None and (
+        body.applies_to is not AppliesTo.STORE or body.name.strip() not in visible
+    ):
+        raise ProblemError(FORBIDDEN)
+    return body
+
+
+def _row(body: ObjectiveBody) -> dict[str, str]:
+    """Return the objective as a row of a file."""
+    return {
+        "applies_to": body.applies_to.value,
+        "name": body.name,
+        "objective": NONE if body.objective is None else f"{body.objective:.10g}",
+        "by": body.by,
+        "valid_from": body.valid_from,
+    }
+
+
+def _counts(counts: ObjectiveCounts) -> ObjectiveCountsResponse:
+    return ObjectiveCountsResponse(verdicts=counts.verdicts, spent=counts.spent)
 
 
 def _response(stored: StoredObjective) -> StoredObjectiveResponse:

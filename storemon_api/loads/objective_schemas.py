@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from storemon_api.http.schemas import ResponseBody
 from storemon_api.loads.schemas import VALID_FROM
+from storemon_pipeline.likelihood.verdict import Verdict
 from storemon_pipeline.objectives.precedence import AppliesTo
 
 
@@ -43,6 +44,25 @@ class StoredObjectiveResponse(ResponseBody):
     by: Literal["week", "month"]
     valid_from: AwareDatetime | None = Field(description="Null: always.")
     loaded_at: AwareDatetime
+
+
+class ObjectiveCountsResponse(ResponseBody):
+    """Stores with an objective in a week or month."""
+
+    verdicts: dict[Verdict, int]
+    spent: int = Field(description="Stores that spent more than their budget has.")
+
+
+class ObjectivePreviewResponse(ResponseBody):
+    """What an objective would do to the week or month of the newest poll."""
+
+    as_of: AwareDatetime = Field(description="The newest poll.")
+    by: Literal["week", "month"]
+    stores_changed: int = Field(
+        description="Stores that would get another objective, or none any more."
+    )
+    before: ObjectiveCountsResponse
+    after: ObjectiveCountsResponse
 
 
 class ObjectivesResponse(ResponseBody):

@@ -142,6 +142,8 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
         Scope.INGEST, Stores.FILTERED, "correction.cancel"
     ),
     ("PUT", "/objectives"): Rule(Scope.INGEST, Stores.FILTERED, "objective.put"),
+    # Nothing is set, so nothing is audited.
+    ("POST", "/objectives/preview"): Rule(Scope.INGEST, Stores.FILTERED),
     ("GET", "/objectives"): _READ_FILTERED,
     ("DELETE", "/objectives/{objective_id}"): Rule(
         Scope.INGEST, Stores.FILTERED, "objective.cancel"

@@ -86,7 +86,10 @@ async def alerts_page(request: Request) -> Response:
 @router.get("/pages/objectives")
 async def objectives_page(request: Request) -> Response:
     """Answer with the page of objectives and budgets."""
-    return _page(request, "objectives", "Objectives", here="/pages/objectives")
+    can_change = may_request(request, "PUT", "/objectives")
+    return _page(
+        request, "objectives", "Objectives", here="/pages/objectives", can_change=can_change
+    )
 
 
 @router.get("/pages/accounts")

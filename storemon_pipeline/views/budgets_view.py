@@ -73,13 +73,21 @@ def read_fleet_budgets(url: str, period: Period) -> FleetBudgets | None:
 
 
 def read_budgets_of_fleet(
-    bulk: Bulk, stores: StoreIndex, details: StoreDetails, as_of: datetime, period: Period
+    bulk: Bulk,
+    stores: StoreIndex,
+    details: StoreDetails,
+    as_of: datetime,
+    period: Period,
+    *,
+    further: Sequence[Version] = (),
 ) -> tuple[IntArray, Budgets, list[Verdict]]:
     """As `read_budgets`, of all stores with a stored objective, at the newest poll.
 
-    While no objective is stored for this period nothing is computed.
+    `further` versions count as if they were stored. While no objective is stored for this period
+    nothing is computed.
     """
-    versions = [one for one in read_versions(bulk, stores) if one.period is period]
+    versions = [*read_versions(bulk, stores), *further]
+    versions = [one for one in versions if one.period is period]
     found, parts, verdicts = [np.empty(0, np.int64)], [NO_BUDGETS], []
     chunks = stores.chunks(_STORES_PER_CHUNK) if versions else ()
     for number, chunk in enumerate(chunks):

@@ -849,7 +849,7 @@ def test_pages_fit_the_screen_and_are_accessible(own_site: Site, *, is_in_every_
                 faults = [(one["id"], one["nodes"][0]["target"]) for one in found]
                 assert faults == [], (path, scheme)
                 if path.startswith("store/"):
-                    for name in ("Change opening hours", "Add a closure"):
+                    for name in ("Change opening hours", "Add a closure", "Correct a time"):
                         page.get_by_role("button", name=name).click()
                         found = axe.run(page, options=CHECKED).response["violations"]
                         assert [one["id"] for one in found] == [], (name, scheme)

@@ -1,5 +1,7 @@
 """Stored objectives: from files and requests, in versions, and as budgets use them."""
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -319,6 +321,86 @@ def test_the_list_of_budgets_is_sorted(month: httpx.Client, order: str) -> None:
         assert known == sorted(known, reverse=order == "desc"), sort
         assert found == known + [None] * (len(found) - len(known)), sort
     assert unknown > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "changed"),
+    [
+        pytest.param({"applies_to": "all", "objective": 1}, 1, id="all, of which two have another"),
+        pytest.param({"applies_to": "group", "name": "East", "objective": 100}, 1, id="group"),
+        pytest.param({"applies_to": "store", "name": "C", "objective": 100}, 1, id="first of C"),
+        pytest.param({"applies_to": "store", "name": "A", "objective": None}, 1, id="end"),
+        pytest.param({"applies_to": "store", "name": "nowhere", "objective": 9}, 0, id="unknown"),
+        pytest.param(
+            {"applies_to": "group", "name": "East", "objective": 9, "by": "week"}, 0, id="from now"
+        ),
+        pytest.param(
+            {
+                "applies_to": "group",
+                "name": "East",
+                "objective": 9,
+                "by": "week",
+                "valid_from": "always",
+            },
+            2,
+            id="always",
+        ),
+    ],
+)
+def test_a_preview_says_what_an_objective_does_and_keeps_nothing(
+    month: httpx.Client, body: dict[str, Any], changed: int
+) -> None:
+    by = body.get("by", "month")
+    if body.get("by") is None:
+        # The data are of 2023: what is set from now on would not hold for its month.
+        body = body | {"valid_from": "always"}
+
+    def counts() -> dict[str, Any]:
+        page = month.get(f"/fleet/budgets?by={by}").raise_for_status().json()
+        return {name: page[name] for name in ("verdicts", "spent")}
+
+    before, versions = counts(), stored(month)
+    preview = month.post("/objectives/preview", json=body).raise_for_status().json()
+    assert (preview["before"], preview["stores_changed"]) == (before, changed)
+    assert stored(month) == versions
+    put(month, **body).raise_for_status()
+    if body.get("name") != "nowhere":
+        assert counts() == preview["after"]
+
+
+def test_a_preview_is_refused_as_the_objective_would_be(
+    database_url: str, client: httpx.Client
+) -> None:
+    def preview(**body: object) -> httpx.Response:
+        return client.post("/objectives/preview", json=body)
+
+    assert preview(applies_to="all", objective=98).json()["title"] == "No polls"
+    load(database_url, "A 09:00 up", "B 09:00 up")
+    assert preview(applies_to="all", objective=200).status_code == 422
+    assert preview(applies_to="group", objective=98).status_code == 422
+    token = create_key(
+        database_url,
+        name="A alone",
+        scopes=frozenset({Scope.READ, Scope.INGEST}),
+        store_ids=frozenset({"A"}),
+        expires_at=None,
+        by="test",
+        is_forced=True,
+    ).token
+    client.headers["X-API-Key"] = token
+    assert preview(applies_to="all", objective=98).status_code == 403
+    own = preview(applies_to="store", name="A", objective=98).raise_for_status().json()
+    assert (own["stores_changed"], sum(own["after"]["verdicts"].values())) == (1, 1)
+
+
+def test_the_budgets_are_a_file_with_all_rows_as_filtered(month: httpx.Client) -> None:
+    page = month.get("/fleet/budgets?group=East&sort=store_id&order=asc").json()
+    answer = month.get("/fleet/budgets?group=East&sort=store_id&order=asc&limit=1&format=csv")
+    rows = list(csv.DictReader(io.StringIO(answer.raise_for_status().text)))
+    assert [row["store_id"] for row in rows] == ["A", "B"]
+    for row, budget in zip(rows, page["budgets"], strict=True):
+        assert (row["verdict"], row["name"]) == (budget["verdict"], budget["name"])
+        assert float(row["left_hours"]) == round(budget["left_us"] / 3.6e9, 4)
 
 
 def test_without_objectives_the_list_is_empty(database_url: str, client: httpx.Client) -> None:

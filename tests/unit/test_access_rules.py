@@ -113,6 +113,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/corrections"): (READERS, "all"),
     ("DELETE", "/corrections/{correction_id}"): (INGESTERS, "all"),
     ("PUT", "/objectives"): (INGESTERS, "all"),
+    ("POST", "/objectives/preview"): (INGESTERS, "all"),
     ("GET", "/objectives"): (READERS, "all"),
     ("DELETE", "/objectives/{objective_id}"): (INGESTERS, "all"),
     ("DELETE", "/closures/{closure_id}"): (EDITORS, "all"),

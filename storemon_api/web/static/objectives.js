@@ -2,13 +2,14 @@
 
 import { addressedChoices } from "./lib/address.js";
 import { count, duration, percent } from "./lib/amounts.js";
-import { get, root } from "./lib/api.js";
+import { get, root, withParameters } from "./lib/api.js";
 import { byId, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
-import { fillTable, pager } from "./lib/tables.js";
+import { downloads, fillTable, pager } from "./lib/tables.js";
 import { clockIn } from "./lib/times.js";
+import { showVersions } from "./objectives/versions.js";
 
 const PERIODS = { month: "This month", week: "This week" };
 const VERDICTS = {
@@ -121,20 +122,28 @@ function emptyText() {
     const clear = h("button", { type: "button", class: "link", onclick }, "show all");
     return ["No stores match – ", clear];
   }
-  const how = h("a", { href: `${root}/manual/push#objectives` }, "how to set one");
+  const how = h("a", { href: `${root}/manual/pages#objectives` }, "how to set one");
   return [`No objective for this ${state.by} – `, how];
 }
 
 const show = newestOnly(async (newest) => {
   const { by, verdict, spent, sort, order, offset } = state;
-  const parameters = { by, verdict, spent, sort, order, offset, limit: LIMIT };
-  const page = await newest(get("/fleet/budgets", parameters));
+  const chosen = { by, verdict, spent, sort, order };
+  const page = await newest(get("/fleet/budgets", { ...chosen, offset, limit: LIMIT }));
   showAsOf(page.as_of);
   showSummary(page);
-  segmented(byId("periods"), Object.entries(PERIODS), by, (chosen) => choose({ by: chosen }));
+  segmented(byId("periods"), Object.entries(PERIODS), by, (period) => choose({ by: period }));
   fillTable(byId("budgets"), columns(), page.budgets, emptyText());
   pager(byId("pager"), page, page.budgets.length, "store", (next) => choose({ offset: next }));
-  document.body.dataset.ready = "true";
+  downloads(byId("budgets-files"), (form) =>
+    withParameters("/fleet/budgets", { ...chosen, ...form }),
+  );
 });
+const showAll = async () => {
+  await Promise.all([show(), showVersions(changed)]);
+  document.body.dataset.ready = "true";
+};
+const changed = () => guard(showAll);
+
 whenChanged(() => guard(show));
-live(show);
+live(showAll);

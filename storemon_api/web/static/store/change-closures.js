@@ -2,7 +2,8 @@
 
 import { byId, h, refill } from "../lib/elements.js";
 import { dayAfter } from "../lib/times.js";
-import { openChange, send } from "./change.js";
+import { send } from "../lib/change.js";
+import { openChange } from "./preview.js";
 import { page } from "./state.js";
 
 const field = (label, attributes) => h("label", {}, label, " ", h("input", attributes));

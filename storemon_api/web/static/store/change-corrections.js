@@ -2,7 +2,8 @@
 
 import { byId, h, refill } from "../lib/elements.js";
 import { instantOf, wallClock } from "../lib/times.js";
-import { openChange, send } from "./change.js";
+import { send } from "../lib/change.js";
+import { openChange } from "./preview.js";
 import { COUNTS_AS, page } from "./state.js";
 
 // A page of a key that may not correct anything has no place for the button.

@@ -2,7 +2,8 @@
 
 import { byId, h, refill } from "../lib/elements.js";
 import { WEEKDAYS, instantOf } from "../lib/times.js";
-import { canChange, forgetPreview, openChange, send } from "./change.js";
+import { canChange, forgetPreview, send } from "../lib/change.js";
+import { openChange } from "./preview.js";
 import { partsByDay, weekLines } from "./hours-text.js";
 import { page, pathOfView } from "./state.js";
 

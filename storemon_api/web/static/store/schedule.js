@@ -2,7 +2,7 @@
 
 import { byId, h, refill } from "../lib/elements.js";
 import { localTime } from "../lib/times.js";
-import { canChange } from "./change.js";
+import { canChange } from "../lib/change.js";
 import { cancelButton, offerClosures } from "./change-closures.js";
 import { offerHours } from "./change-hours.js";
 import { showChanges } from "./changes.js";

@@ -1,0 +1,76 @@
+// The dialog of a change: its fields, a preview of what it changes, saving.
+
+import { ask } from "./api.js";
+import { byId, refill } from "./elements.js";
+import { newestOnly } from "./newest.js";
+
+// A page of a key that may not change anything has no dialog.
+const dialog = byId("change");
+
+export const canChange = dialog !== null;
+
+export const send = (method, path, body) =>
+  ask(path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+
+// What is open: `read` gives what is in the fields, `preview` what that would change, as elements,
+// and `save` makes the change.
+let open = null;
+
+function showProblem(text) {
+  const box = byId("change-problem");
+  box.hidden = !text;
+  box.textContent = text;
+}
+
+async function attempt(work) {
+  try {
+    showProblem("");
+    await work();
+  } catch (error) {
+    showProblem(error.message);
+  }
+}
+
+// A preview of other values than those in the fields would mislead.
+export const forgetPreview = () => refill(byId("change-preview"));
+
+const showPreview = newestOnly(async (newest) => {
+  const box = byId("change-preview");
+  refill(box, await newest(open.preview(open.read())));
+  box.scrollIntoView({ block: "nearest" });
+});
+
+// `fields` are shown above the preview. Without fields the preview is shown at once.
+export function openChange({ title, fields = null, read, preview, save, word = "Save", done }) {
+  open = { read, preview, save, done };
+  byId("change-title").textContent = title;
+  byId("change-save").textContent = word;
+  byId("change-show").hidden = fields === null;
+  refill(byId("change-fields"), fields);
+  refill(byId("change-preview"));
+  showProblem("");
+  dialog.showModal();
+  if (fields === null) attempt(showPreview);
+}
+
+if (canChange) {
+  byId("change-show").addEventListener("click", () => attempt(showPreview));
+  byId("change-close").addEventListener("click", () => dialog.close());
+  byId("change-fields").addEventListener("input", forgetPreview);
+  dialog.querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const button = byId("change-save");
+    button.disabled = true;
+    attempt(async () => {
+      await open.save(open.read());
+      dialog.close();
+      await open.done();
+    }).finally(() => {
+      button.disabled = false;
+    });
+  });
+}
