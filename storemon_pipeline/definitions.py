@@ -40,6 +40,7 @@ _GROUPS: Final = {
     "store_uptime": "uptime",
     "store_uptime_daily": "uptime",
     "poll_plan": "polls",
+    "lake": "reports",
     "report_inputs": "reports",
     "uptime_report": "reports",
 }

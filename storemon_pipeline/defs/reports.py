@@ -1,4 +1,4 @@
-"""The asset of reports, which its own job makes when somebody requests one."""
+"""The asset of reports, which its own job makes when somebody requests one, and the lake."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,10 @@ from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata
 from storemon_pipeline.defs.resources import Database, Lake
 from storemon_pipeline.defs.shards import Graph, fan_out
-from storemon_pipeline.defs.uptime import INPUTS_WITH_MODEL
+from storemon_pipeline.defs.uptime import INPUTS, INPUTS_WITH_MODEL
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.lake.clean_lake import clean_lake
+from storemon_pipeline.lake.follow_database import refresh_lake
 from storemon_pipeline.lake.make_lake_reports import (
     finish_lake_reports,
     make_lake_reports,
@@ -25,6 +27,8 @@ from storemon_pipeline.reports.ask_for_report import request_for_run
 from storemon_pipeline.reports.make_reports import ReportsMade, make_waiting_reports
 from storemon_pipeline.reports.make_shards import finish_reports, make_shards, plan_reports
 from storemon_pipeline.settings import Settings
+
+LAKE: Final = "lake"
 
 _MOST_AHEAD: Final = timedelta(minutes=5)
 
@@ -126,6 +130,33 @@ def _request_own(
     return False
 
 
+@dg.asset(name=LAKE, deps=[*INPUTS, "store_events"], kinds={"parquet"})
+def lake_files(
+    context: dg.AssetExecutionContext, database: Database, lake: Lake
+) -> Iterator[dg.MaterializeResult[None]]:
+    """The lake: polls, status runs and weeks in files, from which reports are made.
+
+    A refresh appends what came; a report does so too before it begins. Files that no version needs
+    are deleted after a day.
+    """
+    with map_failures():
+        folder = lake.folder
+        if folder is None:
+            raise dg.Failure(description="STOREMON_LAKE is not set", allow_retries=False)
+        manifest = refresh_lake(database.url, folder)
+        cleaned = clean_lake(folder, now=datetime.now(UTC))
+    context.log.info("deleted %d versions and %d files", cleaned.versions, cleaned.files)
+    yield dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": manifest.polls,
+            "version": manifest.version,
+            "stores": manifest.stores,
+            "status_runs": manifest.status_runs,
+            "bytes": manifest.bytes,
+        }
+    )
+
+
 @dg.asset(
     deps=["report_inputs"],
     kinds={"postgres", "csv"},
@@ -206,8 +237,9 @@ def _finish_reports(
 
 def report_assets(settings: Settings) -> list[Any]:
     """The reports, made in one step or in as many as there are shards, and their inputs."""
+    inputs: list[Any] = [report_inputs, lake_files] if settings.lake else [report_inputs]
     if settings.shards == 1:
-        return [report_inputs, uptime_report]
+        return [*inputs, uptime_report]
     sharded = fan_out(
         settings,
         Graph(
@@ -222,4 +254,4 @@ def report_assets(settings: Settings) -> list[Any]:
             config=ReportConfig,
         ),
     )
-    return [report_inputs, sharded]
+    return [*inputs, sharded]

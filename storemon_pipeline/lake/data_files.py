@@ -35,6 +35,9 @@ class PollRows:
         return self.take(np.lexsort((self.at_us, self.store_key)))
 
 
+BUCKETS: Final = "buckets"
+"""The folder with the lists of files."""
+
 _INT: Final = pa.int64()
 _KEY: Final = pa.int32()
 
@@ -203,7 +206,7 @@ def make_bucket(
     lake: LakeFolder, first_store_id: str, files: Sequence[DataFile], *, newest_poll_us: int | None
 ) -> Bucket:
     """A bucket with these files, whose list is written."""
-    contents = f"buckets/{uuid4().hex}.json"
+    contents = f"{BUCKETS}/{uuid4().hex}.json"
     write_contents(lake, contents, files)
 
     def rows(*kinds: Kind) -> int:

@@ -5,7 +5,7 @@ What the files hold does not belong here.
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -33,7 +33,7 @@ class LakeFolder:
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError and UnreachableError."""
         path = self._root / name
-        with self._reaching():
+        with self._reaching(FileNotFoundError):
             content: bytes = path.fs.cat_file(path.path)
         return content
 
@@ -55,7 +55,7 @@ class LakeFolder:
         Of several processes that create the same file one succeeds. A URL needs a filesystem that
         can write on the condition that there is no such file, as those of S3 and Google can.
         """
-        with self._reaching():
+        with self._reaching(FileExistsError):
             if self._is_local:
                 self._create_local(Path(self._root.path) / name, content)
             else:
@@ -79,7 +79,8 @@ class LakeFolder:
         with self._reaching():
             for name in names:
                 path = self._root / name
-                path.fs.rm_file(path.path)
+                with suppress(FileNotFoundError):  # another process deleted it
+                    path.fs.rm_file(path.path)
 
     def _write_local(self, path: Path, content: bytes, *, is_lasting: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,10 +103,11 @@ class LakeFolder:
         _flush_folder(path.parent)
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _reaching(self, *expected: type[OSError]) -> Iterator[None]:
+        """Raise UnreachableError for all errors but the expected ones."""
         try:
             yield
-        except (FileNotFoundError, FileExistsError):
+        except expected:
             raise
         except Exception as error:
             raise UnreachableError(f"The lake {self} cannot be used: {error}") from error

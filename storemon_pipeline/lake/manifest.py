@@ -6,7 +6,7 @@ sees one state of the data, and a writer that dies leaves the version before as 
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -180,6 +180,18 @@ def commit(lake: LakeFolder, manifest: Manifest) -> Manifest:
     except FileExistsError as error:
         raise LakeChangedError(f"another writer made version {version} of {lake}") from error
     return replace(manifest, version=version)
+
+
+def kept_versions(lake: LakeFolder) -> list[int]:
+    """The numbers of all versions that were not deleted, oldest first."""
+    return sorted(_versions(lake))
+
+
+def delete_versions(lake: LakeFolder, *, newest: int, others: Container[int]) -> int:
+    """Delete all versions but so many of the newest, and these others; return how many."""
+    old = [version for version in kept_versions(lake)[:-newest] if version not in others]
+    lake.delete(map(_name, old))
+    return len(old)
 
 
 def read_contents(lake: LakeFolder, bucket: Bucket) -> list[DataFile]:

@@ -14,6 +14,7 @@ from benchmarks import (
     fleet_days,
     growth,
     hourly,
+    lake,
     large,
     plan,
     report_work,
@@ -33,7 +34,7 @@ _KINDS = ("load", "engine", "report", "service", "shards")
 _TABLES = {"truth": truth.write, "days": fleet_days.write, "plan": plan.write}
 """Measurements on known outages, which print tables of their own."""
 
-_LONG_KINDS = ("hourly", "large", "growth", "truth", "days", "plan")
+_LONG_KINDS = ("hourly", "large", "lake", "growth", "truth", "days", "plan")
 
 
 def main() -> None:
@@ -52,14 +53,21 @@ def main() -> None:
                 rows += _measure_without_service(work, data, kinds)
             if "service" in kinds:
                 rows += running.measure(work / "service", data)
-        if "hourly" in kinds:
-            rows += hourly.measure(work)
-        if "large" in kinds:
-            rows += large.measure(work, stores=given.large_stores)
+        rows += _measure_long(work, given, kinds)
         if "growth" in kinds:
             growth.draw(work, given.plot)
     if rows:
         sys.stdout.write(f"{table(rows)}\n")
+
+
+def _measure_long(work: Path, given: argparse.Namespace, kinds: list[str]) -> list[Measured]:
+    rows: list[Measured] = []
+    if "hourly" in kinds:
+        rows += hourly.measure(work)
+    for kind, measure in (("large", large.measure), ("lake", lake.measure)):
+        if kind in kinds:
+            rows += measure(work, stores=given.large_stores)
+    return rows
 
 
 def _kinds(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[str]:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
@@ -13,6 +14,7 @@ from upath import UPath
 from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.lake.append_polls import LatePollsError, append_polls
+from storemon_pipeline.lake.clean_lake import UNUSED_FOR, VERSIONS_KEPT, Cleaned, clean_lake
 from storemon_pipeline.lake.data_files import (
     PollRows,
     make_bucket,
@@ -29,9 +31,11 @@ from storemon_pipeline.lake.manifest import (
     Manifest,
     NoLakeError,
     commit,
+    kept_versions,
     read_contents,
     read_manifest,
 )
+from storemon_pipeline.lake.report_rows import ReportPlan, discard_runs, write_plan
 from storemon_pipeline.lake.write_bucket import write_all_status_runs
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
@@ -181,3 +185,46 @@ def test_a_writer_that_dies_leaves_the_version_before(
     monkeypatch.undo()
     assert read_manifest(lake) == first
     assert commit(lake, replace(first, load_id=10)).version == 2
+
+
+def test_old_versions_and_their_files_are_deleted_after_a_day(lake: LakeFolder) -> None:
+    now = datetime(2023, 2, 1, tzinfo=UTC)
+    files = first_files(lake, polls((1, 0, True), (2, 5, True)))
+    manifest = replace(
+        empty_manifest(lake), buckets=(make_bucket(lake, "", files, newest_poll_us=0),)
+    )
+    for hour in range(6, 7 + VERSIONS_KEPT):
+        manifest = commit(lake, manifest)
+        contents = append_polls(
+            lake,
+            read_contents(lake, manifest.buckets[0]),
+            polls((1, hour, hour % 2 == 0)),
+            max_gap_us=MAX_GAP,
+        )
+        bucket = make_bucket(lake, "", contents, newest_poll_us=int(hour * HOUR_US))
+        manifest = replace(manifest, buckets=(bucket,))
+    newest = commit(lake, manifest)
+    report = ReportPlan("run", 1, 0, 1, None, (), now)
+    write_plan(lake, report)
+    everything = status_runs_of(lake, read_contents(lake, newest.buckets[0]))
+
+    assert clean_lake(lake, now=now) == Cleaned(versions=1, files=0)
+    # The first version has a report, and its own last status runs are kept with it.
+    assert status_runs_of(lake, read_contents(lake, read_manifest(lake, 1).buckets[0]))
+    discard_runs(lake, ["run"])
+    # The files of the empty bucket and of the version that is gone were noted a day before.
+    later = clean_lake(lake, now=now + UNUSED_FOR)
+    assert (later.versions, later.files > 0) == (1, True)
+    last = clean_lake(lake, now=now + 2 * UNUSED_FOR)
+    assert (last.versions, last.files > 0) == (0, True)
+    assert clean_lake(lake, now=now + 3 * UNUSED_FOR) == Cleaned(0, 0)
+    kept = [
+        file
+        for version in kept_versions(lake)
+        for file in read_contents(lake, read_manifest(lake, version).buckets[0])
+    ]
+    assert len(kept_versions(lake)) == VERSIONS_KEPT
+    assert {file.name for file in kept} == {
+        f"{kind}/{name}" for kind in Kind for name in lake.names(kind)
+    }
+    assert status_runs_of(lake, read_contents(lake, read_manifest(lake).buckets[0])) == everything
