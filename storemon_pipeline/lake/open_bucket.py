@@ -28,7 +28,7 @@ from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.event_stretches import with_corrections
 from storemon_pipeline.uptime.evidence import add_events_of_report
-from storemon_pipeline.uptime.status_runs import StatusRuns
+from storemon_pipeline.uptime.status_runs import StatusRuns, ascending
 
 _NEAR_US: Final = 4 * DAY_US
 """As in `schedules.calendars`: hours of dates further from a calendar do not reach it."""
@@ -53,21 +53,24 @@ class OpenBucket:
         as_of_us = microseconds(as_of)
         since_us = as_of_us - LOOKBACK_US
         kinds = (Kind.STATUS_RUNS, Kind.LAST_STATUS_RUNS)
-        read = read_status_runs(
-            self.lake,
-            [
-                file
-                for file in self.files
-                if file.kind in kinds and file.last_us > since_us and file.first_us <= as_of_us
-            ],
-        )
-        counted = read.take((read.first_poll_us <= as_of_us) & (read.last_poll_us > since_us))
+        files = [
+            file
+            for file in self.files
+            if file.kind in kinds and file.last_us > since_us and file.first_us <= as_of_us
+        ]
+        read = read_status_runs(self.lake, sorted(files, key=_age))
+        counts = (read.first_poll_us <= as_of_us) & (read.last_poll_us > since_us)
+        counted = np.flatnonzero(counts)
+        store = self.stores.positions(read.store[counted])
+        # Older files come first, so this sorts them by store and time.
+        order = ascending(store)
+        counted = counted[order]
         status_runs = StatusRuns(
-            self.stores.positions(counted.store),
-            counted.first_poll_us,
-            counted.last_poll_us,
-            counted.is_active,
-            counted.polls,
+            store[order],
+            read.first_poll_us[counted],
+            read.last_poll_us[counted],
+            read.is_active[counted],
+            read.polls[counted],
         ).in_order()
         began = pa.scalar(as_of, INSTANT)
         events, corrections = (
@@ -158,6 +161,11 @@ class OpenBucket:
             rows["end_local_us"].to_numpy(),
             rows["is_utc"].to_numpy(),
         )
+
+
+def _age(file: DataFile) -> tuple[bool, int]:
+    """A sort key: what was merged more often is older, and last status runs are the newest."""
+    return file.kind is Kind.LAST_STATUS_RUNS, -file.level
 
 
 def read_stores(lake: LakeFolder, files: list[DataFile]) -> StoreIndex:

@@ -96,10 +96,10 @@ class StatusRuns:
             return self
         # Often they are in order of time already: then the first sort is fast.
         by_time = np.argsort(self.first_poll_us, kind="stable")
-        return self.take(by_time[_ascending(self.store[by_time])])
+        return self.take(by_time[ascending(self.store[by_time])])
 
 
-def _ascending(store: IntArray) -> IntArray:
+def ascending(store: IntArray) -> IntArray:
     """A stable sort order of stores below 2**32.
 
     NumPy uses radix sort for 16-bit integers, many times faster than for larger ones. Two of these

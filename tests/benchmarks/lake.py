@@ -29,6 +29,7 @@ _STORES_PER_BUCKET: Final = 50_000
 _RUN: Final = "benchmark"
 _GIB: Final = 1 << 30
 _HOURS: Final = 3
+_TIMES: Final = 3
 
 
 def measure(work: Path, *, stores: int = STORES, days: float = _DAYS) -> list[Measured]:
@@ -46,9 +47,13 @@ def measure(work: Path, *, stores: int = STORES, days: float = _DAYS) -> list[Me
         f"runs, {manifest.bytes / _GIB:.2f} GiB in {time.perf_counter() - begun:.0f} s"
     )
     _report(lake, manifest, 1)  # the first one reads from disk
-    one, two = (_report(lake, manifest, workers) for workers in (1, 2))
-    if one.digest != two.digest:
+    # In turn, and the best of each: other work on the machine delays some of them.
+    made = [(_report(lake, manifest, 1), _report(lake, manifest, 2)) for _ in range(_TIMES)]
+    if len({report.digest for pair in made for report in pair}) > 1:
         raise ValueError("two workers made another CSV than one")
+    one, two = (
+        min(reports, key=lambda report: report.seconds) for reports in zip(*made, strict=True)
+    )
     note = f"{manifest.stores:,} stores, {manifest.status_runs:,} status runs"
     reference = sort_and_merge(manifest.stores)
     return [
@@ -90,10 +95,7 @@ class _Report:
         return self.bytes_of_rows / self.rows
 
     def __str__(self) -> str:
-        return (
-            f"{self.cpu_seconds:.1f} s of CPU, of which the last step is not part "
-            f"({self.finish_seconds:.2f} s); {self.peak_bytes / _GIB:.2f} GiB"
-        )
+        return f"{self.cpu_seconds:.1f} s of CPU, and {self.finish_seconds:.2f} s for the last step"
 
 
 def _plan(manifest: Manifest, workers: int) -> ReportPlan:

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from asked_reports import csv_of, read, request
-from stored import at, execute, fetch, load, load_hours, load_zones
+from stored import at, at_us, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.commands.cli import app
-from storemon_pipeline.contract import REPORT_JOB
+from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.definitions import build_defs
@@ -362,6 +362,31 @@ def test_a_job_makes_reports_from_the_lake(
         assert job.execute_in_process(instance=instance).success
     assert contents(engine, report_ids) == expected
     assert read_manifest(lake).version == 1
+
+
+def test_a_refresh_appends_what_came(
+    url: str, lake: LakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOREMON_DATABASE_URL", url)
+    monkeypatch.setenv("STOREMON_DATA", str(tmp_path))
+    monkeypatch.setenv("STOREMON_LAKE", str(lake))
+    job = build_defs(Settings()).resolve_job_def(REFRESH_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for version in (1, 2):
+            load(url, f"up {200 + version}:00 down")
+            done = job.execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey("lake")], raise_on_error=True
+            )
+            (made,) = done.asset_materializations_for_node("lake")
+            manifest = read_manifest(lake)
+            assert made.metadata["version"].value == manifest.version == version
+            assert made.metadata["dagster/row_count"].value == manifest.polls
+            assert manifest.newest_poll_us == at_us(f"{200 + version}:00")
+
+
+def test_without_a_lake_there_is_no_asset_of_it() -> None:
+    keys = {spec.key for spec in build_defs(Settings(lake=None)).resolve_all_asset_specs()}
+    assert dg.AssetKey("lake") not in keys
 
 
 @pytest.mark.slow
