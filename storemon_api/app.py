@@ -18,6 +18,7 @@ from storemon_api.fleet import (
     comparison_routes,
     fleet_budget_routes,
     fleet_routes,
+    reason_routes,
     store_days_routes,
 )
 from storemon_api.http.error_handlers import install_error_handlers
@@ -173,6 +174,7 @@ def create_app(
         fleet_budget_routes.router,
         comparison_routes.router,
         store_days_routes.router,
+        reason_routes.router,
         poll_plan_routes.router,
         data_health_routes.router,
         rejected_row_routes.router,

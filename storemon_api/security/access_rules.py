@@ -79,6 +79,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/fleet/budgets"): _READ_FILTERED,
     ("GET", "/fleet/comparison"): _READ_FILTERED,
     ("GET", "/fleet/store-days"): _READ_FILTERED,
+    ("GET", "/fleet/reasons"): _READ_FILTERED,
     ("GET", "/poll-plan"): _READ_FILTERED,
     ("GET", "/events"): _READ_FILTERED,
     ("GET", "/data-health"): _READ_FILTERED,

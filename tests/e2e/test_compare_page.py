@@ -1,12 +1,16 @@
 """The page Compare: what is chosen is in its address, and the figures are those of the API."""
 
+from datetime import timedelta
+
 from playwright.sync_api import Browser, expect
 
 from api_server import serve
 from browser import PHONE, visit
 from stored import at, execute, load, load_zones
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.push_schedules import push_rows
 
 
 def test_periods_are_chosen_and_linked(chromium: Browser, database_url: str) -> None:
@@ -21,6 +25,17 @@ def test_periods_are_chosen_and_linked(chromium: Browser, database_url: str) -> 
         "INSERT INTO store_details (store_key, name, group_name, region, load_id)"
         " SELECT store_key, NULL, 'Group ' || store_id, NULL, 1 FROM stores",
     )
+    event = {
+        "store_id": "A",
+        "from_utc": at("06:00").isoformat(),
+        "to_utc": at("12:00").isoformat(),
+        "state": "down",
+        "reason": "tablet offline",
+        "source": "platform",
+    }
+    push_rows(
+        database_url, Source.STORE_EVENTS, [event], now=at("24:00"), patience=timedelta(seconds=5)
+    )
     refresh_uptime(database_url, refreshed_at=at("24:00"))
     refresh_daily(database_url)
     with serve(database_url) as client:
@@ -33,6 +48,11 @@ def test_periods_are_chosen_and_linked(chromium: Browser, database_url: str) -> 
                 page.locator(f"#custom [name={name}]").dispatch_event("change")
             online = page.locator("#comparison tbody tr").first
             expect(online).to_have_text("Online50.00 %98.95 %-48.96 points".replace("-", "−"))  # noqa: RUF001 - as on the page
+            # Six of the 24 hours of A. Half an hour of Sunday is nearer to the poll on Monday.
+            reasons = page.locator("#reasons-compared tbody tr")
+            expect(reasons).to_have_text(
+                ["platform: tablet offline6 h0 s", "No reason known18 h30 min"]
+            )
             names = page.locator("#groups-compared td.id")
             expect(names).to_have_text(["Group A", "Group B"])
             names.first.get_by_role("button").click()

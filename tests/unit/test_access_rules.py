@@ -84,6 +84,7 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/fleet/budgets"): (READERS, "all"),
     ("GET", "/fleet/comparison"): (READERS, "all"),
     ("GET", "/fleet/store-days"): (READERS, "all"),
+    ("GET", "/fleet/reasons"): (READERS, "all"),
     ("GET", "/events"): (READERS, "all"),
     ("GET", "/data-health"): (READERS, "all"),
     ("GET", "/rejected-rows"): (READERS, "all"),

@@ -1,5 +1,6 @@
 // The page that compares two periods of a store, a group, a region or all stores.
 
+import { showReasons } from "./compare/reasons.js";
 import { addressedChoices } from "./lib/address.js";
 import { count, duration, likelyRange, money, percent, salesLost } from "./lib/amounts.js";
 import { get, withParameters } from "./lib/api.js";
@@ -218,6 +219,8 @@ const show = newestOnly(async (newest) => {
     downloads(byId("compare-files"), (form) =>
       withParameters("/fleet/comparison", parameters({ split, ...sales, ...form })),
     );
+    const { store, group, region } = state;
+    await showReasons(newest, answer, { store_id: store.trim(), group, region });
   }
   document.body.dataset.ready = "true";
 });

@@ -58,3 +58,8 @@ export function statementLink(scope) {
   const parameters = new URLSearchParams(Object.entries(scope).filter(([, value]) => value));
   return h("a", { href: `${root}/pages/statement?${parameters}` }, "Statement of last month");
 }
+
+// What an event says of an outage, as in "platform: tablet offline".
+export function reasonText({ source, reason }) {
+  return [source, reason].filter(Boolean).join(": ") || "event";
+}

@@ -4,7 +4,7 @@ import { count, counted, duration, percent, salesLost, salesRange } from "../lib
 import { root } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
-import { badge } from "../lib/stores.js";
+import { badge, reasonText } from "../lib/stores.js";
 import { downloads, fillTable, pager } from "../lib/tables.js";
 import { correctButton } from "./change-corrections.js";
 import { choose, getView, page, pathOfView } from "./state.js";
@@ -21,11 +21,6 @@ function ended({ ending, last_inactive_poll: from, next_active_poll: to, end, re
   if (ending === "open") return badge("down", "still offline");
   if (ending === "ended") return from && to ? page.clock.range(from, to) : page.clock.at(end);
   return `no data since ${page.clock.at(from ?? parts.at(-1)?.end ?? end)}`;
-}
-
-// "platform: tablet offline".
-function reasonText({ source, reason }) {
-  return [source, reason].filter(Boolean).join(": ") || "event";
 }
 
 // What events say of an outage, each with the time that it covers.
