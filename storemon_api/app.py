@@ -12,13 +12,12 @@ from fastapi import FastAPI
 
 from storemon_api.alerts import action_routes, alert_routes
 from storemon_api.corrections import correction_routes
-from storemon_api.events import event_routes, webhook_routes
+from storemon_api.events import event_routes, reason_routes, webhook_routes
 from storemon_api.events.webhook_sources import install_webhooks
 from storemon_api.fleet import (
     comparison_routes,
     fleet_budget_routes,
     fleet_routes,
-    reason_routes,
     store_days_routes,
 )
 from storemon_api.http.error_handlers import install_error_handlers

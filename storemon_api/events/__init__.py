@@ -1,1 +1,1 @@
-"""Routes that push, list and cancel events of stores."""
+"""Routes that push, receive, list and cancel events of stores, and sum their reasons."""

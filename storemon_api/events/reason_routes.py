@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 
 from storemon_api.downloads.table_file import Column, hours, table_file
 from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
-from storemon_api.fleet.reason_schemas import FleetReason, FleetReasons
+from storemon_api.events.reason_schemas import FleetReason, FleetReasons
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
