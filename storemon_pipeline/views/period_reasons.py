@@ -20,7 +20,7 @@ from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
 
 _STORES_PER_CHUNK: Final = 2_000
-"""A calendar of so many stores over a year takes about 300 MB."""
+"""Stores per chunk: their calendar of a year takes about 300 MB."""
 
 _NEAR_US: Final = 2 * DAY_US
 """No local midnight is further from UTC midnight of the same date."""
