@@ -9,9 +9,11 @@ from typing import Final
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from upath import UPath
 
 from databases import Databases
+from storemon_pipeline.access import passwords
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.host.embedded_postgres import embedded_postgres
 
@@ -74,6 +76,17 @@ def memory() -> Iterator[UPath]:
     root.mkdir(parents=True)
     yield root
     root.fs.rm(root.path, recursive=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_password_hashes() -> Iterator[None]:
+    """Hash passwords with the least work; their own tests are about the real hashes."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", lambda: hasher)
+        passwords._hash_of_nobody.cache_clear()
+        yield
+    passwords._hash_of_nobody.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -345,9 +345,9 @@ def test_a_poll_takes_six_bytes_at_most(other_database_url: str, local: PollArch
     stores = [str(dice.randrange(10**18, 10**19)) for _ in range(150)]
     start = at_us("00:00")
     # Hourly loads in which instants have microseconds, as real ones do.
-    for hour in range(168):
-        rows = [(store, start + hour * HOUR + dice.randrange(HOUR), True) for store in stores]
-        with bulk_transaction(other_database_url, is_writing_polls=True) as bulk:
+    with bulk_transaction(other_database_url, is_writing_polls=True) as bulk:
+        for hour in range(168):
+            rows = [(store, start + hour * HOUR + dice.randrange(HOUR), True) for store in stores]
             load_rows(bulk, rows, file_path=PUSHED)
     load(other_database_url, "A 900:00 up", file_path=PUSHED)
     drop(other_database_url, local)

@@ -76,7 +76,8 @@ def deliver(month: Month, url: str, data: Path) -> list[float]:
 @pytest.mark.parametrize(
     ("stores", "days"),
     [
-        pytest.param(40, 2, id="40-stores-2-days"),
+        pytest.param(40, 1, id="40-stores-1-day"),
+        pytest.param(40, 2, id="40-stores-2-days", marks=pytest.mark.slow),
         pytest.param(40, 4, id="40-stores-4-days", marks=pytest.mark.slow),
         pytest.param(14_092, 30, id="14092-stores", marks=pytest.mark.slow),
     ],

@@ -10,6 +10,11 @@ from storemon_pipeline.access.passwords import WeakPasswordError, hash_password,
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a test
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_password_hashes() -> None:
+    """Let the hashes be those of the product."""
+
+
 def test_a_password_is_recognised_and_no_other_is() -> None:
     stored = hash_password(PASSWORD)
     assert stored.startswith("$argon2id$")
