@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,22 +112,28 @@ def test_each_child_that_is_killed_is_started_again(service: Service) -> None:
     assert [part for part in CHILDREN if f"{part}: restarting (ended by SIGKILL" not in log] == []
 
 
+@contextmanager
+def sleeping(mark: Path | str) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process like the worker of a run: marked, and not ended when its parent dies."""
+    with subprocess.Popen(
+        ["/bin/sleep", "600"], env={MARK: str(mark)}, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_nothing_that_was_acknowledged_is_lost_by_kills_and_leftovers_are_ended(
     service: Service,
 ) -> None:
     report_id = service.finish_report()["report_id"]
     csv = service.api.get(f"/reports/{report_id}.csv").content
-    # As the worker of a run: it has the mark, and nothing ends it when its parent dies.
-    left = subprocess.Popen(
-        ["/bin/sleep", "600"], env={MARK: str(service.home)}, start_new_session=True
-    )
-    other = subprocess.Popen(["/bin/sleep", "600"], env={MARK: f"{service.home}2"})
     victims = [Part.RUN, Part.DATABASE, Part.API, Part.SUPERVISOR]
-    check_that_nothing_is_lost(service, victims, pause_seconds=(2.0, 3.0))
-    assert left.wait(BACK_SECONDS) == -signal.SIGTERM
-    assert other.poll() is None
-    other.kill()
-    other.wait(BACK_SECONDS)
+    with sleeping(service.home) as left, sleeping(f"{service.home}2") as other:
+        check_that_nothing_is_lost(service, victims, pause_seconds=(2.0, 3.0))
+        assert left.wait(BACK_SECONDS) == -signal.SIGTERM
+        assert other.poll() is None
     assert re.search(r"Ended \d+ processes", service.log())
     assert service.api.get(f"/reports/{report_id}.csv").content == csv
     assert service.finish_report()["status"] == "Complete"

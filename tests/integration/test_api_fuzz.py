@@ -12,6 +12,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -57,18 +58,31 @@ CHECKS = [
 SECRETS = ("root:", "Traceback", "site-packages", "/work", ".py")
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
+@contextmanager
+def serving(url: str) -> Iterator[httpx.Client]:
     push_polls(
-        database_url,
+        url,
         POLLS,
         BodyFormat.CSV,
         now=datetime(2023, 1, 25, 11, tzinfo=UTC),
         is_rejecting=False,
         patience=timedelta(seconds=5),
     )
-    make_waiting_reports(database_url, run_id="run", is_manual=True)
-    with serve(database_url) as client:
+    make_waiting_reports(url, run_id="run", is_manual=True)
+    with serve(url) as client:
+        yield client
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    with serving(database_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_client(module_database_url: str) -> Iterator[httpx.Client]:
+    """Give a service to tests of requests that are refused or only read."""
+    with serving(module_database_url) as client:
         yield client
 
 
@@ -183,9 +197,10 @@ TRICKS = [
 
 
 @pytest.mark.parametrize("target", TRICKS)
-def test_no_path_leads_to_a_file_or_a_fault(client: httpx.Client, target: str) -> None:
+def test_no_path_leads_to_a_file_or_a_fault(shared_client: httpx.Client, target: str) -> None:
     answer = send_raw(
-        client, f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        shared_client,
+        f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
     )
     status = int(answer.split(b" ", 2)[1])
     assert 400 <= status < 500
@@ -205,9 +220,9 @@ def test_no_path_leads_to_a_file_or_a_fault(client: httpx.Client, target: str) -
         "application/json;q=1e400",
     ],
 )
-def test_no_accept_header_is_a_fault(client: httpx.Client, accept: str) -> None:
-    waiting = client.post("/trigger_report").json()["report_id"]
-    complete = client.get("/reports").json()["reports"][-1]["report_id"]
+def test_no_accept_header_is_a_fault(shared_client: httpx.Client, accept: str) -> None:
+    waiting = shared_client.post("/trigger_report").json()["report_id"]
+    complete = shared_client.get("/reports").json()["reports"][-1]["report_id"]
     headers = [(b"Accept", accept.encode("latin-1"))]
     for address in (
         f"/get_report?report_id={waiting}",
@@ -220,26 +235,26 @@ def test_no_accept_header_is_a_fault(client: httpx.Client, accept: str) -> None:
         "/",
         "/metrics",
     ):
-        assert client.get(address, headers=headers).status_code == 200, address
-    assert client.get(f"/reports/{waiting}", headers=headers).status_code == 409
+        assert shared_client.get(address, headers=headers).status_code == 200, address
+    assert shared_client.get(f"/reports/{waiting}", headers=headers).status_code == 409
 
 
-def test_random_bytes_are_answered_or_hung_up_on(client: httpx.Client) -> None:
+def test_random_bytes_are_answered_or_hung_up_on(shared_client: httpx.Client) -> None:
     dice = random.Random(1)  # noqa: S311 - the same bytes again
     for _ in range(200):
         junk = dice.randbytes(dice.randrange(1, 2_000))
         head = dice.choice(
             [b"", b"GET / HTTP/1.1\r\n", b"POST /polls HTTP/1.1\r\nHost: localhost\r\n"]
         )
-        answer = send_raw(client, head + junk + b"\r\n\r\n", is_ending=True)
+        answer = send_raw(shared_client, head + junk + b"\r\n\r\n", is_ending=True)
         assert not answer or answer.startswith((b"HTTP/1.1 4",)), answer[:200]
-    assert client.get("/healthz").status_code == 200
+    assert shared_client.get("/healthz").status_code == 200
 
 
-def test_a_body_that_grows_when_it_is_unpacked_is_413(client: httpx.Client) -> None:
+def test_a_body_that_grows_when_it_is_unpacked_is_413(shared_client: httpx.Client) -> None:
     bomb = gzip.compress(b"\0" * (64 * 1024 * 1024), compresslevel=9)
     assert len(bomb) < 100_000
-    answer = client.post(
+    answer = shared_client.post(
         "/polls",
         content=bomb,
         headers={"Content-Encoding": "gzip", "Content-Type": "application/json"},
@@ -247,10 +262,10 @@ def test_a_body_that_grows_when_it_is_unpacked_is_413(client: httpx.Client) -> N
     assert answer.status_code == 413
 
 
-def test_deeply_nested_json_is_refused(client: httpx.Client) -> None:
+def test_deeply_nested_json_is_refused(shared_client: httpx.Client) -> None:
     for address in ("/trigger_report", "/polls", "/closures"):
         for text in ("[" * 10_000, '{"as_of":' * 1_000, "[" * 5_000 + "]" * 5_000, "1e999999"):
-            answer = client.post(
+            answer = shared_client.post(
                 address, content=text.encode(), headers={"Content-Type": "application/json"}
             )
             assert answer.status_code in {413, 422}

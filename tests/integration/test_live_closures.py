@@ -232,7 +232,7 @@ def test_closures_come_before_everything_that_is_computed() -> None:
 # A report from files, against the reference.
 
 
-@holds_for(6, 60, question=strategies.questions())
+@holds_for(3, 60, question=strategies.questions())
 def test_versions_and_closures_inside_a_window_count_as_the_reference_says(
     database_url: str, tmp_path: Path, question: strategies.Question
 ) -> None:

@@ -287,7 +287,7 @@ def resources(url: str, *, keep_polls_days: int) -> dict[str, object]:
 
 
 def test_the_job_drops_compares_and_purges(loaded: str) -> None:
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         result = retention_job.execute_in_process(
             instance=instance, resources=resources(loaded, keep_polls_days=7)
         )
@@ -298,7 +298,7 @@ def test_the_job_drops_compares_and_purges(loaded: str) -> None:
 def test_the_job_succeeds_when_polls_were_pushed_since_the_last_refresh(loaded: str) -> None:
     refresh_daily(loaded)
     load(loaded, "A 505:00 down", "A 320:00 down", "B 505:00 down", file_path=PUSHED)
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         result = retention_job.execute_in_process(
             instance=instance, resources=resources(loaded, keep_polls_days=90)
         )
@@ -308,7 +308,7 @@ def test_the_job_succeeds_when_polls_were_pushed_since_the_last_refresh(loaded: 
 def test_the_job_fails_where_a_run_is_not_what_its_polls_make(loaded: str) -> None:
     execute(loaded, "UPDATE status_runs SET is_active = NOT is_active WHERE first_poll_at ="
             " (SELECT max(first_poll_at) FROM status_runs)")  # fmt: skip
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         result = retention_job.execute_in_process(
             instance=instance,
             resources=resources(loaded, keep_polls_days=90),
@@ -330,7 +330,7 @@ def test_old_runs_of_dagster_are_purged_but_the_newest_of_each_job() -> None:
     def other_job() -> None:
         nothing()
 
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         run_ids = [job.execute_in_process(instance=instance).run_id for job in
                    (some_job, other_job, some_job, some_job)]  # fmt: skip
         later = datetime.now(UTC) + DAYS
@@ -347,7 +347,7 @@ def test_a_run_with_the_newest_materialization_of_an_asset_is_kept() -> None:
             yield dg.MaterializeResult()
 
     job = dg.Definitions(assets=[refresh], jobs=[dg.define_asset_job("job")]).resolve_job_def("job")
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         older = job.execute_in_process(instance=instance).run_id
         job.execute_in_process(instance=instance)
         has_news = False

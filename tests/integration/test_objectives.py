@@ -13,6 +13,7 @@ import yaml
 
 from api_server import serve
 from clock_changes import AUTUMN, SPRING, draw, fill
+from databases import Databases
 from stored import execute, fetch, load
 from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
@@ -236,22 +237,25 @@ def test_a_budget_without_a_stored_objective_asks_for_one(
     assert same | {"is_stored": True} == week
 
 
-@pytest.fixture(params=[SPRING, AUTUMN], ids=["spring", "autumn"])
-def month(database_url: str, client: httpx.Client, request: pytest.FixtureRequest) -> httpx.Client:
+@pytest.fixture(scope="module", params=[SPRING, AUTUMN], ids=["spring", "autumn"])
+def month(databases: Databases, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """A running API of three stores over a clock change, with objectives and a status model.
+
+    It is shared by tests that only read.
 
     That their budgets equal the reference is tested with an objective in the request.
     """
-    fill(database_url, draw(request.param, seed=request.param.month))
-    fit_status_model(database_url, fitted_at=NOW)
-    for body in (
-        {"applies_to": "all", "objective": 98.5},
-        {"applies_to": "group", "name": "East", "objective": 1},
-        {"applies_to": "store", "name": "A", "objective": 100},
-        {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
-    ):
-        put(client, **body).raise_for_status()
-    return client
+    with databases.taken() as url, serve(url) as client:
+        fill(url, draw(request.param, seed=request.param.month))
+        fit_status_model(url, fitted_at=NOW)
+        for body in (
+            {"applies_to": "all", "objective": 98.5},
+            {"applies_to": "group", "name": "East", "objective": 1},
+            {"applies_to": "store", "name": "A", "objective": 100},
+            {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
+        ):
+            put(client, **body).raise_for_status()
+        yield client
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_without_room_in_the_archive_the_polls_stay_and_the_rest_of_retention_go
 
 def test_the_retention_job_archives(loaded_url: str, local: PollArchive) -> None:
     retention = Retention(keep_polls_days=7, keep_reports_days=365, poll_archive=str(local))
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         result = retention_job.execute_in_process(
             instance=instance,
             resources={"database": Database(url=loaded_url), "retention": retention},
