@@ -6,7 +6,7 @@ asks the slow reference; both answer in the same form. Random inputs belong to `
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
 
@@ -24,7 +24,10 @@ from storemon_pipeline.business_time.calendar import (
 )
 from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
+from storemon_pipeline.channels.joined_status import join_storefronts, over_storefronts
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import IntArray, Policy
+from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.event_stretches import OPEN_EVENT, EventStretches, resolve_events
 from storemon_pipeline.uptime.evidence import add_events_of_report
 from storemon_pipeline.uptime.figures import compute_figures
@@ -125,7 +128,13 @@ class Reckoner(Protocol):
         """Give a store's business time in `[start, end)` in microseconds."""
 
     def rows(
-        self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
+        self,
+        inputs: oracle.Inputs,
+        *,
+        as_of: datetime,
+        policy: Policy,
+        max_gap: int,
+        rule: ChannelRule = ChannelRule.ANY_UP,
     ) -> Mapping[str, oracle.Row]:
         """Give the rows of a report by store."""
 
@@ -141,10 +150,18 @@ class Reference:
         return oracle.business_time(inputs, store_id, start, end)
 
     def rows(
-        self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
+        self,
+        inputs: oracle.Inputs,
+        *,
+        as_of: datetime,
+        policy: Policy,
+        max_gap: int,
+        rule: ChannelRule = ChannelRule.ANY_UP,
     ) -> Mapping[str, oracle.Row]:
         """Ask the oracle."""
-        return oracle.make_report(inputs, as_of=as_of, policy=policy.value, max_gap=max_gap).rows
+        return oracle.make_report(
+            inputs, as_of=as_of, policy=policy.value, max_gap=max_gap, rule=rule.value
+        ).rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +180,19 @@ class Engine:
         return int(after - before)
 
     def rows(
-        self, inputs: oracle.Inputs, *, as_of: datetime, policy: Policy, max_gap: int
+        self,
+        inputs: oracle.Inputs,
+        *,
+        as_of: datetime,
+        policy: Policy,
+        max_gap: int,
+        rule: ChannelRule = ChannelRule.ANY_UP,
     ) -> Mapping[str, oracle.Row]:
         """Compress the polls into runs and compute the figures from those."""
-        evidence = add_events_of_report(
-            runs(inputs, max_gap=max_gap), stretches(inputs), as_of_us=us(as_of), policy=policy
-        )
+        told, polled = stretches(inputs), runs(inputs, max_gap=max_gap)
+        if inputs.channels:
+            polled, told = _joined(inputs, polled, told, us(as_of), policy, rule)
+        evidence = add_events_of_report(polled, told, as_of_us=us(as_of), policy=policy)
         figures = compute_figures(
             evidence,
             calendar(inputs, as_of - timedelta(hours=168) - self.margin, as_of + self.margin),
@@ -197,7 +221,8 @@ RECKONERS: Final[dict[str, Reckoner]] = {"engine": Engine(), "oracle": Reference
 def store_ids(inputs: oracle.Inputs) -> list[str]:
     """All stores that any row names; a store's number is its index here."""
     kinds = (inputs.polls, inputs.hours, inputs.zones, inputs.special, inputs.events)
-    return sorted({row.store_id for kind in kinds for row in kind})
+    ids = {row.store_id for kind in kinds for row in kind}
+    return sorted(ids.union(*((row.store_id, row.channel_store_id) for row in inputs.channels)))
 
 
 def runs(inputs: oracle.Inputs, *, max_gap: int) -> StatusRuns:
@@ -213,6 +238,43 @@ def runs(inputs: oracle.Inputs, *, max_gap: int) -> StatusRuns:
         np.array([statuses[identity] for identity in identities], np.bool_),
         max_gap_us=max_gap,
     )
+
+
+def _joined(
+    inputs: oracle.Inputs,
+    polled: StatusRuns,
+    told: EventStretches,
+    as_of_us: int,
+    policy: Policy,
+    rule: ChannelRule,
+) -> tuple[StatusRuns, EventStretches]:
+    """Join the storefronts of stores with channels; the rows of storefronts are empty then."""
+    names = store_ids(inputs)
+    parent = {names.index(row.channel_store_id): names.index(row.store_id)
+              for row in inputs.channels}  # fmt: skip
+    with_own = set(parent.values()) & set(polled.store.tolist())
+    fronts = sorted({front for front, store in parent.items() if front != store} | with_own)
+    store = _ints(parent.get(front, front) for front in fronts)
+    is_of_front = np.isin(polled.store, fronts)
+    number = np.searchsorted(fronts, polled.store[is_of_front])
+    own = replace(polled.take(is_of_front), store=number)
+    is_told = np.isin(told.store, fronts) & ~np.isin(told.store, sorted(parent.values()))
+    of_fronts = told.take(is_told)
+    evidence = add_events_of_report(
+        own,
+        replace(of_fronts, store=np.searchsorted(fronts, of_fronts.store)),
+        as_of_us=as_of_us,
+        policy=policy,
+    )
+    joined = join_storefronts(
+        counted_status_runs(evidence, as_of_us=as_of_us),
+        store,
+        rule=rule,
+        policy=policy,
+        until_us=as_of_us,
+    )
+    several = np.flatnonzero(np.bincount(store) > 1)
+    return polled.take(~is_of_front).merge(joined), over_storefronts(told.take(~is_told), several)
 
 
 def stretches(inputs: oracle.Inputs) -> EventStretches:

@@ -16,7 +16,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import cache
@@ -45,6 +45,7 @@ HEADER: Final = (
 )
 
 Policy = Literal["nearest", "previous"]
+Rule = Literal["any_up", "all_up"]
 ValidFrom = datetime | Literal["always"] | None
 PerWindow = tuple[int, int, int]
 
@@ -122,6 +123,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """One row of channels: the polls and events of `channel_store_id` are of a store's channel."""
+
+    store_id: str
+    channel: str
+    channel_store_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """All rows, each kind in the order of its arrival."""
 
@@ -131,6 +141,7 @@ class Inputs:
     closures: Sequence[Closure] = ()
     special: Sequence[SpecialRow] = ()
     events: Sequence[Event] = ()
+    channels: Sequence[Channel] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +176,30 @@ def make_report(
     as_of: datetime | None = None,
     policy: Policy = "nearest",
     max_gap: int = DEFAULT_MAX_GAP,
+    rule: Rule = "any_up",
 ) -> Report:
     """Give the report at `as_of`, which is the newest poll unless it is named.
 
-    `max_gap` is an even number of microseconds. A store is known when any row names it.
+    `max_gap` is an even number of microseconds. A store is known when any row names it. `rule` says
+    when a store with several storefronts is up.
     """
     if as_of is None:
         as_of = max(poll.polled_at for poll in inputs.polls)
-    stores = _stores(inputs)
-    rows = {
-        store_id: _row(store, _us(as_of), policy=policy, max_gap=max_gap)
-        for store_id, store in stores.items()
-        if store.has_poll(_us(as_of)) or store.has_event(_us(as_of))
-    }
+    stores, fronts = _stores_with_fronts(inputs)
+    rows = {}
+    for store_id, store in stores.items():
+        own = [
+            front
+            for front in fronts.get(store_id, [])
+            if front.has_poll(_us(as_of)) or front.has_event(_us(as_of))
+        ]
+        if store_id in fronts:
+            if own or store.has_event(_us(as_of)):
+                rows[store_id] = _row_of_fronts(
+                    store, own, _us(as_of), policy=policy, max_gap=max_gap, rule=rule
+                )
+        elif store.has_poll(_us(as_of)) or store.has_event(_us(as_of)):
+            rows[store_id] = _row(store, _us(as_of), policy=policy, max_gap=max_gap)
     return Report(rows, silent_stores=len(stores) - len(rows))
 
 
@@ -504,6 +526,131 @@ def _row(store: _Store, as_of_us: int, *, policy: Policy, max_gap: int) -> Row:
     return Row(*(_three(a) for a in (business, uptime, downtime, lowest, highest, observed)))
 
 
+def _row_of_fronts(
+    store: _Store,
+    fronts: Sequence[_Store],
+    as_of_us: int,
+    *,
+    policy: Policy,
+    max_gap: int,
+    rule: Rule,
+) -> Row:
+    """Give the row of a store with several storefronts, or with none that was heard of.
+
+    A storefront takes part from the first thing on that is known of it. Before the first one of
+    all, it is the one that decides.
+    """
+    edges = sorted(
+        {at for event in store.events for at in event[:2] if at is not None}
+        | {as_of_us - LOOKBACK, *(as_of_us - window for window in WINDOWS), as_of_us}
+    )
+    outsides = [front.outside(as_of_us, max_gap) for front in fronts]
+    changes = store.business_changes(as_of_us - LOOKBACK, as_of_us)
+    changes.update(edges)
+    for front, outside in zip(fronts, outsides, strict=True):
+        changes.update(front.status_changes(as_of_us, max_gap), outside.changes(max_gap))
+        changes.update(at for event in front.events for at in event[:2] if at is not None)
+    firsts = [
+        min([*outside.polled, *outside.edges, *_covering(front, as_of_us)])
+        for front, outside in zip(fronts, outsides, strict=True)
+    ]
+
+    def status(at_us: int) -> tuple[bool, bool]:
+        """Whether it is up, and whether that is certain."""
+        told = store.event(at_us, as_of_us)
+        if told is not None:
+            return told, True
+        asked = max(at_us, min(firsts))
+        answers = [
+            _of_front(front, outside, asked, as_of_us, policy=policy, max_gap=max_gap)
+            for front, outside, first in zip(fronts, outsides, firsts, strict=True)
+            if first <= asked
+        ]
+        is_up = (any if rule == "any_up" else all)(up for up, _ in answers)
+        deciding = [sure for up, sure in answers if up == is_up]
+        alone = is_up == (rule == "any_up")
+        return is_up, asked == at_us and (any if alone else all)(deciding)
+
+    stretches = list(pairwise(sorted(at for at in changes if as_of_us - LOOKBACK <= at)))
+    told = [(since, until, *status(since)) for since, until in stretches if until <= as_of_us]
+    sure = [(since, until) for since, until, _, is_sure in told if is_sure]
+
+    def is_sure_at(at_us: int) -> bool:
+        begun = [front for front, first in zip(fronts, firsts, strict=True) if first <= at_us]
+        return _is_sure_at(at_us, begun, is_up=status(at_us)[0], max_gap=max_gap, rule=rule)
+
+    for front, first in zip(fronts, firsts, strict=True):
+        sure += [
+            (at, at)
+            for at in front.polled
+            if first <= at <= as_of_us and is_sure_at(at)
+        ]
+    return _summed(store, told, sure, as_of_us, max_gap)
+
+
+def _summed(
+    store: _Store,
+    told: Sequence[tuple[int, int, bool, bool]],
+    sure: Sequence[tuple[int, int]],
+    as_of_us: int,
+    max_gap: int,
+) -> Row:
+    business, uptime, downtime, lowest, uncertain, observed = ([0, 0, 0] for _ in range(6))
+    starts = [as_of_us - window for window in WINDOWS]
+    reach = max_gap // 2
+    seen = {at + by for each in sure for at in each for by in (-reach, 0, reach)}
+    for begin, end, is_up, is_sure in told:
+        inner = sorted({begin, end, *(at for at in seen if begin < at < end)})
+        for since, until in pairwise(inner):
+            if not store.is_business(since):
+                continue
+            amounts = [business, uptime if is_up else downtime]
+            if not is_sure:
+                amounts.append(uncertain)
+            elif is_up:
+                amounts.append(lowest)
+            if any(one - reach <= since and until <= other + reach for one, other in sure):
+                amounts.append(observed)
+            for amount in amounts:
+                for window, start in enumerate(starts):
+                    amount[window] += until - since if since >= start else 0
+    highest = [each + unsure for each, unsure in zip(lowest, uncertain, strict=True)]
+    return Row(*(_three(a) for a in (business, uptime, downtime, lowest, highest, observed)))
+
+
+def _covering(front: _Store, as_of_us: int) -> list[int]:
+    """Give the beginning of the look-back where an event holds there."""
+    begin = as_of_us - LOOKBACK
+    return [begin] if front.event(begin, as_of_us) is not None else []
+
+
+def _of_front(
+    front: _Store, outside: _Outside, at_us: int, as_of_us: int, *, policy: Policy, max_gap: int
+) -> tuple[bool, bool]:
+    """Whether a storefront is up at an instant, and whether that is certain."""
+    if not front.events:
+        return front.is_active(at_us, as_of_us, policy), front.is_certain(at_us, max_gap)
+    event = front.event(at_us, as_of_us)
+    is_active = event
+    if is_active is None:
+        is_active = outside.is_active(at_us, policy)
+    if is_active is None:
+        is_active = _beside_events(front, at_us, as_of_us, outside.edges, policy)
+    return is_active, event is not None or front.is_certain(at_us, max_gap)
+
+
+def _is_sure_at(
+    at_us: int, fronts: Sequence[_Store], *, is_up: bool, max_gap: int, rule: Rule
+) -> bool:
+    """Tell whether what was polled makes the status of an instant certain, as the ends of runs."""
+    sure = [
+        front.active[bisect_right(front.polled, at_us) - 1] == is_up
+        and (at_us in front.polled or front.is_certain(at_us, max_gap))
+        for front in fronts
+    ]
+    return any(sure) if is_up == (rule == "any_up") else all(sure)
+
+
 def _three(amounts: Sequence[int]) -> PerWindow:
     hour, day, week = amounts
     return hour, day, week
@@ -537,6 +684,25 @@ def _stores(inputs: Inputs) -> dict[str, _Store]:
             if closure.store_id in {store_id, EVERY_STORE}:
                 store.closures.append(local)
     return stores
+
+
+def _stores_with_fronts(inputs: Inputs) -> tuple[dict[str, _Store], dict[str, list[_Store]]]:
+    """All stores, and the storefronts of those that have channels: they are no stores themselves.
+
+    Polls of the store's own id are of a storefront, too. Its events are of the store.
+    """
+    stores = _stores(inputs)
+    for row in inputs.channels:
+        stores.setdefault(row.store_id, _Store())
+    fronts: dict[str, list[_Store]] = {}
+    parents = {row.channel_store_id: row.store_id for row in inputs.channels}
+    for front_id, store_id in parents.items():
+        if store_id not in fronts:
+            own = stores[store_id]
+            fronts[store_id] = [replace(own, events=[])] if own.polled else []
+        if front_id != store_id:
+            fronts[store_id].append(stores.pop(front_id, _Store()))
+    return stores, fronts
 
 
 def _by_store(rows: Iterable[AnyRow]) -> dict[str, list[AnyRow]]:

@@ -1,0 +1,354 @@
+"""The status of a store from the status of its storefronts: pure functions over arrays.
+
+The result is status runs again, so that every figure is computed from them as from polls.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Final, Self
+
+import numpy as np
+
+from storemon_pipeline.domain.channels import ChannelRule
+from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray, Policy
+from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_status
+from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
+from storemon_pipeline.uptime.status_runs import StatusRuns
+
+_MOST_US: Final = 2**61
+"""Storefronts times the length of their history stay below this in one step, to fit 64 bits."""
+
+
+def join_storefronts(
+    evidence: StatusRuns,
+    store: IntArray,
+    *,
+    rule: ChannelRule,
+    policy: Policy,
+    until_us: int,
+) -> StatusRuns:
+    """The status runs of stores from those of their storefronts, up to an instant.
+
+    `evidence.store` numbers storefronts; `store` has the number of each one's store. A storefront
+    takes part where its status is known, which is from its first poll on. Where all that matter are
+    certain, the result is a status run. Elsewhere markers stand where the estimated status changes
+    and where polls were: status runs without length and polls. A store with one storefront has the
+    same status runs as that storefront.
+
+    >>> from storemon_pipeline.uptime.status_runs import compress
+    >>> hour = 3_600_000_000
+    >>> evidence = compress(
+    ...     np.array([0, 0, 0, 1, 1, 1]), hour * np.array([0, 1, 2, 0, 1, 2]),
+    ...     np.array([True, False, False, True, True, False]), max_gap_us=3 * hour,
+    ... )
+    >>> joined = join_storefronts(
+    ...     evidence, np.array([0, 0]), rule=ChannelRule.ANY_UP, policy=Policy.NEAREST,
+    ...     until_us=2 * hour,
+    ... )
+    >>> (joined.first_poll_us // hour).tolist(), joined.is_active.tolist()
+    ([0, 2], [True, False])
+    """
+    evidence = evidence.take(evidence.first_poll_us <= until_us)
+    if len(evidence) == 0:
+        return evidence
+    evidence = evidence.clip(int(evidence.first_poll_us.min()), until_us)
+    is_alone = np.bincount(store)[store[evidence.store]] == 1
+    alone = evidence.take(is_alone)
+    joined = replace(alone, store=store[alone.store]).in_order()
+    rest = evidence.take(~is_alone)
+    for part in _parts(rest, store, until_us):
+        joined = joined.merge(_join(part, store, rule=rule, policy=policy, until_us=until_us))
+    return joined
+
+
+def over_storefronts(stretches: EventStretches, several: IntArray) -> EventStretches:
+    """The stretches, those of stores with several storefronts (`several`) as of corrections.
+
+    So an event of such a store changes nothing outside of the time that it covers.
+    """
+    is_over = np.isin(stretches.store, several)
+    if not is_over.any():
+        return stretches
+    over = what_holds(stretches.take(is_over))
+    over = replace(over, event=np.full(len(over), -1))
+    rest = stretches.take(~is_over)
+    both = EventStretches(
+        *(
+            np.concatenate([getattr(rest, field.name), getattr(over, field.name)])
+            for field in fields(EventStretches)
+        )
+    )
+    return both.take(np.lexsort((both.start_us, both.store)))
+
+
+def _parts(evidence: StatusRuns, store: IntArray, until_us: int) -> list[StatusRuns]:
+    """Whole stores at a time, so that a storefront and an instant fit into one number."""
+    if len(evidence) == 0:
+        return []
+    length = until_us + 2 - int(evidence.first_poll_us.min())
+    at_once = max(_MOST_US // length, 1)
+    own = store[evidence.store]
+    # By the rank of the store among those here, and of a storefront within them.
+    rank = np.unique(own, return_inverse=True)[1]
+    first_front = np.unique(evidence.store, return_index=True)[1]
+    fronts = np.zeros(int(rank.max()) + 1, np.int64)
+    np.add.at(fronts, rank[first_front], 1)
+    part = (np.cumsum(fronts) - 1) // at_once
+    return [evidence.take(part[rank] == number) for number in np.unique(part)]
+
+
+def _join(
+    evidence: StatusRuns,
+    store: IntArray,
+    *,
+    rule: ChannelRule,
+    policy: Policy,
+    until_us: int,
+) -> StatusRuns:
+    fronts, front = np.unique(evidence.store, return_inverse=True)
+    stores, own = np.unique(store[fronts], return_inverse=True)
+    evidence = replace(evidence, store=front)
+    estimates = estimate_status(
+        evidence,
+        stores=len(fronts),
+        start_us=int(evidence.first_poll_us.min()),
+        end_us=until_us + 1,
+        policy=policy,
+    )
+    times = _Times.of(estimates, own, is_any=rule is ChannelRule.ANY_UP)
+    evidence = replace(evidence, store=own[front])
+    certain = _certain(times, evidence)
+    made = _with_markers(times, evidence, certain, policy)
+    return replace(made, store=stores[made.store]).in_order()
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Stretches in which no storefront of a store changes; every array has shape `(n,)`.
+
+    Sorted by store and time, `key` being a number for both. `is_known`: a storefront takes part.
+    `parts` is how many do. The status that one storefront alone decides is up where `is_any`, else
+    down.
+    """
+
+    is_any: bool
+    origin_us: int
+    width_us: int
+    key: IntArray
+    store: IntArray
+    start_us: IntArray
+    end_us: IntArray
+    parts: IntArray
+    is_up: BoolArray
+    is_certain: BoolArray
+
+    @classmethod
+    def of(cls, estimates: Estimates, own: IntArray, *, is_any: bool) -> Self:
+        known = np.flatnonzero(estimates.status != Status.UNKNOWN)
+        store = own[estimates.store[known]]
+        decides = (estimates.status[known] == Status.UP) == is_any
+        is_certain = estimates.is_certain[known]
+        begins, ends = estimates.start_us[known], estimates.end_us[known]
+        origin = int(begins.min())
+        width = int(ends.max()) - origin + 1
+        change = np.stack(
+            [np.ones(len(known), np.int64), decides, decides & is_certain, ~decides & is_certain]
+        ).astype(np.int64)
+        key = np.concatenate([store * width + (begins - origin), store * width + (ends - origin)])
+        change = np.concatenate([change, -change], axis=1)
+        order = np.argsort(key, kind="stable")
+        key, first = np.unique(key[order], return_index=True)
+        counts = np.cumsum(np.add.reduceat(change[:, order], first, axis=1), axis=1)
+        parts, deciding, certain_deciding, certain_other = counts
+        is_decided = deciding > 0
+        at = key % width + origin
+        of_store = key // width
+        end = np.append(at[1:], 0)
+        end[np.append(of_store[1:] != of_store[:-1], True)] = origin
+        return cls(
+            is_any,
+            origin,
+            width,
+            key,
+            of_store,
+            at,
+            end,
+            parts,
+            is_decided == is_any,
+            (parts > 0) & np.where(is_decided, certain_deciding > 0, certain_other == parts),
+        )
+
+    def keys(self, store: IntArray, at_us: IntArray) -> IntArray:
+        keys: IntArray = store * self.width_us + (at_us - self.origin_us)
+        return keys
+
+    def row(self, store: IntArray, at_us: IntArray) -> IntArray:
+        """The stretch that each instant lies in."""
+        rows: IntArray = np.searchsorted(self.key, self.keys(store, at_us), side="right") - 1
+        return rows
+
+
+def _certain(times: _Times, evidence: StatusRuns) -> StatusRuns:
+    """Status runs where the status of the stores is certain, with the polls that say so."""
+    is_start = times.is_certain.copy()
+    goes_on = times.is_certain[1:] & times.is_certain[:-1] & (times.is_up[1:] == times.is_up[:-1])
+    goes_on &= times.store[1:] == times.store[:-1]
+    is_start[1:] &= ~goes_on
+    is_end = times.is_certain.copy()
+    is_end[:-1] &= ~goes_on
+    begin, end = np.flatnonzero(is_start), np.flatnonzero(is_end)
+    lasting = StatusRuns(
+        times.store[begin],
+        times.start_us[begin],
+        times.end_us[end],
+        times.is_up[begin],
+        np.zeros(len(begin), np.int64),
+    )
+    polled = evidence.take(evidence.polls > 0)
+    single = _single(times, polled)
+    cover = _Cover.of(times, lasting)
+    single = single.take(~cover.holds(single.store, single.first_poll_us, single.is_active))
+    runs = lasting.merge(single)
+    return replace(runs, polls=_polls(times, runs, polled))
+
+
+def _single(times: _Times, polled: StatusRuns) -> StatusRuns:
+    """The instants of polls at which the status is certain, if only at that instant."""
+    store = np.tile(polled.store, 2)
+    at_us = np.concatenate([polled.first_poll_us, polled.last_poll_us])
+    is_active = np.tile(polled.is_active, 2)
+    row = times.row(store, at_us)
+    agrees = times.is_up[row] == is_active
+    decides = is_active == times.is_any
+    # Of the status that one alone does not decide: all storefronts were polled then.
+    others = polled.take(polled.is_active != times.is_any)
+    key = times.keys(store, at_us)
+    begun = np.searchsorted(np.sort(times.keys(others.store, others.first_poll_us)), key, "right")
+    ended = np.searchsorted(np.sort(times.keys(others.store, others.last_poll_us)), key, "left")
+    kept = agrees & (decides | (begun - ended == times.parts[row]))
+    _, first = np.unique(key[kept], return_index=True)
+    rows = np.flatnonzero(kept)[first]
+    return StatusRuns(
+        store[rows], at_us[rows], at_us[rows], is_active[rows], np.zeros(len(rows), np.int64)
+    )
+
+
+def _polls(times: _Times, runs: StatusRuns, polled: StatusRuns) -> IntArray:
+    """How many polls of the storefronts lie in each status run and agree with it."""
+    first = np.searchsorted(
+        times.keys(runs.store, runs.last_poll_us), times.keys(polled.store, polled.first_poll_us)
+    )
+    end = np.searchsorted(
+        times.keys(runs.store, runs.first_poll_us),
+        times.keys(polled.store, polled.last_poll_us),
+        side="right",
+    )
+    touched = np.maximum(end - first, 0)
+    row = np.repeat(np.arange(len(polled)), touched)
+    of = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(touched) - touched, touched)
+    length = polled.last_poll_us[row] - polled.first_poll_us[row]
+    common = np.minimum(polled.last_poll_us[row], runs.last_poll_us[of]) - np.maximum(
+        polled.first_poll_us[row], runs.first_poll_us[of]
+    )
+    share = common / np.maximum(length, 1)
+    polls = np.where(
+        common < length, 1 + ((polled.polls[row] - 1) * share).astype(np.int64), polled.polls[row]
+    )
+    counted = np.zeros(len(runs), np.int64)
+    np.add.at(counted, of, polls * (polled.is_active[row] == runs.is_active[of]))
+    return counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """Status runs, sorted, and which instants they hold."""
+
+    times: _Times
+    key: IntArray
+    runs: StatusRuns
+
+    @classmethod
+    def of(cls, times: _Times, runs: StatusRuns) -> Self:
+        return cls(times, times.keys(runs.store, runs.first_poll_us), runs)
+
+    def before(self, store: IntArray, at_us: IntArray) -> IntArray:
+        """The last status run of the store that begins by each instant; -1 without one."""
+        row = np.searchsorted(self.key, self.times.keys(store, at_us), side="right") - 1
+        if len(self.runs):
+            row = np.where((row >= 0) & (self.runs.store[row] == store), row, -1)
+        return row
+
+    def holds(self, store: IntArray, at_us: IntArray, is_up: BoolArray) -> BoolArray:
+        """Whether an instant lies in a status run of this status, both ends included."""
+        row = self.before(store, at_us)
+        if len(self.runs) == 0:
+            return np.zeros(len(store), np.bool_)
+        held: BoolArray = (
+            (row >= 0) & (at_us <= self.runs.last_poll_us[row]) & (is_up == self.runs.is_active[row])
+        )
+        return held
+
+
+def _with_markers(
+    times: _Times, evidence: StatusRuns, certain: StatusRuns, policy: Policy
+) -> StatusRuns:
+    """The certain status runs, and markers where these alone would give another status."""
+    is_known = times.parts > 0
+    follows = np.append(False, times.store[1:] == times.store[:-1])
+    changes = follows & is_known
+    changes[1:] &= is_known[:-1] & (times.is_up[1:] != times.is_up[:-1])
+    change = np.flatnonzero(changes)
+    # No storefront takes part in between: the time up to there has the status before it.
+    is_last_known = np.zeros(len(times.store), np.bool_)
+    is_last_known[1:] = follows[1:] & ~is_known[1:] & is_known[:-1]
+    is_short = times.end_us - times.start_us <= LOOKBACK_US
+    has_next = np.append(times.store[1:] == times.store[:-1], False)
+    ended = np.flatnonzero(is_last_known & is_short & has_next)
+    store = np.concatenate(
+        [np.tile(evidence.store, 2), np.tile(times.store[change], 2), times.store[ended]]
+    )
+    at_us = np.concatenate(
+        [
+            evidence.first_poll_us,
+            evidence.last_poll_us,
+            times.start_us[change] - 1,
+            times.start_us[change],
+            times.start_us[ended] - 1,
+        ]
+    )
+    _, first = np.unique(times.keys(store, at_us), return_index=True)
+    store, at_us = store[first], at_us[first]
+    row = times.row(store, at_us)
+    is_up = times.is_up[row]
+    cover = _Cover.of(times, certain)
+    needed = (times.parts[row] > 0) & ~cover.holds(store, at_us, is_up)
+    plain = _plain_gaps(times, certain, change, policy)
+    before = cover.before(store, at_us)
+    if len(certain):
+        needed &= (before < 0) | ~plain[before]
+    store, at_us, is_up = store[needed], at_us[needed], is_up[needed]
+    return certain.merge(StatusRuns(store, at_us, at_us, is_up, np.zeros(len(store), np.int64)))
+
+
+def _plain_gaps(
+    times: _Times, certain: StatusRuns, change: IntArray, policy: Policy
+) -> BoolArray:
+    """After which of the certain status runs the next one alone gives the status in between."""
+    plain = np.zeros(len(certain), np.bool_)
+    if len(certain) < 2:  # noqa: PLR2004 - there is no gap
+        return plain
+    last, following = certain.last_poll_us[:-1], certain.first_poll_us[1:]
+    same = certain.store[1:] == certain.store[:-1]
+    last_key = times.keys(certain.store[:-1], last)
+    next_key = times.keys(certain.store[1:], following)
+    change_key = times.key[change]
+    first = np.searchsorted(change_key, last_key)
+    count = np.searchsorted(change_key, next_key, side="right") - first
+    at = np.append(times.start_us[change], 0)[np.minimum(first, len(change))]
+    expected = following if policy is Policy.PREVIOUS else (last + following + 1) // 2
+    differs = certain.is_active[1:] != certain.is_active[:-1]
+    unknown_key = times.key[times.parts == 0]
+    is_known = np.searchsorted(unknown_key, next_key) == np.searchsorted(unknown_key, last_key)
+    is_near = following - last <= 2 * LOOKBACK_US
+    as_expected = np.where(differs, (count == 1) & (at == expected), count == 0)
+    plain[:-1] = same & is_known & is_near & as_expected
+    return plain
