@@ -193,11 +193,10 @@ def make_report(
             for front in fronts.get(store_id, [])
             if front.has_poll(_us(as_of)) or front.has_event(_us(as_of))
         ]
-        if store_id in fronts:
-            if own or store.has_event(_us(as_of)):
-                rows[store_id] = _row_of_fronts(
-                    store, own, _us(as_of), policy=policy, max_gap=max_gap, rule=rule
-                )
+        if own:
+            rows[store_id] = _row_of_fronts(
+                store, own, _us(as_of), policy=policy, max_gap=max_gap, rule=rule
+            )
         elif store.has_poll(_us(as_of)) or store.has_event(_us(as_of)):
             rows[store_id] = _row(store, _us(as_of), policy=policy, max_gap=max_gap)
     return Report(rows, silent_stores=len(stores) - len(rows))
@@ -535,7 +534,7 @@ def _row_of_fronts(
     max_gap: int,
     rule: Rule,
 ) -> Row:
-    """Give the row of a store with several storefronts, or with none that was heard of.
+    """Give the row of a store with storefronts.
 
     A storefront takes part from the first thing on that is known of it. Before the first one of
     all, it is the one that decides.
@@ -560,16 +559,15 @@ def _row_of_fronts(
         told = store.event(at_us, as_of_us)
         if told is not None:
             return told, True
-        asked = max(at_us, min(firsts))
         answers = [
-            _of_front(front, outside, asked, as_of_us, policy=policy, max_gap=max_gap)
+            _of_front(front, outside, at_us, as_of_us, policy=policy, max_gap=max_gap)
             for front, outside, first in zip(fronts, outsides, firsts, strict=True)
-            if first <= asked
+            if first <= max(at_us, min(firsts))
         ]
         is_up = (any if rule == "any_up" else all)(up for up, _ in answers)
         deciding = [sure for up, sure in answers if up == is_up]
         alone = is_up == (rule == "any_up")
-        return is_up, asked == at_us and (any if alone else all)(deciding)
+        return is_up, (any if alone else all)(deciding)
 
     stretches = list(pairwise(sorted(at for at in changes if as_of_us - LOOKBACK <= at)))
     told = [(since, until, *status(since)) for since, until in stretches if until <= as_of_us]
@@ -580,11 +578,7 @@ def _row_of_fronts(
         return _is_sure_at(at_us, begun, is_up=status(at_us)[0], max_gap=max_gap, rule=rule)
 
     for front, first in zip(fronts, firsts, strict=True):
-        sure += [
-            (at, at)
-            for at in front.polled
-            if first <= at <= as_of_us and is_sure_at(at)
-        ]
+        sure += [(at, at) for at in front.polled if first <= at <= as_of_us and is_sure_at(at)]
     return _summed(store, told, sure, as_of_us, max_gap)
 
 
@@ -644,8 +638,8 @@ def _is_sure_at(
 ) -> bool:
     """Tell whether what was polled makes the status of an instant certain, as the ends of runs."""
     sure = [
-        front.active[bisect_right(front.polled, at_us) - 1] == is_up
-        and (at_us in front.polled or front.is_certain(at_us, max_gap))
+        (at_us in front.polled or front.is_certain(at_us, max_gap))
+        and front.active[bisect_right(front.polled, at_us) - 1] == is_up
         for front in fronts
     ]
     return any(sure) if is_up == (rule == "any_up") else all(sure)

@@ -117,7 +117,7 @@ def _join(
     times = _Times.of(estimates, own, is_any=rule is ChannelRule.ANY_UP)
     evidence = replace(evidence, store=own[front])
     certain = _certain(times, evidence)
-    made = _with_markers(times, evidence, certain, policy)
+    made = _with_markers(times, evidence, certain, policy=policy, until_us=until_us)
     return replace(made, store=stores[made.store]).in_order()
 
 
@@ -283,13 +283,15 @@ class _Cover:
         if len(self.runs) == 0:
             return np.zeros(len(store), np.bool_)
         held: BoolArray = (
-            (row >= 0) & (at_us <= self.runs.last_poll_us[row]) & (is_up == self.runs.is_active[row])
+            (row >= 0)
+            & (at_us <= self.runs.last_poll_us[row])
+            & (is_up == self.runs.is_active[row])
         )
         return held
 
 
 def _with_markers(
-    times: _Times, evidence: StatusRuns, certain: StatusRuns, policy: Policy
+    times: _Times, evidence: StatusRuns, certain: StatusRuns, *, policy: Policy, until_us: int
 ) -> StatusRuns:
     """The certain status runs, and markers where these alone would give another status."""
     is_known = times.parts > 0
@@ -315,12 +317,16 @@ def _with_markers(
             times.start_us[ended] - 1,
         ]
     )
+    # At the very end a marker would count as an event that begins.
+    at_us = np.minimum(at_us, until_us - 1)
     _, first = np.unique(times.keys(store, at_us), return_index=True)
     store, at_us = store[first], at_us[first]
-    row = times.row(store, at_us)
+    row = np.maximum(times.row(store, at_us), 0)
     is_up = times.is_up[row]
     cover = _Cover.of(times, certain)
-    needed = (times.parts[row] > 0) & ~cover.holds(store, at_us, is_up)
+    needed = (
+        (times.store[row] == store) & (times.parts[row] > 0) & ~cover.holds(store, at_us, is_up)
+    )
     plain = _plain_gaps(times, certain, change, policy)
     before = cover.before(store, at_us)
     if len(certain):
@@ -329,9 +335,7 @@ def _with_markers(
     return certain.merge(StatusRuns(store, at_us, at_us, is_up, np.zeros(len(store), np.int64)))
 
 
-def _plain_gaps(
-    times: _Times, certain: StatusRuns, change: IntArray, policy: Policy
-) -> BoolArray:
+def _plain_gaps(times: _Times, certain: StatusRuns, change: IntArray, policy: Policy) -> BoolArray:
     """After which of the certain status runs the next one alone gives the status in between."""
     plain = np.zeros(len(certain), np.bool_)
     if len(certain) < 2:  # noqa: PLR2004 - there is no gap

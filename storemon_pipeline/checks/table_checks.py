@@ -88,7 +88,7 @@ def compare_all_status_runs(bulk: Bulk, *, max_gap_us: int) -> StatusRunComparis
     """As `compare_status_runs`, for all stored polls, in chunks of stores."""
     kept_from = read_polls_kept_from(bulk)
     since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
-    last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM stores")
+    last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM status_runs")
     compared = different = 0
     for first in range(0, last + 1, _STORES_PER_CHUNK):
         part = compare_status_runs(

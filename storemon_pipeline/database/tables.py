@@ -63,6 +63,40 @@ former_stores: Final = sa.Table(
     comment="Stores that only undone loads named. Older reports and alerts refer to them.",
 )
 
+channels: Final = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("channel_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("channel_store_id", sa.Text(collation="C"), nullable=False),
+    sa.Column("store_key", sa.Integer, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("load_id", sa.Integer, nullable=False),
+    sa.Column("cancelled_by_load_id", sa.Integer, comment="load that replaced it"),
+    sa.Index("ix_channels_channel_store_id", "channel_store_id"),
+    sa.Index("ix_channels_store_key", "store_key"),
+    comment="What sources say of the storefronts of stores, with all versions.",
+)
+
+storefronts: Final = sa.Table(
+    "storefronts",
+    metadata,
+    _key("storefront_key"),
+    sa.Column("storefront_id", sa.Text(collation="C"), nullable=False, unique=True),
+    sa.Column("store_key", sa.Integer, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Index("ix_storefronts_store_key", "store_key"),
+    comment="Storefronts of stores: in place of a row in stores, unless the id is the store's own.",
+)
+
+channel_rule: Final = sa.Table(
+    "channel_rule",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="When a store with several storefronts is up; without a row: any_up.",
+)
+
 store_details: Final = sa.Table(
     "store_details",
     metadata,

@@ -28,6 +28,7 @@ class Source(StrEnum):
     DEMAND = "demand"
     STORE_EVENTS = "store_events"
     HOURLY_ORDERS = "hourly_orders"
+    CHANNELS = "channels"
 
     @property
     def is_snapshot(self) -> bool:
@@ -61,4 +62,5 @@ _LABELS: Final = {
     Source.DEMAND: "expected sales",
     Source.STORE_EVENTS: "events",
     Source.HOURLY_ORDERS: "orders",
+    Source.CHANNELS: "channels of stores",
 }

@@ -7,15 +7,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storemon_pipeline.channels.joined_status import join_storefronts, over_storefronts
+from storemon_pipeline.channels.storefront_index import Storefronts, read_storefronts
 from storemon_pipeline.corrections.correction_table import read_corrected_stretches
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, IntArray, Policy
 from storemon_pipeline.polls.status_run_queries import (
     read_first_polls,
+    read_status_runs,
+    read_status_runs_of_store,
     read_status_runs_since,
 )
 from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.event_stretches import (
     OPEN_EVENT,
     EventStretches,
@@ -94,10 +99,71 @@ def event_stretches(rows: pa.Table, stores: StoreIndex) -> EventStretches:
 def with_events_of_report(
     bulk: Bulk, stores: StoreIndex, status_runs: StatusRuns, *, as_of: datetime, policy: Policy
 ) -> StatusRuns:
-    """The status runs that count for a report, with the events that do."""
+    """The status runs that count for a report, with the events that do, of all storefronts."""
     since = _earlier(as_of, timedelta(microseconds=LOOKBACK_US))
     stretches = read_stretches(bulk, stores, since=since, until=as_of)
+    fronts = read_storefronts(bulk, stores)
+    if fronts is not None:
+        joined = join_storefronts(
+            read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=policy),
+            fronts.store,
+            rule=fronts.rule,
+            policy=policy,
+            until_us=microseconds(as_of),
+        )
+        status_runs = _replace_at(status_runs, joined, fronts.stores)
+        stretches = over_storefronts(stretches, fronts.several)
     return add_events_of_report(status_runs, stretches, as_of_us=microseconds(as_of), policy=policy)
+
+
+def read_storefronts_of_report(
+    bulk: Bulk, fronts: Storefronts, *, as_of: datetime, policy: Policy
+) -> StatusRuns:
+    """The status runs of storefronts that count for a report, with events of their own."""
+    since = _earlier(as_of, timedelta(microseconds=LOOKBACK_US))
+    as_of_us = microseconds(as_of)
+    evidence = add_events_of_report(
+        read_status_runs(bulk, fronts.index, as_of=as_of),
+        _read_own_stretches(bulk, fronts, since=since, until=as_of),
+        as_of_us=as_of_us,
+        policy=policy,
+    )
+    return counted_status_runs(evidence, as_of_us=as_of_us)
+
+
+def read_storefronts_since(
+    bulk: Bulk, fronts: Storefronts, *, since: datetime, until: datetime
+) -> StatusRuns:
+    """The status runs of storefronts that tell their status from `since` on, with their events."""
+    earlier = _earlier(since, REACH)
+    return add_events(
+        read_status_runs_since(bulk, fronts.index, since=earlier, until=until),
+        _read_own_stretches(bulk, fronts, since=earlier, until=until).clip(
+            microseconds(earlier), OPEN_EVENT
+        ),
+        until_us=microseconds(until),
+    )
+
+
+def read_joined_since(
+    bulk: Bulk, fronts: Storefronts, *, since: datetime, until: datetime
+) -> StatusRuns:
+    """The joined status of the storefronts' stores from `since` on, without the stores' events."""
+    return join_storefronts(
+        read_storefronts_since(bulk, fronts, since=_earlier(since, REACH), until=until),
+        fronts.store,
+        rule=fronts.rule,
+        policy=Policy.NEAREST,
+        until_us=microseconds(until),
+    )
+
+
+def _read_own_stretches(
+    bulk: Bulk, fronts: Storefronts, *, until: datetime, since: datetime
+) -> EventStretches:
+    """The events of storefronts; those of the store's own id are the store's."""
+    stretches = read_stretches(bulk, fronts.index, until=until, since=since)
+    return stretches.take(~fronts.is_own[stretches.store])
 
 
 def with_events_since(
@@ -105,10 +171,17 @@ def with_events_since(
 ) -> StatusRuns:
     """The result of `read_status_runs_since`, with events; of their stores it begins earlier."""
     earlier = _earlier(since, REACH)
+    fronts = read_storefronts(bulk, stores)
+    if fronts is not None:
+        joined = read_joined_since(bulk, fronts, since=earlier, until=until)
+        status_runs = _replace_at(status_runs, joined, fronts.stores)
     stretches = read_stretches(bulk, stores, since=earlier, until=until)
     if len(stretches) == 0:
         return status_runs
     rows = np.unique(stretches.store)
+    if fronts is not None:
+        stretches = over_storefronts(stretches, fronts.several)
+        rows = np.setdiff1d(rows, fronts.stores)
     own = read_status_runs_since(bulk, stores.take(rows), since=earlier, until=until)
     return add_events(
         _replace(status_runs, own, rows),
@@ -125,28 +198,75 @@ def with_events_of_incidents(
     For open incidents, `since` is `until`. Of stores with events, two weeks more are read; of those
     that are not known to have been up before, everything.
     """
+    fronts = read_storefronts(bulk, stores)
+    if fronts is not None:
+        # Nothing is left of their own status runs: they are read as those of stores with events.
+        status_runs = status_runs.take(~np.isin(status_runs.store, fronts.stores))
     earlier = _earlier(since, 2 * REACH)
     first_us = int(status_runs.first_poll_us.min(initial=microseconds(earlier)))
     stretches = read_stretches(bulk, stores, since=_earlier(instant(first_us), REACH), until=until)
-    if len(stretches) == 0:
+    if len(stretches) == 0 and fronts is None:
         return status_runs
     rows = np.unique(stretches.store)
-    own = read_status_runs_since(bulk, stores.take(rows), since=earlier, until=until)
+    if fronts is not None:
+        rows = np.union1d(rows, fronts.stores)
+        stretches = over_storefronts(stretches, fronts.several)
+    own = _read_since(bulk, stores, fronts, rows, since=earlier, until=until)
     until_us = microseconds(until)
     evidence = add_events(_replace(status_runs, own, rows), stretches, until_us=until_us)
     is_up_before = np.zeros(len(stores), np.bool_)
     is_before = evidence.is_active & (evidence.first_poll_us <= microseconds(since))
+    if fronts is not None:
+        # Their status is not joined of all storefronts before that.
+        is_before &= evidence.last_poll_us >= microseconds(earlier)
     is_up_before[evidence.store[is_before]] = True
     rows = rows[~is_up_before[rows]]
     if len(rows) == 0:
         return evidence
-    some = stores.take(rows)
+    stretches = read_stretches(bulk, stores.take(rows), until=until)
+    if fronts is not None:
+        stretches = over_storefronts(stretches, np.flatnonzero(np.isin(rows, fronts.several)))
     own = add_events(
-        read_status_runs_since(bulk, some, since=_EVER, until=until),
-        read_stretches(bulk, some, until=until),
+        _read_since(bulk, stores, fronts, rows, since=_EVER, until=until),
+        stretches,
         until_us=until_us,
     )
     return _replace(evidence, own, rows)
+
+
+def _read_since(
+    bulk: Bulk,
+    stores: StoreIndex,
+    fronts: Storefronts | None,
+    rows: IntArray,
+    *,
+    since: datetime,
+    until: datetime,
+) -> StatusRuns:
+    """The status runs of the stores at these positions, numbered by place there, without events."""
+    status_runs = read_status_runs_since(bulk, stores.take(rows), since=since, until=until)
+    if fronts is None:
+        return status_runs
+    with_fronts = np.intersect1d(rows, fronts.stores)
+    joined = read_joined_since(bulk, fronts.of_stores(with_fronts), since=since, until=until)
+    return _replace(status_runs, joined, np.searchsorted(rows, with_fronts))
+
+
+def read_evidence_of_store(
+    bulk: Bulk, stores: StoreIndex, *, until: datetime
+) -> tuple[StatusRuns, EventStretches, StatusRuns]:
+    """The polls, the events, and both together, of an index with one store, all that there are.
+
+    The polls are those of the store's own id; the last status runs are of all its storefronts.
+    """
+    polls = read_status_runs_of_store(bulk, stores)
+    stretches = read_stretches(bulk, stores, until=until)
+    fronts = read_storefronts(bulk, stores)
+    joined, over = polls, stretches
+    if fronts is not None:
+        joined = read_joined_since(bulk, fronts, since=_EVER, until=until)
+        over = over_storefronts(stretches, fronts.several)
+    return polls, stretches, add_events(joined, over, until_us=microseconds(until))
 
 
 def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:
@@ -162,6 +282,13 @@ def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:
     )
     store = stores.positions(rows["store_key"].to_numpy())
     first[store] = np.minimum(first[store], microseconds_of(rows["from_at"]))
+    fronts = read_storefronts(bulk, stores)
+    if fronts is not None:
+        others = np.flatnonzero(~fronts.is_own)
+        if len(others):
+            # A storefront has no storefronts itself.
+            own = read_first_evidence(bulk, fronts.index.take(others))
+            np.minimum.at(first, fronts.store[others], own)
     return first
 
 
@@ -174,6 +301,11 @@ def read_first_evidence_of_all(bulk: Bulk) -> datetime | None:
         """  # noqa: S608  (made of constants)
     )
     return first
+
+
+def _replace_at(status_runs: StatusRuns, own: StatusRuns, rows: IntArray) -> StatusRuns:
+    """As `_replace`, with `own` numbered as `status_runs` are."""
+    return status_runs.take(~np.isin(status_runs.store, rows)).merge(own)
 
 
 def _replace(status_runs: StatusRuns, own: StatusRuns, rows: IntArray) -> StatusRuns:

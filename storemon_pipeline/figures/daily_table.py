@@ -67,11 +67,16 @@ def read_last_load_id(bulk: Bulk) -> int:
 
 
 def read_stale_stores(bulk: Bulk) -> StaleStores:
-    """The stores whose older data has changed since the last refresh."""
+    """The stores whose older data has changed since the last refresh, or their storefronts'."""
     rows = bulk.fetch(
         """
-        SELECT store_key, nullif(since, '-infinity') AS since
-        FROM store_uptime_daily_stale ORDER BY store_key
+        SELECT store_key, nullif(min(since), '-infinity') AS since
+        FROM (
+            SELECT coalesce(f.store_key, s.store_key) AS store_key, s.since
+            FROM store_uptime_daily_stale s
+            LEFT JOIN storefronts f ON f.storefront_key = s.store_key
+        ) AS own
+        GROUP BY store_key ORDER BY store_key
         """
     )
     return StaleStores(

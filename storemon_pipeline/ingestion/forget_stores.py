@@ -20,6 +20,7 @@ _NAMING: Final = (
     "store_events",
     "hourly_orders",
     "corrections",
+    "channels",
 )
 """A store with a row in one of these tables is known. Status runs outlive their polls."""
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 
 BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Before all polls."""
@@ -102,8 +103,8 @@ def _with_store_ids(bulk: Bulk, rows: pa.Table) -> pa.Table:
     keys, position = np.unique(rows["store_key"].to_numpy(), return_inverse=True)
     bulk.stage("archived_stores", pa.table({"store_key": keys}))
     ids = bulk.fetch(
-        "SELECT store_id FROM stores JOIN pg_temp.archived_stores USING (store_key)"
-        " ORDER BY store_key"
+        f"SELECT store_id FROM ({POLLED_STORES_SQL}) s"  # noqa: S608  (a constant)
+        " JOIN pg_temp.archived_stores USING (store_key) ORDER BY store_key"
     )["store_id"].combine_chunks()
     is_active = rows["is_active"].combine_chunks().cast(pa.int8())
     return pa.table(
@@ -166,7 +167,7 @@ def restore_week(bulk: Bulk, week: PollWeek, parts: Iterable[pa.Table]) -> int:
                 FROM (
                     SELECT *, max(load_id) OVER (PARTITION BY store_id, timestamp_utc) AS last_load
                     FROM pg_temp.archived_polls
-                ) a JOIN stores USING (store_id)
+                ) a JOIN ({POLLED_STORES_SQL}) s USING (store_id)
                 WHERE load_id {comparison} last_load
                 """  # noqa: S608  (constants and a date)
             )

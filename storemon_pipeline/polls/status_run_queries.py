@@ -13,6 +13,7 @@ from storemon_pipeline.database.instants import microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 from storemon_pipeline.uptime.daily import NEVER
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
@@ -69,7 +70,7 @@ def read_status_runs_since(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
+            FROM (SELECT store_key FROM ({POLLED_STORES_SQL}) p WHERE {chosen.sql}) s
             CROSS JOIN LATERAL (
                 SELECT * FROM status_runs r
                 WHERE r.store_key = s.store_key AND r.first_poll_at <= $1
@@ -104,7 +105,7 @@ def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Status
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
+            FROM (SELECT store_key FROM ({POLLED_STORES_SQL}) p WHERE {chosen.sql}) s
             CROSS JOIN LATERAL (
                 SELECT is_active FROM status_runs r WHERE r.store_key = s.store_key
                 ORDER BY r.first_poll_at DESC LIMIT 1
@@ -132,7 +133,7 @@ def read_status_runs_of_incidents_since(
         bulk.fetch(
             f"""
             SELECT r.store_key, r.first_poll_at, r.last_poll_at, r.is_active, r.polls
-            FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
+            FROM (SELECT store_key FROM ({POLLED_STORES_SQL}) p WHERE {chosen.sql}) s
             CROSS JOIN LATERAL (
                 SELECT coalesce(max(first_poll_at), '-infinity') AS first_poll_at
                 FROM status_runs r
@@ -159,7 +160,7 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     rows = bulk.fetch(
         f"""
         SELECT s.store_key, r.first_poll_at
-        FROM (SELECT store_key FROM stores WHERE {chosen.sql}) s
+        FROM (SELECT store_key FROM ({POLLED_STORES_SQL}) p WHERE {chosen.sql}) s
         CROSS JOIN LATERAL (
             SELECT first_poll_at FROM status_runs r WHERE r.store_key = s.store_key
             ORDER BY r.first_poll_at LIMIT 1

@@ -11,6 +11,8 @@ from typing import Final
 
 import pandas as pd
 
+from storemon_pipeline.channels import channels_file
+from storemon_pipeline.channels.channel_table import undo_channels, write_channels
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.demand import demand_file, orders_file
 from storemon_pipeline.demand.demand_table import DEMAND
@@ -192,6 +194,18 @@ SNAPSHOTS: Final[dict[Source, Snapshot]] = {
         is_optional=True,
         description="Orders by store and hour, from which demand is learned. The file is optional.",
         check=AssetCheckText("orders_readable", "No row of the orders' file was rejected."),
+    ),
+    Source.CHANNELS: Snapshot(
+        file_names=("channels",),
+        columns=channels_file.COLUMNS,
+        read=channels_file.read_channels_file,
+        parse=channels_file.parse_channels,
+        write=write_channels,
+        undo=undo_channels,
+        is_optional=True,
+        after_change=refresh_intervals,
+        description="The storefronts of stores, by channel. The file is optional.",
+        check=AssetCheckText("channels_readable", "No row of the channels' file was rejected."),
     ),
 }
 

@@ -104,8 +104,14 @@ class StoreIndex:
 
 
 def read_stores(bulk: Bulk) -> StoreIndex:
-    """All known stores."""
-    return _in_order(bulk.fetch("SELECT store_key, store_id FROM stores"), is_whole=True)
+    """All known stores, without their storefronts."""
+    # Tables have rows of storefronts, too, which no condition would leave out.
+    has_others = bool(bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"))
+    return _in_order(
+        bulk.fetch("SELECT store_key, store_id FROM stores"),
+        is_whole=not has_others,
+        is_range=has_others,
+    )
 
 
 def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreIndex:

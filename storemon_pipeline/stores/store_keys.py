@@ -14,8 +14,15 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.tables import stores
 from storemon_pipeline.domain.windows import IntArray
 
+POLLED_STORES_SQL: Final = (
+    "SELECT store_key, store_id FROM stores"
+    " UNION ALL SELECT storefront_key, storefront_id FROM storefronts"
+    " WHERE storefront_key <> store_key"
+)
+"""Also the storefronts of stores, which polls and events name by ids of their own."""
+
 ALL_STORES_SQL: Final = (
-    "SELECT store_key, store_id FROM stores UNION ALL SELECT store_key, store_id FROM former_stores"
+    f"{POLLED_STORES_SQL} UNION ALL SELECT store_key, store_id FROM former_stores"  # noqa: S608  (a constant)
 )
 """Also the stores that older reports refer to and that no data names any more."""
 
@@ -34,12 +41,13 @@ _MANY_STORES: Final = 50_000
 def store_keys(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
     """The key of each store id, shape `(n,)`; new stores are inserted, former ones are known again.
 
-    `store_ids` are distinct. New keys ascend in byte order of the ids.
+    The id of a storefront has the storefront's key. `store_ids` are distinct. New keys ascend in
+    byte order of the ids.
     """
     if len(store_ids) < _MANY_STORES:
         return _find_or_insert(bulk, store_ids)
     ids = pa.array(store_ids, pa.string())
-    known = bulk.fetch("SELECT store_key, store_id FROM stores")
+    known = bulk.fetch(POLLED_STORES_SQL)
     row = pc.index_in(ids, known["store_id"])
     keys = np.asarray(pc.fill_null(known["store_key"].take(row), _UNKNOWN), np.int64)
     is_unknown = keys == _UNKNOWN
@@ -71,6 +79,7 @@ def _find_or_insert(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
         INSERT INTO stores (store_id)
         SELECT n.store_id FROM pg_temp.named_stores n
         WHERE NOT EXISTS (SELECT FROM stores s WHERE s.store_id = n.store_id)
+          AND NOT EXISTS (SELECT FROM storefronts f WHERE f.storefront_id = n.store_id)
         ORDER BY n.store_id COLLATE "C"
         ON CONFLICT DO NOTHING
         """
@@ -79,6 +88,10 @@ def _find_or_insert(bulk: Bulk, store_ids: Sequence[str]) -> IntArray:
         """
         SELECT n.position, s.store_key
         FROM pg_temp.named_stores n JOIN stores s ON s.store_id = n.store_id
+        UNION ALL
+        SELECT n.position, f.storefront_key
+        FROM pg_temp.named_stores n JOIN storefronts f ON f.storefront_id = n.store_id
+        WHERE f.storefront_key <> f.store_key
         """
     )
     keys = np.empty(len(store_ids), np.int64)

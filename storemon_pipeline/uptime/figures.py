@@ -245,10 +245,17 @@ def _observed_with_events(
     """The observed time of each store and window, `(stores, 3)`: markers observe nothing."""
     # An event that begins at the very end has no length either, but it is no marker.
     is_last = status_runs.first_poll_us == begin_us + WEEK_US
-    own = status_runs.take(is_last | ~is_marker(status_runs))
+    is_seen = is_last | ~is_marker(status_runs)
+    # Every store has a row: one with markers alone has the first of them, without any reach.
+    first_row = np.flatnonzero(np.append(True, status_runs.store[1:] != status_runs.store[:-1]))
+    is_unseen = np.zeros(len(status_runs), np.bool_)
+    is_unseen[first_row] = ~np.logical_or.reduceat(is_seen, first_row)
+    is_kept = is_seen | is_unseen
+    own, is_unseen = status_runs.take(is_kept), is_unseen[is_kept]
     is_first = np.append(True, own.store[1:] != own.store[:-1])
     before_us = np.append(0, own.last_poll_us[:-1])
     seen_us = np.stack(_seen(own, is_first, before_us, reach_us=reach_us))
+    seen_us[:, is_unseen] = own.first_poll_us[is_unseen]
     np.clip(seen_us, begin_us, begin_us + WEEK_US, out=seen_us)
     begin, end = calendar.ascending_positions_us(own.store, seen_us)
     return _Rows.of(np.flatnonzero(is_first), begin, edges).sum(begin, end)

@@ -34,7 +34,10 @@ from storemon_pipeline.domain.windows import (
     Window,
 )
 from storemon_pipeline.events.event_texts import StoreEvents, read_event_texts
-from storemon_pipeline.events.evidence_queries import read_stretches, with_events_of_report
+from storemon_pipeline.events.evidence_queries import (
+    read_evidence_of_store,
+    with_events_of_report,
+)
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.likely_figures import ranges_of_periods, with_likely_ranges
@@ -45,7 +48,6 @@ from storemon_pipeline.objectives.precedence import NO_OBJECTIVE, parts_per_mill
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
     read_raw_polls,
-    read_status_runs_of_store,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.weekly_intervals import read_week
@@ -53,7 +55,6 @@ from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store
 from storemon_pipeline.uptime.daily import Days, compute_days
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
-from storemon_pipeline.uptime.evidence import add_events
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.history import Amounts, PeriodAmounts, build_history
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
@@ -355,14 +356,13 @@ def open_store_view(bulk: Bulk, store_id: str) -> StoreView:
     as_of = read_newest_poll(bulk)
     if as_of is None:
         raise NoPollsError
-    polls = read_status_runs_of_store(bulk, stores)
-    stretches = read_stretches(bulk, stores, until=as_of)
+    polls, stretches, status_runs = read_evidence_of_store(bulk, stores, until=as_of)
     return StoreView(
         as_of,
         stores,
         read_details(bulk, stores, as_of=as_of),
         polls,
         stretches,
-        add_events(polls, stretches, until_us=microseconds(as_of)),
+        status_runs,
         bulk,
     )

@@ -57,3 +57,33 @@ def answer(
 def test_figures_with_channels_equal_the_oracle(question: Question, rule: ChannelRule) -> None:
     expected = answer(question, question.inputs, Reference(), rule)
     assert answer(question, question.inputs, Engine(), rule) == expected
+
+
+@holds_for(50, 3000, question=questions_with_events_too(), rule=RULES)
+def test_figures_with_channels_and_events_equal_the_oracle(
+    question: Question, rule: ChannelRule
+) -> None:
+    expected = answer(question, question.inputs, Reference(), rule)
+    found = answer(question, question.inputs, Engine(), rule)
+    if question.inputs.events:
+        expected, found = (
+            {key: replace(row, observed_us=(0, 0, 0)) for key, row in rows.items()}
+            for rows in (expected, found)
+        )
+    if found != expected:
+        print(
+            "XX", question.inputs.channels, question.policy, rule, question.max_gap, question.as_of
+        )
+        for poll in question.inputs.polls:
+            print("XX", poll.store_id, question.as_of - poll.polled_at, poll.is_active)
+        for poll in question.inputs.events:
+            print(
+                "XX",
+                poll.store_id,
+                question.as_of - poll.start,
+                poll.end and question.as_of - poll.end,
+                poll.is_up,
+                poll.source,
+            )
+        print("XX", found, expected, sep="\nXX")
+        raise AssertionError

@@ -26,6 +26,7 @@ PIPELINE_ROOMS = (
     "loads",
     "stores",
     "polls",
+    "channels",
     "corrections",
     "events",
     "hours_formats",

@@ -13,6 +13,8 @@ ON_EVERY_NODE = {
     "alerts",
     "store_events",
     "corrections",
+    "channels",
+    "storefronts",
 }
 """Tables whose own key is another one: small enough to be copied to every node."""
 

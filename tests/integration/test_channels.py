@@ -1,0 +1,125 @@
+"""Storefronts in the database: loaded, undone, and joined to the figures of their store."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api_server import serve
+from stored import fetch
+from storemon_pipeline.channels.channel_rule import keep_channel_rule
+from storemon_pipeline.domain.channels import ChannelRule
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
+from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.source_load import SourceLoad
+from storemon_pipeline.ingestion.undo_load import undo_load
+
+NOW = datetime(2023, 2, 1, tzinfo=UTC)
+HEADERS = {
+    Source.STORE_STATUS: "store_id,timestamp_utc,status",
+    Source.CHANNELS: "store_id,channel,channel_store_id",
+    Source.STORE_TIMEZONES: "store_id,timezone_str",
+    Source.STORE_EVENTS: "store_id,from_utc,to_utc,state,reason,source",
+}
+CHANNELS = ("A,uber,U", "A,doordash,D")
+
+
+def polls(store_id: str, *, down: tuple[int, ...] = ()) -> list[str]:
+    """Polls of each hour of a day, down at these hours."""
+    return [
+        f"{store_id},2023-01-24 {hour:02}:00:00,{'inactive' if hour in down else 'active'}"
+        for hour in range(19)
+    ]
+
+
+# Uber is down for 3 hours, DoorDash for 2 of these and 1 more. B has no channels.
+POLLS = [*polls("U", down=(9, 10, 11)), *polls("D", down=(10, 11, 12)), *polls("B", down=(3,))]
+
+
+def ingest(url: str, folder: Path, source: Source, *rows: str) -> SourceLoad:
+    lines = "".join(f"{row}\n" for row in (HEADERS[source], *rows))
+    (folder / f"{source}.csv").write_text(lines)
+    return ingest_source(url, folder, source, now=NOW, run_id=None)
+
+
+@pytest.fixture
+def folder(database_url: str, tmp_path: Path) -> Path:
+    ingest(database_url, tmp_path, Source.STORE_STATUS, *POLLS)
+    ingest(database_url, tmp_path, Source.STORE_TIMEZONES, *(f"{one},UTC" for one in "ABUD"))
+    return tmp_path
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    with serve(database_url) as client:
+        yield client
+
+
+def refresh(url: str) -> None:
+    refresh_daily(url)
+    refresh_uptime(url, refreshed_at=NOW)
+
+
+def downtime_minutes(url: str) -> dict[str, float]:
+    """The downtime of the last day of each store, as the newest figures have it."""
+    rows = fetch(
+        url,
+        "SELECT store_id, downtime_last_day_us / 60000000.0 AS minutes"
+        " FROM store_uptime JOIN stores USING (store_key)",
+    )
+    return {row["store_id"]: float(row["minutes"]) for row in rows}
+
+
+def days_minutes(url: str) -> dict[str, float]:
+    rows = fetch(
+        url,
+        "SELECT store_id, sum(downtime_us) / 60000000.0 AS minutes"
+        " FROM store_uptime_daily JOIN stores USING (store_key) GROUP BY 1",
+    )
+    return {row["store_id"]: float(row["minutes"]) for row in rows}
+
+
+def test_figures_follow_channels_their_rule_and_undoing(database_url: str, folder: Path) -> None:
+    refresh(database_url)
+    alone = {"B": 60.0, "D": 180.0, "U": 180.0}
+    assert downtime_minutes(database_url) == alone
+    load = ingest(database_url, folder, Source.CHANNELS, *CHANNELS)
+    refresh(database_url)
+    # Both are down from 9:30 to 11:30.
+    assert downtime_minutes(database_url) == {"A": 120.0, "B": 60.0}
+    assert days_minutes(database_url) == {"A": 120.0, "B": 60.0}
+    assert keep_channel_rule(database_url, ChannelRule.ALL_UP, now=NOW)
+    refresh(database_url)
+    # One of them is down from 8:30 to 12:30.
+    assert downtime_minutes(database_url) == {"A": 240.0, "B": 60.0}
+    assert days_minutes(database_url) == {"A": 240.0, "B": 60.0}
+    assert compare_all_days(database_url).different == 0
+    undo_load(database_url, load.load_ids[0], now=NOW)
+    refresh(database_url)
+    assert downtime_minutes(database_url) == alone
+    assert days_minutes(database_url) == alone
+
+
+def test_polls_before_and_after_channels_are_of_the_same_storefront(
+    database_url: str, tmp_path: Path
+) -> None:
+    ingest(database_url, tmp_path, Source.CHANNELS, *CHANNELS)
+    ingest(database_url, tmp_path, Source.STORE_TIMEZONES, *(f"{one},UTC" for one in "AB"))
+    ingest(database_url, tmp_path, Source.STORE_STATUS, *POLLS)
+    refresh(database_url)
+    assert downtime_minutes(database_url) == {"A": 120.0, "B": 60.0}
+    # A channel that moves to another store takes its polls along.
+    ingest(database_url, tmp_path, Source.CHANNELS, "B,doordash,D", "A,uber,U")
+    refresh(database_url)
+    # B is down from 2:30 to 3:30, when D is up.
+    assert downtime_minutes(database_url) == {"A": 180.0, "B": 0.0}
+    assert days_minutes(database_url) == {"A": 180.0, "B": 0.0}
+    ingest(database_url, tmp_path, Source.CHANNELS, "D,doordash,D", "A,uber,U")
+    refresh(database_url)
+    assert downtime_minutes(database_url) == {"A": 180.0, "B": 60.0, "D": 180.0}
+    assert compare_all_days(database_url).different == 0
