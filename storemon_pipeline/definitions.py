@@ -88,7 +88,9 @@ def build_defs(settings: Settings) -> dg.Definitions:
         sensors=[new_files, alerts, statements],
         resources={
             "database": Database(url=dg.EnvVar("STOREMON_DATABASE_URL")),
-            "data": DataFolder(path=dg.EnvVar("STOREMON_DATA")),
+            "data": DataFolder(
+                path=dg.EnvVar("STOREMON_DATA"), channel_rule=settings.channel_rule.value
+            ),
             "retention": Retention(
                 keep_polls_days=settings.keep_polls_days,
                 poll_archive=dg.EnvVar("STOREMON_POLL_ARCHIVE") if settings.poll_archive else None,

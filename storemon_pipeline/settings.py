@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from storemon_pipeline.domain.channels import ChannelRule
+
 MAX_PORT = 65_535
 
 
@@ -100,6 +102,9 @@ class Settings(BaseSettings):
 
     executor_config: dict[str, Any] = Field(default_factory=dict)
     """The executor's own configuration, as JSON: what a run's `execution.config` may say."""
+
+    channel_rule: ChannelRule = ChannelRule.ANY_UP
+    """When a store with several storefronts is up: `any_up` or `all_up` of them."""
 
     shards: PositiveInt = 1
     """Into how many steps a report and the newest figures are divided, by stores."""

@@ -272,6 +272,7 @@ def _joined(
         rule=rule,
         policy=policy,
         until_us=as_of_us,
+        is_report=True,
     )
     several = np.flatnonzero(np.bincount(store) > 1)
     return polled.take(~is_of_front).merge(joined), over_storefronts(told.take(~is_told), several)

@@ -550,7 +550,14 @@ def _row_of_fronts(
         changes.update(front.status_changes(as_of_us, max_gap), outside.changes(max_gap))
         changes.update(at for event in front.events for at in event[:2] if at is not None)
     firsts = [
-        min([*outside.polled, *outside.edges, *_covering(front, as_of_us)])
+        # The microsecond before an event has the status by polls, if there are any.
+        min(
+            [
+                *outside.polled,
+                *(edge - bool(outside.polled) for edge in outside.edges),
+                *_covering(front, as_of_us),
+            ]
+        )
         for front, outside in zip(fronts, outsides, strict=True)
     ]
 

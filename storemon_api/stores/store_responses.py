@@ -29,6 +29,7 @@ from storemon_api.stores.store_schemas import (
     IncidentResponse,
     IncidentsPage,
     IncidentsSummary,
+    StorefrontResponse,
     StoreSummary,
     WindowFigures,
 )
@@ -47,6 +48,7 @@ from storemon_pipeline.domain.amounts import (
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, BoolArray, IntArray, Window
 from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.likelihood.verdict import judge
+from storemon_pipeline.uptime.figures import Figures
 from storemon_pipeline.uptime.history import Amounts
 from storemon_pipeline.uptime.incidents import Ending, Incidents
 from storemon_pipeline.uptime.percentages import share_percent
@@ -54,6 +56,7 @@ from storemon_pipeline.uptime.store_state import STORE_STATES
 from storemon_pipeline.views.compared_incidents import ComparedIncidents
 from storemon_pipeline.views.fleet_view import Fleet
 from storemon_pipeline.views.incident_events import IncidentEvents
+from storemon_pipeline.views.storefronts_view import StorefrontsView
 
 _WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 _ENDINGS: Final = {
@@ -155,14 +158,31 @@ def window_figures(
 ) -> dict[Window, WindowFigures] | None:
     """Return the store's newest figures; None for a silent store."""
     row = int(fleet.figure_row[position])
-    if row < 0:
-        return None
+    return None if row < 0 else _figures_of_row(fleet.figures, row, objective)
+
+
+def storefront_responses(
+    view: StorefrontsView, objective: Decimal | None = None
+) -> list[StorefrontResponse]:
+    """Return the storefronts of a store with their newest figures."""
+    return [
+        StorefrontResponse(
+            channel=one.channel,
+            channel_store_id=one.channel_store_id,
+            standing=one.state,
+            last_poll_at=None if one.last_poll_us is None else instant(one.last_poll_us),
+            figures=_figures_of_row(one.figures, 0, objective) if len(one.figures.store) else None,
+        )
+        for one in view.storefronts
+    ]
+
+
+def _figures_of_row(
+    figures: Figures, row: int, objective: Decimal | None
+) -> dict[Window, WindowFigures]:
     return {
         window: figures_of_window(
-            {
-                amount: known(int(getattr(fleet.figures, amount.field)[row, column]))
-                for amount in AMOUNTS
-            },
+            {amount: known(int(getattr(figures, amount.field)[row, column])) for amount in AMOUNTS},
             objective,
         )
         for column, window in enumerate(Window)

@@ -35,6 +35,7 @@ from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store
 from storemon_api.stores.store_responses import (
     incident_response,
     store_summary,
+    storefront_responses,
 )
 from storemon_api.stores.store_schemas import (
     StoreResponse,
@@ -189,14 +190,17 @@ def get_store(
     with store_view_of(services, store_id) as view:
         starts, ends = view.week()
         objectives = {str(by): float(percent) for by, percent in view.objectives().items()}
-        first_poll_us, polls = view.polls.first_poll_us[:1], int(view.polls.polls.sum())
+        first_poll_us, polls = view.polls_kept()
+        storefronts = view.storefronts()
     return json_response(
         StoreResponse(
             **dict(summary),
             as_of=fleet.as_of,
             hours=open_intervals(starts, ends),
-            first_poll_at=instant(int(first_poll_us[0])) if polls else None,
+            first_poll_at=None if first_poll_us is None else instant(first_poll_us),
             polls=polls,
+            channel_rule=None if storefronts is None else storefronts.rule,
+            channels=[] if storefronts is None else storefront_responses(storefronts, objective),
             objectives=objectives,
             open_incident=None
             if row < 0

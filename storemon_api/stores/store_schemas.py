@@ -10,6 +10,7 @@ from storemon_api.sales.sales_schemas import Sales, SalesLost
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.corrections.correction_table import Kind
 from storemon_pipeline.domain.amounts import AMOUNTS, WITH_PERCENT
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.likelihood.verdict import Verdict
 from storemon_pipeline.uptime.store_state import StoreState
@@ -239,6 +240,21 @@ class IncidentsPage(ResponseBody):
     incidents: list[IncidentResponse]
 
 
+class StorefrontResponse(ResponseBody):
+    """A storefront of a store at the newest poll of all stores."""
+
+    channel: str = Field(
+        description="Empty for polls of the store's own id, if no row of channels names it.",
+        examples=["uber"],
+    )
+    channel_store_id: str = Field(examples=["uber-1182"])
+    standing: StoreState
+    last_poll_at: AwareDatetime | None
+    figures: dict[Window, WindowFigures] | None = Field(
+        description="Null for a silent storefront (no poll in 192 hours). Without likely ranges."
+    )
+
+
 class StoreResponse(StoreSummary):
     """A store with its weekly hours and number of polls."""
 
@@ -246,6 +262,12 @@ class StoreResponse(StoreSummary):
     hours: list[OpenInterval]
     first_poll_at: AwareDatetime | None
     polls: int
+    channel_rule: ChannelRule | None = Field(
+        description="When the store is up; null for a store without channels."
+    )
+    channels: list[StorefrontResponse] = Field(
+        description="Its storefronts; empty for a store without channels."
+    )
     objectives: dict[Literal["week", "month"], float] = Field(
         description="The stored objectives that hold for the store in this week and month.",
         examples=[{"month": 98.5}],

@@ -25,14 +25,15 @@ def join_storefronts(
     rule: ChannelRule,
     policy: Policy,
     until_us: int,
+    is_report: bool,
 ) -> StatusRuns:
     """The status runs of stores from those of their storefronts, up to an instant.
 
     `evidence.store` numbers storefronts; `store` has the number of each one's store. A storefront
     takes part where its status is known, which is from its first poll on. Where all that matter are
     certain, the result is a status run. Elsewhere markers stand where the estimated status changes
-    and where polls were: status runs without length and polls. A store with one storefront has the
-    same status runs as that storefront.
+    and where polls were: status runs without length and polls, for a report before its end. A
+    store with one storefront has the same status runs as that storefront.
 
     >>> from storemon_pipeline.uptime.status_runs import compress
     >>> hour = 3_600_000_000
@@ -42,7 +43,7 @@ def join_storefronts(
     ... )
     >>> joined = join_storefronts(
     ...     evidence, np.array([0, 0]), rule=ChannelRule.ANY_UP, policy=Policy.NEAREST,
-    ...     until_us=2 * hour,
+    ...     until_us=2 * hour, is_report=False,
     ... )
     >>> (joined.first_poll_us // hour).tolist(), joined.is_active.tolist()
     ([0, 2], [True, False])
@@ -56,7 +57,9 @@ def join_storefronts(
     joined = replace(alone, store=store[alone.store]).in_order()
     rest = evidence.take(~is_alone)
     for part in _parts(rest, store, until_us):
-        joined = joined.merge(_join(part, store, rule=rule, policy=policy, until_us=until_us))
+        joined = joined.merge(
+            _join(part, store, rule=rule, policy=policy, until_us=until_us, is_report=is_report)
+        )
     return joined
 
 
@@ -103,6 +106,7 @@ def _join(
     rule: ChannelRule,
     policy: Policy,
     until_us: int,
+    is_report: bool,
 ) -> StatusRuns:
     fronts, front = np.unique(evidence.store, return_inverse=True)
     stores, own = np.unique(store[fronts], return_inverse=True)
@@ -117,7 +121,9 @@ def _join(
     times = _Times.of(estimates, own, is_any=rule is ChannelRule.ANY_UP)
     evidence = replace(evidence, store=own[front])
     certain = _certain(times, evidence)
-    made = _with_markers(times, evidence, certain, policy=policy, until_us=until_us)
+    made = _with_markers(
+        times, evidence, certain, policy=policy, until_us=until_us, is_report=is_report
+    )
     return replace(made, store=stores[made.store]).in_order()
 
 
@@ -291,7 +297,13 @@ class _Cover:
 
 
 def _with_markers(
-    times: _Times, evidence: StatusRuns, certain: StatusRuns, *, policy: Policy, until_us: int
+    times: _Times,
+    evidence: StatusRuns,
+    certain: StatusRuns,
+    *,
+    policy: Policy,
+    until_us: int,
+    is_report: bool,
 ) -> StatusRuns:
     """The certain status runs, and markers where these alone would give another status."""
     is_known = times.parts > 0
@@ -317,8 +329,9 @@ def _with_markers(
             times.start_us[ended] - 1,
         ]
     )
-    # At the very end a marker would count as an event that begins.
-    at_us = np.minimum(at_us, until_us - 1)
+    if is_report:
+        # At the very end a marker would count as an event that begins.
+        at_us = np.minimum(at_us, until_us - 1)
     _, first = np.unique(times.keys(store, at_us), return_index=True)
     store, at_us = store[first], at_us[first]
     row = np.maximum(times.row(store, at_us), 0)

@@ -58,6 +58,11 @@ _PREVIEWS: Final = {
                currency
         FROM hourly_orders JOIN stores USING (store_key) LIMIT 5
     """,
+    "channels": """
+        SELECT store_id, channel, channel_store_id
+        FROM channels JOIN stores USING (store_key)
+        WHERE cancelled_by_load_id IS NULL ORDER BY store_id, channel LIMIT 5
+    """,
     "store_events": """
         SELECT store_id, from_at::text AS from_utc, to_at::text AS to_utc,
                CASE WHEN is_up THEN 'up' ELSE 'down' END AS state, reason, source

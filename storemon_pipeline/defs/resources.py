@@ -9,6 +9,7 @@ from pydantic import Field
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification
 from storemon_pipeline.alerts.targets import labelled, split_urls
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
 from storemon_pipeline.lake.lake_folder import LakeFolder
 from storemon_pipeline.retention.poll_archive import PollArchive
@@ -26,6 +27,9 @@ class DataFolder(dg.ConfigurableResource[None]):
     """The folder that holds the sources' files."""
 
     path: str = Field(description="A local path, or a URL that fsspec reads.")
+    channel_rule: str = Field(
+        default=ChannelRule.ANY_UP, description="When a store with several storefronts is up."
+    )
 
 
 class Retention(dg.ConfigurableResource[None]):

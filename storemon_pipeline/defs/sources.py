@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from storemon_pipeline.channels.keep_rule import keep_channel_rule
 from storemon_pipeline.checks.table_checks import (
     compare_status_runs,
     count_lost_polls,
@@ -23,6 +24,7 @@ from storemon_pipeline.defs.metadata import (
     was_made_of,
 )
 from storemon_pipeline.defs.resources import Database, DataFolder
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -63,6 +65,8 @@ def new_data(
     """Continue the refresh only when there is something to do."""
     now = datetime.now(UTC)
     with map_failures():
+        if keep_channel_rule(database.url, ChannelRule(data.channel_rule), now=now):
+            context.log.info("a store with several storefronts is now up by %s", data.channel_rule)
         listing = list_files(data.path, now=now)
         record_passed_over(database.url, listing, now=now)
         if listing.passed_over:
@@ -277,7 +281,11 @@ SOURCE_ASSETS: Final = [
         for source in (Source.BUSINESS_HOURS, Source.STORE_TIMEZONES)
     ),
     _together(
-        "schedule_changes_and_events", Source.CLOSURES, Source.SPECIAL_HOURS, Source.STORE_EVENTS
+        "schedule_changes_events_and_channels",
+        Source.CLOSURES,
+        Source.SPECIAL_HOURS,
+        Source.STORE_EVENTS,
+        Source.CHANNELS,
     ),
     _together(
         "details_objectives_and_demand",

@@ -34,6 +34,7 @@ INPUTS: Final = [
     "store_timezones",
     "closures",
     "special_hours",
+    "channels",
 ]
 """The assets that the status model is fitted to: polls and business time, without events."""
 

@@ -20,7 +20,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.loads.load_log import NO_ROWS, Load, RowCounts
 from storemon_pipeline.loads.snapshot_rows import undo_cancellable_rows
-from storemon_pipeline.stores.store_keys import store_keys
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL, store_keys
 from storemon_pipeline.uptime.event_stretches import OPEN_EVENT
 
 _IDENTITY: Final = ["store_key", "source", "from_us"]
@@ -156,12 +156,14 @@ def cancel_event(
 ) -> bool:
     """Cancel an event of one of these stores; False when no such event is in force."""
     rows = bulk.fetch(
-        """
+        f"""
         UPDATE store_events SET cancelled_by_load_id = $1
         WHERE event_id = $2 AND cancelled_by_load_id IS NULL
-          AND ($3 = 0 OR store_key IN (SELECT store_key FROM stores WHERE store_id = ANY ($4)))
+          AND ($3 = 0 OR store_key IN (
+              SELECT store_key FROM ({POLLED_STORES_SQL}) s WHERE store_id = ANY ($4)
+          ))
         RETURNING event_id
-        """,
+        """,  # noqa: S608  (a constant)
         (load.load_id, event_id, *_only(only_stores)),
     )
     return bool(rows.num_rows)
@@ -176,13 +178,14 @@ def read_stored_events(
 ) -> list[StoredEvent]:
     """The events in force with ids above `after`, by id; of these stores, or of all."""
     rows = bulk.fetch(
-        """
+        f"""
         SELECT e.event_id, s.store_id, e.from_at, e.to_at, e.is_up, e.reason, e.source, l.loaded_at
-        FROM store_events e JOIN loads l USING (load_id) JOIN stores s USING (store_key)
+        FROM store_events e JOIN loads l USING (load_id)
+        JOIN ({POLLED_STORES_SQL}) s USING (store_key)
         WHERE e.cancelled_by_load_id IS NULL AND e.event_id > $1
           AND ($2 = 0 OR s.store_id = ANY ($3))
         ORDER BY e.event_id LIMIT $4
-        """,
+        """,  # noqa: S608  (a constant)
         (after, *_only(only_stores), limit),
     ).to_pylist()
     return [StoredEvent(**row) for row in rows]

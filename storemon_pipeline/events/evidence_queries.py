@@ -110,6 +110,7 @@ def with_events_of_report(
             rule=fronts.rule,
             policy=policy,
             until_us=microseconds(as_of),
+            is_report=True,
         )
         status_runs = _replace_at(status_runs, joined, fronts.stores)
         stretches = over_storefronts(stretches, fronts.several)
@@ -145,6 +146,24 @@ def read_storefronts_since(
     )
 
 
+def with_single_storefronts(
+    bulk: Bulk,
+    stores: StoreIndex,
+    status_runs: StatusRuns,
+    *,
+    as_of: datetime,
+    look_back: timedelta,
+) -> StatusRuns:
+    """The result of `read_status_runs`, with those of the storefront of stores that have one."""
+    fronts = read_storefronts(bulk, stores)
+    if fronts is None:
+        return status_runs
+    single = fronts.of_stores(np.setdiff1d(fronts.stores, fronts.several))
+    positions = np.setdiff1d(fronts.stores, fronts.several)
+    own = read_status_runs(bulk, single.index, as_of=as_of, look_back=look_back)
+    return _replace(status_runs, own, positions)
+
+
 def read_joined_since(
     bulk: Bulk, fronts: Storefronts, *, since: datetime, until: datetime
 ) -> StatusRuns:
@@ -155,6 +174,7 @@ def read_joined_since(
         rule=fronts.rule,
         policy=Policy.NEAREST,
         until_us=microseconds(until),
+        is_report=False,
     )
 
 

@@ -10,6 +10,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.events.evidence_queries import with_single_storefronts
 from storemon_pipeline.figures.status_models import ModelFit, read_newest_fit, write_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.fit import fit_model
@@ -64,7 +65,13 @@ class _Fit:
 
 def _fit(bulk: Bulk, stores: StoreIndex, as_of: datetime) -> _Fit:
     since_us, as_of_us = microseconds(as_of - PERIOD), microseconds(as_of)
-    status_runs = read_status_runs(bulk, stores, as_of=as_of, look_back=PERIOD)
+    status_runs = with_single_storefronts(
+        bulk,
+        stores,
+        read_status_runs(bulk, stores, as_of=as_of, look_back=PERIOD),
+        as_of=as_of,
+        look_back=PERIOD,
+    )
     status_runs = status_runs.clip(since_us, as_of_us)
     calendar = read_calendar(bulk, stores, start_us=since_us, end_us=as_of_us)
     fitted = fit_model(status_runs, calendar, max_gap_us=read_max_gap_us(bulk))

@@ -189,6 +189,7 @@ def read_model_state(bulk: Bulk) -> ModelState | None:
         """
         SELECT DISTINCT store_key FROM status_runs
         WHERE last_poll_at > (SELECT polled_at FROM newest_poll) - $1
+          AND store_key NOT IN (SELECT storefront_key FROM storefronts)
         """,
         (LOOKBACK,),
     )["store_key"].to_numpy()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storemon_pipeline.business_time.calendar import Calendar
+from storemon_pipeline.channels.storefront_index import read_storefronts
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import HOUR_US, SECOND_US, WEEK_US, Policy
@@ -67,6 +68,10 @@ def read_poll_plan(
         if only is not None:
             is_own = pc.is_in(stores.store_ids, pa.array(sorted(only), pa.string()))
             stores = stores.take(np.flatnonzero(is_own.to_numpy(zero_copy_only=False)))
+        fronts = read_storefronts(bulk, stores)
+        if fronts is not None:
+            # Their polls come by storefront.
+            stores = stores.take(np.setdiff1d(np.arange(len(stores)), fronts.stores))
         as_of = read_newest_poll_of(bulk, stores)
         budget = len(stores) if polls_per_hour is None else polls_per_hour
         begins = start or as_of

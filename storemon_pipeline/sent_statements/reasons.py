@@ -30,6 +30,7 @@ _CAUSES: Final[dict[Source, set[str]]] = {
     Source.OBJECTIVES: _OBJECTIVE,
     Source.DEMAND: set(),
     Source.HOURLY_ORDERS: set(),
+    Source.CHANNELS: _AMOUNTS,
 }
 """The figures that a load of each source can change."""
 
@@ -42,6 +43,7 @@ _WORDS: Final = {
     Source.CLOSURES: "closures were changed",
     Source.STORE_DETAILS: "names, groups or regions were changed",
     Source.OBJECTIVES: "objectives were changed",
+    Source.CHANNELS: "channels of stores, or their rule, were changed",
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar, LocalSpans
 from storemon_pipeline.business_time.local_periods import Period, first_instant_at
+from storemon_pipeline.channels.storefront_index import read_storefronts
 from storemon_pipeline.corrections.correction_table import (
     StoredCorrection,
     read_corrections_within,
@@ -48,6 +49,7 @@ from storemon_pipeline.objectives.precedence import NO_OBJECTIVE, parts_per_mill
 from storemon_pipeline.polls.status_run_queries import (
     RawPolls,
     read_raw_polls,
+    read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.weekly_intervals import read_week
@@ -66,10 +68,12 @@ from storemon_pipeline.views.budgets_view import (
     stored_objectives,
 )
 from storemon_pipeline.views.incident_events import IncidentEvents, read_incident_events
+from storemon_pipeline.views.storefronts_view import StorefrontsView, read_storefronts_view
 
 PeriodBound = date | datetime
 """The start or end of a period: an instant, or local midnight of a date."""
 
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 _LOCAL_REACH_US: Final = 2 * DAY_US
 """No local midnight is further from UTC midnight of the same date."""
 
@@ -105,8 +109,8 @@ class Explanation:
 class StoreView:
     """One store with all that is known of its status; `as_of` is the newest poll of all stores.
 
-    `polls` are the status runs of its polls alone, `stretches` those of its events; `status_runs`
-    are of both.
+    `polls` are the status runs of its own polls alone, `stretches` those of its events;
+    `status_runs` are of both, and of all storefronts.
     """
 
     as_of: datetime
@@ -321,6 +325,20 @@ class StoreView:
             end_us=end_us,
             has_closures=has_closures,
         )
+
+    def storefronts(self) -> StorefrontsView | None:
+        """The store's storefronts with their newest figures; None when it has none."""
+        return read_storefronts_view(self._bulk, self.stores, as_of_us=self.as_of_us)
+
+    def polls_kept(self) -> tuple[int | None, int]:
+        """The first poll, and how many polls there are, of all storefronts."""
+        fronts = read_storefronts(self._bulk, self.stores)
+        polls = self.polls
+        if fronts is not None:
+            polls = read_status_runs_since(self._bulk, fronts.index, since=_EVER, until=self.as_of)
+        if len(polls) == 0:
+            return None, 0
+        return int(polls.first_poll_us.min()), int(polls.polls.sum())
 
     def week(self) -> tuple[list[int], list[int]]:
         """Starts and ends of the current weekly intervals, in microseconds since Monday 00:00."""

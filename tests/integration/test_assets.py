@@ -275,6 +275,7 @@ class TestSample:
             "demand": (0, 0, 0, 0, 0),
             "store_events": (0, 0, 0, 0, 0),
             "hourly_orders": (0, 0, 0, 0, 0),
+            "channels": (0, 0, 0, 0, 0),
         }
 
     def test_rejected_rows_are_counted_by_reason(
@@ -319,6 +320,7 @@ class TestSample:
             "demand",
             "store_events",
             "hourly_orders",
+            "channels",
             "business_hour_intervals",
             "status_model",
             "store_uptime",
@@ -347,6 +349,7 @@ class TestSample:
             "demand": 0,
             "store_events": 0,
             "hourly_orders": 0,
+            "channels": 0,
         }
         assert previewed == {name: others.get(name, 5) for name in tables}
 
@@ -557,6 +560,7 @@ def test_one_unusable_file_in_each_folder_keeps_no_other_file_out_of_the_figures
         Source.HOURLY_ORDERS: (
             "store_id,ordered_at,amount,currency\nA,2023-01-24 09:40,12.50,USD\n"
         ),
+        Source.CHANNELS: "store_id,channel,channel_store_id\nA,uber,U\n",
     }
     for source, text in good.items():
         folder = empty.data / file_names(source)[0]

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from api_server import serve
 from stored import fetch
-from storemon_pipeline.channels.channel_rule import keep_channel_rule
+from storemon_pipeline.channels.keep_rule import keep_channel_rule
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily

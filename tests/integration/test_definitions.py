@@ -24,9 +24,9 @@ from storemon_pipeline.domain.sources import Source
 
 defs = definitions.defs
 
-FIGURES_NEED = "business_hour_intervals closures special_hours status_runs store_timezones"
+FIGURES_NEED = "business_hour_intervals channels closures special_hours status_runs store_timezones"
 RANGES_NEED = (
-    "business_hour_intervals closures special_hours status_model status_runs"
+    "business_hour_intervals channels closures special_hours status_model status_runs"
     " store_events store_timezones"
 )
 ASSETS = {
@@ -43,6 +43,7 @@ ASSETS = {
     "demand": ("sources", "csv postgres", "new_data"),
     "store_events": ("sources", "csv postgres", "new_data"),
     "hourly_orders": ("sources", "csv postgres", "new_data"),
+    "channels": ("sources", "csv postgres", "new_data"),
     "business_hour_intervals": ("normalised", "postgres", "business_hours closures store_status"),
     "status_model": ("uptime", "postgres", FIGURES_NEED),
     "store_uptime": ("uptime", "postgres", RANGES_NEED),
@@ -69,6 +70,7 @@ CHECKS = {
     "demand": "demand_readable",
     "store_events": "events_readable",
     "hourly_orders": "orders_readable",
+    "channels": "channels_readable",
     "business_hour_intervals": "intervals_merged",
     "status_model": "model_is_current",
     "store_uptime": "uptime_adds_up",

@@ -269,7 +269,7 @@ def test_closures_keep_the_clock_of_each_store(tmp_path: Path) -> None:
             (
                 "line 1: polls is none of [store_status], [business_hours], [store_timezones], "
                 "[closures], [store_details], [objectives], [special_hours], "
-                "[demand], [store_events], [hourly_orders]"
+                "[demand], [store_events], [hourly_orders], [channels]"
             ),
         ),
         ("store_status = 1", "line 1: store_status is a table: [store_status]"),
