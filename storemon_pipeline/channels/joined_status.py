@@ -3,7 +3,7 @@
 The result is status runs again, so that every figure is computed from them as from polls.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -73,14 +73,7 @@ def over_storefronts(stretches: EventStretches, several: IntArray) -> EventStret
         return stretches
     over = what_holds(stretches.take(is_over))
     over = replace(over, event=np.full(len(over), -1))
-    rest = stretches.take(~is_over)
-    both = EventStretches(
-        *(
-            np.concatenate([getattr(rest, field.name), getattr(over, field.name)])
-            for field in fields(EventStretches)
-        )
-    )
-    return both.take(np.lexsort((both.start_us, both.store)))
+    return stretches.take(~is_over).merge(over)
 
 
 def _parts(evidence: StatusRuns, store: IntArray, until_us: int) -> list[StatusRuns]:

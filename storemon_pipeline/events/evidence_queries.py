@@ -1,5 +1,6 @@
 """Reading what polls and events say of stores, as one sequence of status runs for each."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -56,6 +57,23 @@ def read_stretches(
         _read_events(bulk, stores, until=until, since=since),
         read_corrected_stretches(bulk, stores, until=until, since=since),
     )
+
+
+def read_told_stretches(
+    bulk: Bulk, stores: StoreIndex, *, until: datetime, since: datetime = _EVER
+) -> EventStretches:
+    """As `read_stretches`, for telling what events say.
+
+    A store with one storefront and no events of its own has those of the storefront.
+    """
+    stretches = read_stretches(bulk, stores, until=until, since=since)
+    fronts = read_storefronts(bulk, stores)
+    if fronts is None:
+        return stretches
+    positions = np.setdiff1d(fronts.stores, np.union1d(fronts.several, stretches.store))
+    single = fronts.of_stores(positions)
+    own = read_stretches(bulk, single.index, until=until, since=since)
+    return stretches.merge(replace(own, store=positions[single.store[own.store]]))
 
 
 def _read_events(
@@ -277,16 +295,20 @@ def read_evidence_of_store(
 ) -> tuple[StatusRuns, EventStretches, StatusRuns]:
     """The polls, the events, and both together, of an index with one store, all that there are.
 
-    The polls are those of the store's own id; the last status runs are of all its storefronts.
+    The polls are those of the store's own id, the events those of `read_told_stretches`; the last
+    status runs are of all its storefronts.
     """
     polls = read_status_runs_of_store(bulk, stores)
     stretches = read_stretches(bulk, stores, until=until)
     fronts = read_storefronts(bulk, stores)
-    joined, over = polls, stretches
-    if fronts is not None:
-        joined = read_joined_since(bulk, fronts, since=_EVER, until=until)
-        over = over_storefronts(stretches, fronts.several)
-    return polls, stretches, add_events(joined, over, until_us=microseconds(until))
+    if fronts is None:
+        return polls, stretches, add_events(polls, stretches, until_us=microseconds(until))
+    status_runs = add_events(
+        read_joined_since(bulk, fronts, since=_EVER, until=until),
+        over_storefronts(stretches, fronts.several),
+        until_us=microseconds(until),
+    )
+    return polls, read_told_stretches(bulk, stores, until=until), status_runs
 
 
 def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:

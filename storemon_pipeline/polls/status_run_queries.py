@@ -20,7 +20,7 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 @dataclass(frozen=True, slots=True)
 class RawPolls:
-    """Raw polls of one store, ascending; every array has shape `(n,)`."""
+    """Raw polls of a store, ascending; every array has shape `(n,)`."""
 
     polled_at_us: IntArray
     is_active: BoolArray
@@ -174,13 +174,14 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
 
 
 def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> RawPolls:
-    """The raw polls in `[start, end]` of an index with one store."""
+    """The raw polls in `[start, end]` of all these stores together."""
     rows = bulk.fetch(
         """
         SELECT polled_at, is_active FROM store_status
-        WHERE store_key = $1 AND polled_at >= $2 AND polled_at <= $3 ORDER BY polled_at
+        WHERE store_key = ANY ($1) AND polled_at >= $2 AND polled_at <= $3
+        ORDER BY polled_at, store_key
         """,
-        (int(stores.store_keys[0]), start, end),
+        (stores.store_keys.tolist(), start, end),
     )
     return RawPolls(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
 

@@ -48,6 +48,17 @@ class EventStretches:
         which: BoolArray = self.event < 0
         return which
 
+    def merge(self, others: Self) -> Self:
+        """These stretches and others, sorted by store and time."""
+        both = type(self)(
+            np.concatenate([self.store, others.store]),
+            np.concatenate([self.start_us, others.start_us]),
+            np.concatenate([self.end_us, others.end_us]),
+            np.concatenate([self.is_up, others.is_up]),
+            np.concatenate([self.event, others.event]),
+        )
+        return both.take(np.lexsort((both.start_us, both.store)))
+
     def clip(self, start_us: int, end_us: int) -> Self:
         """What lies within `[start_us, end_us)`."""
         start = np.maximum(self.start_us, start_us)
@@ -107,12 +118,12 @@ def resolve_events(
     if not overlaps.any():
         return events
     is_plain = ~np.isin(events.store, np.unique(events.store[1:][overlaps]))
-    return _merged(events.take(is_plain), _without_overlaps(events.take(~is_plain)))
+    return events.take(is_plain).merge(_without_overlaps(events.take(~is_plain)))
 
 
 def with_corrections(events: EventStretches, corrections: EventStretches) -> EventStretches:
     """Both together, sorted. A correction may overlap events: `add_events` lets it hold."""
-    return events if len(corrections) == 0 else _merged(events, corrections)
+    return events if len(corrections) == 0 else events.merge(corrections)
 
 
 def what_holds(stretches: EventStretches) -> EventStretches:
@@ -143,18 +154,7 @@ def what_holds(stretches: EventStretches) -> EventStretches:
         pieces.append((begin, finish, row))
     start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
     left = EventStretches(events.store[rows], start, end, events.is_up[rows], events.event[rows])
-    return _merged(left.take(start < end), corrections)
-
-
-def _merged(some: EventStretches, others: EventStretches) -> EventStretches:
-    both = EventStretches(
-        np.concatenate([some.store, others.store]),
-        np.concatenate([some.start_us, others.start_us]),
-        np.concatenate([some.end_us, others.end_us]),
-        np.concatenate([some.is_up, others.is_up]),
-        np.concatenate([some.event, others.event]),
-    )
-    return both.take(np.lexsort((both.start_us, both.store)))
+    return left.take(start < end).merge(corrections)
 
 
 def _without_overlaps(events: EventStretches) -> EventStretches:

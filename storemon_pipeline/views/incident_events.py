@@ -10,7 +10,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.events.event_texts import EventText, read_event_texts
-from storemon_pipeline.events.evidence_queries import read_stretches
+from storemon_pipeline.events.evidence_queries import read_told_stretches
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
@@ -69,7 +69,7 @@ def read_incident_events(
     until_us = microseconds(until)
     position = np.unique(incidents.store)
     since = instant(int(incidents.start_us.min()))
-    down = what_holds(read_stretches(bulk, stores.take(position), since=since, until=until))
+    down = what_holds(read_told_stretches(bulk, stores.take(position), since=since, until=until))
     down = down.take(~down.is_up).clip(microseconds(since), until_us)
     if len(down) == 0:
         return None

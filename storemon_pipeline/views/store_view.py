@@ -266,8 +266,10 @@ class StoreView:
         return read_corrections_within(self._bulk, self.stores, start, end)
 
     def raw_polls(self, start_us: int, end_us: int) -> RawPolls:
-        """The raw polls of a period."""
-        return read_raw_polls(self._bulk, self.stores, start=instant(start_us), end=instant(end_us))
+        """The raw polls of a period, of all storefronts."""
+        fronts = read_storefronts(self._bulk, self.stores)
+        polled = self.stores if fronts is None else fronts.index
+        return read_raw_polls(self._bulk, polled, start=instant(start_us), end=instant(end_us))
 
     def explain(self, as_of: datetime, *, window: Window, policy: Policy) -> Explanation:
         """The ledger of a report's window, its status runs, and its likely range."""

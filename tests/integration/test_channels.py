@@ -1,8 +1,10 @@
 """Storefronts in the database: loaded, undone, and joined to the figures of their store."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from stored import fetch
 from storemon_pipeline.channels.keep_rule import keep_channel_rule
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.ingest_files import ingest_source
@@ -62,6 +65,10 @@ def client(database_url: str) -> Iterator[httpx.Client]:
 def refresh(url: str) -> None:
     refresh_daily(url)
     refresh_uptime(url, refreshed_at=NOW)
+
+
+def ask(client: httpx.Client, path: str) -> Any:  # noqa: ANN401 - a JSON body
+    return client.get(path).raise_for_status().json()
 
 
 def downtime_minutes(url: str) -> dict[str, float]:
@@ -122,3 +129,85 @@ def test_polls_before_and_after_channels_are_of_the_same_storefront(
     refresh(database_url)
     assert downtime_minutes(database_url) == {"A": 180.0, "B": 60.0, "D": 180.0}
     assert compare_all_days(database_url).different == 0
+
+
+def test_a_store_shows_its_storefronts(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    ingest(database_url, folder, Source.CHANNELS, *CHANNELS, "A,later,L")
+    refresh(database_url)
+    store = ask(client, "/stores/A")
+    assert (store["channel_rule"], store["polls"]) == ("any_up", 38)
+    shown = {
+        one["channel"]: (
+            one["channel_store_id"],
+            one["standing"],
+            one["figures"] and one["figures"]["day"]["downtime_us"] / 3_600_000_000,
+        )
+        for one in store["channels"]
+    }
+    assert shown == {
+        "uber": ("U", "up", 3),
+        "doordash": ("D", "up", 3),
+        "later": ("L", "silent", None),
+    }
+    assert store["figures"]["day"]["downtime_us"] == 2 * 3_600_000_000
+    assert store["last_poll_at"] == "2023-01-24T18:00:00Z"
+    listed = [one["store_id"] for one in ask(client, "/stores")["stores"]]
+    assert listed == ["A", "B"]
+    assert ask(client, "/stores/B")["channels"] == []
+    assert client.get("/stores/U").status_code == 404
+    (outage,) = ask(client, "/stores/A/incidents")["incidents"]
+    assert (outage["start"], outage["end"]) == ("2023-01-24T09:30:00Z", "2023-01-24T11:30:00Z")
+    # Uber was polled down at 9:00 already, and Doordash at 12:00 still.
+    explained = ask(client, "/stores/A/explain?window=day")
+    assert explained["downtime_us"] == 2 * 3_600_000_000
+
+
+def test_an_event_of_a_store_holds_for_its_storefronts_and_theirs_for_themselves(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    ingest(database_url, folder, Source.CHANNELS, *CHANNELS)
+    ingest(
+        database_url,
+        folder,
+        Source.STORE_EVENTS,
+        "A,2023-01-24 13:00:00,2023-01-24 13:20:00,down,power cut,till",
+        "U,2023-01-24 14:00:00,2023-01-24 15:00:00,down,tablet offline,uber",
+        "D,2023-01-24 14:30:00,2023-01-24 14:40:00,down,driver shortage,doordash",
+    )
+    refresh(database_url)
+    # 9:30 to 11:30, the event of the store, and the ten minutes that both storefronts have.
+    assert downtime_minutes(database_url)["A"] == 120 + 20 + 10
+    assert days_minutes(database_url)["A"] == 120 + 20 + 10
+    assert compare_all_days(database_url).different == 0
+    events = ask(client, "/store-events")["events"]
+    assert [one["store_id"] for one in events] == ["A", "U", "D"]
+
+
+VIEWS = ("", "/uptime?by=day", "/incidents", "/timeline", "/explain?window=week")
+
+
+def test_a_store_with_one_channel_shows_what_its_storefront_would_as_a_store(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    event = "U,2023-01-24 13:00:00,2023-01-24 13:20:00,down,power cut,till"
+    ingest(database_url, folder, Source.STORE_EVENTS, event)
+    ingest(database_url, folder, Source.CHANNELS, "A,uber,U")
+    # Without the other storefront, which would be fitted, too.
+    fit_status_model(database_url, fitted_at=NOW)
+    refresh(database_url)
+    joined = [ask(client, f"/stores/A{view}") for view in VIEWS]
+    assert joined[0]["figures"]["day"]["downtime_us"] == 200 * 60_000_000
+    assert joined[0]["figures"]["day"]["likely_lowest_uptime_us"] is not None
+    assert len(joined[3]["polls"]) == 19
+    ingest(database_url, folder, Source.CHANNELS, "U,uber,U")
+    fit_status_model(database_url, fitted_at=NOW)
+    refresh(database_url)
+    alone = [ask(client, f"/stores/U{view}") for view in VIEWS]
+    for one in (joined[0], alone[0]):
+        del one["channel_rule"], one["channels"]
+    as_named = json.dumps(joined).replace('"A"', '"U"').replace("/stores/A/", "/stores/U/")
+    assert json.loads(as_named) == json.loads(
+        json.dumps(alone).replace('"status_model_id": 2', '"status_model_id": 1')
+    )

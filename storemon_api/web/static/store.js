@@ -3,6 +3,7 @@
 import { byId } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { showBudget } from "./store/budget.js";
+import { showChannels } from "./store/channels.js";
 import { showCorrections } from "./store/change-corrections.js";
 import { showDays } from "./store/days.js";
 import { showExplanation } from "./store/explain.js";
@@ -40,6 +41,7 @@ async function show() {
   showTitle();
   showFigures();
   showFiguresLegend();
+  showChannels();
   showHours();
   showClosures(changed);
   showCorrections(changed);
