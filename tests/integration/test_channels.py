@@ -209,5 +209,5 @@ def test_a_store_with_one_channel_shows_what_its_storefront_would_as_a_store(
         del one["channel_rule"], one["channels"]
     as_named = json.dumps(joined).replace('"A"', '"U"').replace("/stores/A/", "/stores/U/")
     assert json.loads(as_named) == json.loads(
-        json.dumps(alone).replace('"status_model_id": 2', '"status_model_id": 1')
+        json.dumps(alone).replace('"status_model": 2', '"status_model": 1')
     )
