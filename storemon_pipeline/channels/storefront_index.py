@@ -55,9 +55,14 @@ class Storefronts:
         )
 
 
+def has_storefronts(bulk: Bulk) -> bool:
+    """Whether any store has storefronts."""
+    return bool(bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"))
+
+
 def read_storefronts(bulk: Bulk, stores: StoreIndex) -> Storefronts | None:
     """The storefronts of these stores; None when none of them has any."""
-    if not bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"):
+    if not has_storefronts(bulk):
         return None
     chosen = stores.condition()
     rows = bulk.fetch(

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from storemon_pipeline.channels.storefront_index import has_storefronts
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -84,6 +85,7 @@ def import_database(
     """
     base = newest_version(lake)
     with bulk_transaction(url) as bulk:
+        _refuse_storefronts(bulk)
         stores = read_stores(bulk)
         buckets = [
             _import_bucket(bulk, lake, chunk, first_store_id=_first_id(chunk, number))
@@ -118,6 +120,13 @@ def refresh_lake(
     raise LakeChangedError(f"other writers changed the lake {lake} {_TRIES} times meanwhile")
 
 
+def _refuse_storefronts(bulk: Bulk) -> None:
+    if has_storefronts(bulk):
+        raise LakeDiffersError(
+            "a lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE"
+        )
+
+
 def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
     try:
         manifest = read_manifest(lake)
@@ -126,6 +135,7 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
             raise
         return import_database(url, lake, stores_per_bucket=stores_per_bucket).manifest
     with bulk_transaction(url) as bulk:
+        _refuse_storefronts(bulk)
         version = read_input_version(bulk)
         if version == manifest.data_version:
             return manifest
