@@ -369,6 +369,7 @@ class TestSample:
             "demand_readable": True,
             "events_readable": True,
             "orders_readable": True,
+            "channels_readable": True,
             "intervals_merged": True,
             "uptime_adds_up": True,
             "days_match_runs": True,

@@ -215,7 +215,7 @@ def test_without_a_file_the_asset_loads_nothing_and_succeeds(
     assert result.success
     (tmp_path / "closures.csv").write_text(HEADER + XMAS)
     result = dg.materialize([closures], resources=resources)
-    made, *_ = result.asset_materializations_for_node("schedule_changes_and_events")
+    made, *_ = result.asset_materializations_for_node("schedule_changes_events_and_channels")
     assert made.metadata["rows_loaded"].value == 1
     assert held(database_url) == [CHRISTMAS]
 
