@@ -24,13 +24,17 @@ export async function ask(path, options = {}) {
     throw new ProblemError(0, `The server did not answer within ${TIMEOUT_SECONDS} seconds.`);
   }
   if (answer.ok) return answer;
-  // The session has ended: its user signs in again, and comes back to the same page.
-  if (answer.status === 401 && "signedIn" in document.body.dataset) {
-    const here = location.pathname + location.search;
-    location.assign(`${root}/sign-in?${new URLSearchParams({ next: here })}`);
-  }
+  if (answer.status === 401) signInAgain();
   const problem = await answer.json().catch(() => ({}));
   throw new ProblemError(answer.status, problem.detail || `The server answered ${answer.status}.`);
+}
+
+// The session has ended: its user signs in again, and comes back to the same page. Nothing happens
+// on a page that was opened with a key, or without any.
+export function signInAgain() {
+  if (!("signedIn" in document.body.dataset)) return;
+  const here = location.pathname + location.search;
+  location.assign(`${root}/sign-in?${new URLSearchParams({ next: here })}`);
 }
 
 // A path with parameters. Those without a value are left out; arrays are repeated.

@@ -1,7 +1,7 @@
 // The dialog of a change: its fields, a preview of what it changes, saving.
 
 import { ask } from "./api.js";
-import { byId, refill } from "./elements.js";
+import { byId, h, refill } from "./elements.js";
 import { newestOnly } from "./newest.js";
 
 // A page of a key that may not change anything has no dialog.
@@ -31,6 +31,7 @@ async function attempt(work) {
     showProblem("");
     await work();
   } catch (error) {
+    forgetPreview();
     showProblem(error.message);
   }
 }
@@ -40,6 +41,7 @@ export const forgetPreview = () => refill(byId("change-preview"));
 
 const showPreview = newestOnly(async (newest) => {
   const box = byId("change-preview");
+  refill(box, h("p", { class: "note" }, "Working it out …"));
   refill(box, await newest(open.preview(open.read())));
   box.scrollIntoView({ block: "nearest" });
 });

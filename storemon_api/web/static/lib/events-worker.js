@@ -22,4 +22,5 @@ readEvents({
     tell({ isConnected });
   },
   onData: () => tell({ isNew: true }),
+  onRefused: () => tell({ isRefused: true }),
 });

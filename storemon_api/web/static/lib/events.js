@@ -2,7 +2,8 @@
 
 import { readEvents } from "./event-stream.js";
 
-// Calls `onConnection` with whether the server can be reached, and `onData` at newer data.
+// Calls `onConnection` with whether the server can be reached, `onData` at newer data, and
+// `onRefused` when the session has ended.
 export function subscribe(listener) {
   if (typeof SharedWorker === "undefined") {
     readWhileVisible(listener);
@@ -12,6 +13,7 @@ export function subscribe(listener) {
   worker.onerror = () => readWhileVisible(listener);
   worker.port.onmessage = ({ data }) => {
     if (data.isNew) listener.onData();
+    else if (data.isRefused) listener.onRefused();
     else listener.onConnection(data.isConnected);
   };
 }

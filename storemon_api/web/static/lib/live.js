@@ -2,6 +2,7 @@
 
 import { HOUR, age } from "./amounts.js";
 import { byId, h } from "./elements.js";
+import { signInAgain } from "./api.js";
 import { subscribe } from "./events.js";
 import { us, utc } from "./times.js";
 
@@ -43,7 +44,7 @@ export async function live(update) {
     }
     isRunning = false;
   };
-  subscribe({ onConnection: setConnected, onData: run });
+  subscribe({ onConnection: setConnected, onData: run, onRefused: signInAgain });
   await run();
 }
 

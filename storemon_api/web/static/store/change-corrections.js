@@ -40,7 +40,8 @@ function fields({ start, end }) {
       word,
     );
   return [
-    h("div", { class: "pair" }, timeField("From", "from", start), timeField("Until", "until", end)),
+    timeField("From", "from", start),
+    timeField("Until", "until", end),
     h("p", { class: "note" }, `Local time of the store, ${page.store.timezone}.`),
     h(
       "fieldset",
