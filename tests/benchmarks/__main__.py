@@ -64,9 +64,10 @@ def _measure_long(work: Path, given: argparse.Namespace, kinds: list[str]) -> li
     rows: list[Measured] = []
     if "hourly" in kinds:
         rows += hourly.measure(work)
-    for kind, measure in (("large", large.measure), ("lake", lake.measure)):
-        if kind in kinds:
-            rows += measure(work, stores=given.large_stores)
+    if "large" in kinds:
+        rows += large.measure(work, stores=given.large_stores)
+    if "lake" in kinds:
+        rows += lake.measure(work, stores=given.large_stores, days=given.days)
     return rows
 
 

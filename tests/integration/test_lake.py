@@ -15,7 +15,17 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from asked_reports import csv_of, read, request
-from stored import at, at_us, execute, fetch, load, load_hours, load_zones
+from stored import (
+    at,
+    at_us,
+    execute,
+    fetch,
+    load,
+    load_hours,
+    load_zones,
+    stored_polls,
+    stored_runs,
+)
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
@@ -421,6 +431,26 @@ def test_the_command_imports_and_says_what_the_lake_holds(url: str, tmp_path: Pa
     shown = CliRunner().invoke(app, ["lake", "show", *place])
     assert shown.output.splitlines()[0] == said
     assert shown.output.splitlines()[1].startswith("version 1: 1 bucket, ")
+
+
+def test_exported_polls_make_the_same_database(
+    url: str, other_database_url: str, lake: LakeFolder, tmp_path: Path
+) -> None:
+    import_database(url, lake, stores_per_bucket=4)
+    load(url, "up 201:00 down", "change 202:00 up")
+    refresh_lake(url, lake)
+    data = tmp_path / "data"
+    said = CliRunner().invoke(
+        app, ["lake", "export", str(data / "store_status"), "--lake", str(lake)]
+    )
+    polls = len(stored_polls(url))
+    assert said.output.splitlines() == [
+        f"lake:  {polls} polls in 3 buckets",
+        f"files: {polls} polls in 3 files",
+    ]
+    ingest_source(other_database_url, data, Source.STORE_STATUS, now=NOW, run_id=None)
+    assert stored_polls(other_database_url) == stored_polls(url)
+    assert stored_runs(other_database_url) == stored_runs(url)
 
 
 def test_without_a_lake_the_commands_say_what_to_do(tmp_path: Path) -> None:

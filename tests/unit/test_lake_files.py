@@ -1,5 +1,7 @@
 """Files of the lake without a database: versions, appended polls, crashes and competing writers."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -228,3 +230,40 @@ def test_old_versions_and_their_files_are_deleted_after_a_day(lake: LakeFolder) 
         f"{kind}/{name}" for kind in Kind for name in lake.names(kind)
     }
     assert status_runs_of(lake, read_contents(lake, read_manifest(lake).buckets[0])) == everything
+
+
+@pytest.mark.parametrize(("step", "times"), [("os.fsync", 0), ("os.fsync", 2), ("os.link", 0)])
+def test_a_writer_that_is_killed_leaves_the_version_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, times: int
+) -> None:
+    """It appends polls and commits; the kernel kills it at the first or at a later such call."""
+    lake = LakeFolder(str(tmp_path))
+    files = first_files(lake, polls((1, 0, True)))
+    bucket = make_bucket(lake, "", files, newest_poll_us=0)
+    first = commit(lake, replace(empty_manifest(lake), buckets=(bucket,)))
+    later = polls((1, 1, False))
+
+    def write() -> Manifest:
+        appended = append_polls(lake, files, later, max_gap_us=MAX_GAP)
+        bucket = make_bucket(lake, "", appended, newest_poll_us=HOUR_US)
+        return commit(lake, replace(first, buckets=(bucket,)))
+
+    left = times
+    writer = os.fork()
+    if writer == 0:
+
+        def die(*_: object) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        monkeypatch.setattr(step, die)
+        write()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]) == -signal.SIGKILL
+    assert read_manifest(lake) == first
+    assert status_runs_of(lake, read_contents(lake, first.buckets[0])) == [(1, 0, 0, True, 1)]
+    # What the dead writer left is in no one's way.
+    made = write()
+    assert (made.version, made.polls) == (2, 2)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - what a command needs is imported inside it
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,6 +81,30 @@ def show_command(lake: LakeOption = None) -> None:
             raise ServiceError(str(error)) from error
         typer.echo(_counts(manifest))
         typer.echo(_description(manifest))
+
+
+@lake_app.command("export")
+def export_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the files go; it is made if needed.")
+    ],
+    lake: LakeOption = None,
+) -> None:
+    """Write all polls of the lake as files that any storemon loads, and count them."""
+    with one_line_errors():
+        from storemon_pipeline.files.folders import UnreachableError
+        from storemon_pipeline.lake.export_polls import PollsDifferError, export_polls
+        from storemon_pipeline.lake.manifest import NoLakeError, read_manifest
+
+        opened = _open_lake(lake)
+        try:
+            manifest = read_manifest(opened)
+            exported = export_polls(opened, manifest, folder)
+        except (NoLakeError, OSError, PollsDifferError, UnreachableError) as error:
+            raise ServiceError(str(error)) from error
+        buckets = counted(len(manifest.buckets), "bucket")
+        typer.echo(f"lake:  {counted(manifest.polls, 'poll')} in {buckets}")
+        typer.echo(f"files: {counted(exported.polls, 'poll')} in {counted(exported.files, 'file')}")
 
 
 def _open_lake(place: str | None) -> "LakeFolder":
