@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -27,6 +27,11 @@ MOST_DATES: Final = 3_000
 Hours = tuple[tuple[int, int], ...]
 """Starts and ends in microseconds since midnight of the day on which they start."""
 
+_Interval = tuple[datetime, datetime]
+
+_PART: Final = re.compile(r'(?:[^;"]|"[^"]*")+')
+_SPAN: Final = re.compile(r"(\d{1,2}):(\d\d) *- *(\d{1,2}):(\d\d)")
+_MIDNIGHT: Final = (24, 0)
 _WEEKLY: Final = re.compile(r"(?:Mo|Tu|We|Th|Fr|Sa|Su|24/7|closed|\d\d:\d\d-\d\d:\d\d|[-,; ])*")
 """What the normal form of weekly hours consists of."""
 
@@ -86,6 +91,7 @@ def read_opening_hours(text: str, country: str = "") -> OpeningTimes | Reason:
 
 
 def _read(text: str, country: str) -> OpeningTimes:
+    text = " ".join(text.split())
     if not validate(text):
         raise BadOpeningHoursError(Reason.OPENING_HOURS)
     plain = _COMMENT.sub("", text)
@@ -95,17 +101,18 @@ def _read(text: str, country: str) -> OpeningTimes:
     has_holidays = bool(_PUBLIC_HOLIDAYS.search(plain))
     if has_holidays and not country:
         raise BadOpeningHoursError(Reason.HOLIDAYS_WITHOUT_COUNTRY)
+    code = country.upper() if has_holidays else None
     try:
-        hours = OpeningHours(text, country=country.upper() if has_holidays else None)
+        hours = OpeningHours(text, country=code)
     except UnknownCountryError as error:
         raise BadOpeningHoursError(Reason.COUNTRY) from error
-    if _WEEKLY.fullmatch(str(hours.normalize())):
-        days = _days(hours, _MONDAY, _MONDAY + _WEEK)
+    if _WEEKLY.fullmatch(_COMMENT.sub("", str(hours.normalize()))):
+        days = _days(text, code, _MONDAY, _MONDAY + _WEEK)
         week = [days.get((_MONDAY + number * _DAY).date(), ()) for number in range(_DAYS_OF_WEEK)]
         if not any(week):
             raise BadOpeningHoursError(Reason.NEVER_OPEN)
         return OpeningTimes(tuple(week), {})
-    times = _split(_days(hours, _BEGIN, _END))
+    times = _split(_days(text, code, _BEGIN, _END))
     years = [int(year) for year in _YEAR.findall(plain)]
     if not times.dates and not (years and max(years) < FIRST_YEAR):
         raise BadOpeningHoursError(Reason.NO_EFFECT)
@@ -132,23 +139,96 @@ def _split(days: dict[date, Hours]) -> OpeningTimes:
     return OpeningTimes(tuple(week), dates)
 
 
-def _days(hours: OpeningHours, begin: datetime, end: datetime) -> dict[date, Hours]:
+def _days(text: str, country: str | None, begin: datetime, end: datetime) -> dict[date, Hours]:
     """The hours that start on the days of a period, by day."""
+    # From two days before to a day after it, so that no night is cut.
+    first, last = begin - 2 * _DAY, end + _DAY
+    reader = _with_nights if _has_nights(text) else _open
+    intervals = reader(text, country, first, last)
     days: dict[date, list[tuple[int, int]]] = {}
-    # From a day before to a day after it, so that no night is cut.
-    for first, last, state, comment in hours.intervals(begin - _DAY, end + _DAY):
+    for start, stop in intervals:
+        for piece_start, piece_stop in _pieces(start, stop):
+            if begin <= piece_start < end:
+                midnight = _midnight(piece_start)
+                piece = (
+                    (piece_start - midnight) // _MICROSECOND,
+                    (piece_stop - midnight) // _MICROSECOND,
+                )
+                days.setdefault(piece_start.date(), []).append(piece)
+    return {day: tuple(pieces) for day, pieces in days.items()}
+
+
+def _has_nights(text: str) -> bool:
+    """Whether any hours go on after midnight, and several parts may be about one day."""
+    spans = (tuple(map(int, found)) for found in _SPAN.findall(text))
+    return ";" in text and any(
+        (until, until_minute) <= (since, since_minute) or (until, until_minute) > _MIDNIGHT
+        for since, since_minute, until, until_minute in spans
+    )
+
+
+def _with_nights(
+    text: str, country: str | None, first: datetime, last: datetime
+) -> list[_Interval]:
+    """The open intervals where nights go on into days that other parts of the text are about.
+
+    The library ends a night at midnight if an earlier part is about the day after, too. In the
+    notation only a later part takes the place of it: so the parts are put together here.
+    """
+    days = [first + number * _DAY for number in range((last - first).days)]
+    found: list[list[_Interval]] = [[] for _ in days]
+    for part in _parts(text):
+        own = _by_day(_open(part, country, first, last), first, len(days))
+        # A part is about a day that it changes when all of it was open, or all of it closed.
+        changed = _by_day(_open(f"00:00-24:00; {part}", country, first, last), first, len(days))
+        for number, midnight in enumerate(days):
+            whole = [(midnight, midnight + _DAY)]
+            if changed[number] != whole or own[number] == whole:
+                found[number] = own[number]
+            else:
+                found[number] = _joined([*found[number], *own[number]])
+    return _joined([interval for day in found for interval in day])
+
+
+def _parts(text: str) -> list[str]:
+    """The parts between semicolons, which may stand in comments too."""
+    return [part.strip() for part in _PART.findall(text) if part.strip()]
+
+
+def _by_day(intervals: Sequence[_Interval], first: datetime, days: int) -> list[list[_Interval]]:
+    """The intervals cut at midnights, by the number of their day."""
+    found: list[list[_Interval]] = [[] for _ in range(days)]
+    for begin, end in intervals:
+        start = begin
+        while start < end:
+            stop = min(_midnight(start) + _DAY, end)
+            found[(start - first).days].append((start, stop))
+            start = stop
+    return found
+
+
+def _joined(intervals: Sequence[_Interval]) -> list[_Interval]:
+    """Ascending intervals that neither overlap nor touch, and cover the same."""
+    joined: list[_Interval] = []
+    for start, end in sorted(intervals):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _open(text: str, country: str | None, first: datetime, last: datetime) -> list[_Interval]:
+    """The open intervals in a period, as the library reads them."""
+    found = []
+    for start, end, state, comment in OpeningHours(text, country=country).intervals(first, last):
         if state == State.UNKNOWN:
             raise BadOpeningHoursError(Reason.COMMENT if comment else Reason.UNKNOWN_HOURS)
-        if state != State.OPEN:
-            continue
-        if comment:
-            raise BadOpeningHoursError(Reason.COMMENT)
-        for start, stop in _pieces(first, last):
-            if begin <= start < end:
-                midnight = _midnight(start)
-                piece = ((start - midnight) // _MICROSECOND, (stop - midnight) // _MICROSECOND)
-                days.setdefault(start.date(), []).append(piece)
-    return {day: tuple(pieces) for day, pieces in days.items()}
+        if state == State.OPEN:
+            if comment:
+                raise BadOpeningHoursError(Reason.COMMENT)
+            found.append((start, end))
+    return found
 
 
 def _pieces(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
