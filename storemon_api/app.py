@@ -31,6 +31,7 @@ from storemon_api.loads import (
     objective_routes,
     poll_routes,
     schedule_routes,
+    special_hours_routes,
     store_change_routes,
 )
 from storemon_api.loads.write_slots import WRITE_SLOTS
@@ -165,6 +166,7 @@ def create_app(
         poll_routes.router,
         schedule_routes.router,
         store_change_routes.router,
+        special_hours_routes.router,
         store_routes.router,
         history_routes.router,
         budget_routes.router,

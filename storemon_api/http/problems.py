@@ -142,6 +142,12 @@ UNKNOWN_HOURS: Final = ProblemKind(
     "Unknown hours",
     "No hours of this store were sent with this load.",
 )
+UNKNOWN_SPECIAL_HOURS: Final = ProblemKind(
+    HTTPStatus.NOT_FOUND,
+    "urn:problem-type:storemon:unknown-special-hours",
+    "Unknown special hours",
+    "The store has no special hours on this date.",
+)
 UNKNOWN_STATEMENT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-statement",

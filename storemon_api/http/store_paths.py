@@ -15,7 +15,15 @@ STORE_ID: Final = "{store_id:text}"
 STORE_VIEWS: Final = frozenset(
     {
         *("uptime", "incidents", "budget", "timeline", "explain"),
-        *("hours", "timezone", "preview", "changes", "closures.ics", "dispute-pack"),
+        *(
+            "hours",
+            "special-hours",
+            "timezone",
+            "preview",
+            "changes",
+            "closures.ics",
+            "dispute-pack",
+        ),
     }
 )
 """What follows a store's id in a path."""

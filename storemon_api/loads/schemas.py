@@ -1,5 +1,7 @@
 """Request and response models about pushed rows."""
 
+from datetime import date as Date  # noqa: N812  (a field is called date)
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from storemon_api.http.schemas import LocalInstant
@@ -73,6 +75,53 @@ class HoursBody(BaseModel):
 
     hours: list[OpeningHours] = Field(min_length=1, max_length=1_000)
     valid_from: str = VALID_FROM
+
+
+class OpenTime(BaseModel):
+    """An interval of a date on the store's clock."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start_time_local: str = Field(description="Before 24:00.", examples=["09:00:00"])
+    end_time_local: str = Field(
+        description="Up to 48:00: 26:00 is 02:00 of the next day.", examples=["14:00:00"]
+    )
+
+
+class SpecialHoursBody(BaseModel):
+    """All hours of a store on one date, in place of its weekly ones; none: it is closed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: Date = Field(description="On the store's clock.", examples=["2026-12-24"])
+    hours: list[OpenTime] = Field(max_length=100)
+    valid_from: str = Field(
+        default="",
+        description=(
+            "The instant from which this is known, or `always`. Default: `always` for the first "
+            "hours of a store and date, otherwise now."
+        ),
+        examples=["always"],
+    )
+
+
+class SpecialHoursResponse(BaseModel):
+    """The hours of a date that are in force; without any the store is closed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    date: Date = Field(examples=["2026-12-24"])
+    hours: list[OpenTime]
+    loaded_at: AwareDatetime = Field(examples=["2026-12-01T08:00:00Z"])
+    is_pushed: bool = Field(description="Whether they were sent by a request.")
+
+
+class SpecialHoursListResponse(BaseModel):
+    """The special hours of a store, by date."""
+
+    model_config = ConfigDict(frozen=True)
+
+    special_hours: list[SpecialHoursResponse]
 
 
 class TimezoneBody(BaseModel):

@@ -62,6 +62,13 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("PUT", f"/stores/{STORE_ID}/hours"): Rule(Scope.EDIT, Stores.IN_PATH, "hours.put"),
     ("GET", f"/stores/{STORE_ID}/hours"): _READ_ONE,
     ("DELETE", f"/stores/{STORE_ID}/hours"): Rule(Scope.EDIT, Stores.IN_PATH, "hours.undo"),
+    ("PUT", f"/stores/{STORE_ID}/special-hours"): Rule(
+        Scope.EDIT, Stores.IN_PATH, "special-hours.put"
+    ),
+    ("GET", f"/stores/{STORE_ID}/special-hours"): _READ_ONE,
+    ("DELETE", f"/stores/{STORE_ID}/special-hours"): Rule(
+        Scope.EDIT, Stores.IN_PATH, "special-hours.cancel"
+    ),
     # Nothing is changed, so nothing is audited; but the names of keys are for those who may change.
     ("POST", f"/stores/{STORE_ID}/preview"): Rule(Scope.EDIT, Stores.IN_PATH),
     ("GET", f"/stores/{STORE_ID}/changes"): Rule(Scope.EDIT, Stores.IN_PATH),

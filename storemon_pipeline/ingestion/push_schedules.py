@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,20 @@ from storemon_pipeline.schedules.closures import (
     find_closure,
     read_closures,
 )
+from storemon_pipeline.schedules.special_hours import (
+    StoredSpecialHours,
+    read_special_hours,
+    withdraw_special_hours,
+)
 from storemon_pipeline.sources.registry import SNAPSHOTS
 
 
 class NoClosureError(Exception):
     """There is no closure in force with this id."""
+
+
+class NoSpecialHoursError(Exception):
+    """The store has no special hours on this date."""
 
 
 def push_rows(
@@ -102,6 +111,35 @@ def write_cancellation(
     if not cancel_closure(bulk, load, closure_id, only_stores=only_stores):
         raise NoClosureError(f"there is no closure {closure_id} in force")
     close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
+
+
+def list_special_hours(
+    url: str, store_id: str, *, first: date, last: date, as_of: datetime
+) -> list[StoredSpecialHours]:
+    """See `schedules.special_hours.read_special_hours`."""
+    with bulk_transaction(url) as bulk:
+        return read_special_hours(bulk, store_id, first=first, last=last, as_of=as_of)
+
+
+def withdraw_pushed_special_hours(
+    url: str,
+    store_id: str,
+    day: date,
+    *,
+    now: datetime,
+    patience: timedelta,
+    audit: AuditEvent | None = None,
+) -> None:
+    """Let the weekly hours hold on a date again, as one load.
+
+    Raises NoSpecialHoursError, and BusyError as `push_polls` does.
+    """
+    with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
+        load = open_load(bulk, Source.SPECIAL_HOURS, file_path=None, run_id=None, loaded_at=now)
+        if not withdraw_special_hours(bulk, load, store_id, day):
+            raise NoSpecialHoursError(f"the store {store_id} has no special hours on {day}")
+        close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
+        append_event(bulk, audit)
 
 
 def list_closures(

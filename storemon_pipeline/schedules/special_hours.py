@@ -4,7 +4,8 @@ Parsing belongs to `special_hours_file`, the effect on business time to `busines
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -41,6 +42,60 @@ _IN_FORCE: Final = """
                ELSE s.valid_from <= $1 END
     ORDER BY s.valid_from DESC, s.load_id DESC, s.is_dated DESC LIMIT 1
 """
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpecialHours:
+    """The hours of a date that are in force; closed without any.
+
+    `starts_us` and `ends_us` are microseconds since midnight of the date.
+    """
+
+    local_date: date
+    starts_us: list[int]
+    ends_us: list[int]
+    loaded_at: datetime
+    is_pushed: bool
+
+
+def read_special_hours(
+    bulk: Bulk, store_id: str, *, first: date, last: date, as_of: datetime
+) -> list[StoredSpecialHours]:
+    """The special hours of a store in force at an instant, by date; none for an unknown store."""
+    rows = bulk.fetch(
+        """
+        SELECT local_date, starts_us, ends_us, loaded_at, file_path IS NULL AS is_pushed
+        FROM (
+            SELECT DISTINCT ON (local_date) local_date, starts_us, ends_us, load_id
+            FROM special_hours JOIN stores USING (store_key)
+            WHERE store_id = $1 AND local_date BETWEEN $2 AND $3 AND valid_from <= $4
+            ORDER BY local_date, valid_from DESC, load_id DESC, is_dated DESC
+        ) s JOIN loads USING (load_id)
+        WHERE starts_us IS NOT NULL ORDER BY local_date
+        """,
+        (store_id, first, last, as_of),
+    ).to_pylist()
+    return [StoredSpecialHours(**row) for row in rows]
+
+
+def withdraw_special_hours(bulk: Bulk, load: Load, store_id: str, day: date) -> bool:
+    """Let the weekly hours hold on a date again, in the past too; False without special hours."""
+    rows = bulk.fetch(
+        """
+        WITH newest AS (
+            SELECT DISTINCT ON (valid_from) store_key, valid_from, starts_us
+            FROM special_hours JOIN stores USING (store_key)
+            WHERE store_id = $2 AND local_date = $3
+            ORDER BY valid_from, load_id DESC, is_dated DESC
+        )
+        INSERT INTO special_hours (store_key, local_date, valid_from, load_id, is_dated)
+        SELECT store_key, $3, valid_from, $1, true FROM newest
+        WHERE EXISTS (SELECT FROM newest WHERE starts_us IS NOT NULL)
+        RETURNING store_key
+        """,
+        (load.load_id, store_id, day),
+    )
+    return bool(rows.num_rows)
 
 
 def write_special_hours(

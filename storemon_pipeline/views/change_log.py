@@ -38,6 +38,7 @@ def read_changes(bulk: Bulk, store_id: str, *, limit: int) -> list[LoggedChange]
         LEFT JOIN own_corrections o
             ON a.action = 'correction.cancel' AND a.subject = o.correction_id::text
         WHERE (a.action IN ('hours.put', 'hours.undo', 'timezone.put', 'closure.add',
+                            'special-hours.put', 'special-hours.cancel',
                             'correction.add')
                AND a.subject = $1)
            OR (a.action = 'closure.add' AND a.subject = '*')

@@ -52,6 +52,14 @@ DEEDS = {
         *("PUT", "/stores/alpha/timezone", {"timezone": "Asia/Kolkata"}),
         *("timezone.put", "store_timezones"),
     ),
+    "special hours": (
+        *("PUT", "/stores/alpha/special-hours", {"date": "2026-12-25", "hours": []}),
+        *("special-hours.put", "special_hours"),
+    ),
+    "taking back special hours": (
+        *("DELETE", "/stores/beta/special-hours?date=2026-12-24", None, "special-hours.cancel"),
+        "special_hours WHERE starts_us IS NULL",
+    ),
     "closure": ("POST", "/closures", OTHER_CLOSURE, "closure.add", "closures"),
     "objective": (
         *("PUT", "/objectives", {"applies_to": "all", "objective": 98.5}),
@@ -126,6 +134,8 @@ def client(module_database_url: str) -> Iterator[httpx.Client]:
                 assert client.post("/statements", json=WEEK).status_code == 200
         assert client.post("/events", json=OTHER_EVENTS).status_code == 200
         assert client.post("/corrections", json=OTHER_CORRECTION).status_code == 201
+        eve = {"date": "2026-12-24", "hours": []}
+        assert client.put("/stores/beta/special-hours", json=eve).status_code == 200
         yield client
 
 

@@ -6,6 +6,8 @@ import { page } from "./state.js";
 const ACTIONS = {
   "hours.put": "opening hours entered",
   "hours.undo": "opening hours taken back",
+  "special-hours.put": "special hours entered",
+  "special-hours.cancel": "special hours taken back",
   "timezone.put": "time zone entered",
   "closure.add": "closure added",
   "closure.cancel": "closure cancelled",

@@ -43,13 +43,27 @@ export function showClosures(done) {
   );
 }
 
+function showSpecialHours(dates) {
+  const time = (text) => text.slice(0, 5);
+  const span = (one) => `${time(one.start_time_local)} – ${time(one.end_time_local)}`;
+  const line = (one) => h("li", {}, `${one.date}: ${one.hours.map(span).join(", ") || "closed"}`);
+  refill(
+    byId("special-hours"),
+    ...(dates.length
+      ? [h("h3", {}, "Special hours"), h("ul", { class: "plain" }, dates.map(line))]
+      : []),
+  );
+}
+
 // What can be changed; `done` is called after a change.
 export async function showScheduleChanges(done) {
-  const [{ versions }, log] = await Promise.all([
+  const [{ versions }, { special_hours: dates }, log] = await Promise.all([
     getView("/hours"),
+    getView("/special-hours"),
     canChange ? getView("/changes") : null,
   ]);
   offerHours(versions, done);
+  showSpecialHours(dates);
   if (!canChange) return;
   offerClosures(done);
   showChanges(log.changes);

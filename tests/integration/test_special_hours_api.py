@@ -1,0 +1,109 @@
+"""Special hours by request: their effect on explanations and the timeline, and taking them back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api_server import serve
+from stored import load, load_hours, load_zones
+from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+
+HOUR = 3_600_000_000
+MONDAY = "2023-01-23"
+NINE_TO_NOON = {"start_time_local": "09:00", "end_time_local": "12:00"}
+
+
+@pytest.fixture
+def client(database_url: str) -> Iterator[httpx.Client]:
+    """The store A, on UTC, open on Mondays from 9 to 18, with polls until 16:00 of one."""
+    load(database_url, *(f"A {hour:02}:00 up" for hour in range(8, 17)))
+    load_zones(database_url, "A,UTC,always")
+    load_hours(database_url, "A,0,09:00,18:00")
+    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    with serve(database_url) as client:
+        yield client
+
+
+def put(client: httpx.Client, *hours: dict[str, str], **more: str) -> dict[str, Any]:
+    body = {"date": MONDAY, "hours": list(hours), **more}
+    answer = client.put("/stores/A/special-hours", json=body)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def stored(client: httpx.Client) -> list[dict[str, Any]]:
+    answer = client.get("/stores/A/special-hours", params={"from": MONDAY, "to": MONDAY})
+    return list(answer.json()["special_hours"])
+
+
+def business_hours(client: httpx.Client) -> float:
+    """The opening time of the last day, by the ledger."""
+    ledger = client.get("/stores/A/explain", params={"window": "day"}).json()
+    return float(ledger["business_us"] / HOUR)
+
+
+def closed_from(client: httpx.Client) -> list[str]:
+    segments = client.get(
+        "/stores/A/timeline", params={"from": MONDAY, "to": f"{MONDAY}T16:00:00Z"}
+    ).json()["segments"]
+    return [segment["start"][11:16] for segment in segments if segment["kind"] == "closed"]
+
+
+def test_special_hours_change_the_ledger_and_the_timeline_until_they_are_taken_back(
+    client: httpx.Client,
+) -> None:
+    assert (business_hours(client), closed_from(client)) == (7, ["00:00"])
+    assert put(client, NINE_TO_NOON)["rows_loaded"] == 1
+    assert put(client, NINE_TO_NOON)["rows_unchanged"] == 1
+    (found,) = stored(client)
+    assert (found["date"], found["is_pushed"]) == (MONDAY, True)
+    assert found["hours"] == [{"start_time_local": "09:00:00", "end_time_local": "12:00:00"}]
+    assert (business_hours(client), closed_from(client)) == (3, ["00:00", "12:00"])
+    address = f"/stores/A/special-hours?date={MONDAY}"
+    assert client.delete(address).status_code == 204
+    assert stored(client) == []
+    assert (business_hours(client), closed_from(client)) == (7, ["00:00"])
+    again = client.delete(address)
+    assert (again.status_code, again.json()["type"]) == (
+        404,
+        "urn:problem-type:storemon:unknown-special-hours",
+    )
+    actions = [one["action"] for one in client.get("/stores/A/changes").json()["changes"]]
+    assert actions == ["special-hours.cancel", "special-hours.put", "special-hours.put"]
+
+
+def test_a_date_without_hours_is_closed(client: httpx.Client) -> None:
+    put(client)
+    assert stored(client)[0]["hours"] == []
+    assert business_hours(client) == 0
+
+
+def test_a_correction_of_the_past_needs_always(client: httpx.Client) -> None:
+    put(client)
+    put(client, NINE_TO_NOON)
+    # In 2023 nobody knew of it.
+    assert business_hours(client) == 0
+    put(client, NINE_TO_NOON, valid_from="always")
+    assert business_hours(client) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"date": "25.12.2026", "hours": []},
+        {"date": MONDAY, "hours": [{"start_time_local": "9 am", "end_time_local": "12:00"}]},
+        {"date": MONDAY, "hours": [{"start_time_local": "25:00", "end_time_local": "26:00"}]},
+        {"date": MONDAY},
+    ],
+)
+def test_hours_that_cannot_be_read_are_refused_whole(
+    client: httpx.Client, body: dict[str, object]
+) -> None:
+    answer = client.put("/stores/A/special-hours", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"]
+    assert stored(client) == []
