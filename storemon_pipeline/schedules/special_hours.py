@@ -18,6 +18,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import timestamps_or_null
 from storemon_pipeline.domain.windows import DAY_US, IntArray
 from storemon_pipeline.loads.load_log import Load, RowCounts
+from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import store_keys
 
 _VERSION: Final = ["store_key", "day", "is_dated", "valid_from_us"]
@@ -76,6 +77,42 @@ def read_special_hours(
         (store_id, first, last, as_of),
     ).to_pylist()
     return [StoredSpecialHours(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialHoursOfStore:
+    """The hours that held on a date of a store; closed without any. As in StoredSpecialHours."""
+
+    store_id: str
+    local_date: date
+    starts_us: list[int]
+    ends_us: list[int]
+
+
+def read_special_hours_between(
+    bulk: Bulk, stores: StoreIndex, *, begin: date, end: date, as_of: datetime
+) -> list[SpecialHoursOfStore]:
+    """The special hours of the dates `[begin, end)`, as they were known when each date was over.
+
+    They are sorted by date and store. Dates count as over at midnight in UTC, or at `as_of`.
+    """
+    chosen = stores.condition(parameter=4)
+    rows = bulk.fetch(
+        f"""
+        SELECT store_id, local_date, starts_us, ends_us
+        FROM (
+            SELECT DISTINCT ON (store_key, local_date) store_key, local_date, starts_us, ends_us
+            FROM special_hours
+            WHERE local_date >= $1 AND local_date < $2
+              AND valid_from <= least($3, (local_date + 1)::timestamp AT TIME ZONE 'UTC')
+              AND ({chosen.sql})
+            ORDER BY store_key, local_date, valid_from DESC, load_id DESC, is_dated DESC
+        ) s JOIN stores USING (store_key)
+        WHERE starts_us IS NOT NULL ORDER BY local_date, store_id
+        """,  # noqa: S608  (conditions are made of names and numbers)
+        (begin, end, as_of, *chosen.parameters),
+    ).to_pylist()
+    return [SpecialHoursOfStore(**row) for row in rows]
 
 
 def withdraw_special_hours(bulk: Bulk, load: Load, store_id: str, day: date) -> bool:

@@ -21,6 +21,7 @@ from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import (
     DEFAULT_ZONE,
     HOUR_US,
+    MINUTE_US,
     BoolArray,
     IntArray,
 )
@@ -43,6 +44,7 @@ from storemon_pipeline.objectives.precedence import (
 from storemon_pipeline.polls.status_run_queries import read_status_runs_of_incidents_since
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.closures import read_closures
+from storemon_pipeline.schedules.special_hours import read_special_hours_between
 from storemon_pipeline.statements.period_corrections import read_period_corrections
 from storemon_pipeline.statements.period_figures import (
     PeriodFigures,
@@ -60,6 +62,7 @@ from storemon_pipeline.statements.statement import (
     StatementCorrection,
     StatementIncident,
     StatementReason,
+    StatementSpecialHours,
     StoreLine,
     Summary,
 )
@@ -164,6 +167,7 @@ def make_statement(
             chunks.append(_read_chunk(bulk, chunk, own, period, as_of, model))
             first += len(chunk)
         closures = _read_closures(bulk, stores, period)
+        special_hours = _read_special_hours(bulk, stores, period, as_of)
     compared = _compare(url, period, as_of, only)
     lines: list[StoreLine] = []
     incidents: list[StatementIncident] = []
@@ -189,6 +193,7 @@ def make_statement(
             key=lambda one: (one.start, one.store_id),
         ),
         reasons=totals_by_reason(incidents),
+        special_hours=special_hours,
     )
 
 
@@ -327,6 +332,32 @@ def _likely(
     likely.variance[own] = ranges.variance[is_known]
     likely.reach_hours[own] = ranges.reach_hours[is_known]
     return likely
+
+
+def _read_special_hours(
+    bulk: Bulk, stores: StoreIndex, period: StatementPeriod, as_of: datetime
+) -> list[StatementSpecialHours]:
+    """The hours of single dates of the period, by date."""
+    if len(stores) == 0:
+        return []
+    return [
+        StatementSpecialHours(
+            one.store_id,
+            one.local_date,
+            ", ".join(
+                f"{_clock(start)} to {_clock(end)}"
+                for start, end in zip(one.starts_us, one.ends_us, strict=True)
+            )
+            or "closed",
+        )
+        for one in read_special_hours_between(
+            bulk, stores, begin=period.begin, end=period.end, as_of=as_of
+        )
+    ]
+
+
+def _clock(us: int) -> str:
+    return f"{us // HOUR_US:02}:{us % HOUR_US // MINUTE_US:02}"
 
 
 def _read_closures(

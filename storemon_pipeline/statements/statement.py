@@ -107,6 +107,15 @@ class StatementClosure:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementSpecialHours:
+    """The hours of a store on one date in place of its weekly ones, in words."""
+
+    store_id: str
+    local_date: date
+    hours: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatementCorrection:
     """A correction that touches the period: what its time counts as, why, and who entered it.
 
@@ -145,3 +154,5 @@ class Statement:
     reasons: list[ReasonTotal] | None = None
     """The sums over the incidents by reason, the largest first; None in statements that were sent
     by versions without reasons."""
+    special_hours: list[StatementSpecialHours] = field(default_factory=list)
+    """By date; empty in statements that were sent by versions without them."""

@@ -15,7 +15,7 @@ from storemon_pipeline.statements.statement_tables import (
     Table,
     TableName,
     facts_of,
-    has_reasons,
+    table_names,
     table_of,
     title_of,
 )
@@ -44,9 +44,7 @@ def statement_xlsx(statement: Statement, revision: Revision | None = None) -> by
     created = statement.as_of.replace(tzinfo=None)
     book.set_properties({"created": created, "title": f"Statement of {title_of(statement)}"})
     _add_summary(book, statement, revision)
-    for name in TableName:
-        if name is TableName.REASONS and not has_reasons(statement):
-            continue
+    for name in table_names(statement):
         _add_table(book, name.value, table_of(statement, name))
     if revision is not None and revision.changes:
         _add_table(book, "changes", changes_table(revision.changes))

@@ -34,6 +34,7 @@ class TableName(StrEnum):
     REASONS = "reasons"
     CLOSURES = "closures"
     CORRECTIONS = "corrections"
+    SPECIAL_HOURS = "special-hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,12 @@ _CLOSURE: Final = (
     Column("reason", "Reason", 40),
 )
 
+_SPECIAL_HOURS: Final = (
+    Column("store_id", "Store", 24),
+    Column("date", "Date", 14),
+    Column("hours", "Hours (local time)", 40),
+)
+
 _CORRECTION: Final = (
     Column("store_id", "Store", 24),
     Column("start_local", "From (local time)", 20),
@@ -133,6 +140,11 @@ def table_of(statement: Statement, name: TableName) -> Table:
         return Table(_CLOSURE, [_closure(one) for one in statement.closures])
     if name is TableName.CORRECTIONS:
         return Table(_CORRECTION, [_correction(one) for one in statement.corrections])
+    if name is TableName.SPECIAL_HOURS:
+        return Table(
+            _SPECIAL_HOURS,
+            [[one.store_id, str(one.local_date), one.hours] for one in statement.special_hours],
+        )
     total: list[Cell] = ["", "Total", "", "", ""]
     of_summary = _OF_SUMMARY if has_sales(statement) else _OF_SUMMARY[:-1]
     return Table(
@@ -223,6 +235,16 @@ def has_verdicts(statement: Statement) -> bool:
 def has_sales(statement: Statement) -> bool:
     """Whether any store has expected sales."""
     return statement.total.sales_lost is not None
+
+
+def table_names(statement: Statement) -> list[TableName]:
+    """The tables that the statement has: reasons and special hours only where there are some."""
+    left_out = set()
+    if not has_reasons(statement):
+        left_out.add(TableName.REASONS)
+    if not statement.special_hours:
+        left_out.add(TableName.SPECIAL_HOURS)
+    return [name for name in TableName if name not in left_out]
 
 
 def has_reasons(statement: Statement) -> bool:

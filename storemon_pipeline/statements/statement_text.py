@@ -12,9 +12,9 @@ from storemon_pipeline.statements.statement_tables import (
     Table,
     TableName,
     facts_of,
-    has_reasons,
     has_verdicts,
     likely_text,
+    table_names,
     table_of,
     title_of,
 )
@@ -48,11 +48,9 @@ class StatementText:
 
 def statement_text(statement: Statement, revision: Revision | None = None) -> StatementText:
     """The statement in words. One store needs no table of stores."""
-    names = [TableName.INCIDENTS, TableName.CLOSURES, TableName.CORRECTIONS]
-    if has_reasons(statement):
-        names.insert(1, TableName.REASONS)
-    if len(statement.stores) != 1:
-        names.insert(0, TableName.STORES)
+    names = table_names(statement)
+    if len(statement.stores) == 1:
+        names.remove(TableName.STORES)
     facts = facts_of(statement)
     tables = [_table(statement, name) for name in names]
     if revision is not None:
@@ -133,6 +131,7 @@ _TITLES: Final = {
     TableName.REASONS: "Reasons",
     TableName.CLOSURES: "Closures",
     TableName.CORRECTIONS: "Corrections",
+    TableName.SPECIAL_HOURS: "Special hours",
 }
 _ONLY_IN_FILES: Final = {"region", "timezone"}
 _ONLY_WITH_OBJECTIVE: Final = {"objective_percent", "verdict"}

@@ -107,3 +107,29 @@ def test_hours_that_cannot_be_read_are_refused_whole(
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"]
     assert stored(client) == []
+
+
+def test_a_statement_lists_the_special_hours_of_its_dates(client: httpx.Client) -> None:
+    put(client, NINE_TO_NOON, {"start_time_local": "14:00", "end_time_local": "26:00"})
+    client.put("/stores/A/special-hours", json={"date": "2023-01-24", "hours": []})
+    client.put("/stores/A/special-hours", json={"date": "2023-02-01", "hours": []})
+    query = {"store_id": "A", "period": "2023-W04"}
+    answer = client.get("/statement", params=query)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["special_hours"] == [
+        {
+            "store_id": "A",
+            "local_date": "2023-01-23",
+            "hours": "09:00 to 12:00, 14:00 to 26:00",
+        },
+        {"store_id": "A", "local_date": "2023-01-24", "hours": "closed"},
+    ]
+    file = client.get("/statement.csv", params=query | {"table": "special-hours"})
+    assert [line.split(",", 2)[2] for line in file.text.splitlines()] == [
+        "store_id,date,hours",
+        'A,2023-01-23,"09:00 to 12:00, 14:00 to 26:00"',
+        "A,2023-01-24,closed",
+    ]
+    page = client.get("/pages/statement", params=query).text
+    assert "Special hours" in page
+    assert "09:00 to 12:00, 14:00 to 26:00" in page
