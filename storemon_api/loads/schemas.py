@@ -5,6 +5,7 @@ from datetime import date as Date  # noqa: N812  (a field is called date)
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from storemon_api.http.schemas import LocalInstant
+from storemon_api.stores.store_schemas import OpenTime, SpecialHoursResponse
 
 
 class RejectedPushedRow(BaseModel):
@@ -77,17 +78,6 @@ class HoursBody(BaseModel):
     valid_from: str = VALID_FROM
 
 
-class OpenTime(BaseModel):
-    """An interval of a date on the store's clock."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    start_time_local: str = Field(description="Before 24:00.", examples=["09:00:00"])
-    end_time_local: str = Field(
-        description="Up to 48:00: 26:00 is 02:00 of the next day.", examples=["14:00:00"]
-    )
-
-
 class SpecialHoursBody(BaseModel):
     """All hours of a store on one date, in place of its weekly ones; none: it is closed."""
 
@@ -103,17 +93,6 @@ class SpecialHoursBody(BaseModel):
         ),
         examples=["always"],
     )
-
-
-class SpecialHoursResponse(BaseModel):
-    """The hours of a date that are in force; without any the store is closed."""
-
-    model_config = ConfigDict(frozen=True)
-
-    date: Date = Field(examples=["2026-12-24"])
-    hours: list[OpenTime]
-    loaded_at: AwareDatetime = Field(examples=["2026-12-01T08:00:00Z"])
-    is_pushed: bool = Field(description="Whether they were sent by a request.")
 
 
 class SpecialHoursListResponse(BaseModel):

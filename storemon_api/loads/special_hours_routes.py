@@ -25,17 +25,15 @@ from storemon_api.loads.load_responses import bad_rows, load_response
 from storemon_api.loads.schedule_routes import MAX_BYTES
 from storemon_api.loads.schemas import (
     LoadResponse,
-    OpenTime,
     SpecialHoursBody,
     SpecialHoursListResponse,
-    SpecialHoursResponse,
 )
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.request_access import audit_event
 from storemon_api.stores.store_filters import is_storable
 from storemon_api.stores.store_in_path import StoreIdPath
+from storemon_api.stores.week_responses import special_hours_response
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.domain.windows import MINUTE_US, SECOND_US
 from storemon_pipeline.ingestion.push_schedules import (
     NoSpecialHoursError,
     list_special_hours,
@@ -43,7 +41,6 @@ from storemon_pipeline.ingestion.push_schedules import (
     withdraw_pushed_special_hours,
 )
 from storemon_pipeline.loads.pushed_load import BadRowsError
-from storemon_pipeline.schedules.special_hours import StoredSpecialHours
 
 router = Router(tag="data")
 
@@ -122,7 +119,7 @@ def get_special_hours(
         else []
     )
     return json_response(
-        SpecialHoursListResponse(special_hours=[_special_hours_response(one) for one in found])
+        SpecialHoursListResponse(special_hours=[special_hours_response(one) for one in found])
     )
 
 
@@ -158,20 +155,3 @@ async def delete_special_hours(
     except NoSpecialHoursError as error:
         raise ProblemError(UNKNOWN_SPECIAL_HOURS) from error
     return Response(status_code=HTTPStatus.NO_CONTENT)
-
-
-def _special_hours_response(found: StoredSpecialHours) -> SpecialHoursResponse:
-    return SpecialHoursResponse(
-        date=found.local_date,
-        hours=[
-            OpenTime(start_time_local=_clock(start), end_time_local=_clock(end))
-            for start, end in zip(found.starts_us, found.ends_us, strict=True)
-        ],
-        loaded_at=found.loaded_at,
-        is_pushed=found.is_pushed,
-    )
-
-
-def _clock(us: int) -> str:
-    minutes, rest_us = divmod(us, MINUTE_US)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest_us // SECOND_US:02}"

@@ -42,7 +42,7 @@ from storemon_api.stores.store_schemas import (
     StoresPage,
     StoreSummary,
 )
-from storemon_api.stores.week_responses import open_intervals
+from storemon_api.stores.week_responses import open_intervals, special_hours_response
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.uptime.store_state import StoreState
@@ -189,6 +189,7 @@ def get_store(
     summary = store_summary(fleet, position, objective)
     with store_view_of(services, store_id) as view:
         starts, ends = view.week()
+        special_hours = view.special_hours()
         objectives = {str(by): float(percent) for by, percent in view.objectives().items()}
         first_poll_us, polls = view.polls_kept()
         storefronts = view.storefronts()
@@ -197,6 +198,7 @@ def get_store(
             **dict(summary),
             as_of=fleet.as_of,
             hours=open_intervals(starts, ends),
+            special_hours=[special_hours_response(one) for one in special_hours],
             first_poll_at=None if first_poll_us is None else instant(first_poll_us),
             polls=polls,
             channel_rule=None if storefronts is None else storefronts.rule,

@@ -1,9 +1,10 @@
 """Response models about stores, their history and incidents."""
 
+from datetime import date as Date  # noqa: N812  (a field is called date)
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, create_model
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
 from storemon_api.sales.sales_schemas import Sales, SalesLost
@@ -122,6 +123,26 @@ class OpenInterval(ResponseBody):
     day_of_week: int = Field(description="0 is Monday.")
     start: str = Field(examples=["09:00:00"])
     end: str = Field(description="Up to 48:00:00.", examples=["24:00:00"])
+
+
+class OpenTime(BaseModel):
+    """An interval of a date on the store's clock."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start_time_local: str = Field(description="Before 24:00.", examples=["09:00:00"])
+    end_time_local: str = Field(
+        description="Up to 48:00: 26:00 is 02:00 of the next day.", examples=["14:00:00"]
+    )
+
+
+class SpecialHoursResponse(ResponseBody):
+    """The hours of a date that are in force; without any the store is closed."""
+
+    date: Date = Field(examples=["2026-12-24"])
+    hours: list[OpenTime]
+    loaded_at: AwareDatetime = Field(examples=["2026-12-01T08:00:00Z"])
+    is_pushed: bool = Field(description="Whether they were sent by a request.")
 
 
 class PeersResponse(ResponseBody):
@@ -260,6 +281,9 @@ class StoreResponse(StoreSummary):
 
     as_of: AwareDatetime
     hours: list[OpenInterval]
+    special_hours: list[SpecialHoursResponse] = Field(
+        description="From a week before `as_of` to 60 days after it."
+    )
     first_poll_at: AwareDatetime | None
     polls: int
     channel_rule: ChannelRule | None = Field(

@@ -1,10 +1,11 @@
-"""Serialise a store's weekly hours to response models. No I/O."""
+"""Serialise a store's weekly and special hours to response models. No I/O."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from storemon_api.stores.store_schemas import OpenInterval
+from storemon_api.stores.store_schemas import OpenInterval, OpenTime, SpecialHoursResponse
 from storemon_pipeline.domain.windows import DAY_US, MINUTE_US, SECOND_US, WEEK_US
+from storemon_pipeline.schedules.special_hours import StoredSpecialHours
 
 
 def open_intervals(starts: Sequence[int], ends: Sequence[int]) -> list[OpenInterval]:
@@ -20,6 +21,19 @@ def open_intervals(starts: Sequence[int], ends: Sequence[int]) -> list[OpenInter
     shown = [part for start, end in week for part in _parts(start, end)]
     shown.sort(key=lambda part: (part.day_of_week, part.start))
     return shown
+
+
+def special_hours_response(found: StoredSpecialHours) -> SpecialHoursResponse:
+    """Return the hours of a date."""
+    return SpecialHoursResponse(
+        date=found.local_date,
+        hours=[
+            OpenTime(start_time_local=_clock(start), end_time_local=_clock(end))
+            for start, end in zip(found.starts_us, found.ends_us, strict=True)
+        ],
+        loaded_at=found.loaded_at,
+        is_pushed=found.is_pushed,
+    )
 
 
 def _parts(start_us: int, end_us: int) -> list[OpenInterval]:

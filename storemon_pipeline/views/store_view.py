@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -52,6 +52,7 @@ from storemon_pipeline.polls.status_run_queries import (
     read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar
+from storemon_pipeline.schedules.special_hours import StoredSpecialHours, read_special_hours
 from storemon_pipeline.schedules.weekly_intervals import read_week
 from storemon_pipeline.stores.store_details import StoreDetails, read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_store
@@ -345,6 +346,14 @@ class StoreView:
     def week(self) -> tuple[list[int], list[int]]:
         """Starts and ends of the current weekly intervals, in microseconds since Monday 00:00."""
         return read_week(self._bulk, self.stores, as_of=self.as_of)
+
+    def special_hours(self) -> list[StoredSpecialHours]:
+        """The hours of single dates, from a week before the newest poll to 60 days after it."""
+        (store_id,) = self.stores.store_ids.to_pylist()
+        first, last = self.as_of - timedelta(days=7), self.as_of + timedelta(days=60)
+        return read_special_hours(
+            self._bulk, store_id, first=first.date(), last=last.date(), as_of=self.as_of
+        )
 
     def _bound_us(self, bound: PeriodBound | None, default_us: int) -> int:
         match bound:

@@ -60,6 +60,7 @@ def test_special_hours_change_the_ledger_and_the_timeline_until_they_are_taken_b
     assert put(client, NINE_TO_NOON)["rows_loaded"] == 1
     assert put(client, NINE_TO_NOON)["rows_unchanged"] == 1
     (found,) = stored(client)
+    assert client.get("/stores/A").json()["special_hours"] == [found]
     assert (found["date"], found["is_pushed"]) == (MONDAY, True)
     assert found["hours"] == [{"start_time_local": "09:00:00", "end_time_local": "12:00:00"}]
     assert (business_hours(client), closed_from(client)) == (3, ["00:00", "12:00"])
