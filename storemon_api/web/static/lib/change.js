@@ -67,10 +67,14 @@ if (canChange) {
     event.preventDefault();
     const button = byId("change-save");
     button.disabled = true;
+    const own = open;
     attempt(async () => {
-      await open.save(open.read());
-      dialog.close();
-      await open.done();
+      // A body that nobody reads would keep one of the few connections to the server.
+      await (await own.save(own.read())).text();
+      refill(byId("change-preview"), h("p", { class: "note" }, "Saved. Reading the new figures …"));
+      await own.done();
+      // Unless the reader has closed it meanwhile, and opened it for another change.
+      if (own === open) dialog.close();
     }).finally(() => {
       button.disabled = false;
     });

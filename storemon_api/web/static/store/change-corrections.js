@@ -99,9 +99,13 @@ const button = (word, onclick) => h("button", { type: "button", class: "small", 
 export const correctButton = ({ start, end }, done) =>
   canCorrect
     ? h(
-        "button",
-        { type: "button", class: "link", onclick: () => enter({ start, end }, done) },
-        "This was not so",
+        "div",
+        {},
+        h(
+          "button",
+          { type: "button", class: "link", onclick: () => enter({ start, end }, done) },
+          "This was not so",
+        ),
       )
     : null;
 
