@@ -28,7 +28,7 @@ class DataFolder(dg.ConfigurableResource[None]):
 
     path: str = Field(description="A local path, or a URL that fsspec reads.")
     channel_rule: str = Field(
-        default=ChannelRule.ANY_UP, description="When a store with several storefronts is up."
+        default=ChannelRule.ANY_UP.value, description="When a store with several storefronts is up."
     )
 
 
