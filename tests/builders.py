@@ -28,7 +28,12 @@ from storemon_pipeline.channels.joined_status import join_storefronts, over_stor
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import IntArray, Policy
 from storemon_pipeline.uptime.estimates import counted_status_runs
-from storemon_pipeline.uptime.event_stretches import OPEN_EVENT, EventStretches, resolve_events
+from storemon_pipeline.uptime.event_stretches import (
+    OPEN_EVENT,
+    EventStretches,
+    resolve_events,
+    with_corrections,
+)
 from storemon_pipeline.uptime.evidence import add_events_of_report
 from storemon_pipeline.uptime.figures import compute_figures
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
@@ -189,7 +194,8 @@ class Engine:
         rule: ChannelRule = ChannelRule.ANY_UP,
     ) -> Mapping[str, oracle.Row]:
         """Compress the polls into runs and compute the figures from those."""
-        told, polled = stretches(inputs), runs(inputs, max_gap=max_gap)
+        told = with_corrections_of(inputs, stretches(inputs))
+        polled = runs(inputs, max_gap=max_gap)
         if inputs.channels:
             polled, told = _joined(inputs, polled, told, us(as_of), policy, rule)
         evidence = add_events_of_report(polled, told, as_of_us=us(as_of), policy=policy)
@@ -293,12 +299,29 @@ def stretches(inputs: oracle.Inputs) -> EventStretches:
     )
 
 
+def with_corrections_of(inputs: oracle.Inputs, events: EventStretches) -> EventStretches:
+    """Add the corrections that say up or down to the stretches of events."""
+    number = {store_id: index for index, store_id in enumerate(store_ids(inputs))}
+    rows = [row for row in inputs.corrections if row.is_up is not None]
+    rows.sort(key=lambda row: (number[row.store_id], row.start))
+    corrections = EventStretches(
+        _ints(number[row.store_id] for row in rows),
+        _ints(us(row.start) for row in rows),
+        _ints(us(row.end) for row in rows),
+        np.array([row.is_up for row in rows], np.bool_),
+        _ints(-1 - index for index in range(len(rows))),
+    )
+    return with_corrections(events, corrections)
+
+
 def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
     """Build the calendar of all stores for `[start, end]`; closures of others are left out."""
     names = store_ids(inputs)
     number = {store_id: index for index, store_id in enumerate(names)}
     number[oracle.EVERY_STORE] = -1
     closures = [row for row in inputs.closures if row.store_id in number]
+    taken_out = [row for row in inputs.corrections if row.is_up is None]
+    closed: list[oracle.Closure | oracle.Correction] = [*closures, *taken_out]
     hours_rows = sorted(inputs.hours, key=lambda row: row.loaded_at)
     versions = list(
         dict.fromkeys((row.store_id, row.loaded_at, _valid_from_us(row)) for row in hours_rows)
@@ -331,12 +354,12 @@ def calendar(inputs: oracle.Inputs, start: datetime, end: datetime) -> Calendar:
         ),
         special=_special_hours(inputs, number) if inputs.special else None,
         closures=Closures(
-            store=_ints(number[row.store_id] for row in closures),
-            start_local_us=_ints(us(row.start.replace(tzinfo=UTC)) for row in closures),
+            store=_ints(number[row.store_id] for row in closed),
+            start_local_us=_ints(us(row.start.replace(tzinfo=UTC)) for row in closed),
             end_local_us=_ints(
-                OPEN_END if row.end is None else us(row.end.replace(tzinfo=UTC)) for row in closures
+                OPEN_END if row.end is None else us(row.end.replace(tzinfo=UTC)) for row in closed
             ),
-            is_utc=np.zeros(len(closures), np.bool_),
+            is_utc=np.repeat([False, True], [len(closures), len(taken_out)]),
         ),
     )
 

@@ -132,6 +132,16 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """One row of corrections: `[start, end)` is up, down, or with None no business time."""
+
+    store_id: str
+    start: datetime
+    end: datetime
+    is_up: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """All rows, each kind in the order of its arrival."""
 
@@ -142,6 +152,7 @@ class Inputs:
     special: Sequence[SpecialRow] = ()
     events: Sequence[Event] = ()
     channels: Sequence[Channel] = ()
+    corrections: Sequence[Correction] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +302,23 @@ class _Store:
     closures: list[tuple[int, int | None]] = field(default_factory=list)
     special: dict[int, _Versions[frozenset[tuple[int, int]]]] = field(default_factory=dict)
     events: list[tuple[int, int | None, bool]] = field(default_factory=list)
+    corrections: list[tuple[int, int, bool | None]] = field(default_factory=list)
 
     def zone(self, at_us: int) -> str:
         return self.zones.at(at_us) or self.zones.earliest() or ZONE_OF_LAST_RESORT
 
+    def correction(self, at_us: int) -> bool | None:
+        """Tell what a correction counts the instant as; None without one."""
+        return next((up for start, end, up in self.corrections if start <= at_us < end), None)
+
+    def told(self, at_us: int, as_of_us: int) -> bool | None:
+        """Tell what a correction says, or else the event that holds."""
+        corrected = self.correction(at_us)
+        return self.event(at_us, as_of_us) if corrected is None else corrected
+
     def is_business(self, at_us: int) -> bool:
+        if any(up is None and start <= at_us < end for start, end, up in self.corrections):
+            return False
         wall = _wall(self.zone(at_us), at_us)
         if any(start <= wall and (end is None or wall < end) for start, end in self.closures):
             return False
@@ -324,6 +347,7 @@ class _Store:
     def business_changes(self, start_us: int, end_us: int) -> set[int]:
         """Both ends, and every instant between them at which business time may begin or end."""
         changes = {start_us, end_us, *self.weeks.starts, *self.zones.starts}
+        changes.update(at for correction in self.corrections for at in correction[:2])
         walls = {wall for closure in self.closures for wall in closure if wall is not None}
         edges = {edge % WEEK for week in self.weeks.values for times in week for edge in times}
         monday = start_us - (start_us - _MONDAY) % WEEK - WEEK
@@ -459,7 +483,7 @@ def _row_with_events(store: _Store, as_of_us: int, *, policy: Policy, max_gap: i
         inside = since + (until - since) // 2
         if not store.is_business(inside):
             continue
-        event = store.event(inside, as_of_us)
+        event = store.told(inside, as_of_us)
         is_active = event
         if is_active is None:
             is_active = outside.is_active(inside, policy)
@@ -498,7 +522,7 @@ def _beside_events(
 
 
 def _row(store: _Store, as_of_us: int, *, policy: Policy, max_gap: int) -> Row:
-    if store.events:
+    if store.events or store.corrections:
         return _row_with_events(store, as_of_us, policy=policy, max_gap=max_gap)
     business, uptime, downtime, lowest, uncertain, observed = ([0, 0, 0] for _ in range(6))
     starts = [as_of_us - window for window in WINDOWS]
@@ -679,6 +703,7 @@ def _stores(inputs: Inputs) -> dict[str, _Store]:
             followers = [at for other, at in told if other == source and at > start]
             stops = min(followers, default=None) if event.end is None else _us(event.end)
             stores[store_id].events.append((start, stops, event.is_up))
+    _add_corrections(stores, inputs.corrections)
     for closure in inputs.closures:
         local = _wall_us(closure.start), None if closure.end is None else _wall_us(closure.end)
         for store_id, store in stores.items():
@@ -704,6 +729,11 @@ def _stores_with_fronts(inputs: Inputs) -> tuple[dict[str, _Store], dict[str, li
         if front_id != store_id:
             fronts[store_id].append(stores.pop(front_id, _Store()))
     return stores, fronts
+
+
+def _add_corrections(stores: Mapping[str, _Store], rows: Iterable[Correction]) -> None:
+    for row in rows:
+        stores[row.store_id].corrections.append((_us(row.start), _us(row.end), row.is_up))
 
 
 def _by_store(rows: Iterable[AnyRow]) -> dict[str, list[AnyRow]]:

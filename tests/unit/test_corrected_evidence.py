@@ -1,4 +1,4 @@
-"""Corrections change the status inside of themselves, and nowhere else."""
+"""Corrections change figures inside of themselves, and nowhere else, over both clock changes."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from builders import calendar, runs, store_ids, stretches, us
+from builders import Engine, Reference, calendar, runs, store_ids, stretches, us
+from oracle import Correction
 from properties import holds_for
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.uptime.estimates import Status
@@ -81,3 +82,38 @@ def test_outside_of_corrections_the_status_is_as_before(
     expected = np.where(is_up, int(Status.UP), int(Status.DOWN))[inside.argmax(axis=1)]
     found = statuses(question, after, at[~is_outside])
     assert found == expected[~is_outside].tolist()
+
+
+@holds_for(40, 3000, question=questions_with_events(), data=st.data())
+def test_figures_with_corrections_equal_the_oracle(question: Question, data: st.DataObject) -> None:
+    inputs, as_of = question.inputs, question.as_of
+    ages = [as_of - poll.polled_at for poll in inputs.polls if poll.store_id == "store 0"]
+    longest = min(max(ages, default=timedelta(0)), timedelta(hours=190))
+    # Before the first poll, and where nothing is known for days, a correction is evidence itself.
+    assume(longest > timedelta(hours=1))
+    known = sorted({age for age in ages if age >= timedelta(0)})
+    assume(known[0] < timedelta(hours=100))
+    edges = data.draw(
+        st.lists(
+            st.integers(0, longest // timedelta(microseconds=1)),
+            min_size=2,
+            max_size=6,
+            unique=True,
+        )
+    )
+    times = [as_of - timedelta(microseconds=age) for age in sorted(edges, reverse=True)]
+    corrections = [
+        Correction("store 0", start, end, data.draw(st.sampled_from([True, False, None])))
+        for start, end in zip(times[0::2], times[1::2], strict=False)
+    ]
+    corrected = replace(inputs, corrections=corrections)
+    expected, found = (
+        reckoner.rows(corrected, as_of=as_of, policy=question.policy, max_gap=question.max_gap)
+        for reckoner in (Reference(), Engine())
+    )
+    for store_id, row in expected.items():
+        own = found[store_id]
+        assert (own.business_us, own.uptime_us, own.downtime_us) == (
+            *(row.business_us, row.uptime_us),
+            row.downtime_us,
+        )
