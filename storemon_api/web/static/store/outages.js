@@ -106,7 +106,11 @@ export const showOutages = newestOnly(async (newest, done) => {
       ...(numbers.sales_lost.length ? [sales] : []),
       ...(numbers.reasons.length ? [{ head: "Reason", class: "wide", cell: reasons }] : []),
       { head: "Other stores", class: "wide", cell: others },
-      { head: "Evidence", cell: (one) => [evidence(one), correctButton(one, done)] },
+      {
+        head: "Evidence",
+        class: "evidence",
+        cell: (one) => [evidence(one), correctButton(one, done)],
+      },
     ],
     answer.incidents,
     "No outages",
