@@ -112,7 +112,7 @@ def visit(
             page.goto(BLANK)
         else:
             page.context.close()
-    assert faults == []
+    assert faults == [], faults
 
 
 def forget_visits() -> None:

@@ -104,7 +104,7 @@ def read_special_hours_between(
             SELECT DISTINCT ON (store_key, local_date) store_key, local_date, starts_us, ends_us
             FROM special_hours
             WHERE local_date >= $1 AND local_date < $2
-              AND valid_from <= least($3, (local_date + 1)::timestamp AT TIME ZONE 'UTC')
+              AND valid_from <= least($3, (local_date + 1)::timestamptz)
               AND ({chosen.sql})
             ORDER BY store_key, local_date, valid_from DESC, load_id DESC, is_dated DESC
         ) s JOIN stores USING (store_key)

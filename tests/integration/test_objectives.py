@@ -237,25 +237,36 @@ def test_a_budget_without_a_stored_objective_asks_for_one(
     assert same | {"is_stored": True} == week
 
 
-@pytest.fixture(scope="module", params=[SPRING, AUTUMN], ids=["spring", "autumn"])
-def month(databases: Databases, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
-    """A running API of three stores over a clock change, with objectives and a status model.
-
-    It is shared by tests that only read.
+def fill_month(url: str, client: httpx.Client, change: datetime) -> httpx.Client:
+    """Give three stores polls over a clock change, objectives and a status model.
 
     That their budgets equal the reference is tested with an objective in the request.
     """
+    fill(url, draw(change, seed=change.month))
+    fit_status_model(url, fitted_at=NOW)
+    for body in (
+        {"applies_to": "all", "objective": 98.5},
+        {"applies_to": "group", "name": "East", "objective": 1},
+        {"applies_to": "store", "name": "A", "objective": 100},
+        {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
+    ):
+        put(client, **body).raise_for_status()
+    return client
+
+
+@pytest.fixture(scope="module", params=[SPRING, AUTUMN], ids=["spring", "autumn"])
+def month(databases: Databases, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    """A running API of a filled month, for tests that only read it."""
     with databases.taken() as url, serve(url) as client:
-        fill(url, draw(request.param, seed=request.param.month))
-        fit_status_model(url, fitted_at=NOW)
-        for body in (
-            {"applies_to": "all", "objective": 98.5},
-            {"applies_to": "group", "name": "East", "objective": 1},
-            {"applies_to": "store", "name": "A", "objective": 100},
-            {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
-        ):
-            put(client, **body).raise_for_status()
-        yield client
+        yield fill_month(url, client, request.param)
+
+
+@pytest.fixture(params=[SPRING, AUTUMN], ids=["spring", "autumn"])
+def own_month(
+    database_url: str, client: httpx.Client, request: pytest.FixtureRequest
+) -> httpx.Client:
+    """A running API of a filled month, for a test that changes it."""
+    return fill_month(database_url, client, request.param)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +363,7 @@ def test_the_list_of_budgets_is_sorted(month: httpx.Client, order: str) -> None:
     ],
 )
 def test_a_preview_says_what_an_objective_does_and_keeps_nothing(
-    month: httpx.Client, body: dict[str, Any], changed: int
+    own_month: httpx.Client, body: dict[str, Any], changed: int
 ) -> None:
     by = body.get("by", "month")
     if body.get("by") is None:
@@ -360,14 +371,14 @@ def test_a_preview_says_what_an_objective_does_and_keeps_nothing(
         body = body | {"valid_from": "always"}
 
     def counts() -> dict[str, Any]:
-        page = month.get(f"/fleet/budgets?by={by}").raise_for_status().json()
+        page = own_month.get(f"/fleet/budgets?by={by}").raise_for_status().json()
         return {name: page[name] for name in ("verdicts", "spent")}
 
-    before, versions = counts(), stored(month)
-    preview = month.post("/objectives/preview", json=body).raise_for_status().json()
+    before, versions = counts(), stored(own_month)
+    preview = own_month.post("/objectives/preview", json=body).raise_for_status().json()
     assert (preview["before"], preview["stores_changed"]) == (before, changed)
-    assert stored(month) == versions
-    put(month, **body).raise_for_status()
+    assert stored(own_month) == versions
+    put(own_month, **body).raise_for_status()
     if body.get("name") != "nowhere":
         assert counts() == preview["after"]
 

@@ -24,7 +24,9 @@ SEMICOLONS = (
     "its fields are separated by semicolons (;): save it as CSV with commas (,), "
     'or add the line delimiter = ";" to sources.toml'
 )
-ENDING = "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet or .ics"
+ENDING = (
+    "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet, .ics or .json"
+)
 
 
 @pytest.fixture

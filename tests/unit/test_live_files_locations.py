@@ -100,7 +100,9 @@ def test_files_that_are_passed_over_are_named_with_the_reason(
     for name in [*others, "menu_hours/a.CSV", "menu_hours/b.csv", "other/c.csv"]:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(name)
-    ending = "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet or .ics"
+    ending = (
+        "its name does not end in .csv, .csv.gz, .csv.zst, .jsonl, .ndjson, .parquet, .ics or .json"
+    )
     instead = "there are files named business_hours, which are read instead"
     assert {
         (file.file_path, file.source, file.reason) for file in survey_files(str(root)).passed_over
