@@ -96,7 +96,7 @@ def visit(
 
     def note_line(line: ConsoleMessage) -> None:
         if line.type == "error":
-            faults.append(line.text)
+            faults.append(f"{line.text} {line.location['url']}")
 
     page.on("pageerror", note_error)
     page.on("console", note_line)

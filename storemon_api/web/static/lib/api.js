@@ -15,7 +15,8 @@ export class ProblemError extends Error {
 export async function ask(path, options = {}) {
   // Says that a page asks: the server then lets the browser use the key that its user gave it.
   const headers = { ...options.headers, "X-Requested-With": "storemon" };
-  const signal = options.signal ?? AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
+  const timeout = AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
+  const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   let answer;
   try {
     answer = await fetch(root + path, { ...options, headers, signal });

@@ -9,12 +9,24 @@ const dialog = byId("change");
 
 export const canChange = dialog !== null;
 
-export const send = (method, path, body) =>
+export const send = (method, path, body, signal) =>
   ask(path, {
     method,
+    signal,
     headers: { "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
   });
+
+// Ends the requests of previews whose answers nobody waits for any more.
+let previews = new AbortController();
+
+function endPreviews() {
+  previews.abort();
+  previews = new AbortController();
+}
+
+export const askPreview = async (path, body) =>
+  (await send("POST", path, body, previews.signal)).json();
 
 // What is open: `read` gives what is in the fields, `preview` what that would change, as elements,
 // and `save` makes the change.
@@ -31,6 +43,7 @@ async function attempt(work) {
     showProblem("");
     await work();
   } catch (error) {
+    if (error.name === "AbortError") return;
     forgetPreview();
     showProblem(error.message);
   }
@@ -62,12 +75,17 @@ export function openChange({ title, fields = null, read, preview, save, word = "
 if (canChange) {
   byId("change-show").addEventListener("click", () => attempt(showPreview));
   byId("change-close").addEventListener("click", () => dialog.close());
-  byId("change-fields").addEventListener("input", forgetPreview);
+  dialog.addEventListener("close", endPreviews);
+  byId("change-fields").addEventListener("input", () => {
+    endPreviews();
+    forgetPreview();
+  });
   dialog.querySelector("form").addEventListener("submit", (event) => {
     event.preventDefault();
     const button = byId("change-save");
     button.disabled = true;
     const own = open;
+    endPreviews();
     attempt(async () => {
       // A body that nobody reads would keep one of the few connections to the server.
       await (await own.save(own.read())).text();

@@ -2,7 +2,7 @@
 
 import { count, counted } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
-import { canChange, openChange, send } from "../lib/change.js";
+import { askPreview, canChange, openChange, send } from "../lib/change.js";
 import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { storeLink } from "../lib/stores.js";
@@ -101,7 +101,7 @@ function line(word, before, after) {
 }
 
 async function preview(body) {
-  const answer = await (await send("POST", "/objectives/preview", body)).json();
+  const answer = await askPreview("/objectives/preview", body);
   const { before, after } = answer;
   const heads = ["Now", "Then"].map((word) => h("th", { scope: "col", class: "number" }, word));
   const lines = Object.entries(VERDICTS).map(([verdict, word]) =>

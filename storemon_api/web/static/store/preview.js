@@ -62,8 +62,7 @@ function previewed({ figures, days, days_changed: changed }) {
 }
 
 async function preview(body) {
-  const answer = await dialog.send("POST", pathOfView("/preview"), body);
-  return previewed(await answer.json());
+  return previewed(await dialog.askPreview(pathOfView("/preview"), body));
 }
 
 // Opens the dialog; `read` gives the body of the preview.
