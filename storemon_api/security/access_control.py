@@ -265,9 +265,10 @@ class AccessControl:
             credential is not None and not identities.knows(credential)
         ):
             # It may have been created since the last read, so read again before refusing.
+            asked_tick = time.monotonic()
             await asyncio.sleep(identities.seconds_to_load())
             try:
-                await run_in_threadpool(identities.load)
+                await run_in_threadpool(identities.load, since=asked_tick)
             except sa.exc.SQLAlchemyError as error:
                 _logger.info("The keys and accounts could not be read: %s", error)
         if not identities.is_loaded:

@@ -145,10 +145,17 @@ class IdentityCache:
         passed = time.monotonic() - self._loaded_tick
         return max(0.0, _MIN_SECONDS_BETWEEN_LOADS - passed)
 
-    def load(self) -> None:
-        """Read all, at most 4 times a second. Raises sqlalchemy.exc.SQLAlchemyError."""
+    def load(self, *, since: float | None = None) -> None:
+        """Read all, unless a read has begun since then, by default in the last quarter second.
+
+        `since` is in seconds of the monotonic clock. Wait before for `seconds_to_load`: event loops
+        may wake up early, so the time that has passed since is not looked at again. Raises
+        sqlalchemy.exc.SQLAlchemyError.
+        """
         with self._load_lock:
-            if time.monotonic() - self._loaded_tick < _MIN_SECONDS_BETWEEN_LOADS:
+            if since is None:
+                since = time.monotonic() - _MIN_SECONDS_BETWEEN_LOADS
+            if self._loaded_tick >= since:
                 return
             self._loaded_tick = time.monotonic()
             with self._engine.connect() as connection:
