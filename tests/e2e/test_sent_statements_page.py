@@ -42,6 +42,7 @@ def test_a_statement_is_sent_revised_and_scheduled_on_the_pages(
             page.get_by_role("button", name="Send regularly").click()
             plan = page.get_by_role("region", name="By mail, every week or month")
             expect(plan.get_by_text("Monday 08:00, America/Chicago")).to_be_visible()
+            page.wait_for_selector("body[data-ready]")
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= PHONE[0]
             page.get_by_role("button", name="End", exact=True).click()

@@ -30,16 +30,20 @@ async function send(control, button, fields) {
   }
 }
 
+// The buttons come disabled: pressed before this ran, a form would be sent to nowhere and emptied.
 for (const button of document.querySelectorAll("button[data-path]")) {
   button.addEventListener("click", () => send(button, button, {}));
+  button.disabled = false;
 }
 for (const form of document.querySelectorAll("form[data-path]")) {
+  const button = form.querySelector("button[type=submit]");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const filled = [...new FormData(form)]
       .filter(([, value]) => value.trim() !== "")
       .map(([name, value]) => [name, form.elements[name].multiple ? addresses(value) : value]);
-    send(form, form.querySelector("button[type=submit]"), Object.fromEntries(filled));
+    send(form, button, Object.fromEntries(filled));
   });
+  button.disabled = false;
 }
 document.body.dataset.ready = "true";
