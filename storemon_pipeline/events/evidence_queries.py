@@ -26,7 +26,9 @@ from storemon_pipeline.uptime.event_stretches import (
     OPEN_EVENT,
     EventStretches,
     no_stretches,
+    outside,
     resolve_events,
+    what_holds,
     with_corrections,
 )
 from storemon_pipeline.uptime.evidence import add_events, add_events_of_report
@@ -64,16 +66,17 @@ def read_told_stretches(
 ) -> EventStretches:
     """As `read_stretches`, for telling what events say.
 
-    A store with one storefront and no events of its own has those of the storefront.
+    A store with one storefront has those of the storefront, too, where it has none of its own.
     """
     stretches = read_stretches(bulk, stores, until=until, since=since)
     fronts = read_storefronts(bulk, stores)
     if fronts is None:
         return stretches
-    positions = np.setdiff1d(fronts.stores, np.union1d(fronts.several, stretches.store))
+    positions = np.setdiff1d(fronts.stores, fronts.several)
     single = fronts.of_stores(positions)
-    own = read_stretches(bulk, single.index, until=until, since=since)
-    return stretches.merge(replace(own, store=positions[single.store[own.store]]))
+    of_front = what_holds(_read_own_stretches(bulk, single, until=until, since=since))
+    of_front = replace(of_front, store=positions[single.store[of_front.store]])
+    return stretches.merge(outside(of_front, what_holds(stretches)))
 
 
 def _read_events(

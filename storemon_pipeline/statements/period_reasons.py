@@ -9,7 +9,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.events.event_texts import EventText, read_event_texts
-from storemon_pipeline.events.evidence_queries import read_stretches
+from storemon_pipeline.events.evidence_queries import read_told_stretches
 from storemon_pipeline.statements.statement import ReasonTotal, StatementIncident, StatementReason
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
@@ -26,7 +26,7 @@ def read_reasons_of_outages(
     """See `reasons_of_outages`, with the events and corrections in the database."""
     if len(store) == 0:
         return []
-    stretches = read_stretches(
+    stretches = read_told_stretches(
         bulk, stores, since=instant(int(start_us.min())), until=instant(int(end_us.max()))
     )
     texts = read_event_texts(bulk, stretches)

@@ -141,20 +141,26 @@ def what_holds(stretches: EventStretches) -> EventStretches:
     corrections = stretches.take(stretches.is_correction)
     if len(corrections) == 0:
         return stretches
-    events = stretches.take(~stretches.is_correction)
+    return outside(stretches.take(~stretches.is_correction), corrections).merge(corrections)
+
+
+def outside(stretches: EventStretches, others: EventStretches) -> EventStretches:
+    """What of some stretches lies outside of others, which do not overlap."""
     pieces: list[tuple[int, int, int]] = []
-    starts, ends = corrections.start_us.tolist(), corrections.end_us.tolist()
-    first = np.searchsorted(corrections.store, events.store).tolist()
-    last = np.searchsorted(corrections.store, events.store, side="right").tolist()
-    for row in range(len(events)):
-        begin, finish = int(events.start_us[row]), int(events.end_us[row])
+    starts, ends = others.start_us.tolist(), others.end_us.tolist()
+    first = np.searchsorted(others.store, stretches.store).tolist()
+    last = np.searchsorted(others.store, stretches.store, side="right").tolist()
+    for row in range(len(stretches)):
+        begin, finish = int(stretches.start_us[row]), int(stretches.end_us[row])
         for other in range(first[row], last[row]):
             pieces.append((begin, min(finish, starts[other]), row))
             begin = max(begin, ends[other])
         pieces.append((begin, finish, row))
     start, end, rows = np.array(pieces, np.int64).reshape(-1, 3).T
-    left = EventStretches(events.store[rows], start, end, events.is_up[rows], events.event[rows])
-    return left.take(start < end).merge(corrections)
+    left = EventStretches(
+        stretches.store[rows], start, end, stretches.is_up[rows], stretches.event[rows]
+    )
+    return left.take(start < end)
 
 
 def _without_overlaps(events: EventStretches) -> EventStretches:

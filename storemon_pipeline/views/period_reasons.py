@@ -13,7 +13,7 @@ from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import DAY_US, IntArray
 from storemon_pipeline.events.event_texts import EventText, read_event_texts
-from storemon_pipeline.events.evidence_queries import read_stretches
+from storemon_pipeline.events.evidence_queries import read_told_stretches
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
@@ -61,7 +61,7 @@ def read_period_reasons(
     with bulk_transaction(url) as bulk:
         stores = _read_chosen(bulk, until, only=only, group=group, region=region)
         down = what_holds(
-            read_stretches(bulk, stores, since=instant(since_us), until=instant(until_us))
+            read_told_stretches(bulk, stores, since=instant(since_us), until=instant(until_us))
         )
         down = down.take(~down.is_up).clip(since_us, until_us)
         texts = read_event_texts(bulk, down)

@@ -211,3 +211,31 @@ def test_a_store_with_one_channel_shows_what_its_storefront_would_as_a_store(
     assert json.loads(as_named) == json.loads(
         json.dumps(alone).replace('"status_model": 2', '"status_model": 1')
     )
+
+
+def test_totals_by_reason_have_the_events_of_a_single_storefront_as_its_store_has(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    ingest(
+        database_url,
+        folder,
+        Source.STORE_EVENTS,
+        "U,2023-01-24 13:00:00,2023-01-24 13:20:00,down,tablet offline,uber",
+        "A,2023-01-24 13:10:00,2023-01-24 13:15:00,down,power cut,till",
+        "A,2023-01-24 15:00:00,2023-01-24 15:01:00,up,test,till",
+    )
+    ingest(database_url, folder, Source.CHANNELS, "A,uber,U")
+    refresh(database_url)
+    # 9:00 to 11:00 by polls, and 20 minutes by events, of which the store's own hold.
+    assert downtime_minutes(database_url)["A"] == 3 * 60 + 20
+    expected = [("uber", "tablet offline", 15), ("till", "power cut", 5)]
+    days = "from=2023-01-24&to=2023-01-25"
+    for found in (
+        ask(client, f"/fleet/reasons?{days}")["reasons"],
+        ask(client, f"/fleet/reasons?{days}&store_id=A")["reasons"],
+        ask(client, "/stores/A/incidents")["summary"]["reasons"],
+        ask(client, "/incidents?from=2023-01-24T00:00:00Z")["summary"]["reasons"],
+        ask(client, "/statement?period=2023-W04")["reasons"],
+    ):
+        reasons = [(one["source"], one["reason"], one["lost_us"] // 60_000_000) for one in found]
+        assert reasons == expected
