@@ -14,7 +14,6 @@ from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
     UNKNOWN_STORE,
-    ProblemError,
     invalid_field,
 )
 from storemon_api.http.routing import Router
@@ -22,6 +21,7 @@ from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import check_texts
+from storemon_api.stores.store_in_path import fleet_with
 from storemon_pipeline.figures.daily_sums import read_days_as_of
 from storemon_pipeline.views.period_reasons import read_period_reasons
 
@@ -70,9 +70,7 @@ def get_reasons(  # noqa: PLR0913 - one parameter for each of the query
         raise invalid_field("to", f"A period has 1 to {_MOST_DAYS} days, from 1970 on.")
     only = visible_stores(request)
     if store_id is not None:
-        fleet = fleet_cache.fleet(only)
-        if fleet is None or store_id not in fleet.position:
-            raise ProblemError(UNKNOWN_STORE)
+        fleet_with(request, fleet_cache, store_id)
         only = frozenset({store_id})
     with services.reader.connect() as connection:
         as_of = read_days_as_of(connection)

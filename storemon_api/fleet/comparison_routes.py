@@ -26,7 +26,6 @@ from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
     UNKNOWN_STORE,
-    ProblemError,
     invalid_field,
 )
 from storemon_api.http.routing import Router
@@ -35,6 +34,7 @@ from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.sales.sales_schemas import Sales
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import check_texts
+from storemon_api.stores.store_in_path import fleet_with
 from storemon_api.stores.store_responses import AMOUNT_COLUMNS
 from storemon_pipeline.figures.daily_sums import (
     FleetPeriod,
@@ -119,9 +119,7 @@ def get_comparison(  # noqa: PLR0913 - one parameter for each of the query
     check_texts(store_id=store_id, group=group, region=region)
     only = visible_stores(request)
     if store_id is not None:
-        fleet = fleet_cache.fleet(only)
-        if fleet is None or store_id not in fleet.position:
-            raise ProblemError(UNKNOWN_STORE)
+        fleet_with(request, fleet_cache, store_id)
         only = frozenset({store_id})
     with services.reader.connect() as connection:
         as_of = read_days_as_of(connection)

@@ -15,13 +15,12 @@ from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
     UNKNOWN_STORE,
-    ProblemError,
     invalid_field,
 )
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
-from storemon_api.security.request_access import visible_stores
+from storemon_api.stores.store_in_path import fleet_with
 from storemon_api.stores.store_responses import AMOUNT_COLUMNS
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.figures.daily_sums import FleetPeriod, read_days_as_of, read_fleet_periods
@@ -62,9 +61,7 @@ def get_store_days(
     end: Annotated[date | None, Query(alias="to", description="Exclusive.")] = None,
 ) -> Response:
     """Return a row for each store and local day: stores as given, the earliest day first."""
-    fleet = fleet_cache.fleet(visible_stores(request))
-    if fleet is None or not fleet.position.keys() >= set(store_id):
-        raise ProblemError(UNKNOWN_STORE)
+    fleet = fleet_with(request, fleet_cache, *store_id)
     if begin is not None and end is not None and end <= begin:
         raise invalid_field("to", "A period ends after it begins.")
     with services.reader.connect() as connection:

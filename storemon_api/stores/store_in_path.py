@@ -1,10 +1,10 @@
-"""The store in the path of a route: its parameter, its problems, its view."""
+"""The store that a request names: its parameter, its problems, its view."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
-from fastapi import Path
+from fastapi import Path, Request
 
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
@@ -15,12 +15,11 @@ from storemon_api.http.problems import (
     ProblemError,
 )
 from storemon_api.http.services import Services
-from storemon_api.stores.store_filters import (
-    is_storable,
-)
-from storemon_pipeline.domain.windows import (
-    DEFAULT_ZONE,
-)
+from storemon_api.live.fleet_cache import FleetCache
+from storemon_api.security.request_access import visible_stores
+from storemon_api.stores.store_filters import is_storable
+from storemon_pipeline.domain.windows import DEFAULT_ZONE
+from storemon_pipeline.views.fleet_view import Fleet
 from storemon_pipeline.views.store_view import (
     NoPollsError,
     StoreView,
@@ -34,6 +33,14 @@ StoreIdPath = Annotated[str, Path(examples=["7482936150293847561"])]
 STORE_PROBLEMS: Final = problem_responses(
     UNKNOWN_STORE, NO_POLLS, INVALID_REQUEST, DATABASE_UNAVAILABLE
 )
+
+
+def fleet_with(request: Request, fleet_cache: FleetCache, *store_ids: str) -> Fleet:
+    """Return the stores that the request may see. Raises a 404 problem unless these are in it."""
+    fleet = fleet_cache.fleet(visible_stores(request))
+    if fleet is None or not fleet.position.keys() >= set(store_ids):
+        raise ProblemError(UNKNOWN_STORE)
+    return fleet
 
 
 @contextmanager

@@ -9,11 +9,7 @@ from fastapi import Query, Request, Response
 from storemon_api.downloads.table_file import Cell, Column, hours, table_file
 from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.problems import (
-    INVALID_REQUEST,
-    UNKNOWN_STORE,
-    ProblemError,
-)
+from storemon_api.http.problems import INVALID_REQUEST
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
@@ -31,7 +27,12 @@ from storemon_api.stores.store_filters import (
     is_in_state,
     ordered,
 )
-from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of
+from storemon_api.stores.store_in_path import (
+    STORE_PROBLEMS,
+    StoreIdPath,
+    fleet_with,
+    store_view_of,
+)
 from storemon_api.stores.store_responses import (
     incident_response,
     store_summary,
@@ -181,9 +182,7 @@ def get_store(
     objective: Objective = None,
 ) -> Response:
     """Return the store's figures, weekly hours and open incident."""
-    fleet = fleet_cache.fleet(visible_stores(request))
-    if fleet is None or store_id not in fleet.position:
-        raise ProblemError(UNKNOWN_STORE)
+    fleet = fleet_with(request, fleet_cache, store_id)
     position = fleet.position[store_id]
     row = int(fleet.incident_row[position])
     summary = store_summary(fleet, position, objective)

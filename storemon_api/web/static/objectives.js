@@ -9,14 +9,10 @@ import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
 import { downloads, fillTable, pager } from "./lib/tables.js";
 import { clockIn } from "./lib/times.js";
+import { VERDICTS } from "./objectives/verdicts.js";
 import { showVersions } from "./objectives/versions.js";
 
 const PERIODS = { month: "This month", week: "This week" };
-const VERDICTS = {
-  missed: { word: "Missed", more: "very likely, so far", tone: "down" },
-  "cannot be told": { word: "Cannot be told", more: "too close, or no range", tone: "silent" },
-  met: { word: "Met", more: "very likely, so far", tone: "up" },
-};
 const LIMIT = innerWidth < 640 ? 15 : 50;
 const ASCENDING_FIRST = new Set(["store_id", "verdict", "uptime", "left", "runs_out"]);
 

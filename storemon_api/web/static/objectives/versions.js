@@ -8,9 +8,9 @@ import { newestOnly } from "../lib/newest.js";
 import { storeLink } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
+import { VERDICTS } from "./verdicts.js";
 
 const KINDS = { all: "all stores", group: "a group", region: "a region", store: "one store" };
-const VERDICTS = { missed: "Missed", "cannot be told": "Cannot be told", met: "Met" };
 
 const form = () => byId("change").querySelector("form").elements;
 const option = (value, word, chosen) => h("option", { value, selected: value === chosen }, word);
@@ -104,7 +104,7 @@ async function preview(body) {
   const answer = await askPreview("/objectives/preview", body);
   const { before, after } = answer;
   const heads = ["Now", "Then"].map((word) => h("th", { scope: "col", class: "number" }, word));
-  const lines = Object.entries(VERDICTS).map(([verdict, word]) =>
+  const lines = Object.entries(VERDICTS).map(([verdict, { word }]) =>
     line(word, before.verdicts[verdict], after.verdicts[verdict]),
   );
   return [
