@@ -26,6 +26,7 @@ from storemon_pipeline.schedules.versions import (
     VersionTable,
     write_versions,
 )
+from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.schedules.zones_file import read_zones_file
 
 MIDNIGHT: Final = datetime(2023, 1, 23, tzinfo=UTC)
@@ -130,6 +131,15 @@ def load_zones(
     """Load rows such as `A,Europe/Berlin` or `A,Europe/Berlin,always` as one snapshot."""
     header = "store_id,timezone_str,valid_from"
     return _load_snapshot(url, STORE_TIMEZONES, header, rows, loaded_at, file_path)
+
+
+def load_monday(url: str, *polls: str) -> None:
+    """Load these polls of store A, which is on UTC and open on Mondays from 9 to 18."""
+    load(url, *polls)
+    load_zones(url, "A,UTC,always")
+    load_hours(url, "A,0,09:00,18:00")
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
 
 
 def _load_snapshot(

@@ -69,7 +69,7 @@ def measure(work: Path, *, stores: int = STORES, days: float = _DAYS) -> list[Me
 
 
 class _Report:
-    """A report that so many workers made."""
+    """A report made by this number of workers."""
 
     def __init__(
         self, lake: LakeFolder, manifest: Manifest, seconds: float, worked: Sequence[Worked]

@@ -117,7 +117,7 @@ def _zones(folder: Path, position: dict[str, int]) -> ZoneVersions:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The stores of a lake: so many copies of each of the sample's, side by side."""
+    """The stores of a lake: this number of copies of each of the sample's, side by side."""
 
     sample: Sample
     copies: int
@@ -152,7 +152,7 @@ class Copies:
         )
 
     def next_polls(self, of: range, hours: int) -> PollRows:
-        """One more poll of each, in the hour so many hours after the newest."""
+        """One more poll of each, this number of hours after the newest."""
         last = np.searchsorted(self.sample.store, np.arange(of.start, of.stop), side="right") - 1
         keys = self.index(of).store_keys
         random = np.random.default_rng([of.start, hours])

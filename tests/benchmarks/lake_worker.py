@@ -36,7 +36,7 @@ class Worked:
 def work_apart(
     task: str, lake: LakeFolder, workers: int, data: Path | None = None
 ) -> tuple[float, list[Worked]]:
-    """Let so many processes do a task; return the seconds until the last one was done."""
+    """Run a task in this number of processes; return the seconds until the last one is done."""
     processes = [
         subprocess.Popen(
             [

@@ -31,7 +31,7 @@ class LargeData:
 
 
 def write_large_data(out: Path, next_hour: Path, *, stores: int, days: float) -> LargeData:
-    """Write store_status.csv, business_hours.csv and timezones.csv of about so many stores.
+    """Write store_status.csv, business_hours.csv and timezones.csv of about this number of stores.
 
     A store has 16 polls a day. Rows of the same sample stand together; in each such lot polls come
     in random order. The file `next_hour` has one more poll of each store.
@@ -65,7 +65,7 @@ def write_later_polls(hour: Path, later: Path) -> None:
 
 
 def _write_copies(rows: pa.Table, path: Path, copies: int) -> None:
-    """The rows so many times over, each time with other ids."""
+    """Repeat the rows this number of times, each time with other ids."""
     with path.open("wb") as file:
         _write(rows.slice(0, 0), file)
         for copy in range(copies):

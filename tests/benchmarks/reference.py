@@ -25,7 +25,7 @@ class Reference:
 
 @lru_cache
 def sort_and_merge(rows: int) -> Reference:
-    """NumPy sorts so many 64-bit integers, and merges them with as many sorted ones."""
+    """NumPy sorts this number of 64-bit integers, and merges them with as many sorted ones."""
     random = np.random.default_rng(1)
     unsorted, others = random.integers(0, 2**62, (2, rows))
     others.sort()
@@ -40,7 +40,7 @@ def sort_and_merge(rows: int) -> Reference:
 
 @lru_cache
 def plain_copy(url: str, rows: int = _COPIED_ROWS) -> Reference:
-    """COPY of so many rows of two integers into an unlogged table without a key."""
+    """COPY of this number of rows of two integers into an unlogged table without a key."""
     text = b"".join(b"%d\t%d\n" % (number, number * 7919) for number in range(_COPIED_ROWS // 10))
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute("CREATE UNLOGGED TABLE reference_rows (one bigint, other bigint)")

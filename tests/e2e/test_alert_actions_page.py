@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from playwright.sync_api import Browser, expect
 
+from api_keys import new_key
 from api_server import serve
 from browser import PHONE, visit
 from stored import at, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
@@ -29,23 +29,11 @@ def alarm(url: str) -> None:
         )
 
 
-def key(url: str, name: str, *scopes: Scope) -> str:
-    return create_key(
-        url,
-        name=name,
-        scopes=frozenset(scopes),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
-
-
 def test_an_alert_is_acknowledged_noted_on_and_silenced_on_the_page(
     chromium: Browser, database_url: str
 ) -> None:
     alarm(database_url)
-    writer = key(database_url, "Night shift", Scope.READ, Scope.INGEST)
+    writer = new_key(database_url, "Night shift", Scope.READ, Scope.INGEST)
     with serve(database_url) as client:
         url = f"{client.base_url}/pages/alerts"
         with visit(chromium, url, key=writer) as page:
@@ -87,7 +75,7 @@ def test_an_alert_is_acknowledged_noted_on_and_silenced_on_the_page(
 
 def test_a_key_that_may_not_act_is_offered_nothing(chromium: Browser, database_url: str) -> None:
     alarm(database_url)
-    reader = key(database_url, "reader", Scope.READ)
+    reader = new_key(database_url, "reader", Scope.READ)
     with (
         serve(database_url) as client,
         visit(chromium, f"{client.base_url}/pages/alerts", key=reader) as page,

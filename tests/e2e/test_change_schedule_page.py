@@ -2,39 +2,24 @@
 
 from playwright.sync_api import Browser, Page, expect
 
+from api_keys import new_key
 from api_server import serve
 from browser import PHONE, visit
-from stored import at, load, load_hours, load_zones
-from storemon_pipeline.access.key_management import create_key
+from stored import at, load_monday
 from storemon_pipeline.access.keys import Scope
-from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
-from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 
 def monitored(url: str) -> None:
     """A is open on Mondays from 9 to 18 UTC; it was up until noon, and down until 16:00."""
-    load(url, *(f"A {hour:02}:00 up" for hour in range(8, 13)))
-    load(url, *(f"A {hour:02}:00 down" for hour in range(13, 17)))
-    load_zones(url, "A,UTC,always")
-    load_hours(url, "A,0,09:00,18:00")
-    with bulk_transaction(url, is_writing_polls=True) as bulk:
-        refresh_intervals(bulk)
+    load_monday(
+        url,
+        *(f"A {hour:02}:00 up" for hour in range(8, 13)),
+        *(f"A {hour:02}:00 down" for hour in range(13, 17)),
+    )
     refresh_uptime(url, refreshed_at=at("16:00"))
     refresh_daily(url)
-
-
-def key(url: str, name: str, *scopes: Scope) -> str:
-    return create_key(
-        url,
-        name=name,
-        scopes=frozenset(scopes),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
 
 
 def day_in_preview(page: Page) -> list[str]:
@@ -50,7 +35,7 @@ def test_hours_are_changed_with_a_preview_and_taken_back(
     chromium: Browser, database_url: str
 ) -> None:
     monitored(database_url)
-    writer = key(database_url, "Anna", Scope.READ, Scope.INGEST)
+    writer = new_key(database_url, "Anna", Scope.READ, Scope.INGEST)
     with serve(database_url) as client:
         url = f"{client.base_url}/store/A"
         with visit(chromium, url, key=writer) as page:
@@ -115,7 +100,7 @@ def test_a_key_that_may_not_change_anything_is_offered_nothing(
     chromium: Browser, database_url: str
 ) -> None:
     monitored(database_url)
-    reader = key(database_url, "reader", Scope.READ)
+    reader = new_key(database_url, "reader", Scope.READ)
     with (
         serve(database_url) as client,
         visit(chromium, f"{client.base_url}/store/A", key=reader) as page,
@@ -129,7 +114,7 @@ def test_an_outage_is_corrected_with_a_preview_and_the_correction_taken_back(
     chromium: Browser, database_url: str
 ) -> None:
     monitored(database_url)
-    writer = key(database_url, "Anna", Scope.READ, Scope.INGEST)
+    writer = new_key(database_url, "Anna", Scope.READ, Scope.INGEST)
     with serve(database_url) as client:
         url = f"{client.base_url}/store/A"
         with visit(chromium, url, key=writer) as page:
@@ -163,7 +148,7 @@ def test_an_outage_is_corrected_with_a_preview_and_the_correction_taken_back(
 
 def test_an_owner_is_not_offered_to_correct(chromium: Browser, database_url: str) -> None:
     monitored(database_url)
-    owner = key(database_url, "owner", Scope.READ, Scope.EDIT)
+    owner = new_key(database_url, "owner", Scope.READ, Scope.EDIT)
     with (
         serve(database_url) as client,
         visit(chromium, f"{client.base_url}/store/A", key=owner) as page,

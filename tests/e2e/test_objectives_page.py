@@ -2,23 +2,11 @@
 
 from playwright.sync_api import Browser, expect
 
+from api_keys import new_key
 from api_server import serve
 from browser import PHONE, visit
 from stored import execute, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
-
-
-def key(url: str, name: str, *scopes: Scope) -> str:
-    return create_key(
-        url,
-        name=name,
-        scopes=frozenset(scopes),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
 
 
 def test_an_objective_is_set_changed_ended_and_taken_back(
@@ -64,8 +52,8 @@ def test_an_objective_is_set_changed_ended_and_taken_back(
 def test_who_may_not_set_objectives_sees_them_alone(chromium: Browser, database_url: str) -> None:
     load(database_url, "A 09:00 up")
     # Before the service starts: a running one learns of its first key a little later.
-    reader = key(database_url, "reader", Scope.READ)
-    writer = key(database_url, "writer", Scope.INGEST)
+    reader = new_key(database_url, "reader", Scope.READ)
+    writer = new_key(database_url, "writer", Scope.INGEST)
     with serve(database_url) as client:
         body = {"applies_to": "all", "objective": 98}
         client.put("/objectives", json=body, headers={"X-API-Key": writer}).raise_for_status()

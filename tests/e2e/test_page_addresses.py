@@ -8,11 +8,11 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from api_keys import new_key
 from api_server import serve
 from browser import Site, late_answers, visit
 from databases import Databases
 from stored import HOUR, MIDNIGHT, at_us, execute, load_rows
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
@@ -234,15 +234,7 @@ def test_back_closes_a_report_s_totals_and_undoes_its_group(own_site: Site) -> N
 
 @pytest.mark.parametrize("scope", [Scope.READ, Scope.TRIGGER])
 def test_a_key_is_offered_only_what_it_may_do(own_site: Site, scope: Scope) -> None:
-    token = create_key(
-        own_site.database_url,
-        name="one scope",
-        scopes=frozenset({scope}),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(own_site.database_url, "one scope", scope)
     headers = {"X-API-Key": token}
     eventually(lambda: own_site.client.get("/stores", headers=headers).status_code == 200)
     with visit(own_site.browser, f"{own_site.url}/pages/reports", key=token) as page:

@@ -18,13 +18,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 import clock_changes
+from api_keys import new_key
 from api_server import serve
 from browser import DESK, PHONE, Site, visit
 from dagster_stand_in import dagster_stand_in
 from databases import Databases
 from planted_mistakes import draw_fleet, draw_polls, plant, write_files
 from stored import execute, load_rows
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
@@ -942,17 +942,9 @@ def test_the_page_finds_nine_in_ten_of_200_planted_mistakes_in_2_000_stores(
 def test_a_key_of_two_stores_gets_whole_pages_of_these_stores(own_site: Site) -> None:
     site = own_site
     stores = site.get("/stores?sort=lost&order=desc")["stores"]
-    own = frozenset(store["store_id"] for store in stores[:2])
+    own = {store["store_id"] for store in stores[:2]}
     others = [store["store_id"] for store in stores[2:]]
-    token = create_key(
-        site.database_url,
-        name="two stores",
-        scopes=frozenset({Scope.TRIGGER}),
-        store_ids=own,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(site.database_url, "two stores", Scope.TRIGGER, stores=own)
     headers = {"X-API-Key": token}
     eventually(lambda: site.client.get("/stores", headers=headers).status_code == 200)
     report = site.client.post("/trigger_report", headers=headers).json()["report_id"]

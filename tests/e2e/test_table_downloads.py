@@ -7,10 +7,10 @@ from pathlib import Path
 import openpyxl
 from playwright.sync_api import Browser, Page, expect
 
+from api_keys import new_key
 from api_server import serve
 from browser import PHONE, visit
 from stored import at, execute, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
@@ -44,15 +44,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_tables_are_downloaded_as_they_are_shown(chromium: Browser, database_url: str) -> None:
     fill(database_url)
-    token = create_key(
-        database_url,
-        name="reader",
-        scopes=frozenset({Scope.READ}),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(database_url, "reader", Scope.READ)
     with serve(database_url) as client:
         url = str(client.base_url)
         with visit(chromium, url, key=token) as page:

@@ -7,10 +7,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from api_keys import new_key
 from api_server import serve
 from receiver import Receiver, receiving
 from stored import at, execute, fetch, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.alert_table import drop_old_alerts
 from storemon_pipeline.alerts.conditions import Rules
@@ -72,15 +72,7 @@ def by_store(client: httpx.Client) -> dict[str, dict[str, Any]]:
 
 
 def key(url: str, name: str, scope: Scope, *store_ids: str) -> dict[str, str]:
-    token = create_key(
-        url,
-        name=name,
-        scopes=frozenset({scope, Scope.READ}),
-        store_ids=frozenset(store_ids) or None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(url, name, scope, Scope.READ, stores=set(store_ids) or None)
     return {"X-API-Key": token}
 
 

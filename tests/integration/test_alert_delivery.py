@@ -10,10 +10,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from api_keys import new_key
 from api_server import serve
 from receiver import Receiver, receiving
 from stored import execute, fetch, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.deliver import deliver_alerts, is_delivery_due
@@ -214,16 +214,8 @@ class TestApi:
             "INSERT INTO alerts (kind, subject, opened_at, since, lost_us, is_told)"
             " VALUES ('source', 'B', now(), now(), 0, true)",
         )
-        token = create_key(
-            database_url,
-            name="till",
-            scopes=frozenset({Scope.READ}),
-            store_ids=frozenset({"B"}),
-            expires_at=None,
-            by="test",
-            is_forced=True,
-        )
-        header = {"Authorization": f"Bearer {token.token}"}
+        token = new_key(database_url, "till", Scope.READ, stores={"B"})
+        header = {"Authorization": f"Bearer {token}"}
         page = client.get("/alerts", headers=header).json()
         assert [(one["kind"], one["subject"]) for one in page["alerts"]] == [("down", "B")]
         assert (page["total"], page["open"]) == (1, None)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -40,12 +40,6 @@ A_SENTENCE_OF_NO_ID = "Your API key or account does not allow this request."
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
     return create_app(ApiSettings(database_url=SecretStr(NO_DATABASE)), known_keys=())
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def make_key(

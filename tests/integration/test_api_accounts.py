@@ -1,6 +1,5 @@
 """Listing, inviting and changing accounts over HTTP."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,12 +14,6 @@ from storemon_pipeline.database.tables import audit_events, stores
 
 ADA = {"email": "Ada@Example.com", "name": "Ada", "role": "admin"}
 BOB = {"email": "bob@example.com", "role": "owner", "stores": ["7"]}
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The API while its database or Dagster is away, and when they are back."""
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,12 +20,6 @@ from waiting import eventually
 
 CSV = b"store_id\n" + b"".join(b"%d\n" % store for store in range(1000))
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def test_a_database_that_breaks_off_before_the_first_byte_is_503(

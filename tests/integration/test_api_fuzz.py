@@ -32,9 +32,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from api_keys import new_key
 from api_server import complete_report, serve
 from storemon_api.security.client_timeouts import ClientTimeoutProtocol
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.polls.poll_bodies import BodyFormat
 from storemon_pipeline.polls.push_polls import push_polls
@@ -296,14 +296,7 @@ def test_no_header_is_a_fault(
     client: httpx.Client, database_url: str, requests: int, *, has_key: bool
 ) -> None:
     if has_key:
-        create_key(
-            database_url,
-            name="admin",
-            scopes=frozenset({Scope.ADMIN}),
-            store_ids=None,
-            expires_at=None,
-            by="test",
-        )
+        new_key(database_url, "admin", Scope.ADMIN)
     dice = random.Random(2)  # noqa: S311 - the same headers again
     for _ in range(requests):
         headers = [

@@ -16,9 +16,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from api_keys import new_key
 from api_server import serve
 from databases import Databases
-from storemon_pipeline.access.key_management import create_key, list_keys
+from storemon_pipeline.access.key_management import list_keys
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_daily import refresh_daily
@@ -214,16 +215,13 @@ def make_reports(url: str, client: httpx.Client, headers: dict[str, str], stores
 
 def key(url: str, *, stores: set[str] | None) -> dict[str, str]:
     """Return the header of a new key that may do everything, to these stores or to all."""
-    token = create_key(
+    token = new_key(
         url,
-        name=f"key {len(list_keys(url))}",
-        scopes=frozenset({Scope.ADMIN}),
-        store_ids=None if stores is None else frozenset(stores),
-        expires_at=None,
-        by="test",
-        is_forced=True,
+        f"key {len(list_keys(url))}",
+        Scope.ADMIN,
+        stores=stores,
     )
-    return {"X-API-Key": token.token}
+    return {"X-API-Key": token}
 
 
 Sides = tuple[Side, Side, Side]

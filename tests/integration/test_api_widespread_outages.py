@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from api_keys import new_key
 from api_server import serve
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
@@ -82,15 +82,7 @@ def test_an_incident_tells_whether_others_went_down_with_it(filled_url: str) -> 
 
 
 def test_a_key_of_some_stores_learns_nothing_about_others(filled_url: str) -> None:
-    token = create_key(
-        filled_url,
-        name="own",
-        scopes=frozenset({Scope.READ}),
-        store_ids=frozenset({"0", "1"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(filled_url, "own", Scope.READ, stores={"0", "1"})
     with serve(filled_url) as client:
         headers = {"X-API-Key": token}
         eventually(lambda: client.get("/stores", headers=headers).status_code == 200)

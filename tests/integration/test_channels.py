@@ -1,7 +1,6 @@
 """Storefronts in the database: loaded, undone, and joined to the figures of their store."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from api_server import serve
-from stored import fetch
+from refreshed import days_downtime_minutes, downtime_minutes, refresh_figures
 from storemon_pipeline.channels.keep_rule import keep_channel_rule
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.fit_status_model import fit_status_model
-from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
-from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.undo_load import undo_load
@@ -56,59 +53,29 @@ def folder(database_url: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
-
-
-def refresh(url: str) -> None:
-    refresh_daily(url)
-    refresh_uptime(url, refreshed_at=NOW)
-
-
 def ask(client: httpx.Client, path: str) -> Any:  # noqa: ANN401 - a JSON body
     return client.get(path).raise_for_status().json()
 
 
-def downtime_minutes(url: str) -> dict[str, float]:
-    """The downtime of the last day of each store, as the newest figures have it."""
-    rows = fetch(
-        url,
-        "SELECT store_id, downtime_last_day_us / 60000000.0 AS minutes"
-        " FROM store_uptime JOIN stores USING (store_key)",
-    )
-    return {row["store_id"]: float(row["minutes"]) for row in rows}
-
-
-def days_minutes(url: str) -> dict[str, float]:
-    rows = fetch(
-        url,
-        "SELECT store_id, sum(downtime_us) / 60000000.0 AS minutes"
-        " FROM store_uptime_daily JOIN stores USING (store_key) GROUP BY 1",
-    )
-    return {row["store_id"]: float(row["minutes"]) for row in rows}
-
-
 def test_figures_follow_channels_their_rule_and_undoing(database_url: str, folder: Path) -> None:
-    refresh(database_url)
+    refresh_figures(database_url)
     alone = {"B": 60.0, "D": 180.0, "U": 180.0}
     assert downtime_minutes(database_url) == alone
     load = ingest(database_url, folder, Source.CHANNELS, *CHANNELS)
-    refresh(database_url)
+    refresh_figures(database_url)
     # Both are down from 9:30 to 11:30.
     assert downtime_minutes(database_url) == {"A": 120.0, "B": 60.0}
-    assert days_minutes(database_url) == {"A": 120.0, "B": 60.0}
+    assert days_downtime_minutes(database_url) == {"A": 120.0, "B": 60.0}
     assert keep_channel_rule(database_url, ChannelRule.ALL_UP, now=NOW)
-    refresh(database_url)
+    refresh_figures(database_url)
     # One of them is down from 8:30 to 12:30.
     assert downtime_minutes(database_url) == {"A": 240.0, "B": 60.0}
-    assert days_minutes(database_url) == {"A": 240.0, "B": 60.0}
+    assert days_downtime_minutes(database_url) == {"A": 240.0, "B": 60.0}
     assert compare_all_days(database_url).different == 0
     undo_load(database_url, load.load_ids[0], now=NOW)
-    refresh(database_url)
+    refresh_figures(database_url)
     assert downtime_minutes(database_url) == alone
-    assert days_minutes(database_url) == alone
+    assert days_downtime_minutes(database_url) == alone
 
 
 def test_polls_before_and_after_channels_are_of_the_same_storefront(
@@ -117,16 +84,16 @@ def test_polls_before_and_after_channels_are_of_the_same_storefront(
     ingest(database_url, tmp_path, Source.CHANNELS, *CHANNELS)
     ingest(database_url, tmp_path, Source.STORE_TIMEZONES, *(f"{one},UTC" for one in "AB"))
     ingest(database_url, tmp_path, Source.STORE_STATUS, *POLLS)
-    refresh(database_url)
+    refresh_figures(database_url)
     assert downtime_minutes(database_url) == {"A": 120.0, "B": 60.0}
     # A channel that moves to another store takes its polls along.
     ingest(database_url, tmp_path, Source.CHANNELS, "B,doordash,D", "A,uber,U")
-    refresh(database_url)
+    refresh_figures(database_url)
     # B is down from 2:30 to 3:30, when D is up.
     assert downtime_minutes(database_url) == {"A": 180.0, "B": 0.0}
-    assert days_minutes(database_url) == {"A": 180.0, "B": 0.0}
+    assert days_downtime_minutes(database_url) == {"A": 180.0, "B": 0.0}
     ingest(database_url, tmp_path, Source.CHANNELS, "D,doordash,D", "A,uber,U")
-    refresh(database_url)
+    refresh_figures(database_url)
     assert downtime_minutes(database_url) == {"A": 180.0, "B": 60.0, "D": 180.0}
     assert compare_all_days(database_url).different == 0
 
@@ -135,7 +102,7 @@ def test_a_store_shows_its_storefronts(
     database_url: str, folder: Path, client: httpx.Client
 ) -> None:
     ingest(database_url, folder, Source.CHANNELS, *CHANNELS, "A,later,L")
-    refresh(database_url)
+    refresh_figures(database_url)
     store = ask(client, "/stores/A")
     assert (store["channel_rule"], store["polls"]) == ("any_up", 38)
     shown = {
@@ -176,10 +143,10 @@ def test_an_event_of_a_store_holds_for_its_storefronts_and_theirs_for_themselves
         "U,2023-01-24 14:00:00,2023-01-24 15:00:00,down,tablet offline,uber",
         "D,2023-01-24 14:30:00,2023-01-24 14:40:00,down,driver shortage,doordash",
     )
-    refresh(database_url)
+    refresh_figures(database_url)
     # 9:30 to 11:30, the event of the store, and the ten minutes that both storefronts have.
     assert downtime_minutes(database_url)["A"] == 120 + 20 + 10
-    assert days_minutes(database_url)["A"] == 120 + 20 + 10
+    assert days_downtime_minutes(database_url)["A"] == 120 + 20 + 10
     assert compare_all_days(database_url).different == 0
     events = ask(client, "/store-events")["events"]
     assert [one["store_id"] for one in events] == ["A", "U", "D"]
@@ -196,14 +163,14 @@ def test_a_store_with_one_channel_shows_what_its_storefront_would_as_a_store(
     ingest(database_url, folder, Source.CHANNELS, "A,uber,U")
     # Without the other storefront, which would be fitted, too.
     fit_status_model(database_url, fitted_at=NOW)
-    refresh(database_url)
+    refresh_figures(database_url)
     joined = [ask(client, f"/stores/A{view}") for view in VIEWS]
     assert joined[0]["figures"]["day"]["downtime_us"] == 200 * 60_000_000
     assert joined[0]["figures"]["day"]["likely_lowest_uptime_us"] is not None
     assert len(joined[3]["polls"]) == 19
     ingest(database_url, folder, Source.CHANNELS, "U,uber,U")
     fit_status_model(database_url, fitted_at=NOW)
-    refresh(database_url)
+    refresh_figures(database_url)
     alone = [ask(client, f"/stores/U{view}") for view in VIEWS]
     for one in (joined[0], alone[0]):
         del one["channel_rule"], one["channels"]
@@ -225,7 +192,7 @@ def test_totals_by_reason_have_the_events_of_a_single_storefront_as_its_store_ha
         "A,2023-01-24 15:00:00,2023-01-24 15:01:00,up,test,till",
     )
     ingest(database_url, folder, Source.CHANNELS, "A,uber,U")
-    refresh(database_url)
+    refresh_figures(database_url)
     # 9:00 to 11:00 by polls, and 20 minutes by events, of which the store's own hold.
     assert downtime_minutes(database_url)["A"] == 3 * 60 + 20
     expected = [("uber", "tablet offline", 15), ("till", "power cut", 5)]

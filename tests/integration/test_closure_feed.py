@@ -7,8 +7,8 @@ import httpx
 import pytest
 from icalendar import Calendar, Event
 
+from api_keys import new_key
 from api_server import serve
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from waiting import eventually
 
@@ -98,15 +98,7 @@ def test_an_event_keeps_its_id_and_no_other_event_has_it(client: httpx.Client) -
 def test_a_key_of_some_stores_sees_their_closures_and_those_of_every_store(
     client: httpx.Client, database_url: str
 ) -> None:
-    token = create_key(
-        database_url,
-        name="shop",
-        scopes=frozenset({Scope.READ}),
-        store_ids=frozenset({"chicago"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(database_url, "shop", Scope.READ, stores={"chicago"})
     key = {"Authorization": f"Bearer {token}"}
     eventually(lambda: client.get("/closures.ics").status_code == 401)
     found = events(client.get("/closures.ics", headers=key))

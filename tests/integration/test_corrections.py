@@ -10,13 +10,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from api_keys import new_key
 from api_server import serve
+from refreshed import refresh_figures
 from stored import fetch
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
-from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 
@@ -49,14 +49,9 @@ def client(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
     (tmp_path / "timezones.csv").write_text("store_id,timezone_str\nA,UTC\n")
     for source in (Source.STORE_STATUS, Source.STORE_TIMEZONES):
         ingest_source(database_url, tmp_path, source, now=NOW, run_id=None)
-    refresh(database_url)
+    refresh_figures(database_url)
     with serve(database_url) as client:
         yield client
-
-
-def refresh(url: str) -> None:
-    refresh_daily(url)
-    refresh_uptime(url, refreshed_at=NOW)
 
 
 def ask(client: httpx.Client, address: str) -> dict[str, Any]:
@@ -141,7 +136,7 @@ def test_every_address_follows_a_correction_and_its_taking_back(
     assert set(windows(client)) == {(24 * 60, 60)}
     polls = fetch(database_url, "SELECT * FROM store_status ORDER BY polled_at")
     number = enter(client, kind)
-    refresh(database_url)
+    refresh_figures(database_url)
     corrected = figures(client)
     for name, (opening, was_down, incidents) in before.items():
         assert (was_down, incidents) == BEFORE[1:], name
@@ -152,7 +147,7 @@ def test_every_address_follows_a_correction_and_its_taking_back(
     assert compare_all_days(database_url).different == 0
     assert client.delete(f"/corrections/{number}").status_code == 204
     assert client.delete(f"/corrections/{number}").status_code == 404
-    refresh(database_url)
+    refresh_figures(database_url)
     assert figures(client) == before
     assert set(windows(client)) == {(24 * 60, 60)}
     assert ask(client, "/corrections")["corrections"] == []
@@ -160,7 +155,7 @@ def test_every_address_follows_a_correction_and_its_taking_back(
 
 def test_time_that_was_up_counts_as_down(database_url: str, client: httpx.Client) -> None:
     enter(client, "down", "12:00", "12:25")
-    refresh(database_url)
+    refresh_figures(database_url)
     assert {found[1:] for found in map(freeze, figures(client).values())} == {(85, (25, 60))}
     assert {down for _, down in windows(client)} == {85}
 
@@ -177,7 +172,7 @@ def test_a_correction_holds_where_an_event_says_otherwise(
     client.post("/events", json={"events": [event]}).raise_for_status()
     # It begins before the event, and still holds inside of it.
     enter(client, "up", "11:50", "12:20")
-    refresh(database_url)
+    refresh_figures(database_url)
     assert {found[1:] for found in map(freeze, figures(client).values())} == {(100, (40, 60))}
     assert {down for _, down in windows(client)} == {100}
     explained = ask(client, "/stores/A/explain?window=day")["entries"]
@@ -263,16 +258,10 @@ def test_a_key_of_one_store_corrects_it_alone_and_its_owner_does_not(
     of_b = enter(client, "up", store_id="B")
 
     def key(store_id: str, scope: Scope) -> dict[str, str]:
-        token = create_key(
-            database_url,
-            name=f"{scope} of {store_id}",
-            scopes=frozenset({Scope.READ, scope}),
-            store_ids=frozenset({store_id}),
-            expires_at=None,
-            by="test",
-            is_forced=True,
+        token = new_key(
+            database_url, f"{scope} of {store_id}", Scope.READ, scope, stores={store_id}
         )
-        return {"X-API-Key": token.token}
+        return {"X-API-Key": token}
 
     franchisor, franchisee = key("A", Scope.INGEST), key("A", Scope.EDIT)
     body = BODY | {"from_utc": "2023-01-24T08:40:00Z", "to_utc": "2023-01-24T09:10:00Z"}

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 
+from api_keys import new_key
 from signed_in import BY_TEST, new_account
 from storemon_api.dagster_ui.server import guard
 from storemon_api.security import access_control
 from storemon_pipeline.access.accounts import Role
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.access.session_management import start_session
 
@@ -66,18 +66,6 @@ def ask(app: Starlette) -> Ask:
     return ask
 
 
-def key(url: str, scope: Scope) -> str:
-    return create_key(
-        url,
-        name=scope.value,
-        scopes=frozenset({scope}),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
-
-
 def test_people_on_this_machine_use_it_while_there_is_no_key(ask: Ask) -> None:
     assert ask("GET", "/runs").text == "done"
     assert ask("POST", "/graphql").text == "done"
@@ -124,7 +112,8 @@ def test_other_machines_are_not_served_while_there_is_no_key(ask: Ask) -> None:
 
 
 def test_from_the_first_key_on_it_takes_an_admin_key(ask: Ask, database_url: str) -> None:
-    reader, admin = key(database_url, Scope.READ), key(database_url, Scope.ADMIN)
+    reader = new_key(database_url, "reader", Scope.READ)
+    admin = new_key(database_url, "admin", Scope.ADMIN)
     refused = ask("GET", "/runs", Accept="text/html")
     assert refused.status_code == 401
     assert refused.headers["WWW-Authenticate"].startswith("Basic")
@@ -135,7 +124,7 @@ def test_from_the_first_key_on_it_takes_an_admin_key(ask: Ask, database_url: str
 
 
 def test_the_services_own_processes_need_no_key(ask: Ask, database_url: str) -> None:
-    key(database_url, Scope.ADMIN)
+    new_key(database_url, "admin", Scope.ADMIN)
     assert ask("POST", "/graphql", Authorization=f"Bearer {TOKEN}").text == "done"
     assert ask("POST", "/graphql", Authorization="Bearer another").status_code == 401
 

@@ -15,11 +15,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from api_keys import new_key
 from api_server import serve
 from clock_changes import AUTUMN, SPRING, ZONES, draw, fill
 from databases import Databases
 from stored import execute
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.dispute_packs.pack_file import BrokenPackError, read_pack, write_pack
@@ -298,15 +298,7 @@ def test_a_pack_of_a_version_without_corrections_still_verifies(
 def test_a_key_gets_packs_of_its_own_stores_alone(databases: Databases, tmp_path: Path) -> None:
     with databases.taken() as url:
         fill(url, draw(SPRING, seed=3))
-        token = create_key(
-            url,
-            name="owner",
-            scopes=frozenset({Scope.READ}),
-            store_ids=frozenset({"A"}),
-            expires_at=None,
-            by="test",
-            is_forced=True,
-        ).token
+        token = new_key(url, "owner", Scope.READ, stores={"A"})
         with serve(url, signing_key=tmp_path / "key.pem") as client:
             assert client.get("/statement/dispute-pack").status_code == 401
             client.headers["X-API-Key"] = token

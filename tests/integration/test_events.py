@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import httpx
 import openpyxl
 import pytest
 
-from api_server import serve
+from refreshed import downtime_minutes, refresh_figures
 from stored import fetch
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
-from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.loads.load_log import RowCounts
@@ -47,44 +45,23 @@ def folder(database_url: str, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
-
-
-def refresh(url: str) -> None:
-    refresh_daily(url)
-    refresh_uptime(url, refreshed_at=NOW)
-
-
-def downtime_minutes(url: str) -> dict[str, float]:
-    """The downtime of the last day of each store, as the newest figures have it."""
-    rows = fetch(
-        url,
-        "SELECT store_id, downtime_last_day_us / 60000000.0 AS minutes"
-        " FROM store_uptime JOIN stores USING (store_key)",
-    )
-    return {row["store_id"]: float(row["minutes"]) for row in rows}
-
-
 def in_force(client: httpx.Client) -> list[str]:
     listed = client.get("/store-events").raise_for_status().json()["events"]
     return [f"{one['store_id']} {one['from_utc'][11:16]} {one['state']}" for one in listed]
 
 
 def test_figures_follow_events_and_their_undoing(database_url: str, folder: Path) -> None:
-    refresh(database_url)
+    refresh_figures(database_url)
     # Half an hour on both sides of the poll at 9:00.
     assert downtime_minutes(database_url) == {"A": 60.0}
     counts = ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, OF_B)
     assert counts == RowCounts(loaded=3, replaced=0, unchanged=0, rejected=0)
-    refresh(database_url)
+    refresh_figures(database_url)
     # 20 minutes, and from 17:45 to the newest poll at 18:00, which lies inside of the event.
     assert downtime_minutes(database_url) == {"A": 35.0, "B": 0.0}
     newest = fetch(database_url, "SELECT max(load_id) AS load_id FROM loads")[0]["load_id"]
     undo_load(database_url, newest, now=NOW)
-    refresh(database_url)
+    refresh_figures(database_url)
     assert downtime_minutes(database_url) == {"A": 60.0}
     assert compare_all_days(database_url).different == 0
 
@@ -107,11 +84,11 @@ def test_events_are_idempotent_and_corrected(
     # Reading the file again, with one row more, does not undo the correction.
     counts = ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, OF_B)
     assert counts == RowCounts(loaded=1, replaced=0, unchanged=2, rejected=0)
-    refresh(database_url)
+    refresh_figures(database_url)
     assert downtime_minutes(database_url)["A"] == 45.0
     assert in_force(client) == ["A 17:45 down", "A 08:50 down", "B 12:00 up"]
     undo_load(database_url, pushed["load_id"], now=NOW)
-    refresh(database_url)
+    refresh_figures(database_url)
     assert downtime_minutes(database_url)["A"] == 35.0
 
 
@@ -154,7 +131,7 @@ def test_every_page_has_the_same_figures(
     database_url: str, client: httpx.Client, folder: Path
 ) -> None:
     ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, OF_B)
-    refresh(database_url)
+    refresh_figures(database_url)
     explained = ask(client, "/stores/A/explain?window=day")["entries"]
     down = [one for one in explained if one["kind"] == "down"]
     assert [(one["start"][11:16], one["end"][11:16]) for one in down] == [
@@ -182,7 +159,7 @@ def test_outages_and_explanations_give_the_reasons_of_events(
     database_url: str, client: httpx.Client, folder: Path
 ) -> None:
     ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN)
-    refresh(database_url)
+    refresh_figures(database_url)
     listed = ask(client, "/stores/A/incidents")
     assert [
         [(said["source"], said["reason"], said["lost_us"]) for said in one["reasons"]]
@@ -282,7 +259,7 @@ def test_an_outage_with_polls_before_and_after_an_event_has_its_reason_in_part(
     database_url: str, client: httpx.Client, folder: Path
 ) -> None:
     ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE.replace("09:10:00", "09:00:00"))
-    refresh(database_url)
+    refresh_figures(database_url)
     # The poll at 9:00 is outside of the event: down from 8:30 to 9:30 as without it.
     (incident,) = ask(client, "/stores/A/incidents")["incidents"]
     (said,) = incident["reasons"]
@@ -294,7 +271,7 @@ def test_the_edge_of_an_event_is_not_given_as_a_poll(
     database_url: str, client: httpx.Client, folder: Path
 ) -> None:
     ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, OPEN, "A,2023-01-20 00:00:00,,up,,")
-    refresh(database_url)
+    refresh_figures(database_url)
     for one in ask(client, "/stores/A/incidents")["incidents"]:
         bounds = [one["last_active_poll"], one["first_inactive_poll"], one["last_inactive_poll"]]
         assert [*bounds, one["next_active_poll"]] == [None] * 4
@@ -310,7 +287,7 @@ def test_an_incident_of_an_event_can_last_longer_than_a_month(
     closed = "A,2022-12-10 00:00:00,2023-01-24 09:30:00,down,renovation,owner"
     up_before = "A,2022-12-09 00:00:00,2022-12-10 00:00:00,up,,owner"
     ingest(database_url, folder, Source.STORE_EVENTS, up_before, closed)
-    refresh(database_url)
+    refresh_figures(database_url)
     # 45 days and 9:30 hours; the poll at 10:00 is the first one after it.
     lost_us = (45 * 24 * 60 + 570) * MINUTE_US
     for address in ("/stores/A/incidents", "/incidents?from=2023-01-24T00:00:00Z"):
@@ -331,14 +308,14 @@ def test_an_incident_of_an_event_can_last_longer_than_a_month(
 def test_polls_that_contradict_an_event_are_listed(
     database_url: str, client: httpx.Client, folder: Path
 ) -> None:
-    refresh(database_url)
+    refresh_figures(database_url)
     health = ask(client, "/data-health")
     assert (health["contradicting_polls"], health["contradicting_polls_total"]) == ([], 0)
     # The event from 8:50 agrees with the poll at 9:00, and the one from 17:45 ends before 18:00.
     ended = OPEN.replace(",,", ",2023-01-24 18:00:00,")
     late = "A,2023-01-24 14:00:00,2023-01-24 16:00:00,down,,till"
     ingest(database_url, folder, Source.STORE_EVENTS, OUTAGE, ended, late)
-    refresh(database_url)
+    refresh_figures(database_url)
     health = ask(client, "/data-health")
     assert health["contradicting_polls_total"] == 2
     assert [

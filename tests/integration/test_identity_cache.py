@@ -4,8 +4,8 @@ import time
 
 import sqlalchemy as sa
 
+from api_keys import new_key
 from storemon_api.security.identity_cache import Credential, IdentityCache, Proof
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 
 
@@ -14,14 +14,7 @@ def test_a_request_that_came_after_the_last_read_began_has_the_keys_read_again(
 ) -> None:
     cache = IdentityCache(engine)
     cache.load()
-    token = create_key(
-        database_url,
-        name="new",
-        scopes=frozenset({Scope.ADMIN}),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-    ).token
+    token = new_key(database_url, "new", Scope.ADMIN)
     key = Credential(Proof.KEY, token, is_ambient=False)
     asked = time.monotonic()
     cache.load(since=asked)

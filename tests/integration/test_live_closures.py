@@ -2,7 +2,7 @@
 
 import csv
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 
 import oracle
 import strategies
-from api_server import serve
 from asked_reports import csv_of, request
 from properties import holds_for
 from stored import execute, fetch
@@ -31,12 +30,6 @@ NOW = datetime(2050, 1, 1, tzinfo=UTC)
 HEADER = "store_id,start_local,end_local,reason\n"
 XMAS = "*,2023-12-24 18:00,2023-12-26 09:00,Christmas\n"
 PAINT = "A,2023-03-01T00:00:00,,painting\n"
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def load(url: str, folder: Path, *rows: str) -> RowCounts:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,12 +35,6 @@ CSV_TEXT = (
     "\n"
     "active,7,2023-01-23 09:30:00\n"
 )
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def push(client: httpx.Client, body: bytes | str, kind: str = JSON, **more: Any) -> httpx.Response:  # noqa: ANN401

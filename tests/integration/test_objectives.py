@@ -11,11 +11,11 @@ import httpx
 import pytest
 import yaml
 
+from api_keys import new_key
 from api_server import serve
 from clock_changes import AUTUMN, SPRING, draw, fill
 from databases import Databases
 from stored import execute, fetch, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.fit_status_model import fit_status_model
@@ -25,12 +25,6 @@ from storemon_pipeline.loads.load_log import RowCounts
 
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
 HEADER = "applies_to,name,objective,by,valid_from\n"
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def ingest(url: str, folder: Path, *rows: str, now: datetime = NOW) -> RowCounts:
@@ -160,18 +154,8 @@ def test_a_key_of_some_stores_sets_and_sees_what_concerns_them(
     }.items():
         for name in names:
             put(client, applies_to=applies_to, name=name, objective=98).raise_for_status()
-    token = create_key(
-        database_url,
-        name="some",
-        scopes=frozenset({Scope.READ, Scope.INGEST}),
-        store_ids=frozenset({"A"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    )
-    limited = httpx.Client(
-        base_url=client.base_url, headers={"Authorization": f"Bearer {token.token}"}
-    )
+    token = new_key(database_url, "some", Scope.READ, Scope.INGEST, stores={"A"})
+    limited = httpx.Client(base_url=client.base_url, headers={"Authorization": f"Bearer {token}"})
     with limited:
         listed = limited.get("/objectives").json()["objectives"]
         assert [row["name"] for row in listed] == ["A", "group A", "region A", ""]
@@ -393,15 +377,7 @@ def test_a_preview_is_refused_as_the_objective_would_be(
     load(database_url, "A 09:00 up", "B 09:00 up")
     assert preview(applies_to="all", objective=200).status_code == 422
     assert preview(applies_to="group", objective=98).status_code == 422
-    token = create_key(
-        database_url,
-        name="A alone",
-        scopes=frozenset({Scope.READ, Scope.INGEST}),
-        store_ids=frozenset({"A"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(database_url, "A alone", Scope.READ, Scope.INGEST, stores={"A"})
     client.headers["X-API-Key"] = token
     assert preview(applies_to="all", objective=98).status_code == 403
     own = preview(applies_to="store", name="A", objective=98).raise_for_status().json()

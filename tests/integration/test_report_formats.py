@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from api_server import failed_report, serve, waiting_report
+from api_server import failed_report, waiting_report
 from stored import execute, load
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.reports.make_reports import make_waiting_reports
@@ -32,12 +31,6 @@ def report(database_url: str, engine: sa.Engine) -> str:
     report_id = waiting_report(engine)
     make_waiting_reports(database_url, run_id=str(uuid.uuid4()), is_manual=False)
     return report_id
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def decoded(extension: str, content: bytes) -> list[dict[str, Any]]:

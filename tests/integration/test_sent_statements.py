@@ -13,9 +13,9 @@ import httpx
 import openpyxl
 import pytest
 
+from api_keys import new_key
 from api_server import serve
 from stored import execute, fetch, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.push_schedules import push_rows
@@ -216,15 +216,7 @@ def test_a_key_sees_only_statements_about_its_own_stores(served: Served) -> None
     own = served.send(store_id="A")["statement_id"]
     other = served.send(store_id="B")["statement_id"]
     tokens = [
-        create_key(
-            served.url,
-            name=name,
-            scopes=frozenset(scopes),
-            store_ids=None if name == "admin" else frozenset({"A"}),
-            expires_at=None,
-            by="test",
-            is_forced=True,
-        ).token
+        new_key(served.url, name, *scopes, stores=None if name == "admin" else {"A"})
         for name, scopes in (
             ("owner", {Scope.READ, Scope.INGEST}),
             ("reader", {Scope.READ}),

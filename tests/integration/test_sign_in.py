@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,12 +23,6 @@ from storemon_pipeline.database.tables import account_sessions, audit_events, st
 from waiting import eventually
 
 HTML = {"Accept": "text/html"}
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def test_an_invited_person_chooses_a_password_once_and_is_signed_in(

@@ -7,9 +7,7 @@ import httpx
 import pytest
 
 from api_server import serve
-from stored import load, load_hours, load_zones
-from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from stored import load_monday
 
 HOUR = 3_600_000_000
 MONDAY = "2023-01-23"
@@ -19,11 +17,7 @@ NINE_TO_NOON = {"start_time_local": "09:00", "end_time_local": "12:00"}
 @pytest.fixture
 def client(database_url: str) -> Iterator[httpx.Client]:
     """The store A, on UTC, open on Mondays from 9 to 18, with polls until 16:00 of one."""
-    load(database_url, *(f"A {hour:02}:00 up" for hour in range(8, 17)))
-    load_zones(database_url, "A,UTC,always")
-    load_hours(database_url, "A,0,09:00,18:00")
-    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
-        refresh_intervals(bulk)
+    load_monday(database_url, *(f"A {hour:02}:00 up" for hour in range(8, 17)))
     with serve(database_url) as client:
         yield client
 

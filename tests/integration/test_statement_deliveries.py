@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from api_keys import new_key
 from api_server import serve
 from mail_server import MailServer, files_of, mail_server, text_of
 from stored import fetch, load, load_rows, load_zones
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope as KeyScope
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.commands.cli import app
@@ -319,15 +319,7 @@ def test_a_key_of_some_stores_schedules_and_sees_these_alone(
     schedule(engine)
     schedule(engine, store_id="B")
     schedule(engine, store_id="A")
-    token = create_key(
-        database_url,
-        name="owner",
-        scopes=frozenset({KeyScope.READ, KeyScope.INGEST}),
-        store_ids=frozenset({"A"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(database_url, "owner", KeyScope.READ, KeyScope.INGEST, stores={"A"})
     with serve(database_url) as client:
         client.headers["X-API-Key"] = token
         assert ids(client) == [3]

@@ -10,12 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from api_keys import new_key
 from api_server import serve
-from stored import execute, fetch, load, load_hours, load_zones
-from storemon_pipeline.access.key_management import create_key
+from stored import execute, fetch, load_monday
 from storemon_pipeline.access.keys import Scope
-from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 HOUR = 3_600_000_000
 NINE_TO_SIX = {"day_of_week": 0, "start_time_local": "09:00", "end_time_local": "18:00"}
@@ -25,12 +23,11 @@ LUNCH = {"start_local": "2023-01-23 12:00", "end_local": "2023-01-23 15:00"}
 
 @pytest.fixture
 def client(database_url: str) -> Iterator[httpx.Client]:
-    load(database_url, *(f"A {hour:02}:00 up" for hour in range(8, 13)))
-    load(database_url, *(f"A {hour:02}:00 down" for hour in range(13, 17)))
-    load_zones(database_url, "A,UTC,always")
-    load_hours(database_url, "A,0,09:00,18:00")
-    with bulk_transaction(database_url, is_writing_polls=True) as bulk:
-        refresh_intervals(bulk)
+    load_monday(
+        database_url,
+        *(f"A {hour:02}:00 up" for hour in range(8, 13)),
+        *(f"A {hour:02}:00 down" for hour in range(13, 17)),
+    )
     with serve(database_url) as client:
         yield client
 
@@ -142,15 +139,7 @@ def test_a_change_that_cannot_be_made_has_no_preview(
 def test_the_log_says_who_changed_what(client: httpx.Client, database_url: str) -> None:
     client.put("/stores/A/hours", json={"hours": [NINE_TO_NOON]})
     client.post("/closures", json={"store_id": "B", **LUNCH})
-    token = create_key(
-        database_url,
-        name="Anna",
-        scopes=frozenset({Scope.READ, Scope.INGEST}),
-        store_ids=None,
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(database_url, "Anna", Scope.READ, Scope.INGEST)
     execute(database_url, "DELETE FROM audit_events WHERE action LIKE 'key.%'")
     with serve(database_url) as guarded:
         headers = {"X-API-Key": token}

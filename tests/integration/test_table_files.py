@@ -9,9 +9,9 @@ import httpx
 import pytest
 from openpyxl import load_workbook
 
+from api_keys import new_key
 from api_server import serve
 from stored import at, execute, load
-from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
@@ -129,15 +129,7 @@ def test_rejected_rows_are_listed_in_pages_and_whole_in_a_file(url: str) -> None
 
 
 def test_a_file_for_a_key_of_some_stores_has_only_these(url: str) -> None:
-    token = create_key(
-        url,
-        name="C",
-        scopes=frozenset({Scope.READ}),
-        store_ids=frozenset({"C"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
+    token = new_key(url, "C", Scope.READ, stores={"C"})
     with serve(url) as client:
         client.headers["X-API-Key"] = token
         assert [row["store_id"] for row in rows_of(client.get("/stores?format=csv"))] == ["C"]

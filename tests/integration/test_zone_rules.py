@@ -2,7 +2,6 @@
 
 import io
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from api_server import serve
 from stored import HOUR, MIDNIGHT, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.business_time.zones import RULES_RELEASE
 from storemon_pipeline.domain.windows import Policy
@@ -23,12 +21,6 @@ from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 
 EVERY_DAY = "SELECT * FROM store_uptime_daily ORDER BY store_key, local_date"
-
-
-@pytest.fixture
-def client(database_url: str) -> Iterator[httpx.Client]:
-    with serve(database_url) as client:
-        yield client
 
 
 def clock(text: str) -> str:
