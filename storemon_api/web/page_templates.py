@@ -13,6 +13,7 @@ _PAGES: Final = (
     ("/pages/alerts", "Alerts"),
     ("/pages/objectives", "Objectives"),
     ("/pages/compare", "Compare"),
+    ("/pages/statements", "Statements"),
     ("/pages/reports", "Reports"),
     ("/pages/data", "Data health"),
     ("/pages/accounts", "Accounts"),

@@ -49,7 +49,7 @@ def sent_page(
         request,
         "sent-statements.html",
         "Sent statements",
-        here="",
+        here=SENT_PAGE,
         script="statements.js",
         store_id="",
         sent=[(one, scope_words(one.request.scope)) for one in found],
