@@ -1,7 +1,9 @@
 """The table `channel_rule`: by which rule storefronts decide whether their store is up."""
 
+from storemon_pipeline.channels.storefronts import make_days_stale
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.channels import ChannelRule
+from storemon_pipeline.stores.store_index import has_storefronts
 
 
 def read_channel_rule(bulk: Bulk) -> ChannelRule:
@@ -22,12 +24,5 @@ def write_channel_rule(bulk: Bulk, rule: ChannelRule) -> bool:
         """,
         (rule.value,),
     )
-    bulk.execute(
-        """
-        INSERT INTO store_uptime_daily_stale (store_key, since)
-        SELECT DISTINCT store_key, '-infinity'::timestamptz FROM storefronts
-        WHERE EXISTS (SELECT FROM store_uptime_daily_state)
-        ON CONFLICT (store_key) DO UPDATE SET since = excluded.since
-        """
-    )
-    return bool(bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"))
+    make_days_stale(bulk, "SELECT store_key FROM storefronts")
+    return has_storefronts(bulk)

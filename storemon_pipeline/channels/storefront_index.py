@@ -10,7 +10,7 @@ from storemon_pipeline.channels.channel_rule import read_channel_rule
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts
 
 OWN_CHANNEL: Final = ""
 """The channel of polls of the store's own id, unless a row of channels names it."""
@@ -53,11 +53,6 @@ class Storefronts:
             [self.channels[position] for position in which.tolist()],
             self.rule,
         )
-
-
-def has_storefronts(bulk: Bulk) -> bool:
-    """Whether any store has storefronts."""
-    return bool(bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"))
 
 
 def read_storefronts(bulk: Bulk, stores: StoreIndex) -> Storefronts | None:

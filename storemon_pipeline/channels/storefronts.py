@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.stores.store_keys import store_keys
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL, store_keys
 
 _COMPUTED: Final = (
     "store_uptime_daily",
@@ -27,15 +27,11 @@ def refresh_storefronts(bulk: Bulk) -> None:
     count for nothing. The days of every store concerned are stale.
     """
     rows = bulk.fetch(
-        """
+        f"""
         SELECT c.channel_store_id, a.store_id, c.channel FROM channels c
-        JOIN (
-            SELECT store_key, store_id FROM stores
-            UNION ALL SELECT storefront_key, storefront_id FROM storefronts
-            WHERE storefront_key <> store_key
-        ) a USING (store_key)
+        JOIN ({POLLED_STORES_SQL}) a USING (store_key)
         WHERE c.cancelled_by_load_id IS NULL ORDER BY c.channel_store_id
-        """
+        """  # noqa: S608  (a constant)
     )
     ids, store_ids, names = (column.to_pylist() for column in rows.columns)
     wanted = [
@@ -121,15 +117,23 @@ def _mark(bulk: Bulk) -> None:
             WHERE t.store_key = w.storefront_key AND w.storefront_key <> w.store_key
             """  # noqa: S608  (a constant)
         )
+    make_days_stale(
+        bulk,
+        """
+        SELECT storefront_key AS store_key FROM pg_temp.changed_storefronts
+        UNION SELECT new_store_key FROM pg_temp.changed_storefronts
+        UNION SELECT old_store_key FROM pg_temp.changed_storefronts
+        """,
+    )
+
+
+def make_days_stale(bulk: Bulk, keys_sql: str) -> None:
+    """Stale all days of the stores with these keys, if there are days."""
     bulk.execute(
-        """
+        f"""
         INSERT INTO store_uptime_daily_stale (store_key, since)
-        SELECT store_key, '-infinity' FROM (
-            SELECT storefront_key AS store_key FROM pg_temp.changed_storefronts
-            UNION SELECT new_store_key FROM pg_temp.changed_storefronts
-            UNION SELECT old_store_key FROM pg_temp.changed_storefronts
-        ) c JOIN stores USING (store_key)
-        WHERE EXISTS (SELECT FROM store_uptime_daily_state)
+        SELECT store_key, '-infinity' FROM stores
+        WHERE store_key IN ({keys_sql}) AND EXISTS (SELECT FROM store_uptime_daily_state)
         ON CONFLICT (store_key) DO UPDATE SET since = excluded.since
-        """
+        """  # noqa: S608  (constants)
     )

@@ -69,7 +69,17 @@ def read_told_stretches(
     A store with one storefront has those of the storefront, too, where it has none of its own.
     """
     stretches = read_stretches(bulk, stores, until=until, since=since)
-    fronts = read_storefronts(bulk, stores)
+    return _told(bulk, stretches, read_storefronts(bulk, stores), until=until, since=since)
+
+
+def _told(
+    bulk: Bulk,
+    stretches: EventStretches,
+    fronts: Storefronts | None,
+    *,
+    until: datetime,
+    since: datetime,
+) -> EventStretches:
     if fronts is None:
         return stretches
     positions = np.setdiff1d(fronts.stores, fronts.several)
@@ -121,9 +131,22 @@ def with_events_of_report(
     bulk: Bulk, stores: StoreIndex, status_runs: StatusRuns, *, as_of: datetime, policy: Policy
 ) -> StatusRuns:
     """The status runs that count for a report, with the events that do, of all storefronts."""
+    fronts = read_storefronts(bulk, stores)
+    return evidence_of_report(bulk, stores, fronts, status_runs, as_of=as_of, policy=policy)
+
+
+def evidence_of_report(
+    bulk: Bulk,
+    stores: StoreIndex,
+    fronts: Storefronts | None,
+    status_runs: StatusRuns,
+    *,
+    as_of: datetime,
+    policy: Policy,
+) -> StatusRuns:
+    """As `with_events_of_report`, with the stores' storefronts."""
     since = _earlier(as_of, timedelta(microseconds=LOOKBACK_US))
     stretches = read_stretches(bulk, stores, since=since, until=as_of)
-    fronts = read_storefronts(bulk, stores)
     if fronts is not None:
         joined = join_storefronts(
             read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=policy),
@@ -179,8 +202,8 @@ def with_single_storefronts(
     fronts = read_storefronts(bulk, stores)
     if fronts is None:
         return status_runs
-    single = fronts.of_stores(np.setdiff1d(fronts.stores, fronts.several))
     positions = np.setdiff1d(fronts.stores, fronts.several)
+    single = fronts.of_stores(positions)
     own = read_status_runs(bulk, single.index, as_of=as_of, look_back=look_back)
     return _replace(status_runs, own, positions)
 
@@ -294,7 +317,7 @@ def _read_since(
 
 
 def read_evidence_of_store(
-    bulk: Bulk, stores: StoreIndex, *, until: datetime
+    bulk: Bulk, stores: StoreIndex, fronts: Storefronts | None, *, until: datetime
 ) -> tuple[StatusRuns, EventStretches, StatusRuns]:
     """The polls, the events, and both together, of an index with one store, all that there are.
 
@@ -303,7 +326,6 @@ def read_evidence_of_store(
     """
     polls = read_status_runs_of_store(bulk, stores)
     stretches = read_stretches(bulk, stores, until=until)
-    fronts = read_storefronts(bulk, stores)
     if fronts is None:
         return polls, stretches, add_events(polls, stretches, until_us=microseconds(until))
     status_runs = add_events(
@@ -311,7 +333,7 @@ def read_evidence_of_store(
         over_storefronts(stretches, fronts.several),
         until_us=microseconds(until),
     )
-    return polls, read_told_stretches(bulk, stores, until=until), status_runs
+    return polls, _told(bulk, stretches, fronts, until=until, since=_EVER), status_runs
 
 
 def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from storemon_pipeline.channels.storefront_index import has_storefronts
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -55,7 +54,7 @@ from storemon_pipeline.lake.write_bucket import (
     write_all_status_runs,
     write_store_rows,
 )
-from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts, read_stores
 
 STORES_PER_BUCKET: Final = 50_000
 """The figures of a bucket take about 150 MB of memory, and its files some megabytes each."""

@@ -103,10 +103,15 @@ class StoreIndex:
         return position[keys]
 
 
+def has_storefronts(bulk: Bulk) -> bool:
+    """Whether any store has storefronts."""
+    return bool(bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"))
+
+
 def read_stores(bulk: Bulk) -> StoreIndex:
     """All known stores, without their storefronts."""
     # Tables have rows of storefronts, too, which no condition would leave out.
-    has_others = bool(bulk.scalar("SELECT EXISTS (SELECT FROM storefronts) AS has_storefronts"))
+    has_others = has_storefronts(bulk)
     return _in_order(
         bulk.fetch("SELECT store_key, store_id FROM stores"),
         is_whole=not has_others,

@@ -11,7 +11,7 @@ import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar, LocalSpans
 from storemon_pipeline.business_time.local_periods import Period, first_instant_at
-from storemon_pipeline.channels.storefront_index import read_storefronts
+from storemon_pipeline.channels.storefront_index import Storefronts, read_storefronts
 from storemon_pipeline.corrections.correction_table import (
     StoredCorrection,
     read_corrections_within,
@@ -36,8 +36,8 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.events.event_texts import StoreEvents, read_event_texts
 from storemon_pipeline.events.evidence_queries import (
+    evidence_of_report,
     read_evidence_of_store,
-    with_events_of_report,
 )
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -110,13 +110,14 @@ class Explanation:
 class StoreView:
     """One store with all that is known of its status; `as_of` is the newest poll of all stores.
 
-    `polls` are the status runs of its own polls alone, `stretches` those of its events;
-    `status_runs` are of both, and of all storefronts.
+    `fronts` are its storefronts, if it has any. `polls` are the status runs of its own polls alone,
+    `stretches` those of its events; `status_runs` are of both, and of all storefronts.
     """
 
     as_of: datetime
     stores: StoreIndex
     details: StoreDetails
+    fronts: Storefronts | None
     polls: StatusRuns
     stretches: EventStretches
     status_runs: StatusRuns
@@ -268,8 +269,7 @@ class StoreView:
 
     def raw_polls(self, start_us: int, end_us: int) -> RawPolls:
         """The raw polls of a period, of all storefronts."""
-        fronts = read_storefronts(self._bulk, self.stores)
-        polled = self.stores if fronts is None else fronts.index
+        polled = self.stores if self.fronts is None else self.fronts.index
         return read_raw_polls(self._bulk, polled, start=instant(start_us), end=instant(end_us))
 
     def explain(self, as_of: datetime, *, window: Window, policy: Policy) -> Explanation:
@@ -315,8 +315,8 @@ class StoreView:
 
     def status_runs_of_report(self, as_of: datetime, *, policy: Policy) -> StatusRuns:
         """The status runs that count for a report, with the events that do."""
-        return with_events_of_report(
-            self._bulk, self.stores, self.polls, as_of=as_of, policy=policy
+        return evidence_of_report(
+            self._bulk, self.stores, self.fronts, self.polls, as_of=as_of, policy=policy
         )
 
     def calendar(self, start_us: int, end_us: int, *, has_closures: bool = True) -> Calendar:
@@ -331,14 +331,17 @@ class StoreView:
 
     def storefronts(self) -> StorefrontsView | None:
         """The store's storefronts with their newest figures; None when it has none."""
-        return read_storefronts_view(self._bulk, self.stores, as_of_us=self.as_of_us)
+        if self.fronts is None:
+            return None
+        return read_storefronts_view(self._bulk, self.stores, self.fronts, as_of_us=self.as_of_us)
 
     def polls_kept(self) -> tuple[int | None, int]:
         """The first poll, and how many polls there are, of all storefronts."""
-        fronts = read_storefronts(self._bulk, self.stores)
         polls = self.polls
-        if fronts is not None:
-            polls = read_status_runs_since(self._bulk, fronts.index, since=_EVER, until=self.as_of)
+        if self.fronts is not None:
+            polls = read_status_runs_since(
+                self._bulk, self.fronts.index, since=_EVER, until=self.as_of
+            )
         if len(polls) == 0:
             return None, 0
         return int(polls.first_poll_us.min()), int(polls.polls.sum())
@@ -385,11 +388,13 @@ def open_store_view(bulk: Bulk, store_id: str) -> StoreView:
     as_of = read_newest_poll(bulk)
     if as_of is None:
         raise NoPollsError
-    polls, stretches, status_runs = read_evidence_of_store(bulk, stores, until=as_of)
+    fronts = read_storefronts(bulk, stores)
+    polls, stretches, status_runs = read_evidence_of_store(bulk, stores, fronts, until=as_of)
     return StoreView(
         as_of,
         stores,
         read_details(bulk, stores, as_of=as_of),
+        fronts,
         polls,
         stretches,
         status_runs,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from storemon_pipeline.channels.joined_status import over_storefronts
-from storemon_pipeline.channels.storefront_index import read_storefronts
+from storemon_pipeline.channels.storefront_index import Storefronts
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.database.parameters import read_max_gap_us
@@ -39,15 +39,12 @@ class StorefrontsView:
 
 
 def read_storefronts_view(
-    bulk: Bulk, stores: StoreIndex, *, as_of_us: int
-) -> StorefrontsView | None:
-    """The storefronts of an index with one store; None when it has none.
+    bulk: Bulk, stores: StoreIndex, fronts: Storefronts, *, as_of_us: int
+) -> StorefrontsView:
+    """The newest figures of the storefronts of an index with one store.
 
     They have the hours, zone and closures of the store, and its events hold for all of them.
     """
-    fronts = read_storefronts(bulk, stores)
-    if fronts is None:
-        return None
     as_of = instant(as_of_us)
     evidence = read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=Policy.NEAREST)
     over = over_storefronts(
