@@ -43,11 +43,13 @@ from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
-from storemon_pipeline.ingestion.push_objectives import (
+from storemon_pipeline.ingestion.objectives.manage_objectives import (
     NoObjectiveError,
-    ObjectiveCounts,
     cancel_pushed_objective,
     list_objectives,
+)
+from storemon_pipeline.ingestion.objectives.preview_objective import (
+    ObjectiveCounts,
     preview_objective,
 )
 from storemon_pipeline.ingestion.push_schedules import push_rows

@@ -179,6 +179,35 @@ def local_periods(
     return start_us, end_us
 
 
+@dataclass(frozen=True, slots=True)
+class SpentSoFar:
+    """What stores spent of their weeks or months, whatever the objective; arrays are `(n,)`.
+
+    `opening_us` is the opening time of the whole period without unknown time.
+    """
+
+    so_far: Amounts
+    opening_us: IntArray
+
+    def budget_us(self, objective_ppm: IntArray) -> IntArray:
+        """The downtime that objectives allow, rounded down."""
+        allowed: IntArray = (_MILLION - objective_ppm) * self.opening_us // _MILLION
+        return allowed
+
+    def left_us(self, objective_ppm: IntArray) -> IntArray:
+        """See `Budgets.left_us`."""
+        return self.budget_us(objective_ppm) - self.so_far.downtime_us
+
+
+def spent_so_far(
+    history: History, store: IntArray, *, start_us: IntArray, end_us: IntArray, as_of_us: int
+) -> SpentSoFar:
+    """What these stores spent up to the newest poll; see `compute_budgets`."""
+    so_far = history.amounts(store, start_us, np.minimum(as_of_us, end_us))
+    whole = history.amounts(store, start_us, end_us)
+    return SpentSoFar(so_far, whole.business_us - so_far.unknown_us)
+
+
 def compute_budgets(
     history: History,
     store: IntArray,
@@ -194,10 +223,9 @@ def compute_budgets(
     later. Status is used up to the newest poll, `as_of_us`, which is at no start or later.
     """
     until_us = np.minimum(as_of_us, end_us)
-    so_far = history.amounts(store, start_us, until_us)
-    whole = history.amounts(store, start_us, end_us)
-    opening_us = whole.business_us - so_far.unknown_us
-    budget_us = (_MILLION - objective_ppm) * opening_us // _MILLION
+    spent = spent_so_far(history, store, start_us=start_us, end_us=end_us, as_of_us=as_of_us)
+    so_far, opening_us = spent.so_far, spent.opening_us
+    budget_us = spent.budget_us(objective_ppm)
     burns = [
         history.amounts(store, until_us - length_us, until_us) for length_us in BURN_WINDOWS_US
     ]

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.business_time.local_periods import Period
-from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.domain.windows import BoolArray, IntArray
 
 PERIODS: Final = (Period.WEEK, Period.MONTH)
 """The periods that an objective can be for."""
@@ -63,6 +63,36 @@ def percentage(objective_ppm: int) -> Decimal:
     Decimal('98.5')
     """
     return Decimal(objective_ppm) / PPM_PER_PERCENT
+
+
+def covered(
+    versions: Iterable[Version],
+    *,
+    store_keys: IntArray,
+    groups: Sequence[str | None],
+    regions: Sequence[str | None],
+) -> BoolArray:
+    """Which stores any of the versions is for, at whatever time; shape `(n,)`.
+
+    >>> north = Version(AppliesTo.REGION, "North", Period.MONTH, 0, Decimal(99))
+    >>> covered([north], store_keys=np.array([7, 8]), groups=["A", "A"], regions=[None, "North"])
+    array([False,  True])
+    """
+    keys = {(version.applies_to, version.key) for version in versions}
+    if (AppliesTo.ALL, "") in keys:
+        return np.ones(len(store_keys), np.bool_)
+    rows = zip(store_keys.tolist(), groups, regions, strict=True)
+    found = [
+        not keys.isdisjoint(
+            (
+                (AppliesTo.STORE, store_key),
+                (AppliesTo.GROUP, group or ""),
+                (AppliesTo.REGION, region or ""),
+            )
+        )
+        for store_key, group, region in rows
+    ]
+    return np.array(found, np.bool_)
 
 
 def objectives_of(

@@ -10,7 +10,7 @@ from stored import at, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.alerts.conditions import Rules
 from storemon_pipeline.alerts.evaluate import Notification, evaluate_rules
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.push_objectives import cancel_pushed_objective
+from storemon_pipeline.ingestion.objectives.manage_objectives import cancel_pushed_objective
 from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 
