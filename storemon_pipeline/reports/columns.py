@@ -3,6 +3,7 @@
 A file has the columns that reports had when it was made. What was added later is null.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -26,7 +27,7 @@ from storemon_pipeline.domain.amounts import (
     Amount,
     spread_column,
 )
-from storemon_pipeline.domain.windows import SECOND_US, IntArray, Window
+from storemon_pipeline.domain.windows import MINUTE_US, SECOND_US, IntArray, Window
 from storemon_pipeline.figures.figure_rows import rounded_figures
 
 STORE_KEY: Final = "store_key"
@@ -44,10 +45,22 @@ _LEFT_OF: Final = {
 
 _RANGE: Final = (LIKELY_LOWEST, LIKELY_HIGHEST)
 
+_SHORTER: Final = {Window.DAY: Window.HOUR, Window.WEEK: Window.DAY}
+"""The window within another one, of the same end."""
+
 _WIDTH: Final = "microseconds_per_deviation"
 """The name of a number in the file's metadata; see `_ends_from_spread`."""
 
+_UNITS: Final = "microseconds_of_units"
+"""The name in the file's metadata of the columns that are in larger units, and of these units."""
+
 _BY_NAME: Final = {amount.name: amount for amount in AMOUNTS}
+
+
+_MOSTLY_LEFT: Final = frozenset(
+    [UPTIME, _BY_NAME["lowest_uptime"], _BY_NAME["highest_uptime"], _BY_NAME["observed"]]
+)
+"""Amounts of which little is left out in most windows, and often the same as in a shorter one."""
 
 
 class LostStoreError(Exception):
@@ -88,6 +101,11 @@ def _kept_column(amount: Amount, window: Window) -> str:
     return f"{whole}_minus_{amount.column(window)}" if whole else amount.column(window)
 
 
+def _beyond_column(amount: Amount, window: Window) -> str:
+    """The column in the file of what is left out in this window and not in the shorter one."""
+    return f"{_kept_column(amount, window)}_beyond_last_{_SHORTER[window]}"
+
+
 def _end_column(amount: Amount, window: Window) -> str:
     """The column in the file of an end of the likely range, where the file has the spread."""
     return f"end_from_spread_minus_{amount.column(window)}"
@@ -96,19 +114,23 @@ def _end_column(amount: Amount, window: Window) -> str:
 _OF_AMOUNTS: Final = frozenset(
     [*EXACT_COLUMNS, *ROUNDED_COLUMNS]
     + [_kept_column(amount, window) for amount in AMOUNTS for window in Window]
+    + [_beyond_column(amount, window) for amount in _MOSTLY_LEFT for window in _SHORTER]
     + [_end_column(amount, window) for amount in _RANGE for window in Window]
 )
-_OF_FIGURES: Final = [
-    _kept_column(amount, window) for amount in (BUSINESS, UPTIME) for window in Window
-]
+_OF_FIGURES: Final = frozenset(
+    [_kept_column(amount, window) for amount in (BUSINESS, UPTIME) for window in Window]
+    + [_beyond_column(UPTIME, window) for window in _SHORTER]
+)
 """The columns that the rounded figures follow from."""
 
+_IN_UNITS: Final = frozenset(
+    [_kept_column(amount, Window.HOUR) for amount in _MOSTLY_LEFT]
+    + [_beyond_column(amount, window) for amount in _MOSTLY_LEFT for window in _SHORTER]
+)
+_FEW: Final = 100
+
 _MANY_VALUES: Final = frozenset(
-    [
-        _kept_column(amount, window)
-        for amount in (_BY_NAME["lowest_uptime"], _BY_NAME["observed"])
-        for window in (Window.DAY, Window.WEEK)
-    ]
+    [_beyond_column(amount, window) for amount in _MOSTLY_LEFT - {UPTIME} for window in _SHORTER]
     + [spread_column("deviation", window) for window in Window]
 )
 _FEW_VALUES: Final = frozenset(
@@ -136,9 +158,11 @@ def encode_rows(rows: pa.Table) -> bytes:
     for amount in AMOUNTS:
         for window in Window:
             is_kept = amount is not DOWNTIME and amount.column(window) in rows.column_names
-            if is_kept and not (has_spread and amount in _RANGE):
+            if is_kept and amount in _MOSTLY_LEFT:
+                kept |= _beyond_shorter(rows, amount, window)
+            elif is_kept and not (has_spread and amount in _RANGE):
                 kept[_kept_column(amount, window)] = _kept(rows, amount, window)
-    metadata: dict[str, str] = {}
+    metadata = {_UNITS: json.dumps(_to_units(kept))}
     if has_spread:
         width_us = _width_us(rows)
         metadata[_WIDTH] = str(width_us)
@@ -171,6 +195,37 @@ def _kept(rows: pa.Table, amount: Amount, window: Window) -> pa.ChunkedArray:
     whole = _LEFT_OF.get(amount.name)
     own = rows[amount.column(window)]
     return pc.subtract(rows[_BY_NAME[whole].column(window)], own) if whole else own
+
+
+def _beyond_shorter(rows: pa.Table, amount: Amount, window: Window) -> dict[str, pa.ChunkedArray]:
+    """The column of what is left out in a window and not in the shorter one; null for nothing.
+
+    A null takes less than a bit, a number of microseconds that is seldom the same 3 to 5 bytes.
+    """
+    kept = _kept(rows, amount, window)
+    if window in _SHORTER:
+        kept = pc.subtract(kept, _kept(rows, amount, _SHORTER[window]))
+        name = _beyond_column(amount, window)
+    else:
+        name = _kept_column(amount, window)
+    return {name: pc.if_else(pc.equal(kept, 0), None, kept)}
+
+
+def _to_units(kept: dict[str, pa.ChunkedArray]) -> dict[str, int]:
+    """The columns that are in larger units now, and these units in microseconds."""
+    units = {name: unit for name in kept if (unit := _unit_us(kept[name], name)) > 1}
+    for name, unit in units.items():
+        kept[name] = pc.divide(kept[name], unit)
+    return units
+
+
+def _unit_us(kept: pa.ChunkedArray, name: str) -> int:
+    """The largest part of a minute that divides all numbers: a second if polls are in seconds."""
+    if name not in _IN_UNITS:
+        return 1
+    values = kept.drop_null().to_numpy()
+    unit = int(np.gcd.reduce(values[:_FEW], initial=MINUTE_US))
+    return unit if unit == 1 else int(np.gcd.reduce(values, initial=MINUTE_US))
 
 
 def _encoding(name: str) -> str:
@@ -242,7 +297,8 @@ def no_rows() -> pa.Table:
 
 def decode_figures(part: Part) -> pa.Table:
     """As `decode_rows`, with `store_id` and the rounded figures alone."""
-    file = _read(part.content, _OF_FIGURES)
+    names = pq.read_schema(pa.BufferReader(part.content)).names
+    file = _read(part.content, [name for name in names if name in _OF_FIGURES])
     exact = {
         amount.column(window): _exact(file, amount, window)
         for amount in ROUNDED
@@ -255,8 +311,25 @@ def _exact(file: pa.Table, amount: Amount, window: Window) -> pa.ChunkedArray:
     """An amount in microseconds; null where the file lacks it."""
     if amount is DOWNTIME:
         return pc.subtract(_exact(file, BUSINESS, window), _exact(file, UPTIME, window))
-    name = _kept_column(amount, window)
-    if name not in file.column_names:
+    kept = _read_kept(file, amount, window)
+    if kept is None:
         return pa.chunked_array([pa.nulls(file.num_rows, pa.int64())])
     whole = _LEFT_OF.get(amount.name)
-    return pc.subtract(_exact(file, _BY_NAME[whole], window), file[name]) if whole else file[name]
+    return pc.subtract(_exact(file, _BY_NAME[whole], window), kept) if whole else kept
+
+
+def _read_kept(file: pa.Table, amount: Amount, window: Window) -> pa.ChunkedArray | None:
+    """What the file keeps of an amount in microseconds; None where the file lacks it."""
+    if window in _SHORTER and _beyond_column(amount, window) in file.column_names:
+        beyond = _in_microseconds(file, _beyond_column(amount, window))
+        return pc.add(_read_kept(file, amount, _SHORTER[window]), beyond)
+    name = _kept_column(amount, window)
+    if name not in file.column_names:
+        return None
+    return _in_microseconds(file, name) if amount in _MOSTLY_LEFT else file[name]
+
+
+def _in_microseconds(file: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of `_MOSTLY_LEFT`."""
+    units: dict[str, int] = json.loads((file.schema.metadata or {}).get(_UNITS.encode(), b"{}"))
+    return pc.multiply(pc.fill_null(file[name], 0), units.get(name, 1))

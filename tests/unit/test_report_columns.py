@@ -27,11 +27,12 @@ SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 WINDOW_US = {"hour": HOUR, "day": 24 * HOUR, "week": 168 * HOUR}
 
 
-def rows(count: int, seed: int) -> pa.Table:
+def rows(count: int, seed: int, *, unit_us: int = 1) -> pa.Table:
     """Rows in which uptime and downtime are the business time, and all else is any number."""
     random = np.random.default_rng(seed)
     columns = {
-        name: random.integers(0, WINDOW_US[name.split("_")[-2]], count) for name in EXACT_COLUMNS
+        name: random.integers(0, WINDOW_US[name.split("_")[-2]], count) // unit_us * unit_us
+        for name in EXACT_COLUMNS
     }
     for window in WINDOW_US:
         whole, up = (columns[f"{name}_last_{window}_us"] for name in ("business", "uptime"))
@@ -83,9 +84,16 @@ def with_spread(made: pa.Table, seed: int, *, close: bool) -> pa.Table:
     return made
 
 
-@given(st.integers(0, 50), st.integers(0, 2**32), st.sampled_from(["none", "any", "close"]))
-def test_every_amount_comes_back_to_the_microsecond(count: int, seed: int, spread: str) -> None:
-    made = rows(count, seed)
+@given(
+    st.integers(0, 50),
+    st.integers(0, 2**32),
+    st.sampled_from(["none", "any", "close"]),
+    st.sampled_from([1, SECOND // 2, MINUTE, HOUR]),
+)
+def test_every_amount_comes_back_to_the_microsecond(
+    count: int, seed: int, spread: str, unit_us: int
+) -> None:
+    made = rows(count, seed, unit_us=unit_us)
     if spread != "none":
         made = with_spread(made, seed, close=spread == "close")
     part = part_of(made)
@@ -158,8 +166,51 @@ def test_a_report_of_no_stores_has_all_columns() -> None:
     assert no_rows().num_rows == 0
 
 
+def test_amounts_in_whole_seconds_take_two_bytes_less_each() -> None:
+    exact, whole = (len(encode_rows(rows(5_000, 1, unit_us=unit))) for unit in (1, SECOND))
+    assert whole < exact - 12 * 2 * 5_000
+
+
+def test_one_amount_between_seconds_keeps_its_microseconds() -> None:
+    made = rows(500, 1, unit_us=SECOND)
+    observed = made["observed_last_week_us"].to_numpy().copy()
+    observed[499] += 1
+    number = made.column_names.index("observed_last_week_us")
+    made = made.set_column(number, "observed_last_week_us", pa.array(observed))
+    assert decoded(made)["observed_last_week_us"].to_pylist() == observed.tolist()
+
+
+def test_a_file_whose_windows_are_kept_apart_is_read_as_before() -> None:
+    """So were reports kept until days were kept as what they have beyond the hour."""
+    older = pa.table(
+        {
+            "store_key": pa.array([1, 2], pa.int32()),
+            "business_last_hour_us": [HOUR, HOUR],
+            "business_last_day_us": [10 * HOUR, 8 * HOUR],
+            "business_last_week_us": [70 * HOUR, 56 * HOUR],
+            "business_minus_uptime_last_hour_us": [0, MINUTE],
+            "business_minus_uptime_last_day_us": [5 * MINUTE, 3 * MINUTE],
+            "business_minus_uptime_last_week_us": [HOUR, 3 * MINUTE],
+            "uptime_minus_lowest_uptime_last_day_us": [7, 0],
+        }
+    )
+    content = io.BytesIO()
+    pq.write_table(older, content)
+    keys, ids = pa.array([1, 2], pa.int32()), pa.array(["a", "b"])
+    read = decode_rows(Part.of(content.getvalue(), keys, ids)).to_pydict()
+    assert read["uptime_last_hour_us"] == [HOUR, HOUR - MINUTE]
+    assert read["uptime_last_day_us"] == [10 * HOUR - 5 * MINUTE, 8 * HOUR - 3 * MINUTE]
+    assert read["downtime_last_week_us"] == [HOUR, 3 * MINUTE]
+    assert read["lowest_uptime_last_day_us"] == [10 * HOUR - 5 * MINUTE - 7, 8 * HOUR - 3 * MINUTE]
+    assert read["lowest_uptime_last_hour_us"] == [None, None]
+
+
 def test_any_reader_of_parquet_finds_what_is_kept_by_name() -> None:
-    made = rows(2, 1)
+    made = rows(20, 1)
     kept = pq.read_table(io.BytesIO(encode_rows(made)))
-    assert kept["business_minus_uptime_last_day_us"] == made["downtime_last_day_us"]
+    first = kept["business_minus_uptime_last_hour_us"].to_pylist()
+    assert [one or 0 for one in first] == made["downtime_last_hour_us"].to_pylist()
+    day, hour = (made[f"downtime_last_{window}_us"].to_numpy() for window in ("day", "hour"))
+    beyond = kept["business_minus_uptime_last_day_us_beyond_last_hour"]
+    assert [one or 0 for one in beyond.to_pylist()] == (day - hour).tolist()
     assert not [name for name in kept.column_names if name.startswith("downtime")]
