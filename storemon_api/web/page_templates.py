@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from storemon_api.security.request_access import may_request, visitor
+from storemon_pipeline.domain.text_directions import with_visible_directions
 
 _PAGES: Final = (
     ("/", "Now"),
@@ -20,9 +21,17 @@ _PAGES: Final = (
     ("/manual", "Manual"),
     ("/docs", "API"),
 )
+
+
+def _shown(value: object) -> object:
+    """The value as people read it; what a filter has made `Markup` stays as it is."""
+    return with_visible_directions(value) if type(value) is str else value
+
+
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(str(files("storemon_api.web") / "templates")),
     autoescape=True,
+    finalize=_shown,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -18,6 +18,7 @@ from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.business_time.zones import zone_of
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.domain.windows import MINUTE_US
 from storemon_pipeline.objectives.budgets import Budget
 from storemon_pipeline.objectives.precedence import percentage
@@ -341,8 +342,8 @@ def _root(pages: str | None, path: str = "") -> str:
 
 
 def _one_line(text: str) -> str:
-    """The text for titles: names may have line breaks."""
-    return " ".join(text.split())
+    """The text for titles: names may have line breaks, and change the direction of text."""
+    return with_visible_directions(" ".join(text.split()))
 
 
 def _upper(words: object) -> str:

@@ -12,6 +12,7 @@ from storemon_pipeline.access.key_management import create_key
 from storemon_pipeline.access.key_table import KeyNameTakenError
 from storemon_pipeline.access.keys import ApiKey, Scope
 from storemon_pipeline.domain.counts import counted
+from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.host.errors import ServiceError, StartError
 
 _DAYS = re.compile(r"([0-9]{1,5})d")
@@ -94,7 +95,9 @@ def describe_key(key: ApiKey, now: datetime) -> str:
         state = "never expires"
     used = "never used" if key.last_used_at is None else f"used {key.last_used_at:%Y-%m-%d %H:%M}Z"
     stores = "all stores" if key.store_ids is None else counted(len(key.store_ids), "store")
-    return f"{key.key_id}  {key.name}  {'+'.join(sorted(key.scopes))}  {stores}  {state}  {used}"
+    return with_visible_directions(
+        f"{key.key_id}  {key.name}  {'+'.join(sorted(key.scopes))}  {stores}  {state}  {used}"
+    )
 
 
 def system_user() -> str:

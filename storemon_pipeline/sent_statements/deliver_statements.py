@@ -39,7 +39,7 @@ from storemon_pipeline.sent_statements.send_statement import (
 from storemon_pipeline.sent_statements.sent_table import SentStatement
 from storemon_pipeline.statements.make_statement import FuturePeriodError
 from storemon_pipeline.statements.statement_period import StatementPeriod
-from storemon_pipeline.statements.statement_tables import scope_name, title_of
+from storemon_pipeline.statements.statement_tables import scope_name
 from storemon_pipeline.statements.statement_text import statement_text
 from storemon_pipeline.views.store_view import NoPollsError, UnknownStoreError
 
@@ -169,7 +169,7 @@ def _message(
     period = StatementPeriod.parse(statement.period).title
     number = sent.revision.number
     revision = "" if number == 1 else f", revision {number}"
-    return Message(f"Statement of {title_of(statement)}: {period}{revision}", "\n".join(lines))
+    return Message(f"Statement of {text.title}: {period}{revision}", "\n".join(lines))
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.statements.changes import Change
 from storemon_pipeline.statements.revision import Revision, changes_table, revision_facts
@@ -58,8 +59,8 @@ def statement_text(statement: Statement, revision: Revision | None = None) -> St
         if revision.changes:
             tables.insert(0, changes_text(revision.changes))
     return StatementText(
-        title_of(statement),
-        facts,
+        with_visible_directions(title_of(statement)),
+        [(label, with_visible_directions(fact)) for label, fact in facts],
         _totals(statement.total, has_objective=has_verdicts(statement)),
         tables,
     )
@@ -182,4 +183,4 @@ def _text(value: Cell) -> str:
         case int():
             return f"{value:,}"
         case _:
-            return value
+            return with_visible_directions(value)

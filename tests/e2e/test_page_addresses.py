@@ -309,3 +309,28 @@ def expect_dots_page(page: Page, place: str) -> None:
     page.locator(place).get_by_role("link", name="..", exact=True).click()
     page.wait_for_selector("body[data-ready]")
     expect(page.locator("h1")).to_have_text("..")
+
+
+def test_characters_that_change_the_direction_of_text_are_shown_on_every_page(
+    own_site: Site,
+) -> None:
+    """A name that turns round what follows it would look like another store's."""
+    turned, shown = "Gamma \u202enwod", "Gamma [U+202E]nwod"
+    execute(
+        own_site.database_url,
+        f"UPDATE store_details SET name = '{turned}', group_name = 'So\u2066uth'"
+        " WHERE name = 'Gamma'",
+    )
+    with visit(own_site.browser, own_site.url) as page:
+        link = page.locator("#stores").get_by_role("link", name=shown, exact=True)
+        expect(page.locator("#groups")).to_contain_text("So[U+2066]uth")
+        link.click()
+        expect(page.locator("h1")).to_have_text(shown)
+        expect(page).to_have_title(f"{shown} · storemon")
+    statement = own_site.client.get("/pages/statement?store_id=4&period=2023-01").text
+    assert shown in statement
+    assert turned not in statement
+    whole = own_site.client.get("/pages/statement", params={"group": "So\u2066uth"}).text
+    assert "Group So[U+2066]uth" in whole
+    # What a form sends is the name itself.
+    assert '<input type="hidden" name="group" value="So\u2066uth">' in whole

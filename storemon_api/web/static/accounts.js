@@ -5,7 +5,7 @@ import { sendJson } from "./accounts/send.js";
 import { addressedChoices } from "./lib/address.js";
 import { counted } from "./lib/amounts.js";
 import { get } from "./lib/api.js";
-import { byId, h } from "./lib/elements.js";
+import { byId, h, refill } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge } from "./lib/stores.js";
@@ -55,7 +55,7 @@ function showLink({ account, link, expires_at: expiresAt, mail_error: error }) {
   const dialog = byId("link");
   const until = `It works once, until ${utc.at(expiresAt)}.`;
   const send = `Send this link to ${account.email}. ${until}`;
-  byId("link-title").textContent = link ? `Link for ${account.name}` : "Mail sent";
+  refill(byId("link-title"), link ? `Link for ${account.name}` : "Mail sent");
   byId("link-text").textContent = link
     ? `${error ? `The mail was not sent: ${error}. ` : ""}${send}`
     : `The link was sent to ${account.email}. ${until}`;

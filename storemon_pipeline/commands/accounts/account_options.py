@@ -18,6 +18,7 @@ from storemon_pipeline.access.audit_log import AuditEvent
 from storemon_pipeline.commands.key_options import system_user
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.counts import counted
+from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.host.errors import ServiceError, StartError
 from storemon_pipeline.invitations.link_mail import give_link
 from storemon_pipeline.settings import Settings
@@ -105,7 +106,9 @@ def describe_account(account: Account) -> str:
         state = "invited"
     else:
         state = "never signed in"
-    return f"{account.email}  {account.name}  {rights.role}  {', '.join(sees)}  {state}"
+    return with_visible_directions(
+        f"{account.email}  {account.name}  {rights.role}  {', '.join(sees)}  {state}"
+    )
 
 
 def _minute(instant: datetime) -> str:

@@ -15,6 +15,7 @@ from storemon_pipeline.commands.options import (
     one_line_errors,
     open_database,
 )
+from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.domain.windows import DEFAULT_ZONE
 from storemon_pipeline.host.errors import ServiceError
 
@@ -179,4 +180,5 @@ def _engine(url: str) -> "Iterator[sa.Engine]":
 
 def _words(scope: "Scope") -> str:
     parts = {"store": scope.store_id, "group": scope.group, "region": scope.region}
-    return ", ".join(f"{kind} {name}" for kind, name in parts.items() if name) or "all stores"
+    words = ", ".join(f"{kind} {name}" for kind, name in parts.items() if name)
+    return with_visible_directions(words) or "all stores"

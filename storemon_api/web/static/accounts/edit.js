@@ -1,6 +1,6 @@
 // The form with which a person is invited, or an account changed.
 
-import { byId } from "../lib/elements.js";
+import { byId, refill } from "../lib/elements.js";
 import { clearFound } from "./find.js";
 import { sendJson } from "./send.js";
 
@@ -18,7 +18,7 @@ const lines = (text) =>
 function showProblem(text) {
   const box = byId("edit-problem");
   box.hidden = !text;
-  box.textContent = text;
+  refill(box, text);
 }
 
 const showStores = () => {
@@ -39,7 +39,7 @@ function rights() {
 }
 
 function open({ title, word, account, onSave }) {
-  byId("edit-title").textContent = title;
+  refill(byId("edit-title"), title);
   byId("edit-save").textContent = word;
   byId("edit-email").hidden = account !== null;
   fields.email.required = account === null;

@@ -19,7 +19,7 @@ function localTime(date) {
 function showProblem(text) {
   const box = byId("act-problem");
   box.hidden = !text;
-  box.textContent = text;
+  refill(box, text);
 }
 
 function until(form) {
@@ -42,7 +42,7 @@ export function openActions(alert, name, done) {
   const form = dialog.querySelector("form").elements;
   form.note.value = "";
   form.until.value = localTime(new Date(Date.now() + HOURS_OF_SILENCE * 60 * MINUTE_MS));
-  byId("act-what").textContent = name;
+  refill(byId("act-what"), name);
   showProblem("");
   async function act(action) {
     try {

@@ -35,7 +35,7 @@ let open = null;
 function showProblem(text) {
   const box = byId("change-problem");
   box.hidden = !text;
-  box.textContent = text;
+  refill(box, text);
 }
 
 async function attempt(work) {
@@ -62,7 +62,7 @@ const showPreview = newestOnly(async (newest) => {
 // `fields` are shown above the preview. Without fields the preview is shown at once.
 export function openChange({ title, fields = null, read, preview, save, word = "Save", done }) {
   open = { read, preview, save, done };
-  byId("change-title").textContent = title;
+  refill(byId("change-title"), title);
   byId("change-save").textContent = word;
   byId("change-show").hidden = fields === null;
   refill(byId("change-fields"), fields);

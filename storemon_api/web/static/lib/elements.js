@@ -1,9 +1,20 @@
 // Making HTML and SVG elements, and putting them into the page.
 
+// Characters that change the direction of text, as their numbers: no name looks like another.
+export const shown = (text) =>
+  text.replace(
+    /\p{Bidi_Control}/gu,
+    (one) => `[U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`,
+  );
+
+// Attributes that people read. Others are data.
+const READ = ["aria-label", "data-label", "data-tip", "title"];
+
 function make(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (READ.includes(name)) element.setAttribute(name, shown(String(value)));
     else element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...present(children));
@@ -11,7 +22,10 @@ function make(element, attributes, children) {
 }
 
 const present = (children) =>
-  children.flat(Infinity).filter((child) => child !== null && child !== undefined);
+  children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined)
+    .map((child) => (typeof child === "string" ? shown(child) : child));
 
 export const h = (tag, attributes = {}, ...children) =>
   make(document.createElement(tag), attributes, children);

@@ -1,7 +1,7 @@
 // Following the data: the page's first figures, newer ones as they arrive, and how old they are.
 
 import { HOUR, age } from "./amounts.js";
-import { byId, h } from "./elements.js";
+import { byId, h, refill } from "./elements.js";
 import { signInAgain } from "./api.js";
 import { subscribe } from "./events.js";
 import { us, utc } from "./times.js";
@@ -16,7 +16,7 @@ export function showProblem(error) {
   const box = byId("problem");
   box.hidden = !error;
   if (!error) return;
-  box.replaceChildren(error.status === undefined ? "The server cannot be reached." : error.message);
+  refill(box, error.status === undefined ? "The server cannot be reached." : error.message);
 }
 
 // Runs some work; the page says what went wrong with it.

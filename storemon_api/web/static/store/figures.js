@@ -10,13 +10,13 @@ import {
   salesRange,
 } from "../lib/amounts.js";
 import { swatch, uptimeBar } from "../lib/charts.js";
-import { byId, fold, h, refill, reveal, s } from "../lib/elements.js";
+import { byId, fold, h, refill, reveal, s, shown } from "../lib/elements.js";
 import { WINDOWS, compareLink, doubtsOf, stateBadge, statementLink } from "../lib/stores.js";
 import { choose, page } from "./state.js";
 
 export function showTitle() {
   const { store, clock } = page;
-  document.title = `${store.name || store.store_id} · storemon`;
+  document.title = `${shown(store.name || store.store_id)} · storemon`;
   refill(
     byId("title"),
     h("h1", {}, store.name || store.store_id),
