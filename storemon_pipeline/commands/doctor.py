@@ -36,6 +36,7 @@ from storemon_pipeline.reports.requests import (
     read_longest_wait,
 )
 from storemon_pipeline.service.dagster_home import read_dagster_token
+from storemon_pipeline.service.databases import first_line
 from storemon_pipeline.service.preconditions import check_data_folder, is_loopback
 from storemon_pipeline.settings import Settings
 
@@ -282,8 +283,6 @@ def collect(source: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         found.extend(source())
     except sa.exc.SQLAlchemyError as error:
-        first_line = str(error).strip().partition("\n")[0]
-        found.append(
-            Finding("database", Verdict.BAD, first_line, "See the database's log, or start it.")
-        )
+        remedy = "See the database's log, or start it."
+        found.append(Finding("database", Verdict.BAD, first_line(error), remedy))
     return found

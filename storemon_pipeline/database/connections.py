@@ -5,6 +5,7 @@ Bulk rows belong to `bulk`.
 
 import select
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -151,6 +152,22 @@ def ensure_schema(url: str, name: str) -> None:
     """
     with _unpooled(sqlalchemy_url(url)).begin() as connection:
         connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+
+
+def database_of(url: str) -> str:
+    """The database that the URL names, quoted for a statement."""
+    wanted = sqlalchemy_url(url)
+    return _unpooled(wanted).dialect.identifier_preparer.quote(str(wanted.database))
+
+
+def role_of(url: str) -> str:
+    """The role that the URL connects as, quoted for a statement; "role" where it cannot connect."""
+    wanted = sqlalchemy_url(url)
+    for database in (wanted.database, "postgres"):
+        server = _unpooled(wanted.set(database=database))
+        with suppress(sa.exc.OperationalError), server.connect() as connection:
+            return str(connection.scalar(sa.text("SELECT quote_ident(current_user)")))
+    return "role"
 
 
 def is_refused(error: BaseException) -> bool:

@@ -1,15 +1,17 @@
 """Creates the databases of a service and migrates them, or says in one line what to do."""
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
 from storemon_pipeline.database.connections import (
     DAGSTER_SCHEMA,
     dagster_url,
+    database_of,
     ensure_database,
     ensure_schema,
     has_schema,
     is_refused,
+    role_of,
 )
 from storemon_pipeline.database.schema_version import has_newest_schema
 from storemon_pipeline.host.errors import StartError
@@ -33,14 +35,14 @@ def make_databases(url: str) -> str:
         return _make_dagster_database(url)
     except sa.exc.DBAPIError as error:
         if is_refused(error):
-            name = make_url(url).database
+            name, role = database_of(url), role_of(url)
             raise StartError(
-                f"The role of {_shown(url)} may not create what is missing ({_reason(error)}): as "
-                f"an administrator of the server run `CREATE DATABASE {name} OWNER role;`, or, if "
-                f"it exists, `GRANT CREATE ON DATABASE {name} TO role;`."
+                f"The role {role} may not create what {_shown(url)} lacks ({first_line(error)}): "
+                f"as an administrator of the server run `CREATE DATABASE {name} OWNER {role};`, "
+                f"or, if it exists, `GRANT CREATE ON DATABASE {name} TO {role};`."
             ) from error
         raise StartError(
-            f"The database {_shown(url)} cannot be used ({_reason(error)}): check "
+            f"The database {_shown(url)} cannot be used ({first_line(error)}): check "
             "--database-url (STOREMON_DATABASE_URL)."
         ) from error
 
@@ -71,17 +73,18 @@ def bring_to_newest_schema(url: str) -> None:
         migrate(url)
     except CommandError as error:
         raise StartError(
-            f"The database {_shown(url)} was written by a newer storemon ({_reason(error)}): "
+            f"The database {_shown(url)} was written by a newer storemon ({first_line(error)}): "
             "install that one."
         ) from error
     except sa.exc.DBAPIError as error:
         if is_refused(error):
+            role = role_of(url)
             raise StartError(
-                f"The role of {_shown(url)} may not create tables ({_reason(error)}): as an "
-                "administrator of the database run `GRANT CREATE ON SCHEMA public TO role;`."
+                f"The role {role} may not create tables in {_shown(url)} ({first_line(error)}): as "
+                f"an administrator of it run `GRANT CREATE ON SCHEMA public TO {role};`."
             ) from error
         raise StartError(
-            f"The database {_shown(url)} cannot be migrated ({_reason(error)}): run "
+            f"The database {_shown(url)} cannot be migrated ({first_line(error)}): run "
             "`storemon doctor`."
         ) from error
 
@@ -89,7 +92,7 @@ def bring_to_newest_schema(url: str) -> None:
 def _parse(url: str) -> URL:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise StartError(
             "--database-url (STOREMON_DATABASE_URL) is not a URL such as "
             "postgresql://user:password@host/name."
@@ -106,7 +109,8 @@ def _shown(url: str) -> str:
     return _parse(url).set(query={}).render_as_string(hide_password=True)
 
 
-def _reason(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what the database's driver said."""
     original = getattr(error, "orig", None) or error
     lines = [line.strip() for line in str(original).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -167,6 +167,7 @@ def test_the_doctor_says_that_no_database_answers(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, data=tmp_path)
     (finding,) = collect(lambda: examine_database(settings, url))
     assert finding.verdict is Verdict.BAD
+    assert finding.what.startswith("connection failed")
     assert "secret-word" not in finding.what
     said = CliRunner().invoke(
         app, ["doctor", f"--home={tmp_path}", f"--data={tmp_path}", "--database-url", url]

@@ -104,6 +104,8 @@ def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
         pytest.param("postgresql://me:secret@127.0.0.1:1/x", "refused", id="unreachable"),
         pytest.param("mysql://me:secret@127.0.0.1/x", "PostgreSQL", id="other kind"),
         pytest.param("somewhere", "not a URL", id="no URL"),
+        pytest.param("postgresql://[::secret", "not a URL", id="address without an end"),
+        pytest.param("postgresql://me:secret@host:port/x", "not a URL", id="port in words"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_named_without_its_password(

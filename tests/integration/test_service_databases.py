@@ -46,14 +46,17 @@ def test_the_error_for_a_role_that_may_create_nothing_has_the_statement_to_run(
     with pytest.raises(StartError) as refused:
         make_databases(limited[1])
     message = str(refused.value)
-    assert f"`GRANT CREATE ON DATABASE {limited[0].url.database} TO role;`" in message
+    # The role has the name of its database.
+    name = limited[0].url.database
+    assert f"`GRANT CREATE ON DATABASE {name} TO {name};`" in message
     assert "\n" not in message
 
 
 def test_the_error_for_a_role_that_may_create_no_tables_has_the_statement_to_run(
     limited: tuple[sa.Engine, str],
 ) -> None:
-    with pytest.raises(StartError, match="`GRANT CREATE ON SCHEMA public TO role;`") as refused:
+    grant_line = f"`GRANT CREATE ON SCHEMA public TO {limited[0].url.database};`"
+    with pytest.raises(StartError, match=grant_line) as refused:
         bring_to_newest_schema(limited[1])
     assert "\n" not in str(refused.value)
 

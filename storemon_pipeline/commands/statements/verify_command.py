@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from storemon_pipeline.commands.options import one_line_errors
+from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.host.errors import ServiceError
 
 
@@ -35,14 +36,17 @@ def verify(
             key = None if public_key is None else read_public_key(public_key.read_bytes())
             with file.open("rb") as opened:
                 content = opened.read(LARGEST + 1)
-        except (OSError, ValueError) as error:
-            raise ServiceError(f"Cannot be read: {error}.") from error
+        except OSError as error:
+            raise ServiceError(f"{error.filename} cannot be read ({error.strerror}).") from error
+        except ValueError as error:
+            raise ServiceError(f"{public_key} cannot be read ({error}).") from error
         try:
             pack = read_pack(content, key)
         except BrokenPackError as error:
             raise ServiceError(f"NOT VALID: {error}.") from error
         about = {name: value for name, value in pack.about.items() if value is not None}
-        typer.echo(", ".join(f"{name}: {value}" for name, value in about.items()))
+        facts = ", ".join(f"{name}: {value}" for name, value in about.items())
+        typer.echo(with_visible_directions(facts))
         typer.echo(f"ok    signature and {len(pack.files)} hashes are right")
         findings = findings_of(pack)
         for one in findings:
