@@ -1,4 +1,4 @@
-"""The asset of reports, which its own job makes when somebody requests one, and the lake."""
+"""The asset of reports, which its own job makes when somebody requests one."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,12 @@ from pydantic import Field
 
 from storemon_pipeline.contract import REQUESTED_TAG
 from storemon_pipeline.defs.dagster_failures import map_failures
+from storemon_pipeline.defs.lake.lake_asset import lake_files
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata
 from storemon_pipeline.defs.resources import Database, Lake
 from storemon_pipeline.defs.shards import Graph, fan_out
-from storemon_pipeline.defs.uptime import INPUTS, INPUTS_WITH_MODEL
+from storemon_pipeline.defs.uptime import INPUTS_WITH_MODEL
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.lake.clean_lake import clean_lake
-from storemon_pipeline.lake.follow_database import refresh_lake
 from storemon_pipeline.lake.make_lake_reports import (
     finish_lake_reports,
     make_lake_reports,
@@ -27,8 +26,6 @@ from storemon_pipeline.reports.ask_for_report import request_for_run
 from storemon_pipeline.reports.make_reports import ReportsMade, make_waiting_reports
 from storemon_pipeline.reports.make_shards import finish_reports, make_shards, plan_reports
 from storemon_pipeline.settings import Settings
-
-LAKE: Final = "lake"
 
 _MOST_AHEAD: Final = timedelta(minutes=5)
 
@@ -128,33 +125,6 @@ def _request_own(
     )
     context.log.info("requested the report %s", report_id)
     return False
-
-
-@dg.asset(name=LAKE, deps=[*INPUTS, "store_events"], kinds={"parquet"})
-def lake_files(
-    context: dg.AssetExecutionContext, database: Database, lake: Lake
-) -> Iterator[dg.MaterializeResult[None]]:
-    """The lake: polls, status runs and weeks in files, from which reports are made.
-
-    A refresh appends what came; a report does so too before it begins. Files that no version needs
-    are deleted after a day.
-    """
-    with map_failures():
-        folder = lake.folder
-        if folder is None:
-            raise dg.Failure(description="STOREMON_LAKE is not set", allow_retries=False)
-        manifest = refresh_lake(database.url, folder)
-        cleaned = clean_lake(folder, now=datetime.now(UTC))
-    context.log.info("deleted %d versions and %d files", cleaned.versions, cleaned.files)
-    yield dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": manifest.polls,
-            "version": manifest.version,
-            "stores": manifest.stores,
-            "status_runs": manifest.status_runs,
-            "bytes": manifest.bytes,
-        }
-    )
 
 
 @dg.asset(

@@ -188,7 +188,7 @@ def kept_versions(lake: LakeFolder) -> list[int]:
 
 
 def delete_versions(lake: LakeFolder, *, newest: int, others: Container[int]) -> int:
-    """Delete all versions but so many of the newest, and these others; return how many."""
+    """Delete all versions but the newest `newest` ones and `others`; return how many."""
     old = [version for version in kept_versions(lake)[:-newest] if version not in others]
     lake.delete(map(_name, old))
     return len(old)

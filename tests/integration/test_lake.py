@@ -1,8 +1,5 @@
 """Reports made from the lake equal those made from the database, whatever was loaded when."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +12,7 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from asked_reports import csv_of, read, request
+from report_job import run_report_job
 from stored import (
     at,
     at_us,
@@ -58,7 +56,6 @@ from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.settings import Settings
 
-DEADLINE_SECONDS: Final = 180
 NOW: Final = datetime(2023, 2, 1, 12, tzinfo=UTC)
 STORES: Final = ["up", "down", "é", "=1", "10", "9", "B", "a,b", "change", "silent"]
 ASKED: Final[tuple[dict[str, Any], ...]] = (
@@ -329,30 +326,6 @@ def test_of_two_writers_one_wins_and_the_other_begins_again(url: str, lake: Lake
     assert read_manifest(lake).version == 2
 
 
-def run_report_job(url: str, lake: LakeFolder, folder: Path, **settings: str) -> str:
-    """Execute the job in a process of its own; return what it logged."""
-    environment = {
-        **os.environ,
-        "STOREMON_DATABASE_URL": url,
-        "STOREMON_DATA": str(folder),
-        "STOREMON_LAKE": str(lake),
-        "DAGSTER_HOME": str(folder),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        **settings,
-    }
-    job = ["job", "execute", "-m", "storemon_pipeline.definitions", "-j", "report_job"]
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster", *job],
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
 @pytest.mark.parametrize("shards", [1, 2])
 def test_a_job_makes_reports_from_the_lake(
     engine: sa.Engine,
@@ -410,7 +383,11 @@ def test_a_job_makes_reports_from_the_lake_in_several_processes(
     expected = from_database(engine, url)
     report_ids = asked(engine)
     logged = run_report_job(
-        url, lake, tmp_path, STOREMON_EXECUTOR=executor, STOREMON_SHARDS=str(shards)
+        url,
+        tmp_path,
+        STOREMON_LAKE=str(lake),
+        STOREMON_EXECUTOR=executor,
+        STOREMON_SHARDS=str(shards),
     )
     assert contents(engine, report_ids) == expected
     assert all(f"shard {number} has" in logged for number in range(shards))

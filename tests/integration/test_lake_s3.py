@@ -1,4 +1,4 @@
-"""The lake on S3, against a local server; it needs the packages `s3fs` and `moto[server]`."""
+"""The lake on S3, against a local server; it needs the packages `s3fs`, `moto` and `flask-cors`."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

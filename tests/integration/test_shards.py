@@ -1,8 +1,5 @@
 """Results computed in shards equal those computed at once, whatever happens between the steps."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from asked_reports import csv_of, read, request
+from report_job import run_report_job
 from stored import at, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
@@ -36,7 +34,6 @@ from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW = datetime(2023, 2, 1, 12, tzinfo=UTC)
 STORES = ["up", "down", "é", "=1", "10", "9", "B", "a,b", "change", "silent"]
-DEADLINE_SECONDS = 180
 
 
 @pytest.fixture
@@ -289,24 +286,8 @@ def test_a_job_makes_its_shards_by_the_executor_of_the_settings(
         pytest.importorskip("dagster_dask")
     expected = at_once(engine, database_url)
     report_id = request(engine)
-    environment = {
-        **os.environ,
-        "STOREMON_DATABASE_URL": database_url,
-        "STOREMON_DATA": str(tmp_path),
-        "STOREMON_EXECUTOR": executor,
-        "STOREMON_SHARDS": str(shards),
-        "DAGSTER_HOME": str(tmp_path),
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-    }
-    job = ["job", "execute", "-m", "storemon_pipeline.definitions", "-j", "report_job"]
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster", *job],
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
+    logged = run_report_job(
+        database_url, tmp_path, STOREMON_EXECUTOR=executor, STOREMON_SHARDS=str(shards)
     )
-    assert done.returncode == 0, done.stderr
     assert content(engine, report_id) == expected
-    assert len({line for line in done.stderr.splitlines() if "stores" in line}) >= shards
+    assert len({line for line in logged.splitlines() if "stores" in line}) >= shards

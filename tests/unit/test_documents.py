@@ -51,7 +51,18 @@ FIELDS: Final = {**Settings.model_fields, **ApiSettings.model_fields}
 SETTING: Final = re.compile(r"STOREMON_[A-Z_]*[A-Z]")
 # Programs of others, in examples of shell blocks.
 OTHER_PROGRAMS: Final = {
-    *("git", "grep", "gzip", "mkdir", "printf", "pre-commit", "ruff", "mypy", "uvicorn"),
+    *(
+        "dagster-celery",
+        "git",
+        "grep",
+        "gzip",
+        "mkdir",
+        "printf",
+        "pre-commit",
+        "ruff",
+        "mypy",
+        "uvicorn",
+    ),
 }
 METHODS: Final = {"get", "post", "put", "patch", "delete"}
 # Of curl's options those with a value, as far as the examples use them.
