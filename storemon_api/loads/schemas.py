@@ -88,8 +88,9 @@ class SpecialHoursBody(BaseModel):
     valid_from: str = Field(
         default="",
         description=(
-            "The instant from which this is known, or `always`. Default: `always` for the first "
-            "hours of a store and date, otherwise now."
+            "The instant from which this is known, or `always`: then it takes the place of all "
+            "hours of the date. Default: as if always known for the first hours of a store and "
+            "date, otherwise now."
         ),
         examples=["always"],
     )

@@ -66,17 +66,12 @@ async def put_special_hours(
     body = await read_required_json(
         request, SpecialHoursBody, max_bytes=MAX_BYTES, time_limit=services.settings.body_timeout
     )
-    # A row without times is a closed date.
-    times = [row.model_dump() for row in body.hours] or [
-        {"start_time_local": "", "end_time_local": ""}
-    ]
-    of_date = {"store_id": store_id, "date": str(body.date), "valid_from": body.valid_from}
     try:
         load = await write(
             services,
             push_rows,
             Source.SPECIAL_HOURS,
-            [of_date | row for row in times],
+            special_hours_rows(store_id, body),
             now=datetime.now(UTC),
             patience=WRITE_TIMEOUT,
             audit=audit_event(request),
@@ -84,6 +79,15 @@ async def put_special_hours(
     except BadRowsError as error:
         raise bad_rows(error, "hours") from error
     return load_response(load)
+
+
+def special_hours_rows(store_id: str, body: SpecialHoursBody) -> list[dict[str, str]]:
+    """Return the body as rows of a file of special hours; one without times is a closed date."""
+    times = [row.model_dump() for row in body.hours] or [
+        {"start_time_local": "", "end_time_local": ""}
+    ]
+    of_date = {"store_id": store_id, "date": str(body.date), "valid_from": body.valid_from}
+    return [of_date | row for row in times]
 
 
 @router.get(

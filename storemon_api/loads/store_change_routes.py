@@ -19,6 +19,7 @@ from storemon_api.http.problems import (
     UNKNOWN_CLOSURE,
     UNKNOWN_CORRECTION,
     UNKNOWN_HOURS,
+    UNKNOWN_SPECIAL_HOURS,
     UNKNOWN_STORE,
     ProblemError,
 )
@@ -29,6 +30,7 @@ from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schedule_routes import MAX_BYTES, hours_rows
+from storemon_api.loads.special_hours_routes import special_hours_rows
 from storemon_api.loads.store_change_schemas import (
     ChangedDayResponse,
     ChangedFigures,
@@ -52,7 +54,7 @@ from storemon_pipeline.corrections.manage_corrections import (
     OverlapError,
 )
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.ingestion.push_schedules import NoClosureError
+from storemon_pipeline.ingestion.push_schedules import NoClosureError, NoSpecialHoursError
 from storemon_pipeline.ingestion.store_changes import (
     CancelledClosure,
     CancelledCorrection,
@@ -60,6 +62,7 @@ from storemon_pipeline.ingestion.store_changes import (
     NewRows,
     NoHoursError,
     Preview,
+    WithdrawnDate,
     WithdrawnHours,
     list_changes,
     list_hours,
@@ -87,6 +90,7 @@ _MOST_CHANGES: Final = 50
             UNKNOWN_CLOSURE,
             UNKNOWN_CORRECTION,
             UNKNOWN_HOURS,
+            UNKNOWN_SPECIAL_HOURS,
             OVERLAPPING_CORRECTION,
             NO_POLLS,
             BUSY,
@@ -116,11 +120,13 @@ async def post_preview(request: Request, services: ServicesDep, store_id: StoreI
             only_stores=visible_stores(request),
         )
     except BadRowsError as error:
-        raise bad_rows(error, "hours" if body.hours else "closures") from error
+        raise bad_rows(error, "closures" if body.closure else "hours") from error
     except NoClosureError as error:
         raise ProblemError(UNKNOWN_CLOSURE) from error
     except NoHoursError as error:
         raise ProblemError(UNKNOWN_HOURS) from error
+    except NoSpecialHoursError as error:
+        raise ProblemError(UNKNOWN_SPECIAL_HOURS) from error
     except NoCorrectionError as error:
         raise ProblemError(UNKNOWN_CORRECTION) from error
     except OverlapError as error:
@@ -226,8 +232,20 @@ def get_changes(services: ServicesDep, store_id: StoreIdPath) -> Response:
 
 
 def _change(store_id: str, body: PreviewBody) -> Change:
+    if (time := body.correction) is not None:
+        return NewCorrection(
+            store_id, time.from_utc, time.to_utc, time.kind, reason="preview", author=None
+        )
+    if body.cancelled_correction is not None:
+        return CancelledCorrection(body.cancelled_correction)
+    return _change_of_schedule(store_id, body)
+
+
+def _change_of_schedule(store_id: str, body: PreviewBody) -> Change:
     if body.hours is not None:
         return NewRows(Source.BUSINESS_HOURS, hours_rows(store_id, body.hours))
+    if body.special_hours is not None:
+        return NewRows(Source.SPECIAL_HOURS, special_hours_rows(store_id, body.special_hours))
     if body.closure is not None:
         row = {
             "store_id": store_id,
@@ -236,14 +254,10 @@ def _change(store_id: str, body: PreviewBody) -> Change:
             "reason": "",
         }
         return NewRows(Source.CLOSURES, [row])
+    if body.withdrawn_date is not None:
+        return WithdrawnDate(body.withdrawn_date)
     if body.cancelled_closure is not None:
         return CancelledClosure(body.cancelled_closure)
-    if (time := body.correction) is not None:
-        return NewCorrection(
-            store_id, time.from_utc, time.to_utc, time.kind, reason="preview", author=None
-        )
-    if body.cancelled_correction is not None:
-        return CancelledCorrection(body.cancelled_correction)
     return WithdrawnHours(body.withdrawn_load or 0)
 
 

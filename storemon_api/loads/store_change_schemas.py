@@ -1,12 +1,12 @@
 """Request and response models about changing one store's hours, closures and corrections."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from storemon_api.http.schemas import LocalInstant, ResponseBody
-from storemon_api.loads.schemas import HoursBody
+from storemon_api.loads.schemas import HoursBody, SpecialHoursBody
 from storemon_api.stores.store_schemas import OpenInterval
 from storemon_api.stores.time_params import BoundedInstant
 from storemon_pipeline.corrections.correction_table import Kind
@@ -56,6 +56,12 @@ class PreviewBody(BaseModel):
     )
     withdrawn_load: int | None = Field(
         default=None, ge=1, le=2**31 - 1, description="Load of pushed hours to take back."
+    )
+    special_hours: SpecialHoursBody | None = Field(
+        default=None, description="As the body of `PUT /stores/{store_id}/special-hours`."
+    )
+    withdrawn_date: date | None = Field(
+        default=None, description="Date whose special hours are taken back."
     )
     correction: CorrectedTime | None = Field(default=None, description="A correction to enter.")
     cancelled_correction: int | None = Field(

@@ -135,11 +135,16 @@ def withdraw_pushed_special_hours(
     Raises NoSpecialHoursError, and BusyError as `push_polls` does.
     """
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
-        load = open_load(bulk, Source.SPECIAL_HOURS, file_path=None, run_id=None, loaded_at=now)
-        if not withdraw_special_hours(bulk, load, store_id, day):
-            raise NoSpecialHoursError(f"the store {store_id} has no special hours on {day}")
-        close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
+        write_withdrawal(bulk, store_id, day, now=now)
         append_event(bulk, audit)
+
+
+def write_withdrawal(bulk: Bulk, store_id: str, day: date, *, now: datetime) -> None:
+    """Take back the hours of a date as one load. Raises NoSpecialHoursError."""
+    load = open_load(bulk, Source.SPECIAL_HOURS, file_path=None, run_id=None, loaded_at=now)
+    if not withdraw_special_hours(bulk, load, store_id, day):
+        raise NoSpecialHoursError(f"the store {store_id} has no special hours on {day}")
+    close_load(bulk, load, RowCounts(0, 1, 0, 0), ())
 
 
 def list_closures(

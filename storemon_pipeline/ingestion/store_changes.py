@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final, assert_never
 
@@ -22,6 +22,7 @@ from storemon_pipeline.ingestion.push_schedules import (
     parse_rows,
     write_cancellation,
     write_rows,
+    write_withdrawal,
 )
 from storemon_pipeline.loads.load_undo import read_load, record_undo
 from storemon_pipeline.schedules.hours_versions import (
@@ -45,7 +46,7 @@ class NoHoursError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewRows:
-    """Rows of hours or closures, as text."""
+    """Rows of hours, special hours or closures, as text."""
 
     source: Source
     rows: Sequence[Mapping[str, str]]
@@ -66,13 +67,27 @@ class WithdrawnHours:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawnDate:
+    """A date whose special hours are taken back."""
+
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class CancelledCorrection:
     """A correction that is taken back."""
 
     correction_id: int
 
 
-Change = NewRows | CancelledClosure | WithdrawnHours | NewCorrection | CancelledCorrection
+Change = (
+    NewRows
+    | CancelledClosure
+    | WithdrawnHours
+    | WithdrawnDate
+    | NewCorrection
+    | CancelledCorrection
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +211,8 @@ def _maker(
             )
         case WithdrawnHours(load_id):
             return partial(_withdraw, store_id=store_id, load_id=load_id, now=now)
+        case WithdrawnDate(day):
+            return partial(write_withdrawal, store_id=store_id, day=day, now=now)
         case NewCorrection():
             return partial(write_entry, new=change, now=now)
         case CancelledCorrection(correction_id):

@@ -36,6 +36,17 @@ _LAST_FROM_FILES: Final = """
       AND (NOT v.is_dated OR s.valid_from = coalesce(v.valid_from, '-infinity'))
     ORDER BY s.load_id DESC LIMIT 1
 """
+_OTHER_LATER: Final = """
+    SELECT FROM special_hours k
+    WHERE k.store_key = v.store_key AND k.local_date = v.local_date AND k.valid_from > '-infinity'
+      AND (k.starts_us, k.ends_us) IS DISTINCT FROM (v.starts_us, v.ends_us)
+      AND NOT EXISTS (
+          SELECT FROM special_hours n
+          WHERE (n.store_key, n.local_date, n.valid_from)
+                = (k.store_key, k.local_date, k.valid_from)
+            AND (n.load_id, n.is_dated) > (k.load_id, k.is_dated)
+      )
+"""
 _IN_FORCE: Final = """
     SELECT s.starts_us, s.ends_us FROM special_hours s
     WHERE s.store_key = v.store_key AND s.local_date = v.local_date
@@ -143,12 +154,14 @@ def write_special_hours(
     The rows of a store, date and `valid_from` are one version, whatever file they are from. Rows
     without `valid_from` hold always if they are the first of their store and date, else from the
     load on. A version from files is new when it differs from the last one from files; a version
-    from a push, when it differs from the one in force. A date that was in a file and is now in none
-    is withdrawn while it has begun in no zone; past ones stay. No row is counted as rejected.
+    from a push, when it differs from the one in force. A version from a push that holds always
+    takes the place of all versions of its date. A date that was in a file and is now in none is
+    withdrawn while it has begun in no zone; past ones stay. No row is counted as rejected.
     """
     frame = pd.concat(frames, ignore_index=True)
     part = np.repeat(np.arange(len(frames)), [len(rows) for rows in frames])
     is_from_files = loads[0].file_path is not None
+    is_pushed = str(not is_from_files).lower()
     version, versions = _versions(bulk, frame, part, np.array([load.load_id for load in loads]))
     bulk.stage("special_versions", versions)
     new = bulk.fetch(
@@ -160,7 +173,8 @@ def write_special_hours(
         FROM pg_temp.special_versions v
         LEFT JOIN LATERAL ({_LAST_FROM_FILES if is_from_files else _IN_FORCE}) s ON true
         WHERE s.starts_us IS DISTINCT FROM v.starts_us OR s.ends_us IS DISTINCT FROM v.ends_us
-        """,  # noqa: S608  (one of two constants)
+           OR {is_pushed} AND v.is_dated AND v.valid_from IS NULL AND EXISTS ({_OTHER_LATER})
+        """,  # noqa: S608  (constants)
         () if is_from_files else (loads[0].loaded_at,),
     )
     bulk.stage("new_special_versions", new)
@@ -178,6 +192,8 @@ def write_special_hours(
     )
     if is_from_files:
         _withdraw_vanished(bulk, loads[-1])
+    else:
+        _replace_later(bulk)
     is_new, is_known = np.zeros((2, len(versions)), np.bool_)
     is_new[new["version"].to_numpy()] = True
     is_known[new["version"].to_numpy()] = new["is_known"].to_numpy()
@@ -254,6 +270,21 @@ def _versions(
             "starts_us": starts,
             "ends_us": ends,
         }
+    )
+
+
+def _replace_later(bulk: Bulk) -> None:
+    """Write the new versions that hold always from each instant, too, from which others hold."""
+    bulk.execute(
+        """
+        INSERT INTO special_hours
+               (store_key, local_date, valid_from, load_id, is_dated, starts_us, ends_us)
+        SELECT DISTINCT v.store_key, v.local_date, k.valid_from, v.load_id, true, v.starts_us,
+               v.ends_us
+        FROM pg_temp.special_versions v JOIN pg_temp.new_special_versions USING (version)
+        JOIN special_hours k USING (store_key, local_date)
+        WHERE v.is_dated AND v.valid_from IS NULL AND k.valid_from > '-infinity'
+        """
     )
 
 

@@ -96,6 +96,55 @@ def test_a_closure_is_added_with_a_preview_and_cancelled(
         expect(closure).to_have_count(0)
 
 
+def test_special_hours_are_entered_changed_and_taken_back_with_previews(
+    chromium: Browser, database_url: str
+) -> None:
+    monitored(database_url)
+    writer = new_key(database_url, "Anna", Scope.READ, Scope.INGEST)
+    with serve(database_url) as client:
+        url = f"{client.base_url}/store/A"
+        with visit(chromium, url, key=writer) as page:
+            page.get_by_role("button", name="Add special hours").click()
+            page.get_by_label("Date").fill("2023-01-23")
+            # A date begins with the weekly hours of its weekday.
+            hours = page.get_by_role("group", name="Hours on this date")
+            expect(hours.get_by_label("from")).to_have_value("09:00")
+            expect(hours.get_by_label("to")).to_have_value("18:00")
+            hours.get_by_label("to").fill("12:00")
+            page.get_by_label("Date").fill("2023-01-24")
+            expect(hours.get_by_label("to")).to_have_value("12:00")
+            page.get_by_label("Date").fill("2023-01-23")
+            page.get_by_role("button", name="Show what changes").click()
+            before, after = day_in_preview(page)
+            assert before == "Last 24 hours now 50.00 % 3 h 30 min 7 h"
+            assert after == "then 100.00 % 0 s 3 h"
+            page.locator("#change-save").click()
+            expect(page.locator("#change")).not_to_be_visible()
+            line = page.locator("#special-hours li")
+            expect(line).to_contain_text("Mon, Jan 23, 2023: 09:00 – 12:00")  # noqa: RUF001
+            page.locator("#special-hours").get_by_role("button", name="Change").click()
+            assert page.get_by_label("Date").get_attribute("readonly") is not None
+            hours.get_by_label("to").fill("14:00")
+            page.locator("#change-save").click()
+            expect(line).to_contain_text("09:00 – 14:00")  # noqa: RUF001
+            page.locator("#special-hours").get_by_role("button", name="Change").click()
+            hours.get_by_role("button", name="Remove").click()
+            page.get_by_label("Date").press("Enter")
+            expect(line).to_contain_text("2023: closed")
+            page.get_by_text("Who changed what").click()
+            expect(page.locator("#changes li").first).to_contain_text(
+                "special hours entered · Anna"
+            )
+        with visit(chromium, url, key=writer, size=PHONE, scheme="dark") as page:
+            page.locator("#special-hours").get_by_role("button", name="Take back").click()
+            expect(page.locator("#change-preview .changed").first).to_contain_text("then")
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+            page.locator("#change-save").click()
+            expect(page.locator("#special-hours li")).to_have_count(0)
+            page.get_by_role("button", name="Add special hours").click()
+            expect(page.get_by_label("Date")).to_have_js_property("readOnly", value=False)
+
+
 def test_a_key_that_may_not_change_anything_is_offered_nothing(
     chromium: Browser, database_url: str
 ) -> None:
@@ -107,6 +156,7 @@ def test_a_key_that_may_not_change_anything_is_offered_nothing(
     ):
         expect(page.get_by_role("button", name="Change opening hours")).to_have_count(0)
         expect(page.get_by_role("button", name="Add a closure")).to_have_count(0)
+        expect(page.get_by_role("button", name="Add special hours")).to_have_count(0)
         expect(page.locator("dialog")).to_have_count(0)
 
 

@@ -1,6 +1,7 @@
 """Special hours by request: their effect on explanations and the timeline, and taking them back."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from api_server import serve
 from stored import load_monday
+from storemon_pipeline.ingestion.undo_load import undo_load
 
 HOUR = 3_600_000_000
 MONDAY = "2023-01-23"
@@ -84,6 +86,52 @@ def test_a_correction_of_the_past_needs_always(client: httpx.Client) -> None:
     assert business_hours(client) == 0
     put(client, NINE_TO_NOON, valid_from="always")
     assert business_hours(client) == 3
+
+
+def test_hours_that_hold_always_take_the_place_of_all_that_was_known_of_the_date(
+    client: httpx.Client, database_url: str
+) -> None:
+    put(client, valid_from="2023-01-01T00:00:00Z")
+    put(client, NINE_TO_NOON, valid_from="2023-01-23T11:00:00Z")
+    # Closed, as was known until 11:00, then open until noon.
+    assert business_hours(client) == 1
+    ten_to_two = {"start_time_local": "10:00", "end_time_local": "14:00"}
+    loaded = put(client, ten_to_two, valid_from="always")
+    assert business_hours(client) == 4
+    assert [one["hours"] for one in stored(client)] == [
+        [{"start_time_local": "10:00:00", "end_time_local": "14:00:00"}]
+    ]
+    assert put(client, ten_to_two, valid_from="always")["rows_unchanged"] == 1
+    undo_load(database_url, loaded["load_id"], now=datetime(2023, 2, 1, tzinfo=UTC))
+    assert business_hours(client) == 1
+
+
+def test_a_preview_of_special_hours_and_of_their_end_says_what_changes_and_keeps_nothing(
+    client: httpx.Client,
+) -> None:
+    def previewed(**change: object) -> tuple[float, float]:
+        answer = client.post("/stores/A/preview", json=change)
+        assert answer.status_code == 200, answer.text
+        (day,) = answer.json()["days"]
+        assert day["begin_local"] == "2023-01-23T00:00:00"
+        return day["before"]["business_us"] / HOUR, day["after"]["business_us"] / HOUR
+
+    body = {"date": MONDAY, "hours": [NINE_TO_NOON], "valid_from": "always"}
+    assert previewed(special_hours=body) == (7, 3)
+    assert previewed(special_hours=body | {"hours": []}) == (7, 0)
+    assert stored(client) == []
+    missing = client.post("/stores/A/preview", json={"withdrawn_date": MONDAY})
+    assert (missing.status_code, missing.json()["type"].split(":")[-1]) == (
+        404,
+        "unknown-special-hours",
+    )
+    put(client, NINE_TO_NOON)
+    assert previewed(withdrawn_date=MONDAY) == (3, 7)
+    assert len(stored(client)) == 1
+    late = {"date": MONDAY, "hours": [{"start_time_local": "25:00", "end_time_local": "26:00"}]}
+    refused = client.post("/stores/A/preview", json={"special_hours": late})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"].startswith("hours")
 
 
 @pytest.mark.parametrize(

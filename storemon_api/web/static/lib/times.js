@@ -68,7 +68,7 @@ export function instantOf(text, timeZone) {
   return new Date(at).toISOString();
 }
 
-const nearDate = (date, days) =>
+export const nearDate = (date, days) =>
   new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
 
 // The date after this one, and the one before: "2023-03-01" is after "2023-02-28".

@@ -32,7 +32,8 @@ function interval(from, to) {
   return row;
 }
 
-function weekday(name, day, parts) {
+// A list of hours that can be changed; `day` is the number of the weekday, where it has one.
+export function hoursFields(name, day, parts) {
   const rows = h(
     "div",
     {},
@@ -67,14 +68,20 @@ function validity(began) {
   );
 }
 
+export const readIntervals = (rows) =>
+  [...rows].map((row) => ({
+    start_time_local: row.querySelector(".from").value,
+    end_time_local: row.querySelector(".to").value,
+  }));
+
 function readHours(form, began) {
   const since = form.elements.since.value;
   const day = form.elements.day.value;
   if (since === "day" && !day) throw new Error("Choose the day from which these hours hold.");
-  const hours = [...form.querySelectorAll(".interval")].map((row) => ({
-    day_of_week: Number(row.closest(".weekday").dataset.day),
-    start_time_local: row.querySelector(".from").value,
-    end_time_local: row.querySelector(".to").value,
+  const rows = [...form.querySelectorAll(".interval")];
+  const hours = readIntervals(rows).map((times, place) => ({
+    day_of_week: Number(rows[place].closest(".weekday").dataset.day),
+    ...times,
   }));
   if (!hours.length) {
     throw new Error("Add hours for one day at least. To close the store, add a closure.");
@@ -113,7 +120,7 @@ function editHours(versions, done) {
     title: "Opening hours",
     fields: [
       WEEKDAYS.map((name, day) =>
-        weekday(
+        hoursFields(
           name,
           day,
           parts.filter((part) => part.day === day),

@@ -5,7 +5,7 @@ import { WEEKDAYS, timeOfDay } from "../lib/times.js";
 
 const MINUTES_OF_DAY = 24 * 60;
 
-function minutesOf(clock) {
+export function minutesOf(clock) {
   const [hours, minutes] = clock.split(":").map(Number);
   return hours * 60 + minutes;
 }

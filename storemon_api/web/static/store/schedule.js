@@ -1,10 +1,11 @@
 // The store's weekly opening hours and planned closures on file, and their changes.
 
 import { byId, h, refill } from "../lib/elements.js";
-import { localTime } from "../lib/times.js";
+import { localTime, nearDate } from "../lib/times.js";
 import { canChange } from "../lib/change.js";
 import { cancelButton, offerClosures } from "./change-closures.js";
 import { offerHours } from "./change-hours.js";
+import { showSpecialHours } from "./change-special-hours.js";
 import { showChanges } from "./changes.js";
 import { weekLines } from "./hours-text.js";
 import { getView, page } from "./state.js";
@@ -43,27 +44,18 @@ export function showClosures(done) {
   );
 }
 
-function showSpecialHours(dates) {
-  const time = (text) => text.slice(0, 5);
-  const span = (one) => `${time(one.start_time_local)} – ${time(one.end_time_local)}`;
-  const line = (one) => h("li", {}, `${one.date}: ${one.hours.map(span).join(", ") || "closed"}`);
-  refill(
-    byId("special-hours"),
-    ...(dates.length
-      ? [h("h3", {}, "Special hours"), h("ul", { class: "plain" }, dates.map(line))]
-      : []),
-  );
-}
+// Special hours of so many days before the newest poll are shown, as days are.
+const DAYS_OF_DATES = 90;
 
 // What can be changed; `done` is called after a change.
 export async function showScheduleChanges(done) {
   const [{ versions }, { special_hours: dates }, log] = await Promise.all([
     getView("/hours"),
-    getView("/special-hours"),
+    getView("/special-hours", { from: nearDate(page.store.as_of.slice(0, 10), -DAYS_OF_DATES) }),
     canChange ? getView("/changes") : null,
   ]);
   offerHours(versions, done);
-  showSpecialHours(dates);
+  showSpecialHours(dates, done);
   if (!canChange) return;
   offerClosures(done);
   showChanges(log.changes);
