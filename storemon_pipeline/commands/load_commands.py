@@ -23,6 +23,7 @@ from storemon_pipeline.host.errors import ServiceError
 if TYPE_CHECKING:
     from storemon_pipeline.retention.poll_archive import PollArchive
     from storemon_pipeline.sources.check_file import Outcome
+    from storemon_pipeline.webhooks.webhook_settings import WebhookSource
 
 ArchiveOption = Annotated[
     str | None,
@@ -85,23 +86,15 @@ def check_webhook_command(
 ) -> None:
     """Say which events a recorded message of a platform would become. Nothing is loaded."""
     with one_line_errors():
-        from storemon_pipeline.files.folders import LocationError, UnreachableError, data_folder
         from storemon_pipeline.webhooks.message_events import (
             UnmappedMessageError,
             describe_events,
             read_message_events,
         )
-        from storemon_pipeline.webhooks.webhook_settings import (
-            WEBHOOKS_FILE,
-            WebhookSettingsError,
-            read_webhook_sources,
-        )
+        from storemon_pipeline.webhooks.webhook_settings import WEBHOOKS_FILE
 
         folder = build_settings(data=data).data
-        try:
-            sources = read_webhook_sources(data_folder(folder))
-        except (LocationError, UnreachableError, WebhookSettingsError) as error:
-            raise ServiceError(str(error)) from error
+        sources = _read_webhook_sources(folder)
         if source not in sources:
             known = ", ".join(sorted(sources)) or "nothing"
             raise ServiceError(f"{WEBHOOKS_FILE} in {folder} has {known}, and no [{source}].")
@@ -119,6 +112,19 @@ def check_webhook_command(
             for line in describe_events(events):
                 typer.echo(line)
         typer.echo("Nothing was loaded.")
+
+
+def _read_webhook_sources(folder: str) -> "dict[str, WebhookSource]":
+    from storemon_pipeline.files.folders import LocationError, UnreachableError, data_folder
+    from storemon_pipeline.webhooks.webhook_settings import (
+        WebhookSettingsError,
+        read_webhook_sources,
+    )
+
+    try:
+        return read_webhook_sources(data_folder(folder))
+    except (LocationError, UnreachableError, WebhookSettingsError) as error:
+        raise ServiceError(str(error)) from error
 
 
 def _print_outcome(how: str, outcome: "Outcome") -> None:
@@ -218,13 +224,23 @@ def replay_rejected_rows(
     ] = None,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
+    data: DataOption = None,
 ) -> None:
-    """Try to load rejected rows again."""
+    """Try to load rejected rows and messages of webhooks again."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.ingestion.replay_rejected import replay_rejected
+        from storemon_pipeline.webhooks.replay_messages import (
+            has_rejected_messages,
+            replay_messages,
+        )
 
-        tried = replay_rejected(url, load_id=load, now=datetime.now(UTC))
-        if not tried:
+        now = datetime.now(UTC)
+        tried = replay_rejected(url, load_id=load, now=now)
+        messages = []
+        if has_rejected_messages(url, load_id=load):
+            sources = _read_webhook_sources(build_settings(data=data).data)
+            messages = replay_messages(url, sources, load_id=load, now=now)
+        if not tried and not messages:
             typer.echo("There are no rejected rows.")
         for replayed in tried:
             result = f"{replayed.taken:,} loaded"
@@ -236,6 +252,14 @@ def replay_rejected_rows(
                 f"load {replayed.of_load_id} ({replayed.source.value}, "
                 f"{replayed.file_path or 'pushed'}): {replayed.rows:,} rejected, {result}"
             )
+        for message in messages:
+            if message.row_counts is None:
+                result = f"still rejected: {message.error}"
+            elif message.row_counts.read == 0:
+                result = "says nothing of the status of a store, and is ignored"
+            else:
+                result = f"{counted(message.row_counts.read, 'event')}, by load {message.load_id}"
+            typer.echo(f"load {message.of_load_id} (webhook {message.name}): {result}")
 
 
 def archives(archive: ArchiveOption = None) -> None:

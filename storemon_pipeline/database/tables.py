@@ -206,6 +206,7 @@ retention_state: Final = sa.Table(
     metadata,
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("polls_kept_from", _INSTANT, nullable=False),
+    sa.Column("messages_kept_from", _INSTANT, comment="as polls_kept_from, for webhook_messages"),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     comment="Polls before polls_kept_from are rejected, because older polls were dropped.",
 )
@@ -409,6 +410,7 @@ webhook_messages: Final = sa.Table(
     sa.Column("source", sa.Text, primary_key=True, comment="name of the webhook"),
     sa.Column("message_id", sa.Text, primary_key=True),
     sa.Column("load_id", sa.Integer, nullable=False),
+    sa.Column("last_start_at", _INSTANT, comment="last start told; NULL: the id is never dropped"),
     comment="Ids of messages of webhooks, each of which counts once.",
 )
 

@@ -53,12 +53,14 @@ def drop_what_is_old(
         )
     context.log.info(
         "dropped %d weeks of polls and %d superseded ones, expired %d reports, dropped %d "
-        "closed alerts and %d versions of the status model; polls are kept from %s",
+        "closed alerts, %d versions of the status model and %d ids of webhook messages; polls are "
+        "kept from %s",
         dropped.poll_partitions,
         dropped.superseded_polls,
         dropped.reports,
         dropped.alerts,
         dropped.status_models,
+        dropped.messages,
         dropped.polls_kept_from,
     )
 

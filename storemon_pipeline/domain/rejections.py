@@ -78,6 +78,7 @@ class Reason(StrEnum):
     SALES = "sales are not an amount with at most 2 decimals"
     CURRENCY = "currency is not a code of 3 letters"
     UNMAPPED_MESSAGE = "message differs from the settings of its webhook"
+    MESSAGE_NOT_KEPT = "event of a webhook is older than the retention period"
     NO_CHANNEL = "no name of the channel"
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 from storemon_pipeline.uptime.event_stretches import OPEN_EVENT
 
 
@@ -50,12 +51,12 @@ def _in_force(bulk: Bulk, events: pd.DataFrame) -> pd.DataFrame:
         pa.table({name: pa.array(pairs[name].tolist(), pa.string()) for name in pairs}),
     )
     rows = bulk.fetch(
-        """
+        f"""
         SELECT n.store_id, e.from_at, e.to_at, e.is_up, e.reason, n.source
-        FROM pg_temp.event_sources n JOIN stores s USING (store_id)
+        FROM pg_temp.event_sources n JOIN ({POLLED_STORES_SQL}) s USING (store_id)
         JOIN store_events e ON e.store_key = s.store_key AND e.source = n.source
         WHERE e.cancelled_by_load_id IS NULL AND (e.is_up OR e.to_at IS NOT NULL)
-        """
+        """  # noqa: S608  (a constant)
     )
     return pd.DataFrame(
         {

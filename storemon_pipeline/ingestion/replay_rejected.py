@@ -47,7 +47,8 @@ def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Rep
     """Read all pending rejected rows again, or those of one load, in one transaction.
 
     Polls that can be read now are loaded as if they were pushed now, so that they replace polls of
-    the same instant that were loaded since. Rows that still cannot be read stay as they are.
+    the same instant that were loaded since. Rows that still cannot be read stay as they are, and so
+    do messages of webhooks, which have no file: see `webhooks.replay_messages`.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         return [
@@ -55,6 +56,7 @@ def replay_rejected(url: str, *, load_id: int | None, now: datetime) -> list[Rep
             if rows[0].source.is_snapshot
             else _replay_polls(bulk, rows, now=now)
             for rows in group_by_load(read_pending_rows(bulk, load_id=load_id))
+            if rows[0].file_path is not None or not rows[0].source.is_snapshot
         ]
 
 

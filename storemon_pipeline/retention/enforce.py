@@ -1,4 +1,4 @@
-"""Enforce retention: archive and drop raw polls; drop reports, closed alerts and status models."""
+"""Enforce retention: archive and drop raw polls; drop reports, alerts, models, ids of messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from storemon_pipeline.polls.retention import (
 )
 from storemon_pipeline.retention.expired_reports import expire_old_reports
 from storemon_pipeline.retention.poll_archive import ArchivedWeek, PollArchive
+from storemon_pipeline.webhooks.message_table import drop_old_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class DroppedData:
     alerts: int
     status_models: int
     polls_kept_from: datetime | None
+    messages: int = 0
     archived: tuple[ArchivedWeek, ...] = ()
 
 
@@ -52,14 +54,16 @@ def drop_old_data(
     With an archive, a week of polls is dropped only when its file is complete. Raises
     UnreachableError when a file cannot be written; the next call goes on from there.
 
-    Closed alerts are kept as long as reports. Versions of the status model that no report needs are
-    dropped as well; their age counts up to `now`.
+    Closed alerts are kept as long as reports, ids of messages of webhooks as long as polls.
+    Versions of the status model that no report needs are dropped as well; their age counts up to
+    `now`.
     """
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         newest = read_newest_poll(bulk)
         if newest is None:
             return DroppedData(0, 0, 0, 0, 0, None)
         border = move_start_of_retention(bulk, newest=newest, keep=keep_polls)
+        messages = drop_old_messages(bulk)
         weeks = list_weeks(bulk, until=border)
     with bulk_transaction(url) as bulk:
         reports = expire_old_reports(bulk, newest=newest, keep=keep_reports)
@@ -74,7 +78,9 @@ def drop_old_data(
         superseded = drop_weeks(bulk, left)
         kept_from = read_polls_kept_from(bulk)
     return DroppedData(
-        len(left), superseded, reports, alerts, status_models, kept_from, tuple(archived)
+        *(len(left), superseded, reports, alerts, status_models, kept_from),
+        messages=messages,
+        archived=tuple(archived),
     )
 
 

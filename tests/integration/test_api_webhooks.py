@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from api_server import serve
 from stored import execute, fetch
+from storemon_pipeline.commands.cli import app
+from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.retention.enforce import drop_old_data
 from webhook_messages import (
     DELIVERECT,
     DOORDASH,
@@ -173,6 +178,170 @@ def test_a_message_that_cannot_be_mapped_is_kept_until_it_can(
     ]
     send(client, deactivated("10:00"), "m1").raise_for_status()
     assert client.get("/rejected-rows").json()["rows"] == []
+
+
+def replay(url: str, folder: Path, settings: str) -> list[str]:
+    """What `storemon rejected replay` says with these settings."""
+    (folder / "webhooks.toml").write_text(settings)
+    arguments = ["rejected", "replay", "--database-url", url, "--data", str(folder)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output.splitlines()
+
+
+MENDED = SETTINGS.replace('["Store Temporarily', '["Store Closed", "Store Temporarily').replace(
+    '["Menu Updated"]', '["Menu Updated", "Menu Read"]'
+)
+
+
+def test_rejected_messages_are_loaded_after_their_settings_were_corrected(
+    database_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
+    closed, read = ({"type": name} for name in ("Store Closed", "Menu Read"))
+    for number, message in enumerate(
+        [
+            deactivated("10:00", "12:00", event=closed),
+            deactivated("13:00", event=read),
+            deactivated("14:00", event={"type": "Store Painted"}),
+            reactivated("11:15"),
+        ]
+    ):
+        assert send(client, message, f"m{number}").status_code == (200 if number == 3 else 422)
+    known = "none of 'store temporarily deactivated', 'store reactivated', 'menu updated'."
+    assert replay(database_url, tmp_path, SETTINGS) == [
+        f"load {number} (webhook doordash): still rejected: "
+        f"event.type is '{word}', which is {known}"
+        for number, word in ((1, "store closed"), (2, "menu read"), (3, "store painted"))
+    ]
+    said = replay(database_url, tmp_path, MENDED)
+    # The reactivation, which was loaded before, ends the event.
+    assert said[:2] == [
+        "load 1 (webhook doordash): 1 event, by load 5",
+        "load 2 (webhook doordash): says nothing of the status of a store, and is ignored",
+    ]
+    assert "still rejected: event.type is 'store painted'" in said[2]
+    events = ["10:00 to 11:15 down Incorrect Store Hours", "11:15 to 11:15 up"]
+    assert in_force(client) == events
+    assert [row["line"] for row in client.get("/rejected-rows").json()["rows"]] == [0]
+    # Its repeats change nothing, in whatever settings.
+    assert send(client, deactivated("10:00", "12:00"), "m0").json()["rows_read"] == 0
+    undo_load(database_url, 5, now=NOW)
+    assert in_force(client) == events[1:]
+    assert send(client, deactivated("10:00", "12:00"), "m0").json()["rows_read"] == 0
+    assert replay(database_url, tmp_path, MENDED)[0] == (
+        "load 1 (webhook doordash): 1 event, by load 8"
+    )
+    assert in_force(client) == events
+
+
+def test_a_replayed_message_without_a_start_has_the_time_of_its_signature_or_arrival(
+    database_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    offline = body_of({**JUST_EAT, "IsOffline": "yes"})
+    assert client.put("/webhooks/justeat", content=offline, headers=headers).status_code == 422
+    signed_at = int(time.time()) - 200
+    message = deactivated("10:00", event={"type": "Store Closed"})
+    assert send(client, message, "m1", at=signed_at).status_code == 422
+    said = replay(database_url, tmp_path, SETTINGS[: SETTINGS.index("[justeat]")])
+    assert said[0] == "load 1 (webhook justeat): still rejected: webhooks.toml has no [justeat]."
+    settings = MENDED.replace("down = [true]", 'down = ["yes"]').replace("start_time =", "# ")
+    said = replay(database_url, tmp_path, settings)
+    assert [line.rpartition(": ")[2] for line in said] == [
+        "1 event, by load 3",
+        "1 event, by load 4",
+    ]
+    arrived, signed = client.get("/store-events").json()["events"]
+    (load,) = fetch(database_url, "SELECT loaded_at FROM loads WHERE load_id = 1")
+    assert datetime.fromisoformat(arrived["from_utc"]) == load["loaded_at"]
+    assert datetime.fromisoformat(signed["from_utc"]).timestamp() == signed_at
+
+
+def test_an_id_is_dropped_with_old_polls_and_its_message_never_counts_again(
+    database_url: str, client: httpx.Client
+) -> None:
+    january, ahead = deactivated("10:00", "12:00"), deactivated("10:00", "12:00")
+    ahead["start_time"], ahead["end_time"] = "2023-06-20T10:00:00Z", "2023-06-20T12:00:00Z"
+    for number, message in enumerate([january, ahead]):
+        send(client, message, f"m{number}").raise_for_status()
+    polls = [{"store_id": "2", "timestamp_utc": "2023-06-01 12:00:00", "status": "active"}]
+    client.post("/polls", json=polls).raise_for_status()
+    events = client.get("/store-events").json()["events"]
+    for event in events:
+        client.delete(f"/store-events/{event['event_id']}").raise_for_status()
+
+    days = timedelta(days=1)
+    dropped = drop_old_data(database_url, keep_polls=90 * days, keep_reports=90 * days, now=NOW)
+    assert dropped.messages == 1
+    assert fetch(database_url, "SELECT message_id FROM webhook_messages") == [{"message_id": "m1"}]
+    # Its id is gone, yet the event that was cancelled does not come back.
+    refused = send(client, january, "m0")
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [
+        {
+            "field": "start_time",
+            "message": "start_time is before 2023-02-27, since when the ids of messages are kept.",
+        }
+    ]
+    assert send(client, ahead, "m1").json()["rows_read"] == 0
+    assert in_force(client) == []
+    # Keeping more polls from now on does not bring the id back.
+    drop_old_data(database_url, keep_polls=900 * days, keep_reports=90 * days, now=NOW)
+    assert send(client, january, "m0").status_code == 422
+    send(client, {**ahead, "start_time": "2023-03-01T10:00:00Z"}, "m2").raise_for_status()
+    assert in_force(client) == ["10:00 to 12:00 down Incorrect Store Hours"]
+
+
+def test_the_id_of_a_message_that_tells_no_start_is_never_dropped(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its repeat would be an outage of the day on which it is repeated."""
+    monkeypatch.setenv("TEST_WEBHOOK_SECRET", SECRET)
+    (tmp_path / "webhooks.toml").write_text(
+        SETTINGS.replace('prefix = "Bearer "', 'prefix = "Bearer "\nid_header = "X-Id"')
+    )
+    headers = {"Authorization": f"Bearer {SECRET}", "X-Id": "m1"}
+    far_ahead = {"store_id": "2", "timestamp_utc": "2023-06-01 12:00:00", "status": "active"}
+    with serve(database_url, data=str(tmp_path)) as client:
+        body = body_of(JUST_EAT)
+        client.put("/webhooks/justeat", content=body, headers=headers).raise_for_status()
+        client.post("/polls", json=[far_ahead]).raise_for_status()
+        execute(
+            database_url,
+            "UPDATE newest_poll SET polled_at = now() + interval '500 days'",
+        )
+        days = timedelta(days=1)
+        drop_old_data(database_url, keep_polls=90 * days, keep_reports=90 * days, now=NOW)
+        again = client.put("/webhooks/justeat", content=body, headers=headers)
+        assert again.raise_for_status().json()["rows_read"] == 0
+
+
+def test_a_message_of_a_storefront_is_an_event_of_it_and_ends_as_one_of_a_store(
+    database_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
+    (tmp_path / "channels.csv").write_text(
+        "store_id,channel,channel_store_id\nA,doordash,2\nA,uber,U\n"
+    )
+    ingest_source(database_url, tmp_path, Source.CHANNELS, now=NOW, run_id=None)
+    polls = [
+        {"store_id": store_id, "timestamp_utc": f"2023-01-25 {hour}:00:00", "status": status}
+        for store_id, status in (("2", "active"), ("U", "inactive"))
+        for hour in ("09", "13")
+    ]
+    client.post("/polls", json=polls).raise_for_status()
+    client.put("/stores/A/timezone", json={"timezone": "UTC"}).raise_for_status()
+    send(client, deactivated("10:00", "12:00"), "m1").raise_for_status()
+    send(client, reactivated("11:15"), "m2").raise_for_status()
+    assert in_force(client) == [
+        "10:00 to 11:15 down Incorrect Store Hours",
+        "11:15 to 11:15 up",
+    ]
+    # The other storefront is down all the time.
+    query = {"from": "2023-01-25T09:00:00Z", "to": "2023-01-25T13:00:00Z"}
+    incidents = client.get("/stores/A/incidents", params=query).raise_for_status().json()
+    assert [(one["start"], one["end"]) for one in incidents["incidents"]] == [
+        ("2023-01-25T10:00:00Z", "2023-01-25T11:15:00Z")
+    ]
 
 
 def test_a_bad_signature_is_refused_and_audited_before_the_body_is_read(
