@@ -210,6 +210,12 @@ OVERLAPPING_CORRECTION: Final = ProblemKind(
     "Overlapping correction",
     "Another correction of the store covers some of this time. Take it back first.",
 )
+SAME_SCHEDULE: Final = ProblemKind(
+    HTTPStatus.CONFLICT,
+    "urn:problem-type:storemon:same-schedule",
+    "Same schedule",
+    "Schedule 3 sends this statement to owner@example.com at this time already.",
+)
 UNKNOWN_ALERT: Final = ProblemKind(
     HTTPStatus.NOT_FOUND,
     "urn:problem-type:storemon:unknown-alert",

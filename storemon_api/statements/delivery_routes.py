@@ -14,6 +14,7 @@ from storemon_api.http.problems import (
     BODY_TOO_SLOW,
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
+    SAME_SCHEDULE,
     UNKNOWN_SCHEDULE,
     ProblemError,
     invalid_field,
@@ -36,6 +37,7 @@ from storemon_pipeline.business_time.zones import zone_keys
 from storemon_pipeline.sent_statements.delivery_table import NewSchedule, Schedule
 from storemon_pipeline.sent_statements.manage_schedules import (
     NoScheduleError,
+    SameScheduleError,
     add_schedule,
     end_schedule,
     list_deliveries,
@@ -57,12 +59,18 @@ _MOST_LISTED: Final = 1_000
     status_code=HTTPStatus.OK,
     responses={
         200: {"model": ScheduleResponse},
-        **problem_responses(BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, DATABASE_UNAVAILABLE),
+        **problem_responses(
+            *(BODY_TOO_SLOW, BODY_TOO_LARGE, INVALID_REQUEST, SAME_SCHEDULE, DATABASE_UNAVAILABLE)
+        ),
     },
     openapi_extra=json_body(ScheduleBody),
 )
 async def post_schedule(request: Request, services: ServicesDep) -> Response:
-    """Create the schedule. Its first statement is the next one that is due."""
+    """Create the schedule. Its first statement is the next one that is due.
+
+    One that would send an address the same file of the same stores at the same time as another
+    schedule is refused.
+    """
     body = await read_required_json(
         request, ScheduleBody, max_bytes=_MAX_BYTES, time_limit=services.settings.body_timeout
     )
@@ -78,15 +86,18 @@ async def post_schedule(request: Request, services: ServicesDep) -> Response:
         sender_name(request),
     )
     now = datetime.now(UTC)
-    schedule_id = await run_in_threadpool(
-        add_schedule,
-        services.engine,
-        new,
-        now=now,
-        audit=audit_event(
-            request, f"{body.every} {body.at} {body.timezone} to {', '.join(body.to)}"
-        ),
-    )
+    try:
+        schedule_id = await run_in_threadpool(
+            add_schedule,
+            services.engine,
+            new,
+            now=now,
+            audit=audit_event(
+                request, f"{body.every} {body.at} {body.timezone} to {', '.join(body.to)}"
+            ),
+        )
+    except SameScheduleError as error:
+        raise ProblemError(SAME_SCHEDULE, str(error)) from error
     return json_response(schedule_response(Schedule(schedule_id, new, now, None), now))
 
 

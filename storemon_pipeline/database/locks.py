@@ -21,3 +21,6 @@ class AdvisoryLock(IntEnum):
 
     EVALUATE_ALERTS = 7_305_119
     """Held by the transaction that evaluates alerts."""
+
+    ADD_SCHEDULE = 7_305_120
+    """Held by the transaction that adds a schedule of statements."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from storemon_pipeline.database.locks import AdvisoryLock
 from storemon_pipeline.database.tables import statement_deliveries, statement_schedules
 from storemon_pipeline.sent_statements.request import StatementRequest
 from storemon_pipeline.sent_statements.schedule import Every, Timetable
@@ -70,6 +71,17 @@ class NewSchedule:
         """Where each statement goes."""
         return [Target(address, self.file_format) for address in self.addresses]
 
+    def addresses_in_both(self, other: "NewSchedule") -> list[str]:
+        """The addresses to which both send the same file of the same stores at the same time."""
+        if (self.request, self.timetable, self.file_format) != (
+            other.request,
+            other.timetable,
+            other.file_format,
+        ):
+            return []
+        known = {address.casefold() for address in self.addresses}
+        return [address for address in other.addresses if address.casefold() in known]
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -97,6 +109,11 @@ class Delivery:
     is_repeated: bool
     sent_at: datetime | None
     error: str | None
+
+
+def lock_schedules(connection: sa.Connection) -> None:
+    """Wait until no other transaction adds a schedule, and let none begin before this one ends."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int(AdvisoryLock.ADD_SCHEDULE))))
 
 
 def insert_schedule(connection: sa.Connection, new: NewSchedule, *, now: datetime) -> int:

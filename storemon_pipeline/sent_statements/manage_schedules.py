@@ -15,6 +15,7 @@ from storemon_pipeline.sent_statements.delivery_table import (
     cancel_schedule,
     has_due,
     insert_schedule,
+    lock_schedules,
     queue_delivery,
     read_deliveries,
     read_schedules,
@@ -27,11 +28,25 @@ class NoScheduleError(Exception):
     """No schedule with this id is active, or it has other stores than the sender may see."""
 
 
+class SameScheduleError(Exception):
+    """An active schedule sends the same statement to an address at the same time."""
+
+    def __init__(self, schedule_id: int, address: str) -> None:
+        super().__init__(
+            f"Schedule {schedule_id} sends this statement to {address} at this time already."
+        )
+
+
 def add_schedule(
     engine: sa.Engine, new: NewSchedule, *, now: datetime, audit: AuditEvent | None = None
 ) -> int:
-    """Create a schedule; return its id."""
+    """Create a schedule; return its id. Raises SameScheduleError."""
     with engine.begin() as connection:
+        lock_schedules(connection)
+        for schedule in read_schedules(connection, only_stores=None):
+            same = schedule.new.addresses_in_both(new)
+            if same:
+                raise SameScheduleError(schedule.schedule_id, same[0])
         schedule_id = insert_schedule(connection, new, now=now)
         if audit is not None:
             record_event(connection, audit)

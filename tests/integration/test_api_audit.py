@@ -36,6 +36,7 @@ OTHER_CORRECTION = CORRECTION | {
 POLL = [{"store_id": "alpha", "timestamp_utc": "2023-01-25 10:00:00 UTC", "status": "active"}]
 
 SCHEDULE = {"every": "monday", "to": "owner@example.com"}
+OTHER_SCHEDULE = SCHEDULE | {"at": "09:00"}
 WEEK = {"period": "2023-W04"}
 
 # Each audited deed: its method, address and body, the word for it, and what it leaves behind.
@@ -96,7 +97,7 @@ DEEDS = {
         *("statement.revise", "sent_statements"),
     ),
     "scheduling statements": (
-        *("POST", "/statement-schedules", SCHEDULE),
+        *("POST", "/statement-schedules", OTHER_SCHEDULE),
         *("statement-schedule.add", "statement_schedules"),
     ),
     "ending a schedule": (

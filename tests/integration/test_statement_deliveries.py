@@ -303,7 +303,8 @@ def test_schedules_are_entered_listed_and_ended_over_http(
             assert [error["field"] for error in answer.json()["errors"]] == [field]
         assert created["to"] == [ADDRESS]
         several = [ADDRESS, "office@example.com", ADDRESS]
-        both = client.post("/statement-schedules", json=body | {"to": several}).json()
+        later = body | {"to": several, "at": "07:31"}
+        both = client.post("/statement-schedules", json=later).json()
         assert both["to"] == several[:2]
         assert "owner@example.com, office@example.com" in client.get("/pages/statements").text
         client.delete(f"/statement-schedules/{both['schedule_id']}").raise_for_status()
@@ -311,6 +312,39 @@ def test_schedules_are_entered_listed_and_ended_over_http(
         assert client.delete(path).status_code == 204
         assert client.delete(path).status_code == 404
         assert client.get("/statement-schedules").json()["schedules"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        pytest.param({}, 409, id="the same"),
+        pytest.param({"to": ["new@example.com", "Owner@example.com"]}, 409, id="one address"),
+        pytest.param({"to": "new@example.com"}, 200, id="another address"),
+        pytest.param({"store_id": "B"}, 200, id="another store"),
+        pytest.param({"at": "07:31"}, 200, id="another time"),
+        pytest.param({"every": "month"}, 200, id="another period"),
+        pytest.param({"timezone": "Europe/Paris"}, 200, id="another zone"),
+        pytest.param({"format": "csv"}, 200, id="another file"),
+        pytest.param({"objective": 99}, 200, id="another objective"),
+    ],
+)
+def test_a_schedule_is_not_entered_twice(
+    database_url: str, engine: sa.Engine, change: dict[str, Any], status: int
+) -> None:
+    assert engine
+    body: dict[str, Any] = {"every": "monday", "at": "07:30", "timezone": "Europe/Berlin"}
+    body |= {"to": ADDRESS, "store_id": "A"}
+    with serve(database_url) as client:
+        first = client.post("/statement-schedules", json=body).raise_for_status().json()
+        again = client.post("/statement-schedules", json=body | change)
+        assert again.status_code == status
+        assert len(ids(client)) == (1 if status == 409 else 2)
+        if status == 409:
+            number = first["schedule_id"]
+            assert again.json()["detail"].startswith(f"Schedule {number} sends this statement to ")
+        client.delete(f"/statement-schedules/{first['schedule_id']}").raise_for_status()
+        if status == 409:
+            client.post("/statement-schedules", json=body | change).raise_for_status()
 
 
 def test_a_key_of_some_stores_schedules_and_sees_these_alone(
@@ -354,6 +388,8 @@ def test_the_commands_schedule_list_and_cancel(database_url: str) -> None:
     run("schedule", "--every", "month", "--to", ADDRESS, "--to", "office@example.com")
     assert f"to {ADDRESS}, office@example.com  next " in run("schedules")
     run("cancel", "2")
+    same = run("schedule", "--every", "monday", "--to", ADDRESS, "--group", "West", status=1)
+    assert f"Schedule 1 sends this statement to {ADDRESS} at this time already." in same
     run("schedule", "--every", "noday", "--to", ADDRESS, status=1)
     run("schedule", "--every", "monday", "--to", "nobody", status=1)
     assert run("deliveries") == "There are no mails.\n"

@@ -66,7 +66,10 @@ def schedule_command(  # noqa: PLR0913 - one argument per option
             NewSchedule,
             is_address,
         )
-        from storemon_pipeline.sent_statements.manage_schedules import add_schedule
+        from storemon_pipeline.sent_statements.manage_schedules import (
+            SameScheduleError,
+            add_schedule,
+        )
         from storemon_pipeline.sent_statements.request import StatementRequest
         from storemon_pipeline.sent_statements.schedule import Every, Timetable
         from storemon_pipeline.statements.statement import Scope
@@ -87,7 +90,10 @@ def schedule_command(  # noqa: PLR0913 - one argument per option
         request = StatementRequest(Scope(store, group, region), "")
         new = NewSchedule(request, timetable, addresses, attached, system_user())
         with open_database(home, database_url) as url, _engine(url) as engine:
-            schedule_id = add_schedule(engine, new, now=datetime.now(UTC))
+            try:
+                schedule_id = add_schedule(engine, new, now=datetime.now(UTC))
+            except SameScheduleError as error:
+                raise ServiceError(str(error)) from error
         typer.echo(
             f"Schedule {schedule_id} sends {_words(request.scope)} to {', '.join(addresses)}."
         )
