@@ -15,9 +15,14 @@ def newest_version() -> str:
     return max(path.name for path in folder.iterdir() if path.name[:1].isdigit())[:4]
 
 
+def has_version(connection: sa.Connection) -> bool:
+    """Whether the database has any version of the schema."""
+    return connection.scalar(sa.text("SELECT to_regclass('alembic_version')")) is not None
+
+
 def is_current(connection: sa.Connection) -> bool:
     """Whether the database has the newest schema."""
-    if connection.scalar(sa.text("SELECT to_regclass('alembic_version')")) is None:
+    if not has_version(connection):
         return False
     version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return bool(version == newest_version())

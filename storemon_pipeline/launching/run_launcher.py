@@ -1,7 +1,7 @@
-"""The run launcher that `dagster.yaml` names, chosen by the installed version of Dagster.
+"""The classes that `dagster.yaml` names, chosen by the installed version of Dagster.
 
-The fast launcher uses private modules of Dagster, so it serves only with the versions that it was
-tested with. With any other version, Dagster's ordinary launcher starts the runs: each report then
+The fast launcher and storage use private parts of Dagster, so they serve only with the versions
+that they were tested with. With any other version, Dagster's ordinary ones serve: each report then
 takes some seconds longer, and nothing else changes.
 """
 
@@ -9,6 +9,7 @@ import logging
 from typing import Final
 
 import dagster as dg
+from dagster_postgres import DagsterPostgresStorage
 
 TESTED_VERSIONS: Final = ("1.13",)
 """Major and minor versions of Dagster that `dagster_internals` holds for."""
@@ -26,12 +27,14 @@ def is_tested(version: str) -> bool:
 
 
 LocalRunLauncher: type[dg.DefaultRunLauncher] = dg.DefaultRunLauncher
+LocalRunStorage: type[DagsterPostgresStorage] = DagsterPostgresStorage
 if is_tested(dg.__version__):
-    from storemon_pipeline.launching.dagster_internals import StarterRunLauncher
+    from storemon_pipeline.launching.dagster_internals import RunStorage, StarterRunLauncher
 
     LocalRunLauncher = StarterRunLauncher
+    LocalRunStorage = RunStorage
 else:
     _logger.warning(
-        "The fast run launcher was not tested with Dagster %s: Dagster's own launcher is used",
+        "The fast launcher and storage of runs were not tested with Dagster %s: its own are used",
         dg.__version__,
     )

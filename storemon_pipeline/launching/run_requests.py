@@ -8,6 +8,9 @@ from typing import Final
 SOCKET_VARIABLE: Final = "STOREMON_RUN_STARTER"
 """The environment variable that holds the path of the starter's socket."""
 
+KEPT_CONNECTIONS_VARIABLE: Final = "STOREMON_RUN_KEEPS_CONNECTIONS"
+"""The environment variable that the process of a run has, and no other."""
+
 RESPONSE_SECONDS: Final = 10.0
 
 _MESSAGE_BYTES: Final = 1 << 20

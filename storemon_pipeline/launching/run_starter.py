@@ -32,7 +32,12 @@ import dagster as dg
 from storemon_pipeline.database.bulk import import_driver, load_type_catalogue
 from storemon_pipeline.definitions import defs
 from storemon_pipeline.host.memory import keep_freed_memory
-from storemon_pipeline.launching.run_requests import RESPONSE_SECONDS, SOCKET_VARIABLE, read_all
+from storemon_pipeline.launching.run_requests import (
+    KEPT_CONNECTIONS_VARIABLE,
+    RESPONSE_SECONDS,
+    SOCKET_VARIABLE,
+    read_all,
+)
 
 _NICENESS: Final = 10
 _POLL_SECONDS: Final = 0.2
@@ -141,6 +146,7 @@ def _fork(arguments: Sequence[str], output: IO[bytes], *inherited: socket.socket
     os.nice(_NICENESS)
     # As in a new interpreter: a run is ended by an interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ[KEPT_CONNECTIONS_VARIABLE] = "1"
     status = 1
     try:
         _run_dagster(arguments)

@@ -1,15 +1,16 @@
 """Databases are created, connected to, and migrated to the newest schema."""
 
 import hashlib
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -17,6 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.engine import make_url
 
 from databases import Databases
+from schema_snapshot import dump, migrate_to, statements
 from stored import at_us, load, load_rows, stored_polls, stored_runs
 from storemon_pipeline.database import migrate as migrate_module
 from storemon_pipeline.database.bulk import bulk_transaction
@@ -27,7 +29,7 @@ from storemon_pipeline.database.connections import (
     libpq_url,
     sqlalchemy_url,
 )
-from storemon_pipeline.database.migrate import migrate
+from storemon_pipeline.database.migrate import SNAPSHOT, alembic_config, migrate
 from storemon_pipeline.database.schema_version import is_current
 from storemon_pipeline.database.tables import metadata
 from storemon_pipeline.domain.rejections import Reason
@@ -35,8 +37,7 @@ from storemon_pipeline.reports.csv_file import HEADER
 from storemon_pipeline.reports.rows import read_csv_chunk, read_report_table
 
 REVISIONS = [
-    script.revision
-    for script in ScriptDirectory.from_config(migrate_module._config()).walk_revisions()
+    script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()
 ][::-1]
 
 NewDatabase = Callable[[], str]
@@ -75,14 +76,6 @@ def run(url: str, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(sa.text(statement))
-
-
-def migrate_to(url: str, revision: str) -> None:
-    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.pool.NullPool)
-    config = migrate_module._config()
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 def is_newest(url: str) -> bool:
@@ -133,6 +126,30 @@ def test_the_migrated_schema_is_that_of_the_tables(
         found = ask(migrated, query)
         assert found
         assert found == ask(created, query)
+
+
+def test_a_new_database_is_what_the_migrations_make_of_an_empty_one(databases: Databases) -> None:
+    revision = re.search(r"INSERT INTO alembic_version VALUES \('(\d+)'\)", SNAPSHOT.read_text())
+    assert revision is not None
+    assert len(REVISIONS) - REVISIONS.index(revision[1]) <= 5, "run tests/schema_snapshot.py"
+    with databases.empty() as migrated, databases.empty() as restored:
+        migrate_to(migrated, revision[1])
+        assert statements(migrated) == SNAPSHOT.read_text(), "run tests/schema_snapshot.py"
+        run(restored, SNAPSHOT.read_text())
+        assert dump(restored) == dump(migrated)
+
+
+def test_a_snapshot_that_is_behind_is_brought_forward(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with databases.empty() as older:
+        migrate_to(older, REVISIONS[-3])
+        (tmp_path / "older.sql").write_text(statements(older))
+    monkeypatch.setattr(migrate_module, "SNAPSHOT", tmp_path / "older.sql")
+    with databases.empty() as brought_forward, databases.empty() as migrated:
+        migrate(brought_forward)
+        migrate_to(migrated, REVISIONS[-1])
+        assert dump(brought_forward) == dump(migrated)
 
 
 def test_alembic_finds_nothing_to_change(database_url: str) -> None:

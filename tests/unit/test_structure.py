@@ -117,7 +117,7 @@ ONLY_IN = {
         "storemon_pipeline.launching",
     ),
     "dagster_graphql": (),
-    "dagster_postgres": (),
+    "dagster_postgres": ("storemon_pipeline.launching",),
     "dagster_webserver": ("storemon_api.dagster_ui",),
     "fastapi": ("storemon_api",),
     "starlette": ("storemon_api",),
