@@ -8,6 +8,7 @@ import typer
 from storemon_pipeline.commands.accounts.account_commands import accounts_app
 from storemon_pipeline.commands.alert_commands import alerts_app
 from storemon_pipeline.commands.key_commands import keys_app
+from storemon_pipeline.commands.kubernetes.manifest_command import k8s_manifests
 from storemon_pipeline.commands.lake.lake_commands import lake_app
 from storemon_pipeline.commands.load_commands import (
     archives,
@@ -51,6 +52,7 @@ app.command()(backup)
 app.command()(restore)
 app.command("sample-data")(sample_data)
 app.command()(dev)
+app.command("k8s-manifests")(k8s_manifests)
 
 
 def _print_version(*, is_wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""The command that prints what a Kubernetes cluster needs to run storemon."""
