@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     """The executor's own configuration, as JSON: what a run's `execution.config` may say."""
 
     channel_rule: ChannelRule = ChannelRule.ANY_UP
-    """When a store with several storefronts is up: `any_up` or `all_up` of them."""
+    """When a store with several storefronts is up: `any_up` or `all_up` of them, or by `share`."""
 
     shards: PositiveInt = 1
     """Into how many steps a report and the newest figures are divided, by stores."""

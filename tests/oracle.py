@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from fractions import Fraction
 from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
@@ -45,7 +46,7 @@ HEADER: Final = (
 )
 
 Policy = Literal["nearest", "previous"]
-Rule = Literal["any_up", "all_up"]
+Rule = Literal["any_up", "all_up", "share"]
 ValidFrom = datetime | Literal["always"] | None
 PerWindow = tuple[int, int, int]
 
@@ -549,6 +550,10 @@ def _row(store: _Store, as_of_us: int, *, policy: Policy, max_gap: int) -> Row:
     return Row(*(_three(a) for a in (business, uptime, downtime, lowest, highest, observed)))
 
 
+_Shares = tuple[Fraction, Fraction, Fraction]
+"""Which share of a store's storefronts is up, is certainly up, and is certainly down."""
+
+
 def _row_of_fronts(
     store: _Store,
     fronts: Sequence[_Store],
@@ -585,24 +590,42 @@ def _row_of_fronts(
         for front, outside in zip(fronts, outsides, strict=True)
     ]
 
-    def status(at_us: int) -> tuple[bool, bool]:
-        """Whether it is up, and whether that is certain."""
+    def of_fronts(at_us: int) -> list[tuple[bool, bool]]:
+        """Whether each one is up, and whether that is certain; an event of the store is of all."""
         told = store.event(at_us, as_of_us)
         if told is not None:
-            return told, True
-        answers = [
+            return [(told, True)]
+        return [
             _of_front(front, outside, at_us, as_of_us, policy=policy, max_gap=max_gap)
             for front, outside, first in zip(fronts, outsides, firsts, strict=True)
             if first <= max(at_us, min(firsts))
         ]
-        is_up = (any if rule == "any_up" else all)(up for up, _ in answers)
+
+    def status(at_us: int) -> tuple[bool, bool]:
+        """Whether it is up, and whether that is certain."""
+        answers = of_fronts(at_us)
+        is_up = (all if rule == "all_up" else any)(up for up, _ in answers)
         deciding = [sure for up, sure in answers if up == is_up]
-        alone = is_up == (rule == "any_up")
+        alone = is_up == (rule != "all_up")
         return is_up, (any if alone else all)(deciding)
 
-    stretches = list(pairwise(sorted(at for at in changes if as_of_us - LOOKBACK <= at)))
-    told = [(since, until, *status(since)) for since, until in stretches if until <= as_of_us]
-    sure = [(since, until) for since, until, _, is_sure in told if is_sure]
+    def shares(at_us: int) -> _Shares:
+        answers = of_fronts(at_us) if rule == "share" else [status(at_us)]
+        counts = (
+            sum(up for up, _ in answers),
+            sum(up and sure for up, sure in answers),
+            sum(sure and not up for up, sure in answers),
+        )
+        up, sure_up, sure_down = (Fraction(count, len(answers)) for count in counts)
+        return up, sure_up, sure_down
+
+    stretches = [
+        (since, until)
+        for since, until in pairwise(sorted(at for at in changes if as_of_us - LOOKBACK <= at))
+        if until <= as_of_us
+    ]
+    told = [(since, until, shares(since)) for since, until in stretches]
+    sure = [(since, until) for since, until in stretches if status(since)[1]]
 
     def is_sure_at(at_us: int) -> bool:
         begun = [front for front, first in zip(fronts, firsts, strict=True) if first <= at_us]
@@ -615,31 +638,29 @@ def _row_of_fronts(
 
 def _summed(
     store: _Store,
-    told: Sequence[tuple[int, int, bool, bool]],
+    told: Sequence[tuple[int, int, _Shares]],
     sure: Sequence[tuple[int, int]],
     as_of_us: int,
     max_gap: int,
 ) -> Row:
-    business, uptime, downtime, lowest, uncertain, observed = ([0, 0, 0] for _ in range(6))
+    amounts = [[Fraction(0)] * 3 for _ in range(5)]
     starts = [as_of_us - window for window in WINDOWS]
     reach = max_gap // 2
     seen = {at + by for each in sure for at in each for by in (-reach, 0, reach)}
-    for begin, end, is_up, is_sure in told:
+    for begin, end, shares in told:
         inner = sorted({begin, end, *(at for at in seen if begin < at < end)})
         for since, until in pairwise(inner):
             if not store.is_business(since):
                 continue
-            amounts = [business, uptime if is_up else downtime]
-            if not is_sure:
-                amounts.append(uncertain)
-            elif is_up:
-                amounts.append(lowest)
-            if any(one - reach <= since and until <= other + reach for one, other in sure):
-                amounts.append(observed)
-            for amount in amounts:
+            up, sure_up, sure_down = shares
+            is_seen = any(one - reach <= since and until <= other + reach for one, other in sure)
+            of_each = (Fraction(1), up, sure_up, 1 - sure_down, Fraction(is_seen))
+            for amount, share in zip(amounts, of_each, strict=True):
                 for window, start in enumerate(starts):
-                    amount[window] += until - since if since >= start else 0
-    highest = [each + unsure for each, unsure in zip(lowest, uncertain, strict=True)]
+                    amount[window] += share * (until - since) if since >= start else 0
+    # A share of a microsecond is left out, once.
+    business, uptime, lowest, highest, observed = ([int(one) for one in a] for a in amounts)
+    downtime = [each - up for each, up in zip(business, uptime, strict=True)]
     return Row(*(_three(a) for a in (business, uptime, downtime, lowest, highest, observed)))
 
 
@@ -673,7 +694,7 @@ def _is_sure_at(
         and front.active[bisect_right(front.polled, at_us) - 1] == is_up
         for front in fronts
     ]
-    return any(sure) if is_up == (rule == "any_up") else all(sure)
+    return any(sure) if is_up == (rule != "all_up") else all(sure)
 
 
 def _three(amounts: Sequence[int]) -> PerWindow:

@@ -416,6 +416,11 @@ class LedgerEntry(ResponseBody):
     kind: SegmentKind
     is_certain: bool
     counted_us: int
+    storefronts: int = Field(
+        description="More than 1 where the interval counts by the share of storefronts up.",
+        examples=[1],
+    )
+    storefronts_up: int = Field(description="How many of them are up.", examples=[1])
     run_first_poll: AwareDatetime | None = Field(
         description="First poll of the status run that decides the state."
     )

@@ -114,6 +114,8 @@ def _ledger_entry(
         kind=kind,
         is_certain=bool(ledger.is_certain[row]) or not is_business,
         counted_us=end_us - start_us if is_business else 0,
+        storefronts=int(ledger.parts[row]),
+        storefronts_up=int(ledger.up[row]),
         run_first_poll=instant(int(runs.first_poll_us[run])) if has_run else None,
         run_last_poll=instant(int(runs.last_poll_us[run])) if has_run else None,
         run_polls=int(runs.polls[run]) if has_run else None,

@@ -27,7 +27,6 @@ from storemon_pipeline.domain.windows import (
     Window,
 )
 from storemon_pipeline.likelihood.likely_figures import flags_of
-from storemon_pipeline.uptime.estimates import Status
 
 router = Router(tag="stores")
 
@@ -99,13 +98,9 @@ def explain_store(
         start = instant(microseconds(instant_of) - WINDOW_US[window])
         corrections = view.corrections(start, instant_of)
     ledger, runs, likely = explanation.ledger, explanation.status_runs, explanation.likely
-    length = ledger.end_us - ledger.start_us
     if len(runs) == 0:
-        ledger, length = empty_ledger(ledger), length[:0]
-    is_up = ledger.is_business & (ledger.status == Status.UP)
-    is_sure = ledger.is_business & ledger.is_certain
-    business = int(length[ledger.is_business].sum())
-    sure_down = int(length[is_sure & (ledger.status == Status.DOWN)].sum())
+        ledger = empty_ledger(ledger)
+    business, uptime = ledger.business_us(), ledger.business_us(ledger.up)
     return json_response(
         LedgerResponse(
             store_id=store_id,
@@ -115,10 +110,10 @@ def explain_store(
             window=window,
             start=start,
             business_us=business,
-            uptime_us=int(length[is_up].sum()),
-            downtime_us=int(length[ledger.is_business & ~is_up].sum()),
-            lowest_uptime_us=int(length[is_up & ledger.is_certain].sum()),
-            highest_uptime_us=business - sure_down,
+            uptime_us=uptime,
+            downtime_us=business - uptime,
+            lowest_uptime_us=ledger.business_us(ledger.sure_up),
+            highest_uptime_us=ledger.business_us(ledger.parts - ledger.sure_down),
             likely_lowest_uptime_us=likely and likely.lowest_us,
             likely_highest_uptime_us=likely and likely.highest_us,
             likely_flags=[] if likely is None else list(flags_of(likely.doubt)),

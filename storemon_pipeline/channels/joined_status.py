@@ -9,6 +9,7 @@ from typing import Final, Self
 import numpy as np
 
 from storemon_pipeline.domain.channels import ChannelRule
+from storemon_pipeline.domain.shares import Shares
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_status
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
@@ -33,7 +34,8 @@ def join_storefronts(
     takes part where its status is known, which is from its first poll on. Where all that matter are
     certain, the result is a status run. Elsewhere markers stand where the estimated status changes
     and where polls were: status runs without length and polls, for a report before its end. A
-    store with one storefront has the same status runs as that storefront.
+    store with one storefront has the same status runs as that storefront. By the rule of shares,
+    the status is that of any up, and the others have shares besides.
 
     >>> from storemon_pipeline.uptime.status_runs import compress
     >>> hour = 3_600_000_000
@@ -111,13 +113,43 @@ def _join(
         end_us=until_us + 1,
         policy=policy,
     )
-    times = _Times.of(estimates, own, is_any=rule is ChannelRule.ANY_UP)
+    times = _Times.of(estimates, own, is_any=rule is not ChannelRule.ALL_UP)
     evidence = replace(evidence, store=own[front])
     certain = _certain(times, evidence)
     made = _with_markers(
         times, evidence, certain, policy=policy, until_us=until_us, is_report=is_report
     )
-    return replace(made, store=stores[made.store]).in_order()
+    made = replace(made, store=stores[made.store]).in_order()
+    if rule is not ChannelRule.SHARE:
+        return made
+    shares = _shares(times, since_us=until_us - LOOKBACK_US if is_report else None)
+    return replace(made, shares=replace(shares, store=stores[shares.store]))
+
+
+def _shares(times: "_Times", *, since_us: int | None) -> Shares:
+    """How many storefronts are up. From `since_us` on, the first stretch decides before it, too."""
+    row = np.flatnonzero(times.parts > 0)
+    shares = Shares(
+        times.store[row],
+        times.start_us[row],
+        times.end_us[row],
+        times.parts[row],
+        times.deciding[row],
+        times.sure_deciding[row],
+        times.sure_others[row],
+    )
+    if since_us is None:
+        return shares
+    first = shares.take(np.flatnonzero(np.diff(shares.store, prepend=-1)))
+    none = np.zeros(len(first), np.int64)
+    before = replace(
+        first,
+        start_us=np.minimum(since_us, first.start_us),
+        end_us=first.start_us,
+        sure_up=none,
+        sure_down=none,
+    )
+    return before.merge(shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +158,7 @@ class _Times:
 
     Sorted by store and time, `key` being a number for both. `is_known`: a storefront takes part.
     `parts` is how many do. The status that one storefront alone decides is up where `is_any`, else
-    down.
+    down; `deciding` have it, `sure_deciding` certainly, and `sure_others` certainly have the other.
     """
 
     is_any: bool
@@ -137,6 +169,9 @@ class _Times:
     start_us: IntArray
     end_us: IntArray
     parts: IntArray
+    deciding: IntArray
+    sure_deciding: IntArray
+    sure_others: IntArray
     is_up: BoolArray
     is_certain: BoolArray
 
@@ -157,7 +192,7 @@ class _Times:
         order = np.argsort(key, kind="stable")
         key, first = np.unique(key[order], return_index=True)
         counts = np.cumsum(np.add.reduceat(change[:, order], first, axis=1), axis=1)
-        parts, deciding, certain_deciding, certain_other = counts
+        parts, deciding, sure_deciding, sure_others = counts
         is_decided = deciding > 0
         at = key % width + origin
         of_store = key // width
@@ -172,8 +207,11 @@ class _Times:
             at,
             end,
             parts,
+            deciding,
+            sure_deciding,
+            sure_others,
             is_decided == is_any,
-            (parts > 0) & np.where(is_decided, certain_deciding > 0, certain_other == parts),
+            (parts > 0) & np.where(is_decided, sure_deciding > 0, sure_others == parts),
         )
 
     def keys(self, store: IntArray, at_us: IntArray) -> IntArray:

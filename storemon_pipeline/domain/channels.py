@@ -1,12 +1,14 @@
-"""The rule by which the storefronts of a store decide whether the store is up."""
+"""The rule that makes the figures of a store from those of its storefronts."""
 
 from enum import StrEnum
 
 
 class ChannelRule(StrEnum):
-    """When a store with several storefronts counts as up."""
+    """How much of the time a store with several storefronts counts as up."""
 
     ANY_UP = "any_up"
     """While one of its storefronts is up."""
     ALL_UP = "all_up"
     """While all of its storefronts are up."""
+    SHARE = "share"
+    """The share of its storefronts that are up. Where it must be up or down, it is as `ANY_UP`."""

@@ -372,16 +372,15 @@ def read_first_evidence_of_all(bulk: Bulk) -> datetime | None:
 
 def _replace_at(status_runs: StatusRuns, own: StatusRuns, rows: IntArray) -> StatusRuns:
     """As `_replace`, with `own` numbered as `status_runs` are."""
-    return status_runs.take(~np.isin(status_runs.store, rows)).merge(own)
+    return status_runs.without(rows).merge(own)
 
 
 def _replace(status_runs: StatusRuns, own: StatusRuns, rows: IntArray) -> StatusRuns:
     """The status runs with `own` in place of those of the stores at these positions."""
-    is_other = ~np.isin(status_runs.store, rows)
-    placed = StatusRuns(
-        rows[own.store], own.first_poll_us, own.last_poll_us, own.is_active, own.polls
-    )
-    return status_runs.take(is_other).merge(placed)
+    shares = own.shares
+    if shares is not None:
+        shares = replace(shares, store=rows[shares.store])
+    return status_runs.without(rows).merge(replace(own, store=rows[own.store], shares=shares))
 
 
 def _earlier(at: datetime, by: timedelta) -> datetime:

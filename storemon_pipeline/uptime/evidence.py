@@ -4,11 +4,12 @@ The result is status runs again, so that every figure is computed from them as w
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from storemon_pipeline.domain.shares import Shares
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.event_stretches import EventStretches
@@ -87,7 +88,10 @@ def add_events(
     made = pieces.merge(events.merge(markers))
     made = made.take(made.first_poll_us <= until_us)
     made = made.clip(int(made.first_poll_us.min(initial=until_us)), until_us)
-    return status_runs.take(~is_own).merge(made)
+    joined = status_runs.take(~is_own).merge(made)
+    if joined.shares is None:
+        return joined
+    return replace(joined, shares=_shares_outside(joined.shares, covered))
 
 
 def add_events_of_report(
@@ -245,24 +249,7 @@ def _outside(status_runs: StatusRuns, covered: _Covered) -> StatusRuns:
     if len(status_runs) == 0:
         return status_runs
     first, last = status_runs.first_poll_us, status_runs.last_poll_us
-    key = _Keys.of(first, last, covered.start_us, covered.end_us)
-    # The first cover that ends after a status run's first poll, and the last one that begins by its
-    # last poll. Those of other stores lie outside of both.
-    begin = np.searchsorted(
-        key(covered.store, covered.end_us), key(status_runs.store, first), side="right"
-    )
-    until = np.searchsorted(
-        key(covered.store, covered.start_us), key(status_runs.store, last), side="right"
-    )
-    covers = np.maximum(until - begin, 0)
-    row = np.repeat(np.arange(len(status_runs)), covers + 1)
-    number = np.arange(len(row)) - np.repeat(np.cumsum(covers + 1) - covers - 1, covers + 1)
-    cover = begin[row] + number
-    is_first, is_last = number == 0, number == covers[row]
-    # One more than there are, so that the place after the last one is not looked up outside.
-    starts, ends = np.append(covered.start_us, 0), np.append(covered.end_us, 0)
-    start = np.where(is_first, first[row], ends[cover - 1])
-    end = np.where(is_last, last[row], starts[cover])
+    row, start, end, is_last = _cut(status_runs.store, first, last, covered)
     kept = np.flatnonzero(np.where(is_last, start <= end, start < end))
     start, end, row = start[kept], end[kept], row[kept]
     length = last[row] - first[row]
@@ -273,6 +260,34 @@ def _outside(status_runs: StatusRuns, covered: _Covered) -> StatusRuns:
         status_runs.polls[row],
     )
     return StatusRuns(status_runs.store[row], start, end, status_runs.is_active[row], polls)
+
+
+def _shares_outside(shares: Shares, covered: "_Covered") -> Shares:
+    """What of the shares lies outside of the covered time."""
+    row, start, end, _ = _cut(shares.store, shares.start_us, shares.end_us, covered)
+    kept = np.flatnonzero(start < end)
+    return replace(shares.take(row[kept]), start_us=start[kept], end_us=end[kept])
+
+
+def _cut(
+    store: IntArray, first: IntArray, last: IntArray, covered: "_Covered"
+) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
+    """The rows, starts and ends of stretches between the covers, and which end a stretch."""
+    key = _Keys.of(first, last, covered.start_us, covered.end_us)
+    # The first cover that ends after a stretch begins, and the last one that begins by its end.
+    # Those of other stores lie outside of both.
+    begin = np.searchsorted(key(covered.store, covered.end_us), key(store, first), side="right")
+    until = np.searchsorted(key(covered.store, covered.start_us), key(store, last), side="right")
+    covers = np.maximum(until - begin, 0)
+    row = np.repeat(np.arange(len(store)), covers + 1)
+    number = np.arange(len(row)) - np.repeat(np.cumsum(covers + 1) - covers - 1, covers + 1)
+    cover = begin[row] + number
+    is_first, is_last = number == 0, number == covers[row]
+    # One more than there are, so that the place after the last one is not looked up outside.
+    starts, ends = np.append(covered.start_us, 0), np.append(covered.end_us, 0)
+    start = np.where(is_first, first[row], ends[cover - 1])
+    end = np.where(is_last, last[row], starts[cover])
+    return row, start, end, is_last
 
 
 @dataclass(frozen=True, slots=True)

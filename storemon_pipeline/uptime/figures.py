@@ -21,6 +21,7 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.uptime.estimates import counted_status_runs
 from storemon_pipeline.uptime.evidence import is_marker
+from storemon_pipeline.uptime.history import build_history
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 SecondsArray = npt.NDArray[np.int32]
@@ -134,7 +135,26 @@ def compute_with_positions(
             for name in fields(Positions)
         )
     )
+    if status_runs.shares is not None and len(store):
+        amounts |= _amounts_with_shares(status_runs, calendar, store, as_of_us, policy)
     return Figures(store, **amounts, **_without_ranges(len(store))), positions
+
+
+def _amounts_with_shares(
+    status_runs: StatusRuns, calendar: Calendar, store: IntArray, as_of_us: int, policy: Policy
+) -> dict[str, IntArray]:
+    """The amounts of figures of which some are means of storefronts."""
+    history = build_history(status_runs, calendar, policy=policy, has_status_before_first_poll=True)
+    shape = (len(store), len(WINDOW_US))
+    end = np.full(shape, as_of_us)
+    start = end - np.array(list(WINDOW_US.values()))
+    amounts = history.amounts(np.broadcast_to(store[:, np.newaxis], shape), start, end)
+    return {
+        "uptime_us": amounts.uptime_us,
+        "downtime_us": amounts.downtime_us,
+        "lowest_uptime_us": amounts.lowest_uptime_us,
+        "highest_uptime_us": amounts.highest_uptime_us,
+    }
 
 
 def _without_ranges(stores: int) -> dict[str, npt.NDArray[Any]]:

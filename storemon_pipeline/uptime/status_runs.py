@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from storemon_pipeline.domain.shares import Shares
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 
 
@@ -17,7 +18,8 @@ class StatusRuns:
 
     `store` is an integer below 2**32 that identifies the store. `first_poll_us` and `last_poll_us`
     are the instants of the first and last poll, in microseconds since 1970 (UTC). `polls` is the
-    number of polls.
+    number of polls. `shares` are of stores whose uptime is the mean of their storefronts, by the
+    same numbers: there `is_active` tells whether one of these at least is up.
     """
 
     store: IntArray
@@ -25,6 +27,7 @@ class StatusRuns:
     last_poll_us: IntArray
     is_active: BoolArray
     polls: IntArray
+    shares: Shares | None = None
 
     def __len__(self) -> int:
         return len(self.store)
@@ -40,6 +43,7 @@ class StatusRuns:
             self.last_poll_us[which],
             self.is_active[which],
             self.polls[which],
+            self.shares,
         )
 
     def of_stores(self, first: int, end: int) -> Self:
@@ -50,7 +54,8 @@ class StatusRuns:
         [0, 1]
         """
         own = self.take(slice(*np.searchsorted(self.store, [first, end]).tolist()))
-        return replace(own, store=own.store - first)
+        shares = None if self.shares is None else self.shares.of_stores(first, end)
+        return replace(own, store=own.store - first, shares=shares)
 
     def clip(self, start_us: int, end_us: int) -> Self:
         """Status runs that touch `[start_us, end_us]`, cut to it; polls as if evenly apart.
@@ -75,7 +80,15 @@ class StatusRuns:
         )
         # What events say has no polls, whole or cut.
         np.minimum(polls, self.polls, out=polls)
-        return type(self)(self.store, first, last, self.is_active, polls)
+        return type(self)(self.store, first, last, self.is_active, polls, self.shares)
+
+    def without(self, stores: IntArray) -> Self:
+        """The status runs, and the shares, of all stores but these."""
+        shares = self.shares
+        return replace(
+            self.take(~np.isin(self.store, stores)),
+            shares=None if shares is None else shares.take(~np.isin(shares.store, stores)),
+        )
 
     def merge(self, others: Self) -> Self:
         """These status runs and others, sorted by store and time."""
@@ -85,6 +98,7 @@ class StatusRuns:
             np.concatenate([self.last_poll_us, others.last_poll_us]),
             np.concatenate([self.is_active, others.is_active]),
             np.concatenate([self.polls, others.polls]),
+            _both(self.shares, others.shares),
         ).in_order()
 
     def in_order(self) -> Self:
@@ -97,6 +111,12 @@ class StatusRuns:
         # Often they are in order of time already: then the first sort is fast.
         by_time = np.argsort(self.first_poll_us, kind="stable")
         return self.take(by_time[ascending(self.store[by_time])])
+
+
+def _both(shares: Shares | None, others: Shares | None) -> Shares | None:
+    if shares is None or others is None or shares is others:
+        return others if shares is None else shares
+    return shares.merge(others)
 
 
 def ascending(store: IntArray) -> IntArray:

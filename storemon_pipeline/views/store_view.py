@@ -258,7 +258,10 @@ class StoreView:
         """The ledger of a period, its UTC offsets, and the open intervals without closures."""
         calendar = self.calendar(start_us, end_us)
         ledger = build_ledger(
-            build_history(self.status_runs, calendar).estimates, calendar, store=0
+            build_history(self.status_runs, calendar).estimates,
+            calendar,
+            store=0,
+            shares=self.status_runs.shares,
         )
         planned = self.calendar(start_us, end_us, has_closures=False)
         return ledger, calendar.local_spans(), *planned.open_intervals(0)

@@ -18,6 +18,7 @@ from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.undo_load import undo_load
 
+MINUTE_US = 60_000_000
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
 HEADERS = {
     Source.STORE_STATUS: "store_id,timestamp_utc,status",
@@ -76,6 +77,37 @@ def test_figures_follow_channels_their_rule_and_undoing(database_url: str, folde
     refresh_figures(database_url)
     assert downtime_minutes(database_url) == alone
     assert days_downtime_minutes(database_url) == alone
+
+
+def test_by_share_every_place_sums_the_mean_of_the_storefronts(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    event = "A,2023-01-24 15:00:00,2023-01-24 15:20:00,down,power cut,till"
+    ingest(database_url, folder, Source.STORE_EVENTS, event)
+    ingest(database_url, folder, Source.CHANNELS, *CHANNELS)
+    keep_channel_rule(database_url, ChannelRule.SHARE, now=NOW)
+    fit_status_model(database_url, fitted_at=NOW)
+    refresh_figures(database_url)
+    # One of two is down for an hour before and after the two hours of both; then the event.
+    expected = 120 + 30 + 30 + 20
+    assert downtime_minutes(database_url)["A"] == expected
+    assert days_downtime_minutes(database_url)["A"] == expected
+    assert compare_all_days(database_url).different == 0
+    figures = ask(client, "/stores/A")["figures"]["day"]
+    assert figures["downtime_us"] == expected * MINUTE_US
+    explained = ask(client, "/stores/A/explain?window=day")
+    assert explained["downtime_us"] == expected * MINUTE_US
+    shares = {(one["storefronts_up"], one["storefronts"]) for one in explained["entries"]}
+    # The time that an event covers counts as that of one storefront.
+    assert shares == {(2, 2), (1, 2), (0, 2), (0, 1)}
+    hours = ask(client, "/stores/A/uptime?by=hour&from=2023-01-24T08:00:00Z")["periods"]
+    assert [one["downtime_us"] / MINUTE_US for one in hours[:5]] == [15, 45, 60, 45, 15]
+    # An outage is a time without any storefront.
+    outages = ask(client, "/stores/A/incidents")["incidents"]
+    assert [(one["start"][11:16], one["end"][11:16]) for one in outages] == [
+        ("15:00", "15:20"),
+        ("09:30", "11:30"),
+    ]
 
 
 def test_polls_before_and_after_channels_are_of_the_same_storefront(

@@ -178,6 +178,7 @@ The rules of zones come from a package, read as its resources.
 PURE_MODULES = (
     "storemon_pipeline.domain.amounts",
     "storemon_pipeline.domain.counts",
+    "storemon_pipeline.domain.shares",
     "storemon_pipeline.domain.text_directions",
     "storemon_pipeline.domain.windows",
     "storemon_pipeline.domain.sources",

@@ -9,6 +9,7 @@ import { page } from "./state.js";
 const RULES = {
   any_up: "The store is online while one of its storefronts is.",
   all_up: "The store is online while all of its storefronts are.",
+  share: "The store's uptime is the mean of its storefronts'; it is offline while none is online.",
 };
 
 export function showChannels() {

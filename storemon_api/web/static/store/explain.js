@@ -20,6 +20,9 @@ function toTheMicrosecond(amount) {
 const amount = (us) => h("span", { "data-tip": toTheMicrosecond(us) }, exactDuration(us));
 
 function countsAs(entry) {
+  if (entry.storefronts > 1 && entry.kind !== "closed") {
+    return `${entry.storefronts_up} of ${entry.storefronts} online`;
+  }
   return HAS_BADGE.has(entry.kind) ? badge(entry.kind, kindName(entry)) : KINDS[entry.kind];
 }
 
@@ -61,7 +64,15 @@ export const showExplanation = newestOnly(async (newest) => {
   byId("ledger-note").textContent = note(ledger);
   byId("range-note").textContent = rangeNote(ledger);
   const table = byId("ledger");
-  const countedAs = (kind) => (one) => (one.kind === kind ? amount(one.counted_us) : "");
+  // Several storefronts count by the share of them that are up.
+  const countedAs = (kind) => (one) => {
+    if (one.storefronts > 1) {
+      const up = (one.counted_us * one.storefronts_up) / one.storefronts;
+      const own = kind === "up" ? up : one.counted_us - up;
+      return own ? amount(Math.round(own)) : "";
+    }
+    return one.kind === kind ? amount(one.counted_us) : "";
+  };
   fillTable(
     table,
     [
