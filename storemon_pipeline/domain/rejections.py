@@ -30,6 +30,7 @@ class Reason(StrEnum):
     LONG_STORE_ID = "store id is too long"
     ROUNDED_STORE_ID = "store id is a rounded number"
     FRACTIONAL_STORE_ID = "store id is no whole number"
+    FORMATTED_STORE_ID = 'store id is written as in a spreadsheet, such as ="123" or 1,234'
     UNKNOWN_STATUS = "unknown status"
     UNREADABLE_TIMESTAMP = "timestamp cannot be read"
     FUTURE_POLL = "poll is in the future"

@@ -11,6 +11,7 @@ that makes a row of RFC 4180.
 
 import csv
 import json
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ _DELIMITERS: Final = {
 _SEEK_BYTES: Final = 1 << 16
 _HEADER_BYTES: Final = 1 << 18
 _FOUND_LIMIT: Final = 300  # characters of the header that an error shows
+_SEPARATOR_LINE: Final = re.compile(rb'"?sep=."?', re.IGNORECASE)
 _WRAPPED: Final = r'^"(?:[^"]|"")*"$'
 
 
@@ -173,7 +175,7 @@ def read_csv_names(
         start = 0
         while start < len(raw.text):
             end = _end_of_header(raw.text, start)
-            if raw.text[start:end].strip():
+            if _is_header(raw.text[start:end]):
                 return tuple(_split_header(name, raw.text[start:end], columns, delimiter)[1])
             start = end + 1
     else:
@@ -386,11 +388,16 @@ def _read_rows(
             end = _end_of_header(raw.text, start)
             text = raw.text[start:end]
             start, line = end + 1, line + 1 + text.count(b"\n")
-            if text.strip():
+            if _is_header(text):
                 header, layout = _read_header(path, text, columns, delimiter)
                 rest = LineBlock(raw.text[start:], line, raw.bytes_done)
                 return header, _read_blocks(chain([rest], raw_blocks), layout)
     raise EmptyFileError(path)
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a first line has names: it is not blank, nor a spreadsheet's `sep=;`."""
+    return bool(line.strip()) and not _SEPARATOR_LINE.fullmatch(line.strip())
 
 
 def _end_of_header(text: bytes, start: int) -> int:
@@ -429,7 +436,16 @@ def _split_header(
         ) from error
     if "\0" in text:
         raise UnusableFileError(
-            path, "the first line contains NUL bytes: save the file as CSV in UTF-8"
+            path,
+            "the first line contains NUL bytes: save the file as CSV in UTF-8",
+            setting=next(
+                (
+                    f'encoding = "{name}"'
+                    for name, zeros in (("utf-16-le", line[1::2]), ("utf-16-be", line[::2]))
+                    if not zeros.strip(b"\0")
+                ),
+                None,
+            ),
         )
     fields = _split(text, delimiter)
     _check_delimiter(path, text, fields, columns, delimiter)

@@ -15,7 +15,7 @@ class FileForm:
     """How the files of a source are written. The defaults are the usual form.
 
     `column_names` are pairs of a column and its name in the files. `date_format` has the directives
-    of strptime, or is one of EPOCHS; empty stands for ISO 8601. `zone` is that of timestamps
+    of strptime, or is one of NUMBERS; empty stands for ISO 8601. `zone` is that of timestamps
     without one; empty stands for UTC. `statuses` are pairs of a word in lower case and its meaning,
     and `weekdays` pairs of a word in lower case and 0 (Monday) to 6; without any, the usual words.
     """
@@ -69,3 +69,9 @@ EPOCHS: Final = {
     "epoch microseconds": 1,
 }
 """Timestamps that are numbers since 1970-01-01T00:00Z, and the microseconds of one."""
+
+SPREADSHEET_DAYS: Final = "spreadsheet days"
+"""Local times as a spreadsheet keeps them, in days: 44951.5 is noon of 25 January 2023."""
+
+NUMBERS: Final = (*EPOCHS, SPREADSHEET_DAYS)
+"""Formats of timestamps that are numbers."""

@@ -15,15 +15,25 @@ import pyarrow.compute as pc
 from storemon_pipeline.business_time.zones import local_to_utc_us
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.files.distinct_texts import distinct_texts
-from storemon_pipeline.files.file_form import EPOCHS, FileForm
-from storemon_pipeline.files.timestamps import parse_epochs, parse_fields, parse_wall_clocks
+from storemon_pipeline.files.file_form import EPOCHS, SPREADSHEET_DAYS, FileForm
+from storemon_pipeline.files.timestamps import (
+    parse_epochs,
+    parse_fields,
+    parse_spreadsheet_days,
+    parse_wall_clocks,
+)
 
 INSTANTS: Final = {"timestamp_utc", "valid_from", "from_utc", "to_utc", "ordered_at"}
 WALL_CLOCKS: Final = {"start_local", "end_local"}
+DATE: Final = "date"
+_DATE_LENGTH: Final = len("2026-12-24")
+STATES: Final = {"status", "state"}
 _TIMES: Final = {"start_time_local", "end_time_local"}
 _UNREADABLE: Final = "?"
 
 _DIRECTIVES: Final = {
+    "a": r"[A-Za-z]{3}",
+    "A": r"[A-Za-z]{6,9}",
     "d": r"(?P<day>\d{1,2})",
     "m": r"(?P<month>\d{1,2})",
     "b": r"(?P<month_name>[A-Za-z]{3})",
@@ -53,8 +63,11 @@ def usual_values(form: FileForm, columns: dict[str, pa.Array]) -> dict[str, pa.A
     return {name: _rewrite(form, name, text) for name, text in columns.items()}
 
 
-def date_pattern(date_format: str) -> str:
-    """A regular expression for `parse_fields`. Raises DateFormatError."""
+def date_pattern(date_format: str, *, needs_time: bool = True) -> str:
+    """A regular expression for `parse_fields`. Raises DateFormatError.
+
+    A weekday in the format may be any.
+    """
     pattern = ""
     directives: list[str] = []
     place = 0
@@ -70,6 +83,8 @@ def date_pattern(date_format: str) -> str:
         pattern += _DIRECTIVES[directive]
         place += 2
     for needed in ("d", "mbB", "Yy", "HI"):
+        if needed == "HI" and not needs_time and "H" not in directives and "I" not in directives:
+            continue
         if sum(directives.count(letter) for letter in needed) != 1:
             raise DateFormatError(f"it needs %{' or %'.join(needed)} once")
     if "I" in directives and "p" not in directives:
@@ -82,14 +97,15 @@ def date_pattern(date_format: str) -> str:
 def _rewrite(form: FileForm, name: str, text: pa.Array) -> pa.Array:
     if name in INSTANTS and (form.date_format or form.zone):
         return _instants(form, text)
-    if name in WALL_CLOCKS and form.date_format:
-        return _wall_clocks(form, text)
-    if name == "status" and form.statuses:
+    if name in {*WALL_CLOCKS, DATE} and form.date_format:
+        local = _wall_clocks(form, text)
+        return pc.utf8_slice_codeunits(local, 0, _DATE_LENGTH) if name == DATE else local
+    if name in STATES and form.statuses:
         words = dict(form.statuses)
         return _distinct(text, lambda value: words.get(value.lower(), value))
     if name == "dayofweek" and form.weekdays:
         days = dict(form.weekdays)
-        return _distinct(text, lambda value: days.get(value.lower(), _UNREADABLE))
+        return _distinct(text, lambda value: days.get(value.lower().rstrip("."), _UNREADABLE))
     if name in _TIMES and form.is_12_hour:
         return _distinct(text, _clock_24)
     return text
@@ -140,7 +156,9 @@ def _wall_clocks(form: FileForm, text: pa.Array) -> pa.Array:
 def _parse(form: FileForm, text: pa.Array) -> tuple[IntArray, BoolArray]:
     if not form.date_format:
         return np.zeros(len(text), np.int64), np.zeros(len(text), np.bool_)
-    return parse_fields(text, date_pattern(form.date_format))
+    if form.date_format == SPREADSHEET_DAYS:
+        return parse_spreadsheet_days(text)
+    return parse_fields(text, date_pattern(form.date_format, needs_time=False))
 
 
 def _texts(at_us: IntArray) -> pa.Array:

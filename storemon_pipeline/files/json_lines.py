@@ -154,9 +154,22 @@ def _block(raw: LineBlock, keys: Mapping[str, str]) -> TextBlock:
 def _object(line: bytes) -> dict[str, object] | None:
     try:
         value = json.loads(line)
+        return _flat(value) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+
+
+def _flat(row: dict[str, object]) -> dict[str, object]:
+    """The fields of an object, those of objects within it by paths such as `store.id`."""
+    if not any(isinstance(value, dict) for value in row.values()):
+        return row
+    fields: dict[str, object] = {}
+    for key, value in row.items():
+        inner = _flat(value) if isinstance(value, dict) else {}
+        fields |= {f"{key.strip()}.{name.strip()}": each for name, each in inner.items()}
+        if not isinstance(value, dict):
+            fields[key] = value
+    return fields
 
 
 def _text(column: str, value: object) -> str:

@@ -56,6 +56,9 @@ _HALF_HOURS: Final = 12
 _SIXTY: Final = 60
 _EPOCH: Final = r"^(?P<sign>-?)(?P<whole>\d{1,18})(?:\.(?P<fraction>\d+))?$"
 
+_DAYS: Final = r"^\d{1,7}(?:[.,]\d+)?$"
+_DAYS_TO_1970: Final = 25_569
+
 _MICROSECONDS: Final = pa.timestamp("us")
 
 
@@ -126,6 +129,22 @@ def parse_epochs(
     at_us[is_read] = np.where(is_valid, found_us, 0)
     is_read[is_read] = is_valid
     return at_us, is_read
+
+
+def parse_spreadsheet_days(
+    text: pa.Array,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """As parse_wall_clocks, from days since 1899-12-30, rounded to milliseconds."""
+    is_read: npt.NDArray[np.bool_] = pc.match_substring_regex(text, _DAYS).to_numpy(
+        zero_copy_only=False
+    )
+    numbers = pc.replace_substring(text.filter(pa.array(is_read)), ",", ".")
+    days = numbers.cast(pa.float64()).to_numpy() - _DAYS_TO_1970
+    found_us = np.rint(days * (_DAY_US / 1_000)).astype(np.int64) * 1_000
+    at_us = np.zeros(len(text), np.int64)
+    at_us[is_read] = found_us
+    is_read[is_read] = (found_us >= _FIRST_US) & (found_us <= _LAST_US)
+    return np.where(is_read, at_us, 0), is_read
 
 
 def _month_numbers(names: pa.Array) -> npt.NDArray[np.int64]:

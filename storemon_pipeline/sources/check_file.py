@@ -28,7 +28,7 @@ from storemon_pipeline.sources.propose_form import (
 from storemon_pipeline.sources.registry import SNAPSHOTS, columns_of, file_names
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
-_ENCODINGS: Final = (UTF_8, "cp1252")
+_ENCODINGS: Final = (UTF_8, "cp1252", "utf-16-le", "utf-16-be")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from storemon_pipeline.business_time.zones import zone_keys_by_folded_name
 from storemon_pipeline.domain.sources import SETTINGS_FILE, Source
-from storemon_pipeline.files.file_form import EPOCHS, FileForm, is_text_encoding
+from storemon_pipeline.files.file_form import NUMBERS, FileForm, is_text_encoding
 from storemon_pipeline.files.folders import Folder, Query, open_in_place
 from storemon_pipeline.files.form_values import DateFormatError, date_pattern
 from storemon_pipeline.files.web.web_file import WebFile
@@ -32,7 +32,8 @@ _SETTINGS: Final = {
     | {"date_format", "zone", "weekdays", "first_weekday", "clock"},
     Source.STORE_TIMEZONES: _ANY_SOURCE | {"date_format", "zone"},
     Source.CLOSURES: _ANY_SOURCE | {"date_format", "calendar_url"},
-    Source.STORE_EVENTS: _ANY_SOURCE | {"date_format", "zone"},
+    Source.SPECIAL_HOURS: _ANY_SOURCE | {"date_format", "zone"},
+    Source.STORE_EVENTS: _ANY_SOURCE | {"date_format", "zone", "active", "inactive"},
     Source.HOURLY_ORDERS: _ANY_SOURCE | {"date_format", "zone"},
 }
 
@@ -117,7 +118,7 @@ class _Table:
             column_names=self._read("columns", self._columns, ()),
             delimiter=self._read("delimiter", _delimiter, ","),
             encoding=self._read("encoding", _encoding, "utf-8"),
-            date_format=self._read("date_format", _date_format, ""),
+            date_format=self._read("date_format", self._date_format, ""),
             zone=zone,
             statuses=(
                 *((word, "active") for word in active),
@@ -169,13 +170,27 @@ class _Table:
                 raise _BadValueError(f"gives {name} no name in quotes")
         return tuple((names[name.lower()], own.strip()) for name, own in value.items())
 
+    def _date_format(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise _BadValueError('is a text such as "%d/%m/%Y %H:%M:%S"')
+        if value in NUMBERS:
+            return value
+        try:
+            date_pattern(value, needs_time=self.source is not Source.SPECIAL_HOURS)
+        except DateFormatError as error:
+            words = ", ".join(f'"{name}"' for name in NUMBERS)
+            raise _BadValueError(
+                f'is "{value}": {error}, as in "%d/%m/%Y %H:%M:%S"; or use {words}'
+            ) from error
+        return value
+
     def _weekdays(self) -> tuple[tuple[str, str], ...]:
         first = self._read("first_weekday", _day, 0)
         value = self.settings.get("weekdays", "0-6" if "first_weekday" in self.settings else None)
         if value is None:
             return ()
         if isinstance(value, list):
-            names = [str(word).strip().lower() for word in value]
+            names = [str(word).strip().lower().rstrip(".") for word in value]
             if len(set(names)) != len(DAYS) or len(value) != len(DAYS):
                 raise self._error("weekdays", "weekdays has not seven names, from Monday to Sunday")
             return tuple((word, str(day)) for day, word in enumerate(names))
@@ -212,21 +227,6 @@ def _encoding(value: object) -> str:
     if not isinstance(value, str) or not is_text_encoding(value):
         raise _BadValueError(f'is {value!r}, which is no encoding such as "utf-16" or "cp1252"')
     return value.lower()
-
-
-def _date_format(value: object) -> str:
-    if not isinstance(value, str):
-        raise _BadValueError('is a text such as "%d/%m/%Y %H:%M:%S"')
-    if value in EPOCHS:
-        return value
-    try:
-        date_pattern(value)
-    except DateFormatError as error:
-        words = ", ".join(f'"{epoch}"' for epoch in EPOCHS)
-        raise _BadValueError(
-            f'is "{value}": {error}, as in "%d/%m/%Y %H:%M:%S"; or use {words}'
-        ) from error
-    return value
 
 
 def _zone(value: object) -> str:

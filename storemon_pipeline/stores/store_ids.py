@@ -1,4 +1,4 @@
-"""The rules for store ids: any text that is not empty, not too long for an index, not rounded."""
+"""The rules for store ids: any text that is not empty, not too long for an index, not spoiled."""
 
 import re
 from collections.abc import Sequence
@@ -15,6 +15,14 @@ MAX_CHARACTERS: Final = 256
 _ROUNDED: Final = re.compile(r"-?\d(?:[.,]\d*)?[Ee]\+\d{1,3}|-?\d[.,]\d+[Ee]\d{1,3}", re.ASCII)
 """A number as spreadsheets and programs shorten it: `8.41954E+18` may stand for many ids."""
 
+_FRACTIONAL: Final = re.compile(r"-?\d+[.,]0+", re.ASCII)
+"""A whole number that a program has written with decimals: `12.0`, or `12,0` elsewhere."""
+
+_FORMATTED: Final = re.compile(
+    r"=\"[^\"]*\"|'\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3}){2,}", re.ASCII
+)
+"""A text or a number as only a spreadsheet writes it: `="0042"`, `'0042`, `1,234`, `1.234.567`."""
+
 
 def reject_bad_ids(verdict: Verdict, ids: Sequence[str], number: npt.NDArray[np.int32]) -> None:
     """Reject the rows (n,) with an invalid id; `number` is each row's index in `ids`."""
@@ -23,3 +31,9 @@ def reject_bad_ids(verdict: Verdict, ids: Sequence[str], number: npt.NDArray[np.
     verdict.reject(length > MAX_CHARACTERS, Reason.LONG_STORE_ID)
     is_rounded = [("E" in text or "e" in text) and bool(_ROUNDED.fullmatch(text)) for text in ids]
     verdict.reject(np.array(is_rounded, np.bool_)[number], Reason.ROUNDED_STORE_ID)
+    for pattern, reason in (
+        (_FRACTIONAL, Reason.FRACTIONAL_STORE_ID),
+        (_FORMATTED, Reason.FORMATTED_STORE_ID),
+    ):
+        is_bad = [not text.isalnum() and bool(pattern.fullmatch(text)) for text in ids]
+        verdict.reject(np.array(is_bad, np.bool_)[number], reason)

@@ -76,8 +76,81 @@ def counts(outcome: Outcome | str | None) -> tuple[int, int]:
             Source.STORE_TIMEZONES,
             ['columns = { store_id = "Shop", timezone_str = "Time zone" }'],
         ),
+        (
+            (
+                "sep=;\r\nFiliale;Zustand;Zeitpunkt\r\n"
+                "A;an;25.01.2023 10:00\r\nB;aus;24.01.2023 9:00\r\n"
+            ),
+            Source.STORE_STATUS,
+            [
+                (
+                    'columns = { store_id = "Filiale", timestamp_utc = "Zeitpunkt", '
+                    'status = "Zustand" }'
+                ),
+                'delimiter = ";"',
+                'date_format = "%d.%m.%Y %H:%M"',
+                'active = ["an"]',
+                'inactive = ["aus"]',
+            ],
+        ),
+        (
+            "Filiale;Wochentag;Öffnung;Schließung\nA;Mi.;09:00;17:00\nA;So.;10:00;14:00\n",
+            Source.BUSINESS_HOURS,
+            [
+                (
+                    'columns = { store_id = "Filiale", dayofweek = "Wochentag", '
+                    'start_time_local = "Öffnung", end_time_local = "Schließung" }'
+                ),
+                'delimiter = ";"',
+                'weekdays = ["mo", "di", "mi", "do", "fr", "sa", "so"]',
+            ],
+        ),
+        (
+            "store_id,day,start_time_local,end_time_local\nA,MERCREDI,09:00,17:00\n",
+            Source.BUSINESS_HOURS,
+            [
+                (
+                    'weekdays = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", '
+                    '"dimanche"]'
+                )
+            ],
+        ),
+        (
+            "store_id,day,start_time_local,end_time_local\nA,sabado,9:00,17:00\nA,lunes,9:00,17:00\n",
+            Source.BUSINESS_HOURS,
+            [
+                (
+                    'weekdays = ["lunes", "martes", "miercoles", "jueves", "viernes", "sabado", '
+                    '"domingo"]'
+                )
+            ],
+        ),
+        (
+            POLLS + "A,active,44951.4166666667\nB,inactive,44951\n",
+            Source.STORE_STATUS,
+            ['date_format = "spreadsheet days"'],
+        ),
+        (
+            (POLLS + "A,active,2023-01-25 10:00\n").encode("utf-16-be"),
+            Source.STORE_STATUS,
+            ['encoding = "utf-16-be"'],
+        ),
+        (
+            "store_id,date,start_time_local,end_time_local\nA,24/12/2026,10:00,14:00\n",
+            Source.SPECIAL_HOURS,
+            ['date_format = "%d/%m/%Y"'],
+        ),
+        (
+            "store_id,from_utc,to_utc,state\nA,2023-01-25 10:00,,offline\n",
+            Source.STORE_EVENTS,
+            ['inactive = ["offline"]'],
+        ),
     ],
-    ids=["semicolons", "tabs", "names", "hours", "Sunday is 7", "zones"],
+    ids=[
+        *("semicolons", "tabs", "names", "hours", "Sunday is 7", "zones"),
+        *("German polls", "German hours", "French days", "Spanish days", "days of a spreadsheet"),
+        *("UTF-16 without a mark", "dates of special hours", "words of events"),
+    ],
 )
 def test_the_proposed_lines_read_the_whole_file(
     tmp_path: Path, content: str | bytes, source: Source, lines: list[str]
@@ -89,6 +162,42 @@ def test_the_proposed_lines_read_the_whole_file(
     # They do so when they stand in the data folder.
     (tmp_path / "sources.toml").write_text("\n".join(checked.lines))
     assert counts(check(tmp_path, content).now) == (rows, 0)
+
+
+def test_fields_within_objects_are_proposed_by_their_paths(tmp_path: Path) -> None:
+    content = '{"store": {"id": "A"}, "poll": {"status": "active", "at": "2023-01-25T10:00:00Z"}}\n'
+    checked = check(tmp_path, content, "export.jsonl")
+    assert checked.lines[1:] == (
+        'columns = { store_id = "store.id", timestamp_utc = "poll.at", status = "poll.status" }',
+    )
+    assert counts(checked.then) == (1, 0)
+
+
+def test_a_day_that_means_two_days_in_two_languages_is_not_guessed(tmp_path: Path) -> None:
+    # The second day in German and Dutch, and the last one in French.
+    checked = check(tmp_path, "store_id,day,start_time_local,end_time_local\nA,di,9:00,17:00\n")
+    assert (counts(checked.now), checked.lines) == ((0, 1), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("12.0", "store id is no whole number"),
+        ('"12,0"', "store id is no whole number"),
+        ('"1,234"', 'store id is written as in a spreadsheet, such as ="123" or 1,234'),
+        ("1.234.567", 'store id is written as in a spreadsheet, such as ="123" or 1,234'),
+        ("'0042", 'store id is written as in a spreadsheet, such as ="123" or 1,234'),
+        ('"=""0042"""', 'store id is written as in a spreadsheet, such as ="123" or 1,234'),
+        ('="0042"', 'store id is written as in a spreadsheet, such as ="123" or 1,234'),
+        *((text, None) for text in ("0042", "12.5", "1.234", '"A,1"', "'A", "=A1", "12-0", "v1.0")),
+    ],
+)
+def test_an_id_that_a_spreadsheet_spoiled_is_rejected_by_name_of_that_cause(
+    tmp_path: Path, text: str, reason: str | None
+) -> None:
+    checked = check(tmp_path, f"{POLLS}{text},active,2023-01-25 10:00\n")
+    assert isinstance(checked.now, Outcome)
+    assert [row.reason for row in checked.now.rejected] == ([] if reason is None else [reason])
 
 
 def test_a_bad_row_does_not_hide_the_form_of_the_others(tmp_path: Path) -> None:

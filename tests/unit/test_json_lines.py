@@ -90,6 +90,23 @@ def test_settings_hold_for_json_lines(tmp_path: Path) -> None:
     assert polls(found) == [("7", TEN, True, 1), ("8", TEN, False, 2)]
 
 
+def test_fields_of_objects_within_a_row_are_named_by_their_path(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        '{"store": {"id": "7", "at": {"utc": "2023-01-25T10:00:00Z"}}, "status": "active"}',
+        '{"store": {"id": "8"}, "status": "active", "timestamp_utc": "2023-01-25T10:00:00Z"}',
+        '{"store": "9", "status": "active"}',
+        settings=(
+            '[store_status]\ncolumns = { store_id = "Store.ID", timestamp_utc = "store.at.utc" }\n'
+        ),
+    )
+    assert polls(found) == [("7", TEN, True, 1)]
+    assert [(row.line, row.reason) for row in found.rejected] == [
+        (2, "timestamp cannot be read"),
+        (3, "no store id"),
+    ]
+
+
 def test_a_file_without_an_object_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store_status.jsonl").write_text("[1]\n")
     (file,) = find_files(tmp_path, Source.STORE_STATUS)

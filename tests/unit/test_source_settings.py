@@ -1,5 +1,6 @@
 """The settings of sources: files in many forms become the rows that they mean."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,31 @@ COMMAS = "store_id,status,timestamp_utc\n"
             id="words of status",
         ),
         pytest.param(
+            'date_format = "spreadsheet days"\nzone = "Europe/Berlin"',
+            COMMAS + "A,active,44951.4583333333\n",
+            id="days of a spreadsheet",
+        ),
+        pytest.param(
+            'date_format = "spreadsheet days"\ndelimiter = ";"',
+            "store_id;status;timestamp_utc\nA;active;44951,4166666667\n",
+            id="days of a spreadsheet with a decimal comma",
+        ),
+        pytest.param(
+            'date_format = "%a, %d %b %Y %H:%M:%S %z"',
+            COMMAS + 'A,active,"Wed, 25 Jan 2023 10:00:00 GMT"\n',
+            id="the date of a mail",
+        ),
+        pytest.param(
+            'delimiter = ";"',
+            "sep=;\r\nstore_id;status;timestamp_utc\r\nA;active;2023-01-25 10:00\r\n",
+            id="a first line that names the delimiter",
+        ),
+        pytest.param(
+            'encoding = "utf-16-le"',
+            (COMMAS + "A,active,2023-01-25 10:00\n").encode("utf-16-le"),
+            id="UTF-16 without a mark",
+        ),
+        pytest.param(
             "active = 1\ninactive = 0", COMMAS + "A,1,2023-01-25 10:00\n", id="numbers of status"
         ),
     ],
@@ -134,6 +160,14 @@ def test_polls_in_another_form_are_read(
 ) -> None:
     read = read_polls(tmp_path, f"[store_status]\n{settings}\n", content)
     assert (polls(read), read.rejected) == ([("A", TEN, True)], ())
+
+
+def test_lines_are_numbered_after_one_that_names_the_delimiter(tmp_path: Path) -> None:
+    settings = '[store_status]\ndelimiter = ";"'
+    rows = "A;active;2023-01-25 10:00\nB;broken;2023-01-25 10:00\n"
+    read = read_polls(tmp_path, settings, f'"sep=;"\nstore_id;status;timestamp_utc\n{rows}')
+    assert polls(read) == [("A", TEN, True)]
+    assert [(row.line, row.text) for row in read.rejected] == [(4, "B;broken;2023-01-25 10:00")]
 
 
 def test_what_another_form_does_not_have_is_rejected_as_it_stands(tmp_path: Path) -> None:
@@ -249,6 +283,36 @@ def test_hours_that_are_not_in_the_form_are_rejected(
     assert [(each.text, each.reason) for each in read.rejected] == [(row, reason)]
 
 
+@pytest.mark.parametrize(
+    ("date_format", "text"),
+    [("%d/%m/%Y", "24/12/2026"), ("%d %B %Y", "24 December 2026"), ("spreadsheet days", "46380")],
+)
+def test_dates_of_special_hours_in_another_form_are_read(
+    tmp_path: Path, date_format: str, text: str
+) -> None:
+    read = read_snapshot(
+        tmp_path,
+        Source.SPECIAL_HOURS,
+        f'[special_hours]\ndate_format = "{date_format}"',
+        f"store_id,date,start_time_local,end_time_local\nA,{text},10:00,14:00\nA,2026-12-25,,\n",
+    )
+    days = [date.fromordinal(719_163 + day) for day in read.frame["day"].tolist()]
+    assert (days, read.rejected) == ([date(2026, 12, 24), date(2026, 12, 25)], ())
+
+
+def test_events_may_have_other_words_of_state(tmp_path: Path) -> None:
+    read = read_snapshot(
+        tmp_path,
+        Source.STORE_EVENTS,
+        '[store_events]\nactive = "open"\ninactive = ["closed", "paused"]',
+        "store_id,from_utc,to_utc,state\n"
+        "A,2023-01-25 10:00,2023-01-25 11:00,Paused\n"
+        "A,2023-01-25 11:00,2023-01-25 12:00,open\n"
+        "A,2023-01-25 12:00,2023-01-25 13:00,down\n",
+    )
+    assert (read.frame["is_up"].tolist(), read.rejected) == ([False, True, False], ())
+
+
 def test_closures_keep_the_clock_of_each_store(tmp_path: Path) -> None:
     read = read_snapshot(
         tmp_path,
@@ -312,7 +376,8 @@ def test_closures_keep_the_clock_of_each_store(tmp_path: Path) -> None:
             "[store_status]\ndate_format = '%d/%m'",
             (
                 'line 2: date_format is "%d/%m": it needs %Y or %y once, as in "%d/%m/%Y '
-                '%H:%M:%S"; or use "epoch seconds", "epoch milliseconds", "epoch microseconds"'
+                '%H:%M:%S"; or use "epoch seconds", "epoch milliseconds", "epoch microseconds", '
+                '"spreadsheet days"'
             ),
         ),
         (
