@@ -1,9 +1,13 @@
 """What tests share: one PostgreSQL server, and an empty migrated database for each test."""
 
+import importlib
+import os
 import signal
+import sys
 import uuid
 import zoneinfo
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +36,10 @@ NEXT_FILES: Final = ("test_service_supervisor.py",)
 # The tests' own zones follow the same rules as the product's, not those of the machine.
 zoneinfo.reset_tzpath(())
 
+# Compiled files are kept, also where the environment says not to: a run starts a hundred processes.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_configure() -> None:
     """Let the processes that tests start be ended, also when the tests run in the background.
@@ -41,6 +49,26 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import a share of the test files before the others, so that each is compiled only once.
+
+    The processes that the files are shared out to collect all of them, in the same order. With
+    its assertions rewritten, compiling a file takes longer than importing it.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    paths = [Path(argument.partition("::")[0]) for argument in session.config.args]
+    files = sorted(file for path in paths for file in path.rglob("test_*.py"))
+    number = int(worker["workerid"].removeprefix("gw"))
+    for file in files[number :: worker["workercount"]]:
+        sys.path.insert(0, str(file.parent))
+        # Collecting it reports what keeps it from being imported.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(file.stem)
+        sys.path.pop(0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -176,6 +177,7 @@ def _whole_lines(block: str) -> Iterator[str]:
         raise ValueError(f"a command that does not end: {line!r}")
 
 
+@cache
 def _tokens(document: Path) -> list[Token]:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.use(anchors_plugin, max_level=6)
