@@ -52,7 +52,7 @@ def answer(
     )
 
 
-@holds_for(100, 3000, question=questions_with_channels(), rule=RULES)
+@holds_for(40, 3000, question=questions_with_channels(), rule=RULES)
 def test_figures_with_channels_equal_the_oracle(question: Question, rule: ChannelRule) -> None:
     expected = answer(question, question.inputs, Reference(), rule)
     assert answer(question, question.inputs, Engine(), rule) == expected
@@ -62,7 +62,7 @@ def without_observed(rows: Mapping[str, oracle.Row]) -> dict[str, oracle.Row]:
     return {name: replace(row, observed_us=(0, 0, 0)) for name, row in rows.items()}
 
 
-@holds_for(50, 3000, question=questions_with_events_too(), rule=RULES)
+@holds_for(20, 3000, question=questions_with_events_too(), rule=RULES)
 def test_figures_with_channels_and_events_equal_the_oracle(
     question: Question, rule: ChannelRule
 ) -> None:
@@ -72,7 +72,7 @@ def test_figures_with_channels_and_events_equal_the_oracle(
     assert without_observed(found) == without_observed(expected)
 
 
-@holds_for(30, 1000, question=questions(stores=1), rule=RULES)
+@holds_for(15, 1000, question=questions(stores=1), rule=RULES)
 def test_a_store_with_one_channel_has_exactly_the_figures_of_its_polls(
     question: Question, rule: ChannelRule
 ) -> None:

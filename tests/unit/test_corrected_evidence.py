@@ -38,7 +38,7 @@ def statuses(question: Question, evidence: StatusRuns, at_us: IntArray) -> list[
     return status
 
 
-@holds_for(20, 2000, question=questions_with_events(), data=st.data())
+@holds_for(12, 2000, question=questions_with_events(), data=st.data())
 def test_outside_of_corrections_the_status_is_as_before(
     question: Question, data: st.DataObject
 ) -> None:
@@ -84,7 +84,7 @@ def test_outside_of_corrections_the_status_is_as_before(
     assert found == expected[~is_outside].tolist()
 
 
-@holds_for(40, 3000, question=questions_with_events(), data=st.data())
+@holds_for(20, 3000, question=questions_with_events(), data=st.data())
 def test_figures_with_corrections_equal_the_oracle(question: Question, data: st.DataObject) -> None:
     inputs, as_of = question.inputs, question.as_of
     ages = [as_of - poll.polled_at for poll in inputs.polls if poll.store_id == "store 0"]

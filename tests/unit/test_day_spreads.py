@@ -19,11 +19,11 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 @pytest.mark.parametrize(
     ("law", "plan"),
     [
-        ("base", "hourly"),
+        pytest.param("base", "hourly", marks=pytest.mark.slow),
         ("lognormal", "30 % missing"),
         ("minutes", "hourly"),
-        ("heavy tail", "poller off for 8 h"),
-        ("rush hours", "3-hourly"),
+        pytest.param("heavy tail", "poller off for 8 h", marks=pytest.mark.slow),
+        pytest.param("rush hours", "3-hourly", marks=pytest.mark.slow),
     ],
 )
 def test_totals_of_days_and_of_a_week_are_inside_nine_times_in_ten(law: str, plan: str) -> None:

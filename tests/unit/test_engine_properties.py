@@ -46,7 +46,7 @@ def six_figures(rows: Mapping[str, oracle.Row]) -> dict[str, tuple[int, ...]]:
     return {store_id: row.uptime_us + row.downtime_us for store_id, row in rows.items()}
 
 
-@holds_for(60, 600, question=questions())
+@holds_for(40, 600, question=questions())
 def test_the_engine_equals_the_oracle_to_the_microsecond(question: Question) -> None:
     expected = Reference().rows(
         question.inputs,
@@ -57,7 +57,7 @@ def test_the_engine_equals_the_oracle_to_the_microsecond(question: Question) -> 
     assert answer(question) == expected
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_uptime_and_downtime_make_up_business_time(question: Question) -> None:
     for row in answer(question).values():
         for window, length in enumerate(oracle.WINDOWS):
@@ -69,7 +69,7 @@ def test_uptime_and_downtime_make_up_business_time(question: Question) -> None:
         assert list(row.downtime_us) == sorted(row.downtime_us)
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_bounds_contain_the_value_and_observed_time_is_business_time(question: Question) -> None:
     for row in answer(question).values():
         for window in range(3):
@@ -79,7 +79,7 @@ def test_bounds_contain_the_value_and_observed_time_is_business_time(question: Q
             assert 0 <= row.observed_us[window] <= row.business_us[window]
 
 
-@holds_for(20, 200, question=questions(stores=1), data=st.data())
+@holds_for(12, 200, question=questions(stores=1), data=st.data())
 def test_bounds_contain_the_truth_if_status_changes_once_between_unlike_polls(
     question: Question, data: st.DataObject
 ) -> None:
@@ -99,7 +99,7 @@ def test_bounds_contain_the_truth_if_status_changes_once_between_unlike_polls(
             assert row.lowest_uptime_us[window] <= uptime <= row.highest_uptime_us[window]
 
 
-@holds_for(20, 200, question=questions(), data=st.data())
+@holds_for(12, 200, question=questions(), data=st.data())
 def test_the_order_of_rows_does_not_matter(question: Question, data: st.DataObject) -> None:
     inputs = question.inputs
     shuffled = replace(
@@ -113,7 +113,7 @@ def test_the_order_of_rows_does_not_matter(question: Question, data: st.DataObje
     assert answer(question, shuffled) == answer(question)
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> None:
     inputs = question.inputs
     alone: dict[str, oracle.Row] = {}
@@ -129,14 +129,14 @@ def test_a_store_s_row_does_not_depend_on_other_stores(question: Question) -> No
     assert alone == answer(question)
 
 
-@holds_for(20, 200, question=questions(), stores=st.integers(1, 2))
+@holds_for(12, 200, question=questions(), stores=st.integers(1, 2))
 def test_the_number_of_stores_per_chunk_does_not_matter(question: Question, stores: int) -> None:
     with patch("storemon_pipeline.uptime.figures._STORES_PER_CHUNK", stores):
         few = answer(question)
     assert few == answer(question)
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_a_calendar_that_reaches_further_gives_the_same_rows(question: Question) -> None:
     wider = Engine(margin=timedelta(days=20)).rows(
         question.inputs, as_of=question.as_of, policy=question.policy, max_gap=question.max_gap
@@ -144,13 +144,13 @@ def test_a_calendar_that_reaches_further_gives_the_same_rows(question: Question)
     assert wider == answer(question)
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_how_polls_are_cut_into_runs_does_not_change_the_six_figures(question: Question) -> None:
     single_polls = replace(question, max_gap=0)
     assert six_figures(answer(single_polls)) == six_figures(answer(question))
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_polls_that_do_not_count_do_not_change_the_six_figures(question: Question) -> None:
     oldest = question.as_of - timedelta(hours=192)
     counted = [poll for poll in question.inputs.polls if oldest < poll.polled_at <= question.as_of]
@@ -159,7 +159,7 @@ def test_polls_that_do_not_count_do_not_change_the_six_figures(question: Questio
     assert six_figures(answer(question, fewer)) == six_figures(answer(question))
 
 
-@holds_for(20, 200, question=questions(), cut_age_us=st.integers(-HOUR_US, 9 * DAY_US))
+@holds_for(12, 200, question=questions(), cut_age_us=st.integers(-HOUR_US, 9 * DAY_US))
 def test_splitting_polls_in_two_loads_does_not_matter(question: Question, cut_age_us: int) -> None:
     names = store_ids(question.inputs)
     polls = sorted(
@@ -199,7 +199,7 @@ def listed(made: StatusRuns) -> list[tuple[int, int, int, bool, int]]:
     )
 
 
-@holds_for(20, 200, question=questions())
+@holds_for(12, 200, question=questions())
 def test_rounded_figures_equal_the_oracle(question: Question) -> None:
     for row in answer(question).values():
         amounts = np.array([row.uptime_us, row.downtime_us])
@@ -212,7 +212,7 @@ def test_rounded_figures_equal_the_oracle(question: Question) -> None:
         )
 
 
-@holds_for(20, 200, amount_us=st.integers(0, 10**14), unit_us=st.sampled_from([MINUTE_US, HOUR_US]))
+@holds_for(12, 200, amount_us=st.integers(0, 10**14), unit_us=st.sampled_from([MINUTE_US, HOUR_US]))
 def test_any_amount_is_rounded_as_decimals_are(amount_us: int, unit_us: int) -> None:
     tie = amount_us // unit_us * unit_us + unit_us // 20_000
     for amount in (amount_us, tie):
@@ -235,7 +235,7 @@ def long_spans(draw: st.DrawFn) -> tuple[Inputs, datetime, list[datetime]]:
     return inputs, end, [end - age * MICROSECOND for age in sorted(ages, reverse=True)]
 
 
-@holds_for(20, 200, drawn=long_spans())
+@holds_for(12, 200, drawn=long_spans())
 def test_business_time_between_any_two_instants_is_a_difference(
     drawn: tuple[Inputs, datetime, list[datetime]],
 ) -> None:

@@ -35,7 +35,7 @@ def answer(
     )
 
 
-@holds_for(50, 3000, question=questions_with_events())
+@holds_for(25, 3000, question=questions_with_events())
 def test_figures_with_events_equal_the_oracle(question: Question) -> None:
     expected = answer(question, question.inputs, Reference())
     assert answer(question, question.inputs, Engine()) == expected

@@ -72,7 +72,7 @@ def expected_six(amounts: oracle_history.Amounts) -> tuple[int, ...]:
 
 
 @holds_for(
-    30,
+    15,
     300,
     question=questions(stores=2),
     back=days_before,
@@ -131,7 +131,7 @@ def _rows(periods: PeriodAmounts, store: int) -> list[tuple[Label, tuple[int, ..
     ]
 
 
-@holds_for(30, 300, question=questions(stores=2))
+@holds_for(15, 300, question=questions(stores=2))
 def test_incidents_equal_the_oracle(question: Question) -> None:
     inputs = seen(question)
     start = question.as_of - timedelta(days=40)
@@ -166,7 +166,7 @@ def incidents_of(found: Incidents, store: int) -> list[oracle_history.Incident]:
     ]
 
 
-@holds_for(30, 300, question=questions(stores=1))
+@holds_for(15, 300, question=questions(stores=1))
 def test_a_ledger_sums_to_the_report_s_figures_to_the_microsecond(question: Question) -> None:
     inputs = question.inputs
     made = runs(inputs, max_gap=question.max_gap)
