@@ -14,7 +14,7 @@ class DeliveryResponse(ResponseBody):
 
     change: Literal["opened", "closed"] = Field(description="The change that it reports.")
     target: str = Field(
-        description="The service, and its host where that is no secret; never the full URL.",
+        description="The service, and its host where that is not secret; never the full URL.",
         examples=["json://hooks.example.com"],
     )
     title: str = Field(examples=["Offline: Market Street (7482936150293847561)"])

@@ -177,7 +177,7 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/readyz"): _OPEN,
     # Counters over all stores, which cannot be divided by store.
     ("GET", "/metrics"): Rule(Scope.READ),
-    # The documentation is no secret, and explains how to send a key.
+    # The documentation is not secret, and explains how to send a key.
     ("GET", "/docs"): _OPEN,
     ("GET", "/docs/assets"): _OPEN,
     ("GET", "/openapi.json"): _OPEN,

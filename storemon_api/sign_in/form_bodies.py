@@ -24,5 +24,5 @@ async def read_form(request: Request, services: Services) -> Mapping[str, str]:
             body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
         )
     except ValueError as error:
-        raise invalid_field("body", "The body is no form in UTF-8.") from error
+        raise invalid_field("body", "The body is not a form in UTF-8.") from error
     return dict(fields)

@@ -34,7 +34,7 @@ def _addresses(value: object) -> list[str]:
         raise ValueError(f"Give 1 to {MOST_ADDRESSES} email addresses.")
     for text in texts:
         if not isinstance(text, str) or not is_address(text):
-            raise ValueError(f"{text} is no email address.")
+            raise ValueError(f"{text} is not an email address.")
     return texts
 
 

@@ -177,7 +177,7 @@ def many_opened(key: Key, at: datetime, stores: int, of_stores: int, pages: str 
 
 
 def many_closed(key: Key, at: datetime, pages: str | None) -> Message:
-    """Not so many stores are down, or silent, at once any more."""
+    """Most stores are no longer down, or silent, at once."""
     if key == MANY_SILENT:
         return Message(
             "Data feed back: checks of many stores",

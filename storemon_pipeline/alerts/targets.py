@@ -31,7 +31,7 @@ def split_urls(text: str) -> list[str]:
 
 
 def labelled(urls: list[str]) -> dict[str, str]:
-    """The addresses by their labels: the service, and its host where that is no secret.
+    """The addresses by their labels: the service, and its host where that is not secret.
 
     >>> list(labelled(["json://me:pw@host:81/key", "slack://A/B/C", "slack://D/E/F"]))
     ['json://host:81', 'slack', 'slack (2)']

@@ -1,6 +1,6 @@
 """The table `storefronts`: which ids are storefronts now, and of which store.
 
-A storefront is no store: its id is in this table in place of `stores`, with the same key. So its
+A storefront is not a store: its id is in this table in place of `stores`, with the same key. So its
 polls and events keep their rows, whichever was known first.
 """
 

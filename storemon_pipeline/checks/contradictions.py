@@ -83,7 +83,7 @@ def _find(
     since = as_of - CHECKED_PERIOD
     status_runs = read_status_runs_since(bulk, stores, since=since, until=as_of)
     status_runs = with_events_since(bulk, stores, status_runs, since=since, until=as_of)
-    # An outage that a source tells of is no sign that the store is closed at that hour.
+    # An outage that a source tells of is not a sign that the store is closed at that hour.
     status_runs = status_runs.take(status_runs.is_active | ~is_event(status_runs))
     calendar = read_calendar(
         bulk,

@@ -92,7 +92,7 @@ def _parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise DayNotRebuiltError(
-            f"day is {text!r}, which is no date: write it as YYYY-MM-DD, such as 2023-01-24."
+            f"day is {text!r}, which is not a date: write it as YYYY-MM-DD, such as 2023-01-24."
         ) from error
 
 

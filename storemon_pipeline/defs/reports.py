@@ -95,7 +95,7 @@ def parse_as_of(text: str, *, now: datetime) -> datetime:
             raise ReportConfigError(f"as_of is {text!r}, which has no offset: {example}")
         as_of = as_of.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ReportConfigError(f"as_of is {text!r}, which is no instant: {example}") from error
+        raise ReportConfigError(f"as_of is {text!r}, which is not an instant: {example}") from error
     if as_of > now + _MOST_AHEAD:
         raise ReportConfigError(f"as_of is {text!r}: it must be at most 5 minutes in the future.")
     return as_of

@@ -33,7 +33,7 @@ LARGEST: Final = 256 * 1024 * 1024
 
 
 class BrokenPackError(Exception):
-    """The file is no pack, or not as it was signed; says why."""
+    """The file is not a pack, or not as it was signed; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def read_pack(content: bytes, public_key: Ed25519PublicKey | None = None) -> Pac
     except KeyError as error:
         raise BrokenPackError(f"{error.args[0]} is missing") from error
     except ValueError as error:
-        raise BrokenPackError("public-key.pem is no Ed25519 key") from error
+        raise BrokenPackError("public-key.pem is not an Ed25519 key") from error
     key = public_key or own
     whose = "the given key" if public_key is not None else "the key in it"
     try:
@@ -137,7 +137,7 @@ def _members(content: bytes) -> dict[str, bytes]:
             }
     # A damaged archive makes the reader fail in many ways.
     except Exception as error:
-        raise BrokenPackError("it is no whole zip archive") from error
+        raise BrokenPackError("it is not a whole zip archive") from error
     if _archive(members) != content:
         raise BrokenPackError("bytes outside of its files were changed")
     return members

@@ -21,7 +21,7 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     except (OSError, ValueError, TypeError) as error:
         raise SigningKeyError(f"the signing key {path} cannot be used: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise SigningKeyError(f"{path} is no Ed25519 key")
+        raise SigningKeyError(f"{path} is not an Ed25519 key")
     return key
 
 
@@ -36,7 +36,7 @@ def read_public_key(pem: bytes) -> Ed25519PublicKey:
     """The key of a PEM text. Raises ValueError."""
     key = serialization.load_pem_public_key(pem)
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("this is no Ed25519 key")  # noqa: TRY004 - the caller catches one type
+        raise ValueError("this is not an Ed25519 key")  # noqa: TRY004 - the caller catches one type
     return key
 
 

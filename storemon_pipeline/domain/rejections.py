@@ -120,7 +120,7 @@ class UnusableFileError(Exception):
 
 
 class EmptyFileError(UnusableFileError):
-    """A file without a single character that is not blank. It has no rows, which is no fault."""
+    """A file without a single character that is not blank. It has no rows, which is not a fault."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path, "it is empty")

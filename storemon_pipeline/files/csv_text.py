@@ -42,7 +42,7 @@ BLOCK_BYTES: Final = 8 << 20
 MAX_COLUMNS: Final = 1_000
 
 MAX_LINES_OF_ROW: Final = 50
-"""A row with quoted line breaks has at most so many lines, so that a stray quote is noticed."""
+"""Most lines of a row with quoted line breaks, so that a stray quote is noticed."""
 
 
 class ByteStream(Protocol):
@@ -649,7 +649,7 @@ class _Reparsed:
 def _reparse(
     lines: Lines, indices: Sequence[int], rejected: dict[int, Reason], layout: _Layout
 ) -> _Reparsed:
-    """Parse these lines, in ascending order, and add those that are no rows to `rejected`."""
+    """Parse these lines, in ascending order, and add those that are not rows to `rejected`."""
     rows: list[tuple[int, list[str]]] = []
     swallowed: list[int] = []
     open_at: int | None = None

@@ -136,7 +136,7 @@ class OpenFile:
 
 
 def printable_path(file_path: str) -> str:
-    """The path as one printable line; bytes that are no UTF-8 are escaped."""
+    """The path as one printable line; bytes that are not UTF-8 are escaped."""
     return printable(os.fsencode(file_path))
 
 

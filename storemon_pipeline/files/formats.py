@@ -263,7 +263,7 @@ class _Begun:
 class _Decoded:
     """The text of a stream in another encoding, in UTF-8.
 
-    Bytes that are no text become a byte that is none in UTF-8, so that their row is rejected.
+    Bytes that are not text become a byte that is none in UTF-8, so that their row is rejected.
     """
 
     def __init__(self, stream: ByteStream, encoding: str) -> None:

@@ -34,7 +34,7 @@ from storemon_pipeline.files.csv_text import (
 )
 
 _NAMES_BYTES: Final = 1 << 16
-"""The names of a file's columns are those of all objects in so many bytes of its beginning."""
+"""Bytes at the beginning of a file whose objects give the names of its columns."""
 
 
 def read_json_names(name: Path | str, stream: ByteStream) -> tuple[str, ...]:

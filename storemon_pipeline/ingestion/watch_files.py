@@ -54,7 +54,7 @@ def is_all_read(url: str, listing: Listing) -> bool:
 
 
 def record_passed_over(url: str, listing: Listing, *, now: datetime) -> None:
-    """Record the files of the data folder that are no source's."""
+    """Record the files of the data folder that belong to no source."""
     with bulk_transaction(url) as bulk:
         record_passed_over_files(bulk, listing.passed_over, found_at=now)
 

@@ -43,7 +43,7 @@ class Chains:
         short_hours: FloatArray,
         long_hours: FloatArray,
     ) -> Self:
-        """Chains with so many short and long outages per hour up, of these mean lengths.
+        """Chains with these rates of short and long outages per hour up, and mean lengths.
 
         The four arrays have shape `(n,)` and are greater than 0. From either kind of outage a
         store comes back up. Such a chain is reversible, so that a symmetric matrix describes it.

@@ -17,7 +17,7 @@ _DEVIATIONS: Final = 3.0
 
 _LEAST_EDGES: Final = 3
 _HABIT: Final = 2.0
-"""A fleet in which edges lie in changes so many times as often as by chance is switched off."""
+"""Edges of a fleet that is switched off lie in changes this much more often than by chance."""
 
 _LEAST_POLLS: Final = 30
 _LEAST_STORES: Final = 5
@@ -29,7 +29,7 @@ _LEAST_SHARE: Final = 0.05
 """A total is doubted for a reason that this share of its stores has."""
 
 _LONG_GAP: Final = 6
-"""A gap so many times as long as the mean one is a pause of the poller."""
+"""A pause of the poller is a gap this much longer than the mean one."""
 
 _GAP_SPREAD: Final = 0.45
 """The standard deviation of a gap over its mean, when a third of the polls is missing at random."""
@@ -204,6 +204,6 @@ def _sides(status_runs: StatusRuns) -> tuple[BoolArray, BoolArray]:
 def _is_longer(
     length: float, expected: float, gaps: float, ratio: float, deviations: float
 ) -> bool:
-    """Whether gaps are together longer than expected by this ratio and so many deviations."""
+    """Whether gaps are together longer than expected by this ratio and number of deviations."""
     least = max(ratio, 1 + deviations * _GAP_SPREAD / max(gaps, 1) ** 0.5)
     return bool(expected > 0 and length > least * expected)

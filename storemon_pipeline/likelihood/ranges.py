@@ -30,7 +30,7 @@ from storemon_pipeline.uptime.figures import Figures, Positions
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 DEVIATIONS: Final = 1.645
-"""Nine of ten values of a normal distribution lie so many standard deviations from its mean."""
+"""Standard deviations from the mean within which nine of ten normal values lie."""
 
 _Number = TypeVar("_Number", np.int64, np.float64)
 

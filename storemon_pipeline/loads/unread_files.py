@@ -28,7 +28,7 @@ class RefusedFile:
 
 @dataclass(frozen=True, slots=True)
 class PassedOverFile:
-    """A file that is not read because of its name or columns; `source` None: it is no source's."""
+    """A file that is not read because of its name or columns; `source` None: it has none."""
 
     file_path: str
     source: Source | None
@@ -42,7 +42,7 @@ class PassedOverFile:
 class UnreadFile:
     """A row of `unread_files`: a file that was refused, or else passed over.
 
-    `source` is None for a file that is no source's. `changed_at` is when a refused file
+    `source` is None for a file of no source. `changed_at` is when a refused file
     was last written, if that is known.
     """
 

@@ -59,7 +59,7 @@ def parse_objectives(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataF
         return np.array([text == applies_to for text in levels], np.bool_)[level]
 
     names, name = distinct_texts(columns["name"])
-    # A row that is not of a store gets an id that is no fault.
+    # A row that is not of a store gets an id that passes.
     of_store = np.where(is_for(AppliesTo.STORE), name, len(names)).astype(np.int32)
     reject_bad_ids(verdict, [*names, "any"], of_store)
     is_named = np.array([text not in {"", "*"} for text in names], np.bool_)[name]

@@ -23,7 +23,7 @@ LEAST_STEP_US: Final = 10 * MINUTE_US
 """No store is polled more often."""
 
 CHANGED_PACE: Final = 2.0
-"""A store that was both up and down is polled so many times as often as one that was not."""
+"""How much more often a store that was both up and down is polled than another."""
 
 DOWN_PACE: Final = 1.5
 """The same of a store that went down in the last hour.
@@ -143,7 +143,7 @@ class Stretches:
         )
 
     def plan(self, budget: int) -> PlannedPolls:
-        """At most so many polls, as many as are of use.
+        """At most `budget` polls, as many as are of use.
 
         The time between two polls is the same for all stores, divided by their pace, and as short
         as the budget allows.

@@ -58,7 +58,7 @@ def read_poll_plan(
     start: datetime | None = None,
     only: AbstractSet[str] | None = None,
 ) -> PollPlan:
-    """The plan of the hour from `start`, with at most so many polls; None: as many as stores.
+    """The plan of the hour from `start`, with at most `budget` polls; None: as many as stores.
 
     Without `start` the hour begins at the newest poll, or at the first instant after it at which a
     store is to be polled. With `only` there are no stores but these.

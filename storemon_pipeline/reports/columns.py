@@ -151,7 +151,7 @@ def encode_rows(rows: pa.Table) -> bytes:
     """The rows, `store_key` and the amounts in microseconds, as a Parquet file.
 
     Downtime and rounded figures are left out, because they follow from the others. Any column that
-    is no amount is kept as it is.
+    is not an amount is kept as it is.
     """
     kept = {STORE_KEY: rows[STORE_KEY]}
     has_spread = set(SPREAD_COLUMNS) <= set(rows.column_names)

@@ -12,7 +12,7 @@ from storemon_pipeline.database.tables import report_runs, reports
 from storemon_pipeline.reports.requests import ReportState
 
 ATTEMPTS: Final = 3
-"""A report fails when so many runs have ended without making it."""
+"""Runs that end without making a report before it fails."""
 
 
 @dataclass(frozen=True, slots=True)

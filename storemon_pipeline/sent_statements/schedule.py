@@ -11,7 +11,7 @@ from storemon_pipeline.business_time.zones import zone_of
 from storemon_pipeline.statements.statement_period import StatementPeriod
 
 MOST_AT_ONCE: Final = 12
-"""After a long pause the statements of so many periods are caught up, the newest ones."""
+"""Periods whose statements are sent after a long pause, the newest ones."""
 
 
 @unique

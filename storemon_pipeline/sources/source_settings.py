@@ -225,14 +225,16 @@ def _delimiter(value: object) -> str:
 
 def _encoding(value: object) -> str:
     if not isinstance(value, str) or not is_text_encoding(value):
-        raise _BadValueError(f'is {value!r}, which is no encoding such as "utf-16" or "cp1252"')
+        raise _BadValueError(f'is {value!r}, which is not an encoding such as "utf-16" or "cp1252"')
     return value.lower()
 
 
 def _zone(value: object) -> str:
     key = zone_keys_by_folded_name().get(str(value).casefold())
     if key is None:
-        raise _BadValueError(f'is {value!r}, which is no IANA time zone such as "Europe/Berlin"')
+        raise _BadValueError(
+            f'is {value!r}, which is not an IANA time zone such as "Europe/Berlin"'
+        )
     return key
 
 
@@ -246,7 +248,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 def _day(value: object) -> int:
     if str(value).lower() not in DAYS:
-        raise _BadValueError(f'is {value!r}, which is no day such as "Sunday"')
+        raise _BadValueError(f'is {value!r}, which is not a day such as "Sunday"')
     return DAYS.index(str(value).lower())
 
 

@@ -130,7 +130,7 @@ def _incidents(before: Statement, after: Statement) -> Iterator[Change]:
         if one is None or other is None:
             yield _change(Line.INCIDENT, key[0], LINE, _lost(one), _lost(other), item)
             continue
-        # Where it ends outside of the period is no part of the statement.
+        # Where it ends outside of the period is not part of the statement.
         for name in ("lost_us", "mark"):
             first, second = getattr(one, name), getattr(other, name)
             if first != second:

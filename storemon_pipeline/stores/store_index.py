@@ -93,7 +93,7 @@ class StoreIndex:
 
     @property
     def only_key(self) -> int:
-        """The key if there is exactly one store, else 0, which is no store's key."""
+        """The key if there is exactly one store, else 0, which is not a store's key."""
         return int(self.store_keys[0]) if len(self) == 1 else 0
 
     def positions(self, keys: IntArray) -> IntArray:

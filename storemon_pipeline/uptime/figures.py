@@ -263,7 +263,7 @@ def _observed_with_events(
     status_runs: StatusRuns, calendar: Calendar, edges: IntArray, *, begin_us: int, reach_us: int
 ) -> IntArray:
     """The observed time of each store and window, `(stores, 3)`: markers observe nothing."""
-    # An event that begins at the very end has no length either, but it is no marker.
+    # An event that begins at the very end has no length either, but it is not a marker.
     is_last = status_runs.first_poll_us == begin_us + WEEK_US
     is_seen = is_last | ~is_marker(status_runs)
     # Every store has a row: one with markers alone has the first of them, without any reach.

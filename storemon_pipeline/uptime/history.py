@@ -118,7 +118,7 @@ class History:
     def _until(self, store: IntArray, at_us: IntArray) -> npt.NDArray[Any]:
         """Cumulative business time and its parts up to each instant, shape `(5, n)`.
 
-        Where `_parts` has a number for each store, the result is so many times as much.
+        Where `_parts` has a number for each store, the result is multiplied by it.
         """
         calendar = self.calendar
         at = np.clip(at_us, calendar.start_us, calendar.end_us)

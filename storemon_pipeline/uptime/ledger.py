@@ -26,7 +26,7 @@ class Ledger:
     to its downtime, exactly. `status_run` is the row of the status run that determines the status,
     or `NO_STATUS_RUN`.
 
-    Of `parts` storefronts so many are `up`, `sure_up` and `sure_down`, as in `Shares`. Where no
+    `up`, `sure_up` and `sure_down` are numbers of the `parts` storefronts, as in `Shares`. Where no
     shares decide, they tell the status as of one storefront.
     """
 

@@ -281,7 +281,7 @@ def _count_peers(
     is_joined = is_compared & (latest >= may_begin)
     until_us = np.where(is_joined, until_us[row, np.maximum(latest, 0)], 0)
     cell = np.where(is_joined, latest, column)
-    # The incident's own store is no other store.
+    # The incident's own store does not count as another.
     is_counted = onsets.is_first & (np.abs(cell - column) <= _REACH)
     went_down = began_around[row, cell] - is_counted
     stores = np.maximum(around[row, cell] - 1, went_down)
@@ -352,7 +352,7 @@ def _usual_share(count: IntArray, stores: IntArray) -> FloatArray:
 
 
 def _is_widespread(began: IntArray, of: IntArray, usual: FloatArray) -> BoolArray:
-    """Whether so many incidents began that it is no chance; all arrays have the same shape."""
+    """Whether so many incidents began that it cannot be chance; all arrays have the same shape."""
     others, of_others = began - 1, np.maximum(of - 1, began - 1)
     is_widespread = (
         (others >= LEAST_OTHERS)

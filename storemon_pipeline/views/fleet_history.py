@@ -53,7 +53,7 @@ class FleetHours:
     """Amounts of every store in every hour, shape `(hours, stores)`; `start_us` is `(hours,)`.
 
     `has_history`, of the amounts' shape, marks the hours from the local day of a store's first poll
-    on. As in `store_uptime_daily`, earlier time is no part of the store's business time. `spreads`,
+    on. As in `store_uptime_daily`, earlier time is not business time. `spreads`,
     of that shape as well, are None without a status model.
     """
 

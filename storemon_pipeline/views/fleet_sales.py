@@ -24,7 +24,7 @@ from storemon_pipeline.uptime.incidents import NO_POLL, Incidents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _STORES_PER_CALENDAR: Final = 2_000
-"""A calendar reaches back to the first of its incidents: a year of so many takes 300 MB."""
+"""A calendar begins with the first of its incidents: a year takes 300 MB."""
 
 
 @dataclass(frozen=True, slots=True)

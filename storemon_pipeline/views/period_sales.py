@@ -24,7 +24,7 @@ from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.history import build_history
 
 _STORES_PER_CHUNK: Final = 2_000
-"""A month of so many takes about 50 MB."""
+"""Stores of a chunk; a month of them takes about 50 MB."""
 
 _NEAR_US: Final = 2 * DAY_US
 """No local midnight is further from UTC midnight of the same date."""

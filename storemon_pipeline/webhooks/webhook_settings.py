@@ -123,7 +123,7 @@ class WebhookSource(BaseModel):
     def _check_zone(cls, value: str) -> str:
         key = zone_keys_by_folded_name().get(value.casefold()) if value else ""
         if key is None:
-            raise ValueError(f"is {value!r}, which is no IANA time zone such as Europe/Berlin")
+            raise ValueError(f"is {value!r}, which is not an IANA time zone such as Europe/Berlin")
         return key
 
     @model_validator(mode="after")
@@ -164,7 +164,7 @@ def parse_webhook_sources(text: str) -> dict[str, WebhookSource]:
     for name, table in tables.items():
         if not _NAME.fullmatch(name):
             raise WebhookSettingsError(
-                f"{WEBHOOKS_FILE}: [{name}] is no name of lower-case letters, digits, - and _"
+                f"{WEBHOOKS_FILE}: [{name}] is not a name of lower-case letters, digits, - and _"
             )
         if not isinstance(table, dict):
             raise WebhookSettingsError(f"{WEBHOOKS_FILE}: {name} is a table: [{name}]")

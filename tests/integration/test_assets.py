@@ -619,10 +619,10 @@ class TestReports:
     @pytest.mark.parametrize(
         ("as_of", "words"),
         [
-            ("yesterday", "as_of is 'yesterday', which is no instant: write an instant"),
+            ("yesterday", "as_of is 'yesterday', which is not an instant: write an instant"),
             ("2023-01-25", "which has no offset"),
             ("2023-01-25T18:13:22", "such as 2023-01-25T18:13:22Z"),
-            ("0001-01-01T00:00:00+14:00", "which is no instant"),
+            ("0001-01-01T00:00:00+14:00", "which is not an instant"),
             ("2999-01-01T00:00:00Z", "must be at most 5 minutes in the future"),
         ],
     )
@@ -717,7 +717,7 @@ class TestOneDay:
     @pytest.mark.parametrize(
         ("day", "words"),
         [
-            ("20 January", "which is no date: write it as YYYY-MM-DD"),
+            ("20 January", "which is not a date: write it as YYYY-MM-DD"),
             ("2023-02-20", "2023-02-20 has not begun anywhere"),
         ],
     )

@@ -310,7 +310,7 @@ def test_a_source_without_a_secret_says_what_to_do(settings: dict[str, str], mes
     [
         ("[a", "webhooks.toml: "),
         ("a = 1", "webhooks.toml: a is a table: [a]"),
-        ("[A]", "webhooks.toml: [A] is no name of lower-case letters, digits, - and _"),
+        ("[A]", "webhooks.toml: [A] is not a name of lower-case letters, digits, - and _"),
         ("[a]", "webhooks.toml, [a]: store_id: Field required"),
         (
             '[a]\nstore_id="s"\nstate="t"\ndown="x"\nsecrets="y"',
@@ -322,7 +322,10 @@ def test_a_source_without_a_secret_says_what_to_do(settings: dict[str, str], mes
         ),
         (
             '[a]\nstore_id="s"\nstate="t"\ndown="x"\nzone="Mars"',
-            "webhooks.toml, [a]: zone: is 'Mars', which is no IANA time zone such as Europe/Berlin",
+            (
+                "webhooks.toml, [a]: zone: is 'Mars', which is not an IANA time zone such as "
+                "Europe/Berlin"
+            ),
         ),
         (
             '[a]\nstore_id="s"\nstate="t"\ndown="x"\nsignature="hmac"',

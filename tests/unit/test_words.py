@@ -25,13 +25,14 @@ PHRASES = {
     r"\bthe (matter|business) of\b": "say what a thing is or does",
     r"\bknows? no\b": "say what it does not contain or use",
     r"\basks? nobody\b": "say that it reads nothing",
-    r"\bso many at a time\b|(for|of) so many stores\b": "give the number, or say `chunk`",
+    r"\b(for|of|at most|but) so many\b|\bso many (times|at a time)\b": "name it, or say `chunk`",
     r"\bfor ever\b": "write `forever`, or how long",
     r"\bis (to be )?said (of|by|in)\b": "say who says it",
     r"\b(sort|kind) of matter\b": "name it",
     r"\btold apart\b": "write `distinguish`",
     r"\bleft-overs?\b": "write `orphaned process` or what is left",
-    r"(?<!there )\bis no (URL|folder|file|alert|row|closure)\b": "write `is not a`",
+    # The reason of rejected rows is stored, and named in the manual.
+    r"(?<!there )\b(is|are) no (?!longer\b|more\b|faster\b|whole number\b)": "write `is not a`",
 }
 """Patterns that no text of the product contains, and what to do instead."""
 

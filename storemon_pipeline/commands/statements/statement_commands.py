@@ -80,11 +80,11 @@ def schedule_command(  # noqa: PLR0913 - one argument per option
         except ValueError as error:
             raise ServiceError(f"{error}.") from error
         if timezone not in zone_keys():
-            raise ServiceError(f"{timezone} is no time zone. Give one such as {DEFAULT_ZONE}.")
+            raise ServiceError(f"{timezone} is not a time zone. Give one such as {DEFAULT_ZONE}.")
         addresses = tuple(dict.fromkeys(to))
         for address in addresses:
             if not is_address(address):
-                raise ServiceError(f"{address} is no email address.")
+                raise ServiceError(f"{address} is not an email address.")
         if len(addresses) > MOST_ADDRESSES:
             raise ServiceError(f"A schedule has at most {MOST_ADDRESSES} addresses.")
         request = StatementRequest(Scope(store, group, region), "")

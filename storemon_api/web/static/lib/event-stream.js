@@ -16,7 +16,7 @@ export async function readEvents({ onConnection, onData, onRefused, isBehind = f
   };
   while (!signal?.aborted) {
     try {
-      // The server ends each stream after some minutes: that is no lost connection.
+      // The server ends each stream after some minutes: that is not a lost connection.
       await readOneStream({ onOpen: () => onConnection(true), onRefused, notify, signal });
     } catch {
       if (signal?.aborted) return;

@@ -64,7 +64,7 @@ function rangeOfRows(page, shown, thing) {
   return `${first}–${count(page.offset + shown)} of ${counted(page.total, thing)}`;
 }
 
-// What can be scrolled sideways can be reached by keyboard; what cannot is no stop of the Tab key.
+// What can be scrolled sideways can be reached by keyboard, and nothing else.
 const overflowing = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const box = target.matches(".scroll") ? target : target.parentElement;

@@ -37,7 +37,7 @@ export const localDay = (text) => local({ weekday: "short", ...DAY }, text);
 export const localDate = (text) => local({ month: "short", day: "numeric" }, text);
 export const localTime = (text) => local({ ...DAY, ...MINUTES }, text);
 
-// The time of day that is so many minutes after midnight: "9:00 AM".
+// The time of day a number of minutes after midnight: "9:00 AM".
 export function timeOfDay(minutes) {
   return format({ ...MINUTES, timeZone: "UTC" }).format(new Date(minutes * 60_000));
 }

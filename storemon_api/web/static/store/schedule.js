@@ -44,7 +44,7 @@ export function showClosures(done) {
   );
 }
 
-// Special hours of so many days before the newest poll are shown, as days are.
+// Days before the newest poll whose special hours are shown, as many as in the list of days.
 const DAYS_OF_DATES = 90;
 
 // What can be changed; `done` is called after a change.
