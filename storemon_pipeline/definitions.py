@@ -31,12 +31,18 @@ from storemon_pipeline.defs.retention import daily_retention, retention_job
 from storemon_pipeline.defs.sensors import new_files
 from storemon_pipeline.defs.sources import SOURCE_ASSETS
 from storemon_pipeline.defs.statements.statement_job import statement_job, statements
-from storemon_pipeline.defs.uptime import POLL_PLAN, STATUS_MODEL, uptime_assets
+from storemon_pipeline.defs.uptime import (
+    POLL_PLAN,
+    STATUS_MODEL,
+    STATUS_MODEL_INPUTS,
+    uptime_assets,
+)
 from storemon_pipeline.settings import Settings
 
 _GROUPS: Final = {
     "business_hour_intervals": "normalised",
     "status_model": "uptime",
+    "status_model_inputs": "uptime",
     "store_uptime": "uptime",
     "store_uptime_daily": "uptime",
     "poll_plan": "polls",
@@ -45,6 +51,9 @@ _GROUPS: Final = {
     "uptime_report": "reports",
 }
 """The groups of assets in the Dagster UI; all others are sources."""
+
+_NEVER_OVERDUE: Final = {POLL_PLAN, STATUS_MODEL_INPUTS}
+"""Assets beside reports that no refresh makes."""
 
 _FRESHNESS: Final = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=1, minutes=30), fail_window=timedelta(hours=3)
@@ -57,14 +66,14 @@ _DAILY: Final = dg.FreshnessPolicy.time_window(
 
 
 def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
-    """Add what all assets have in common. Reports and plans are made on request: never stale."""
+    """Add what all assets have in common. What is made on request, or never, is not overdue."""
     name = spec.key.to_user_string()
     group = _GROUPS.get(name, "sources")
     freshness = _DAILY if name == STATUS_MODEL else _FRESHNESS
     return spec.replace_attributes(
         owners=["team:storemon"],
         group_name=group,
-        freshness_policy=None if group == "reports" or name == POLL_PLAN else freshness,
+        freshness_policy=None if group == "reports" or name in _NEVER_OVERDUE else freshness,
     )
 
 
