@@ -21,6 +21,7 @@ from storemon_api.http.problems import (
     BUSY,
     DATABASE_UNAVAILABLE,
     DISK_FULL,
+    LAKE_UNAVAILABLE,
     PROBLEM_MEDIA_TYPE,
     ProblemError,
     field_errors,
@@ -30,6 +31,8 @@ from storemon_api.http.problems import (
 from storemon_api.http.store_paths import route_path
 from storemon_pipeline.database.bulk import BusyError
 from storemon_pipeline.database.connections import is_disk_full
+from storemon_pipeline.files.folders import UnreachableError
+from storemon_pipeline.lake_files.manifest import NoLakeError
 
 _logger = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ def install_error_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
         RequestValidationError,
         ClientDisconnect,
         BusyError,
+        NoLakeError,
+        UnreachableError,
         sa.exc.SQLAlchemyError,
         adbc_driver_manager.Error,
     ):
@@ -78,6 +83,9 @@ async def _handle_error(
             problem_error = plain_problem(HTTPStatus.BAD_REQUEST)
         case BusyError():
             problem_error = ProblemError(BUSY)
+        case NoLakeError() | UnreachableError():
+            _logger.warning("The lake cannot be read for %s: %s", request.scope["path"], error)
+            problem_error = ProblemError(LAKE_UNAVAILABLE)
         case sa.exc.SQLAlchemyError() | adbc_driver_manager.Error() if is_database_away(error):
             _logger.info("The database is not available for %s: %s", request.scope["path"], error)
             problem_error = ProblemError(DISK_FULL if is_disk_full(error) else DATABASE_UNAVAILABLE)

@@ -75,6 +75,13 @@ DATABASE_UNAVAILABLE: Final = ProblemKind(
     "The database is not available at the moment. Try again in a few seconds.",
     retry_after_seconds=5,
 )
+LAKE_UNAVAILABLE: Final = ProblemKind(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "urn:problem-type:storemon:lake-unavailable",
+    "Lake unavailable",
+    "Polls of that time are in the lake, which cannot be read at the moment. Try again later.",
+    retry_after_seconds=60,
+)
 DISK_FULL: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:disk-full",

@@ -14,6 +14,7 @@ from storemon_api.http.problems import (
     BUSY,
     DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
+    LAKE_UNAVAILABLE,
     NO_POLLS,
     NO_SIGNING_KEY,
     UNKNOWN_INCIDENT,
@@ -50,7 +51,7 @@ _ZIP: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The pack, a zip file.", "content": {"application/zip": {}}}
 }
 _PROBLEMS: Final = (UNKNOWN_STORE, NO_POLLS, INVALID_REQUEST)
-_UNAVAILABLE: Final = (BUSY, NO_SIGNING_KEY, DATABASE_UNAVAILABLE)
+_UNAVAILABLE: Final = (BUSY, NO_SIGNING_KEY, DATABASE_UNAVAILABLE, LAKE_UNAVAILABLE)
 
 _logger = logging.getLogger(__name__)
 

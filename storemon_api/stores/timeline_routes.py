@@ -5,6 +5,14 @@ from typing import Annotated, Final
 
 from fastapi import Query, Response
 
+from storemon_api.http.openapi import problem_responses
+from storemon_api.http.problems import (
+    DATABASE_UNAVAILABLE,
+    INVALID_REQUEST,
+    LAKE_UNAVAILABLE,
+    NO_POLLS,
+    UNKNOWN_STORE,
+)
 from storemon_api.http.routing import Router
 from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
@@ -30,13 +38,16 @@ from storemon_pipeline.likelihood.likely_figures import flags_of
 
 router = Router(tag="stores")
 
+_TIMELINE_PROBLEMS: Final = problem_responses(
+    UNKNOWN_STORE, NO_POLLS, INVALID_REQUEST, DATABASE_UNAVAILABLE, LAKE_UNAVAILABLE
+)
 _LONGEST_TIMELINE: Final = timedelta(days=31)
 
 
 @router.get(
     f"/stores/{STORE_ID}/timeline",
     summary="What happened at a store, minute by minute",
-    responses={200: {"model": TimelineResponse}, **STORE_PROBLEMS},
+    responses={200: {"model": TimelineResponse}, **_TIMELINE_PROBLEMS},
 )
 def get_store_timeline(
     services: ServicesDep, store_id: StoreIdPath, begin: FromBound = None, end: ToBound = None

@@ -207,6 +207,7 @@ retention_state: Final = sa.Table(
     sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
     sa.Column("polls_kept_from", _INSTANT, nullable=False),
     sa.Column("messages_kept_from", _INSTANT, comment="as polls_kept_from, for webhook_messages"),
+    sa.Column("lake", sa.Text, comment="path or URL of the lake that has the dropped polls"),
     sa.CheckConstraint("is_only_row", name="is_only_row"),
     comment="Polls before polls_kept_from are rejected, because older polls were dropped.",
 )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
-from storemon_pipeline.lake.manifest import LakeChangedError, NoLakeError
+from storemon_pipeline.lake_files.manifest import LakeChangedError, NoLakeError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 from storemon_pipeline.sources.find_files import MissingSourceError
 from storemon_pipeline.sources.source_settings import SettingsError

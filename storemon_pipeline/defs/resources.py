@@ -11,7 +11,7 @@ from storemon_pipeline.alerts.evaluate import Notification
 from storemon_pipeline.alerts.targets import labelled, split_urls
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US
-from storemon_pipeline.lake.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.retention.poll_archive import PollArchive
 from storemon_pipeline.sent_statements.deliver_statements import Mailing
 from storemon_pipeline.settings import Settings

@@ -8,7 +8,7 @@ import dagster as dg
 
 from storemon_pipeline.contract import RETENTION_JOB
 from storemon_pipeline.defs.dagster_failures import map_failures
-from storemon_pipeline.defs.resources import Database, Retention
+from storemon_pipeline.defs.resources import Database, Lake, Retention
 from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.retention.enforce import check_all_status_runs, drop_old_data
 
@@ -29,11 +29,11 @@ _RETRIES: Final = dg.RetryPolicy(max_retries=2, delay=30)
 
 @dg.op(retry_policy=_RETRIES, out=dg.Out(dg.Nothing))
 def drop_what_is_old(
-    context: dg.OpExecutionContext, database: Database, retention: Retention
+    context: dg.OpExecutionContext, database: Database, retention: Retention, lake: Lake
 ) -> None:
     """Drop raw polls, reports and closed alerts older than STOREMON_KEEP_…_DAYS.
 
-    Polls go to STOREMON_POLL_ARCHIVE before, if it is set.
+    Polls go to STOREMON_POLL_ARCHIVE and STOREMON_LAKE before, if these are set.
     """
     with map_failures():
         dropped = drop_old_data(
@@ -42,6 +42,7 @@ def drop_what_is_old(
             keep_reports=retention.keep_reports,
             now=datetime.now(UTC),
             archive=retention.archive,
+            lake=lake.folder,
         )
     for week in dropped.archived:
         context.log.info(

@@ -14,6 +14,7 @@ from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.dispute_packs.evidence import Evidence, PackedEvents, PackedPolls
 from storemon_pipeline.events.event_table import read_stored_events
 from storemon_pipeline.events.evidence_queries import read_stretches
+from storemon_pipeline.polls.dropped_polls import read_dropped_polls
 from storemon_pipeline.polls.status_run_queries import (
     read_status_runs_of_incidents_since,
     read_status_runs_since,
@@ -109,9 +110,9 @@ def _read_polls(bulk: Bulk, stores: StoreIndex, since_us: int, until_us: int) ->
         """,  # noqa: S608  (conditions are made of names and numbers)
         (instant(since_us), instant(until_us), *chosen.parameters),
     )
-    store = stores.positions(rows["store_key"].to_numpy())
-    polled_at_us = microseconds_of(rows["polled_at"])
+    older = read_dropped_polls(bulk, stores, start_us=since_us, end_us=until_us)
+    store = stores.positions(np.append(older.store_key, rows["store_key"].to_numpy()))
+    polled_at_us = np.append(older.at_us, microseconds_of(rows["polled_at"]))
+    is_active = np.append(older.is_active, rows["is_active"].to_numpy().astype(np.bool_))
     order = np.lexsort((polled_at_us, store))
-    return PackedPolls(
-        store[order], polled_at_us[order], rows["is_active"].to_numpy()[order].astype(np.bool_)
-    )
+    return PackedPolls(store[order], polled_at_us[order], is_active[order])

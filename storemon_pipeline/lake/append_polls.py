@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.lake.data_files import (
+from storemon_pipeline.lake.write_bucket import last_of_stores
+from storemon_pipeline.lake_files.data_files import (
     PollRows,
     of_stores,
     read_polls,
@@ -14,9 +15,8 @@ from storemon_pipeline.lake.data_files import (
     write_polls,
     write_status_runs,
 )
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import DataFile, Kind
-from storemon_pipeline.lake.write_bucket import last_of_stores
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import DataFile, Kind
 from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
 _FILES_OF_LEVEL: Final = (24, 7)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from storemon_pipeline.lake.data_files import BUCKETS
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import (
+from storemon_pipeline.lake.report_rows import all_plans
+from storemon_pipeline.lake_files.data_files import BUCKETS
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import (
     Kind,
     delete_versions,
     kept_versions,
     read_contents,
     read_manifest,
 )
-from storemon_pipeline.lake.report_rows import all_plans
 
 VERSIONS_KEPT: Final = 24
 """The newest versions; beside them those that an unfinished report reads."""

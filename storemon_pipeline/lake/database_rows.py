@@ -12,8 +12,8 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import WEEK_US
-from storemon_pipeline.lake.data_files import PollRows
 from storemon_pipeline.lake.write_bucket import StoreRows
+from storemon_pipeline.lake_files.data_files import PollRows
 from storemon_pipeline.polls.poll_weeks import BEGINNING, list_weeks
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.schedules.calendars import read_calendar_rows
@@ -123,12 +123,6 @@ class NewLoads:
 def read_last_load(bulk: Bulk) -> int:
     """The newest load; 0 without any."""
     return int(bulk.scalar("SELECT coalesce(max(load_id), 0) AS last FROM loads"))
-
-
-def read_first_kept_week(bulk: Bulk) -> datetime | None:
-    """The beginning of the first week whose polls the database still has; None without any."""
-    weeks = list_weeks(bulk, until=_EVER - timedelta(days=1))
-    return weeks[0].start if weeks else None
 
 
 def read_new_loads(bulk: Bulk, after_load_id: int) -> NewLoads:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storemon_pipeline.database.instants import timestamps
-from storemon_pipeline.lake.data_files import PollRows, read_polls
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Kind, Manifest, read_contents
 from storemon_pipeline.lake.open_bucket import read_stores
+from storemon_pipeline.lake_files.data_files import PollRows, read_polls
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Kind, Manifest, read_contents
 from storemon_pipeline.stores.store_index import StoreIndex
 
 _SCHEMA: Final = pa.schema(

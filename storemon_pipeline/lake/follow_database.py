@@ -1,10 +1,10 @@
 """Bringing the lake to the state of the database: all of it, or what has changed since."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,25 @@ import pyarrow as pa
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.domain.windows import WEEK_US, IntArray
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.lake.append_polls import LatePollsError, append_polls
-from storemon_pipeline.lake.data_files import (
+from storemon_pipeline.lake.database_rows import (
+    Counts,
+    NewLoads,
+    count_rows,
+    read_all_status_runs,
+    read_last_load,
+    read_new_loads,
+    read_polls_by_week,
+    read_store_rows,
+)
+from storemon_pipeline.lake.write_bucket import (
+    store_tables,
+    write_all_status_runs,
+    write_store_rows,
+)
+from storemon_pipeline.lake_files.data_files import (
     PollRows,
     make_bucket,
     of_stores,
@@ -25,19 +40,8 @@ from storemon_pipeline.lake.data_files import (
     timed,
     write_polls,
 )
-from storemon_pipeline.lake.database_rows import (
-    Counts,
-    NewLoads,
-    count_rows,
-    read_all_status_runs,
-    read_first_kept_week,
-    read_last_load,
-    read_new_loads,
-    read_polls_by_week,
-    read_store_rows,
-)
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import (
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import (
     Bucket,
     DataFile,
     Kind,
@@ -49,11 +53,13 @@ from storemon_pipeline.lake.manifest import (
     read_contents,
     read_manifest,
 )
-from storemon_pipeline.lake.write_bucket import (
-    store_tables,
-    write_all_status_runs,
-    write_store_rows,
+from storemon_pipeline.lake_files.polls_of_period import (
+    count_polls,
+    first_poll_us,
+    read_polls_of_stores,
 )
+from storemon_pipeline.polls.poll_weeks import PollWeek, count_week, read_first_kept_week
+from storemon_pipeline.polls.retention import read_lake_of_dropped_polls, read_polls_kept_from
 from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts, read_stores
 
 STORES_PER_BUCKET: Final = 50_000
@@ -72,12 +78,16 @@ class Imported:
 
     manifest: Manifest
     database: Counts
+    dropped_polls: int
+    """How many polls the lake has that the database has dropped."""
 
 
 def import_database(
     url: str, lake: LakeFolder, *, stores_per_bucket: int = STORES_PER_BUCKET
 ) -> Imported:
     """Copy all of the database into a new version of the lake, and compare both.
+
+    Polls that the database has dropped are copied from the lake that keeps them.
 
     Both are of one snapshot of the database. Every file is read back. Raises LakeDiffersError and
     LakeChangedError; then the lake has the version that it had before.
@@ -86,8 +96,9 @@ def import_database(
     with bulk_transaction(url) as bulk:
         _refuse_storefronts(bulk)
         stores = read_stores(bulk)
+        dropped = _DroppedPolls.of(bulk, lake, base)
         buckets = [
-            _import_bucket(bulk, lake, chunk, first_store_id=_first_id(chunk, number))
+            _import_bucket(bulk, lake, chunk, dropped, first_store_id=_first_id(chunk, number))
             for number, chunk in enumerate(stores.chunks(stores_per_bucket))
         ]
         manifest = Manifest(
@@ -98,10 +109,46 @@ def import_database(
             tuple(buckets),
         )
         database = count_rows(bulk)
-    of_lake = Counts(manifest.stores, manifest.polls, manifest.status_runs)
+    older = 0 if dropped is None else dropped.copied
+    of_lake = Counts(manifest.stores, manifest.polls - older, manifest.status_runs)
     if of_lake != database:
         raise LakeDiffersError(f"the lake has {of_lake}, the database {database}")
-    return Imported(commit(lake, manifest), database)
+    return Imported(commit(lake, manifest), database, older)
+
+
+@dataclass(slots=True)
+class _DroppedPolls:
+    """The polls in a version of a lake that the database has dropped: those before an instant."""
+
+    lake: LakeFolder
+    manifest: Manifest
+    border_us: int
+    copied: int = 0
+
+    @classmethod
+    def of(cls, bulk: Bulk, lake: LakeFolder, version: int) -> Self | None:
+        """Those of the lake that the database names, or else of this version; None without any."""
+        kept = read_first_kept_week(bulk)
+        if read_polls_kept_from(bulk) is None or kept is None:
+            return None
+        place = read_lake_of_dropped_polls(bulk)
+        if place not in (None, str(lake)):
+            other = LakeFolder(place)
+            return cls(other, read_manifest(other), microseconds(kept))
+        return cls(lake, read_manifest(lake, version), microseconds(kept)) if version else None
+
+    def files(self, lake: LakeFolder, stores: StoreIndex) -> Iterator[DataFile]:
+        """Those of some stores, in files of a week each."""
+        first_us = first_poll_us(self.lake, self.manifest)
+        weeks = 0 if first_us is None else -((first_us - self.border_us) // WEEK_US)
+        for before in range(weeks, 0, -1):
+            start_us = self.border_us - before * WEEK_US
+            polls = read_polls_of_stores(
+                self.lake, self.manifest, stores, start_us=start_us, end_us=start_us + WEEK_US
+            )
+            if len(polls):
+                self.copied += len(polls)
+                yield write_polls(lake, polls, level=2)
 
 
 def refresh_lake(
@@ -117,6 +164,25 @@ def refresh_lake(
         with suppress(LakeChangedError):
             return _refresh(url, lake, stores_per_bucket)
     raise LakeChangedError(f"other writers changed the lake {lake} {_TRIES} times meanwhile")
+
+
+def bring_into_lake(url: str, lake: LakeFolder, weeks: Sequence[PollWeek]) -> None:
+    """The lake has all polls of these weeks, which do not change any more.
+
+    Raises LakeDiffersError if it has another number of polls of a week than the database.
+    """
+    manifest = refresh_lake(url, lake)
+    for week in weeks:
+        with bulk_transaction(url) as bulk:
+            polls = count_week(bulk, week)
+        kept = count_polls(
+            lake, manifest, start_us=microseconds(week.start), end_us=microseconds(week.end)
+        )
+        if kept != polls:
+            raise LakeDiffersError(
+                f"the lake {lake} has {kept} polls of the week of {week.monday}, "
+                f"the database has {polls}"
+            )
 
 
 def _refuse_storefronts(bulk: Bulk) -> None:
@@ -218,18 +284,18 @@ class _Changes:
         Polls of weeks that the database has dropped stay: they cannot change any more.
         """
         copied, newest_us = _copy_polls(self.bulk, self.lake, stores)
-        border = read_first_kept_week(self.bulk)
-        if border is not None:
-            old = [
-                file
-                for file in files
-                if file.kind is Kind.POLLS and file.first_us < microseconds(border)
-            ]
-            polls = read_polls(self.lake, old)
-            polls = polls.take(polls.at_us < microseconds(border)).in_order()
-            if len(polls):
-                copied.append(write_polls(self.lake, polls, level=2))
-        return [*of_stores(files), *copied], newest_us
+        kept = read_first_kept_week(self.bulk)
+        older = [] if kept is None else _files_before(self.lake, files, microseconds(kept))
+        return [*of_stores(files), *older, *copied], newest_us
+
+
+def _files_before(lake: LakeFolder, files: Sequence[DataFile], border_us: int) -> list[DataFile]:
+    """The files of polls before an instant; what files across it have is written again."""
+    before = [file for file in files if file.kind is Kind.POLLS and file.first_us < border_us]
+    whole = [file for file in before if file.last_us < border_us]
+    polls = read_polls(lake, [file for file in before if file.last_us >= border_us])
+    polls = polls.take(polls.at_us < border_us).in_order()
+    return [*whole, write_polls(lake, polls, level=2)] if len(polls) else whole
 
 
 def _newest(one: int | None, other: int) -> int:
@@ -258,7 +324,12 @@ def _first_id(stores: StoreIndex, number: int) -> str:
 
 
 def _import_bucket(
-    bulk: Bulk, lake: LakeFolder, stores: StoreIndex, *, first_store_id: str
+    bulk: Bulk,
+    lake: LakeFolder,
+    stores: StoreIndex,
+    dropped: _DroppedPolls | None,
+    *,
+    first_store_id: str,
 ) -> Bucket:
     rows = read_store_rows(bulk, stores)
     described = write_store_rows(lake, rows)
@@ -268,7 +339,9 @@ def _import_bucket(
         ):
             raise LakeDiffersError(f"{kind} of the bucket from {first_store_id!r} on")
     copied, newest_us = _copy_polls(bulk, lake, stores)
-    return make_bucket(lake, first_store_id, [*described, *copied], newest_poll_us=newest_us)
+    older = [] if dropped is None else dropped.files(lake, stores)
+    files = [*described, *older, *copied]
+    return make_bucket(lake, first_store_id, files, newest_poll_us=newest_us)
 
 
 def _copy_polls(

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Manifest
 from storemon_pipeline.lake.report_rows import BucketRows, PartFile
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Manifest
 from storemon_pipeline.reports.results import (
     CsvDigest,
     PartWriter,

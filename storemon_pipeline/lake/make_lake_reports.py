@@ -18,9 +18,7 @@ from storemon_pipeline.figures.status_models import (
     read_packed_model,
 )
 from storemon_pipeline.lake.follow_database import refresh_lake
-from storemon_pipeline.lake.lake_folder import LakeFolder
 from storemon_pipeline.lake.lake_results import count_lake_faults, write_lake_result
-from storemon_pipeline.lake.manifest import Manifest, read_manifest
 from storemon_pipeline.lake.report_rows import (
     BucketRows,
     ReportPlan,
@@ -33,6 +31,8 @@ from storemon_pipeline.lake.report_rows import (
     write_model,
     write_plan,
 )
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
 from storemon_pipeline.reports.make_reports import (
     NO_POLLS,
     ReportMade,

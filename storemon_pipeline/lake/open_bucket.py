@@ -21,9 +21,9 @@ from storemon_pipeline.corrections.correction_table import corrected_stretches
 from storemon_pipeline.database.instants import INSTANT, microseconds
 from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
 from storemon_pipeline.events.evidence_queries import event_stretches
-from storemon_pipeline.lake.data_files import read_kind, read_status_runs
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Bucket, DataFile, Kind, read_contents
+from storemon_pipeline.lake_files.data_files import read_kind, read_status_runs
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Bucket, DataFile, Kind, read_contents
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.event_stretches import with_corrections

@@ -17,9 +17,9 @@ from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import figures_of
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
 from storemon_pipeline.figures.status_models import ModelVersion, unpack_status_model
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Manifest, read_manifest
 from storemon_pipeline.lake.open_bucket import OpenBucket
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
 from storemon_pipeline.reports.columns import STORE_KEY, encode_rows
 from storemon_pipeline.reports.csv_file import report_lines
 from storemon_pipeline.reports.results import STORES_PER_PART, Question

@@ -10,9 +10,9 @@ import pyarrow as pa
 from storemon_pipeline.business_time.calendar import EVERY_STORE, Closures
 from storemon_pipeline.business_time.special_hours import SpecialHours
 from storemon_pipeline.domain.windows import WEEK_US, BoolArray, IntArray
-from storemon_pipeline.lake.data_files import write_file, write_status_runs
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import DataFile, Kind
+from storemon_pipeline.lake_files.data_files import write_file, write_status_runs
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import DataFile, Kind
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.status_runs import StatusRuns

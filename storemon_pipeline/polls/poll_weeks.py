@@ -18,6 +18,8 @@ from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Before all polls."""
 
+_EVER: Final = datetime.max.replace(tzinfo=UTC)
+
 _PREFIX: Final = "store_status_"
 _STORES_PER_PART: Final = 20_000
 """With hourly polls a part has 3 million rows."""
@@ -55,6 +57,12 @@ def list_weeks(bulk: Bulk, *, until: datetime) -> list[PollWeek]:
         PollWeek(date.fromisoformat(name.removeprefix(_PREFIX).replace("_", "-"))) for name in names
     ]
     return sorted(week for week in weeks if week.end <= until)
+
+
+def read_first_kept_week(bulk: Bulk) -> datetime | None:
+    """The beginning of the first week whose polls the database still has; None without any."""
+    weeks = list_weeks(bulk, until=_EVER - timedelta(days=1))
+    return weeks[0].start if weeks else None
 
 
 def drop_weeks(bulk: Bulk, weeks: Sequence[PollWeek]) -> int:
@@ -147,6 +155,11 @@ def attach_week(bulk: Bulk, week: PollWeek) -> None:
 def has_week(bulk: Bulk, week: PollWeek) -> bool:
     """Whether the week has a partition."""
     return bool(bulk.scalar("SELECT to_regclass($1) IS NOT NULL AS has_week", (week.partition,)))
+
+
+def count_week(bulk: Bulk, week: PollWeek) -> int:
+    """How many polls the database has of a week with a partition."""
+    return int(bulk.scalar(f"SELECT count(*) AS polls FROM {week.partition}"))  # noqa: S608  (a date)
 
 
 def restore_week(bulk: Bulk, week: PollWeek, parts: Iterable[pa.Table]) -> int:

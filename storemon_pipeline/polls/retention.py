@@ -1,4 +1,4 @@
-"""Retention of raw polls.
+"""Retention of raw polls: until when they are dropped, and the lake that keeps them.
 
 Status runs, versions and closures are never dropped, so any report can be computed again.
 """
@@ -57,6 +57,17 @@ def set_start_of_retention(bulk: Bulk, kept_from: datetime) -> None:
         """,
         (kept_from,),
     )
+
+
+def read_lake_of_dropped_polls(bulk: Bulk) -> str | None:
+    """The path or URL of the lake that has the dropped polls; None without one."""
+    rows = bulk.fetch("SELECT lake FROM retention_state").to_pylist()
+    return rows[0]["lake"] if rows else None
+
+
+def set_lake_of_dropped_polls(bulk: Bulk, lake: str) -> None:
+    """From now on the dropped polls are read from this lake. Retention has begun."""
+    bulk.execute("UPDATE retention_state SET lake = $1", (lake,))
 
 
 def read_drop_border(bulk: Bulk) -> datetime | None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.polls.dropped_polls import read_dropped_polls
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
@@ -174,7 +175,11 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
 
 
 def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> RawPolls:
-    """The raw polls in `[start, end]` of all these stores together."""
+    """The raw polls in `[start, end]` of all these stores together.
+
+    Those that the database has dropped come from the lake, if one has them. Raises NoLakeError and
+    UnreachableError.
+    """
     rows = bulk.fetch(
         """
         SELECT polled_at, is_active FROM store_status
@@ -183,7 +188,12 @@ def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: date
         """,
         (stores.store_keys.tolist(), start, end),
     )
-    return RawPolls(microseconds_of(rows["polled_at"]), rows["is_active"].to_numpy())
+    older = read_dropped_polls(bulk, stores, start_us=microseconds(start), end_us=microseconds(end))
+    older = older.take(np.lexsort((older.store_key, older.at_us)))
+    return RawPolls(
+        np.append(older.at_us, microseconds_of(rows["polled_at"])),
+        np.append(older.is_active, rows["is_active"].to_numpy()),
+    )
 
 
 _PACKED: Final = """

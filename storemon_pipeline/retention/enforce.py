@@ -10,6 +10,8 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.status_models import drop_unnamed_status_models
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.lake.follow_database import bring_into_lake
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.polls.poll_weeks import (
     PollWeek,
     drop_weeks,
@@ -21,6 +23,7 @@ from storemon_pipeline.polls.retention import (
     move_start_of_retention,
     read_drop_border,
     read_polls_kept_from,
+    set_lake_of_dropped_polls,
 )
 from storemon_pipeline.retention.expired_reports import expire_old_reports
 from storemon_pipeline.retention.poll_archive import ArchivedWeek, PollArchive
@@ -48,10 +51,12 @@ def drop_old_data(
     keep_reports: timedelta,
     now: datetime,
     archive: PollArchive | None = None,
+    lake: LakeFolder | None = None,
 ) -> DroppedData:
     """Drop raw polls and reports that are older than this before the newest poll.
 
-    With an archive, a week of polls is dropped only when its file is complete. Raises
+    With an archive, a week of polls is dropped only when its file is complete. With a lake, it is
+    dropped only when the lake has its polls, which are read from there afterwards. Raises
     UnreachableError when a file cannot be written; the next call goes on from there.
 
     Closed alerts are kept as long as reports, ids of messages of webhooks as long as polls.
@@ -71,11 +76,15 @@ def drop_old_data(
         status_models = drop_unnamed_status_models(bulk, now=now)
     # These weeks change no more: their polls are rejected, and their loads cannot be undone.
     archived = [] if archive is None else _archive(url, archive, weeks)
+    if lake is not None and weeks:
+        bring_into_lake(url, lake, weeks)
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         # Meanwhile an archived week may have been loaded back, and then it stays.
         border = read_drop_border(bulk) or border
         left = [week for week in list_weeks(bulk, until=border) if week in weeks]
         superseded = drop_weeks(bulk, left)
+        if lake is not None and left:
+            set_lake_of_dropped_polls(bulk, str(lake))
         kept_from = read_polls_kept_from(bulk)
     return DroppedData(
         *(len(left), superseded, reports, alerts, status_models, kept_from),

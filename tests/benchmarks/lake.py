@@ -17,9 +17,15 @@ from benchmarks.lake_worker import Worked, work_apart
 from benchmarks.reference import sort_and_merge
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Kind, Manifest, commit, read_contents, read_manifest
 from storemon_pipeline.lake.report_rows import ReportPlan, discard_runs, read_rows, write_plan
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import (
+    Kind,
+    Manifest,
+    commit,
+    read_contents,
+    read_manifest,
+)
 from storemon_pipeline.reports.results import CsvDigest, Question
 
 STORES: Final = 1_410_000

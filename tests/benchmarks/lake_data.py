@@ -20,14 +20,14 @@ from storemon_pipeline.business_time.special_hours import ranges
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, BoolArray, IntArray
 from storemon_pipeline.lake.append_polls import append_polls
-from storemon_pipeline.lake.data_files import PollRows, make_bucket, write_polls
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Bucket, Manifest, commit, read_contents
 from storemon_pipeline.lake.write_bucket import (
     StoreRows,
     write_all_status_runs,
     write_store_rows,
 )
+from storemon_pipeline.lake_files.data_files import PollRows, make_bucket, write_polls
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Bucket, Manifest, commit, read_contents
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.schedules.hours_file import read_hours_file

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.lake_data import Copies, append_hour
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Bucket, read_manifest
 from storemon_pipeline.lake.report_rows import make_share
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Bucket, read_manifest
 
 _KIBI: Final = 1 << 10
 

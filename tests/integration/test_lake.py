@@ -35,20 +35,20 @@ from storemon_pipeline.figures.fit_status_model import fit_first_status_model
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.lake.follow_database import import_database, refresh_lake
-from storemon_pipeline.lake.lake_folder import LakeFolder
 from storemon_pipeline.lake.make_lake_reports import (
     finish_lake_reports,
     make_lake_reports,
     plan_lake_reports,
 )
-from storemon_pipeline.lake.manifest import (
+from storemon_pipeline.lake.report_rows import make_share
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import (
     Kind,
     LakeChangedError,
     commit,
     read_contents,
     read_manifest,
 )
-from storemon_pipeline.lake.report_rows import make_share
 from storemon_pipeline.reports.make_reports import NO_POLLS, ReportsMade, make_waiting_reports
 from storemon_pipeline.reports.requests import ReportState
 from storemon_pipeline.reports.rows import read_report_table

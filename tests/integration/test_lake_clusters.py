@@ -26,8 +26,8 @@ from service import free_port
 from stored import load, load_hours, load_zones
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.lake.follow_database import import_database
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import Kind, read_contents, read_manifest
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Kind, read_contents, read_manifest
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.reports.requests import ReportState
 from waiting import eventually

@@ -9,9 +9,9 @@ from asked_reports import csv_of, request
 from stored import LOADED_AT, load
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.files.folders import UnreachableError
-from storemon_pipeline.lake.lake_folder import LakeFolder
 from storemon_pipeline.lake.make_lake_reports import make_lake_reports
-from storemon_pipeline.lake.manifest import read_manifest
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import read_manifest
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 
 pytest.importorskip("s3fs")

@@ -31,7 +31,7 @@ from stored import (
 from storemon_pipeline.checks.table_checks import count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.tables import metadata
-from storemon_pipeline.defs.resources import Database, Retention
+from storemon_pipeline.defs.resources import Database, Lake, Retention
 from storemon_pipeline.defs.retention import old_runs, retention_job
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
@@ -283,7 +283,7 @@ def test_reports_on_the_dropped_weeks_are_unchanged(
 
 def resources(url: str, *, keep_polls_days: int) -> dict[str, object]:
     retention = Retention(keep_polls_days=keep_polls_days, keep_reports_days=365)
-    return {"database": Database(url=url), "retention": retention}
+    return {"database": Database(url=url), "retention": retention, "lake": Lake()}
 
 
 def test_the_job_drops_compares_and_purges(loaded: str) -> None:

@@ -32,7 +32,7 @@ from stored import (
 from storemon_pipeline.checks.table_checks import count_unaccounted_polls
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.database.bulk import bulk_transaction
-from storemon_pipeline.defs.resources import Database, Retention
+from storemon_pipeline.defs.resources import Database, Lake, Retention
 from storemon_pipeline.defs.retention import retention_job
 from storemon_pipeline.domain.rejections import UnusableFileError
 from storemon_pipeline.files.folders import UnreachableError
@@ -268,7 +268,11 @@ def test_the_retention_job_archives(loaded_url: str, local: PollArchive) -> None
     with dg.DagsterInstance.ephemeral() as instance:
         result = retention_job.execute_in_process(
             instance=instance,
-            resources={"database": Database(url=loaded_url), "retention": retention},
+            resources={
+                "database": Database(url=loaded_url),
+                "retention": retention,
+                "lake": Lake(),
+            },
         )
     assert result.success
     assert mondays(local) == ["2023-01-23", "2023-01-30"]

@@ -17,7 +17,9 @@ from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.lake.append_polls import LatePollsError, append_polls
 from storemon_pipeline.lake.clean_lake import UNUSED_FOR, VERSIONS_KEPT, Cleaned, clean_lake
-from storemon_pipeline.lake.data_files import (
+from storemon_pipeline.lake.report_rows import ReportPlan, discard_runs, write_plan
+from storemon_pipeline.lake.write_bucket import write_all_status_runs
+from storemon_pipeline.lake_files.data_files import (
     PollRows,
     make_bucket,
     read_polls,
@@ -25,8 +27,8 @@ from storemon_pipeline.lake.data_files import (
     write_file,
     write_polls,
 )
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import (
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import (
     DataFile,
     Kind,
     LakeChangedError,
@@ -37,8 +39,6 @@ from storemon_pipeline.lake.manifest import (
     read_contents,
     read_manifest,
 )
-from storemon_pipeline.lake.report_rows import ReportPlan, discard_runs, write_plan
-from storemon_pipeline.lake.write_bucket import write_all_status_runs
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 MAX_GAP = 3 * HOUR_US

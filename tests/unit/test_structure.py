@@ -25,6 +25,7 @@ PIPELINE_ROOMS = (
     "files",
     "loads",
     "stores",
+    "lake_files",
     "polls",
     "channels",
     "corrections",
@@ -47,8 +48,8 @@ PIPELINE_ROOMS = (
     "sent_statements",
     "invitations",
     "dispute_packs",
-    "retention",
     "lake",
+    "retention",
     # Processes: the command line, the service, Dagster.
     "contract",
     "dagster_graphql",

@@ -18,8 +18,8 @@ from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.host.errors import ServiceError
 
 if TYPE_CHECKING:
-    from storemon_pipeline.lake.lake_folder import LakeFolder
-    from storemon_pipeline.lake.manifest import Manifest
+    from storemon_pipeline.lake_files.lake_folder import LakeFolder
+    from storemon_pipeline.lake_files.manifest import Manifest
 
 lake_app = typer.Typer(
     help="The lake: files that reports of large chains are made from.", no_args_is_help=True
@@ -51,7 +51,7 @@ def import_command(
         with open_database(home, database_url) as url:
             from storemon_pipeline.files.folders import UnreachableError
             from storemon_pipeline.lake.follow_database import LakeDiffersError, import_database
-            from storemon_pipeline.lake.manifest import LakeChangedError
+            from storemon_pipeline.lake_files.manifest import LakeChangedError
 
             try:
                 imported = import_database(url, folder, stores_per_bucket=stores_per_bucket)
@@ -64,6 +64,9 @@ def import_command(
             f"{counted(of_database.status_runs, 'status run')}"
         )
         typer.echo(f"lake:     {_counts(imported.manifest)}")
+        if imported.dropped_polls:
+            dropped = counted(imported.dropped_polls, "poll")
+            typer.echo(f"The database has dropped {dropped} of these.")
         typer.echo("Every file was read back: it has what the database has.")
         typer.echo(_description(imported.manifest))
 
@@ -73,7 +76,7 @@ def show_command(lake: LakeOption = None) -> None:
     """Say what the newest version of the lake holds."""
     with one_line_errors():
         from storemon_pipeline.files.folders import UnreachableError
-        from storemon_pipeline.lake.manifest import NoLakeError, read_manifest
+        from storemon_pipeline.lake_files.manifest import NoLakeError, read_manifest
 
         try:
             manifest = read_manifest(_open_lake(lake))
@@ -94,7 +97,7 @@ def export_command(
     with one_line_errors():
         from storemon_pipeline.files.folders import UnreachableError
         from storemon_pipeline.lake.export_polls import PollsDifferError, export_polls
-        from storemon_pipeline.lake.manifest import NoLakeError, read_manifest
+        from storemon_pipeline.lake_files.manifest import NoLakeError, read_manifest
 
         opened = _open_lake(lake)
         try:
@@ -109,7 +112,7 @@ def export_command(
 
 def _open_lake(place: str | None) -> "LakeFolder":
     from storemon_pipeline.files.folders import LocationError
-    from storemon_pipeline.lake.lake_folder import LakeFolder
+    from storemon_pipeline.lake_files.lake_folder import LakeFolder
 
     chosen = build_settings(lake=place).lake
     if chosen is None:

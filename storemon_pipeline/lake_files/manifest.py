@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, Self
 
-from storemon_pipeline.lake.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
 
 _FOLDER: Final = "manifests"
 _FORMAT: Final = 1

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.lake.lake_folder import LakeFolder
-from storemon_pipeline.lake.manifest import TIMED, Bucket, DataFile, Kind, write_contents
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import TIMED, Bucket, DataFile, Kind, write_contents
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
@@ -34,6 +35,8 @@ class PollRows:
         """The polls sorted by key and instant."""
         return self.take(np.lexsort((self.at_us, self.store_key)))
 
+
+NO_POLLS: Final = PollRows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
 
 BUCKETS: Final = "buckets"
 """The folder with the lists of files."""
@@ -92,6 +95,10 @@ _SCHEMAS: Final = {
 """The columns of each kind. `packed` is twice the number of polls, plus 1 when active."""
 
 
+_ROWS_PER_GROUP: Final = 250_000
+"""Polls of a file are in groups by key, so that those of one store are read as about 1 MB."""
+
+
 def write_file(
     lake: LakeFolder,
     kind: Kind,
@@ -102,13 +109,13 @@ def write_file(
     level: int = 0,
 ) -> DataFile:
     """Write a table as a new file, which no manifest names yet."""
-    content = _encode(table.cast(_SCHEMAS[kind]))
+    content = _encode(table.cast(_SCHEMAS[kind]), is_grouped=kind is Kind.POLLS)
     name = f"{kind}/{uuid4().hex}.parquet"
     lake.write(name, content)
     return DataFile(kind, name, table.num_rows, len(content), first_us, last_us, level)
 
 
-def _encode(table: pa.Table) -> bytes:
+def _encode(table: pa.Table, *, is_grouped: bool) -> bytes:
     encodings = {
         field.name: "DELTA_BYTE_ARRAY" if pa.types.is_string(field.type) else "DELTA_BINARY_PACKED"
         for field in table.schema
@@ -118,12 +125,12 @@ def _encode(table: pa.Table) -> bytes:
     pq.write_table(
         table,
         sink,
-        row_group_size=max(table.num_rows, 1),
+        row_group_size=_ROWS_PER_GROUP if is_grouped else max(table.num_rows, 1),
         compression="zstd",
         compression_level=1,
         use_dictionary=False,
         column_encoding=encodings,
-        write_statistics=False,
+        write_statistics=["store_key"] if is_grouped else False,
         store_schema=False,
     )
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
@@ -194,12 +201,38 @@ def write_polls(lake: LakeFolder, polls: PollRows, *, level: int = 0) -> DataFil
 
 def read_polls(lake: LakeFolder, files: Iterable[DataFile]) -> PollRows:
     """The polls of these files, in the files' order."""
-    rows = read_kind(lake, files, Kind.POLLS)
+    return _to_polls(read_kind(lake, files, Kind.POLLS))
+
+
+def _to_polls(rows: pa.Table) -> PollRows:
     return PollRows(
         rows["store_key"].to_numpy().astype(np.int64),
         rows["at_us"].to_numpy(),
         rows["is_active"].to_numpy(),
     )
+
+
+def read_polls_of_keys(lake: LakeFolder, files: Iterable[DataFile], keys: IntArray) -> PollRows:
+    """The polls of the stores with these keys, in the files' order."""
+    tables = [_SCHEMAS[Kind.POLLS].empty_table()]
+    for file in files:
+        with lake.opened(file.name) as stream:
+            parquet = pq.ParquetFile(stream)
+            groups = [
+                group
+                for group in range(parquet.num_row_groups)
+                if _may_have(parquet.metadata.row_group(group).column(0).statistics, keys)
+            ]
+            rows = parquet.read_row_groups(groups, use_threads=False).cast(_SCHEMAS[Kind.POLLS])
+        tables.append(rows.filter(pc.is_in(rows["store_key"], pa.array(keys, _KEY))))
+    return _to_polls(pa.concat_tables(tables))
+
+
+def _may_have(of_group: pq.Statistics | None, keys: IntArray) -> bool:
+    """Whether a group of rows may have one of these keys. Older files do not say."""
+    if of_group is None or not of_group.has_min_max:
+        return True
+    return bool(((keys >= of_group.min) & (keys <= of_group.max)).any())
 
 
 def make_bucket(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import uuid4
 
 from upath import UPath
@@ -36,6 +36,13 @@ class LakeFolder:
         with self._reaching(FileNotFoundError):
             content: bytes = path.fs.cat_file(path.path)
         return content
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """The file, of which parts can be read. Raises UnreachableError."""
+        path = self._root / name
+        with self._reaching(), path.fs.open(path.path) as file:
+            yield file
 
     def write(self, name: str, content: bytes, *, is_lasting: bool = True) -> None:
         """The folder has the file. Raises UnreachableError.
