@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from storemon_pipeline.domain.amounts import BUSINESS, DOWNTIME, UPTIME
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Window
-from storemon_pipeline.polls.retention import PARTITION_US, read_polls_kept_from
+from storemon_pipeline.polls.retention import read_drop_border
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.uptime.status_runs import compress
 
@@ -84,10 +84,12 @@ class StatusRunComparison:
     different: int
 
 
-def compare_all_status_runs(bulk: Bulk, *, max_gap_us: int) -> StatusRunComparison:
-    """As `compare_status_runs`, for all stored polls, in chunks of stores."""
-    kept_from = read_polls_kept_from(bulk)
-    since = _EVER if kept_from is None else kept_from - timedelta(microseconds=PARTITION_US)
+def compare_all_status_runs(
+    bulk: Bulk, *, max_gap_us: int, since: datetime | None = None
+) -> StatusRunComparison:
+    """As `compare_status_runs`, for all polls that retention keeps, in chunks of stores."""
+    if since is None:
+        since = read_drop_border(bulk) or _EVER
     last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM status_runs")
     compared = different = 0
     for first in range(0, last + 1, _STORES_PER_CHUNK):

@@ -64,10 +64,10 @@ def _parts(lake: LakeFolder, manifest: Manifest, number: int) -> Iterator[pa.Tab
     stores = read_stores(lake, files)
     for file in files:
         if file.kind is Kind.POLLS:
-            yield _with_store_ids(stores, read_polls(lake, [file]))
+            yield with_store_ids(stores, read_polls(lake, [file]))
 
 
-def _with_store_ids(stores: StoreIndex, polls: PollRows) -> pa.Table:
+def with_store_ids(stores: StoreIndex, polls: PollRows) -> pa.Table:
     """Rows as those of a file of polls."""
     position = stores.positions(polls.store_key).astype(np.int32)
     status = polls.is_active.astype(np.int8)

@@ -65,7 +65,7 @@ def read_lake_of_dropped_polls(bulk: Bulk) -> str | None:
     return rows[0]["lake"] if rows else None
 
 
-def set_lake_of_dropped_polls(bulk: Bulk, lake: str) -> None:
+def set_lake_of_dropped_polls(bulk: Bulk, lake: str | None) -> None:
     """From now on the dropped polls are read from this lake. Retention has begun."""
     bulk.execute("UPDATE retention_state SET lake = $1", (lake,))
 

@@ -10,12 +10,14 @@ from typing import Any, Final
 import httpx
 import pytest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from api_server import NO_DATABASE, serve
 from asked_reports import request
-from stored import at, execute, fetch, load, load_hours, load_zones, stored_polls
+from stored import at, execute, fetch, load, load_hours, load_zones, stored_polls, stored_runs
 from storemon_api.app import create_app
 from storemon_api.settings import ApiSettings
+from storemon_pipeline.commands.cli import app
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.dispute_packs.pack_file import read_pack
@@ -32,6 +34,7 @@ from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Kind, commit, read_contents, read_manifest
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.retention.enforce import drop_old_data
+from storemon_pipeline.retention.restore_from_lake import RestoredPollsDifferError, restore_polls
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 
 NOW: Final = datetime(2023, 4, 1, tzinfo=UTC)
@@ -183,7 +186,7 @@ def test_every_address_says_the_same_when_old_polls_are_in_the_lake_alone(
     ]
     assert len(timeline["polls"]) == 7 * 24 + 1 + 2
     polls = len(stored_polls(url))
-    assert drop(url, lake) == 3
+    assert drop(url, lake) == 2
     assert len(stored_polls(url)) < polls
     assert read_manifest(lake).polls == polls
     after = answers(client, known)
@@ -248,3 +251,35 @@ def test_only_the_lake_of_dropped_polls_is_named(url: str, lake: LakeFolder) -> 
     assert fetch(url, "SELECT lake FROM retention_state") == [{"lake": None}]
     drop(url, lake)
     assert fetch(url, "SELECT lake FROM retention_state") == [{"lake": str(lake)}]
+
+
+def test_polls_come_back_from_the_lake_as_they_were(
+    url: str, lake: LakeFolder, client: httpx.Client, tmp_path: Path
+) -> None:
+    def restore() -> list[str]:
+        place = ["--database-url", url]
+        return CliRunner().invoke(app, ["lake", "restore", *place]).output.splitlines()
+
+    assert restore() == ["No polls are in a lake alone."]
+    load(url, "A 721:00 down")
+    polls, runs = stored_polls(url), stored_runs(url)
+    timeline = client.get("/stores/A/timeline", params=OLD).json()
+    drop(url, lake)
+    # Three stores have 336 hours of polls in these weeks, the fourth one 36.
+    assert restore() == [
+        "1,044 polls of 2 weeks are back.",
+        f"{len(runs)} status runs were computed again from all polls: none differs.",
+    ]
+    assert (stored_polls(url), stored_runs(url)) == (polls, runs)
+    (tmp_path / "lake").rename(tmp_path / "elsewhere")
+    assert client.get("/stores/A/timeline", params=OLD).json() == timeline
+    assert restore() == ["No polls are in a lake alone."]
+
+
+def test_restored_polls_that_are_not_those_of_the_status_runs_are_said(
+    url: str, lake: LakeFolder
+) -> None:
+    drop(url, lake)
+    execute(url, "UPDATE status_runs SET polls = polls + 1 WHERE first_poll_at < '2023-01-24'")
+    with pytest.raises(RestoredPollsDifferError, match="6 of"):
+        restore_polls(url)

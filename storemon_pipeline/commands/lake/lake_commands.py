@@ -110,6 +110,31 @@ def export_command(
         typer.echo(f"files: {counted(exported.polls, 'poll')} in {counted(exported.files, 'file')}")
 
 
+@lake_app.command("restore")
+def restore_command(home: HomeOption = None, database_url: DatabaseUrlOption = None) -> None:
+    """Bring the polls that the database has dropped back from the lake, and compare."""
+    with one_line_errors(), open_database(home, database_url) as url:
+        from storemon_pipeline.files.folders import UnreachableError
+        from storemon_pipeline.lake_files.manifest import NoLakeError
+        from storemon_pipeline.retention.restore_from_lake import (
+            RestoredPollsDifferError,
+            restore_polls,
+        )
+
+        try:
+            restored = restore_polls(url)
+        except (NoLakeError, RestoredPollsDifferError, UnreachableError) as error:
+            raise ServiceError(str(error)) from error
+        if restored.weeks == 0:
+            typer.echo("No polls are in a lake alone.")
+            return
+        typer.echo(
+            f"{counted(restored.polls, 'poll')} of {counted(restored.weeks, 'week')} are back."
+        )
+        runs = counted(restored.status_runs, "status run")
+        typer.echo(f"{runs} were computed again from all polls: none differs.")
+
+
 def _open_lake(place: str | None) -> "LakeFolder":
     from storemon_pipeline.files.folders import LocationError
     from storemon_pipeline.lake_files.lake_folder import LakeFolder

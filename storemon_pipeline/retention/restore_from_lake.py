@@ -1,0 +1,106 @@
+"""Bringing polls that only a lake has back into the database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.checks.table_checks import compare_all_status_runs
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.lake.export_polls import with_store_ids
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
+from storemon_pipeline.lake_files.polls_of_period import first_poll_us, read_polls_of_stores
+from storemon_pipeline.polls.poll_weeks import (
+    BEGINNING,
+    PollWeek,
+    read_first_kept_week,
+    restore_week,
+)
+from storemon_pipeline.polls.retention import (
+    read_lake_of_dropped_polls,
+    set_lake_of_dropped_polls,
+)
+from storemon_pipeline.stores.store_index import read_stores
+
+_STORES_AT_ONCE: Final = 20_000
+"""With hourly polls they have 3 million polls a week."""
+
+_NO_LOAD: Final = 0
+"""A lake does not keep which load brought a poll. Loads of that time cannot be undone anyway."""
+
+
+class RestoredPollsDifferError(Exception):
+    """The status runs are not what the polls of the lake make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back, and how many status runs were compared with all polls."""
+
+    weeks: int
+    polls: int
+    status_runs: int
+
+
+def restore_polls(url: str) -> Restored:
+    """The database has all polls again that a lake kept for it, and names no lake any more.
+
+    The newest week comes first, each in a transaction of its own: after an error the next call goes
+    on. Status runs and all figures stay as they are: at the end all status runs are computed again
+    from the polls, and compared. Raises RestoredPollsDifferError, NoLakeError and UnreachableError.
+    """
+    with bulk_transaction(url) as bulk:
+        place = read_lake_of_dropped_polls(bulk)
+    if place is None:
+        return Restored(0, 0, 0)
+    lake = LakeFolder(place)
+    manifest = read_manifest(lake)
+    first_us = first_poll_us(lake, manifest)
+    weeks = polls = 0
+    while (restored := _restore_week_before(url, lake, manifest, first_us)) is not None:
+        weeks, polls = weeks + 1, polls + restored
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        compared = compare_all_status_runs(bulk, max_gap_us=read_max_gap_us(bulk), since=BEGINNING)
+        if compared.different:
+            raise RestoredPollsDifferError(
+                f"{compared.different} of {compared.compared} status runs are not those of the "
+                f"polls in {place}"
+            )
+        set_lake_of_dropped_polls(bulk, None)
+    return Restored(weeks, polls, compared.compared)
+
+
+def _restore_week_before(
+    url: str, lake: LakeFolder, manifest: Manifest, first_us: int | None
+) -> int | None:
+    """Restore the last week that the database has dropped; return its polls, None without one."""
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        kept = read_first_kept_week(bulk)
+        if kept is None or first_us is None or first_us >= microseconds(kept):
+            return None
+        week = PollWeek((kept - timedelta(weeks=1)).date())
+        return restore_week(bulk, week, _parts(bulk, lake, manifest, week))
+
+
+def _parts(bulk: Bulk, lake: LakeFolder, manifest: Manifest, week: PollWeek) -> Iterator[pa.Table]:
+    """The polls of a week as `read_week` gives them."""
+    for stores in read_stores(bulk).chunks(_STORES_AT_ONCE):
+        polls = read_polls_of_stores(
+            lake,
+            manifest,
+            stores,
+            start_us=microseconds(week.start),
+            end_us=microseconds(week.end),
+        )
+        if len(polls):
+            rows = with_store_ids(stores, polls)
+            for name in ("store_id", "status"):
+                position = rows.schema.get_field_index(name)
+                rows = rows.set_column(position, name, rows[name].cast(pa.string()))
+            yield rows.append_column("load_id", pa.array(np.full(len(polls), _NO_LOAD, np.int32)))
