@@ -47,6 +47,8 @@ beta,2023-01-25 10:00:00 UTC,inactive
 """
 # It never ends: clients listen there.
 ENDLESS = {"/events"}
+# What other systems send has any form: a thousand attempts to draw an invalid request are in vain.
+TAKES_ANY = {"/webhooks/{source}"}
 CHECKS = [
     status_code_conformance,
     content_type_conformance,
@@ -88,7 +90,7 @@ def shared_client(module_database_url: str) -> Iterator[httpx.Client]:
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(
-    "cases_per_operation", [3, pytest.param(150, id="thousands", marks=pytest.mark.slow)]
+    "cases_per_operation", [2, pytest.param(150, id="thousands", marks=pytest.mark.slow)]
 )
 def test_every_response_is_one_that_the_openapi_document_declares(
     client: httpx.Client, cases_per_operation: int
@@ -102,7 +104,9 @@ def test_every_response_is_one_that_the_openapi_document_declares(
         operation = result.ok()
         if operation.path in ENDLESS:
             continue
-        takes_any = takes_any_text(described[operation.path][operation.method])
+        takes_any = operation.path in TAKES_ANY or takes_any_text(
+            described[operation.path][operation.method]
+        )
         for mode in schemathesis.GenerationMode:
             if takes_any and mode is schemathesis.GenerationMode.NEGATIVE:
                 continue
@@ -380,8 +384,18 @@ def test_a_client_that_never_finishes_a_request_head_is_disconnected(database_ur
         with connect(client) as connection:
             for _ in range(3):
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert b"200 OK" in connection.recv(4_096)
+                assert b"200 OK" in received_until(connection, b'{"status":"ok"}')
                 time.sleep(0.2)
+
+
+def received_until(connection: socket.socket, end: bytes) -> bytes:
+    """Return what comes up to this end, which may come in several parts."""
+    received = b""
+    while not received.endswith(end):
+        chunk = connection.recv(4_096)
+        assert chunk, received
+        received += chunk
+    return received
 
 
 class QuicklyBored(ClientTimeoutProtocol):

@@ -4,14 +4,13 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
 from api_keys import new_key
-from api_server import serve
+from databases import Databases
 from refreshed import refresh_figures
 from stored import fetch
 from storemon_pipeline.access.keys import Scope
@@ -41,17 +40,24 @@ KINDS: Final = {
 }
 
 
-@pytest.fixture
-def client(database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    (tmp_path / "store_status.csv").write_text(
+@pytest.fixture(scope="module")
+def polled_url(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database with the polls and their figures, for each test to have a copy."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "store_status.csv").write_text(
         "\n".join(("store_id,timestamp_utc,status", *POLLS, ""))
     )
-    (tmp_path / "timezones.csv").write_text("store_id,timezone_str\nA,UTC\n")
+    (folder / "timezones.csv").write_text("store_id,timezone_str\nA,UTC\n")
     for source in (Source.STORE_STATUS, Source.STORE_TIMEZONES):
-        ingest_source(database_url, tmp_path, source, now=NOW, run_id=None)
-    refresh_figures(database_url)
-    with serve(database_url) as client:
-        yield client
+        ingest_source(module_database_url, folder, source, now=NOW, run_id=None)
+    refresh_figures(module_database_url)
+    return module_database_url
+
+
+@pytest.fixture
+def database_url(databases: Databases, polled_url: str) -> Iterator[str]:
+    with databases.copied(polled_url) as url:
+        yield url
 
 
 def ask(client: httpx.Client, address: str) -> dict[str, Any]:

@@ -221,36 +221,43 @@ def test_a_budget_without_a_stored_objective_asks_for_one(
     assert same | {"is_stored": True} == week
 
 
-def fill_month(url: str, client: httpx.Client, change: datetime) -> httpx.Client:
+def fill_month(url: str, change: datetime) -> None:
     """Give three stores polls over a clock change, objectives and a status model.
 
     That their budgets equal the reference is tested with an objective in the request.
     """
     fill(url, draw(change, seed=change.month))
     fit_status_model(url, fitted_at=NOW)
-    for body in (
-        {"applies_to": "all", "objective": 98.5},
-        {"applies_to": "group", "name": "East", "objective": 1},
-        {"applies_to": "store", "name": "A", "objective": 100},
-        {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
-    ):
-        put(client, **body).raise_for_status()
-    return client
+    with serve(url) as client:
+        for body in (
+            {"applies_to": "all", "objective": 98.5},
+            {"applies_to": "group", "name": "East", "objective": 1},
+            {"applies_to": "store", "name": "A", "objective": 100},
+            {"applies_to": "group", "name": "East", "objective": 90, "by": "week"},
+        ):
+            put(client, **body).raise_for_status()
 
 
 @pytest.fixture(scope="module", params=[SPRING, AUTUMN], ids=["spring", "autumn"])
-def month(databases: Databases, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+def month_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database of a filled month, for each service to have a copy."""
+    with databases.taken() as url:
+        fill_month(url, request.param)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def month(databases: Databases, month_url: str) -> Iterator[httpx.Client]:
     """A running API of a filled month, for tests that only read it."""
-    with databases.taken() as url, serve(url) as client:
-        yield fill_month(url, client, request.param)
+    with databases.copied(month_url) as url, serve(url) as client:
+        yield client
 
 
-@pytest.fixture(params=[SPRING, AUTUMN], ids=["spring", "autumn"])
-def own_month(
-    database_url: str, client: httpx.Client, request: pytest.FixtureRequest
-) -> httpx.Client:
+@pytest.fixture
+def own_month(databases: Databases, month_url: str) -> Iterator[httpx.Client]:
     """A running API of a filled month, for a test that changes it."""
-    return fill_month(database_url, client, request.param)
+    with databases.copied(month_url) as url, serve(url) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
