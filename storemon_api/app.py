@@ -34,6 +34,7 @@ from storemon_api.loads import (
     special_hours_routes,
     store_change_routes,
 )
+from storemon_api.loads.closures import many_stores_routes
 from storemon_api.loads.write_slots import WRITE_SLOTS
 from storemon_api.openapi_document import install_openapi
 from storemon_api.operations import (
@@ -193,6 +194,7 @@ def create_app(
         page_routes.router,
         manual_routes.router,
         closure_routes.router,
+        many_stores_routes.router,
         event_routes.router,
         webhook_routes.router,
         correction_routes.router,

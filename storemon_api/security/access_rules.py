@@ -132,6 +132,9 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("GET", "/manual/{page}"): _PAGE_FRAME,
     ("GET", "/static"): _OPEN,
     ("POST", "/closures"): Rule(Scope.EDIT, Stores.FILTERED, "closure.add"),
+    ("POST", "/fleet/closures"): Rule(Scope.EDIT, Stores.FILTERED, "closure.add"),
+    # Nothing is closed, so nothing is audited.
+    ("POST", "/fleet/closures/preview"): Rule(Scope.EDIT, Stores.FILTERED),
     ("GET", "/closures"): _READ_FILTERED,
     ("GET", "/closures.ics"): _READ_FILTERED,
     ("GET", f"/stores/{STORE_ID}/closures.ics"): _READ_ONE,

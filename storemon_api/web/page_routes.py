@@ -38,7 +38,8 @@ class _Revalidated(StaticFiles):
 @router.get("/")
 async def now_page(request: Request) -> Response:
     """Answer with the page of all stores."""
-    return _page(request, "now", "Now", here="/")
+    can_close = may_request(request, "POST", "/fleet/closures")
+    return _page(request, "now", "Now", here="/", can_close=can_close)
 
 
 @router.get(f"/store/{STORE_ID}")

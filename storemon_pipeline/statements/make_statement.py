@@ -154,7 +154,7 @@ def make_statement(
             raise FuturePeriodError
         every = _read_stores(bulk, scope)
         details = read_details(bulk, every, as_of=as_of)
-        chosen = _chosen(every, details, scope, only)
+        chosen = chosen_positions(every, details, scope, only)
         if len(chosen) == 0 and scope.store_id is not None:
             raise UnknownStoreError
         stores = every if len(chosen) == len(every) else every.take(chosen)
@@ -207,7 +207,7 @@ def _read_stores(bulk: Bulk, scope: Scope) -> StoreIndex:
     return stores
 
 
-def _chosen(
+def chosen_positions(
     stores: StoreIndex, details: StoreDetails, scope: Scope, only: AbstractSet[str] | None
 ) -> IntArray:
     """The positions of the stores of a scope that are also in `only`."""

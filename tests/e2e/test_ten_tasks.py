@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -167,6 +168,27 @@ def test_close_the_store_on_friday_and_take_it_back(page: Page) -> None:
     click(page.get_by_role("button", name="Cancel closure"))
     click(page.locator("#change-save"))
     expect(page.locator("#closures li")).to_have_count(0)
+
+
+def test_close_all_stores_of_a_group_for_a_storm(page: Page, address: str) -> None:
+    click = Clicks()
+    page.locator("select[name=group]").select_option("Bay Area")
+    click(page.get_by_role("button", name="Close all stores of Bay Area"))
+    page.get_by_label("First day").fill("2023-02-03")
+    click(page.get_by_role("button", name="Show what changes"))
+    # Nine hours would be those of a Monday: this is a Friday, on which no store is open.
+    expect(page.locator("#change-preview")).to_contain_text("4 stores")
+    page.get_by_label("First day").fill("2023-02-06")
+    click(page.get_by_role("button", name="Show what changes"))
+    expect(page.locator("#change-preview tr").last).to_contain_text("36 h")
+    click(page.get_by_role("button", name="Save"))
+    expect(page.locator("#change")).to_be_hidden()
+    assert click.count == 4
+    with httpx.Client(base_url=address) as client:
+        closures = client.get("/closures").json()["closures"]
+        assert [one["store_id"] for one in closures] == ["A", "B", "C", "D"]
+        for one in closures:
+            client.delete(f"/closures/{one['closure_id']}").raise_for_status()
 
 
 def test_correct_wrong_hours(page: Page) -> None:

@@ -62,6 +62,10 @@ DEEDS = {
         "special_hours WHERE starts_us IS NULL",
     ),
     "closure": ("POST", "/closures", OTHER_CLOSURE, "closure.add", "closures"),
+    "closing all": (
+        *("POST", "/fleet/closures", {"start_local": "2023-09-01 00:00"}),
+        *("closure.add", "closures"),
+    ),
     "objective": (
         *("PUT", "/objectives", {"applies_to": "all", "objective": 98.5}),
         *("objective.put", "objectives"),

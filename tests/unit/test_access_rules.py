@@ -104,6 +104,8 @@ EXPECTED: Final[dict[tuple[str, str], tuple[set[Scope], str]]] = {
     ("GET", "/manual"): (READERS, "all"),
     ("GET", "/manual/{page}"): (READERS, "all"),
     ("POST", "/closures"): (EDITORS, "all"),
+    ("POST", "/fleet/closures"): (EDITORS, "all"),
+    ("POST", "/fleet/closures/preview"): (EDITORS, "all"),
     ("GET", "/closures"): (READERS, "all"),
     ("GET", "/closures.ics"): (READERS, "all"),
     ("GET", "/stores/{store_id:text}/closures.ics"): (READERS, "own"),

@@ -31,6 +31,14 @@ function showFilters() {
   if (typing === null) form.elements.q.value = state.q;
 }
 
+// The button is there for those who may close stores. Other filters than these do not count for it.
+const closing = byId("close-stores");
+
+function showClosing() {
+  const names = [state.group, state.region].filter(Boolean).join(", ");
+  if (closing) closing.textContent = names ? `Close all stores of ${names}` : "Close all stores";
+}
+
 const show = newestOnly(async (newest, isNewer) => {
   const stores = showStores();
   Object.assign(fleet, await newest(readFleet(isNewer)));
@@ -40,6 +48,7 @@ const show = newestOnly(async (newest, isNewer) => {
   showShares();
   showGroups();
   showFilters();
+  showClosing();
   showChosen();
   await Promise.all([stores, showRankings(), showDays()]);
 });
@@ -77,6 +86,14 @@ document.addEventListener("keydown", (event) => {
   form.elements.q.focus();
 });
 form.elements.q.value = state.q;
+
+if (closing) {
+  closing.addEventListener("click", async () => {
+    const { closeStores } = await import("./now/close-stores.js");
+    closeStores(() => guard(() => show(true)));
+  });
+  closing.disabled = false;
+}
 
 whenChanged((changed) => {
   // These tabs change nothing else.
