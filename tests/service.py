@@ -38,6 +38,7 @@ class Part(StrEnum):
     API = "API"
     RUN_STARTER = "run starter"
     FORK_SERVER = "fork server"
+    DAGSTER_FORK_SERVER = "Dagster fork server"
     RUN = "run process"
     SUPERVISOR = "supervisor"
     EVERYTHING = "everything"
@@ -48,9 +49,10 @@ CHILDREN: Final = {
     Part.CODE_LOCATION: "dagster api grpc",
     Part.WEBSERVER: "storemon_api.dagster_ui",
     Part.DAEMON: "dagster._daemon run",
-    Part.API: "uvicorn",
+    Part.API: "storemon_api.app:create_app",
     Part.RUN_STARTER: "storemon_pipeline.launching.run_starter",
-    Part.FORK_SERVER: "storemon_pipeline.host.fork_server",
+    Part.FORK_SERVER: "/fork.sock ",
+    Part.DAGSTER_FORK_SERVER: "/dagster-fork.sock ",
 }
 """How each child is known by its command line."""
 

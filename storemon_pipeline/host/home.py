@@ -69,8 +69,13 @@ class Home:
 
     @property
     def fork_server_socket(self) -> Path:
-        """The socket of the process that forks the others, beside the code server's."""
+        """The socket of the process that forks the API, beside the code server's."""
         return self.code_server_socket.with_name("fork.sock")
+
+    @property
+    def dagster_fork_server_socket(self) -> Path:
+        """The socket of the process that forks Dagster's processes, beside the code server's."""
+        return self.code_server_socket.with_name("dagster-fork.sock")
 
     @property
     def dagster_token(self) -> Path:

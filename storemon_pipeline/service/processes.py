@@ -49,14 +49,20 @@ _SECRETS: Final = ("STOREMON_ALERT_URLS", "STOREMON_MAIL_URL")
 
 FORK_SERVER_MODULE: Final = "storemon_pipeline.host.fork_server"
 _SHARED_MODULES: Final = (
+    *("uvicorn", "storemon_api.security.access_control", "storemon_api.http.error_handlers"),
+    "storemon_pipeline.sent_statements.deliver_statements",
+    "storemon_pipeline.sent_statements.manage_schedules",
+    *("storemon_pipeline.reports.ask_for_report", "storemon_pipeline.poll_plan.read_plan"),
+    "storemon_pipeline.figures.open_incidents",
+)
+"""What the first fork server imports: most of what API and definitions have in common."""
+_DAGSTER_MODULES: Final = (
     *("dagster._cli.api", "dagster_webserver.cli", "dagster._daemon.cli"),
     # What the definitions import. They are made from each process's own settings.
     *("storemon_pipeline.defs.checks", "storemon_pipeline.defs.statements.statement_job"),
     *("storemon_pipeline.defs.jobs", "storemon_pipeline.defs.sensors"),
-    # What the webserver's access control imports.
-    *("storemon_api.security.access_control", "storemon_api.http.error_handlers"),
 )
-"""What the fork server imports for Dagster's processes."""
+"""What the second fork server, a fork of the first, imports as well for Dagster's processes."""
 
 _ONE_THREAD: Final = {
     # A fork has no threads but its own, and NumPy's linear algebra is not used.
@@ -194,7 +200,7 @@ class _PythonProcess:
     log_name: str
     ready_note: str
     start_seconds: float = _START_SECONDS
-    is_forked: bool = False
+    forked_by: Path | None = None
 
     @property
     def _home(self) -> Home:
@@ -213,11 +219,11 @@ class _PythonProcess:
 
     def launch(self) -> RunningProcess:
         with self._home.open_log(self.log_name) as log:
-            if self.is_forked:
+            if self.forked_by is not None:
                 # Without a fork server it starts all the same, only slower.
                 with suppress(OSError):
                     return fork_child(
-                        self._home.fork_server_socket,
+                        self.forked_by,
                         self.arguments,
                         log=log,
                         environment=self.environment,
@@ -235,16 +241,20 @@ class _PythonProcess:
 
 
 class ForkServerProcess(_PythonProcess):
-    """The process that forks the others that need Dagster."""
+    """A process that forks others, which need what it has imported."""
+
+    @property
+    def _socket(self) -> Path:
+        return Path(self.arguments[1])
 
     def why_not_ready(self, launched_at: float) -> str | None:  # noqa: ARG002 - a dead one's socket refuses
         """Try to connect: it listens once it has imported everything."""
-        missing = _why_not_listening(self._home.fork_server_socket, socket.SOCK_SEQPACKET)
-        return missing and "importing Dagster"
+        missing = _why_not_listening(self._socket, socket.SOCK_SEQPACKET)
+        return missing and "importing"
 
     def is_responding(self) -> bool:
         """Send an empty request, and wait until it hangs up."""
-        return _responds(self._home.fork_server_socket, b"", socket.SOCK_SEQPACKET)
+        return _responds(self._socket, b"", socket.SOCK_SEQPACKET)
 
 
 class CodeServerProcess(_PythonProcess):
@@ -398,11 +408,12 @@ def ask_readiness(settings: Settings) -> Readiness:
 def first_processes(
     settings: Settings, database_url: str, *, dagster_token: str
 ) -> list[ServiceProcess]:
-    """Return what starts before the databases are ready: API, and fork server where it works.
+    """Return what starts before the databases are ready: fork servers where they work, and API.
 
-    The fork server is the first of them. The API sends the links with which people choose a
-    password; it sends no alerts.
+    The first of them forks the others. The API sends the links with which people choose a password;
+    it sends no alerts.
     """
+    home = Home(settings.home)
     environment = _child_environment(settings, database_url, None, dagster_token)
     api = ApiProcess(
         settings=settings,
@@ -410,36 +421,39 @@ def first_processes(
         name="API",
         log_name="api",
         ready_note=settings.api_url,
+        forked_by=home.fork_server_socket if CAN_FORK else None,
         arguments=[
             *("uvicorn", API_FACTORY, "--factory"),
             *("--host", settings.host, "--port", str(settings.port)),
             *("--timeout-graceful-shutdown", str(_API_GRACE_SECONDS), "--no-server-header"),
             *("--timeout-keep-alive", str(_API_KEEP_ALIVE_SECONDS), "--http", API_PROTOCOL),
-            *(
-                ("--log-config", str(api_log_config(Home(settings.home))))
-                if settings.log_json
-                else ()
-            ),
+            *(("--log-config", str(api_log_config(home))) if settings.log_json else ()),
             # Clients poll many times a second; the metrics count their requests.
             "--no-access-log",
         ],
     )
     if not CAN_FORK:
         return [api]
+    # Forks keep this as what other processes see of their environment.
+    public = {**_without(environment, *_SECRETS), **_ONE_THREAD, "SPT_NOENV": "1"}
     fork_server = ForkServerProcess(
         settings=settings,
-        # Its forks keep this as what other processes see of their environment.
-        environment={**_without(environment, *_SECRETS), **_ONE_THREAD, "SPT_NOENV": "1"},
+        environment=public,
         name="fork server",
         log_name="fork-server",
-        ready_note="Dagster imported",
-        arguments=[
-            FORK_SERVER_MODULE,
-            str(Home(settings.home).fork_server_socket),
-            *_SHARED_MODULES,
-        ],
+        ready_note="modules imported",
+        arguments=[FORK_SERVER_MODULE, str(home.fork_server_socket), *_SHARED_MODULES],
     )
-    return [fork_server, api]
+    dagster_fork_server = ForkServerProcess(
+        settings=settings,
+        environment=public,
+        name="Dagster fork server",
+        log_name="fork-server",
+        ready_note="Dagster imported",
+        arguments=[FORK_SERVER_MODULE, str(home.dagster_fork_server_socket), *_DAGSTER_MODULES],
+        forked_by=home.fork_server_socket,
+    )
+    return [fork_server, dagster_fork_server, api]
 
 
 def dagster_processes(
@@ -457,6 +471,7 @@ def dagster_processes(
     """
     home = Home(settings.home)
     environment = _child_environment(settings, database_url, dagster_database_url, dagster_token)
+    forked_by = home.dagster_fork_server_socket if CAN_FORK else None
     workspace = str(home.dagster / WORKSPACE_FILE)
     dagster_format = ("--log-format", "json") if settings.log_json else ()
     code_server = CodeServerProcess(
@@ -465,7 +480,7 @@ def dagster_processes(
         name="code location",
         log_name="code-server",
         ready_note=definitions_module,
-        is_forked=CAN_FORK,
+        forked_by=forked_by,
         arguments=[
             *("dagster", "api", "grpc"),
             *("--module-name", definitions_module, "--empty-working-directory"),
@@ -480,7 +495,7 @@ def dagster_processes(
         name="run starter",
         log_name="runs",
         ready_note="code imported",
-        is_forked=CAN_FORK,
+        forked_by=forked_by,
         arguments=[RUN_STARTER_MODULE],
     )
     webserver = WebserverProcess(
@@ -489,7 +504,7 @@ def dagster_processes(
         name="webserver",
         log_name="webserver",
         ready_note=settings.dagster_url,
-        is_forked=CAN_FORK,
+        forked_by=forked_by,
         arguments=[
             *("storemon_api.dagster_ui.server", "--workspace", workspace),
             # Only this machine: an admin key passes here unencrypted.
@@ -506,7 +521,7 @@ def dagster_processes(
         name="daemon",
         log_name="daemon",
         ready_note="schedules, sensors, monitoring of runs",
-        is_forked=CAN_FORK,
+        forked_by=forked_by,
         arguments=["dagster._daemon", "run", "--workspace", workspace, *dagster_format],
     )
     return [code_server, run_starter, webserver, daemon]

@@ -39,6 +39,7 @@ from storemon_pipeline.service.processes import (
     DEFINITIONS_MODULE,
     CodeServerProcess,
     DatabaseProcess,
+    ForkServerProcess,
     Readiness,
     ServiceProcess,
     ask_readiness,
@@ -50,12 +51,14 @@ from storemon_pipeline.service.restart_policy import RestartPolicy
 from storemon_pipeline.service.status_display import ComponentState, StatusDisplay
 from storemon_pipeline.settings import Settings
 
-_TICK_SECONDS = 0.05
-_PROBE_INTERVAL_SECONDS = 0.1
+_TICK_SECONDS = 0.03
+_PROBE_INTERVAL_SECONDS = 0.06
 _CHECK_INTERVAL_SECONDS = 5.0
 # A ready process that answers nothing for so long hangs, and is restarted.
 _HANG_SECONDS = 15.0
-_REFRESH_INTERVAL_SECONDS = 0.5
+_REFRESH_INTERVAL_SECONDS = 0.25
+_REFRESH_INTERVAL_SHARE = 0.1
+_WITHOUT_DAEMON_SECONDS = 4.0
 _READINESS_SECONDS = 30.0
 _LOG_INTERVAL_SECONDS = 60.0
 _CHILD_STOP_SECONDS = 10.0
@@ -139,9 +142,15 @@ class Supervisor:
         else:
             check_database_url(url)
         # Imports take the longest: they go on while the databases are made.
-        for spec in first_processes(self._settings, url, dagster_token=token):
-            self._add(_Child(spec))
+        first, *others = (
+            _Child(spec) for spec in first_processes(self._settings, url, dagster_token=token)
+        )
+        self._add(first)
         self._start_database(server)
+        if others:  # forks of the first
+            self._wait_until(lambda: first.is_ready)
+        for child in others:
+            self._add(child)
         dagster_database_url = make_databases(url)
         self._migrate(url)
         check_keys(self._settings, url)
@@ -155,19 +164,21 @@ class Supervisor:
                 definitions_module=self._definitions_module,
             )
         )
-        # The fork server comes first, and the others are its forks.
-        self._wait_until(lambda: self._children[0].is_ready)
+        fork_servers = [
+            child for child in self._children if isinstance(child.spec, ForkServerProcess)
+        ]
+        self._wait_until(lambda: all(child.is_ready for child in fork_servers))
         self._add(code_server)
         self._add(run_starter)
         self._wait_until(lambda: code_server.is_ready)
         self._add(webserver)
         self._wait_until(lambda: all(child.is_ready for child in self._children))
-        # Reports need no daemon, so it starts when its imports delay nothing else.
-        self._add(daemon)
         readiness = self._await_readiness()
         if readiness.lacks_only_data:
-            self._refresh_once()
+            self._refresh_once(daemon)
             readiness = self._await_readiness()
+        if daemon not in self._children:
+            self._add(daemon)
         self._announce(readiness)
         while True:
             self._pause(_LOG_INTERVAL_SECONDS)
@@ -202,15 +213,24 @@ class Supervisor:
         self._display.component(_MIGRATIONS, ComponentState.DONE, "newest version")
         self._stop.raise_if_any()
 
-    def _refresh_once(self) -> None:
-        """Run the first refresh and show its progress. The service goes on when it fails."""
+    def _refresh_once(self, daemon: _Child) -> None:
+        """Run the first refresh and show its progress. The service goes on when it fails.
+
+        The daemon, which ends a run that does not start, starts when the refresh takes long. Until
+        then it would only take the processor from it.
+        """
+        begun = time.monotonic()
         token = read_dagster_token(self._home)
         with DagsterGraphQL(self._settings.dagster_url, token=token) as client:
             run = RefreshFollower(client)
             while not run.is_ended:
                 self._display.component(_REFRESH, ComponentState.WORKING, run.note)
                 run.check()
-                self._pause(_REFRESH_INTERVAL_SECONDS)
+                elapsed = time.monotonic() - begun
+                # Each check takes some of the processor from the refresh.
+                self._pause(max(_REFRESH_INTERVAL_SECONDS, elapsed * _REFRESH_INTERVAL_SHARE))
+                if daemon not in self._children and elapsed > _WITHOUT_DAEMON_SECONDS:
+                    self._add(daemon)
         if run.failure is None:
             self._display.component(_REFRESH, ComponentState.DONE, "data loaded")
         else:

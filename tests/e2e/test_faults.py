@@ -21,6 +21,7 @@ VICTIMS = [
     *(5 * [Part.DAEMON]),
     *(5 * [Part.RUN_STARTER]),
     *(2 * [Part.FORK_SERVER]),
+    *(2 * [Part.DAGSTER_FORK_SERVER]),
 ]
 
 
