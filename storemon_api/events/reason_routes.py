@@ -17,6 +17,7 @@ from storemon_api.http.problems import (
     invalid_field,
 )
 from storemon_api.http.routing import Router
+from storemon_api.http.schemas import DateOnly
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.request_access import visible_stores
@@ -53,8 +54,8 @@ def get_reasons(  # noqa: PLR0913 - one parameter for each of the query
     fleet_cache: FleetCacheDep,
     listing: ListingDep,
     *,
-    begin: Annotated[date, Query(alias="from", examples=["2023-01-16"])],
-    end: Annotated[date, Query(alias="to", description="Exclusive.", examples=["2023-01-23"])],
+    begin: Annotated[DateOnly, Query(alias="from", examples=["2023-01-16"])],
+    end: Annotated[DateOnly, Query(alias="to", description="Exclusive.", examples=["2023-01-23"])],
     store_id: Annotated[str | None, Query(description="Only this store.")] = None,
     group: Annotated[str | None, Query(description="Only stores of this group.")] = None,
     region: Annotated[str | None, Query(description="Only stores of this region.")] = None,

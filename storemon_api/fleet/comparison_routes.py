@@ -29,6 +29,7 @@ from storemon_api.http.problems import (
     invalid_field,
 )
 from storemon_api.http.routing import Router
+from storemon_api.http.schemas import DateOnly
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.sales.sales_schemas import Sales
@@ -76,7 +77,7 @@ _COLUMNS: Final[Sequence[Column[Comparison]]] = (
     Column("difference_outages", lambda row: row.difference.incidents),
 )
 
-_Day = Annotated[date | None, Query(examples=["2023-01-16"])]
+_Day = Annotated[DateOnly | None, Query(examples=["2023-01-16"])]
 
 
 @router.get(

@@ -1,7 +1,6 @@
 """The route about the days of some chosen stores: a table to take into a spreadsheet."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Final
 
 from fastapi import Query, Request, Response
@@ -18,6 +17,7 @@ from storemon_api.http.problems import (
     invalid_field,
 )
 from storemon_api.http.routing import Router
+from storemon_api.http.schemas import DateOnly
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.stores.store_in_path import fleet_with
@@ -57,8 +57,8 @@ def get_store_days(
         list[Annotated[str, Field(examples=["7482936150293847561"])]],
         Query(min_length=1, max_length=_MOST_STORES, description="A store; up to 100 of them."),
     ],
-    begin: Annotated[date | None, Query(alias="from")] = None,
-    end: Annotated[date | None, Query(alias="to", description="Exclusive.")] = None,
+    begin: Annotated[DateOnly | None, Query(alias="from")] = None,
+    end: Annotated[DateOnly | None, Query(alias="to", description="Exclusive.")] = None,
 ) -> Response:
     """Return a row for each store and local day: stores as given, the earliest day first."""
     fleet = fleet_with(request, fleet_cache, *store_id)

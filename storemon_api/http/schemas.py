@@ -1,7 +1,8 @@
 """Pydantic types and models that several rooms use: instants, problems, the response base."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Final
 
 from fastapi import Response
 from pydantic import (
@@ -12,6 +13,15 @@ from pydantic import (
     Field,
     WithJsonSchema,
 )
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _date_text(value: object) -> object:
+    # Pydantic reads a number, also one in a string, as seconds since 1970.
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise ValueError("Give a date such as 2023-01-25")
+    return value
 
 
 def _iso_text(value: object) -> object:
@@ -39,6 +49,11 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
+
+DateOnly = Annotated[
+    date, BeforeValidator(_date_text), WithJsonSchema({"type": "string", "format": "date"})
+]
+"""A date without a time, as `YYYY-MM-DD`."""
 
 LocalInstant = Annotated[
     datetime,

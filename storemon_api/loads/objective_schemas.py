@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictFloat
 
 from storemon_api.http.schemas import ResponseBody
 from storemon_api.loads.schemas import VALID_FROM
@@ -21,7 +21,7 @@ class ObjectiveBody(BaseModel):
         description="The id of the store, or the name of the group or region; none with `all`.",
         examples=["Bay Area"],
     )
-    objective: float | None = Field(
+    objective: StrictFloat | None = Field(
         description="The percentage of opening time in which a store is to be up, with up to four "
         "decimals. Null: there is no such objective from `valid_from` on.",
         examples=[98.5],

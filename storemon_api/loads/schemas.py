@@ -1,10 +1,8 @@
 """Request and response models about pushed rows."""
 
-from datetime import date as Date  # noqa: N812  (a field is called date)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-
-from storemon_api.http.schemas import LocalInstant
+from storemon_api.http.schemas import DateOnly, LocalInstant
 from storemon_api.stores.store_schemas import OpenTime, SpecialHoursResponse
 
 
@@ -59,7 +57,7 @@ class OpeningHours(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    day_of_week: int = Field(description="0 is Monday.", examples=[0])
+    day_of_week: StrictInt = Field(description="0 is Monday.", examples=[0])
     start_time_local: str = Field(
         description="`H:MM[:SS[.f]]`, up to 48:00. From 24:00 on it is on the next day.",
         examples=["09:00:00"],
@@ -83,7 +81,7 @@ class SpecialHoursBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    date: Date = Field(description="On the store's clock.", examples=["2026-12-24"])
+    date: DateOnly = Field(description="On the store's clock.", examples=["2026-12-24"])
     hours: list[OpenTime] = Field(max_length=100)
     valid_from: str = Field(
         default="",

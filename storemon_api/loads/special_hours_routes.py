@@ -1,6 +1,6 @@
 """Routes to set, list and take back the hours of single dates of a store."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ from storemon_api.http.problems import (
 )
 from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
+from storemon_api.http.schemas import DateOnly, json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.loads.load_responses import bad_rows, load_response
@@ -102,10 +102,10 @@ def get_special_hours(
     services: ServicesDep,
     store_id: StoreIdPath,
     first: Annotated[
-        date | None, Query(alias="from", description="Default: a week before today.")
+        DateOnly | None, Query(alias="from", description="Default: a week before today.")
     ] = None,
     last: Annotated[
-        date | None, Query(alias="to", description="The last date. Default: in a year.")
+        DateOnly | None, Query(alias="to", description="The last date. Default: in a year.")
     ] = None,
 ) -> Response:
     """Return the special hours in force now; none for an unknown store."""
@@ -141,7 +141,7 @@ async def delete_special_hours(
     request: Request,
     services: ServicesDep,
     store_id: StoreIdPath,
-    day: Annotated[date, Query(alias="date", examples=["2026-12-24"])],
+    day: Annotated[DateOnly, Query(alias="date", examples=["2026-12-24"])],
 ) -> Response:
     """Let the weekly hours hold on the date again, in the past too."""
     if not is_storable(store_id):

@@ -1,11 +1,11 @@
 """Request and response models about changing one store's hours, closures and corrections."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
-from storemon_api.http.schemas import LocalInstant, ResponseBody
+from storemon_api.http.schemas import DateOnly, LocalInstant, ResponseBody
 from storemon_api.loads.schemas import HoursBody, SpecialHoursBody
 from storemon_api.stores.store_schemas import OpenInterval
 from storemon_api.stores.time_params import BoundedInstant
@@ -51,20 +51,20 @@ class PreviewBody(BaseModel):
         default=None, description="As the body of `PUT /stores/{store_id}/hours`."
     )
     closure: ClosurePeriod | None = Field(default=None, description="A closure to add.")
-    cancelled_closure: int | None = Field(
+    cancelled_closure: StrictInt | None = Field(
         default=None, ge=1, le=2**31 - 1, description="Id of a closure to cancel."
     )
-    withdrawn_load: int | None = Field(
+    withdrawn_load: StrictInt | None = Field(
         default=None, ge=1, le=2**31 - 1, description="Load of pushed hours to take back."
     )
     special_hours: SpecialHoursBody | None = Field(
         default=None, description="As the body of `PUT /stores/{store_id}/special-hours`."
     )
-    withdrawn_date: date | None = Field(
+    withdrawn_date: DateOnly | None = Field(
         default=None, description="Date whose special hours are taken back."
     )
     correction: CorrectedTime | None = Field(default=None, description="A correction to enter.")
-    cancelled_correction: int | None = Field(
+    cancelled_correction: StrictInt | None = Field(
         default=None, ge=1, le=2**31 - 1, description="Id of a correction to take back."
     )
 

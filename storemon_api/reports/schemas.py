@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
 from storemon_api.http.schemas import Instant, ResponseBody
 from storemon_api.reports.report_status import ReportStatus
@@ -32,7 +32,7 @@ class TriggerRequest(BaseModel):
         default=None,
         description="How the status between two polls is estimated. Default: nearest.",
     )
-    status_model: int | None = Field(
+    status_model: StrictInt | None = Field(
         default=None,
         ge=1,
         le=2**31 - 1,

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
 
 from storemon_api.http.schemas import ResponseBody
 from storemon_api.stores.store_filters import is_storable
@@ -41,7 +49,7 @@ class AccountBody(BaseModel):
     role: Role
     stores: tuple[_Line, ...] = _STORES
     groups: tuple[_Line, ...] = _GROUPS
-    force: bool = _FORCE
+    force: StrictBool = _FORCE
 
 
 class AccountChangeBody(BaseModel):
@@ -49,12 +57,12 @@ class AccountChangeBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    enabled: bool | None = Field(default=None, description="Whether the person may sign in.")
+    enabled: StrictBool | None = Field(default=None, description="Whether the person may sign in.")
     name: str | None = Field(default=None, description="Default: the name that it has.")
     role: Role | None = None
     stores: tuple[_Line, ...] = _STORES
     groups: tuple[_Line, ...] = _GROUPS
-    force: bool = _FORCE
+    force: StrictBool = _FORCE
 
     @model_validator(mode="after")
     def _is_one_change(self) -> Self:
@@ -74,7 +82,7 @@ class AccountResponse(ResponseBody):
     role: Role
     stores: list[str] = Field(description="Ids of the stores that an owner sees.")
     groups: list[str] = Field(description="Groups whose stores an owner sees.")
-    enabled: bool = Field(description="Whether the person may sign in.")
+    enabled: StrictBool = Field(description="Whether the person may sign in.")
     has_password: bool = Field(description="False until the person has followed an invitation.")
     is_at_provider: bool = Field(
         description="Whether the person signs in at the OpenID provider, which then gives the role."

@@ -1,12 +1,17 @@
 """The body of a trigger: valid values, and errors by field."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from storemon_api.http.problems import ProblemError
 from storemon_api.http.request_bodies import parse_json
+from storemon_api.loads.objective_schemas import ObjectiveBody
+from storemon_api.loads.schemas import OpeningHours, SpecialHoursBody
+from storemon_api.loads.store_change_schemas import PreviewBody
 from storemon_api.reports.schemas import TriggerRequest
+from storemon_api.sign_in.account_schemas import AccountChangeBody
 from storemon_pipeline.domain.windows import Policy
 
 JSON = "application/json"
@@ -99,3 +104,39 @@ def test_a_body_of_another_type_is_refused(content_type: str) -> None:
         parse_json(b"{}", content_type, TriggerRequest)
     assert raised.value.problem.errors is not None
     assert raised.value.problem.errors[0].field == "Content-Type"
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        pytest.param(TriggerRequest, {"status_model": True}, id="true as a version"),
+        pytest.param(
+            ObjectiveBody, {"applies_to": "all", "objective": True}, id="true as a percentage"
+        ),
+        pytest.param(
+            OpeningHours,
+            {"day_of_week": False, "start_time_local": "09:00", "end_time_local": "17:00"},
+            id="false as a weekday",
+        ),
+        pytest.param(AccountChangeBody, {"enabled": "no"}, id="a word as a boolean"),
+        pytest.param(PreviewBody, {"withdrawn_date": 86_400}, id="seconds as a date"),
+        pytest.param(PreviewBody, {"withdrawn_date": "86400"}, id="seconds in a string as a date"),
+        pytest.param(
+            PreviewBody, {"withdrawn_date": "2023-01-25T00:00:00Z"}, id="an instant as a date"
+        ),
+        pytest.param(PreviewBody, {"cancelled_closure": True}, id="true as an id"),
+        pytest.param(SpecialHoursBody, {"date": 0, "hours": []}, id="zero as a date"),
+    ],
+)
+def test_values_of_another_type_are_refused(
+    model: type[BaseModel], body: dict[str, object]
+) -> None:
+    with pytest.raises(ValidationError):
+        model.model_validate(body)
+
+
+def test_dates_and_whole_percentages_are_read() -> None:
+    change = PreviewBody.model_validate({"withdrawn_date": "2023-01-25"})
+    assert change.withdrawn_date == date(2023, 1, 25)
+    objective = ObjectiveBody.model_validate({"applies_to": "all", "objective": 98})
+    assert objective.objective == 98.0
