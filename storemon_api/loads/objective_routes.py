@@ -111,7 +111,9 @@ async def put_objective(request: Request, services: ServicesDep) -> Response:
     },
     openapi_extra=json_body(ObjectiveBody),
 )
-async def post_objective_preview(request: Request, services: ServicesDep) -> Response:
+async def post_objective_preview(
+    request: Request, services: ServicesDep, fleet_cache: FleetCacheDep
+) -> Response:
     """Return the verdicts of the stores before and after it is set. It is not set.
 
     The body is that of `PUT /objectives`.
@@ -119,11 +121,13 @@ async def post_objective_preview(request: Request, services: ServicesDep) -> Res
     body = await _read_objective(request, services)
     try:
         preview = await run_in_threadpool(
-            preview_objective,
-            services.settings.database_url.get_secret_value(),
-            _row(body),
-            now=datetime.now(UTC),
-            only_stores=visible_stores(request),
+            lambda: preview_objective(
+                services.settings.database_url.get_secret_value(),
+                _row(body),
+                now=datetime.now(UTC),
+                only_stores=visible_stores(request),
+                current=fleet_cache.budgets(Period(body.by)),
+            )
         )
     except BadRowsError as error:
         raise bad_rows(error, "objectives") from error

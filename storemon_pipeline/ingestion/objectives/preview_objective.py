@@ -23,7 +23,7 @@ from storemon_pipeline.objectives.objectives_file import NONE
 from storemon_pipeline.objectives.precedence import NO_OBJECTIVE, AppliesTo, Version, covered
 from storemon_pipeline.stores.store_details import read_details
 from storemon_pipeline.stores.store_index import read_store, read_stores
-from storemon_pipeline.views.budgets_view import Judged, judge_choices
+from storemon_pipeline.views.budgets_view import FleetBudgets, Judged, judge_choices
 from storemon_pipeline.views.store_view import NoPollsError
 
 _NO_STORE: Final = 0
@@ -36,6 +36,13 @@ class ObjectiveCounts:
 
     verdicts: dict[Verdict, int]
     spent: int
+
+    def __add__(self, other: "ObjectiveCounts") -> "ObjectiveCounts":
+        """The counts of both."""
+        verdicts = {
+            verdict: self.verdicts[verdict] + other.verdicts[verdict] for verdict in Verdict
+        }
+        return ObjectiveCounts(verdicts, self.spent + other.spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,17 @@ class ObjectivePreview:
 
 
 def preview_objective(
-    url: str, row: Mapping[str, str], *, now: datetime, only_stores: AbstractSet[str] | None
+    url: str,
+    row: Mapping[str, str],
+    *,
+    now: datetime,
+    only_stores: AbstractSet[str] | None,
+    current: FleetBudgets | None,
 ) -> ObjectivePreview:
     """What setting the objective would do, for these stores; nothing is written.
 
-    Raises BadRowsError as `push_rows` does, and NoPollsError.
+    `current` are the budgets of all stores for its period: those that it does not cover are taken
+    from there. Raises BadRowsError as `push_rows` does, and NoPollsError.
     """
     new = parse_rows(Source.OBJECTIVES, [row]).iloc[0]
     period = Period(new["by"])
@@ -68,19 +81,38 @@ def preview_objective(
         stores = read_stores(bulk)
         details = read_details(bulk, stores, as_of=as_of)
         versions = [one for one in read_versions(bulk, stores) if one.period is period]
-        later = [*versions, _version(bulk, versions, new, now=now)]
+        version = _version(bulk, versions, new, now=now)
         is_counted = covered(
-            later, store_keys=stores.store_keys, groups=details.groups, regions=details.regions
+            [version], store_keys=stores.store_keys, groups=details.groups, regions=details.regions
         )
         if only_stores is not None:
             is_counted &= stores.marked(only_stores)
         if not is_counted.all():
             positions = np.flatnonzero(is_counted)
             stores, details = stores.take(positions), details.take(positions)
-        found = list(judge_choices(bulk, stores, details, as_of, period, (versions, later)))
+        choices = (versions, [*versions, version])
+        found = list(judge_choices(bulk, stores, details, as_of, period, choices))
     before, after = (_counts([both[choice] for both in found]) for choice in (0, 1))
+    others = _counts_of_others(current, set(stores.store_ids.to_pylist()), only_stores)
     changed = sum(int((one.objective_ppm != other.objective_ppm).sum()) for one, other in found)
-    return ObjectivePreview(as_of, period, before, after, changed)
+    return ObjectivePreview(as_of, period, others + before, others + after, changed)
+
+
+def _counts_of_others(
+    current: FleetBudgets | None, known: AbstractSet[str], only_stores: AbstractSet[str] | None
+) -> ObjectiveCounts:
+    """Of the stores that are not `known`."""
+    verdicts = dict.fromkeys(Verdict, 0)
+    spent = 0
+    if current is not None:
+        rows = zip(
+            current.store_ids, current.verdicts, current.budgets.left_us.tolist(), strict=True
+        )
+        for store_id, verdict, left_us in rows:
+            if store_id not in known and (only_stores is None or store_id in only_stores):
+                verdicts[verdict] += 1
+                spent += left_us < 0
+    return ObjectiveCounts(verdicts, spent)
 
 
 def _counts(judged: Sequence[Judged]) -> ObjectiveCounts:
