@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from storemon_pipeline.host.orphans import MARK
 from waiting import eventually
 
 BACK_SECONDS = 180.0
+MOST_SECONDS_AFTER_A_CRASH = 20.0
+"""About 2 are usual, also on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +113,19 @@ def test_each_child_that_is_killed_is_started_again(service: Service) -> None:
     assert service.finish_report()["status"] == "Complete"
     log = service.log()
     assert [part for part in CHILDREN if f"{part}: restarting (ended by SIGKILL" not in log] == []
+
+
+def test_reports_do_not_wait_long_after_a_crash_of_the_database(service: Service) -> None:
+    """A report took 35 to 40 seconds, of which the database was away for two."""
+    ready = "database: ready"
+    times = service.log().count(ready)
+    assert service.kill(Part.DATABASE)
+    eventually(lambda: service.log().count(ready) > times, seconds=BACK_SECONDS)
+    back = time.monotonic()
+    # Connections that the crash cut are replaced by the first requests that meet them.
+    eventually(lambda: service.api.get("/reports").status_code == 200, seconds=BACK_SECONDS)
+    assert service.finish_report()["status"] == "Complete"
+    assert time.monotonic() - back < MOST_SECONDS_AFTER_A_CRASH
 
 
 @contextmanager
