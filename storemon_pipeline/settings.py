@@ -49,6 +49,7 @@ class Executor(StrEnum):
     DASK = "dask"
     CELERY = "celery"
     K8S = "k8s"
+    RAY = "ray"
 
 
 ResolvedPath = Annotated[Path, BeforeValidator(_resolved)]

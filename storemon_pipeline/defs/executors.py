@@ -15,6 +15,7 @@ _INTEGRATIONS: Final = {
     Executor.DASK: ("dagster_dask", "dask_executor"),
     Executor.CELERY: ("dagster_celery", "celery_executor"),
     Executor.K8S: ("dagster_k8s", "k8s_job_executor"),
+    Executor.RAY: ("dagster_ray", "ray_executor"),
 }
 """The package and the name of each executor that does not come with Dagster."""
 
@@ -46,7 +47,7 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
             return dg.in_process_executor
         case Executor.MULTIPROCESS:
             return dg.multiprocess_executor.configured(config)
-        case Executor.DASK | Executor.CELERY | Executor.K8S as executor:
+        case Executor.DASK | Executor.CELERY | Executor.K8S | Executor.RAY as executor:
             package, name = _INTEGRATIONS[executor]
             try:
                 definition: dg.ExecutorDefinition = getattr(import_module(package), name)

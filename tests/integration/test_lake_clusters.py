@@ -1,6 +1,7 @@
 """Reports from the lake by workers of a cluster, also when a worker is killed in the middle.
 
-The tests with Celery start a broker; they need Debian's `redis-server`.
+The tests with Celery start a broker; they need Debian's `redis-server`. Those with Ray need the
+extra `ray`.
 """
 
 import json
@@ -13,8 +14,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+import httpx
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -36,6 +39,7 @@ pytestmark = pytest.mark.slow
 
 STORES: Final = 12
 SHARDS: Final = 4
+PROGRAMS: Final = Path(sys.executable).parent
 WAITS_FOR_A_WRITER: Final = "wait_for_partner"
 """What Linux says of a process that has begun to open a pipe that nobody writes to."""
 
@@ -94,20 +98,24 @@ def _answers(port: int) -> bool:
         return False
 
 
+def with_programs(environment: dict[str, str]) -> dict[str, str]:
+    """The environment of a worker, which finds the programs of this interpreter's packages."""
+    return environment | {"PATH": f"{PROGRAMS}:{environment['PATH']}"}
+
+
 @contextmanager
 def celery_workers(environment: dict[str, str], broker: str, folder: Path) -> Iterator[list[int]]:
     """Two workers, each with one process for steps; gives the ids of their process groups."""
     configuration = folder / "celery.yaml"
     configuration.write_text(yaml.safe_dump({"execution": {"config": celery_config(broker)}}))
-    programs = Path(sys.executable).parent
     worker = ["worker", "start", "-A", "dagster_celery.app", "--config-yaml", str(configuration)]
     groups = []
     with ExitStack() as stack:
         logs = [folder / f"worker-{number}.log" for number in range(2)]
         for log in logs:
             process = subprocess.Popen(
-                [programs / "dagster-celery", *worker, "--name", log.stem, "--", "--concurrency=1"],
-                env=environment | {"PATH": f"{programs}:{environment['PATH']}"},
+                [PROGRAMS / "dagster-celery", *worker, "--name", log.stem, "--", "--concurrency=1"],
+                env=with_programs(environment),
                 stdout=stack.enter_context(log.open("w")),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -156,6 +164,46 @@ def settings_of(executor: str, lake: LakeFolder, **config: object) -> dict[str, 
         "STOREMON_SHARDS": str(SHARDS),
         **({"STOREMON_EXECUTOR_CONFIG": json.dumps(config)} if config else {}),
     }
+
+
+@contextmanager
+def ray_cluster(environment: dict[str, str]) -> Iterator[str]:
+    """The address of a cluster on this machine, with two steps at once; killed at the end."""
+    pytest.importorskip("dagster_ray", reason="the extra `ray` is not installed")
+    port, jobs_port = free_port(), free_port()
+    head = ["start", "--head", "--block", "--num-cpus=2", "--disable-usage-stats"]
+    ports = [f"--port={port}", f"--dashboard-port={jobs_port}", "--dashboard-host=127.0.0.1"]
+    with ExitStack() as stack:
+        # Below a deep folder the names of its sockets would be too long.
+        files = stack.enter_context(TemporaryDirectory(prefix="ray"))
+        process = subprocess.Popen(
+            [
+                *(str(PROGRAMS / "ray"), *head, *ports, f"--temp-dir={files}"),
+                *("--node-ip-address=127.0.0.1", f"--object-store-memory={100_000_000}"),
+            ],
+            env=with_programs(environment),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        stack.callback(process.wait)
+        # Parts of the cluster are in sessions of their own.
+        stack.callback(kill_with_descendants, psutil.Process(process.pid))
+        address = f"http://127.0.0.1:{jobs_port}"
+        eventually(lambda: _takes_jobs(address))
+        yield address
+
+
+def _takes_jobs(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/api/jobs/").is_success
+    except httpx.TransportError:
+        return False
+
+
+def kill_with_descendants(process: psutil.Process) -> None:
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 @contextmanager
@@ -246,6 +294,24 @@ def test_a_report_survives_a_dask_worker_that_is_killed(
         logged = logs_of(job)
     assert job.returncode == 0, logged
     assert csv_of(engine, report_id) == expected
+
+
+def test_ray_jobs_make_a_report_of_the_lake(
+    engine: sa.Engine, url: str, lake: LakeFolder, tmp_path: Path
+) -> None:
+    expected = expected_csv(engine, url)
+    report_id = request(engine)
+    # Ray's own sign-in writes a token into the home of whoever runs it.
+    settings = settings_of("ray", lake)
+    shared = report_environment(url, tmp_path, RAY_AUTH_MODE="disabled", **settings)
+    with ray_cluster(shared) as address:
+        environment = shared | settings_of("ray", lake, ray={"address": address})
+        with report_job(environment) as job:
+            logged = logs_of(job)
+    assert job.returncode == 0, logged
+    assert csv_of(engine, report_id) == expected
+    for number in range(SHARDS):
+        assert f'shard_of_uptime_report[{number}]" in Ray job' in logged
 
 
 def test_after_a_process_of_a_run_was_killed_the_next_run_makes_the_report(

@@ -58,6 +58,7 @@ OTHER_PROGRAMS: Final = {
         "gzip",
         "mkdir",
         "printf",
+        "ray",
         "pre-commit",
         "ruff",
         "mypy",

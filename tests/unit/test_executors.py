@@ -30,7 +30,11 @@ def test_the_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("executor", "package"),
-    [(Executor.CELERY, "dagster-celery"), (Executor.K8S, "dagster-k8s")],
+    [
+        (Executor.CELERY, "dagster-celery"),
+        (Executor.K8S, "dagster-k8s"),
+        (Executor.RAY, "dagster-ray"),
+    ],
 )
 def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(
     monkeypatch: pytest.MonkeyPatch, executor: Executor, package: str
