@@ -15,6 +15,7 @@ from storemon_pipeline.objectives.precedence import percentage
 _DURATIONS: Final = {Period.WEEK: "1w", Period.MONTH: "1M"}
 _PLAIN_NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?")
 _ALWAYS_PPM: Final = 1_000_000
+_UTC: Final = "Etc/UTC"
 _DOCUMENT: Final = """\
 ---
 apiVersion: openslo/v1
@@ -24,7 +25,7 @@ metadata:
   displayName: {title}
 spec:
   description: {description}
-  service: {service}
+  service: "{service}"
   indicator:
     metadata:
       name: uptime
@@ -46,12 +47,12 @@ spec:
   timeWindow:
     - duration: {duration}
       calendar:
-        startTime: {start}
+        startTime: "{start}"
         timeZone: {timezone}
       isRolling: false
   budgetingMethod: Occurrences
   objectives:
-    - targetPercent: {percent}
+    - target: {target}
 """
 
 
@@ -66,8 +67,9 @@ def openslo_document(
 ) -> str:
     """The objective of a store as a YAML document of OpenSLO v1.
 
-    `start` is the start of a week or month. An objective of 100 % gives a comment instead: OpenSLO
-    allows only less.
+    It is valid by the JSON schema that OpenSLO publishes, which wants a `target` below 1, the start
+    and names as text, and zones with a slash. `start` is the start of a week or month. An objective
+    of 100 % gives a comment instead: OpenSLO allows only less.
     """
     title = _quoted(f"{name} ({store_id})" if name else store_id)
     if objective_ppm == _ALWAYS_PPM:
@@ -83,8 +85,8 @@ def openslo_document(
         path=_quoted(f"/stores/{quote(store_id, safe='')}/uptime?by={period}"),
         duration=_DURATIONS[period],
         start=f"{start.astimezone(zone_of(timezone)):%Y-%m-%d %H:%M:%S}",
-        timezone=timezone,
-        percent=f"{percentage(objective_ppm).normalize():f}",
+        timezone=_UTC if timezone == "UTC" else timezone,
+        target=f"{(percentage(objective_ppm) / 100).normalize():f}",
     )
 
 

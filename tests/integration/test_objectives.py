@@ -416,13 +416,13 @@ def test_without_objectives_the_list_is_empty(database_url: str, client: httpx.C
     ("polled_at", "month", "week"),
     [
         # Sydney puts its clocks back on 2 April, and forward on 1 October, in mid-month.
-        ("2023-04-05T00:00:00Z", datetime(2023, 4, 1), datetime(2023, 4, 3)),  # noqa: DTZ001 - local
-        ("2023-10-05T00:00:00Z", datetime(2023, 10, 1), datetime(2023, 10, 2)),  # noqa: DTZ001 - local
+        ("2023-04-05T00:00:00Z", "2023-04-01 00:00:00", "2023-04-03 00:00:00"),
+        ("2023-10-05T00:00:00Z", "2023-10-01 00:00:00", "2023-10-02 00:00:00"),
     ],
     ids=["autumn", "spring"],
 )
 def test_objectives_are_exported_as_openslo(
-    client: httpx.Client, polled_at: str, month: datetime, week: datetime
+    client: httpx.Client, polled_at: str, month: str, week: str
 ) -> None:
     odd = 'Caf\u00e9 "7": # \U0001f600'
     for store_id in ("42", odd, "always"):
@@ -446,9 +446,10 @@ def test_objectives_are_exported_as_openslo(
             "isRolling": False,
         }
     ]
-    assert month_of_42["spec"]["objectives"] == [{"targetPercent": 98.25}]
+    assert month_of_42["spec"]["objectives"] == [{"target": 0.9825}]
     assert week_of_42["spec"]["timeWindow"][0]["calendar"]["startTime"] == week
-    assert week_of_42["spec"]["objectives"] == [{"targetPercent": 99}]
+    assert week_of_42["spec"]["objectives"] == [{"target": 0.99}]
+    assert week_of_42["spec"]["service"] == "42"
     assert month_of_odd["metadata"]["displayName"] == odd
     ratio = month_of_odd["spec"]["indicator"]["spec"]["ratioMetric"]
     path = ratio["total"]["metricSource"]["spec"]["path"]
