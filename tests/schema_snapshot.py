@@ -1,4 +1,7 @@
-"""Writes the snapshot that an empty database is made from: run this file after a new migration."""
+"""Writes the snapshots that empty databases are made from.
+
+Run this file after a new migration, and with a new version of Dagster.
+"""
 
 import re
 import subprocess
@@ -7,10 +10,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
+from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy.engine import make_url
 
 from storemon_pipeline.database.connections import ensure_database, libpq_url, sqlalchemy_url
 from storemon_pipeline.database.migrate import SNAPSHOT, alembic_config
 from storemon_pipeline.host.embedded_postgres import embedded_postgres, find_binaries
+from storemon_pipeline.service.databases import DAGSTER_SNAPSHOT
 
 _RANDOM = re.compile(r"^\\(un)?restrict .*\n", re.MULTILINE)
 _SESSION = re.compile(r"^(SET \w+ = .*;|SELECT pg_catalog\.set_config\(.*\);)\n", re.MULTILINE)
@@ -39,12 +45,23 @@ def migrate_to(url: str, revision: str) -> None:
         command.upgrade(config, revision)
 
 
+def make_dagster_tables(url: str) -> None:
+    """Have Dagster make its tables."""
+    own = make_url(url).set(drivername="postgresql+psycopg2")
+    DagsterPostgresStorage(own.render_as_string(hide_password=False))
+
+
 def main() -> None:
-    """Write the snapshot of all migrations."""
+    """Write the snapshots of all migrations, and of Dagster's tables."""
     with tempfile.TemporaryDirectory() as home, embedded_postgres(Path(home)) as server:
         ensure_database(server.url)
         migrate_to(server.url, "head")
         SNAPSHOT.write_text(statements(server.url))
+        dagster = make_url(server.url).set(database="dagster")
+        url = dagster.render_as_string(hide_password=False)
+        ensure_database(url)
+        make_dagster_tables(url)
+        DAGSTER_SNAPSHOT.write_text(statements(url))
 
 
 if __name__ == "__main__":

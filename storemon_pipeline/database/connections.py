@@ -13,6 +13,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
+from storemon_pipeline.database.locks import AdvisoryLock
+
 CONNECT_TIMEOUT_SECONDS: Final = 5
 
 _IDLE_SECONDS: Final = 15.0
@@ -193,6 +195,22 @@ def has_tables(url: str) -> bool:
     """Whether the database has any table. Raises sqlalchemy.exc.OperationalError."""
     with _unpooled(sqlalchemy_url(url)).connect() as connection:
         return bool(sa.inspect(connection).get_table_names())
+
+
+def run_statements(connection: sa.Connection, text: str) -> None:
+    """Run many statements at once, which take no parameters."""
+    connection.execution_options(no_parameters=True).exec_driver_sql(text)
+
+
+def fill_empty_database(url: str, text: str) -> None:
+    """Run the statements in one transaction, unless the database has any table.
+
+    Processes do so one at a time. Raises sqlalchemy.exc.DBAPIError.
+    """
+    with _unpooled(sqlalchemy_url(url)).begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int(AdvisoryLock.MIGRATE))))
+        if not sa.inspect(connection).get_table_names():
+            run_statements(connection, text)
 
 
 def _unpooled(url: URL) -> sa.Engine:

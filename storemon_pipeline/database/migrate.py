@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.database.connections import create_engine, run_statements
 from storemon_pipeline.database.locks import AdvisoryLock
 from storemon_pipeline.database.schema_version import has_version, is_current
 
@@ -40,17 +40,11 @@ def migrate(url: str) -> None:
         with engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int(AdvisoryLock.MIGRATE))))
             if not has_version(connection):
-                _restore_snapshot(connection)
+                run_statements(connection, SNAPSHOT.read_text())
             if not is_current(connection):
                 _upgrade(connection)
     finally:
         engine.dispose()
-
-
-def _restore_snapshot(connection: sa.Connection) -> None:
-    # Many statements at once, which take no parameters.
-    unchanged = connection.execution_options(no_parameters=True)
-    unchanged.exec_driver_sql(SNAPSHOT.read_text())
 
 
 def _upgrade(connection: sa.Connection) -> None:

@@ -1,5 +1,9 @@
 """Creates the databases of a service and migrates them, or says in one line what to do."""
 
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -9,12 +13,22 @@ from storemon_pipeline.database.connections import (
     database_of,
     ensure_database,
     ensure_schema,
+    fill_empty_database,
     has_schema,
     is_refused,
     role_of,
 )
 from storemon_pipeline.database.schema_version import has_newest_schema
 from storemon_pipeline.host.errors import StartError
+
+DAGSTER_SNAPSHOT: Final = Path(__file__).with_name("dagster_snapshot.sql")
+"""What Dagster makes of an empty database; `tests/schema_snapshot.py` writes it.
+
+Several of its processes would make their tables at once, and one of them might fail.
+"""
+
+DAGSTER_SNAPSHOT_VERSION: Final = "0.29.27"
+"""The version of dagster-postgres that the snapshot is of. Another one makes its own tables."""
 
 _BACKENDS = frozenset({"postgresql", "postgres"})
 
@@ -48,6 +62,13 @@ def make_databases(url: str) -> str:
 
 
 def _make_dagster_database(url: str) -> str:
+    dagster = _ensure_dagster_database(url)
+    if version("dagster-postgres") == DAGSTER_SNAPSHOT_VERSION:
+        fill_empty_database(dagster, DAGSTER_SNAPSHOT.read_text())
+    return dagster
+
+
+def _ensure_dagster_database(url: str) -> str:
     own, schema = dagster_url(url), dagster_url(url, is_schema=True)
     if not has_schema(url, DAGSTER_SCHEMA):
         try:

@@ -1,15 +1,28 @@
 """Databases on a server where storemon's role has few rights, as at a hosting provider."""
 
+import re
 import uuid
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import pytest
 import sqlalchemy as sa
 from dagster_postgres.storage import DagsterPostgresStorage
 
-from storemon_pipeline.database.connections import dagster_url, sqlalchemy_url
+from databases import Databases
+from schema_snapshot import dump, make_dagster_tables
+from storemon_pipeline.database.connections import (
+    dagster_url,
+    fill_empty_database,
+    sqlalchemy_url,
+)
 from storemon_pipeline.host.errors import StartError
-from storemon_pipeline.service.databases import bring_to_newest_schema, make_databases
+from storemon_pipeline.service.databases import (
+    DAGSTER_SNAPSHOT,
+    DAGSTER_SNAPSHOT_VERSION,
+    bring_to_newest_schema,
+    make_databases,
+)
 
 
 @pytest.fixture
@@ -84,3 +97,23 @@ def test_dagster_keeps_the_database_that_it_has(server_url: str) -> None:
     url = sqlalchemy_url(server_url).set(database=name).render_as_string(hide_password=False)
     assert make_databases(url) == dagster_url(url)
     assert make_databases(url) == dagster_url(url)
+
+
+def test_dagster_finds_its_tables_as_it_would_make_them(databases: Databases) -> None:
+    assert version("dagster-postgres") == DAGSTER_SNAPSHOT_VERSION, "run tests/schema_snapshot.py"
+    with databases.empty() as filled, databases.empty() as made:
+        fill_empty_database(filled, DAGSTER_SNAPSHOT.read_text())
+        make_dagster_tables(filled)  # which finds nothing to do
+        make_dagster_tables(made)
+        assert _without_times(dump(filled)) == _without_times(dump(made))
+
+
+def test_a_database_with_tables_is_not_filled(databases: Databases) -> None:
+    with databases.empty() as url:
+        fill_empty_database(url, "CREATE TABLE one ()")
+        fill_empty_database(url, "CREATE TABLE another ()")
+        assert "another" not in dump(url)
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r"'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?'", "TIME", text)

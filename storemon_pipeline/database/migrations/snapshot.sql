@@ -1064,10 +1064,16 @@ COMMENT ON COLUMN result_shards.status_model_id IS 'NULL: made without likely ra
 CREATE TABLE retention_state (
     is_only_row boolean DEFAULT true NOT NULL,
     polls_kept_from timestamp with time zone NOT NULL,
+    messages_kept_from timestamp with time zone,
+    lake text,
     CONSTRAINT ck_retention_state_is_only_row CHECK (is_only_row)
 );
 
 COMMENT ON TABLE retention_state IS 'Polls before polls_kept_from are rejected, because older polls were dropped.';
+
+COMMENT ON COLUMN retention_state.messages_kept_from IS 'as polls_kept_from, for webhook_messages';
+
+COMMENT ON COLUMN retention_state.lake IS 'path or URL of the lake that has the dropped polls';
 
 CREATE TABLE sent_statement_files (
     statement_id bigint NOT NULL,
@@ -1597,12 +1603,15 @@ COMMENT ON COLUMN unread_files.changed_at IS 'when it was last written; NULL: un
 CREATE TABLE webhook_messages (
     source text NOT NULL,
     message_id text NOT NULL,
-    load_id integer NOT NULL
+    load_id integer NOT NULL,
+    last_start_at timestamp with time zone
 );
 
 COMMENT ON TABLE webhook_messages IS 'Ids of messages of webhooks, each of which counts once.';
 
 COMMENT ON COLUMN webhook_messages.source IS 'name of the webhook';
+
+COMMENT ON COLUMN webhook_messages.last_start_at IS 'last start told; NULL: the id is never dropped';
 
 CREATE TABLE week_patterns (
     week_id integer NOT NULL,
@@ -1622,7 +1631,7 @@ ALTER TABLE week_patterns ALTER COLUMN week_id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
-INSERT INTO alembic_version VALUES ('0038');
+INSERT INTO alembic_version VALUES ('0040');
 
 SELECT pg_catalog.setval('accounts_account_id_seq', 1, false);
 
