@@ -1,42 +1,31 @@
 """Outages by reason over both clock changes, against the slow reference."""
 
-import random
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-import oracle
 from api_server import serve
-from clock_changes import AUTUMN, SPRING, ZONES, draw, fill
+from clock_changes import (
+    AUTUMN,
+    SOURCES,
+    SPRING,
+    ZONES,
+    draw,
+    draw_events,
+    event_rows,
+    fill,
+    push,
+)
 from oracle_history import lost_by_source
+from storemon_pipeline.domain.sources import Source
 
 # The clocks change in New York on 12 March and on 5 November 2023.
 FIRST_DAY = {SPRING: "2023-03-11", AUTUMN: "2023-11-04"}
 LAST_DAY = {SPRING: "2023-03-13", AUTUMN: "2023-11-06"}
-SOURCES = ("platform", "till", "people")
-
-
-def draw_events(begin: datetime, end: datetime, seed: int) -> list[oracle.Event]:
-    """Events of three sources, some without an end, that overlap at random."""
-    rng = random.Random(seed)  # noqa: S311 - a test's dice
-    minutes = (end - begin) // timedelta(minutes=1)
-    events = {}
-    for _ in range(40):
-        store_id, source = rng.choice(list(ZONES)), rng.choice(SOURCES)
-        start = begin + timedelta(minutes=rng.randrange(minutes))
-        length = timedelta(minutes=rng.randrange(1, 900))
-        events[store_id, source, start] = oracle.Event(
-            store_id,
-            start,
-            None if rng.random() < 0.2 else min(start + length, end),
-            is_up=rng.random() < 0.3,
-            source=source,
-        )
-    return list(events.values())
 
 
 @pytest.mark.parametrize("begin", [SPRING, AUTUMN], ids=["spring", "autumn"])
@@ -45,17 +34,7 @@ def test_totals_by_reason_equal_the_reference(database_url: str, begin: datetime
     end = max(poll.polled_at for poll in inputs.polls)
     inputs = replace(inputs, events=draw_events(begin, end, 7))
     fill(database_url, inputs)
-    body = [
-        {
-            "store_id": event.store_id,
-            "from_utc": event.start.isoformat(),
-            "to_utc": event.end and event.end.isoformat(),
-            "state": "up" if event.is_up else "down",
-            "reason": f"by {event.source}",
-            "source": event.source,
-        }
-        for event in inputs.events
-    ]
+    push(database_url, Source.STORE_EVENTS, event_rows(inputs.events))
     period = {"from": begin.isoformat(), "to": end.isoformat()}
     totals: Counter[str] = Counter()
     days = {"from": FIRST_DAY[begin], "to": LAST_DAY[begin]}
@@ -64,7 +43,6 @@ def test_totals_by_reason_equal_the_reference(database_url: str, begin: datetime
         def get(path: str, **parameters: str) -> Any:  # noqa: ANN401 - a JSON body
             return client.get(path, params=parameters).raise_for_status().json()
 
-        client.post("/events", json={"events": body}).raise_for_status()
         for store_id, zone in ZONES.items():
             found = lost(get(f"/stores/{store_id}/incidents", **period)["summary"])
             assert found == lost_by_source(inputs, store_id, begin, end)

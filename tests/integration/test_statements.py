@@ -229,7 +229,8 @@ def test_the_workbook_names_period_and_newest_poll_and_counts_in_hours(served: S
     statement = served.get(period=period)
     answer = served.ask("/statement.xlsx", period=period)
     book = openpyxl.load_workbook(io.BytesIO(answer.content))
-    assert book.sheetnames == ["statement", "stores", "incidents", "closures", "corrections"]
+    names = ["statement", "stores", "incidents", "closures", "corrections", "special-hours"]
+    assert book.sheetnames == names
     facts = dict(book["statement"].iter_rows(max_col=2, values_only=True))
     assert facts["Statement of"] == "All stores"
     assert facts["Data up to"] == f"{served.as_of:%Y-%m-%d %H:%M:%S} UTC"
