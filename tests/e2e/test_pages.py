@@ -280,7 +280,7 @@ def test_every_number_of_now_equals_the_json(site: Site) -> None:
             for total in now[split]:
                 label = total["name"] or f"no {name}"
                 label = label.rpartition("/")[2].replace("_", " ")
-                wanted = [str(total["stores"]), str(total["standing"]["down"])]
+                wanted = [f"{total['standing']['down']} of {total['stores']}"]
                 for window in ("day", "week"):
                     share = total["windows"][window]
                     both = (percent(share["uptime_percent"]), points(share))

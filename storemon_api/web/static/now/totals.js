@@ -213,14 +213,19 @@ export function showGroups() {
         label: "",
         cell: (total) => nameCell(total, filter, word),
       },
-      { head: "Stores", class: "number", cell: (total) => count(total.stores) },
-      { head: "Offline", class: "number", cell: (total) => count(total.standing.down) },
+      { head: "Offline", class: "number", cell: offlineCell },
       { head: "24 hours", class: "number", cell: cell("day") },
       { head: "7 days", class: "number", cell: cell("week") },
     ],
     sorted,
   );
 }
+
+// In one column with all its stores, so that names keep some width.
+const offlineCell = ({ standing, stores }) => [
+  count(standing.down),
+  h("div", { class: "sub" }, `of ${count(stores)}`),
+];
 
 function nameCell({ name }, filter, word) {
   if (name === null) return h("span", { class: "sub" }, `no ${word}`);
