@@ -15,6 +15,7 @@ from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_statu
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
+_BITS: Final = 15
 _MOST_US: Final = 2**61
 """Storefronts times the length of their history stay below this in one step, to fit 64 bits."""
 
@@ -83,6 +84,8 @@ def _parts(evidence: StatusRuns, store: IntArray, until_us: int) -> list[StatusR
     if len(evidence) == 0:
         return []
     length = until_us + 2 - int(evidence.first_poll_us.min())
+    if int(store.max() + 1) * length < _MOST_US and len(store) * length < _MOST_US:
+        return [evidence]
     at_once = max(_MOST_US // length, 1)
     own = store[evidence.store]
     # By the rank of the store among those here, and of a storefront within them.
@@ -115,9 +118,10 @@ def _join(
     )
     times = _Times.of(estimates, own, is_any=rule is not ChannelRule.ALL_UP)
     evidence = replace(evidence, store=own[front])
-    certain = _certain(times, evidence)
+    ends = _Ends.outside(times, evidence)
+    certain = _certain(times, evidence, ends)
     made = _with_markers(
-        times, evidence, certain, policy=policy, until_us=until_us, is_report=is_report
+        times, evidence, ends, certain, policy=policy, until_us=until_us, is_report=is_report
     )
     made = replace(made, store=stores[made.store]).in_order()
     if rule is not ChannelRule.SHARE:
@@ -177,22 +181,40 @@ class _Times:
 
     @classmethod
     def of(cls, estimates: Estimates, own: IntArray, *, is_any: bool) -> Self:
-        known = np.flatnonzero(estimates.status != Status.UNKNOWN)
-        store = own[estimates.store[known]]
-        decides = (estimates.status[known] == Status.UP) == is_any
-        is_certain = estimates.is_certain[known]
-        begins, ends = estimates.start_us[known], estimates.end_us[known]
-        origin = int(begins.min())
-        width = int(ends.max()) - origin + 1
-        change = np.stack(
-            [np.ones(len(known), np.int64), decides, decides & is_certain, ~decides & is_certain]
-        ).astype(np.int64)
-        key = np.concatenate([store * width + (begins - origin), store * width + (ends - origin)])
-        change = np.concatenate([change, -change], axis=1)
+        is_up = estimates.status == Status.UP
+        is_down = estimates.status == Status.DOWN
+        decides, others = (is_up, is_down) if is_any else (is_down, is_up)
+        # Four counters in one number: a store has fewer storefronts than a counter holds.
+        counted = (
+            (is_up | is_down).astype(np.int64)
+            + (decides.astype(np.int64) << _BITS)
+            + ((decides & estimates.is_certain).astype(np.int64) << 2 * _BITS)
+            + ((others & estimates.is_certain).astype(np.int64) << 3 * _BITS)
+        )
+        origin = int(estimates.start_us.min())
+        width = int(estimates.end_us.max()) - origin + 1
+        # What each interval changes where it begins, and what goes where the last one ends.
+        is_last = np.append(estimates.store[1:] != estimates.store[:-1], True)
+        change = np.diff(counted, prepend=0)
+        change[1:][is_last[:-1]] = counted[1:][is_last[:-1]]
+        changed = np.flatnonzero(change)
+        last = np.flatnonzero(is_last & (counted != 0))
+        store = own[estimates.store]
+        key = np.concatenate(
+            [
+                store[changed] * width + (estimates.start_us[changed] - origin),
+                store[last] * width + (estimates.end_us[last] - origin),
+            ]
+        )
+        change = np.concatenate([change[changed], -counted[last]])
         order = np.argsort(key, kind="stable")
-        key, first = np.unique(key[order], return_index=True)
-        counts = np.cumsum(np.add.reduceat(change[:, order], first, axis=1), axis=1)
-        parts, deciding, sure_deciding, sure_others = counts
+        key = key[order]
+        is_end = np.append(key[1:] != key[:-1], True)
+        counts = np.cumsum(change[order])[is_end]
+        key = key[is_end]
+        parts, deciding, sure_deciding, sure_others = (
+            counts >> place * _BITS & (1 << _BITS) - 1 for place in range(4)
+        )
         is_decided = deciding > 0
         at = key % width + origin
         of_store = key // width
@@ -224,7 +246,30 @@ class _Times:
         return rows
 
 
-def _certain(times: _Times, evidence: StatusRuns) -> StatusRuns:
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The first and last polls that lie in no stretch of certain status; of shape `(n,)`.
+
+    `of` is the row of the status run, `row` that of the stretch.
+    """
+
+    of: IntArray
+    at_us: IntArray
+    row: IntArray
+
+    @classmethod
+    def outside(cls, times: _Times, evidence: StatusRuns) -> Self:
+        longer = np.flatnonzero(evidence.last_poll_us > evidence.first_poll_us)
+        of = np.concatenate([np.arange(len(evidence)), longer])
+        at_us = np.concatenate([evidence.first_poll_us, evidence.last_poll_us[longer]])
+        row = times.row(evidence.store[of], at_us)
+        return cls(of, at_us, row).take(~times.is_certain[row])
+
+    def take(self, which: BoolArray) -> Self:
+        return type(self)(self.of[which], self.at_us[which], self.row[which])
+
+
+def _certain(times: _Times, evidence: StatusRuns, ends: _Ends) -> StatusRuns:
     """Status runs where the status of the stores is certain, with the polls that say so."""
     is_start = times.is_certain.copy()
     goes_on = times.is_certain[1:] & times.is_certain[:-1] & (times.is_up[1:] == times.is_up[:-1])
@@ -241,19 +286,17 @@ def _certain(times: _Times, evidence: StatusRuns) -> StatusRuns:
         np.zeros(len(begin), np.int64),
     )
     polled = evidence.take(evidence.polls > 0)
-    single = _single(times, polled)
+    single = _single(times, evidence, polled, ends.take(evidence.polls[ends.of] > 0))
     cover = _Cover.of(times, lasting)
     single = single.take(~cover.holds(single.store, single.first_poll_us, single.is_active))
     runs = lasting.merge(single)
     return replace(runs, polls=_polls(times, runs, polled))
 
 
-def _single(times: _Times, polled: StatusRuns) -> StatusRuns:
+def _single(times: _Times, evidence: StatusRuns, polled: StatusRuns, ends: _Ends) -> StatusRuns:
     """The instants of polls at which the status is certain, if only at that instant."""
-    store = np.tile(polled.store, 2)
-    at_us = np.concatenate([polled.first_poll_us, polled.last_poll_us])
-    is_active = np.tile(polled.is_active, 2)
-    row = times.row(store, at_us)
+    store, is_active = evidence.store[ends.of], evidence.is_active[ends.of]
+    at_us, row = ends.at_us, ends.row
     agrees = times.is_up[row] == is_active
     decides = is_active == times.is_any
     # Of the status that one alone does not decide: all storefronts were polled then.
@@ -330,6 +373,7 @@ class _Cover:
 def _with_markers(
     times: _Times,
     evidence: StatusRuns,
+    ends: _Ends,
     certain: StatusRuns,
     *,
     policy: Policy,
@@ -349,12 +393,11 @@ def _with_markers(
     has_next = np.append(times.store[1:] == times.store[:-1], False)
     ended = np.flatnonzero(is_last_known & is_short & has_next)
     store = np.concatenate(
-        [np.tile(evidence.store, 2), np.tile(times.store[change], 2), times.store[ended]]
+        [evidence.store[ends.of], np.tile(times.store[change], 2), times.store[ended]]
     )
     at_us = np.concatenate(
         [
-            evidence.first_poll_us,
-            evidence.last_poll_us,
+            ends.at_us,
             times.start_us[change] - 1,
             times.start_us[change],
             times.start_us[ended] - 1,
