@@ -133,6 +133,7 @@ def store_summary(fleet: Fleet, position: int, objective: Decimal | None = None)
         has_hours=bool(details.has_hours[position]),
         hours_rejected=bool(details.are_hours_rejected[position]),
         standing=STORE_STATES[int(fleet.state[position])],
+        channels_down=fleet.down_channels.get(position, []),
         last_poll_at=instant(int(fleet.last_poll_us[position]))
         if fleet.has_poll[position]
         else None,

@@ -74,6 +74,11 @@ class StoreSummary(ResponseBody):
         description="True: it has no hours because all their rows were rejected."
     )
     standing: StoreState
+    channels_down: list[str] = Field(
+        description="Channels of its storefronts that are down, whatever the store is; ids of "
+        "those without a channel.",
+        examples=[[]],
+    )
     last_poll_at: AwareDatetime | None
     down_since: AwareDatetime | None = Field(
         description="Estimated start of the open incident; null without one."

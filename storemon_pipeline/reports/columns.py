@@ -32,6 +32,8 @@ from storemon_pipeline.figures.figure_rows import rounded_figures
 
 STORE_KEY: Final = "store_key"
 STORE_ID: Final = "store_id"
+STOREFRONTS: Final = "storefronts"
+"""A column of lists, in files of stores that have any."""
 
 _LEFT_OF: Final = {
     "uptime": "business",
@@ -184,7 +186,11 @@ def encode_rows(rows: pa.Table) -> bytes:
         use_dictionary=[name for name in kept if name in _FEW_VALUES],
         write_statistics=False,
         store_schema=False,
-        column_encoding={name: _encoding(name) for name in kept if name not in _FEW_VALUES},
+        column_encoding={
+            name: _encoding(name)
+            for name in kept
+            if name not in _FEW_VALUES and name != STOREFRONTS
+        },
     ) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata(metadata)

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
 
 from storemon_pipeline.domain.amounts import (
     BUSINESS,
@@ -25,6 +27,7 @@ from storemon_pipeline.domain.amounts import (
 from storemon_pipeline.domain.windows import Policy, Window
 from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.likelihood.verdict import judge
+from storemon_pipeline.reports.columns import STOREFRONTS
 from storemon_pipeline.reports.csv_file import spreadsheet_safe
 
 
@@ -156,7 +159,36 @@ def _workbook(rows: pa.Table, about: dict[str, str], as_of: datetime) -> bytes:
     # With the current time, two downloads of one report would differ.
     book.set_properties({"created": as_of.replace(tzinfo=None), "title": "storemon report"})
     bold = book.add_format({"bold": True})
-    sheet = book.add_worksheet("report")
+    storefronts = None
+    if STOREFRONTS in rows.column_names:
+        storefronts = _storefront_rows(rows)
+        rows = rows.drop_columns(STOREFRONTS)
+    _write_sheet(book.add_worksheet("report"), rows, bold)
+    if storefronts is not None:
+        _write_sheet(book.add_worksheet(STOREFRONTS), storefronts, bold)
+    notes = book.add_worksheet("about")
+    notes.set_column(0, 1, 44)
+    for row, (name, value) in enumerate(about.items()):
+        notes.write_string(row, 0, name, bold)
+        notes.write_string(row, 1, value)
+    book.close()
+    return file.getvalue()
+
+
+def _storefront_rows(rows: pa.Table) -> pa.Table:
+    """One row for each storefront, with the id of its store."""
+    lists = rows[STOREFRONTS].combine_chunks()
+    store_ids = rows["store_id"].combine_chunks().take(pc.list_parent_indices(lists))
+    fronts = pa.Table.from_struct_array(pc.list_flatten(lists))
+    names = (name for name in fronts.column_names if pa.types.is_string(fronts[name].type))
+    for name in names:
+        safe = spreadsheet_safe(fronts[name].combine_chunks())
+        fronts = fronts.set_column(fronts.column_names.index(name), name, safe)
+    return fronts.add_column(0, "store_id", store_ids)
+
+
+def _write_sheet(sheet: Worksheet, rows: pa.Table, bold: Format) -> None:
+    """Write the rows below their names."""
     sheet.freeze_panes(1, 1)
     sheet.set_column(0, 0, 24)
     sheet.set_column(1, rows.num_columns - 1, 14)
@@ -175,10 +207,3 @@ def _workbook(rows: pa.Table, about: dict[str, str], as_of: datetime) -> bytes:
             elif value is not None:
                 sheet.write_number(row, number, value)
     sheet.autofilter(0, 0, rows.num_rows, rows.num_columns - 1)
-    notes = book.add_worksheet("about")
-    notes.set_column(0, 1, 44)
-    for row, (name, value) in enumerate(about.items()):
-        notes.write_string(row, 0, name, bold)
-        notes.write_string(row, 1, value)
-    book.close()
-    return file.getvalue()

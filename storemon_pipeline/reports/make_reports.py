@@ -30,6 +30,7 @@ from storemon_pipeline.reports.results import (
     take_waiting_reports,
 )
 from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.views.storefronts_view import read_storefronts_column
 
 NO_POLLS = "No poll has been loaded yet, so there is nothing to report on."
 
@@ -156,6 +157,9 @@ def write_result(
         model=model,
         stores_per_chunk=stores_per_chunk,
     ):
-        writer.add(chunk, figures)
+        storefronts = read_storefronts_column(
+            bulk, chunk, figures.store, as_of=question.as_of, policy=question.policy
+        )
+        writer.add(chunk, figures, storefronts)
         rows += len(figures.store)
     return writer.finish(question, run_id=run_id, silent_stores=len(stores) - rows)

@@ -58,6 +58,7 @@ from storemon_pipeline.reports.shards import (
     take_planned_reports,
 )
 from storemon_pipeline.stores.store_index import read_shard_starts, read_stores, read_stores_from
+from storemon_pipeline.views.storefronts_view import read_storefronts_column
 
 
 def plan_reports(url: str, *, run_id: str, is_manual: bool, shards: int) -> int:
@@ -162,7 +163,10 @@ def _make_shard(bulk: Bulk, shard: Shard) -> Shard:
         model=model_of(bulk, question.status_model_id),
     ):
         if shard.is_report:
-            writer.write(chunk, figures)
+            storefronts = read_storefronts_column(
+                bulk, chunk, figures.store, as_of=question.as_of, policy=question.policy
+            )
+            writer.write(chunk, figures, storefronts)
         else:
             stage_uptime(bulk, shard.result_id, chunk, figures)
         rows += len(figures.store)

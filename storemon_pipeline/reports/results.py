@@ -16,7 +16,7 @@ from storemon_pipeline.database.overlap import overlapping
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
 from storemon_pipeline.loads.rejected_hours import fetch_rejected_hours
-from storemon_pipeline.reports.columns import NO_STORES, STORE_KEY, encode_rows
+from storemon_pipeline.reports.columns import NO_STORES, STORE_KEY, STOREFRONTS, encode_rows
 from storemon_pipeline.reports.csv_file import header_line, report_lines
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.figures import Figures
@@ -92,9 +92,11 @@ class ResultWriter:
         self._parts = PartWriter(bulk, self.result_id)
         self._csv = CsvDigest()
 
-    def add(self, stores: StoreIndex, figures: Figures) -> None:
-        """Write the rows of some stores."""
-        self._csv.add(self._parts.write(stores, figures))
+    def add(
+        self, stores: StoreIndex, figures: Figures, storefronts: pa.Array | None = None
+    ) -> None:
+        """Write the rows of some stores, as `PartWriter.write` does."""
+        self._csv.add(self._parts.write(stores, figures, storefronts))
 
     def finish(self, question: Question, *, run_id: str, silent_stores: int) -> Result:
         """Write the row of the result."""
@@ -148,12 +150,19 @@ class PartWriter:
         self.parts = 0
         self.stores = 0
 
-    def write(self, stores: StoreIndex, figures: Figures) -> bytes:
-        """Write the figures of some stores; return their lines of the CSV."""
+    def write(
+        self, stores: StoreIndex, figures: Figures, storefronts: pa.Array | None = None
+    ) -> bytes:
+        """Write the figures of some stores; return their lines of the CSV.
+
+        With storefronts, a list for each row of the figures, there is a column of these as well.
+        """
         exact = exact_figures(figures)
         store_ids = stores.store_ids.take(pa.array(figures.store))
         keys = pa.array(stores.store_keys[figures.store].astype(np.int32))
         rows = pa.table({STORE_KEY: keys} | exact | spread_columns(figures))
+        if storefronts is not None:
+            rows = rows.append_column(STOREFRONTS, storefronts)
         with overlapping() as hand_over:
             hand_over(partial(self._append_parts, rows, store_ids))
             return report_lines(store_ids, rounded_figures(exact))

@@ -38,6 +38,7 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import last_status_runs, states_at
 from storemon_pipeline.views.fleet_sales import FleetSales, joined_sales, read_fleet_sales
 from storemon_pipeline.views.incident_events import IncidentEvents, read_incident_events
+from storemon_pipeline.views.storefronts_view import read_down_channels
 
 _HISTORY_US: Final = 2 * WEEK_US
 
@@ -50,6 +51,7 @@ class Fleet:
     others. `previous` are the amounts of the window before each window of a report, or None where
     polls do not reach back that far. `incident_row` is the row of the store's open incident, or -1.
     `sales` is None while no demand is loaded, `incident_events` where no event says down.
+    `down_channels` names the storefronts that are down, where any are.
     """
 
     as_of: datetime
@@ -68,6 +70,7 @@ class Fleet:
     incident_row: IntArray
     incident_events: IncidentEvents | None
     sales: FleetSales | None
+    down_channels: dict[int, list[str]]
 
     @property
     def incident_sales(self) -> IncidentSales | None:
@@ -111,6 +114,11 @@ class Fleet:
             incident_row=_rows(incidents.store, len(kept)),
             incident_events=self.incident_events and self.incident_events.subset(new_position),
             sales=self.sales and self.sales.subset(kept, own_incidents),
+            down_channels={
+                int(new_position[position]): names
+                for position, names in self.down_channels.items()
+                if new_position[position] >= 0
+            },
         )
 
 
@@ -162,6 +170,11 @@ def read_fleet(url: str, *, stores_per_chunk: int = STORES_PER_CHUNK) -> Fleet |
         incident_row=_rows(incidents.store, len(stores)),
         incident_events=incident_events,
         sales=joined_sales([part.sales for part in parts]),
+        down_channels={
+            position + number * stores_per_chunk: names
+            for number, part in enumerate(parts)
+            for position, names in part.down_channels.items()
+        },
     )
 
 
@@ -177,6 +190,7 @@ class _Part:
     previous: list[Amounts]
     incidents: Incidents
     sales: FleetSales | None
+    down_channels: dict[int, list[str]]
 
 
 def _read_part(
@@ -216,6 +230,7 @@ def _read_part(
         previous=_previous(status_runs, calendar, as_of_us),
         incidents=incidents,
         sales=read_fleet_sales(bulk, stores, status_runs, calendar, incidents, as_of_us=as_of_us),
+        down_channels=read_down_channels(bulk, stores, calendar, as_of=as_of),
     )
 
 

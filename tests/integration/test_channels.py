@@ -1,11 +1,14 @@
 """Storefronts in the database: loaded, undone, and joined to the figures of their store."""
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openpyxl
+import pyarrow.parquet as pq
 import pytest
 
 from refreshed import days_downtime_minutes, downtime_minutes, refresh_figures
@@ -17,6 +20,7 @@ from storemon_pipeline.figures.refresh_daily import compare_all_days
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.source_load import SourceLoad
 from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.reports.make_reports import make_waiting_reports
 
 MINUTE_US = 60_000_000
 NOW = datetime(2023, 2, 1, tzinfo=UTC)
@@ -108,6 +112,51 @@ def test_by_share_every_place_sums_the_mean_of_the_storefronts(
         ("15:00", "15:20"),
         ("09:30", "11:30"),
     ]
+
+
+def test_an_extended_report_lists_the_storefronts_of_each_store(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    ingest(database_url, folder, Source.CHANNELS, *CHANNELS, "A,later,L")
+    refresh_figures(database_url)
+    report_id = client.post("/trigger_report").raise_for_status().json()["report_id"]
+    make_waiting_reports(database_url, run_id="run", is_manual=False)
+    address = f"/reports/{report_id}"
+    first, second = ask(client, f"{address}.json")["rows"]
+    shown = [
+        (one["channel"], one["channel_store_id"], one["downtime_last_day_us"])
+        for one in first["storefronts"]
+    ]
+    hours = 3 * 60 * MINUTE_US
+    assert shown == [("doordash", "D", hours), ("later", "L", None), ("uber", "U", hours)]
+    assert second["store_id"] == "B"
+    assert second["storefronts"] is None
+    table = pq.read_table(io.BytesIO(client.get(f"{address}.parquet").content))
+    assert [len(one or []) for one in table["storefronts"].to_pylist()] == [3, 0]
+    sheet = openpyxl.load_workbook(io.BytesIO(client.get(f"{address}.xlsx").content))["storefronts"]
+    head, *rows = ([cell.value for cell in row[:4]] for row in sheet.iter_rows())
+    assert head == ["store_id", "channel", "channel_store_id", "uptime_last_hour_us"]
+    assert [row[:3] for row in rows] == [
+        ["A", "doordash", "D"],
+        ["A", "later", "L"],
+        ["A", "uber", "U"],
+    ]
+    csv = client.get(f"{address}.csv").text.splitlines()
+    assert len(csv) == 3
+    assert len(csv[1].split(",")) == 7
+
+
+def test_a_list_of_stores_says_which_storefronts_are_down(
+    database_url: str, folder: Path, client: httpx.Client
+) -> None:
+    ingest(database_url, folder, Source.CHANNELS, *CHANNELS)
+    ingest(database_url, folder, Source.STORE_STATUS, "U,2023-01-24 18:30:00,inactive")
+    refresh_figures(database_url)
+    shown = [
+        (one["store_id"], one["standing"], one["channels_down"])
+        for one in ask(client, "/stores")["stores"]
+    ]
+    assert shown == [("A", "up", ["uber"]), ("B", "up", [])]
 
 
 def test_polls_before_and_after_channels_are_of_the_same_storefront(

@@ -52,6 +52,9 @@ function nameCell(store) {
   return [
     storeLink(store.store_id, store.name),
     more ? h("div", { class: "sub" }, more) : null,
+    store.channels_down.length
+      ? h("div", { class: "sub" }, `offline: ${store.channels_down.join(", ")}`)
+      : null,
     store.hours_rejected ? h("div", { class: "sub" }, "opening hours rejected; open 24/7") : null,
   ];
 }
