@@ -285,6 +285,7 @@ class ProblemError(Exception):
         *,
         errors: list[FieldError] | None = None,
         checks: dict[str, str] | None = None,
+        warnings: dict[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.problem = Problem(
@@ -294,6 +295,7 @@ class ProblemError(Exception):
             detail=detail or kind.detail,
             errors=errors,
             checks=checks,
+            warnings=warnings,
         )
         super().__init__(self.problem.detail)
         self.headers = dict(headers or {})

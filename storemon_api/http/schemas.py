@@ -93,6 +93,9 @@ class Problem(BaseModel):
     checks: dict[str, str] | None = Field(
         default=None, description="Results of the checks by name; only from `/readyz`."
     )
+    warnings: dict[str, str] | None = Field(
+        default=None, description="Possible causes by name; only from `/readyz`."
+    )
 
 
 def json_response(body: BaseModel) -> Response:

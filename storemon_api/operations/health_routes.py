@@ -52,7 +52,11 @@ def readyz(services: ServicesDep) -> Response:
     checks = _database_checks(services.reader) | {"dagster": _dagster_check(services)}
     missing = [name for name, found in checks.items() if found != _OK]
     if missing:
-        raise ProblemError(NOT_READY, f"Not ready yet: {', '.join(missing)}.", checks=checks)
+        detail = f"Not ready yet: {', '.join(missing)}."
+        # A refused file may be why the first refresh fails.
+        can_read = checks["schema"] == _OK
+        warnings = (_refused_files(services.reader) or None) if can_read else None
+        raise ProblemError(NOT_READY, detail, checks=checks, warnings=warnings)
     ready = Readiness(checks=checks, warnings=_warnings(services))
     return Response(ready.model_dump_json(), media_type="application/json")
 
@@ -83,15 +87,18 @@ def _warnings(services: Services) -> dict[str, str]:
     warnings = {} if is_alive else {"schedules": "not running: Dagster's daemon is not alive"}
     with services.reader.connect() as connection:
         wait = read_longest_wait(connection)
-        refused = [file for file in read_unread_files(connection) if file.is_refused]
     if wait is not None and wait > LONG_WAIT:
         warnings["reports"] = f"the oldest request has waited for {wait.total_seconds():.0f} s"
     zone_rules = find_zone_rules_warning(datetime.now(UTC).date())
     if zone_rules is not None:
         warnings["zone_rules"] = f"tzdata {zone_rules}"
-    if refused:
-        warnings["refused_files"] = summary(refused)
-    return warnings
+    return warnings | _refused_files(services.reader)
+
+
+def _refused_files(reader: sa.Engine) -> dict[str, str]:
+    with reader.connect() as connection:
+        refused = [file for file in read_unread_files(connection) if file.is_refused]
+    return {"refused_files": summary(refused)} if refused else {}
 
 
 def _dagster_check(services: Services) -> str:

@@ -61,6 +61,11 @@ def test_a_refused_file_is_named_everywhere_until_it_is_corrected(
     monkeypatch.setenv("STOREMON_DATABASE_URL", libpq_url(database_url))
     refresh(database_url, data, NOW)
     refresh(database_url, data, LATER)
+    with dagster_stand_in() as dagster, serve(database_url, dagster.url) as client:
+        before = client.get("/readyz")
+        assert before.status_code == 503
+        warnings = before.json()["warnings"]
+        assert warnings == {"refused_files": f"store_status/semicolon.csv: {SEMICOLONS}"}
     refresh_uptime(database_url, refreshed_at=NOW)
     assert CliRunner().invoke(app, ["loads"]).output.splitlines()[1:] == [
         f"refused since 2023-02-01 00:00:00Z  store_status/semicolon.csv: {SEMICOLONS}",
