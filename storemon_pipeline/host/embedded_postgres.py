@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -133,16 +133,17 @@ class EmbeddedPostgres:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def prepare(self) -> None:
+    def prepare(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Prepare the data directory so that a server can start on it.
 
-        Makes it when missing, ends a server that was left over on it, and removes the pid file of
-        a server that is no more when its pid has become another process's.
+        Makes it when missing, and calls `meanwhile` again and again until it is made. Ends a
+        server that was left over on it, and removes the pid file of a server that is no more when
+        its pid has become another process's.
         """
         self._home.prepare()
         self._make_socket_folder()
         if not self._home.postgres.exists():
-            self._initialise()
+            self._initialise(meanwhile)
         _end_orphaned_server(self._home.postgres)
         self._remove_socket()
         self._write_access_rules()
@@ -272,7 +273,7 @@ class EmbeddedPostgres:
         if self._account is not None:
             os.chown(path, self._account.uid, self._account.gid, follow_symlinks=False)
 
-    def _initialise(self) -> None:
+    def _initialise(self, meanwhile: Callable[[], None]) -> None:
         """Create the data directory, completely or not at all."""
         data = self._home.postgres
         unfinished = data.with_name(f"{data.name}.new")
@@ -304,7 +305,9 @@ class EmbeddedPostgres:
                 death_signal=signal.SIGKILL,
                 account=None if self._needs_capability() else self._account,
             )
-            status = initdb.wait()
+            while (status := initdb.poll()) is None:
+                meanwhile()
+                time.sleep(_POLL_SECONDS / 2)
         if status != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise PostgresError(

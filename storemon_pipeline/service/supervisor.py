@@ -109,6 +109,7 @@ class Supervisor:
         self._home = Home(settings.home)
         self._database: _Child | None = None
         self._children: list[_Child] = []
+        self._forks: list[_Child] = []
 
     def run(self) -> None:
         """Start everything, serve until a signal comes, stop everything.
@@ -142,15 +143,14 @@ class Supervisor:
         else:
             check_database_url(url)
         # Imports take the longest: they go on while the databases are made.
-        first, *others = (
+        first, *self._forks = (
             _Child(spec) for spec in first_processes(self._settings, url, dagster_token=token)
         )
         self._add(first)
         self._start_database(server)
-        if others:  # forks of the first
-            self._wait_until(lambda: first.is_ready)
-        for child in others:
-            self._add(child)
+        while self._forks:
+            self._start_forks()
+            self._tick()
         dagster_database_url = make_databases(url)
         self._migrate(url)
         check_keys(self._settings, url)
@@ -189,11 +189,22 @@ class Supervisor:
         if count:
             self._display.line(f"Ended {count} processes left behind by an earlier storemon.")
 
+    def _start_forks(self) -> None:
+        """Start what the first process forks, once it can; before, restart it when it is dead."""
+        first = self._children[0]
+        if self._forks and not first.is_ready:
+            self._look_after(first)
+        if first.is_ready:
+            for child in self._forks:
+                self._add(child)
+            self._forks = []
+
     def _start_database(self, server: EmbeddedPostgres | None) -> None:
         """Start the embedded server and wait until it is ready; None means another one is used."""
         if server is None:
             self._display.component("database", ComponentState.READY, "given by --database-url")
             return
+        server.prepare(meanwhile=self._start_forks)
         self._database = _Child(DatabaseProcess(server=server, home=self._home))
         self._launch(self._database)
         # Fail at once when the first start fails: a retry would hide the reason.
@@ -202,6 +213,7 @@ class Supervisor:
                 words = last_error(self._database.spec.log)
                 raise PostgresError(f"The embedded PostgreSQL did not start: {words}")
             self._stop.raise_if_any()
+            self._start_forks()
             self._probe(self._database)
             time.sleep(_TICK_SECONDS / 2)
 
