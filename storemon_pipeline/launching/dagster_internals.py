@@ -21,6 +21,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import create_pg_engine
 
+from storemon_pipeline.database.connections import replace_dead_connections
 from storemon_pipeline.launching.run_requests import (
     KEPT_CONNECTIONS_VARIABLE,
     SOCKET_VARIABLE,
@@ -117,9 +118,9 @@ class RunStorage(DagsterPostgresStorage):
             isolation_level="AUTOCOMMIT",
             pool_size=1,
             max_overflow=-1,
-            # As with a connection for each statement, a run goes on after a crash of the server.
-            pool_pre_ping=True,
         )
+        # As with a connection for each statement, a run goes on after a crash of the server.
+        replace_dead_connections(engine)
         for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
             part._engine = engine  # noqa: SLF001 - there is no setting for it
 
