@@ -15,6 +15,7 @@ from benchmarks import (
     growth,
     hourly,
     lake,
+    lake_costs,
     large,
     plan,
     report_work,
@@ -34,7 +35,7 @@ _KINDS = ("load", "engine", "report", "service", "shards")
 _TABLES = {"truth": truth.write, "days": fleet_days.write, "plan": plan.write}
 """Measurements on known outages, which print tables of their own."""
 
-_LONG_KINDS = ("hourly", "large", "lake", "growth", "truth", "days", "plan")
+_LONG_KINDS = ("hourly", "large", "lake", "lake-costs", "growth", "truth", "days", "plan")
 
 
 def main() -> None:
@@ -68,6 +69,8 @@ def _measure_long(work: Path, given: argparse.Namespace, kinds: list[str]) -> li
         rows += large.measure(work, stores=given.large_stores)
     if "lake" in kinds:
         rows += lake.measure(work, stores=given.large_stores, days=given.days)
+    if "lake-costs" in kinds:
+        rows += lake_costs.measure(work)
     return rows
 
 
