@@ -106,8 +106,15 @@ def _ledger_entry(
     run = int(ledger.status_run[row])
     start_us, end_us = int(ledger.start_us[row]), int(ledger.end_us[row])
     is_business = bool(ledger.is_business[row])
-    has_run = is_business and run != NO_STATUS_RUN and runs.polls[run] > 0
+    is_share = ledger.parts[row] > 1
+    has_run = is_business and run != NO_STATUS_RUN and runs.polls[run] > 0 and not is_share
     kind = _STATUS_KINDS[Status(int(ledger.status[row]))] if is_business else SegmentKind.CLOSED
+    if not is_business:
+        reason = "outside opening hours"
+    elif is_share:
+        reason = "the share of its storefronts that are online"
+    else:
+        reason = _reason(ledger, row, runs, policy, events)
     return LedgerEntry(
         start=instant(start_us),
         end=instant(end_us),
@@ -119,9 +126,7 @@ def _ledger_entry(
         run_first_poll=instant(int(runs.first_poll_us[run])) if has_run else None,
         run_last_poll=instant(int(runs.last_poll_us[run])) if has_run else None,
         run_polls=int(runs.polls[run]) if has_run else None,
-        reason=_reason(ledger, row, runs, policy, events)
-        if is_business
-        else "outside opening hours",
+        reason=reason,
     )
 
 
