@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from asked_reports import csv_of, read, request
+from databases import Databases
 from report_job import run_report_job
 from stored import (
     at,
@@ -67,30 +68,41 @@ ASKED: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-@pytest.fixture
-def url(database_url: str, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def filled_url(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with polls, and everything else that a report depends on."""
+    with databases.taken() as url:
+        fill(url, tmp_path_factory.mktemp("data"))
+        yield url
+
+
+@pytest.fixture
+def url(databases: Databases, filled_url: str) -> Iterator[str]:
+    """A copy of it for each test."""
+    with databases.copied(filled_url) as url:
+        yield url
+
+
+def fill(url: str, folder: Path) -> None:
     load(
-        database_url,
+        url,
         *(f"{store_id} {100 + 9 * number}:00 up" for number, store_id in enumerate(STORES[:-1])),
         *(f"{store_id} {101 + 9 * number}:30 down" for number, store_id in enumerate(STORES[1:-1])),
         *(f"change {hour}:10 {'up' if hour % 7 else 'down'}" for hour in range(90, 200)),
         "silent -200:00 up",
         "up 200:00 up",
     )
-    load_hours(
-        database_url, "10,0,09:00,17:00", "up,1,08:00,12:00", "é,6,22:00,02:00", "9,0,09:00,17:00"
-    )
-    load_hours(database_url, "10,0,09:00,15:00,2023-01-25T00:00:00Z", "up,1,08:00,12:00")
-    load_zones(database_url, "B,UTC", "10,Asia/Kolkata", "é,Europe/Berlin")
-    (tmp_path / "special_hours.csv").write_text(
+    load_hours(url, "10,0,09:00,17:00", "up,1,08:00,12:00", "é,6,22:00,02:00", "9,0,09:00,17:00")
+    load_hours(url, "10,0,09:00,15:00,2023-01-25T00:00:00Z", "up,1,08:00,12:00")
+    load_zones(url, "B,UTC", "10,Asia/Kolkata", "é,Europe/Berlin")
+    (folder / "special_hours.csv").write_text(
         "store_id,date,start_time_local,end_time_local,valid_from\n"
         "change,2023-01-29,10:00,14:00,always\n"
         "up,2023-01-30,,,always\n"
     )
-    ingest_source(database_url, tmp_path, Source.SPECIAL_HOURS, now=NOW, run_id=None)
+    ingest_source(url, folder, Source.SPECIAL_HOURS, now=NOW, run_id=None)
     execute(
-        database_url,
+        url,
         """
         INSERT INTO closures (store_key, start_local, end_local, reason, load_id)
         VALUES (NULL, '2023-01-28 02:00'::timestamp, '2023-01-28 05:00'::timestamp, 'test', 1),
@@ -112,9 +124,8 @@ def url(database_url: str, tmp_path: Path) -> str:
         USING (store_id)
         """,
     )
-    refresh_weeks(database_url)
-    fit_first_status_model(database_url, fitted_at=NOW)
-    return database_url
+    refresh_weeks(url)
+    fit_first_status_model(url, fitted_at=NOW)
 
 
 @pytest.fixture
