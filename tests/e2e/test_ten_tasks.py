@@ -81,7 +81,7 @@ class Clicks:
 def test_send_last_months_statement_to_a_franchisee(page: Page, module_database_url: str) -> None:
     click = Clicks()
     click(page.get_by_role("link", name="Store D").first)
-    click(page.get_by_role("link", name="Statement"))
+    click(page.get_by_role("link", name="Statement of last month"))
     page.get_by_label("Mail to").fill("owner@example.com")
     click(page.get_by_role("button", name="Send by mail"))
     assert click.count == 3
