@@ -1,14 +1,19 @@
 """Makes the figures of what is loaded, and reads their downtime."""
 
-from stored import LOADED_AT, fetch
+from datetime import UTC, datetime
+
+from stored import fetch
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 
 
 def refresh_figures(url: str) -> None:
-    """Make the figures of all stores, of windows and of days."""
+    """Make the figures of all stores, of windows and of days.
+
+    A service tells a refresh by its time: at one time, it would keep what it read before it.
+    """
     refresh_daily(url)
-    refresh_uptime(url, refreshed_at=LOADED_AT)
+    refresh_uptime(url, refreshed_at=datetime.now(UTC))
 
 
 def downtime_minutes(url: str) -> dict[str, float]:
