@@ -113,7 +113,8 @@ def _totals(total: Summary, *, has_objective: bool) -> list[tuple[str, str]]:
         totals.append(
             (
                 "With others",
-                f"{hours_text(total.with_others_us)} of {hours_text(total.compared_us)} offline",
+                f"{hours_text(total.with_others_us)} of {hours_text(total.compared_us)} "
+                "in outages that can be compared",
             )
         )
     if total.objective_percent is not None and total.verdict is not None:
