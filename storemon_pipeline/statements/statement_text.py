@@ -110,13 +110,8 @@ def _totals(total: Summary, *, has_objective: bool) -> list[tuple[str, str]]:
     if total.sales_lost is not None:
         totals.append(("Sales lost", total.sales_lost))
     if total.compared_us:
-        totals.append(
-            (
-                "With others",
-                f"{hours_text(total.with_others_us)} of {hours_text(total.compared_us)} "
-                "in outages that can be compared",
-            )
-        )
+        shared, compared = hours_text(total.with_others_us), hours_text(total.compared_us)
+        totals.append(("With others", f"{shared} of {compared} in outages that can be compared"))
     if total.objective_percent is not None and total.verdict is not None:
         totals += [
             ("Objective", f"at least {total.objective_percent:g} % online"),

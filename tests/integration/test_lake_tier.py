@@ -64,7 +64,7 @@ QUESTIONS: Final[dict[str, list[dict[str, str]]]] = {
     "/incidents": [{}, OLD],
     "/fleet/uptime": [{}, OLD | {"by": "hour"}, {"by": "month"}],
     "/fleet/store-days": [{"store_id": "A"}],
-    "/fleet/reasons": [OLD],
+    "/fleet/reasons": [{"from": "2023-01-24", "to": "2023-01-31"}],
     "/poll-plan": [{"polls_per_hour": "3"}],
     "/statement": [{"period": "2023-W04"}, {"period": "2023-01"}],
     "/statement.{extension}": [{"period": "2023-W04"}],
