@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from storemon_pipeline.domain.rejections import Reason, Verdict
+from storemon_pipeline.domain.channels import MOST_STOREFRONTS
+from storemon_pipeline.domain.rejections import Reason, UnusableFileError, Verdict
 from storemon_pipeline.files.csv_text import Column
 from storemon_pipeline.files.distinct_texts import distinct_texts
 from storemon_pipeline.files.folders import OpenFile
@@ -21,9 +22,17 @@ def read_channels_file(file: Path | OpenFile) -> SnapshotRead:
     """Read a file of channels.
 
     Columns of the frame: store_id, channel, channel_store_id (str), line (int64). Raises
-    UnusableFileError.
+    UnusableFileError, also when one store has too many storefronts.
     """
-    return read_snapshot(file, COLUMNS, parse_channels)
+    read = read_snapshot(file, COLUMNS, parse_channels)
+    counts = read.frame.groupby("store_id", sort=False)["channel_store_id"].nunique()
+    if counts.max() > MOST_STOREFRONTS:
+        raise UnusableFileError(
+            file.name if isinstance(file, OpenFile) else file,
+            f"store {counts.idxmax()} has {counts.max():,} storefronts, "
+            f"of at most {MOST_STOREFRONTS:,}",
+        )
+    return read
 
 
 def parse_channels(columns: dict[str, pa.Array], verdict: Verdict) -> pd.DataFrame:

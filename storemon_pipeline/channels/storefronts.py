@@ -4,11 +4,13 @@ A storefront is not a store: its id is in this table in place of `stores`, with 
 polls and events keep their rows, whichever was known first.
 """
 
+from collections import Counter
 from typing import Final
 
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.domain.channels import MOST_STOREFRONTS
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL, store_keys
 
 _COMPUTED: Final = (
@@ -20,11 +22,15 @@ _COMPUTED: Final = (
 """Tables with rows for each store that are made of other data."""
 
 
+class TooManyStorefrontsError(Exception):
+    """With these rows one store would have more storefronts than can be counted."""
+
+
 def refresh_storefronts(bulk: Bulk) -> None:
     """Bring the table in line with `channels`. Ids come from `stores`, or return there.
 
     A storefront of a storefront belongs to the store of the latter. Rows that lead in a circle
-    count for nothing. The days of every store concerned are stale.
+    count for nothing. The days of every store concerned are stale. Raises TooManyStorefrontsError.
     """
     rows = bulk.fetch(
         f"""
@@ -39,6 +45,11 @@ def refresh_storefronts(bulk: Bulk) -> None:
         for one, root, name in zip(ids, _roots(ids, store_ids), names, strict=True)
         if root is not None
     ]
+    for root, count in Counter(root for _, root, _ in wanted).most_common(1):
+        if count > MOST_STOREFRONTS:
+            raise TooManyStorefrontsError(
+                f"Store {root} would have {count:,} storefronts, of at most {MOST_STOREFRONTS:,}."
+            )
     fronts = pa.array([one for one, _, _ in wanted], pa.string())
     own = pa.array([one == root for one, root, _ in wanted], pa.bool_())
     bulk.stage("wanted_ids", pa.table({"storefront_id": fronts, "is_own": own}))

@@ -8,6 +8,7 @@ import adbc_driver_manager as adbc
 import dagster as dg
 import sqlalchemy as sa
 
+from storemon_pipeline.channels.storefronts import TooManyStorefrontsError
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
@@ -31,8 +32,8 @@ def map_failures() -> Iterator[None]:
 
     Transient are a lost database connection, an unreachable data folder or lake, another writer of
     the lake, and polls that retention dropped while they were read. Permanent are a missing file, a
-    wrong setting or run config, and a full disk: none of them passes before somebody acts. Any
-    other exception is a fault of the program and passes through.
+    wrong setting or run config, too many storefronts, and a full disk: none of them passes before
+    somebody acts. Any other exception is a fault of the program and passes through.
     """
     try:
         yield
@@ -42,6 +43,7 @@ def map_failures() -> Iterator[None]:
         LocationError,
         DayNotRebuiltError,
         NoLakeError,
+        TooManyStorefrontsError,
     ) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (adbc.Error, sa.exc.DBAPIError) as error:

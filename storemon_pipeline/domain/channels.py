@@ -1,6 +1,10 @@
 """The rule that makes the figures of a store from those of its storefronts."""
 
 from enum import StrEnum
+from typing import Final
+
+MOST_STOREFRONTS: Final = 32_766
+"""Of one store, besides its own id: so many can be counted in 15 bits."""
 
 
 class ChannelRule(StrEnum):

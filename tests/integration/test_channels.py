@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from refreshed import days_downtime_minutes, downtime_minutes, refresh_figures
+from stored import fetch
 from storemon_pipeline.channels.keep_rule import keep_channel_rule
+from storemon_pipeline.channels.storefronts import TooManyStorefrontsError
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.fit_status_model import fit_status_model
@@ -301,3 +303,16 @@ def test_totals_by_reason_have_the_events_of_a_single_storefront_as_its_store_ha
     ):
         reasons = [(one["source"], one["reason"], one["lost_us"] // 60_000_000) for one in found]
         assert reasons == expected
+
+
+def test_a_store_with_more_storefronts_than_can_be_counted_is_refused(
+    database_url: str, folder: Path
+) -> None:
+    rows = [f"A,uber,front {number}" for number in range(32_767)]
+    refused = ingest(database_url, folder, Source.CHANNELS, *rows).refused
+    assert [one.reason for one in refused] == ["store A has 32,767 storefronts, of at most 32,766"]
+    assert ingest(database_url, folder, Source.CHANNELS, *rows[1:]).refused == ()
+    # The rows of another file, or of a storefront of a storefront, count together with these.
+    with pytest.raises(TooManyStorefrontsError, match="Store A would have 32,767 storefronts"):
+        ingest(database_url, folder, Source.CHANNELS, "front 7,uber,one more")
+    assert fetch(database_url, "SELECT count(*) AS n FROM storefronts") == [{"n": 32_766}]

@@ -227,6 +227,25 @@ def test_polls_that_the_lake_has_lost_are_not_dropped(url: str, lake: LakeFolder
     assert stored_polls(url) == polls
 
 
+def test_with_storefronts_the_rest_of_retention_goes_on_and_polls_stay(
+    url: str, lake: LakeFolder
+) -> None:
+    execute(
+        url,
+        """
+        INSERT INTO storefronts (storefront_key, storefront_id, store_key, channel)
+        SELECT store_key, store_id, store_key, 'uber' FROM stores WHERE store_id = 'A'
+        """,
+    )
+    polls = stored_polls(url)
+    kept = drop_old_data(url, keep_polls=7 * DAYS, keep_reports=900 * DAYS, now=NOW, lake=lake)
+    # 23 January to 21 February; the week of 6 February is kept before that of the limit.
+    assert (kept.poll_partitions, kept.weeks_not_in_lake) == (0, 2)
+    assert stored_polls(url) == polls
+    execute(url, "DELETE FROM storefronts")
+    assert drop(url, lake) == 2
+
+
 def test_dropped_polls_go_along_when_buckets_are_divided_and_into_another_lake(
     url: str, lake: LakeFolder, client: httpx.Client, tmp_path: Path
 ) -> None:
