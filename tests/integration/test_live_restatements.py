@@ -120,6 +120,87 @@ def test_the_other_direction_has_the_opposite_sign(
         assert [load["source"] for load in diff["inputs"]] == ["closures"]
 
 
+EVENT = {
+    "store_id": "A",
+    "from_utc": "2023-01-23T10:00:00Z",
+    "to_utc": "2023-01-23T10:30:00Z",
+    "state": "down",
+    "reason": "tablet offline",
+    "source": "till",
+}
+SPECIAL = {
+    "store_id": "A",
+    "date": "2023-01-23",
+    "start_time_local": "05:30",
+    "end_time_local": "23:00",
+    "valid_from": "always",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "row", "difference"),
+    [
+        pytest.param(
+            Source.STORE_EVENTS,
+            EVENT,
+            {
+                f"{kind}_last_{window}_hours": sign * 0.5
+                for kind, sign in (("uptime", -1), ("downtime", 1))
+                for window in ("day", "week")
+            },
+            id="event",
+        ),
+        # A is closed from midnight to 05:30 in Chicago, which is 06:00 to 11:30 UTC: 4.5 hours up
+        # and the hour down.
+        pytest.param(
+            Source.SPECIAL_HOURS,
+            SPECIAL,
+            {
+                "uptime_last_hour_minutes": -30.0,
+                "uptime_last_day_hours": -4.5,
+                "uptime_last_week_hours": -4.5,
+                "downtime_last_day_hours": -1.0,
+                "downtime_last_week_hours": -1.0,
+            },
+            id="special hours",
+        ),
+        # C is up while A is down, and is no store any more.
+        pytest.param(
+            Source.CHANNELS,
+            {"store_id": "A", "channel": "uber", "channel_store_id": "C"},
+            {
+                f"{kind}_last_{window}_hours": sign * 1.0
+                for kind, sign in (("uptime", 1), ("downtime", -1))
+                for window in ("day", "week")
+            },
+            id="channel",
+        ),
+    ],
+)
+def test_events_special_hours_and_channels_revise_a_report_on_a_past_instant(
+    client: httpx.Client,
+    database_url: str,
+    engine: sa.Engine,
+    source: Source,
+    row: dict[str, str],
+    difference: dict[str, float],
+) -> None:
+    # A is down from 07:30 to 08:30; the last poll is after the instant of the report.
+    load(database_url, *(f"A {hour} up" for hour in ("07:00", "09:00", "12:00", "15:00")))
+    load(database_url, "A 08:00 down", *(f"C {hour} up" for hour in ("07:00", "09:00", "12:00")))
+    first = report(database_url, engine)
+    push_rows(database_url, source, [row], now=NOW, patience=timedelta(seconds=1))
+    second = report(database_url, engine)
+    diff = client.get(f"/reports/{second}/diff?against={first}").json()
+    assert (diff["revision"], diff["against_revision"]) == (2, 1)
+    changed = {one["store_id"]: one for one in diff["stores"]}
+    assert changed["A"]["difference"] == ZERO | difference
+    assert [one["change"] for one in diff["stores"][1:]] == (
+        ["vanished"] if source is Source.CHANNELS else []
+    )
+    assert [one["source"] for one in diff["inputs"]] == [source.value]
+
+
 def test_a_report_does_not_differ_from_itself(
     client: httpx.Client, database_url: str, engine: sa.Engine
 ) -> None:
