@@ -12,8 +12,10 @@ from report_job import run_report_job
 from stored import at, execute, fetch, load, load_hours, load_zones
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.reports.make_reports import NO_POLLS, ReportsMade, make_waiting_reports
 from storemon_pipeline.reports.make_shards import (
     _make_shard,
@@ -128,6 +130,37 @@ def test_a_report_over_shards_is_the_report_over_all(
     assert [(result.reports, result.faults) for result in made] == [(1, 0)] * 3
     assert [content(engine, report_id) for report_id in ids] == expected
     assert left_over(database_url) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("shards", [2, 7])
+def test_a_report_over_shards_has_storefronts_events_and_special_hours(
+    engine: sa.Engine, database_url: str, shards: int
+) -> None:
+    fronts = [("B", "uber", "up"), ("B", "doordash", "10"), ("change", "uber", "=1")]
+    event = {"from_utc": "2023-01-30 12:00:00", "to_utc": "2023-01-30 14:00:00", "state": "down"}
+    hours = {"date": "2023-01-29", "start_time_local": "", "end_time_local": ""}
+    for source, rows in {
+        Source.CHANNELS: [
+            {"store_id": store_id, "channel": channel, "channel_store_id": front}
+            for store_id, channel, front in fronts
+        ],
+        Source.STORE_EVENTS: [event | {"store_id": store_id} for store_id in ("9", "10")],
+        Source.SPECIAL_HOURS: [hours | {"store_id": "B", "valid_from": "always"}],
+    }.items():
+        push_rows(database_url, source, rows, now=NOW, patience=timedelta(seconds=1))
+    make_intervals(database_url)
+    expected = at_once(engine, database_url)
+    lists = {row["store_id"]: row["storefronts"] for row in expected[-1]}  # type: ignore[attr-defined]
+    assert {
+        store_id: [one["channel_store_id"] for one in listed]
+        for store_id, listed in lists.items()
+        if listed
+    } == {"B": ["10", "B", "up"], "change": ["=1", "change"]}
+    assert lists.keys() == {*STORES} - {"up", "10", "=1", "silent"}
+    report_id = request(engine)
+    make(database_url, range(plan(database_url, shards)))
+    finish_reports(database_url, run_id="run")
+    assert content(engine, report_id) == expected
 
 
 def test_shards_that_saw_other_data_are_made_again(engine: sa.Engine, database_url: str) -> None:
