@@ -28,7 +28,7 @@ from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.schemas import ClosureBody, ClosureResponse, ClosuresResponse
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.request_access import audit_event, visible_stores
+from storemon_api.security.request_access import audit_event, sender_name, visible_stores
 from storemon_api.stores.store_filters import is_storable
 from storemon_api.stores.store_in_path import StoreIdPath
 from storemon_pipeline.ingestion.push_schedules import (
@@ -82,6 +82,7 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
             row,
             now=datetime.now(UTC),
             patience=WRITE_TIMEOUT,
+            author=sender_name(request),
             audit=audit_event(request, body.store_id),
         )
     except BadRowsError as error:

@@ -284,6 +284,7 @@ closures: Final = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("load_id", sa.Integer, nullable=False),
     sa.Column("cancelled_by_load_id", sa.Integer),
+    sa.Column("author", sa.Text, comment="name of the key or account; NULL: without either"),
     sa.CheckConstraint("end_local > start_local", name="end_after_start"),
     comment="Planned closures, which do not count as business time.",
 )

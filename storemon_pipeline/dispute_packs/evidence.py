@@ -54,6 +54,8 @@ class Evidence:
     """Of polls alone."""
     events: PackedEvents
     calendar_rows: CalendarRows
+    closures: list[dict[str, Any]] | None
+    """Those in force, each with reason and author; None in packs of versions without them."""
 
     def known_status(self) -> StatusRuns:
         """What polls and events say together, which the figures are made of."""

@@ -85,7 +85,11 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
         HOURS: _json({"weeks": _arrays(rows.weeks), "versions": _arrays(rows.hours)}),
         ZONES: _json(_arrays(rows.zones)),
         SPECIAL_HOURS: _json(None if rows.special is None else _arrays(rows.special)),
-        CLOSURES: _json(None if rows.closures is None else _arrays(rows.closures)),
+        CLOSURES: _json(
+            None
+            if rows.closures is None
+            else {**_arrays(rows.closures), "listed": evidence.closures}
+        ),
         EVENTS: _json(
             {
                 "stretches": _arrays(evidence.events.stretches),
@@ -138,12 +142,13 @@ def read_evidence(files: dict[str, bytes]) -> Evidence:
             ),
             None if closures is None else _closures(closures),
         ),
+        closures=None if closures is None else closures.get("listed"),
     )
 
 
 def _closures(lists: dict[str, Any]) -> Closures:
     """The closures; in packs of earlier versions all are in local time."""
-    arrays = _ints(lists, "is_utc")
+    arrays = _ints(lists, "is_utc", "listed")
     is_utc = np.array(lists.get("is_utc", [False] * len(arrays["store"])), np.bool_)
     return Closures(**arrays, is_utc=is_utc)
 

@@ -20,6 +20,7 @@ from storemon_pipeline.polls.status_run_queries import (
     read_status_runs_since,
 )
 from storemon_pipeline.schedules.calendars import read_calendar_rows
+from storemon_pipeline.schedules.closures import read_closures
 from storemon_pipeline.stores.store_index import StoreIndex
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -51,6 +52,7 @@ def read_evidence_of(
             stretches, _read_events(bulk, stores, until), _read_corrections(bulk, stores)
         ),
         calendar_rows=read_calendar_rows(bulk, stores, start_us=since_us, end_us=horizon_us),
+        closures=_read_closures(bulk, stores),
     )
 
 
@@ -98,6 +100,28 @@ def _read_corrections(bulk: Bulk, stores: StoreIndex) -> list[dict[str, Any]]:
             for row in rows
         ]
         after = rows[-1].correction_id
+    return found
+
+
+def _read_closures(bulk: Bulk, stores: StoreIndex) -> list[dict[str, Any]]:
+    """The closures in force of the stores and of every store, each with reason and author."""
+    only = frozenset(stores.store_ids.to_pylist())
+    found: list[dict[str, Any]] = []
+    after = 0
+    while rows := read_closures(bulk, only_stores=only, after=after, limit=1_000):
+        found += [
+            {
+                "closure_id": row.closure_id,
+                "store_id": row.store_id,
+                "start_local": row.start_local.isoformat(),
+                "end_local": None if row.end_local is None else row.end_local.isoformat(),
+                "reason": row.reason,
+                "author": row.author,
+                "loaded_at": row.loaded_at.isoformat(),
+            }
+            for row in rows
+        ]
+        after = rows[-1].closure_id
     return found
 
 

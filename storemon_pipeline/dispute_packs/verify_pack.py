@@ -19,6 +19,10 @@ from storemon_pipeline.dispute_packs.evidence_files import (
     read_evidence,
 )
 from storemon_pipeline.dispute_packs.pack_file import Pack
+from storemon_pipeline.dispute_packs.verify_closures import (
+    closures_left_out,
+    closures_of_statement,
+)
 from storemon_pipeline.dispute_packs.verify_events import (
     Finding,
     corrections_of_statement,
@@ -70,6 +74,7 @@ def _findings(pack: Pack) -> Iterator[Finding]:
         )
     yield from _missing_polls(evidence)
     yield from events_and_corrections(evidence)
+    yield from closures_left_out(evidence)
     if STATEMENT in pack.files:
         yield from _statement(evidence, pack.files)
     else:
@@ -130,6 +135,7 @@ def _statement(evidence: Evidence, files: dict[str, bytes]) -> Iterator[Finding]
         yield _compared(line.store_id, stated, computed)
     yield _incidents_of(statement, evidence, found.incidents, found.lost_us)
     yield from corrections_of_statement(statement, evidence, found)
+    yield from closures_of_statement(statement, evidence)
     if evidence.events.corrections is not None:
         yield reasons_of_statement(statement, _reasons(evidence, calendar, found))
     yield _totals(statement)

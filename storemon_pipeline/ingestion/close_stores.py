@@ -21,7 +21,7 @@ from storemon_pipeline.ingestion.push_schedules import parse_rows, write_rows
 from storemon_pipeline.ingestion.store_changes import Totals
 from storemon_pipeline.polls.status_run_queries import read_status_runs_since
 from storemon_pipeline.schedules.calendars import read_calendar
-from storemon_pipeline.schedules.closures import EVERY_STORE_ID
+from storemon_pipeline.schedules.closures import EVERY_STORE_ID, write_author
 from storemon_pipeline.statements.make_statement import chosen_positions
 from storemon_pipeline.statements.statement import Scope
 from storemon_pipeline.stores.store_details import read_details
@@ -70,6 +70,7 @@ def close_stores(
     *,
     now: datetime,
     patience: timedelta,
+    author: str | None = None,
     only_stores: AbstractSet[str] | None = None,
     audit: AuditEvent | None = None,
 ) -> ClosedStores:
@@ -82,6 +83,7 @@ def close_stores(
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         chosen, ids = _chosen(bulk, scope, only_stores, now)
         pushed = write_rows(bulk, Source.CLOSURES, _of_each(closure, ids), now=now)
+        write_author(bulk, pushed.load_id, author)
         append_event(bulk, audit)
     added = pushed.row_counts.loaded + pushed.row_counts.replaced
     return ClosedStores(pushed.load_id, len(chosen), added)

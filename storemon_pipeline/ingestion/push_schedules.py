@@ -19,6 +19,7 @@ from storemon_pipeline.schedules.closures import (
     cancel_closure,
     find_closure,
     read_closures,
+    write_author,
 )
 from storemon_pipeline.schedules.special_hours import (
     StoredSpecialHours,
@@ -74,12 +75,14 @@ def push_closure(
     *,
     now: datetime,
     patience: timedelta,
+    author: str | None = None,
     audit: AuditEvent | None = None,
 ) -> tuple[StoredClosure, bool]:
     """Add a closure; return it, and whether it is new. Raises as `push_rows` does."""
     frame = parse_rows(Source.CLOSURES, [row])
     with bulk_transaction(url, is_writing_polls=True, patience=patience) as bulk:
         pushed = write_rows(bulk, Source.CLOSURES, frame, now=now)
+        write_author(bulk, pushed.load_id, author)
         closure = find_closure(bulk, frame)
         append_event(bulk, audit)
     return closure, pushed.row_counts.loaded > 0

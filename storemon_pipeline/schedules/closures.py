@@ -28,7 +28,7 @@ _START_US: Final = "(extract(epoch FROM c.start_local) * 1000000)::bigint"
 _END_US: Final = f"coalesce((extract(epoch FROM c.end_local) * 1000000)::bigint, {OPEN_END})"
 _SELECT: Final = """
     SELECT c.closure_id, coalesce(s.store_id, '*') AS store_id, c.start_local, c.end_local,
-           c.reason, l.loaded_at
+           c.reason, c.author, l.loaded_at
     FROM closures c JOIN loads l USING (load_id) LEFT JOIN stores s USING (store_key)
     WHERE c.cancelled_by_load_id IS NULL
 """
@@ -44,6 +44,7 @@ class StoredClosure:
     start_local: datetime
     end_local: datetime | None
     reason: str
+    author: str | None
     loaded_at: datetime
 
 
@@ -87,6 +88,11 @@ def write_closures(
         RowCounts(int(added), int(changed), int(total - added - changed), 0)
         for total, added, changed in zip(read, loaded, replaced, strict=True)
     ]
+
+
+def write_author(bulk: Bulk, load_id: int | None, author: str | None) -> None:
+    """Keep who pushed the closures of a load."""
+    bulk.execute("UPDATE closures SET author = $2 WHERE load_id = $1", (load_id, author))
 
 
 def cancel_closure(

@@ -280,19 +280,81 @@ def test_an_event_or_a_correction_that_was_changed_is_named(
     assert expected in output
 
 
+def test_closures_are_in_the_pack_with_reason_and_author(
+    databases: Databases, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.pem"
+    with databases.taken() as url:
+        fill(url, draw(SPRING, seed=3))
+        execute(
+            url,
+            "INSERT INTO closures (start_local, end_local, reason, load_id)"
+            " VALUES ('2023-03-10 00:00', '2023-03-11 00:00', 'holiday', 1)",
+        )
+        token = new_key(url, "Ann", Scope.READ, Scope.EDIT)
+        with serve(url, signing_key=key) as client:
+            client.headers["X-API-Key"] = token
+            for path, row in (
+                ("/closures", {"store_id": "A", "reason": "power cut\nVALID"}),
+                ("/fleet/closures", {"group": "East", "reason": "storm"}),
+            ):
+                row |= {"start_local": "2023-03-08 10:00", "end_local": "2023-03-08 12:00"}
+                answer = client.post(path, json=row)
+                assert answer.status_code in {200, 201}, answer.text
+            of_week = client.get("/statement/dispute-pack", params={"period": "2023-W10"}).content
+            outage = client.get("/stores/A/incidents").json()["incidents"][0]["start"]
+            of_outage = client.get("/stores/A/dispute-pack", params={"start": outage}).content
+    status, output = verify(of_week, tmp_path)
+    assert status == 0, output
+    # That of A in November is long after the week.
+    assert "closures: all 5 that are left out of opening time are listed\n" in output
+    assert "closures of the period: all 4 are listed, with their reasons\n" in output
+    times = "from 2023-03-08T10:00:00 to 2023-03-08T12:00:00"
+    assert f'ok    closure of A {times}: "power cut\\nVALID", by "Ann"\n' in output
+    assert f'ok    closure of B {times}: "storm", by "Ann"\n' in output
+    holiday = "closure of every store from 2023-03-10T00:00:00 to 2023-03-11T00:00:00: "
+    assert f'ok    {holiday}"holiday"\n' in output
+    assert "stocktaking" not in output
+
+    status, output = verify(of_outage, tmp_path)
+    assert status == 0, output
+    listed = json.loads(read_pack(of_outage).files["closures.json"])["listed"]
+    assert [(one["reason"], one["author"]) for one in listed] == [
+        ("stocktaking", None),
+        ("holiday", None),
+        ("power cut\nVALID", "Ann"),
+        ("storm", "Ann"),
+    ]
+
+    pack = read_pack(of_week)
+    for name, old, new, expected in (
+        ("statement.json", '"holiday"', '"storm"', "those of the statement are others"),
+        ("closures.json", "2023-03-08T12:00", "2023-03-08T13:00", "those listed are not those"),
+    ):
+        text = pack.files[name].decode()
+        assert old in text
+        files = pack.files | {name: text.replace(old, new, 1).encode()}
+        status, output = verify(write_pack(pack.about, files, signing_key(key)), tmp_path)
+        assert status == 1
+        assert expected in output
+
+
 def test_a_pack_of_a_version_without_corrections_still_verifies(
     served: Served, tmp_path: Path
 ) -> None:
     pack = read_pack(served.pack(period=served.periods[0]))
     events, statement = (json.loads(pack.files[name]) for name in ("events.json", "statement.json"))
-    del events["corrections"], statement["reasons"]
+    closures = json.loads(pack.files["closures.json"])
+    del events["corrections"], statement["reasons"], closures["listed"]
     files = pack.files | {
+        "closures.json": json.dumps(closures).encode(),
         "events.json": json.dumps(events).encode(),
         "statement.json": json.dumps(statement).encode(),
     }
     status, output = verify(write_pack(pack.about, files, signing_key(served.key)), tmp_path)
     assert status == 0, output
     assert "corrections" not in output
+    assert "closures" not in output
 
 
 def test_a_key_gets_packs_of_its_own_stores_alone(databases: Databases, tmp_path: Path) -> None:

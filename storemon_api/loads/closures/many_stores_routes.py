@@ -28,7 +28,7 @@ from storemon_api.loads.closures.many_stores_schemas import (
 )
 from storemon_api.loads.load_responses import bad_rows
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
-from storemon_api.security.request_access import audit_event, visible_stores
+from storemon_api.security.request_access import audit_event, sender_name, visible_stores
 from storemon_api.stores.store_filters import check_texts
 from storemon_pipeline.ingestion.close_stores import (
     NoStoresError,
@@ -69,6 +69,7 @@ async def post_closing(request: Request, services: ServicesDep) -> Response:
             now=datetime.now(UTC),
             patience=WRITE_TIMEOUT,
             only_stores=visible_stores(request),
+            author=sender_name(request),
             audit=audit_event(request, ", ".join(names) or "all stores"),
         )
     except BadRowsError as error:

@@ -50,7 +50,8 @@ def verify(
         typer.echo(f"ok    signature and {len(pack.files)} hashes are right")
         findings = findings_of(pack)
         for one in findings:
-            typer.echo(f"{'ok  ' if one.is_right else 'WRONG'}  {one.text}")
+            text = with_visible_directions(one.text)
+            typer.echo(f"{'ok  ' if one.is_right else 'WRONG'}  {text}")
         typer.echo(f"key   {fingerprint(pack.public_key)}")
         if key is None:
             typer.echo("note  this is the key in the pack: compare it with the service's own")
