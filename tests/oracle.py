@@ -110,6 +110,7 @@ class SpecialRow:
     end: str | int | None = None
     valid_from: ValidFrom = None
     loaded_at: datetime = _EPOCH
+    is_pushed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -776,14 +777,17 @@ def _special_versions(
 ) -> dict[int, _Versions[frozenset[tuple[int, int]]]]:
     days: defaultdict[date, defaultdict[tuple[datetime, ValidFrom], set[tuple[int, int]]]]
     days = defaultdict(lambda: defaultdict(set))
+    pushed: set[date] = set()
     for row in rows:
         intervals = days[row.day][row.loaded_at, row.valid_from]
         if row.start is not None and row.end is not None:
             intervals.add(weekly_interval(0, row.start, row.end))
+        if row.is_pushed:
+            pushed.add(row.day)
     return {
-        (day.toordinal() - _EPOCH.toordinal()) * DAY: _in_order_of_loading(
-            {version: frozenset(intervals) for version, intervals in versions.items()}
-        )
+        (day.toordinal() - _EPOCH.toordinal()) * DAY: (
+            _in_order_of_pushes if day in pushed else _in_order_of_loading
+        )({version: frozenset(intervals) for version, intervals in versions.items()})
         for day, versions in days.items()
     }
 
@@ -807,6 +811,25 @@ def _in_order_of_loading(
                     continue
                 newest_unnamed = value
                 start = _ALWAYS if loaded_at == first_load else _us(loaded_at)
+            case _:
+                start = _us(valid_from)
+        versions.starts.append(start)
+        versions.values.append(value)
+    return versions
+
+
+def _in_order_of_pushes(loaded: Mapping[tuple[datetime, ValidFrom], Value]) -> _Versions[Value]:
+    """As `_in_order_of_loading`, but what is pushed to hold always replaces all from before."""
+    versions: _Versions[Value] = _Versions()
+    for (loaded_at, valid_from), value in sorted(loaded.items(), key=lambda item: item[0][0]):
+        match valid_from:
+            case "always":
+                versions = _Versions([_ALWAYS], [value])
+                continue
+            case None:
+                if value == versions.at(_us(loaded_at)):
+                    continue
+                start = _us(loaded_at) if versions.starts else _ALWAYS
             case _:
                 start = _us(valid_from)
         versions.starts.append(start)

@@ -1,6 +1,8 @@
 """The engine's inputs from the database: stores, status runs and calendars."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
@@ -393,8 +395,9 @@ def test_figures_of_written_rows_equal_the_reference(
         }
     finally:
         connection.rollback()
+    pushed = [replace(row, is_pushed=True) for row in question.inputs.special]
     report = oracle.make_report(
-        question.inputs,
+        replace(question.inputs, special=pushed),
         as_of=question.as_of,
         policy=question.policy.value,
         max_gap=question.max_gap,
@@ -462,10 +465,11 @@ def write(bulk: Bulk, question: Question) -> None:
             }
         )
         load_frame(bulk, STORE_TIMEZONES, frame, loaded_at=loaded_at, file_path="zones.csv")
-    for loaded_at, special in groupby(
-        sorted(inputs.special, key=lambda row: row.loaded_at), key=lambda row: row.loaded_at
-    ):
-        special_rows = list(special)
+    pushes: defaultdict[tuple[datetime, str, oracle.ValidFrom], list[oracle.SpecialRow]]
+    pushes = defaultdict(list)
+    for row in sorted(inputs.special, key=lambda row: row.loaded_at):
+        pushes[row.loaded_at, row.store_id, row.valid_from].append(row)
+    for (loaded_at, _, _), special_rows in pushes.items():
         pairs = [
             (0, 0)
             if row.start is None or row.end is None

@@ -158,7 +158,7 @@ def test_runs_and_steps_are_jobs_that_dagster_accepts() -> None:
     assert checked.success, checked.errors
     assert launcher["config"]["job_namespace"] == "monitoring"
     assert launcher["config"]["env_secrets"] == ["storemon", "store-keys"]
-    assert instance["storage"]["postgres"] == {
+    assert instance["storage"]["custom"]["config"] == {
         "postgres_url": {"env": "STOREMON_DAGSTER_DATABASE_URL"}
     }
 
