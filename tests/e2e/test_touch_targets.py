@@ -1,9 +1,9 @@
-"""Every control is large enough for a finger, and is reached and seen by keyboard."""
+"""Every control is large enough for a finger, is reached and seen by keyboard, and not printed."""
 
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from api_server import serve
 from browser import PHONE, visit
@@ -81,3 +81,33 @@ def test_every_control_is_large_enough_for_a_finger(chromium: Browser, url: str)
             with visit(chromium, f"{client.base_url}{path}", size=PHONE) as page:
                 assert page.evaluate(SMALL) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+
+
+PRINTED: Final = """() => ({
+  colours: [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color,
+    ...["--link", "--faint"].map((name) => getComputedStyle(document.body).getPropertyValue(name))],
+  tools: [...document.querySelectorAll("nav, .filters, .files, .make, dialog")]
+    .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 90)),
+  tables: [...document.querySelectorAll("table")].filter((one) => one.checkVisibility()).length,
+})"""
+
+
+def test_paper_is_white_and_has_tables_without_tools(chromium: Browser, url: str) -> None:
+    with serve(url) as client:
+        for path in ("/", "/store/B", "/pages/alerts", "/pages/data"):
+            with visit(chromium, f"{client.base_url}{path}", scheme="dark") as page:
+                expect(page.locator("tbody tr:visible").first).to_be_visible()
+                seen = page.evaluate(PRINTED)
+                assert seen["colours"][0] != "rgb(255, 255, 255)", path
+                assert seen["tools"], path
+                page.emulate_media(media="print")
+                printed = page.evaluate(PRINTED)
+                # Other tests go on in this tab.
+                page.emulate_media(media="null")
+                # Links and pressed buttons can be read on white too.
+                assert printed["colours"] == [
+                    *("rgb(255, 255, 255)", "rgb(0, 0, 0)"),
+                    *("#1b5fa8", "#f0efec"),
+                ], path
+                assert printed["tools"] == [], path
+                assert printed["tables"] == seen["tables"] > 0, path
