@@ -29,12 +29,13 @@ from storemon_pipeline.sent_statements.schedule import Every, next_due
 
 def _addresses(value: object) -> list[str]:
     """Return one address or several as a list, without repeated ones."""
-    texts = list(dict.fromkeys(value if isinstance(value, list) else [value]))
-    if not 0 < len(texts) <= MOST_ADDRESSES:
-        raise ValueError(f"Give 1 to {MOST_ADDRESSES} email addresses.")
-    for text in texts:
+    given = value if isinstance(value, list) else [value]
+    for text in given:
         if not isinstance(text, str) or not is_address(text):
             raise ValueError(f"{text} is not an email address.")
+    texts = list(dict.fromkeys(given))
+    if not 0 < len(texts) <= MOST_ADDRESSES:
+        raise ValueError(f"Give 1 to {MOST_ADDRESSES} email addresses.")
     return texts
 
 

@@ -12,6 +12,7 @@ from storemon_api.loads.schemas import OpeningHours, SpecialHoursBody
 from storemon_api.loads.store_change_schemas import PreviewBody
 from storemon_api.reports.schemas import TriggerRequest
 from storemon_api.sign_in.account_schemas import AccountChangeBody
+from storemon_api.statements.delivery_schemas import ScheduleBody
 from storemon_pipeline.domain.windows import Policy
 
 JSON = "application/json"
@@ -126,6 +127,9 @@ def test_a_body_of_another_type_is_refused(content_type: str) -> None:
         ),
         pytest.param(PreviewBody, {"cancelled_closure": True}, id="true as an id"),
         pytest.param(SpecialHoursBody, {"date": 0, "hours": []}, id="zero as a date"),
+        pytest.param(ScheduleBody, {"every": "monday", "to": [{}]}, id="an object as an address"),
+        pytest.param(ScheduleBody, {"every": "monday", "to": [[]]}, id="a list as an address"),
+        pytest.param(ScheduleBody, {"every": "monday", "to": 5}, id="a number as an address"),
     ],
 )
 def test_values_of_another_type_are_refused(
