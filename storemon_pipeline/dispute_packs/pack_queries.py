@@ -1,8 +1,10 @@
 """Reading the evidence of some stores."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -22,6 +24,8 @@ from storemon_pipeline.polls.status_run_queries import (
 from storemon_pipeline.schedules.calendars import read_calendar_rows
 from storemon_pipeline.schedules.closures import read_closures
 from storemon_pipeline.stores.store_index import StoreIndex
+
+_Row = TypeVar("_Row")
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -58,71 +62,67 @@ def read_evidence_of(
 
 def _read_events(bulk: Bulk, stores: StoreIndex, until: datetime) -> list[dict[str, Any]]:
     """The events that began by an instant, with their reasons."""
-    only = frozenset(stores.store_ids.to_pylist())
-    found: list[dict[str, Any]] = []
-    after = 0
-    while rows := read_stored_events(bulk, only_stores=only, after=after, limit=1_000):
-        found += [
-            {
-                "event_id": row.event_id,
-                "store_id": row.store_id,
-                "from": row.from_at.isoformat(),
-                "to": None if row.to_at is None else row.to_at.isoformat(),
-                "state": "up" if row.is_up else "down",
-                "reason": row.reason,
-                "source": row.source,
-                "loaded_at": row.loaded_at.isoformat(),
-            }
-            for row in rows
-            if row.from_at <= until
-        ]
-        after = rows[-1].event_id
-    return found
+    return [
+        {
+            "event_id": row.event_id,
+            "store_id": row.store_id,
+            "from": row.from_at.isoformat(),
+            "to": None if row.to_at is None else row.to_at.isoformat(),
+            "state": "up" if row.is_up else "down",
+            "reason": row.reason,
+            "source": row.source,
+            "loaded_at": row.loaded_at.isoformat(),
+        }
+        for row in _all_rows(read_stored_events, attrgetter("event_id"), bulk, stores)
+        if row.from_at <= until
+    ]
 
 
 def _read_corrections(bulk: Bulk, stores: StoreIndex) -> list[dict[str, Any]]:
     """The corrections of the stores, each with its reason and author."""
-    only = frozenset(stores.store_ids.to_pylist())
-    found: list[dict[str, Any]] = []
-    after = 0
-    while rows := read_corrections(bulk, only_stores=only, after=after, limit=1_000):
-        found += [
-            {
-                "correction_id": row.correction_id,
-                "store_id": row.store_id,
-                "from": row.from_at.isoformat(),
-                "to": row.to_at.isoformat(),
-                "kind": row.kind.value,
-                "reason": row.reason,
-                "author": row.author,
-                "recorded_at": row.recorded_at.isoformat(),
-            }
-            for row in rows
-        ]
-        after = rows[-1].correction_id
-    return found
+    return [
+        {
+            "correction_id": row.correction_id,
+            "store_id": row.store_id,
+            "from": row.from_at.isoformat(),
+            "to": row.to_at.isoformat(),
+            "kind": row.kind.value,
+            "reason": row.reason,
+            "author": row.author,
+            "recorded_at": row.recorded_at.isoformat(),
+        }
+        for row in _all_rows(read_corrections, attrgetter("correction_id"), bulk, stores)
+    ]
 
 
 def _read_closures(bulk: Bulk, stores: StoreIndex) -> list[dict[str, Any]]:
     """The closures in force of the stores and of every store, each with reason and author."""
+    return [
+        {
+            "closure_id": row.closure_id,
+            "store_id": row.store_id,
+            "start_local": row.start_local.isoformat(),
+            "end_local": None if row.end_local is None else row.end_local.isoformat(),
+            "reason": row.reason,
+            "author": row.author,
+            "loaded_at": row.loaded_at.isoformat(),
+        }
+        for row in _all_rows(read_closures, attrgetter("closure_id"), bulk, stores)
+    ]
+
+
+def _all_rows(
+    read: Callable[..., Sequence[_Row]],
+    id_of: Callable[[_Row], int],
+    bulk: Bulk,
+    stores: StoreIndex,
+) -> Iterator[_Row]:
+    """All rows of the stores, from a function that gives those after an id, in order of ids."""
     only = frozenset(stores.store_ids.to_pylist())
-    found: list[dict[str, Any]] = []
     after = 0
-    while rows := read_closures(bulk, only_stores=only, after=after, limit=1_000):
-        found += [
-            {
-                "closure_id": row.closure_id,
-                "store_id": row.store_id,
-                "start_local": row.start_local.isoformat(),
-                "end_local": None if row.end_local is None else row.end_local.isoformat(),
-                "reason": row.reason,
-                "author": row.author,
-                "loaded_at": row.loaded_at.isoformat(),
-            }
-            for row in rows
-        ]
-        after = rows[-1].closure_id
-    return found
+    while rows := read(bulk, only_stores=only, after=after, limit=1_000):
+        yield from rows
+        after = id_of(rows[-1])
 
 
 def _read_polls(bulk: Bulk, stores: StoreIndex, since_us: int, until_us: int) -> PackedPolls:

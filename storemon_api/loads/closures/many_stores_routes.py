@@ -1,5 +1,7 @@
 """Routes to close all stores of a group, of a region or of the chain in one step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -60,7 +62,7 @@ async def post_closing(request: Request, services: ServicesDep) -> Response:
     """
     body = await _read(request, services)
     names = [name for name in (body.group, body.region) if name]
-    try:
+    with _closing_problems():
         closed = await write(
             services,
             close_stores,
@@ -72,10 +74,6 @@ async def post_closing(request: Request, services: ServicesDep) -> Response:
             author=sender_name(request),
             audit=audit_event(request, ", ".join(names) or "all stores"),
         )
-    except BadRowsError as error:
-        raise bad_rows(error, "closures") from error
-    except NoStoresError as error:
-        raise _no_stores() from error
     return json_response(
         ClosedStoresResponse(
             load_id=closed.load_id, stores=closed.stores, closures_added=closed.closures_added
@@ -98,7 +96,7 @@ async def post_closing_preview(request: Request, services: ServicesDep) -> Respo
     Nothing is closed.
     """
     body = await _read(request, services)
-    try:
+    with _closing_problems():
         preview = await write(
             services,
             preview_closing,
@@ -108,12 +106,6 @@ async def post_closing_preview(request: Request, services: ServicesDep) -> Respo
             patience=WRITE_TIMEOUT,
             only_stores=visible_stores(request),
         )
-    except BadRowsError as error:
-        raise bad_rows(error, "closures") from error
-    except NoStoresError as error:
-        raise _no_stores() from error
-    except NoPollsError as error:
-        raise ProblemError(NO_POLLS) from error
     return json_response(
         ClosingPreviewResponse(
             as_of=preview.as_of,
@@ -142,5 +134,14 @@ def _row(body: ClosingBody) -> dict[str, str]:
     }
 
 
-def _no_stores() -> ProblemError:
-    return invalid_field("group", "There is no store of this group and region.")
+@contextmanager
+def _closing_problems() -> Iterator[None]:
+    try:
+        yield
+    except BadRowsError as error:
+        raise bad_rows(error, "closures") from error
+    except NoStoresError as error:
+        message = "There is no store of this group and region."
+        raise invalid_field("group", message) from error
+    except NoPollsError as error:
+        raise ProblemError(NO_POLLS) from error
