@@ -5,7 +5,7 @@ Nothing is read at import: whoever needs them builds them. The API has its own.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BeforeValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
     """When a store with several storefronts is up: `any_up` or `all_up` of them, or by `share`."""
 
     shards: PositiveInt = 1
-    """Into how many steps a report and the newest figures are divided, by stores."""
+    """Into how many steps a report from the lake is divided, by stores."""
 
     lake: OptionalPathOrUrl = None
     """The lake that reports are made from, a path or a URL; without it the database is read."""
@@ -145,6 +146,15 @@ class Settings(BaseSettings):
 
     public_url: OptionalUrl = None
     """The address under which people reach the pages, for links in messages."""
+
+    @model_validator(mode="after")
+    def _refuse_shards_of_the_database(self) -> Self:
+        if self.shards > 1 and not self.lake:
+            raise ValueError(
+                "STOREMON_SHARDS divides reports from the lake, and STOREMON_LAKE is not set: set "
+                "it, or unset STOREMON_SHARDS"
+            )
+        return self
 
     @property
     def dagster_home(self) -> Path:

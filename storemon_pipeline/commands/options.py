@@ -96,10 +96,12 @@ def build_settings(**given: Any) -> "Settings":  # noqa: ANN401 - one type per o
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
+        why = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            # It is about several settings.
+            raise StartError(f"{why}.") from error
         name = str(first["loc"][0])
-        raise StartError(
-            f"The setting STOREMON_{name.upper()} is not valid: {first['msg']}."
-        ) from error
+        raise StartError(f"The setting STOREMON_{name.upper()} is not valid: {why}.") from error
 
 
 @contextmanager

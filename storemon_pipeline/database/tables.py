@@ -710,37 +710,6 @@ report_csv: Final = sa.Table(
     comment="CSV of older results, where it does not follow from their columns.",
 )
 
-staged_uptime: Final = sa.Table(
-    "staged_uptime",
-    metadata,
-    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    _key(),
-    *_figure_columns(),
-    prefixes=["UNLOGGED"],
-    comment="Rows for store_uptime while their shards are computed.",
-)
-
-result_shards: Final = sa.Table(
-    "result_shards",
-    metadata,
-    sa.Column("result_id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.Text, nullable=False, index=True),
-    sa.Column("is_report", sa.Boolean, nullable=False, comment="false: for store_uptime"),
-    sa.Column("as_of", _INSTANT, nullable=False),
-    sa.Column("is_newest", sa.Boolean, nullable=False, comment="whether as_of is the newest poll"),
-    sa.Column("policy", sa.Text, nullable=False),
-    sa.Column("first_store_id", sa.Text(collation="C"), nullable=False),
-    sa.Column("before_store_id", sa.Text(collation="C"), comment="exclusive; NULL: no upper bound"),
-    sa.Column("planned_at", _INSTANT, nullable=False, server_default=_NOW),
-    sa.Column("data_version", sa.Text, comment="version of the input data; NULL: not computed yet"),
-    sa.Column("stores", sa.Integer),
-    sa.Column("silent_stores", sa.Integer),
-    sa.Column("parts", sa.Integer),
-    sa.Column("status_model_id", sa.Integer, comment="NULL: made without likely ranges"),
-    comment="Shards of results that are being computed.",
-)
-
 report_runs: Final = sa.Table(
     "report_runs",
     metadata,

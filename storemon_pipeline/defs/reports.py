@@ -22,9 +22,9 @@ from storemon_pipeline.lake.make_lake_reports import (
     plan_lake_reports,
 )
 from storemon_pipeline.lake.report_rows import make_share
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.reports.ask_for_report import request_for_run
 from storemon_pipeline.reports.make_reports import ReportsMade, make_waiting_reports
-from storemon_pipeline.reports.make_shards import finish_reports, make_shards, plan_reports
 from storemon_pipeline.settings import Settings
 
 _MOST_AHEAD: Final = timedelta(minutes=5)
@@ -173,34 +173,26 @@ def _report_check(made: ReportsMade) -> dg.AssetCheckResult:
 
 
 def _plan_reports(
-    context: dg.OpExecutionContext, database: Database, lake: Lake, shards: int
+    context: dg.OpExecutionContext, database: Database, lake: LakeFolder, shards: int
 ) -> int:
-    url, run_id, folder = database.url, context.run_id, lake.folder
-    is_manual = _request_own(context, database, ReportConfig(**context.op_config))
-    if folder is None:
-        return plan_reports(url, run_id=run_id, is_manual=is_manual, shards=shards)
-    now = datetime.now(UTC)
     return plan_lake_reports(
-        url, folder, run_id=run_id, is_manual=is_manual, shares=shards, now=now
+        database.url,
+        lake,
+        run_id=context.run_id,
+        is_manual=_request_own(context, database, ReportConfig(**context.op_config)),
+        shares=shards,
+        now=datetime.now(UTC),
     )
 
 
-def _make_shard(database: Database, lake: Lake, run_id: str, number: int) -> int:
-    folder = lake.folder
-    if folder is None:
-        return make_shards(database.url, run_id=run_id, number=number, is_report=True)
-    return make_share(folder, run_id=run_id, number=number)
+def _make_share(lake: LakeFolder, run_id: str, number: int) -> int:
+    return make_share(lake, run_id=run_id, number=number)
 
 
 def _finish_reports(
-    context: dg.OpExecutionContext, database: Database, lake: Lake
+    context: dg.OpExecutionContext, database: Database, lake: LakeFolder
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
-    folder = lake.folder
-    made = (
-        finish_reports(database.url, run_id=context.run_id)
-        if folder is None
-        else finish_lake_reports(database.url, folder, run_id=context.run_id)
-    )
+    made = finish_lake_reports(database.url, lake, run_id=context.run_id)
     yield dg.Output(None, "result", metadata=_report_metadata(made))
     yield _report_check(made)
 
@@ -218,7 +210,7 @@ def report_assets(settings: Settings) -> list[Any]:
             kinds={"postgres", "csv"},
             inputs=["report_inputs"],
             plan=_plan_reports,
-            make=_make_shard,
+            make=_make_share,
             finish=_finish_reports,
             check=REPORT_COMPLETE,
             config=ReportConfig,

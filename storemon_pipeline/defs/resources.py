@@ -67,6 +67,14 @@ class Lake(dg.ConfigurableResource[None]):
         """The folder of the lake. Raises LocationError."""
         return LakeFolder(self.place) if self.place else None
 
+    @property
+    def needed_folder(self) -> LakeFolder:
+        """The folder of the lake. Raises LocationError, and dg.Failure without a lake."""
+        folder = self.folder
+        if folder is None:
+            raise dg.Failure(description="STOREMON_LAKE is not set", allow_retries=False)
+        return folder
+
 
 class MailServer(dg.ConfigurableResource[None]):
     """How statements are sent."""

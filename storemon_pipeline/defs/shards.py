@@ -1,7 +1,7 @@
 """Assets that fan out over shards of the stores, when there is more than one shard.
 
 They are graphs: one step plans, one step for each shard computes, one finishes. The steps hand on
-nothing but that they are done; what they share is in the database, or in the lake.
+nothing but that they are done; what they share is in the lake.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,17 +14,18 @@ import dagster as dg
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.executors import FANS_OUT_WHILE_RUNNING
 from storemon_pipeline.defs.resources import Database, Lake
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.settings import Settings
 
-Plan = Callable[[dg.OpExecutionContext, Database, Lake, int], int]
+Plan = Callable[[dg.OpExecutionContext, Database, LakeFolder, int], int]
 """Plans this many shards; returns how many there are."""
 
-MakeShard = Callable[[Database, Lake, str, int], int]
+MakeShard = Callable[[LakeFolder, str, int], int]
 """Makes the shard of this number, of the run of this id; returns how many stores it has."""
 
 Results = Iterator[dg.Output[None] | dg.AssetCheckResult]
 
-Finish = Callable[[dg.OpExecutionContext, Database, Lake], Results]
+Finish = Callable[[dg.OpExecutionContext, Database, LakeFolder], Results]
 """Puts the shards together; yields the output `result` of the asset, and its checks."""
 
 
@@ -51,9 +52,9 @@ def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
     """
     check_outs = [] if graph.check is None else [f"{graph.name}_{graph.check.name}"]
 
-    def make(context: dg.OpExecutionContext, database: Database, lake: Lake, number: int) -> None:
+    def make(context: dg.OpExecutionContext, lake: Lake, number: int) -> None:
         with map_failures():
-            stores = graph.make(database, lake, context.run_id, number)
+            stores = graph.make(lake.needed_folder, context.run_id, number)
         context.log.info("shard %d has %d stores", number, stores)
 
     @dg.op(
@@ -64,7 +65,7 @@ def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
     def finish_op(context: dg.OpExecutionContext, database: Database, lake: Lake) -> Results:
         """Put all shards together, in one transaction."""
         with map_failures():
-            yield from graph.finish(context, database, lake)
+            yield from graph.finish(context, database, lake.needed_folder)
 
     steps = _while_running if settings.executor in FANS_OUT_WHILE_RUNNING else _beforehand
     plan_op, fan = steps(graph, settings.shards, make)
@@ -96,7 +97,7 @@ def _config_of_plan(name: str, config: type[dg.Config]) -> dg.ConfigMapping:
     return dg.ConfigMapping(config_fn=configure_plan, config_schema=config.to_config_schema())
 
 
-Make = Callable[[dg.OpExecutionContext, Database, Lake, int], None]
+Make = Callable[[dg.OpExecutionContext, Lake, int], None]
 """Makes the shard of this number."""
 
 Fan = Callable[[Any], object]
@@ -120,16 +121,16 @@ def _while_running(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefiniti
     ) -> Iterator[dg.DynamicOutput[None]]:
         """Decide what to make, and in how many shards."""
         with map_failures():
-            planned = graph.plan(context, database, lake, shards)
+            planned = graph.plan(context, database, lake.needed_folder, shards)
         for number in range(planned):
             yield dg.DynamicOutput(None, mapping_key=str(number))
 
     @dg.op(
         name=f"shard_of_{graph.name}", ins={"planned": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing)
     )
-    def make_op(context: dg.OpExecutionContext, database: Database, lake: Lake) -> None:
+    def make_op(context: dg.OpExecutionContext, lake: Lake) -> None:
         """Compute the figures of one shard."""
-        make(context, database, lake, int(context.get_mapping_key() or 0))
+        make(context, lake, int(context.get_mapping_key() or 0))
 
     return plan_op, lambda planned: planned.map(lambda done: make_op(planned=done)).collect()
 
@@ -141,7 +142,7 @@ def _beforehand(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefinition,
     def plan_op(context: dg.OpExecutionContext, database: Database, lake: Lake) -> None:
         """Decide what to make, and in how many shards."""
         with map_failures():
-            graph.plan(context, database, lake, shards)
+            graph.plan(context, database, lake.needed_folder, shards)
 
     def make_op(number: int) -> dg.OpDefinition:
         @dg.op(
@@ -149,9 +150,9 @@ def _beforehand(graph: Graph, shards: int, make: Make) -> tuple[dg.OpDefinition,
             ins={"planned": dg.In(dg.Nothing)},
             out=dg.Out(dg.Nothing),
         )
-        def make_one(context: dg.OpExecutionContext, database: Database, lake: Lake) -> None:
+        def make_one(context: dg.OpExecutionContext, lake: Lake) -> None:
             """Compute the figures of one shard."""
-            make(context, database, lake, number)
+            make(context, lake, number)
 
         return make_one
 

@@ -11,8 +11,7 @@ from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.previews import read_preview
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata, preview
-from storemon_pipeline.defs.resources import Database, Lake
-from storemon_pipeline.defs.shards import Graph, fan_out
+from storemon_pipeline.defs.resources import Database
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model, fit_status_model
 from storemon_pipeline.figures.learn_demand import learn_demand_when_due
@@ -21,9 +20,7 @@ from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import ModelFit
 from storemon_pipeline.figures.uptime_table import UptimeState
 from storemon_pipeline.poll_plan.refresh_plan import refresh_poll_plan
-from storemon_pipeline.reports.make_shards import finish_uptime, make_shards, plan_uptime
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
-from storemon_pipeline.settings import Settings
 
 STATUS_MODEL: Final = "status_model"
 STATUS_MODEL_INPUTS: Final = "status_model_inputs"
@@ -194,41 +191,12 @@ def poll_plan(config: PollPlanConfig, database: Database) -> Results:
     yield dg.MaterializeResult(metadata=metadata | as_of_metadata(plan.as_of))
 
 
-def _plan_uptime(
-    context: dg.OpExecutionContext, database: Database, _lake: Lake, shards: int
-) -> int:
-    fit_first_version(context, database)
-    return plan_uptime(database.url, run_id=context.run_id, shards=shards)
-
-
-def _make_uptime(database: Database, _lake: Lake, run_id: str, number: int) -> int:
-    return make_shards(database.url, run_id=run_id, number=number, is_report=False)
-
-
-def _finish_uptime(
-    context: dg.OpExecutionContext, database: Database, _lake: Lake
-) -> Iterator[dg.Output[None]]:
-    version = _load_version(database)
-    state = finish_uptime(database.url, run_id=context.run_id, refreshed_at=datetime.now(UTC))
-    learn_demand_when_due(database.url)
-    yield dg.Output(None, "result", metadata=_uptime_metadata(database, state, version))
-
-
-def uptime_assets(settings: Settings) -> list[Any]:
-    """The computed assets; the newest figures in one step, or in as many as there are shards."""
-    newest: Any = store_uptime
-    if settings.shards > 1:
-        newest = fan_out(
-            settings,
-            Graph(
-                name="store_uptime",
-                description=_UPTIME_DESCRIPTION,
-                kinds={"postgres"},
-                inputs=INPUTS_WITH_MODEL,
-                plan=_plan_uptime,
-                make=_make_uptime,
-                finish=_finish_uptime,
-            ),
-        )
-    model: list[Any] = [status_model_inputs, status_model]
-    return [business_hour_intervals, *model, newest, store_uptime_daily, poll_plan]
+UPTIME_ASSETS: Final[list[Any]] = [
+    business_hour_intervals,
+    status_model_inputs,
+    status_model,
+    store_uptime,
+    store_uptime_daily,
+    poll_plan,
+]
+"""The computed assets."""

@@ -46,7 +46,7 @@ def read_data_version(bulk: Bulk) -> DataVersion:
 
 
 def read_input_version(bulk: Bulk) -> str:
-    """The version of the tables that figures are computed from, to be stored beside a shard.
+    """The version of the tables that figures are computed from, to be stored beside a copy.
 
     It differs from `DataVersion`: a refresh of `store_uptime` does not change it; a rebuild of the
     weekly intervals and other rules of zones do.

@@ -207,8 +207,6 @@ def drop_unnamed_status_models(bulk: Bulk, *, now: datetime) -> int:
             WITH dropped AS (
                 DELETE FROM status_models m
                 WHERE fitted_at < $2 AND status_model_id <> ({_CURRENT})
-                  AND NOT EXISTS (SELECT FROM result_shards s
-                                  WHERE s.status_model_id = m.status_model_id)
                   AND NOT EXISTS (SELECT FROM reports r LEFT JOIN report_results o USING (result_id)
                                   WHERE o.status_model_id = m.status_model_id
                                      OR (r.state = 'waiting'

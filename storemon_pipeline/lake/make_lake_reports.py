@@ -20,6 +20,7 @@ from storemon_pipeline.figures.status_models import (
 from storemon_pipeline.lake.follow_database import refresh_lake
 from storemon_pipeline.lake.lake_results import count_lake_faults, write_lake_result
 from storemon_pipeline.lake.report_rows import (
+    ORPHANED_AFTER,
     BucketRows,
     ReportPlan,
     all_plans,
@@ -45,9 +46,9 @@ from storemon_pipeline.reports.results import (
     WaitingReport,
     complete_reports,
     fail_reports,
+    take_planned_reports,
     take_waiting_reports,
 )
-from storemon_pipeline.reports.shards import ORPHANED_AFTER, take_planned_reports
 
 
 def make_lake_reports(

@@ -6,7 +6,7 @@ No database is needed here, so that a step can run wherever it reaches the lake.
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 import numpy as np
@@ -26,6 +26,9 @@ from storemon_pipeline.reports.results import STORES_PER_PART, Question
 
 _PLANS: Final = "report_plans"
 _ROWS: Final = "report_rows"
+
+ORPHANED_AFTER: Final = timedelta(hours=6)
+"""Longer than any run: plans that were made before are orphaned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Report requests, their results, files and shards."""
+"""Report requests, their results and files."""

@@ -1,7 +1,7 @@
 """Making all waiting reports in one run."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,6 @@ from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import STORES_PER_CHUNK, compute_uptime
 from storemon_pipeline.figures.status_models import (
-    ModelVersion,
     UnknownStatusModelError,
     read_newest_fit,
     read_status_model,
@@ -94,27 +93,20 @@ def _make(bulk: Bulk, run_id: str, stores_per_chunk: int) -> ReportsMade:
         return ReportsMade((), len(waiting))
     made = []
     failed = 0
-    for question, report_ids in by_question(bulk, waiting, newest).items():
+    for question, report_ids in _by_question(bulk, waiting, newest).items():
         try:
             result = write_result(bulk, question, run_id=run_id, stores_per_chunk=stores_per_chunk)
         except UnknownStatusModelError as error:
             fail_reports(bulk, report_ids, str(error))
             failed += len(report_ids)
         else:
-            made.append(complete(bulk, question, report_ids, result))
+            complete_reports(bulk, report_ids, result.result_id)
+            faults = count_result_faults(bulk, result.result_id)
+            made.append(ReportMade(result, question, len(report_ids), faults))
     return ReportsMade(tuple(made), failed)
 
 
-def complete(
-    bulk: Bulk, question: Question, report_ids: Sequence[str], result: Result
-) -> ReportMade:
-    """Complete reports with the result of their question."""
-    complete_reports(bulk, report_ids, result.result_id)
-    faults = count_result_faults(bulk, result.result_id)
-    return ReportMade(result, question, len(report_ids), faults)
-
-
-def by_question(
+def _by_question(
     bulk: Bulk, waiting: Iterable[WaitingReport], newest: datetime
 ) -> dict[Question, list[str]]:
     """The ids of the reports by what they ask for."""
@@ -129,11 +121,6 @@ def by_question(
     return dict(asking)
 
 
-def model_of(bulk: Bulk, status_model_id: int | None) -> ModelVersion | None:
-    """The version of this id; None means none. Raises UnknownStatusModelError."""
-    return None if status_model_id is None else read_status_model(bulk, status_model_id)
-
-
 def write_result(
     bulk: Bulk,
     question: Question,
@@ -145,7 +132,8 @@ def write_result(
 
     Raises UnknownStatusModelError before anything is written.
     """
-    model = model_of(bulk, question.status_model_id)
+    wanted = question.status_model_id
+    model = None if wanted is None else read_status_model(bulk, wanted)
     stores = read_stores(bulk)
     writer = ResultWriter(bulk)
     rows = 0

@@ -61,11 +61,26 @@ def take_waiting_reports(bulk: Bulk) -> list[WaitingReport]:
         WHERE state = 'waiting' ORDER BY requested_at FOR UPDATE SKIP LOCKED
         """
     ).to_pylist()
-    return [waiting_report(row) for row in rows]
+    return [_waiting_report(row) for row in rows]
 
 
-def waiting_report(row: dict[str, Any]) -> WaitingReport:
-    """A waiting report from its row."""
+def take_planned_reports(bulk: Bulk, run_id: str) -> list[WaitingReport]:
+    """The reports that were waiting when the run read them and still are, locked, oldest first."""
+    rows = bulk.fetch(
+        """
+        SELECT r.report_id::text, r.requested_as_of AS as_of, r.policy,
+               r.requested_status_model_id AS status_model_id
+        FROM reports r
+        WHERE r.state = 'waiting'
+          AND r.requested_at <= (SELECT reading_at FROM report_runs WHERE run_id = $1)
+        ORDER BY r.requested_at FOR UPDATE SKIP LOCKED
+        """,
+        (run_id,),
+    ).to_pylist()
+    return [_waiting_report(row) for row in rows]
+
+
+def _waiting_report(row: dict[str, Any]) -> WaitingReport:
     return WaitingReport(**row | {"policy": Policy(row["policy"])})
 
 
@@ -142,11 +157,10 @@ class CsvDigest:
 class PartWriter:
     """Writes the rows of a result, in parts of some stores each."""
 
-    def __init__(self, bulk: Bulk, result_id: int, *, first_part: int = 0) -> None:
-        """Begin with this part number."""
+    def __init__(self, bulk: Bulk, result_id: int) -> None:
+        """Begin with the first part."""
         self._bulk = bulk
         self._result_id = result_id
-        self._first_part = first_part
         self.parts = 0
         self.stores = 0
 
@@ -183,7 +197,7 @@ class PartWriter:
             pa.table(
                 {
                     "result_id": np.array([self._result_id]),
-                    "part": np.array([self._first_part + self.parts], np.int32),
+                    "part": np.array([self.parts], np.int32),
                     "stores": np.array([rows.num_rows], np.int32),
                     "first_store_id": store_ids[:1] if len(store_ids) else [""],
                     "last_store_id": store_ids[-1:] if len(store_ids) else [""],

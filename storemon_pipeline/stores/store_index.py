@@ -119,36 +119,6 @@ def read_stores(bulk: Bulk) -> StoreIndex:
     )
 
 
-def read_stores_from(bulk: Bulk, first_id: str, before_id: str | None) -> StoreIndex:
-    """The stores with ids in `[first_id, before_id)`; None means no upper bound."""
-    return _in_order(
-        bulk.fetch(
-            """
-            SELECT store_key, store_id FROM stores
-            WHERE store_id >= $1 AND ($2 = '' OR store_id < $2)
-            """,
-            (first_id, before_id or ""),
-        ),
-        is_range=True,
-    )
-
-
-def read_shard_starts(bulk: Bulk, shards: int) -> list[str]:
-    """The first store id of each shard, for at most this many shards of about equal size."""
-    rows = bulk.fetch(
-        """
-        SELECT min(store_id) AS first_id
-        FROM (
-            SELECT store_id, ntile(CAST($1 AS int)) OVER (ORDER BY store_id) AS shard FROM stores
-        ) AS cut
-        GROUP BY shard ORDER BY shard
-        """,
-        (shards,),
-    )
-    starts: list[str] = rows["first_id"].to_pylist()
-    return starts
-
-
 def _in_order(rows: pa.Table, *, is_whole: bool = False, is_range: bool = False) -> StoreIndex:
     # Arrow compares strings by bytes, which is the order of rows in a report.
     store_ids = rows["store_id"].combine_chunks()

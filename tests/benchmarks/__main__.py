@@ -20,7 +20,6 @@ from benchmarks import (
     plan,
     report_work,
     running,
-    shards,
     truth,
 )
 from benchmarks.goals import Measured, table
@@ -31,7 +30,7 @@ from storemon_pipeline.service.processes import RUN_ENVIRONMENT
 _STORES = 14_092
 _DAYS = 7.0
 _SEED = 1
-_KINDS = ("load", "engine", "report", "service", "shards")
+_KINDS = ("load", "engine", "report", "service")
 _TABLES = {"truth": truth.write, "days": fleet_days.write, "plan": plan.write}
 """Measurements on known outages, which print tables of their own."""
 
@@ -50,7 +49,7 @@ def main() -> None:
     with _work_folder() as work:
         if set(kinds) & set(_KINDS):
             data = _data(given, work)
-            if set(kinds) & {"load", "engine", "report", "shards"}:
+            if set(kinds) & {"load", "engine", "report"}:
                 rows += _measure_without_service(work, data, kinds)
             if "service" in kinds:
                 rows += running.measure(work / "service", data)
@@ -124,7 +123,6 @@ def _measure_without_service(work: Path, data: Path, kinds: list[str]) -> list[M
     by_kind: dict[str, Callable[[str], list[Measured]]] = {
         "engine": engine.measure,
         "report": report_work.measure,
-        "shards": lambda url: shards.measure(url, work / "dagster"),
     }
     rows: list[Measured] = []
     with server(work / "server") as server_url:

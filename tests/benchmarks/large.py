@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmarks import shards
 from benchmarks.apart import Cost, peak_of_processes, run_apart
 from benchmarks.goals import Measured
 from benchmarks.large_data import write_large_data, write_later_polls
@@ -44,7 +43,6 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             costs[task] = _tell(task, run_apart(task, url))
         hour = _measure_hour(url, data, next_hour)
         copy = plain_copy(url)
-        rows = shards.measure(url, work / "large-dagster")
     loaded = sum(costs[task].seconds for task in _LOADS)
     report = costs["report"]
     note = f"{made.stores:,} stores, {made.polls:,} polls"
@@ -77,7 +75,6 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             "GiB",
             f"{peaks}; PostgreSQL {database.bytes / _GIB:.2f}",
         ),
-        *rows,
     ]
 
 

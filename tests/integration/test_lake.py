@@ -1,7 +1,7 @@
 """Reports made from the lake equal those made from the database, whatever was loaded when."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -312,6 +312,35 @@ def test_a_step_that_is_planned_again_keeps_to_its_version(
     assert (made.question.as_of, made.faults) == (at("200:00"), 0)
 
 
+def test_of_runs_that_meet_one_completes_a_report(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    report_id = request(engine)
+    for run_id in ("one", "other"):
+        plan_lake_reports(url, lake, run_id=run_id, is_manual=False, shares=2, now=NOW)
+    later = request(engine)
+    made = [finish_lake_reports(url, lake, run_id=run_id).made for run_id in ("one", "other")]
+    assert [len(done) for done in made] == [1, 0]
+    assert read(engine, report_id).state is ReportState.COMPLETE
+    assert read(engine, later).state is ReportState.WAITING
+    assert lake.names("report_rows") == lake.names("report_plans") == []
+
+
+def test_what_a_dead_run_left_is_deleted_after_hours(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    report_id = request(engine)
+    plan_lake_reports(url, lake, run_id="dead", is_manual=False, shares=1, now=NOW)
+    make_share(lake, run_id="dead", number=0)
+    assert read(engine, report_id).state is ReportState.WAITING
+    for hours, left in ((6, 1), (7, 0)):
+        now = NOW + timedelta(hours=hours)
+        make_lake_reports(url, lake, run_id=f"run {hours}", is_manual=False, now=now)
+        assert len(lake.names("report_plans")) == left
+    assert lake.names("report_rows") == []
+    assert read(engine, report_id).state is ReportState.COMPLETE
+
+
 def test_without_polls_reports_fail(database_url: str, lake: LakeFolder) -> None:
     engine = create_engine(database_url, application_name="test", pool_size=2)
     report_id = request(engine)
@@ -351,7 +380,7 @@ def test_a_job_makes_reports_from_the_lake(
     monkeypatch.setenv("STOREMON_DATABASE_URL", url)
     monkeypatch.setenv("STOREMON_DATA", str(tmp_path))
     monkeypatch.setenv("STOREMON_LAKE", str(lake))
-    job = build_defs(Settings(shards=shards)).resolve_job_def(REPORT_JOB)
+    job = build_defs(Settings(shards=shards, lake=str(lake))).resolve_job_def(REPORT_JOB)
     with dg.DagsterInstance.ephemeral() as instance:
         assert job.execute_in_process(instance=instance).success
     assert contents(engine, report_ids) == expected

@@ -293,6 +293,35 @@ def test_rejected_rows_of_older_databases_get_the_reasons_of_today(
     assert reasons == [(Reason.FUTURE_POLL.value,), (Reason.NO_STORE_ID.value,)]
 
 
+def test_what_dead_runs_left_of_reports_in_shards_is_gone(new_database: NewDatabase) -> None:
+    url = new_database()
+    migrate_to(url, "0041")
+    run(
+        url,
+        """
+        INSERT INTO report_results (result_id, as_of, policy, stores, silent_stores, run_id,
+                                    csv_bytes, csv_chunks, csv_sha256)
+        OVERRIDING SYSTEM VALUE
+        VALUES (1, '2023-01-25Z', 'nearest', 1, 0, 'run', 0, 1, '')
+        """,
+        """
+        INSERT INTO report_columns (result_id, part, stores, first_store_id, last_store_id, content)
+        VALUES (1, 0, 1, 'A', 'A', ''), (2, 1000000, 1, 'A', 'A', ''), (2, 2000000, 1, 'B', 'B', '')
+        """,
+        """
+        INSERT INTO result_shards (result_id, shard, run_id, is_report, as_of, is_newest, policy,
+                                   first_store_id)
+        SELECT result, shard, 'run', true, '2023-01-25Z', true, 'nearest', ''
+        FROM generate_series(1, 2) result, generate_series(0, 1) shard
+        """,
+    )
+    migrate(url)
+    assert ask(url, "SELECT result_id, part FROM report_columns") == [(1, 0)]
+    assert ask(url, "SELECT to_regclass('staged_uptime'), to_regclass('result_shards')") == [
+        (None, None)
+    ]
+
+
 def test_reports_of_older_databases_keep_every_row_and_byte(new_database: NewDatabase) -> None:
     url = new_database()
     migrate_to(url, "0018")

@@ -22,9 +22,7 @@ def lake_files(
     are deleted after a day.
     """
     with map_failures():
-        folder = lake.folder
-        if folder is None:
-            raise dg.Failure(description="STOREMON_LAKE is not set", allow_retries=False)
+        folder = lake.needed_folder
         manifest = refresh_lake(database.url, folder)
         cleaned = clean_lake(folder, now=datetime.now(UTC))
     context.log.info("deleted %d versions and %d files", cleaned.versions, cleaned.files)
