@@ -6,7 +6,7 @@ A transaction uses one driver: statements that belong together with bulk rows go
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -40,6 +40,18 @@ class Bulk:
     """One open transaction. Parameters are `$1`, `$2`, … in order."""
 
     _connection: "adbc.Connection"
+    _known: dict[Callable[["Bulk"], Any], Any] = field(default_factory=dict, compare=False)
+
+    def once(self, read: Callable[["Bulk"], Result]) -> Result:
+        """What `read` gives, which is read once: it does not change until `forget`."""
+        if read not in self._known:
+            self._known[read] = read(self)
+        result: Result = self._known[read]
+        return result
+
+    def forget(self, read: Callable[["Bulk"], Any]) -> None:
+        """The transaction has changed what `read` gives."""
+        self._known.pop(read, None)
 
     def execute(self, statement: str, parameters: Sequence[object] | None = None) -> None:
         """Execute a statement that returns no rows."""

@@ -212,6 +212,18 @@ retention_state: Final = sa.Table(
     comment="Polls before polls_kept_from are rejected, because older polls were dropped.",
 )
 
+lake_of_polls: Final = sa.Table(
+    "lake_of_polls",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+    sa.Column("place", sa.Text, nullable=False, comment="path or URL of the lake"),
+    sa.Column(
+        "version", sa.BigInteger, nullable=False, comment="number of the manifest that counts"
+    ),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    comment="The lake that has all polls and status runs; no row while the database has them.",
+)
+
 superseded_polls: Final = sa.Table(
     "superseded_polls",
     metadata,

@@ -40,6 +40,7 @@ def _poll_rows(rows: pa.Table) -> PollRows:
         rows["store_key"].to_numpy().astype(np.int64),
         microseconds_of(rows["polled_at"]),
         rows["is_active"].to_numpy(),
+        rows["load_id"].to_numpy().astype(np.int64),
     ).in_order()
 
 
@@ -98,7 +99,7 @@ def read_polls_by_week(bulk: Bulk, stores: StoreIndex) -> Iterator[PollRows]:
     for week in list_weeks(bulk, until=_EVER - timedelta(days=1)):
         rows = bulk.fetch(
             f"""
-            SELECT store_key, polled_at, is_active FROM store_status
+            SELECT store_key, polled_at, is_active, load_id FROM store_status
             WHERE polled_at >= $1 AND polled_at < $2 AND {chosen.sql}
             """,  # noqa: S608  (as above)
             (week.start, week.end, *chosen.parameters),
@@ -140,7 +141,7 @@ def read_new_loads(bulk: Bulk, after_load_id: int) -> NewLoads:
     with bulk.prefer_indexes():
         polls = bulk.fetch(
             """
-            SELECT store_key, polled_at, is_active FROM store_status
+            SELECT store_key, polled_at, is_active, load_id FROM store_status
             WHERE load_id > $1 AND polled_at >= $2 AND polled_at <= $3
             """,
             (after_load_id, row["first_at"] or _EVER, row["last_at"] or BEGINNING),

@@ -14,7 +14,6 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.windows import WEEK_US, IntArray
 from storemon_pipeline.figures.data_version import read_input_version
-from storemon_pipeline.lake.append_polls import LatePollsError, append_polls
 from storemon_pipeline.lake.database_rows import (
     Counts,
     NewLoads,
@@ -27,9 +26,9 @@ from storemon_pipeline.lake.database_rows import (
 )
 from storemon_pipeline.lake.write_bucket import (
     store_tables,
-    write_all_status_runs,
     write_store_rows,
 )
+from storemon_pipeline.lake_files.append_polls import LatePollsError, append_polls
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
     make_bucket,
@@ -58,6 +57,7 @@ from storemon_pipeline.lake_files.polls_of_period import (
     first_poll_us,
     read_polls_of_stores,
 )
+from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
 from storemon_pipeline.polls.poll_weeks import PollWeek, count_week, read_first_kept_week
 from storemon_pipeline.polls.retention import read_lake_of_dropped_polls, read_polls_kept_from
 from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts, read_stores
@@ -360,7 +360,7 @@ def _copy_polls(
         back = read_polls(lake, [file])
         if not all(
             np.array_equal(getattr(back, name), getattr(polls, name))
-            for name in ("store_key", "at_us", "is_active")
+            for name in ("store_key", "at_us", "is_active", "load_id")
         ):
             raise LakeDiffersError(f"polls from store {_name(stores)} on")
     newest: IntArray = status_runs.last_poll_us

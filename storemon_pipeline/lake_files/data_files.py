@@ -18,25 +18,32 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 
 @dataclass(frozen=True, slots=True)
 class PollRows:
-    """Polls of stores by their keys; every array has shape `(n,)`."""
+    """Polls of stores by their keys; every array has shape `(n,)`.
+
+    `load_id` is the load that wrote each poll; 0 where older files do not say.
+    """
 
     store_key: IntArray
     at_us: IntArray
     is_active: BoolArray
+    load_id: IntArray
 
     def __len__(self) -> int:
         return len(self.store_key)
 
     def take(self, which: BoolArray | IntArray) -> "PollRows":
         """The polls of this mask, or at these positions."""
-        return PollRows(self.store_key[which], self.at_us[which], self.is_active[which])
+        return PollRows(
+            self.store_key[which], self.at_us[which], self.is_active[which], self.load_id[which]
+        )
 
     def in_order(self) -> "PollRows":
         """The polls sorted by key and instant."""
         return self.take(np.lexsort((self.at_us, self.store_key)))
 
 
-NO_POLLS: Final = PollRows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_))
+_NONE: Final = np.empty(0, np.int64)
+NO_POLLS: Final = PollRows(_NONE, _NONE, np.empty(0, np.bool_), _NONE)
 
 BUCKETS: Final = "buckets"
 """The folder with the lists of files."""
@@ -90,7 +97,9 @@ _SCHEMAS: Final = {
     Kind.STATUS_RUNS: pa.schema(
         {"store_key": _KEY, "first_us": _INT, "length_us": _INT, "packed": _INT}
     ),
-    Kind.POLLS: pa.schema({"store_key": _KEY, "at_us": _INT, "is_active": pa.bool_()}),
+    Kind.POLLS: pa.schema(
+        {"store_key": _KEY, "at_us": _INT, "is_active": pa.bool_(), "load_id": pa.int32()}
+    ),
 }
 """The columns of each kind. `packed` is twice the number of polls, plus 1 when active."""
 
@@ -139,7 +148,14 @@ def _encode(table: pa.Table, *, is_grouped: bool) -> bytes:
 def read_file(lake: LakeFolder, file: DataFile) -> pa.Table:
     """The table of a file."""
     content = pa.BufferReader(lake.read(file.name))
-    return pq.read_table(content, use_threads=False).cast(_SCHEMAS[file.kind])
+    return _typed(pq.read_table(content, use_threads=False), file.kind)
+
+
+def _typed(rows: pa.Table, kind: Kind) -> pa.Table:
+    """Rows of a file with the types of its kind. Older files of polls have no loads."""
+    if kind is Kind.POLLS and "load_id" not in rows.column_names:
+        rows = rows.append_column("load_id", pa.array(np.zeros(len(rows), np.int32)))
+    return rows.cast(_SCHEMAS[kind])
 
 
 def read_kind(lake: LakeFolder, files: Iterable[DataFile], kind: Kind) -> pa.Table:
@@ -191,7 +207,12 @@ def write_polls(lake: LakeFolder, polls: PollRows, *, level: int = 0) -> DataFil
         lake,
         Kind.POLLS,
         pa.table(
-            {"store_key": polls.store_key, "at_us": polls.at_us, "is_active": polls.is_active}
+            {
+                "store_key": polls.store_key,
+                "at_us": polls.at_us,
+                "is_active": polls.is_active,
+                "load_id": polls.load_id,
+            }
         ),
         first_us=int(polls.at_us.min(initial=2**62)),
         last_us=int(polls.at_us.max(initial=-(2**62))),
@@ -209,6 +230,7 @@ def _to_polls(rows: pa.Table) -> PollRows:
         rows["store_key"].to_numpy().astype(np.int64),
         rows["at_us"].to_numpy(),
         rows["is_active"].to_numpy(),
+        rows["load_id"].to_numpy().astype(np.int64),
     )
 
 
@@ -223,7 +245,7 @@ def read_polls_of_keys(lake: LakeFolder, files: Iterable[DataFile], keys: IntArr
                 for group in range(parquet.num_row_groups)
                 if _may_have(parquet.metadata.row_group(group).column(0).statistics, keys)
             ]
-            rows = parquet.read_row_groups(groups, use_threads=False).cast(_SCHEMAS[Kind.POLLS])
+            rows = _typed(parquet.read_row_groups(groups, use_threads=False), Kind.POLLS)
         tables.append(rows.filter(pc.is_in(rows["store_key"], pa.array(keys, _KEY))))
     return _to_polls(pa.concat_tables(tables))
 

@@ -19,15 +19,15 @@ from storemon_pipeline.business_time.calendar import ALWAYS, HoursVersions, Zone
 from storemon_pipeline.business_time.special_hours import ranges
 from storemon_pipeline.business_time.weeks import WeekIntervals, normalise_weeks
 from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, BoolArray, IntArray
-from storemon_pipeline.lake.append_polls import append_polls
 from storemon_pipeline.lake.write_bucket import (
     StoreRows,
-    write_all_status_runs,
     write_store_rows,
 )
+from storemon_pipeline.lake_files.append_polls import append_polls
 from storemon_pipeline.lake_files.data_files import PollRows, make_bucket, write_polls
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Bucket, Manifest, commit, read_contents
+from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.schedules.hours_file import read_hours_file
@@ -37,6 +37,7 @@ from storemon_pipeline.uptime.status_runs import compress
 
 _SAMPLE_STORES: Final = 14_100
 _SEED: Final = 1
+_WEEK_OF_LOADS: Final = 170
 _MAX_GAP_US: Final = 3 * HOUR_US
 _NONE: Final = pa.table({})
 
@@ -149,6 +150,7 @@ class Copies:
             np.repeat(self.index(of).store_keys, count),
             self.sample.at_us[row] + random.integers(0, MINUTE_US, len(row)),
             self.sample.is_active[row],
+            1 + (self.sample.at_us[row] - self.sample.at_us.min()) // HOUR_US,
         )
 
     def next_polls(self, of: range, hours: int) -> PollRows:
@@ -158,7 +160,8 @@ class Copies:
         random = np.random.default_rng([of.start, hours])
         at_us = self.sample.newest_us + hours * HOUR_US + random.integers(1, HOUR_US, len(keys))
         is_other = random.integers(0, 20, len(keys)) == 0
-        return PollRows(keys, at_us, np.repeat(self.sample.is_active[last], self.copies) ^ is_other)
+        is_active = np.repeat(self.sample.is_active[last], self.copies) ^ is_other
+        return PollRows(keys, at_us, is_active, np.full(len(keys), _WEEK_OF_LOADS + hours))
 
     def rows(self, of: range) -> StoreRows:
         """Everything about them but their polls."""

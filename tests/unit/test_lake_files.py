@@ -15,10 +15,9 @@ from upath import UPath
 
 from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.files.folders import UnreachableError
-from storemon_pipeline.lake.append_polls import LatePollsError, append_polls
 from storemon_pipeline.lake.clean_lake import UNUSED_FOR, VERSIONS_KEPT, Cleaned, clean_lake
 from storemon_pipeline.lake.report_rows import ReportPlan, discard_runs, write_plan
-from storemon_pipeline.lake.write_bucket import write_all_status_runs
+from storemon_pipeline.lake_files.append_polls import LatePollsError, append_polls
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
     make_bucket,
@@ -39,6 +38,7 @@ from storemon_pipeline.lake_files.manifest import (
     read_contents,
     read_manifest,
 )
+from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 MAX_GAP = 3 * HOUR_US
@@ -50,11 +50,12 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, memory: UPath) -> LakeF
     return LakeFolder(str(tmp_path) if request.param == "folder" else f"memory://{memory.path}")
 
 
-def polls(*rows: tuple[int, float, bool]) -> PollRows:
-    """Polls of store, hour and status."""
+def polls(*rows: tuple[int, float, bool], load_id: int = 1) -> PollRows:
+    """Polls of store, hour and status, which a load wrote."""
     store, hour, is_active = zip(*rows, strict=True)
     at_us = (np.array(hour) * HOUR_US).astype(np.int64)
-    return PollRows(np.array(store), at_us, np.array(is_active)).in_order()
+    load_ids = np.full(len(store), load_id)
+    return PollRows(np.array(store), at_us, np.array(is_active), load_ids).in_order()
 
 
 def compressed(rows: PollRows) -> StatusRuns:
@@ -104,16 +105,17 @@ def test_appended_polls_make_the_status_runs_of_all_polls(lake: LakeFolder) -> N
     for hour in range(1, 31):
         rows = [(1, hour, hour % 5 > 0), (2, hour + 0.5, hour % 20 > 0)]
         rows += [(3, hour + 0.1, True)] if hour > 10 and hour % 9 > 3 else []
-        new = polls(*rows)
+        new = polls(*rows, load_id=1 + hour)
         files = append_polls(lake, files, new, max_gap_us=MAX_GAP)
         everything = PollRows(
             np.append(everything.store_key, new.store_key),
             np.append(everything.at_us, new.at_us),
             np.append(everything.is_active, new.is_active),
+            np.append(everything.load_id, new.load_id),
         )
     kept = read_polls(lake, [file for file in files if file.kind is Kind.POLLS]).in_order()
     expected = everything.in_order()
-    for name in ("store_key", "at_us", "is_active"):
+    for name in ("store_key", "at_us", "is_active", "load_id"):
         assert np.array_equal(getattr(kept, name), getattr(expected, name))
     assert status_runs_of(lake, files) == rows_of(compressed(expected))
     # Of the files of 30 hours 24 were merged into one of a day.

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
-from storemon_pipeline.lake.write_bucket import last_of_stores
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
     of_stores,
@@ -17,6 +16,7 @@ from storemon_pipeline.lake_files.data_files import (
 )
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import DataFile, Kind
+from storemon_pipeline.lake_files.status_run_files import last_of_stores
 from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
 _FILES_OF_LEVEL: Final = (24, 7)
