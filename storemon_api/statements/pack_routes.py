@@ -32,7 +32,6 @@ from storemon_api.stores.time_params import BoundedInstant
 from storemon_pipeline.dispute_packs.make_pack import (
     MOST_STORES,
     NoIncidentError,
-    StorefrontsInPackError,
     TooManyStoresError,
     UnverifiedPackError,
     incident_pack,
@@ -135,11 +134,6 @@ def _pack_problems() -> Iterator[None]:
     except TooManyStoresError as error:
         raise invalid_field(
             "group", f"A pack holds up to {MOST_STORES} stores: choose a store, group or region."
-        ) from error
-    except StorefrontsInPackError as error:
-        raise invalid_field(
-            "store_id",
-            f"Store {error} has storefronts, whose evidence a pack cannot hold.",
         ) from error
     except NoIncidentError as error:
         raise ProblemError(UNKNOWN_INCIDENT) from error

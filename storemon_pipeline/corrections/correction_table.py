@@ -16,15 +16,16 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds_of
 from storemon_pipeline.loads.load_log import Load
 from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 from storemon_pipeline.uptime.event_stretches import EventStretches, no_stretches, resolve_events
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
-_SELECT: Final = """
+_SELECT: Final = f"""
     SELECT c.correction_id, s.store_id, c.from_at, c.to_at, c.kind, c.reason, c.author,
            c.recorded_at
-    FROM corrections c JOIN stores s USING (store_key)
+    FROM corrections c JOIN ({POLLED_STORES_SQL}) s USING (store_key)
     WHERE c.cancelled_by_load_id IS NULL
-"""
+"""  # noqa: S608  (a constant)
 
 
 @unique

@@ -14,7 +14,13 @@ import numpy.typing as npt
 from storemon_pipeline.business_time.calendar import Closures, HoursVersions, ZoneVersions
 from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
 from storemon_pipeline.business_time.weeks import WeekIntervals
-from storemon_pipeline.dispute_packs.evidence import Evidence, PackedEvents, PackedPolls
+from storemon_pipeline.dispute_packs.evidence import (
+    Evidence,
+    PackedEvents,
+    PackedPolls,
+    PackedStorefronts,
+)
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.uptime.estimates import Status
@@ -31,6 +37,7 @@ ZONES: Final = "zones.json"
 SPECIAL_HOURS: Final = "special-hours.json"
 CLOSURES: Final = "closures.json"
 EVENTS: Final = "events.json"
+STOREFRONTS: Final = "storefronts.json"
 LEDGER: Final = "ledger.csv.gz"
 
 _WORDS: Final = {True: "active", False: "inactive"}
@@ -42,8 +49,8 @@ _STATUS: Final = {
 
 
 def evidence_files(evidence: Evidence) -> dict[str, bytes]:
-    """The evidence as files."""
-    rows = evidence.calendar_rows
+    """The evidence as files; that of storefronts is left out where there are none."""
+    rows, fronts = evidence.calendar_rows, evidence.fronts
     about = {
         "store_ids": evidence.store_ids,
         "since_us": evidence.since_us,
@@ -53,9 +60,10 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
         "zone_rules": evidence.zone_rules,
     }
     polls, runs = evidence.polls, evidence.status_runs
-    ids = evidence.store_ids
+    ids = evidence.polled_ids
     return {
         STORES: _json(about),
+        **({} if fronts is None else {STOREFRONTS: _json(_fronts_rows(evidence, fronts))}),
         POLLS: _csv(
             ("store_id", "polled_at", "status"),
             (
@@ -103,13 +111,15 @@ def evidence_files(evidence: Evidence) -> dict[str, bytes]:
 def read_evidence(files: dict[str, bytes]) -> Evidence:
     """The evidence of files that `evidence_files` made. Raises KeyError or ValueError."""
     about = json.loads(files[STORES])
-    place = {store_id: position for position, store_id in enumerate(about["store_ids"])}
+    polled_ids, fronts = _read_fronts(about["store_ids"], files)
+    place = {store_id: position for position, store_id in enumerate(polled_ids)}
     polls, runs = _columns(files[POLLS], 3), _columns(files[STATUS_RUNS], 5)
     hours, special = json.loads(files[HOURS]), json.loads(files[SPECIAL_HOURS])
     events = json.loads(files[EVENTS])
     closures, zones = json.loads(files[CLOSURES]), json.loads(files[ZONES])
     return Evidence(
         store_ids=about["store_ids"],
+        polled_ids=polled_ids,
         since_us=about["since_us"],
         horizon_us=about["horizon_us"],
         as_of_us=about["as_of_us"],
@@ -143,6 +153,39 @@ def read_evidence(files: dict[str, bytes]) -> Evidence:
             None if closures is None else _closures(closures),
         ),
         closures=None if closures is None else closures.get("listed"),
+        fronts=fronts,
+    )
+
+
+def _fronts_rows(evidence: Evidence, fronts: PackedStorefronts) -> dict[str, Any]:
+    """The rule and the storefronts as rows, in which ids stand for positions."""
+    ids = evidence.polled_ids
+    return {
+        "rule": fronts.rule.value,
+        "storefronts": [
+            {"store_id": ids[store], "channel": channel, "channel_store_id": ids[polled]}
+            for store, channel, polled in zip(
+                fronts.store.tolist(), fronts.channels, fronts.polled.tolist(), strict=True
+            )
+        ],
+    }
+
+
+def _read_fronts(
+    store_ids: list[str], files: dict[str, bytes]
+) -> tuple[list[str], PackedStorefronts | None]:
+    """The ids of stores and storefronts, and the storefronts, if there are any."""
+    if STOREFRONTS not in files:
+        return store_ids, None
+    read = json.loads(files[STOREFRONTS])
+    rows = read["storefronts"]
+    ids = list(dict.fromkeys([*store_ids, *(row["channel_store_id"] for row in rows)]))
+    place = {store_id: position for position, store_id in enumerate(ids)}
+    return ids, PackedStorefronts(
+        ChannelRule(read["rule"]),
+        _places([row["store_id"] for row in rows], place),
+        _places([row["channel_store_id"] for row in rows], place),
+        [row["channel"] for row in rows],
     )
 
 
@@ -156,27 +199,33 @@ def _closures(lists: dict[str, Any]) -> Closures:
 def ledger_file(evidence: Evidence, start_us: IntArray, until_us: IntArray) -> bytes:
     """Each store's period `[start_us, until_us)` as intervals of one status, open or not.
 
-    The open ones with a status add up to the store's figures.
+    The open ones with a status add up to the store's figures. By the rule of shares, they do with
+    the share of storefronts that are up.
     """
     calendar = evidence.calendar(min(evidence.horizon_us, evidence.as_of_us))
-    estimates = build_history(evidence.known_status(), calendar).estimates
-    rows = []
+    status_runs = evidence.known_status()
+    estimates = build_history(status_runs, calendar).estimates
+    has_shares = status_runs.shares is not None
+    rows: list[tuple[object, ...]] = []
     for store, store_id in enumerate(evidence.store_ids):
-        ledger = build_ledger(estimates, calendar, store=store)
+        ledger = build_ledger(estimates, calendar, store=store, shares=status_runs.shares)
         start = np.maximum(ledger.start_us, start_us[store])
         end = np.minimum(ledger.end_us, until_us[store])
         kept = start < end
+        shares = (ledger.up[kept].tolist(), ledger.parts[kept].tolist()) if has_shares else ()
         rows += [
-            (store_id, first, last, "open" if is_open else "closed", _STATUS[status])
-            for first, last, is_open, status in zip(
+            (store_id, first, last, "open" if is_open else "closed", _STATUS[status], *share)
+            for first, last, is_open, status, *share in zip(
                 _texts(start[kept]),
                 _texts(end[kept]),
                 ledger.is_business[kept].tolist(),
                 ledger.status[kept].tolist(),
+                *shares,
                 strict=True,
             )
         ]
-    return _csv(("store_id", "start", "end", "hours", "status"), rows)
+    of_shares = ("storefronts_up", "storefronts") if has_shares else ()
+    return _csv(("store_id", "start", "end", "hours", "status", *of_shares), rows)
 
 
 def _json(value: object) -> bytes:

@@ -11,12 +11,16 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storemon_pipeline.business_time.local_periods import Period
-from storemon_pipeline.channels.storefront_index import read_storefronts
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.dispute_packs.evidence import Evidence
 from storemon_pipeline.dispute_packs.evidence_files import LEDGER, evidence_files, ledger_file
-from storemon_pipeline.dispute_packs.pack_file import read_pack, write_pack
+from storemon_pipeline.dispute_packs.pack_file import (
+    FORMAT,
+    STOREFRONTS_FORMAT,
+    read_pack,
+    write_pack,
+)
 from storemon_pipeline.dispute_packs.pack_queries import read_evidence_of
 from storemon_pipeline.dispute_packs.verify_pack import (
     INCIDENT,
@@ -48,10 +52,6 @@ class TooManyStoresError(Exception):
     """The statement has more stores than a pack can hold."""
 
 
-class StorefrontsInPackError(Exception):
-    """A store has storefronts, whose evidence a pack cannot hold; says which one."""
-
-
 class NoIncidentError(Exception):
     """No incident of the store begins at this instant."""
 
@@ -72,8 +72,7 @@ def statement_pack(
 ) -> bytes:
     """The pack of a statement, by the data of now.
 
-    Raises as `make_statement`, and TooManyStoresError, StorefrontsInPackError and
-    UnverifiedPackError.
+    Raises as `make_statement`, and TooManyStoresError and UnverifiedPackError.
     """
     for tries in range(_TRIES):
         statement = make_statement(
@@ -86,7 +85,6 @@ def statement_pack(
         since_us, after_us, horizon_us = reach_of(span, as_of_us)
         with bulk_transaction(url) as bulk:
             stores = _stores(bulk, [line.store_id for line in statement.stores])
-            _refuse_storefronts(bulk, stores)
             evidence = read_evidence_of(
                 bulk, stores, since_us=since_us, horizon_us=horizon_us, as_of_us=as_of_us
             )
@@ -119,8 +117,7 @@ def incident_pack(
 ) -> bytes:
     """The pack of the incident of a store that begins at an instant.
 
-    Raises NoPollsError, UnknownStoreError, StorefrontsInPackError, NoIncidentError and
-    UnverifiedPackError.
+    Raises NoPollsError, UnknownStoreError, NoIncidentError and UnverifiedPackError.
     """
     start_us = microseconds(start)
     with bulk_transaction(url) as bulk:
@@ -131,7 +128,6 @@ def incident_pack(
         store = read_store(bulk, store_id)
         if store is None:
             raise UnknownStoreError
-        _refuse_storefronts(bulk, store)
         if not 0 <= start_us <= as_of_us:
             raise NoIncidentError
         # How long it lasted is known after a first look up to the newest poll.
@@ -154,12 +150,6 @@ def incident_pack(
         LEDGER: ledger_file(evidence, np.array([first]), np.array([last])),
     }
     return _signed(about, evidence, files, key, now)
-
-
-def _refuse_storefronts(bulk: Bulk, stores: StoreIndex) -> None:
-    fronts = read_storefronts(bulk, stores)
-    if fronts is not None:
-        raise StorefrontsInPackError(stores.store_ids[int(fronts.stores[0])].as_py())
 
 
 def _stores(bulk: Bulk, store_ids: list[str]) -> StoreIndex:
@@ -186,6 +176,7 @@ def _signed(
 ) -> bytes:
     """The signed file. Raises UnverifiedPackError unless its figures recompute."""
     about |= {
+        "format": FORMAT if evidence.fronts is None else STOREFRONTS_FORMAT,
         "made_at": now.isoformat(),
         "as_of_us": evidence.as_of_us,
         "software": f"storemon {version('storemon')}",

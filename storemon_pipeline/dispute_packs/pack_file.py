@@ -21,6 +21,8 @@ MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "signature.hex"
 PUBLIC_KEY: Final = "public-key.pem"
 FORMAT: Final = "storemon-dispute-pack/1"
+STOREFRONTS_FORMAT: Final = "storemon-dispute-pack/2"
+"""That of packs with storefronts. Other packs keep the first one, which every version reads."""
 
 _FIRST: Final = "0" * 64
 """What the chain of hashes begins with."""
@@ -47,7 +49,7 @@ class Pack:
 
 
 def write_pack(about: dict[str, Any], files: Mapping[str, bytes], key: Ed25519PrivateKey) -> bytes:
-    """The file of a pack."""
+    """The file of a pack; `about` may name another format than the first."""
     manifest = {"format": FORMAT, **about, "files": _chain(files)}
     text = json.dumps(manifest, indent=1, ensure_ascii=False).encode()
     return _archive(
@@ -85,8 +87,11 @@ def read_pack(content: bytes, public_key: Ed25519PublicKey | None = None) -> Pac
     if signature != raw.hex().encode() or pem != public_pem(key):
         raise BrokenPackError("the signature or public-key.pem was changed")
     manifest = json.loads(text)
-    if manifest.get("format") != FORMAT:
-        raise BrokenPackError(f"its format is not {FORMAT}: verify it with a newer storemon")
+    if manifest.get("format") not in {FORMAT, STOREFRONTS_FORMAT}:
+        raise BrokenPackError(
+            f"its format is neither {FORMAT} nor {STOREFRONTS_FORMAT}: verify it with a newer "
+            "storemon"
+        )
     listed = manifest.pop("files")
     if [one["name"] for one in listed] != list(members):
         raise BrokenPackError("its files are not those of the manifest, in their order")

@@ -7,13 +7,20 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from storemon_pipeline.business_time.zones import RULES_RELEASE
+from storemon_pipeline.channels.storefront_index import read_storefronts
 from storemon_pipeline.corrections.correction_table import read_corrections
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds_of
 from storemon_pipeline.database.parameters import read_max_gap_us
-from storemon_pipeline.dispute_packs.evidence import Evidence, PackedEvents, PackedPolls
+from storemon_pipeline.dispute_packs.evidence import (
+    Evidence,
+    PackedEvents,
+    PackedPolls,
+    PackedStorefronts,
+)
 from storemon_pipeline.events.event_table import read_stored_events
 from storemon_pipeline.events.evidence_queries import read_stretches
 from storemon_pipeline.polls.dropped_polls import read_dropped_polls
@@ -35,29 +42,51 @@ def read_evidence_of(
 ) -> Evidence:
     """All that the figures of the stores in `[since_us, horizon_us]` are made of."""
     since, until = instant(since_us), instant(as_of_us)
-    status_runs = read_status_runs_of_incidents_since(bulk, stores, since=since, until=until)
-    stretches = read_stretches(bulk, stores, until=until)
-    if len(stretches):
-        # What an event changes may reach further back than the period.
-        rows = np.unique(stretches.store)
-        own = read_status_runs_since(bulk, stores.take(rows), since=_EVER, until=until)
+    polled, fronts = _with_storefronts(bulk, stores)
+    status_runs = read_status_runs_of_incidents_since(bulk, polled, since=since, until=until)
+    stretches = read_stretches(bulk, polled, until=until)
+    # What an event or a storefront changes may reach further back than the period.
+    rows = np.unique(stretches.store)
+    if fronts is not None:
+        rows = np.union1d(rows, fronts.polled)
+    if len(rows):
+        own = read_status_runs_since(bulk, polled.take(rows), since=_EVER, until=until)
         placed = replace(own, store=rows[own.store])
         status_runs = status_runs.take(~np.isin(status_runs.store, rows)).merge(placed)
     return Evidence(
         store_ids=stores.store_ids.to_pylist(),
+        polled_ids=polled.store_ids.to_pylist(),
         since_us=since_us,
         horizon_us=horizon_us,
         as_of_us=as_of_us,
         max_gap_us=read_max_gap_us(bulk),
         zone_rules=RULES_RELEASE,
-        polls=_read_polls(bulk, stores, since_us, min(horizon_us, as_of_us)),
+        polls=_read_polls(bulk, polled, since_us, min(horizon_us, as_of_us)),
         status_runs=status_runs.in_order(),
         events=PackedEvents(
-            stretches, _read_events(bulk, stores, until), _read_corrections(bulk, stores)
+            stretches, _read_events(bulk, polled, until), _read_corrections(bulk, polled)
         ),
         calendar_rows=read_calendar_rows(bulk, stores, start_us=since_us, end_us=horizon_us),
         closures=_read_closures(bulk, stores),
+        fronts=fronts,
     )
+
+
+def _with_storefronts(
+    bulk: Bulk, stores: StoreIndex
+) -> tuple[StoreIndex, PackedStorefronts | None]:
+    """The stores and after them their storefronts that have ids of their own; the storefronts."""
+    fronts = read_storefronts(bulk, stores)
+    if fronts is None:
+        return stores, None
+    others = np.flatnonzero(~fronts.is_own)
+    polled = fronts.store.copy()
+    polled[others] = len(stores) + np.arange(len(others))
+    own = fronts.index.take(others)
+    return StoreIndex(
+        pa.concat_arrays([stores.store_ids, own.store_ids]),
+        np.append(stores.store_keys, own.store_keys),
+    ), PackedStorefronts(fronts.rule, fronts.store, polled, fronts.channels)
 
 
 def _read_events(bulk: Bulk, stores: StoreIndex, until: datetime) -> list[dict[str, Any]]:

@@ -80,9 +80,13 @@ def corrections_of_statement(
     corrections = evidence.events.corrections
     if corrections is None:
         return
+    places = {store_id: place for place, store_id in enumerate(evidence.store_ids)}
     computed = set()
     for one in corrections:
-        place = evidence.store_ids.index(one["store_id"])
+        # Statements list none of storefronts.
+        place = places.get(one["store_id"])
+        if place is None:
+            continue
         start_us, end_us = _us(one["from"]), _us(one["to"])
         if start_us < found.end_us[place] and end_us > found.start_us[place]:
             computed.add(
@@ -128,7 +132,7 @@ def reasons_of_statement(
 
 def _stretches(evidence: Evidence, corrections: list[dict[str, Any]]) -> EventStretches:
     """The stretches of the listed events and corrections."""
-    place = {store_id: position for position, store_id in enumerate(evidence.store_ids)}
+    place = {store_id: position for position, store_id in enumerate(evidence.polled_ids)}
     sources = sorted({one["source"] for one in evidence.events.listed})
     corrected = [
         one
@@ -176,10 +180,12 @@ def _taken_out(evidence: Evidence) -> list[tuple[int, int, int]]:
 def _listed_taken_out(
     evidence: Evidence, corrections: list[dict[str, Any]]
 ) -> list[tuple[int, int, int]]:
+    # What is taken out of a storefront's time changes nothing.
+    places = {store_id: place for place, store_id in enumerate(evidence.store_ids)}
     return sorted(
-        (evidence.store_ids.index(one["store_id"]), _us(one["from"]), _us(one["to"]))
+        (places[one["store_id"]], _us(one["from"]), _us(one["to"]))
         for one in corrections
-        if one["kind"] == Kind.TAKEN_OUT
+        if one["kind"] == Kind.TAKEN_OUT and one["store_id"] in places
     )
 
 

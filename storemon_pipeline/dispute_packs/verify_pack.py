@@ -66,13 +66,14 @@ def _findings(pack: Pack) -> Iterator[Finding]:
     unlike = evidence.unlike_polls()
     for store in unlike:
         yield Finding(
-            is_right=False, text=f"{evidence.store_ids[store]}: polls and status runs differ"
+            is_right=False, text=f"{evidence.polled_ids[store]}: polls and status runs differ"
         )
     if not unlike:
         yield Finding(
             is_right=True, text=f"status runs: they are those of the {polls:,} polls in the file"
         )
     yield from _missing_polls(evidence)
+    yield from _storefronts(evidence)
     yield from events_and_corrections(evidence)
     yield from closures_left_out(evidence)
     if STATEMENT in pack.files:
@@ -84,13 +85,36 @@ def _findings(pack: Pack) -> Iterator[Finding]:
 def _missing_polls(evidence: Evidence) -> Iterator[Finding]:
     """Say where raw polls were no longer kept: there status runs are the evidence."""
     touching = evidence.status_runs.last_poll_us >= evidence.since_us
-    counted = np.bincount(evidence.status_runs.store[touching], minlength=len(evidence.store_ids))
-    kept = np.bincount(evidence.polls.store, minlength=len(evidence.store_ids))
+    count = len(evidence.polled_ids)
+    counted = np.bincount(evidence.status_runs.store[touching], minlength=count)
+    kept = np.bincount(evidence.polls.store, minlength=count)
     without = int(((counted > 0) & (kept == 0)).sum())
     if without:
         yield Finding(
             is_right=True,
-            text=f"{without} stores have no raw polls in the file: status runs stand for them",
+            text=f"{without} stores have no raw polls in the file: status runs stand for them"
+            if evidence.fronts is None
+            else f"{without} stores or storefronts have no raw polls in the file: status runs "
+            "stand for them",
+        )
+
+
+def _storefronts(evidence: Evidence) -> Iterator[Finding]:
+    """Say which storefronts each store has, and by which rule they are joined."""
+    fronts = evidence.fronts
+    if fronts is None:
+        return
+    for store in np.unique(fronts.store).tolist():
+        own = np.flatnonzero(fronts.store == store).tolist()
+        names = ", ".join(
+            f"{fronts.channels[row] or 'of its own id'} "
+            f"({evidence.polled_ids[int(fronts.polled[row])]})"
+            for row in own
+        )
+        yield Finding(
+            is_right=True,
+            text=f"{evidence.store_ids[store]}: computed from its storefronts {names}, "
+            f"by {fronts.rule}",
         )
 
 
@@ -178,7 +202,7 @@ def _reasons(
     """The reasons of each outage, by store and start."""
     incidents, store = found.incidents, found.incidents.store
     reasons = reasons_of_outages(
-        *(evidence.events.stretches, event_texts(evidence), calendar, store),
+        *(evidence.told_events(), event_texts(evidence), calendar, store),
         np.maximum(incidents.start_us, found.start_us[store]),
         np.minimum(incidents.end_us, found.until_us[store]),
     )
@@ -221,7 +245,7 @@ def incident_figures(evidence: Evidence, start: datetime) -> dict[str, Any] | No
     reasons = {}
     if evidence.events.corrections is not None:
         (own,) = reasons_of_outages(
-            *(evidence.events.stretches, event_texts(evidence), calendar),
+            *(evidence.told_events(), event_texts(evidence), calendar),
             *(found.store, found.start_us, found.end_us),
         )
         reasons = {"reasons": [asdict(one) for one in own]}

@@ -26,10 +26,9 @@ from storemon_pipeline.uptime.event_stretches import (
     OPEN_EVENT,
     EventStretches,
     no_stretches,
-    outside,
     resolve_events,
-    what_holds,
     with_corrections,
+    with_single_events,
 )
 from storemon_pipeline.uptime.evidence import add_events, add_events_of_report
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -84,9 +83,9 @@ def _told(
         return stretches
     positions = np.setdiff1d(fronts.stores, fronts.several)
     single = fronts.of_stores(positions)
-    of_front = what_holds(_read_own_stretches(bulk, single, until=until, since=since))
-    of_front = replace(of_front, store=positions[single.store[of_front.store]])
-    return stretches.merge(outside(of_front, what_holds(stretches)))
+    of_fronts = _read_own_stretches(bulk, single, until=until, since=since)
+    of_fronts = replace(of_fronts, store=positions[single.store[of_fronts.store]])
+    return with_single_events(stretches, of_fronts)
 
 
 def _read_events(

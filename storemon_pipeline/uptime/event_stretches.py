@@ -144,6 +144,11 @@ def what_holds(stretches: EventStretches) -> EventStretches:
     return outside(stretches.take(~stretches.is_correction), corrections).merge(corrections)
 
 
+def with_single_events(stretches: EventStretches, of_fronts: EventStretches) -> EventStretches:
+    """The stretches of stores and, where these have none, those of their only storefronts."""
+    return stretches.merge(outside(what_holds(of_fronts), what_holds(stretches)))
+
+
 def outside(stretches: EventStretches, others: EventStretches) -> EventStretches:
     """What of some stretches lies outside of others, which do not overlap."""
     pieces: list[tuple[int, int, int]] = []

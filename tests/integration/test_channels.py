@@ -161,20 +161,6 @@ def test_a_list_of_stores_says_which_storefronts_are_down(
     assert shown == [("A", "up", ["uber"]), ("B", "up", [])]
 
 
-def test_a_dispute_pack_of_a_store_with_storefronts_is_refused_by_name(
-    database_url: str, folder: Path, client: httpx.Client
-) -> None:
-    ingest(database_url, folder, Source.CHANNELS, *CHANNELS)
-    refresh_figures(database_url)
-    for address in (
-        "/statement/dispute-pack?store_id=A&period=2023-01",
-        "/stores/A/dispute-pack?start=2023-01-24T09:30:00Z",
-    ):
-        refused = client.get(address)
-        assert refused.status_code == 422
-        assert "Store A has storefronts" in refused.text
-
-
 def test_polls_before_and_after_channels_are_of_the_same_storefront(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from storemon_pipeline.commands.options import one_line_errors
+from storemon_pipeline.domain.rejections import printable
 from storemon_pipeline.domain.text_directions import with_visible_directions
 from storemon_pipeline.host.errors import ServiceError
 
@@ -46,12 +47,11 @@ def verify(
             raise ServiceError(f"NOT VALID: {error}.") from error
         about = {name: value for name, value in pack.about.items() if value is not None}
         facts = ", ".join(f"{name}: {value}" for name, value in about.items())
-        typer.echo(with_visible_directions(facts))
+        typer.echo(_shown(facts))
         typer.echo(f"ok    signature and {len(pack.files)} hashes are right")
         findings = findings_of(pack)
         for one in findings:
-            text = with_visible_directions(one.text)
-            typer.echo(f"{'ok  ' if one.is_right else 'WRONG'}  {text}")
+            typer.echo(f"{'ok  ' if one.is_right else 'WRONG'}  {_shown(one.text)}")
         typer.echo(f"key   {fingerprint(pack.public_key)}")
         if key is None:
             typer.echo("note  this is the key in the pack: compare it with the service's own")
@@ -59,3 +59,8 @@ def verify(
         if wrong:
             raise ServiceError(f"NOT VALID: {wrong} of {len(findings)} checks failed.")
         typer.echo("VALID")
+
+
+def _shown(text: str) -> str:
+    """The text as one line, in which nothing can look like another."""
+    return printable(with_visible_directions(text))
