@@ -12,7 +12,10 @@ import numpy.typing as npt
 
 from outage_laws import HISTORY_HOURS, Law, Outages, PollPlan, draw_outages, made_up_hours
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, BoolArray, IntArray
+from storemon_pipeline.channels.channel_outages import StorefrontIncidents, add_channel_outages
+from storemon_pipeline.channels.joined_status import join_storefronts
+from storemon_pipeline.domain.channels import ChannelRule
+from storemon_pipeline.domain.windows import HOUR_US, MINUTE_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
 from storemon_pipeline.uptime.status_runs import compress
 from storemon_pipeline.uptime.widespread_outages import (
@@ -197,3 +200,94 @@ def _steps_of_calendar(calendar: Calendar) -> npt.NDArray[np.bool_]:
         begin, until = ((at - BEGIN_US) // _STEP_US for at in (int(start), int(end)))
         steps[store, begin:until] = True
     return steps
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedChannels:
+    """Incidents of stores with storefronts, and which time planted outages of channels cost them.
+
+    `is_down` tells when each store is down, and `is_planted` when it would be up without the
+    planted outages; both have shape `(stores, steps)`.
+    """
+
+    calendar: Calendar
+    incidents: Incidents
+    found: WidespreadOutages
+    is_down: BoolArray
+    is_planted: BoolArray
+
+    def marks(self) -> tuple[BoolArray, BoolArray]:
+        """Which compared incidents were with others, and which are marked so."""
+        is_open = _steps_of_calendar(self.calendar)
+        rows = []
+        for row in np.flatnonzero(self.found.is_compared).tolist():
+            store = int(self.incidents.store[row])
+            bounds = (int(self.incidents.start_us[row]), int(self.incidents.end_us[row]))
+            lost = np.arange(*((at_us - BEGIN_US) // _STEP_US for at_us in bounds))
+            lost = lost[is_open[store, lost] & self.is_down[store, lost]]
+            if len(lost):
+                share = self.is_planted[store, lost].mean()
+                rows.append((share >= LEAST_SHARE_WITH_OTHERS, self.found.is_with_others[row]))
+        is_planted, is_marked = np.array(rows, np.bool_).reshape(-1, 2).T
+        return is_planted, is_marked
+
+
+def plant_channel_fleet(
+    law: Law, plan: PollPlan, *, stores: int, outages: int, seed: int, rule: ChannelRule
+) -> PlantedChannels:
+    """A fleet whose stores have one to three storefronts on three channels; each fails at times."""
+    rng = np.random.default_rng(seed)
+    calendar = made_up_hours(stores, BEGIN_US, END_US, rng)
+    store = np.repeat(np.arange(stores), rng.integers(1, 4, size=stores))
+    first = np.searchsorted(store, store)
+    channel = (rng.integers(3, size=stores)[store] + np.arange(len(store)) - first) % 3
+    of_front = calendar.take(store)
+    own = _stretches(draw_outages(law, of_front, rng))
+    common: list[list[tuple[float, float]]] = [[] for _ in store]
+    for _ in range(outages):
+        hit = np.flatnonzero(channel == rng.integers(3))
+        hit = hit[rng.random(len(hit)) < rng.uniform(0.6, 1.0)]
+        start, length = rng.uniform(2, HISTORY_HOURS - 8), np.exp(rng.uniform(0, np.log(8)))
+        for front in hit.tolist():
+            late, later = rng.uniform(0, 0.2, 2)
+            common[front].append((start + late, start + length + later))
+    both = Outages.of([one + other for one, other in zip(own, common, strict=True)], BEGIN_US)
+    polls = plan.draw(both, BEGIN_US, END_US, rng)
+    runs = compress(polls.store, polls.polled_at_us, polls.is_active, max_gap_us=3 * HOUR_US)
+    as_of_us = int(polls.polled_at_us.max())
+    joined = join_storefronts(
+        runs, store, rule=rule, policy=Policy.NEAREST, until_us=as_of_us, is_report=False
+    )
+    incidents = find_incidents(joined, calendar, as_of_us=as_of_us)
+    nobody = np.arange(stores)
+    found = find_widespread_outages(
+        incidents,
+        calendar,
+        first_us=np.full(stores, BEGIN_US),
+        last_us=np.full(stores, as_of_us),
+        kinds=(nobody,),
+    )
+    of_fronts = find_incidents(runs, of_front, as_of_us=as_of_us)
+    fronts = StorefrontIncidents(
+        store,
+        of_fronts,
+        find_widespread_outages(
+            of_fronts,
+            of_front,
+            first_us=np.full(len(store), BEGIN_US),
+            last_us=np.full(len(store), as_of_us),
+            kinds=(channel,),
+        ),
+    )
+    join = np.logical_or if rule is ChannelRule.ALL_UP else np.logical_and
+    rows = np.unique(store, return_index=True)[1]
+    is_down, is_own = (
+        join.reduceat(_steps(down), rows, axis=0) for down in (both, Outages.of(own, BEGIN_US))
+    )
+    return PlantedChannels(
+        calendar,
+        incidents,
+        add_channel_outages(found, incidents, calendar, fronts, rule=rule),
+        is_down,
+        is_down & ~is_own,
+    )

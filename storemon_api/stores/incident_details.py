@@ -10,7 +10,7 @@ from storemon_api.stores.store_schemas import IncidentReason, PeersResponse, Rea
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.events.event_texts import EventText
 from storemon_pipeline.uptime.incidents import Incidents
-from storemon_pipeline.views.compared_incidents import PEER_KINDS, ComparedIncidents
+from storemon_pipeline.views.compared_incidents import ComparedIncidents
 from storemon_pipeline.views.incident_events import IncidentEvents, IncidentPart
 
 
@@ -52,27 +52,24 @@ def compared_time(
 
 def _peers(compared: ComparedIncidents, row: int) -> list[PeersResponse]:
     """Return the sets of the incident's store in which there are other stores."""
-    store = int(compared.incidents.store[row])
-    peers = []
-    for kind, names, counts in zip(PEER_KINDS, compared.names, compared.found.peers, strict=True):
-        name = names[store]
-        if name is None:
-            continue
-        until_us = int(counts.until_us[row])
-        peers.append(
+    found = []
+    for one in compared.peers(row):
+        counts, at = one.counts, one.row
+        until_us = int(counts.until_us[at])
+        found.append(
             PeersResponse(
-                kind=kind,
-                name=name,
-                stores=int(counts.stores_then[row]),
-                down=int(counts.down[row]),
-                usually_down=round(float(counts.usually_down[row]), 2),
-                stores_at_start=int(counts.stores[row]),
-                went_down=int(counts.went_down[row]),
-                usually_went_down=round(float(counts.usually_went_down[row]), 2),
+                kind=one.kind,
+                name=one.name,
+                stores=int(counts.stores_then[at]),
+                down=int(counts.down[at]),
+                usually_down=round(float(counts.usually_down[at]), 2),
+                stores_at_start=int(counts.stores[at]),
+                went_down=int(counts.went_down[at]),
+                usually_went_down=round(float(counts.usually_went_down[at]), 2),
                 widespread_outage_until=instant(until_us) if until_us else None,
             )
         )
-    return peers
+    return found
 
 
 def incident_reasons(

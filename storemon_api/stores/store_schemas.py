@@ -151,7 +151,11 @@ class SpecialHoursResponse(ResponseBody):
 
 
 class PeersResponse(ResponseBody):
-    """The other stores of one set during an incident; usual numbers are of as many stores."""
+    """The other stores of one set during an incident; usual numbers are of as many stores.
+
+    Of the kind `channel`, these are other storefronts with the same channel as one of the store's
+    that was down; without storefronts there is none of this kind.
+    """
 
     kind: PeerKind
     name: str
@@ -220,9 +224,9 @@ class IncidentResponse(ResponseBody):
         default=None, description="Sales lost; null for a store without demand."
     )
     mark: Literal["alone", "with others"] | None = Field(
-        description="Whether many other stores of its group, region or time zone went down "
-        "together with it. Null if it was not compared: no active poll came before it, or it "
-        "began more than 28 days before the newest poll."
+        description="Whether many other stores of its group, region or time zone, or storefronts "
+        "of its channels, went down together with it. Null if it was not compared: no active poll "
+        "came before it, or it began more than 28 days before the newest poll."
     )
     with_others_us: int | None = Field(
         description="The part of `lost_us` in which a widespread outage lasted; null as above."

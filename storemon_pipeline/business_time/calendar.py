@@ -149,6 +149,28 @@ class Calendar:
         key = _store_key(np.array([first, end]), np.array(0), 0, self.end_us - self.start_us)
         return replace(self, _open=self._open.between(*key.tolist()))
 
+    def take(self, stores: IntArray) -> Self:
+        """The calendar of the stores at these positions, which may repeat, numbered from 0."""
+        length = self.end_us - self.start_us + 1
+        number = np.arange(len(stores))
+
+        def moved(key: IntArray) -> tuple[IntArray, IntArray]:
+            """The rows of these stores, and their keys afterwards."""
+            first = np.searchsorted(key, stores * length)
+            count = np.searchsorted(key, (stores + 1) * length) - first
+            row = ranges(first, count)
+            return row, key[row] + np.repeat((number - stores) * length, count)
+
+        opened, start = moved(self._open.start[1:])
+        span, span_key = moved(self._span_key)
+        return replace(
+            self,
+            stores=len(stores),
+            _open=IntervalSet.of(start, self._open.length[1:][opened]),
+            _span_key=span_key,
+            _span_offset_us=self._span_offset_us[span],
+        )
+
     def local_spans(self) -> LocalSpans:
         """The UTC offsets of each store over time; adjacent intervals of a store differ."""
         store, begin, finish = self._bounds()

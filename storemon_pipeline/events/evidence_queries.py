@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storemon_pipeline.business_time.special_hours import ranges
 from storemon_pipeline.channels.joined_status import join_storefronts, over_storefronts
 from storemon_pipeline.channels.storefront_index import Storefronts, read_storefronts
 from storemon_pipeline.corrections.correction_table import read_corrected_stretches
@@ -295,6 +296,44 @@ def with_events_of_incidents(
         until_us=until_us,
     )
     return _replace(evidence, own, rows)
+
+
+def read_storefronts_of_incidents(
+    bulk: Bulk,
+    stores: StoreIndex,
+    fronts: Storefronts,
+    status_runs: StatusRuns,
+    *,
+    since: datetime,
+    until: datetime,
+) -> StatusRuns:
+    """The status runs of storefronts that tell their incidents from `since` on.
+
+    `status_runs` are those that `with_events_of_incidents` returned: the only storefront of a store
+    has these. Events and corrections of a store hold for each of its several storefronts.
+    """
+    is_of_several = np.isin(fronts.store, fronts.several)
+    number = np.full(len(stores), -1)
+    number[fronts.store[~is_of_several]] = np.flatnonzero(~is_of_several)
+    single = status_runs.take(number[status_runs.store] >= 0)
+    single = replace(single, store=number[single.store], shares=None)
+    several = fronts.of_stores(fronts.several)
+    earlier = _earlier(since, 2 * REACH)
+    stretches = over_storefronts(
+        read_stretches(bulk, stores.take(fronts.several), since=earlier, until=until),
+        np.arange(len(fronts.several)),
+    )
+    first = np.searchsorted(stretches.store, several.store)
+    count = np.searchsorted(stretches.store, several.store, side="right") - first
+    stretches = replace(
+        stretches.take(ranges(first, count)), store=np.repeat(np.arange(len(several.store)), count)
+    )
+    own = add_events(
+        read_storefronts_since(bulk, several, since=earlier, until=until),
+        stretches.clip(microseconds(earlier), OPEN_EVENT),
+        until_us=microseconds(until),
+    )
+    return single.merge(replace(own, store=np.flatnonzero(is_of_several)[own.store]))
 
 
 def _read_since(

@@ -4,7 +4,7 @@ Which stores belong together, such as those of a region, is told by the caller.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -153,9 +153,18 @@ def find_widespread_outages(
     with_others_us = calendar.business_us(incidents.store, end_us) - calendar.business_us(
         incidents.store, start_us
     )
+    none = np.zeros(len(incidents), np.bool_)
+    found = WidespreadOutages(onsets.bin >= 0, none, with_others_us, tuple(peers))
+    return mark_incidents(found, incidents, with_others_us)
+
+
+def mark_incidents(
+    found: WidespreadOutages, incidents: Incidents, with_others_us: IntArray
+) -> WidespreadOutages:
+    """The comparison with this part of the lost time in widespread outages, and marked by it."""
     is_most = with_others_us >= LEAST_SHARE_WITH_OTHERS * incidents.lost_us
-    return WidespreadOutages(
-        onsets.bin >= 0, is_most & (with_others_us > 0), with_others_us, tuple(peers)
+    return replace(
+        found, is_with_others=is_most & (with_others_us > 0), with_others_us=with_others_us
     )
 
 

@@ -9,11 +9,15 @@ from typing import Final, Literal
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.channels.channel_outages import StorefrontIncidents, add_channel_outages
+from storemon_pipeline.channels.storefront_index import OWN_CHANNEL, read_storefronts
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, LOOKBACK_US, IntArray
 from storemon_pipeline.events.evidence_queries import (
     read_first_evidence,
+    read_storefronts_of_incidents,
     with_events_of_incidents,
 )
 from storemon_pipeline.figures.uptime_table import read_newest_poll
@@ -22,29 +26,48 @@ from storemon_pipeline.polls.status_run_queries import (
 )
 from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.stores.store_details import read_details
-from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.uptime.incidents import Incidents, find_incidents
-from storemon_pipeline.uptime.widespread_outages import WidespreadOutages, find_widespread_outages
+from storemon_pipeline.uptime.status_runs import StatusRuns
+from storemon_pipeline.uptime.widespread_outages import (
+    PeerCounts,
+    WidespreadOutages,
+    find_widespread_outages,
+)
 
 COMPARED: Final = timedelta(days=28)
 """How far back incidents are compared with those of other stores."""
 
-PeerKind = Literal["group", "region", "timezone"]
+PeerKind = Literal["group", "region", "timezone", "channel"]
 
-PEER_KINDS: Final[tuple[PeerKind, ...]] = ("group", "region", "timezone")
+_SET_KINDS: Final[tuple[PeerKind, ...]] = ("group", "region", "timezone")
 """The kinds of sets that stores are compared in, in the order of `WidespreadOutages.peers`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The others of one set during an incident: stores, or storefronts of the same channel.
+
+    The numbers are those of `counts` at this row.
+    """
+
+    kind: PeerKind
+    name: str
+    counts: PeerCounts
+    row: int
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedIncidents:
     """The incidents since `COMPARED` before the newest poll, compared with those of other stores.
 
-    `names` has the name of each store's set for each of `PEER_KINDS`, or None.
+    Those of storefronts are compared with others of the same channel. Without storefronts, `fronts`
+    is None.
     """
 
-    names: tuple[Sequence[str | None], ...]
     incidents: Incidents
     found: WidespreadOutages
+    fronts: StorefrontIncidents | None
     _row: dict[tuple[str, int], int]
     _inputs: "_Inputs"
 
@@ -54,32 +77,98 @@ class ComparedIncidents:
 
     def subset(self, store_ids: AbstractSet[str]) -> "ComparedIncidents":
         """The comparison as if there were no other stores than these."""
-        return replace(self, found=self._inputs.compare(self.incidents, self.names, store_ids))
+        found, fronts = self._inputs.compare(self.incidents, store_ids)
+        return replace(self, found=found, fronts=fronts)
+
+    def peers(self, row: int) -> list[Peers]:
+        """The sets that the store of an incident is in, with what the others in them did.
+
+        A channel is one if one of the store's storefronts there was down during the incident.
+        """
+        store = int(self.incidents.store[row])
+        sets = [
+            Peers(kind, name, counts, row)
+            for kind, names, counts in zip(
+                _SET_KINDS, self._inputs.names, self.found.peers, strict=True
+            )
+            if (name := names[store]) is not None
+        ]
+        return sets + self._channels(row)
+
+    def _channels(self, row: int) -> list[Peers]:
+        if self.fronts is None or self._inputs.fronts is None:
+            return []
+        start_us, end_us = int(self.incidents.start_us[row]), int(self.incidents.end_us[row])
+        of_fronts, (counts,) = self.fronts.incidents, self.fronts.found.peers
+        best: dict[str, tuple[tuple[bool, int], int]] = {}
+        for own in self.fronts.during(int(self.incidents.store[row]), start_us, end_us):
+            name = self._inputs.fronts.channels[int(of_fronts.store[own])]
+            shared_us = min(int(of_fronts.end_us[own]), end_us) - max(
+                int(of_fronts.start_us[own]), start_us
+            )
+            weight = (int(counts.until_us[own]) > start_us, shared_us)
+            if name != OWN_CHANNEL and weight > best.get(name, ((False, 0), 0))[0]:
+                best[name] = weight, own
+        return [Peers("channel", name, counts, own) for name, (_, own) in sorted(best.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class _FrontInputs:
+    """What incidents of storefronts are compared by; by position of the storefront."""
+
+    incidents: Incidents
+    calendar: Calendar
+    first_us: IntArray
+    last_us: IntArray
+    store: IntArray
+    channels: list[str]
+    rule: ChannelRule
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What incidents are compared by; the arrays and the list are by position of the store."""
+    """What incidents are compared by; the arrays and lists are by position of the store.
+
+    `names` has the name of each store's set for each of `_SET_KINDS`, or None.
+    """
 
     store_ids: list[str]
+    names: tuple[Sequence[str | None], ...]
     calendar: Calendar
     first_us: IntArray
     last_us: IntArray
+    fronts: _FrontInputs | None
 
     def compare(
-        self,
-        incidents: Incidents,
-        names: tuple[Sequence[str | None], ...],
-        only: AbstractSet[str] | None,
-    ) -> WidespreadOutages:
+        self, incidents: Incidents, only: AbstractSet[str] | None
+    ) -> tuple[WidespreadOutages, StorefrontIncidents | None]:
         """Compare the incidents of these stores, or of all, with each other."""
-        is_other = [only is not None and store_id not in only for store_id in self.store_ids]
-        return find_widespread_outages(
+        is_other = np.array([only is not None and one not in only for one in self.store_ids])
+        found = find_widespread_outages(
             incidents,
             self.calendar,
             first_us=self.first_us,
             last_us=self.last_us,
-            kinds=[np.where(is_other, -1, _numbers(of_store)) for of_store in names],
+            kinds=[np.where(is_other, -1, _numbers(of_store)) for of_store in self.names],
+        )
+        if self.fronts is None:
+            return found, None
+        fronts = self.fronts
+        number = _numbers([name or None for name in fronts.channels])
+        of_fronts = StorefrontIncidents(
+            fronts.store,
+            fronts.incidents,
+            find_widespread_outages(
+                fronts.incidents,
+                fronts.calendar,
+                first_us=fronts.first_us,
+                last_us=fronts.last_us,
+                kinds=[np.where(is_other[fronts.store], -1, number)],
+            ),
+        )
+        return (
+            add_channel_outages(found, incidents, self.calendar, of_fronts, rule=fronts.rule),
+            of_fronts,
         )
 
 
@@ -108,18 +197,54 @@ def read_compared_incidents(
         calendar = read_calendar(bulk, stores, start_us=since_us, end_us=until_us)
         details = read_details(bulk, stores, as_of=as_of)
         first_us = np.minimum(read_first_evidence(bulk, stores), as_of_us)
-    last_us = np.full(len(stores), since_us)
-    np.maximum.at(last_us, status_runs.store, status_runs.last_poll_us + LOOKBACK_US)
+        fronts = _read_front_inputs(bulk, stores, status_runs, calendar, since=since, until=as_of)
     zones = [zone or DEFAULT_ZONE for zone in details.timezones]
     names = (details.groups, details.regions, zones)
     incidents = find_incidents(status_runs, calendar, as_of_us=as_of_us)
     store_ids = stores.store_ids.to_pylist()
-    inputs = _Inputs(store_ids, calendar, first_us, last_us)
-    found = inputs.compare(incidents, names, None)
+    last_us = _known_until_us(status_runs, len(stores), since_us)
+    inputs = _Inputs(store_ids, names, calendar, first_us, last_us, fronts)
+    found, of_fronts = inputs.compare(incidents, None)
     rows = np.flatnonzero(found.is_compared).tolist()
     store, start_us = incidents.store.tolist(), incidents.start_us.tolist()
     row_of = {(store_ids[store[row]], start_us[row]): row for row in rows}
-    return ComparedIncidents(names, incidents, found, row_of, inputs)
+    return ComparedIncidents(incidents, found, of_fronts, row_of, inputs)
+
+
+def _read_front_inputs(
+    bulk: Bulk,
+    stores: StoreIndex,
+    status_runs: StatusRuns,
+    calendar: Calendar,
+    *,
+    since: datetime,
+    until: datetime,
+) -> _FrontInputs | None:
+    """The storefronts of these stores, whose status runs are given; None without any."""
+    fronts = read_storefronts(bulk, stores)
+    if fronts is None:
+        return None
+    own = read_storefronts_of_incidents(bulk, stores, fronts, status_runs, since=since, until=until)
+    since_us, until_us = microseconds(since), microseconds(until)
+    of_front = calendar.take(fronts.store)
+    first_us = np.full(len(fronts.store), until_us)
+    np.minimum.at(first_us, own.store, own.first_poll_us)
+    return _FrontInputs(
+        find_incidents(own, of_front, as_of_us=until_us),
+        of_front,
+        first_us,
+        _known_until_us(own, len(fronts.store), since_us),
+        fronts.store,
+        fronts.channels,
+        fronts.rule,
+    )
+
+
+def _known_until_us(status_runs: StatusRuns, stores: int, since_us: int) -> IntArray:
+    """When the status of each store is no longer known, shape `(stores,)`."""
+    last_us = np.full(stores, since_us)
+    np.maximum.at(last_us, status_runs.store, status_runs.last_poll_us + LOOKBACK_US)
+    return last_us
 
 
 def _numbers(names: Sequence[str | None]) -> IntArray:

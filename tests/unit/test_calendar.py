@@ -24,6 +24,7 @@ from builders import (
     zone,
 )
 from oracle import Inputs
+from outage_laws import made_up_hours
 from storemon_pipeline.domain.windows import HOUR_US
 
 both_reckoners = pytest.mark.parametrize(
@@ -819,3 +820,20 @@ def test_a_calendar_of_no_stores_has_nothing_to_tell() -> None:
     made = calendar(Inputs(), WEEK_START, WEEK_END)
     none = np.empty(0, np.int64)
     assert made.business_us(none, none).tolist() == []
+
+
+def test_a_store_taken_twice_has_its_business_time_and_offsets_twice() -> None:
+    rng = np.random.default_rng(3)
+    begin_us = us(utc("2023-03-01 00:00"))
+    whole = made_up_hours(9, begin_us, begin_us + 30 * 24 * HOUR_US, rng)
+    stores = np.array([7, 2, 2, 8])
+    taken = whole.take(stores)
+    at_us = np.linspace(whole.start_us - 5, whole.end_us + 5, 500).astype(np.int64)
+    spans, spans_of_whole = taken.local_spans(), whole.local_spans()
+    for number, store in enumerate(stores.tolist()):
+        expected = whole.business_us(np.full(500, store), at_us).tolist()
+        assert taken.business_us(np.full(500, number), at_us).tolist() == expected
+        assert np.array_equal(taken.open_intervals(number), whole.open_intervals(store))
+        own, of_whole = spans.store == number, spans_of_whole.store == store
+        assert spans.start_us[own].tolist() == spans_of_whole.start_us[of_whole].tolist()
+        assert spans.offset_us[own].tolist() == spans_of_whole.offset_us[of_whole].tolist()

@@ -30,15 +30,20 @@ function reasons(outage) {
   );
 }
 
-const KINDS = { group: "group", region: "region", timezone: "time zone" };
+const PLACES = {
+  group: ["other store", "in group"],
+  region: ["other store", "in region"],
+  timezone: ["other store", "in time zone"],
+  channel: ["other storefront", "on"],
+};
 
 // "31 of 40 other stores in region West were offline too; usually 2".
 function peersText(peers) {
   const usual = Math.round(peers.usually_down);
-  const number = `${count(peers.down)} of ${counted(peers.stores, "other store")}`;
+  const [one, place] = PLACES[peers.kind];
+  const number = `${count(peers.down)} of ${counted(peers.stores, one)} ${place} ${peers.name}`;
   const verb = peers.stores === 1 ? "was" : "were";
-  const place = `${KINDS[peers.kind]} ${peers.name}`;
-  return `${number} in ${place} ${verb} offline too; usually ${usual ? count(usual) : "none"}`;
+  return `${number} ${verb} offline too; usually ${usual ? count(usual) : "none"}`;
 }
 
 // Whether other stores went offline together with this one, with the numbers of the set that says
