@@ -57,6 +57,7 @@ async def store_page(request: Request, store_id: str) -> Response:
         store_id=store_id,
         can_change=can_change,
         can_correct=can_correct,
+        can_change_all=can_change and visible is None,
     )
 
 

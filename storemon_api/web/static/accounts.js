@@ -5,7 +5,7 @@ import { sendJson } from "./accounts/send.js";
 import { addressedChoices } from "./lib/address.js";
 import { counted } from "./lib/amounts.js";
 import { get } from "./lib/api.js";
-import { byId, h, refill } from "./lib/elements.js";
+import { byId, deedButton, h, refill } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge } from "./lib/stores.js";
@@ -43,12 +43,10 @@ function status(account) {
   return badge("silent", "Invited");
 }
 
-const button = (word, account, onclick) =>
-  h(
-    "button",
-    { type: "button", class: "small", "aria-label": `${word} ${account.email}`, onclick },
-    word,
-  );
+const pathOf = (account) => `/accounts/${account.account_id}`;
+
+const button = (deed, word, account, onclick) =>
+  deedButton(deed, word, onclick, { "aria-label": `${word} ${account.email}` });
 
 // Opens the dialog that says where the link went; the list is read again once it is closed.
 function showLink({ account, link, expires_at: expiresAt, mail_error: error }) {
@@ -69,23 +67,26 @@ function showLink({ account, link, expires_at: expiresAt, mail_error: error }) {
 
 const change = (account, body) =>
   guard(async () => {
-    await sendJson("PATCH", `/accounts/${account.account_id}`, body);
+    await sendJson("PATCH", pathOf(account), body);
     await show();
   });
 
 const newLink = (account) =>
-  guard(async () => showLink(await sendJson("POST", `/accounts/${account.account_id}/link`)));
+  guard(async () => showLink(await sendJson("POST", `${pathOf(account)}/link`)));
 
-const actions = (account) =>
-  h(
+function actions(account) {
+  const patch = `PATCH ${pathOf(account)}`;
+  const link = `POST ${pathOf(account)}/link`;
+  return h(
     "div",
     { class: "account-acts" },
-    button("Change", account, () => openChange(account, () => guard(show))),
-    account.enabled ? button("New link", account, () => newLink(account)) : null,
+    button(patch, "Change", account, () => openChange(account, () => guard(show))),
+    account.enabled ? button(link, "New link", account, () => newLink(account)) : null,
     account.enabled
-      ? button("Disable", account, () => change(account, { enabled: false }))
-      : button("Enable", account, () => change(account, { enabled: true })),
+      ? button(patch, "Disable", account, () => change(account, { enabled: false }))
+      : button(patch, "Enable", account, () => change(account, { enabled: true })),
   );
+}
 
 const columns = [
   {

@@ -4,7 +4,7 @@ import { canAct, openActions } from "./alerts/act.js";
 import { addressedChoices } from "./lib/address.js";
 import { age, count, counted, duration } from "./lib/amounts.js";
 import { get, withParameters } from "./lib/api.js";
-import { byId, h, refill, segmented } from "./lib/elements.js";
+import { byId, deedButton, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
@@ -193,12 +193,9 @@ function actionLine(one, clock) {
 function handling(alert) {
   const clock = clockOf(alert);
   const open = () => openActions(alert, alert.name ?? alert.what, () => guard(show));
-  const button = h(
-    "button",
-    { type: "button", class: "small", onclick: open },
-    "Acknowledge or silence",
-  );
-  button.setAttribute("aria-label", `Acknowledge or silence ${alert.what}`);
+  const deed = `POST /alerts/${alert.alert_id}/actions`;
+  const label = `Acknowledge or silence ${alert.what}`;
+  const button = deedButton(deed, "Acknowledge or silence", open, { "aria-label": label });
   return [
     alert.acknowledged_at ? badge("up", "acknowledged") : null,
     alert.actions.map((one) => actionLine(one, clock)),

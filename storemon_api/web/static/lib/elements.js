@@ -53,6 +53,11 @@ export function reveal(id, block = "nearest") {
   box.scrollIntoView({ block });
 }
 
+// A button that changes something; `deed` is its request, such as "DELETE /closures/7". A test
+// makes the requests of all that a visitor is offered.
+export const deedButton = (deed, word, onclick, attributes = {}) =>
+  h("button", { type: "button", class: "small", "data-deed": deed, onclick, ...attributes }, word);
+
 // A choice of one of a few values, as buttons side by side.
 export function segmented(box, choices, chosen, choose) {
   const button = ([value, word]) =>

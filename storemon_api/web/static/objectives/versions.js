@@ -3,13 +3,14 @@
 import { count, counted } from "../lib/amounts.js";
 import { get } from "../lib/api.js";
 import { askPreview, canChange, openChange, send } from "../lib/change.js";
-import { byId, h } from "../lib/elements.js";
+import { byId, deedButton, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { storeLink } from "../lib/stores.js";
 import { fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
 import { VERDICTS } from "./verdicts.js";
 
+const SET = "PUT /objectives";
 const KINDS = { all: "all stores", group: "a group", region: "a region", store: "one store" };
 
 const form = () => byId("change").querySelector("form").elements;
@@ -174,15 +175,14 @@ async function readVersions() {
 export const showVersions = newestOnly(async (newest, done) => {
   const versions = await newest(readVersions());
   const last = new Map(versions.map((one) => [keyOf(one), one.objective_id]));
-  const button = (word, onclick) => h("button", { type: "button", class: "small", onclick }, word);
   const acts = (one) => {
     const isLast = last.get(keyOf(one)) === one.objective_id;
     return h(
       "div",
       { class: "account-acts" },
-      isLast ? button("Change", () => set(one, done)) : null,
-      isLast && one.objective !== null ? button("End", () => end(one, done)) : null,
-      button("Take back", () => takeBack(one, done)),
+      isLast ? deedButton(SET, "Change", () => set(one, done)) : null,
+      isLast && one.objective !== null ? deedButton(SET, "End", () => end(one, done)) : null,
+      deedButton(`DELETE /objectives/${one.objective_id}`, "Take back", () => takeBack(one, done)),
     );
   };
   const columns = [

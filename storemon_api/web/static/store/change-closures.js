@@ -2,7 +2,7 @@
 
 import { send } from "../lib/change.js";
 import { closureFields, readClosure } from "../lib/closure-fields.js";
-import { byId, h, refill } from "../lib/elements.js";
+import { byId, deedButton, refill } from "../lib/elements.js";
 import { openChange } from "./preview.js";
 import { page } from "./state.js";
 
@@ -31,13 +31,10 @@ export function cancelButton(closure, done) {
       word: "Cancel the closure",
       done,
     });
-  return h("button", { type: "button", class: "small", onclick }, "Cancel closure");
+  return deedButton(`DELETE /closures/${closure.closure_id}`, "Cancel closure", onclick);
 }
 
 export function offerClosures(done) {
-  const onclick = () => addClosure(done);
-  refill(
-    byId("closures-acts"),
-    h("button", { type: "button", class: "small", onclick }, "Add a closure"),
-  );
+  const add = deedButton("POST /closures", "Add a closure", () => addClosure(done));
+  refill(byId("closures-acts"), add);
 }

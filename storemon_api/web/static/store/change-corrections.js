@@ -1,6 +1,6 @@
 // The corrections of a store: their list, entering one, and taking one back.
 
-import { byId, h, refill } from "../lib/elements.js";
+import { byId, deedButton, h, refill } from "../lib/elements.js";
 import { instantOf, wallClock } from "../lib/times.js";
 import { send } from "../lib/change.js";
 import { openChange } from "./preview.js";
@@ -93,7 +93,7 @@ function takeBack({ correction_id: id }, done) {
   });
 }
 
-const button = (word, onclick) => h("button", { type: "button", class: "small", onclick }, word);
+const ENTER = "POST /corrections";
 
 // What the row of an outage offers; null where nothing can be corrected.
 export const correctButton = ({ start, end }, done) =>
@@ -101,11 +101,7 @@ export const correctButton = ({ start, end }, done) =>
     ? h(
         "div",
         {},
-        h(
-          "button",
-          { type: "button", class: "link", onclick: () => enter({ start, end }, done) },
-          "This was not so",
-        ),
+        deedButton(ENTER, "This was not so", () => enter({ start, end }, done), { class: "link" }),
       )
     : null;
 
@@ -114,12 +110,13 @@ export function showCorrections(done) {
   const line = (one) => {
     const what = `${clock.exactRange(one.from_utc, one.to_utc)}: ${COUNTS_AS[one.kind]}`;
     const by = one.author ? `, entered by ${one.author}` : "";
-    const back = canCorrect ? button("Take back", () => takeBack(one, done)) : null;
+    const deed = `DELETE /corrections/${one.correction_id}`;
+    const back = canCorrect ? deedButton(deed, "Take back", () => takeBack(one, done)) : null;
     return h("li", {}, what, h("span", { class: "sub" }, ` · ${one.reason}${by} `), back);
   };
   const list = h("ul", { class: "plain" }, corrections.map(line));
   refill(byId("corrections"), ...(corrections.length ? [h("h3", {}, "Corrections"), list] : []));
   if (!canCorrect) return;
-  const add = button("Correct a time", () => enter({}, done));
+  const add = deedButton(ENTER, "Correct a time", () => enter({}, done));
   refill(byId("corrections-acts"), add);
 }

@@ -1,6 +1,6 @@
 // Entering the weekly opening hours of a store, and taking back those that were entered before.
 
-import { byId, h, refill } from "../lib/elements.js";
+import { byId, deedButton, h, refill } from "../lib/elements.js";
 import { WEEKDAYS, instantOf } from "../lib/times.js";
 import { canChange, forgetPreview, send } from "../lib/change.js";
 import { openChange } from "./preview.js";
@@ -154,11 +154,8 @@ function versionLine(version, done) {
   const { clock } = page;
   const since = version.valid_from ? `from ${clock.at(version.valid_from)} on` : "always";
   const origin = version.is_pushed ? "entered" : "from a file,";
-  const back = h(
-    "button",
-    { type: "button", class: "small", onclick: () => takeBack(version, done) },
-    "Take back",
-  );
+  const deed = `DELETE ${pathOfView("/hours", { load_id: version.load_id })}`;
+  const back = deedButton(deed, "Take back", () => takeBack(version, done));
   return h(
     "li",
     {},
@@ -183,8 +180,6 @@ export function offerHours(versions, done) {
   byId("hours-history").hidden = versions.length < 2 && !versions.some((one) => one.is_pushed);
   if (!canChange) return;
   const edit = () => editHours(versions, done);
-  refill(
-    byId("hours-acts"),
-    h("button", { type: "button", class: "small", onclick: edit }, "Change opening hours"),
-  );
+  const change = deedButton(`PUT ${pathOfView("/hours")}`, "Change opening hours", edit);
+  refill(byId("hours-acts"), change);
 }

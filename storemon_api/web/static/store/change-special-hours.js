@@ -1,6 +1,6 @@
 // The hours of single dates of a store: their list, entering and changing them, taking them back.
 
-import { byId, h, refill } from "../lib/elements.js";
+import { byId, deedButton, h, refill } from "../lib/elements.js";
 import { localDay } from "../lib/times.js";
 import { canChange, send } from "../lib/change.js";
 import { hoursFields, readIntervals } from "./change-hours.js";
@@ -73,7 +73,13 @@ function takeBack({ date }, done) {
   });
 }
 
-const button = (word, onclick) => h("button", { type: "button", class: "small", onclick }, word);
+const enterButton = (word, one, done) =>
+  deedButton(`PUT ${pathOfView("/special-hours")}`, word, () => enter(one, done));
+
+function backButton(one, done) {
+  const deed = `DELETE ${pathOfView("/special-hours", { date: one.date })}`;
+  return deedButton(deed, "Take back", () => takeBack(one, done));
+}
 
 function line(one, done) {
   const span = ({ start_time_local: start, end_time_local: end }) =>
@@ -84,8 +90,8 @@ function line(one, done) {
     "li",
     {},
     `${localDay(`${one.date}T00:00:00`)}: ${one.hours.map(span).join(", ") || "closed"} `,
-    canChange && isShort ? button("Change", () => enter(one, done)) : null,
-    canChange ? [" ", button("Take back", () => takeBack(one, done))] : null,
+    canChange && isShort ? enterButton("Change", one, done) : null,
+    canChange ? [" ", backButton(one, done)] : null,
   );
 }
 
@@ -98,8 +104,5 @@ export function showSpecialHours(dates, done) {
     );
   refill(byId("special-hours"), ...(dates.length ? [h("h3", {}, "Special hours"), list()] : []));
   if (!canChange) return;
-  refill(
-    byId("special-hours-acts"),
-    button("Add special hours", () => enter(null, done)),
-  );
+  refill(byId("special-hours-acts"), enterButton("Add special hours", null, done));
 }

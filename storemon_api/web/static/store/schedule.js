@@ -24,6 +24,9 @@ export function showHours() {
 }
 
 export function showClosures(done) {
+  // A closure of all stores is taken back by those who see all stores.
+  const box = byId("closures");
+  const canCancel = (one) => canChange && (one.store_id !== "*" || "all" in box.dataset);
   const line = (one) => {
     const start = localTime(one.start_local);
     const time = one.end_local
@@ -31,12 +34,12 @@ export function showClosures(done) {
       : `${start} until further notice`;
     const more = [one.reason, one.store_id === "*" && "all stores"].filter(Boolean);
     const sub = more.map((text) => ` · ${text}`).join("");
-    const cancel = canChange ? cancelButton(one, done) : null;
+    const cancel = canCancel(one) ? cancelButton(one, done) : null;
     return h("li", {}, time, h("span", { class: "sub" }, `${sub} `), cancel);
   };
   const { closures } = page;
   refill(
-    byId("closures"),
+    box,
     h("h3", {}, "Planned closures"),
     closures.length
       ? h("ul", { class: "plain" }, closures.map(line))
