@@ -16,7 +16,8 @@ from storemon_pipeline.loads.load_undo import (
     record_undo,
 )
 from storemon_pipeline.loads.unread_files import UnreadFile, fetch_unread_files
-from storemon_pipeline.polls.poll_table import UndonePolls, undo_polls
+from storemon_pipeline.polls.arrivals.poll_changes import UndonePolls
+from storemon_pipeline.polls.poll_table import undo_polls
 from storemon_pipeline.polls.retention import read_polls_kept_from
 from storemon_pipeline.sources.registry import SNAPSHOTS
 

@@ -8,6 +8,7 @@ import numpy as np
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
+    of_kind,
     of_stores,
     read_polls,
     read_status_runs,
@@ -35,7 +36,7 @@ def append_polls(
     Of the old files that are left out none was changed. Raises LatePollsError before anything is
     written.
     """
-    last = read_status_runs(lake, _of(files, Kind.LAST_STATUS_RUNS))
+    last = read_status_runs(lake, of_kind(files, Kind.LAST_STATUS_RUNS))
     touched = _with_polls(last, polls)
     extended = extend(
         last.take(touched), polls.store_key, polls.at_us, polls.is_active, max_gap_us=max_gap_us
@@ -44,20 +45,16 @@ def append_polls(
     is_last[last_of_stores(extended)] = True
     newest = last.take(~touched).merge(extended.take(is_last))
     closed = extended.take(~is_last)
-    status_runs = _of(files, Kind.STATUS_RUNS)
+    status_runs = of_kind(files, Kind.STATUS_RUNS)
     if len(closed):
         status_runs.append(write_status_runs(lake, Kind.STATUS_RUNS, closed))
-    own_polls = [*_of(files, Kind.POLLS), write_polls(lake, polls)]
+    own_polls = [*of_kind(files, Kind.POLLS), write_polls(lake, polls)]
     return [
         *of_stores(files),
-        *_merged(lake, status_runs),
+        *merged(lake, status_runs),
         write_status_runs(lake, Kind.LAST_STATUS_RUNS, newest),
-        *_merged(lake, own_polls),
+        *merged(lake, own_polls),
     ]
-
-
-def _of(files: Sequence[DataFile], kind: Kind) -> list[DataFile]:
-    return [file for file in files if file.kind is kind]
 
 
 def _with_polls(last: StatusRuns, polls: PollRows) -> BoolArray:
@@ -74,7 +71,7 @@ def _with_polls(last: StatusRuns, polls: PollRows) -> BoolArray:
     return touched
 
 
-def _merged(lake: LakeFolder, files: list[DataFile]) -> list[DataFile]:
+def merged(lake: LakeFolder, files: list[DataFile]) -> list[DataFile]:
     """The files of one kind, of which many small ones were merged."""
     for level, most in enumerate(_FILES_OF_LEVEL):
         small = [file for file in files if file.level == level]

@@ -164,25 +164,37 @@ def read_kind(lake: LakeFolder, files: Iterable[DataFile], kind: Kind) -> pa.Tab
     return pa.concat_tables([_SCHEMAS[kind].empty_table(), *tables])
 
 
+def write_rows(lake: LakeFolder, kind: Kind, rows: pa.Table, *, level: int = 0) -> DataFile:
+    """Write rows of a kind of `TIMED` as a new file."""
+    first_us = rows["at_us" if kind is Kind.POLLS else "first_us"].to_numpy()
+    last_us = first_us if kind is Kind.POLLS else first_us + rows["length_us"].to_numpy()
+    return write_file(
+        lake,
+        kind,
+        rows,
+        first_us=int(first_us.min(initial=2**62)),
+        last_us=int(last_us.max(initial=-(2**62))),
+        level=level,
+    )
+
+
+def newest_poll_us(files: Iterable[DataFile]) -> int | None:
+    """The newest poll of a bucket with these files; None without any."""
+    last = [file.last_us for file in files if file.kind is Kind.LAST_STATUS_RUNS and file.rows]
+    return max(last, default=None)
+
+
 def write_status_runs(
     lake: LakeFolder, kind: Kind, status_runs: StatusRuns, *, level: int = 0
 ) -> DataFile:
     """Write status runs whose stores are keys."""
-    return write_file(
-        lake,
-        kind,
-        pa.table(
-            {
-                "store_key": status_runs.store,
-                "first_us": status_runs.first_poll_us,
-                "length_us": status_runs.last_poll_us - status_runs.first_poll_us,
-                "packed": (status_runs.polls << 1) | status_runs.is_active,
-            }
-        ),
-        first_us=int(status_runs.first_poll_us.min(initial=2**62)),
-        last_us=int(status_runs.last_poll_us.max(initial=-(2**62))),
-        level=level,
-    )
+    rows = {
+        "store_key": status_runs.store,
+        "first_us": status_runs.first_poll_us,
+        "length_us": status_runs.last_poll_us - status_runs.first_poll_us,
+        "packed": (status_runs.polls << 1) | status_runs.is_active,
+    }
+    return write_rows(lake, kind, pa.table(rows), level=level)
 
 
 def read_status_runs(lake: LakeFolder, files: Iterable[DataFile]) -> StatusRuns:
@@ -203,21 +215,13 @@ def read_status_runs(lake: LakeFolder, files: Iterable[DataFile]) -> StatusRuns:
 
 def write_polls(lake: LakeFolder, polls: PollRows, *, level: int = 0) -> DataFile:
     """Write polls in order."""
-    return write_file(
-        lake,
-        Kind.POLLS,
-        pa.table(
-            {
-                "store_key": polls.store_key,
-                "at_us": polls.at_us,
-                "is_active": polls.is_active,
-                "load_id": polls.load_id,
-            }
-        ),
-        first_us=int(polls.at_us.min(initial=2**62)),
-        last_us=int(polls.at_us.max(initial=-(2**62))),
-        level=level,
-    )
+    rows = {
+        "store_key": polls.store_key,
+        "at_us": polls.at_us,
+        "is_active": polls.is_active,
+        "load_id": polls.load_id,
+    }
+    return write_rows(lake, Kind.POLLS, pa.table(rows), level=level)
 
 
 def read_polls(lake: LakeFolder, files: Iterable[DataFile]) -> PollRows:
@@ -281,6 +285,11 @@ def make_bucket(
 def timed(files: Iterable[DataFile]) -> list[DataFile]:
     """The files of polls and status runs."""
     return [file for file in files if file.kind in TIMED]
+
+
+def of_kind(files: Iterable[DataFile], kind: Kind) -> list[DataFile]:
+    """The files of a kind."""
+    return [file for file in files if file.kind is kind]
 
 
 def of_stores(files: Iterable[DataFile]) -> list[DataFile]:

@@ -12,9 +12,16 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 
 _FOLDER: Final = "manifests"
+_IDS_AT_ONCE: Final = 100_000
+"""Compared as texts of equal length, which one long id makes large."""
+
 _FORMAT: Final = 1
 """The form of manifests and data files; a release that changes it must still read the old ones."""
 
@@ -127,6 +134,17 @@ class Manifest:
         firsts = [bucket.first_store_id.encode() for bucket in self.buckets]
         return max(0, bisect_right(firsts, store_id.encode()) - 1)
 
+    def buckets_of(self, store_ids: npt.NDArray[np.object_]) -> IntArray:
+        """As `bucket_of`, for many stores, shape `(n,)`."""
+        firsts = np.array([bucket.first_store_id.encode() for bucket in self.buckets])
+        numbers = [
+            np.searchsorted(firsts, [one.encode() for one in some], side="right") - 1
+            for first in range(0, len(store_ids), _IDS_AT_ONCE)
+            if len(some := store_ids[first : first + _IDS_AT_ONCE])
+        ]
+        found: IntArray = np.maximum(np.concatenate([np.empty(0, np.int64), *numbers]), 0)
+        return found
+
     def with_buckets(self, changed: dict[int, Bucket]) -> Self:
         """The manifest with other buckets at these numbers."""
         return replace(
@@ -171,10 +189,22 @@ def commit(lake: LakeFolder, manifest: Manifest) -> Manifest:
 
     All its files are complete.
     """
-    values = asdict(manifest) | {"format": _FORMAT}
-    version = values.pop("version") + 1
     if newest_version(lake) != manifest.version:
         raise LakeChangedError(f"the lake {lake} has a version after {manifest.version}")
+    return _create(lake, manifest, manifest.version + 1)
+
+
+def commit_free(lake: LakeFolder, manifest: Manifest) -> Manifest:
+    """The manifest, as the next version that is free, for a lake whose newest one may not count.
+
+    All its files are complete. Raises LakeChangedError if another writer was faster.
+    """
+    return _create(lake, manifest, newest_version(lake) + 1)
+
+
+def _create(lake: LakeFolder, manifest: Manifest, version: int) -> Manifest:
+    values = asdict(manifest) | {"format": _FORMAT}
+    del values["version"]
     try:
         lake.create(_name(version), json.dumps(values).encode())
     except FileExistsError as error:

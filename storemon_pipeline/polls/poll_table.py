@@ -4,7 +4,6 @@ The caller's transaction holds the lock of writers of polls.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -19,8 +18,30 @@ from storemon_pipeline.database.overlap import overlapping
 from storemon_pipeline.database.parameters import keep_max_gap_us
 from storemon_pipeline.domain.rejections import RejectedRow
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.store_instants import pairs, sort_keys
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.loads.load_log import Load, RowCounts, close_load, open_load
+from storemon_pipeline.polls.arrivals.compare_arrivals import compare_arrivals
+from storemon_pipeline.polls.arrivals.lake_poll_table import (
+    NamedStores,
+    load_into_lake,
+    undo_in_lake,
+)
+from storemon_pipeline.polls.arrivals.poll_changes import (
+    NO_REGION,
+    KnownPolls,
+    PollBatch,
+    Region,
+    UndonePolls,
+    cut_off,
+    distinct,
+    earliest_of_stores,
+    last_of_each,
+    late_stores,
+    status_runs_around,
+    status_runs_without,
+)
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.poll_rows import Polls
 from storemon_pipeline.polls.poll_weeks import PollWeek, attach_week, create_week, has_week
 from storemon_pipeline.polls.retention import (
@@ -31,7 +52,7 @@ from storemon_pipeline.polls.retention import (
 )
 from storemon_pipeline.polls.status_run_rows import rows_from_status_runs, status_runs_from_rows
 from storemon_pipeline.stores.store_keys import store_keys
-from storemon_pipeline.uptime.status_runs import StatusRuns, extend
+from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _MANY_ROWS: Final = 50_000
 _MANY_SHARE: Final = 1.0
@@ -41,28 +62,6 @@ updated immediately."""
 _MANY_STORES: Final = 50_000
 """Above this number, the last status runs of an hour are read together: by store they are all over
 the table."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """New polls, sorted by store and instant, one per (store, instant)."""
-
-    store: IntArray
-    polled_at_us: IntArray
-    is_active: BoolArray
-
-    def take(self, which: BoolArray | IntArray) -> "_Batch":
-        return _Batch(self.store[which], self.polled_at_us[which], self.is_active[which])
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """The stored polls after the anchors, sorted by store and instant."""
-
-    store: IntArray
-    polled_at_us: IntArray
-    is_active: BoolArray
-    load_id: IntArray
 
 
 def write_poll_load(
@@ -92,42 +91,36 @@ def load_polls(bulk: Bulk, load: Load, polls: Polls, *, max_gap_us: int) -> RowC
     """Write the polls of one file or push, and update the status runs around them.
 
     Afterwards `store_status` has the last arrival for each (store, instant), and `status_runs` is
-    the compression of all polls. `polls` are in order of arrival. The row counts have no rejected
-    rows. Raises PollsNotKeptError when a poll is older than the retention period.
+    the compression of all polls; or the lake has both in their place. `polls` are in order of
+    arrival. The row counts have no rejected rows. Raises PollsNotKeptError when a poll is older
+    than the retention period.
     """
     kept_from_us = read_polls_kept_from_us(bulk)
     if kept_from_us is not None and (polls.polled_at_us < kept_from_us).any():
         raise PollsNotKeptError(f"polls before {instant(kept_from_us)} are no longer kept")
-    batch, repeated = _last_of_each(store_keys(bulk, polls.store_ids.tolist()), polls)
+    keys = store_keys(bulk, polls.store_ids.tolist())
+    batch, repeated = last_of_each(keys, polls)
     if len(batch.store) == 0:
         return repeated
+    lake = read_lake_of_polls(bulk)
+    if lake is not None:
+        named = NamedStores(keys, polls.store_ids)
+        return repeated + load_into_lake(bulk, lake, load, batch, named, max_gap_us=max_gap_us)
     tails = _last_status_runs(bulk, batch, max_gap_us=max_gap_us)
-    late, since_us = _late_stores(batch, tails)
-    anchors, known, old_status_runs = _anchor(bulk, late, since_us)
-    matched, is_arrival = _compare(bulk, load, batch, known)
+    region = _read_region(bulk, *late_stores(batch, tails))
+    known = region.known
+    matched, is_arrival = compare_arrivals(bulk, load, batch, known)
 
     is_new = matched < 0
     was_active = known.is_active[matched] if len(known.store) else batch.is_active
     is_changed = ~is_new & is_arrival & (was_active != batch.is_active)
     with overlapping() as hand_over:
         hand_over(partial(_append_polls, bulk, load, batch.take(is_new)))
-        touched = _distinct(batch.store[is_new | is_changed])
-        is_late = np.isin(tails.store, late)
-        anchors = anchors.merge(tails.take(~is_late))
-        old_status_runs = old_status_runs.merge(tails.take(~is_late))
-        region = _overlay(known, batch, is_new | is_changed, matched)
-        in_region = np.isin(region.store, touched)
-        new_status_runs = extend(
-            anchors.take(np.isin(anchors.store, touched)),
-            region.store[in_region],
-            region.polled_at_us[in_region],
-            region.is_active[in_region],
-            max_gap_us=max_gap_us,
+        old, changed_status_runs = status_runs_around(
+            batch, is_new | is_changed, matched, tails, region, max_gap_us=max_gap_us
         )
     _supersede(bulk, load, batch.take(is_arrival & ~is_new))
-    _write_status_runs(
-        bulk, old_status_runs.take(np.isin(old_status_runs.store, touched)), new_status_runs
-    )
+    _write_status_runs(bulk, old, changed_status_runs)
     new, changed = int(is_new.sum()), int(is_changed.sum())
     if new > _MANY_ROWS and _is_much_of_table(bulk, new):
         for table in ("stores", "store_status", "status_runs"):
@@ -146,56 +139,37 @@ def _is_much_of_table(bulk: Bulk, new: int) -> bool:
     return bool(new > _MANY_SHARE * counted)
 
 
-@dataclass(frozen=True, slots=True)
-class UndonePolls:
-    """How many polls an undo deleted, and the keys of the stores that the load had polls of."""
-
-    removed: int
-    store_keys: IntArray
-
-
 def undo_polls(bulk: Bulk, load_id: int, *, max_gap_us: int) -> UndonePolls:
     """Undo the polls of a load.
 
     Polls that the load replaced are restored. Polls that later loads replaced stay as these wrote
     them. The status runs are updated. The load's polls must be within the retention period.
     """
+    lake = read_lake_of_polls(bulk)
+    if lake is not None:
+        return undo_in_lake(bulk, lake, load_id, max_gap_us=max_gap_us)
     gone, back = _owned_polls(bulk, load_id)
     replaced = bulk.fetch(
         "DELETE FROM superseded_polls WHERE load_id = $1 RETURNING store_key", (load_id,)
     )
-    store = np.concatenate([gone.store, back.store])
-    named = np.unique(np.concatenate([store, replaced["store_key"].to_numpy()]))
-    if len(store) == 0:
+    named = np.unique(np.concatenate([gone.store, back.store, replaced["store_key"].to_numpy()]))
+    if len(gone.store) + len(back.store) == 0:
         return UndonePolls(0, named)
-    polled_at_us = np.concatenate([gone.polled_at_us, back.polled_at_us])
-    order = np.lexsort((polled_at_us, store))
-    stores, first_row = np.unique(store[order], return_index=True)
-    anchors, known, old_status_runs = _anchor(bulk, stores, polled_at_us[order][first_row])
+    region = _read_region(bulk, *earliest_of_stores(gone, back))
     _restore(bulk, gone, back)
-    is_active = known.is_active.copy()
-    is_active[_match(back, known)] = back.is_active
-    is_kept = np.ones(len(known.store), np.bool_)
-    is_kept[_match(gone, known)] = False
-    new_status_runs = extend(
-        anchors,
-        known.store[is_kept],
-        known.polled_at_us[is_kept],
-        is_active[is_kept],
-        max_gap_us=max_gap_us,
-    )
-    _write_status_runs(bulk, old_status_runs, new_status_runs)
+    new_status_runs = status_runs_without(region, gone, back, max_gap_us=max_gap_us)
+    _write_status_runs(bulk, region.status_runs, new_status_runs)
     return UndonePolls(len(gone.store), named)
 
 
-def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
+def _owned_polls(bulk: Bulk, load_id: int) -> tuple[PollBatch, PollBatch]:
     """The current polls of this load: those of no other load, and the others as before the load."""
     (bounds,) = bulk.fetch(
         "SELECT first_polled_at, last_polled_at FROM loads WHERE load_id = $1", (load_id,)
     ).to_pylist()
     if bounds["first_polled_at"] is None:
         nothing = np.empty(0, np.int64)
-        return (_Batch(nothing, nothing, nothing.astype(np.bool_)),) * 2
+        return (PollBatch(nothing, nothing, nothing.astype(np.bool_)),) * 2
     rows = bulk.fetch(
         """
         SELECT p.store_key, p.polled_at, s.is_active
@@ -210,7 +184,7 @@ def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
         (load_id, bounds["first_polled_at"], bounds["last_polled_at"]),
     )
     has_earlier = np.asarray(pc.is_valid(rows["is_active"]), np.bool_)
-    polls = _Batch(
+    polls = PollBatch(
         rows["store_key"].to_numpy().astype(np.int64),
         microseconds_of(rows["polled_at"]),
         np.asarray(pc.fill_null(rows["is_active"], fill_value=False), np.bool_),
@@ -220,7 +194,7 @@ def _owned_polls(bulk: Bulk, load_id: int) -> tuple[_Batch, _Batch]:
     return polls.take(~has_earlier), polls.take(has_earlier)
 
 
-def _restore(bulk: Bulk, gone: _Batch, back: _Batch) -> None:
+def _restore(bulk: Bulk, gone: PollBatch, back: PollBatch) -> None:
     """Delete the polls `gone`, and restore the polls `back` from the load before."""
     for name, polls in (("gone_polls", gone), ("restored_polls", back)):
         bulk.stage(
@@ -261,68 +235,9 @@ def polled_bounds_us(polls: Polls) -> tuple[int, int] | None:
     return int(polls.polled_at_us.min()), int(polls.polled_at_us.max())
 
 
-def _last_of_each(keys: IntArray, polls: Polls) -> tuple[_Batch, RowCounts]:
-    """The last row of each (store, instant), and the row counts of the other rows."""
-    store = keys[polls.store] if len(keys) else np.empty(0, np.int64)
-    order = _order_of_arrival(store, polls.polled_at_us)
-    rows = _Batch(store[order], polls.polled_at_us[order], polls.is_active[order])
-    is_last = np.ones(len(order), np.bool_)
-    is_last[:-1] = (rows.store[1:] != rows.store[:-1]) | (
-        rows.polled_at_us[1:] != rows.polled_at_us[:-1]
-    )
-    if is_last.all():
-        return rows, RowCounts(0, 0, 0, 0)
-    batch = rows.take(is_last)
-    final = batch.is_active[np.cumsum(is_last) - is_last]
-    is_replaced = ~is_last & (final != rows.is_active)
-    replaced = int(is_replaced.sum())
-    return batch, RowCounts(0, replaced, int((~is_last).sum()) - replaced, 0)
-
-
-def _order_of_arrival(store: IntArray, polled_at_us: IntArray) -> IntArray:
-    """The sort order by store and instant; rows of the same key keep their order."""
-    key = _sort_key(store, polled_at_us)
-    order = np.argsort(key)  # five times as fast as a stable sort, which few files need
-    in_order = key[order]
-    if (in_order[1:] == in_order[:-1]).any():
-        return np.argsort(key, kind="stable")
-    return order
-
-
-def _sort_key(store: IntArray, at_us: IntArray) -> IntArray:
-    """One integer for each store and instant, which ascends by store, then by instant."""
-    first_us, last_us = (int(at_us.min()), int(at_us.max())) if len(store) else (0, 0)
-    length = last_us - first_us + 1
-    if (int(store.max(initial=0)) + 1) * length < 2**63:
-        key: IntArray = store * length + (at_us - first_us)
-        return key
-    order = np.lexsort((at_us, store))
-    is_next = (np.diff(store[order]) != 0) | (np.diff(at_us[order]) != 0)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.append(0, np.cumsum(is_next))
-    return rank
-
-
-def _sort_keys(
-    store: IntArray, at_us: IntArray, other_store: IntArray, other_at_us: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Keys as `_sort_key` gives them for two sets of stores and instants together."""
-    key = _sort_key(np.concatenate([store, other_store]), np.concatenate([at_us, other_at_us]))
-    return key[: len(store)], key[len(store) :]
-
-
-def _pairs(key: IntArray, other: IntArray) -> tuple[IntArray, IntArray]:
-    """The positions of equal keys in two ascending arrays, which have each key once."""
-    if len(key) == 0 or len(other) == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    place = np.minimum(np.searchsorted(key, other), len(key) - 1)
-    of_other = np.flatnonzero(key[place] == other)
-    return place[of_other], of_other
-
-
-def _last_status_runs(bulk: Bulk, batch: _Batch, *, max_gap_us: int) -> StatusRuns:
+def _last_status_runs(bulk: Bulk, batch: PollBatch, *, max_gap_us: int) -> StatusRuns:
     """The last status run of each store in the batch, if it has one."""
-    stores = _distinct(batch.store)
+    stores = distinct(batch.store)
     first_us = int(batch.polled_at_us.min())
     if len(stores) < _MANY_STORES or int(batch.polled_at_us.max()) - first_us > max_gap_us:
         return _look_up_last_status_runs(bulk, stores)
@@ -359,32 +274,10 @@ def _look_up_last_status_runs(bulk: Bulk, stores: IntArray) -> StatusRuns:
     )
 
 
-def _distinct(ascending: IntArray) -> IntArray:
-    """The distinct values of a sorted array; `np.unique` does not use their order."""
-    distinct: IntArray = ascending[np.diff(ascending, prepend=-1) != 0]
-    return distinct
-
-
-def _late_stores(batch: _Batch, tails: StatusRuns) -> tuple[IntArray, IntArray]:
-    """The stores with new polls before their last stored poll, and the earliest of these polls."""
-    first_row = np.searchsorted(batch.store, tails.store)
-    earliest_us = batch.polled_at_us[first_row]
-    is_late = earliest_us <= tails.last_poll_us
-    return tails.store[is_late], earliest_us[is_late]
-
-
-def _anchor(
-    bulk: Bulk, late: IntArray, since_us: IntArray
-) -> tuple[StatusRuns, _Known, StatusRuns]:
-    """Read what is needed for late polls: anchors, polls after them, and status runs to replace.
-
-    An anchor is the part of a status run that cannot change: up to the last stored poll before the
-    store's earliest late poll. All polls of the store after its anchor are read.
-    """
-    none = np.empty(0, np.int64)
+def _read_region(bulk: Bulk, late: IntArray, since_us: IntArray) -> Region:
+    """What is stored of these stores around their earliest changed polls, and after them."""
     if len(late) == 0:
-        no_status_runs = StatusRuns(none, none, none, none.astype(np.bool_), none)
-        return no_status_runs, _Known(none, none, none.astype(np.bool_), none), no_status_runs
+        return NO_REGION
     bulk.stage(
         "late_stores",
         pa.table({"store_key": late.astype(np.int32), "since": timestamps(since_us)}),
@@ -432,103 +325,18 @@ def _anchor(
     store = rows["store_key"].to_numpy().astype(np.int64)
     polled_at_us = microseconds_of(rows["polled_at"])
     order = np.lexsort((polled_at_us, store))
-    known = _Known(
+    known = KnownPolls(
         store[order],
         polled_at_us[order],
         rows["is_active"].to_numpy()[order],
         rows["load_id"].to_numpy().astype(np.int64)[order],
     )
-    return _cut(whole, known), known, old_status_runs
+    anchor_us = microseconds_of(whole["anchor_at"])[np.argsort(whole["store_key"].to_numpy())]
+    anchors = cut_off(status_runs_from_rows(whole), anchor_us, known)
+    return Region(anchors, known, old_status_runs)
 
 
-def _cut(whole: pa.Table, known: _Known) -> StatusRuns:
-    """Status runs cut off at `anchor_at`; `known` are the polls after the anchors."""
-    status_runs = status_runs_from_rows(whole)
-    by_store = np.argsort(whole["store_key"].to_numpy())
-    anchor_us = microseconds_of(whole["anchor_at"])[by_store]
-    of_anchor = np.searchsorted(status_runs.store, known.store)
-    has_anchor = np.isin(known.store, status_runs.store)
-    of_anchor = of_anchor[has_anchor]
-    is_inside = known.polled_at_us[has_anchor] <= status_runs.last_poll_us[of_anchor]
-    cut_off = np.bincount(of_anchor[is_inside], minlength=len(status_runs))
-    return StatusRuns(
-        status_runs.store,
-        status_runs.first_poll_us,
-        anchor_us,
-        status_runs.is_active,
-        status_runs.polls - cut_off,
-    )
-
-
-def _match(batch: _Batch, known: _Known) -> IntArray:
-    """For each poll of the batch the row in `known` of the same store and instant, or -1."""
-    matched = np.full(len(batch.store), -1, np.int64)
-    if len(known.store) == 0:
-        return matched
-    keys = _sort_keys(batch.store, batch.polled_at_us, known.store, known.polled_at_us)
-    new, old = _pairs(*keys)
-    matched[new] = old
-    return matched
-
-
-def _compare(bulk: Bulk, load: Load, batch: _Batch, known: _Known) -> tuple[IntArray, BoolArray]:
-    """The known row of each poll (-1: none), and whether the poll counts as an arrival.
-
-    A poll that the same file had before, with the same status, is not a new arrival.
-    """
-    matched = _match(batch, known)
-    is_arrival = np.ones(len(matched), np.bool_)
-    is_known = matched >= 0
-    if not is_known.any():
-        return matched, is_arrival
-    own_loads = (
-        np.empty(0, np.int64)
-        if load.file_path is None
-        else bulk.fetch(
-            "SELECT load_id FROM loads WHERE source = $1 AND file_path = $2",
-            (load.source.value, load.file_path),
-        )["load_id"].to_numpy()
-    )
-    row = matched[is_known]
-    is_own = np.isin(known.load_id[row], own_loads)
-    is_same = known.is_active[row] == batch.is_active[is_known]
-    is_arrival[is_known] = ~(is_own & is_same)
-    is_foreign = is_known.copy()
-    is_foreign[is_known] = ~is_own
-    if is_foreign.any() and len(own_loads):
-        is_arrival[is_foreign] = ~_is_repeated(bulk, batch.take(is_foreign), load)
-    return matched, is_arrival
-
-
-def _is_repeated(bulk: Bulk, batch: _Batch, load: Load) -> BoolArray:
-    """Whether the file's own last version of each superseded poll had the same status."""
-    is_repeated = np.zeros(len(batch.store), np.bool_)
-    bulk.stage(
-        "repeated_polls",
-        pa.table(
-            {
-                "position": np.arange(len(batch.store)),
-                "store_key": batch.store.astype(np.int32),
-                "polled_at": timestamps(batch.polled_at_us),
-                "is_active": batch.is_active,
-            }
-        ),
-    )
-    rows = bulk.fetch(
-        """
-        SELECT DISTINCT ON (n.position) n.position, s.is_active = n.is_active AS is_same
-        FROM pg_temp.repeated_polls n
-        JOIN superseded_polls s USING (store_key, polled_at)
-        JOIN loads l ON l.load_id = s.load_id AND l.source = $1 AND l.file_path = $2
-        ORDER BY n.position, s.load_id DESC
-        """,
-        (load.source.value, load.file_path),
-    )
-    is_repeated[rows["position"].to_numpy()] = rows["is_same"].to_numpy()
-    return is_repeated
-
-
-def _append_polls(bulk: Bulk, load: Load, polls: _Batch) -> None:
+def _append_polls(bulk: Bulk, load: Load, polls: PollBatch) -> None:
     """Append new polls; missing partitions are created."""
     if len(polls.store) == 0:
         return
@@ -563,7 +371,7 @@ def _append_partition(bulk: Bulk, week: int, rows: pa.Table, is_in_week: BoolArr
     return True
 
 
-def _supersede(bulk: Bulk, load: Load, polls: _Batch) -> None:
+def _supersede(bulk: Bulk, load: Load, polls: PollBatch) -> None:
     """Overwrite stored polls with those of this load; keep the old ones as superseded."""
     if len(polls.store) == 0:
         return
@@ -594,27 +402,10 @@ def _supersede(bulk: Bulk, load: Load, polls: _Batch) -> None:
     )
 
 
-def _overlay(known: _Known, batch: _Batch, is_effective: BoolArray, matched: IntArray) -> _Batch:
-    """The known polls after the batch, sorted by store and instant."""
-    is_active = known.is_active.copy()
-    is_correction = is_effective & (matched >= 0)
-    is_active[matched[is_correction]] = batch.is_active[is_correction]
-    new = batch.take(is_effective & (matched < 0))
-    if len(known.store) == 0:
-        return new
-    key, known_key = _sort_keys(new.store, new.polled_at_us, known.store, known.polled_at_us)
-    place = np.searchsorted(key, known_key)
-    return _Batch(
-        np.insert(new.store, place, known.store),
-        np.insert(new.polled_at_us, place, known.polled_at_us),
-        np.insert(new.is_active, place, is_active),
-    )
-
-
 def _write_status_runs(bulk: Bulk, old: StatusRuns, new: StatusRuns) -> None:
     """Replace the status runs `old` by `new`; both are sorted. Equal rows are not written."""
-    kept_old, kept_new = _pairs(
-        *_sort_keys(old.store, old.first_poll_us, new.store, new.first_poll_us)
+    kept_old, kept_new = pairs(
+        *sort_keys(old.store, old.first_poll_us, new.store, new.first_poll_us)
     )
     is_dropped = np.ones(len(old), np.bool_)
     is_dropped[kept_old] = False
