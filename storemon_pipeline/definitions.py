@@ -35,7 +35,7 @@ from storemon_pipeline.defs.uptime import (
     POLL_PLAN,
     STATUS_MODEL,
     STATUS_MODEL_INPUTS,
-    UPTIME_ASSETS,
+    uptime_assets,
 )
 from storemon_pipeline.settings import Settings
 
@@ -79,7 +79,7 @@ def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
 
 def build_defs(settings: Settings) -> dg.Definitions:
     """The definitions with the executor, the shards and the resources of these settings."""
-    assets = [*SOURCE_ASSETS, *UPTIME_ASSETS, *report_assets(settings)]
+    assets = [*SOURCE_ASSETS, *uptime_assets(settings), *report_assets(settings)]
     return dg.Definitions(
         assets=dg.map_asset_specs(_complete, assets),
         asset_checks=[table_checks],

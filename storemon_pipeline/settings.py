@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     """When a store with several storefronts is up: `any_up` or `all_up` of them, or by `share`."""
 
     shards: PositiveInt = 1
-    """Into how many steps a report from the lake is divided, by stores."""
+    """Into how many steps a report and the newest figures from the lake are divided, by stores."""
 
     lake: OptionalPathOrUrl = None
     """The lake that reports are made from, a path or a URL; without it the database is read."""

@@ -12,6 +12,8 @@ from storemon_pipeline.channels.storefronts import TooManyStorefrontsError
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
+from storemon_pipeline.lake.follow_database import LakeDiffersError
+from storemon_pipeline.lake.make_lake_reports import NoPlanError
 from storemon_pipeline.lake_files.manifest import LakeChangedError, NoLakeError
 from storemon_pipeline.polls.retention import PollsNotKeptError
 from storemon_pipeline.sources.find_files import MissingSourceError
@@ -32,8 +34,9 @@ def map_failures() -> Iterator[None]:
 
     Transient are a lost database connection, an unreachable data folder or lake, another writer of
     the lake, and polls that retention dropped while they were read. Permanent are a missing file, a
-    wrong setting or run config, too many storefronts, and a full disk: none of them passes before
-    somebody acts. Any other exception is a fault of the program and passes through.
+    wrong setting or run config, too many storefronts, a lake that differs from the database or
+    lacks a file, a run without a plan, and a full disk: none of them passes before somebody acts.
+    Any other exception is a fault of the program and passes through.
     """
     try:
         yield
@@ -42,7 +45,9 @@ def map_failures() -> Iterator[None]:
         SettingsError,
         LocationError,
         DayNotRebuiltError,
+        LakeDiffersError,
         NoLakeError,
+        NoPlanError,
         TooManyStorefrontsError,
     ) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -13,7 +13,7 @@ from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.lake.lake_asset import lake_files
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata
 from storemon_pipeline.defs.resources import Database, Lake
-from storemon_pipeline.defs.shards import Graph, fan_out
+from storemon_pipeline.defs.shards import Graph, fan_out, runs_of
 from storemon_pipeline.defs.uptime import INPUTS_WITH_MODEL
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.lake.make_lake_reports import (
@@ -185,14 +185,14 @@ def _plan_reports(
     )
 
 
-def _make_share(lake: LakeFolder, run_id: str, number: int) -> int:
-    return make_share(lake, run_id=run_id, number=number)
+def _make_share(lake: LakeFolder, run_ids: tuple[str, ...], number: int) -> int:
+    return make_share(lake, run_ids=run_ids, number=number)
 
 
 def _finish_reports(
     context: dg.OpExecutionContext, database: Database, lake: LakeFolder
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
-    made = finish_lake_reports(database.url, lake, run_id=context.run_id)
+    made = finish_lake_reports(database.url, lake, run_ids=runs_of(context))
     yield dg.Output(None, "result", metadata=_report_metadata(made))
     yield _report_check(made)
 

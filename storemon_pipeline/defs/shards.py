@@ -20,8 +20,9 @@ from storemon_pipeline.settings import Settings
 Plan = Callable[[dg.OpExecutionContext, Database, LakeFolder, int], int]
 """Plans this many shards; returns how many there are."""
 
-MakeShard = Callable[[LakeFolder, str, int], int]
-"""Makes the shard of this number, of the run of this id; returns how many stores it has."""
+MakeShard = Callable[[LakeFolder, tuple[str, ...], int], int]
+"""Makes the shard of this number, of the first of these runs that has a plan; returns how many
+stores it has."""
 
 Results = Iterator[dg.Output[None] | dg.AssetCheckResult]
 
@@ -44,6 +45,12 @@ class Graph:
     config: type[dg.Config] | None = None
 
 
+def runs_of(context: dg.OpExecutionContext) -> tuple[str, ...]:
+    """The run, and those that it goes on with when it executes some of their steps again."""
+    others = (context.run.parent_run_id, context.run.root_run_id)
+    return (context.run_id, *(run_id for run_id in others if run_id))
+
+
 def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
     """An asset that is made in `settings.shards` steps, with one before and one after them.
 
@@ -54,7 +61,7 @@ def fan_out(settings: Settings, graph: Graph) -> dg.AssetsDefinition:
 
     def make(context: dg.OpExecutionContext, lake: Lake, number: int) -> None:
         with map_failures():
-            stores = graph.make(lake.needed_folder, context.run_id, number)
+            stores = graph.make(lake.needed_folder, runs_of(context), number)
         context.log.info("shard %d has %d stores", number, stores)
 
     @dg.op(

@@ -12,6 +12,7 @@ from storemon_pipeline.database.previews import read_preview
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.metadata import Metadata, as_of_metadata, preview
 from storemon_pipeline.defs.resources import Database
+from storemon_pipeline.defs.shards import Graph, fan_out, runs_of
 from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model, fit_status_model
 from storemon_pipeline.figures.learn_demand import learn_demand_when_due
@@ -19,12 +20,20 @@ from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import ModelFit
 from storemon_pipeline.figures.uptime_table import UptimeState
+from storemon_pipeline.lake.make_lake_uptime import (
+    finish_lake_uptime,
+    make_lake_uptime,
+    plan_lake_uptime,
+)
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.poll_plan.refresh_plan import refresh_poll_plan
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
+from storemon_pipeline.settings import Settings
 
 STATUS_MODEL: Final = "status_model"
 STATUS_MODEL_INPUTS: Final = "status_model_inputs"
 POLL_PLAN: Final = "poll_plan"
+LAKE: Final = "lake"
 
 INPUTS: Final = [
     "status_runs",
@@ -191,12 +200,46 @@ def poll_plan(config: PollPlanConfig, database: Database) -> Results:
     yield dg.MaterializeResult(metadata=metadata | as_of_metadata(plan.as_of))
 
 
-UPTIME_ASSETS: Final[list[Any]] = [
-    business_hour_intervals,
-    status_model_inputs,
-    status_model,
-    store_uptime,
-    store_uptime_daily,
-    poll_plan,
-]
-"""The computed assets."""
+def _plan_uptime(
+    context: dg.OpExecutionContext, database: Database, lake: LakeFolder, shards: int
+) -> int:
+    fit_first_version(context, database)
+    return plan_lake_uptime(
+        database.url, lake, run_id=context.run_id, shares=shards, now=datetime.now(UTC)
+    )
+
+
+def _make_uptime(lake: LakeFolder, run_ids: tuple[str, ...], number: int) -> int:
+    return make_lake_uptime(lake, run_ids=run_ids, number=number)
+
+
+def _finish_uptime(
+    context: dg.OpExecutionContext, database: Database, lake: LakeFolder
+) -> Iterator[dg.Output[None]]:
+    made = finish_lake_uptime(
+        database.url, lake, run_ids=runs_of(context), refreshed_at=datetime.now(UTC)
+    )
+    learn_demand_when_due(database.url)
+    with bulk_transaction(database.url) as bulk:
+        version = read_load_version(bulk, made.last_load_id)
+    yield dg.Output(None, "result", metadata=_uptime_metadata(database, made.state, version))
+
+
+def uptime_assets(settings: Settings) -> list[Any]:
+    """The computed assets; the newest figures in one step, or in as many as there are shards."""
+    newest: Any = store_uptime
+    if settings.shards > 1:
+        newest = fan_out(
+            settings,
+            Graph(
+                name="store_uptime",
+                description=_UPTIME_DESCRIPTION,
+                kinds={"postgres"},
+                inputs=[*INPUTS_WITH_MODEL, LAKE],
+                plan=_plan_uptime,
+                make=_make_uptime,
+                finish=_finish_uptime,
+            ),
+        )
+    model: list[Any] = [status_model_inputs, status_model]
+    return [business_hour_intervals, *model, newest, store_uptime_daily, poll_plan]

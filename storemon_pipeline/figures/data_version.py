@@ -62,8 +62,10 @@ def read_input_version(bulk: Bulk) -> str:
     return version
 
 
-def read_load_version(bulk: Bulk) -> str:
+def read_load_version(bulk: Bulk, load_id: int | None = None) -> str:
     """The version of what was loaded, to be stored with what a refresh makes of it.
+
+    With `load_id` that of what had been loaded with this load.
 
     It changes with each load and each undo, with the schema, because new columns need new figures,
     and with the rules of zones.
@@ -71,8 +73,10 @@ def read_load_version(bulk: Bulk) -> str:
     version: str = bulk.scalar(
         """
         SELECT concat_ws('/', (SELECT max(version_num) FROM alembic_version),
-                         (SELECT coalesce(max(load_id), 0) FROM loads), $1::text) AS version
+                         CASE WHEN $2 < 0 THEN (SELECT coalesce(max(load_id), 0) FROM loads)
+                              ELSE $2 END, $1::text) AS version
         """,
-        (RULES_RELEASE,),
+        # The driver cannot infer a type for None.
+        (RULES_RELEASE, -1 if load_id is None else load_id),
     )
     return version

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from storemon_pipeline.database.bulk import Bulk
@@ -47,10 +48,18 @@ def read_newest_poll(bulk: Bulk) -> datetime | None:
     return newest
 
 
+def fetch_uptime_state(bulk: Bulk) -> UptimeState | None:
+    """As `read_uptime_state`, within a bulk transaction's snapshot."""
+    rows = bulk.fetch(
+        "SELECT as_of, refreshed_at, stores, silent_stores FROM store_uptime_state"
+    ).to_pylist()
+    return UptimeState(**rows[0]) if rows else None
+
+
 def read_as_of(bulk: Bulk) -> datetime | None:
     """The instant that `store_uptime` is for; None without polls."""
-    rows = bulk.fetch("SELECT as_of FROM store_uptime_state").to_pylist()
-    return rows[0]["as_of"] if rows else None
+    state = fetch_uptime_state(bulk)
+    return None if state is None else state.as_of
 
 
 def clear_uptime(bulk: Bulk) -> None:
@@ -60,7 +69,12 @@ def clear_uptime(bulk: Bulk) -> None:
 
 def append_uptime(bulk: Bulk, stores: StoreIndex, figures: Figures) -> None:
     """Add the figures of stores that have no rows yet."""
-    bulk.append("store_uptime", figure_rows(stores.store_keys, figures))
+    append_uptime_rows(bulk, figure_rows(stores.store_keys, figures))
+
+
+def append_uptime_rows(bulk: Bulk, rows: pa.Table) -> None:
+    """As `append_uptime`, with the rows of `figure_rows`."""
+    bulk.append("store_uptime", rows)
 
 
 def write_uptime_state(bulk: Bulk, state: UptimeState) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import WEEK_US
 from storemon_pipeline.lake.write_bucket import StoreRows
@@ -33,6 +34,13 @@ class Counts:
     stores: int
     polls: int
     status_runs: int
+
+    def __str__(self) -> str:
+        """Return the numbers with their nouns."""
+        return (
+            f"{counted(self.stores, 'store')}, {counted(self.polls, 'poll')}, "
+            f"{counted(self.status_runs, 'status run')}"
+        )
 
 
 def _poll_rows(rows: pa.Table) -> PollRows:

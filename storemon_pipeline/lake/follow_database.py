@@ -12,6 +12,7 @@ import pyarrow as pa
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.windows import WEEK_US, IntArray
 from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.lake.database_rows import (
@@ -69,7 +70,16 @@ _TRIES: Final = 5
 
 
 class LakeDiffersError(Exception):
-    """What was read back from the lake is not what the database holds."""
+    """What was read back from the lake is not what the database holds; `str()` says what."""
+
+    @classmethod
+    def of(cls, lake: LakeFolder, what: str, stores: StoreIndex) -> Self:
+        """In what rows they differ, of a bucket with these stores."""
+        first = str(stores.store_ids[0]) if len(stores) else ""
+        return cls(
+            f"The lake {lake} stays as it was: {what} that were read back, of the stores from "
+            f"{first!r} on, are not those of the database."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,10 @@ def import_database(
     older = 0 if dropped is None else dropped.copied
     of_lake = Counts(manifest.stores, manifest.polls - older, manifest.status_runs)
     if of_lake != database:
-        raise LakeDiffersError(f"the lake has {of_lake}, the database {database}")
+        raise LakeDiffersError(
+            f"The lake {lake} stays as it was: {of_lake} were read back, and the database has "
+            f"{database}."
+        )
     return Imported(commit(lake, manifest), database, older)
 
 
@@ -180,15 +193,16 @@ def bring_into_lake(url: str, lake: LakeFolder, weeks: Sequence[PollWeek]) -> No
         )
         if kept != polls:
             raise LakeDiffersError(
-                f"the lake {lake} has {kept} polls of the week of {week.monday}, "
-                f"the database has {polls}"
+                f"The lake {lake} has {counted(kept, 'poll')} of the week of {week.monday}, and "
+                f"the database has {polls}: they stay in the database."
             )
 
 
 def _refuse_storefronts(bulk: Bulk) -> None:
     if has_storefronts(bulk):
         raise LakeDiffersError(
-            "a lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE"
+            "A lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE and "
+            "STOREMON_SHARDS."
         )
 
 
@@ -337,7 +351,7 @@ def _import_bucket(
         if not read_kind(lake, described, kind).equals(
             table.cast(read_kind(lake, [], kind).schema)
         ):
-            raise LakeDiffersError(f"{kind} of the bucket from {first_store_id!r} on")
+            raise LakeDiffersError.of(lake, f"rows of {kind}", stores)
     copied, newest_us = _copy_polls(bulk, lake, stores)
     older = [] if dropped is None else dropped.files(lake, stores)
     files = [*described, *older, *copied]
@@ -353,7 +367,7 @@ def _copy_polls(
     kept = read_status_runs(lake, files).in_order()
     for name in ("store", "first_poll_us", "last_poll_us", "is_active", "polls"):
         if not np.array_equal(getattr(kept, name), getattr(status_runs, name)):
-            raise LakeDiffersError(f"{name} of status runs from store {_name(stores)} on")
+            raise LakeDiffersError.of(lake, "status runs", stores)
     for polls in read_polls_by_week(bulk, stores):
         file = write_polls(lake, polls, level=2)
         files.append(file)
@@ -362,10 +376,6 @@ def _copy_polls(
             np.array_equal(getattr(back, name), getattr(polls, name))
             for name in ("store_key", "at_us", "is_active", "load_id")
         ):
-            raise LakeDiffersError(f"polls from store {_name(stores)} on")
+            raise LakeDiffersError.of(lake, "polls", stores)
     newest: IntArray = status_runs.last_poll_us
     return files, int(newest.max()) if len(newest) else None
-
-
-def _name(stores: StoreIndex) -> str:
-    return str(stores.store_ids[0]) if len(stores) else "(none)"

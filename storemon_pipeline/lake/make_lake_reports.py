@@ -12,6 +12,7 @@ from functools import partial
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction, retry_conflicts
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.figures.status_models import (
     UnknownStatusModelError,
     read_newest_fit,
@@ -20,16 +21,13 @@ from storemon_pipeline.figures.status_models import (
 from storemon_pipeline.lake.follow_database import refresh_lake
 from storemon_pipeline.lake.lake_results import count_lake_faults, write_lake_result
 from storemon_pipeline.lake.report_rows import (
-    ORPHANED_AFTER,
-    BucketRows,
     ReportPlan,
-    all_plans,
+    discard_orphans,
     discard_runs,
-    make_rows,
+    find_plan,
     make_share,
-    read_plan,
-    read_rows,
-    write_model,
+    provide_model,
+    rows_of_buckets,
     write_plan,
 )
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
@@ -51,14 +49,24 @@ from storemon_pipeline.reports.results import (
 )
 
 
+class NoPlanError(Exception):
+    """The last step of a run finds no plan, although reports of the run still wait."""
+
+    def __init__(self, lake: LakeFolder, reports: int) -> None:
+        super().__init__(
+            f"The lake {lake} has no plan of this run any more, and {counted(reports, 'report')} "
+            "of it must still be made: start a new run."
+        )
+
+
 def make_lake_reports(
     url: str, lake: LakeFolder, *, run_id: str, is_manual: bool, now: datetime
 ) -> ReportsMade:
     """As `make_waiting_reports`, from the lake, which first follows the database."""
     shares = plan_lake_reports(url, lake, run_id=run_id, is_manual=is_manual, shares=1, now=now)
     for number in range(shares):
-        make_share(lake, run_id=run_id, number=number)
-    return finish_lake_reports(url, lake, run_id=run_id)
+        make_share(lake, run_ids=(run_id,), number=number)
+    return finish_lake_reports(url, lake, run_ids=(run_id,))
 
 
 def plan_lake_reports(
@@ -72,9 +80,7 @@ def plan_lake_reports(
         request_newest_report(url)
     with bulk_transaction(url) as bulk:
         record_reading(bulk, run_id)
-    discard_runs(
-        lake, [plan.run_id for plan in all_plans(lake) if plan.planned_at < now - ORPHANED_AFTER]
-    )
+    discard_orphans(lake, now=now)
     manifest = refresh_lake(url, lake)
     plan_of = partial(_plan, lake=lake, manifest=manifest, run_id=run_id, shares=shares, now=now)
     plan = write_plan(lake, retry_conflicts(url, plan_of))
@@ -96,20 +102,11 @@ def _plan(
     )
     asking = _by_question(take_planned_reports(bulk, run_id), plan)
     usable = tuple(
-        question for question in asking if _has_model(bulk, lake, run_id, question.status_model_id)
+        question
+        for question in asking
+        if provide_model(bulk, lake, run_id, question.status_model_id)
     )
     return replace(plan, questions=usable)
-
-
-def _has_model(bulk: Bulk, lake: LakeFolder, run_id: str, status_model_id: int | None) -> bool:
-    """Whether the steps can use the status model; then they find it in the lake."""
-    if status_model_id is not None:
-        try:
-            packed = read_packed_model(bulk, status_model_id)
-        except UnknownStatusModelError:
-            return False
-        write_model(lake, run_id, status_model_id, packed)
-    return True
 
 
 def _by_question(waiting: Sequence[WaitingReport], plan: ReportPlan) -> dict[Question, list[str]]:
@@ -124,15 +121,22 @@ def _by_question(waiting: Sequence[WaitingReport], plan: ReportPlan) -> dict[Que
     return dict(asking)
 
 
-def finish_lake_reports(url: str, lake: LakeFolder, *, run_id: str) -> ReportsMade:
+def finish_lake_reports(url: str, lake: LakeFolder, *, run_ids: tuple[str, ...]) -> ReportsMade:
     """Complete or fail the reports that waited when the run began to read.
 
-    All are of the plan's version of the lake. Rows that no step has made are made here.
+    All are of the plan's version of the lake. Rows that no step has made are made here. When the
+    step is executed again after it has finished there is nothing left to do. Raises NoPlanError.
     """
-    plan = read_plan(lake, run_id)
+    plan = find_plan(lake, run_ids)
+    if plan is None:
+        with bulk_transaction(url) as bulk:
+            waiting = [one for run_id in run_ids for one in take_planned_reports(bulk, run_id)]
+        if waiting:
+            raise NoPlanError(lake, len(waiting))
+        return ReportsMade((), 0)
     manifest = read_manifest(lake, plan.version)
     made = retry_conflicts(url, partial(_finish, lake=lake, plan=plan, manifest=manifest))
-    discard_runs(lake, [run_id])
+    discard_runs(lake, [plan.run_id])
     return made
 
 
@@ -157,7 +161,7 @@ def _finish(bulk: Bulk, *, lake: LakeFolder, plan: ReportPlan, manifest: Manifes
             lake,
             manifest,
             question,
-            _rows_of_buckets(lake, manifest, plan, plan.questions.index(question)),
+            rows_of_buckets(lake, manifest, plan, question=plan.questions.index(question)),
             run_id=plan.run_id,
         )
         complete_reports(bulk, report_ids, result.result_id)
@@ -174,15 +178,3 @@ def _why_not_planned(bulk: Bulk, question: Question) -> str | None:
         except UnknownStatusModelError as error:
             return str(error)
     return None
-
-
-def _rows_of_buckets(
-    lake: LakeFolder, manifest: Manifest, plan: ReportPlan, question: int
-) -> list[BucketRows]:
-    rows = []
-    for bucket in range(len(manifest.buckets)):
-        try:
-            rows.append(read_rows(lake, plan, question=question, bucket=bucket))
-        except FileNotFoundError:
-            rows.append(make_rows(lake, manifest, plan, question=question, bucket=bucket))
-    return rows

@@ -1,10 +1,11 @@
-"""The rows of a report about the stores of a bucket, in files of the lake until it is finished.
+"""The rows of figures of the stores of a bucket, in files of the lake until a run is finished.
 
-No database is needed here, so that a step can run wherever it reaches the lake.
+No step that makes rows needs a database, so that it can run wherever it reaches the lake.
 """
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -12,11 +13,17 @@ from typing import Final, Self
 import numpy as np
 import pyarrow as pa
 
+from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import figures_of
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
-from storemon_pipeline.figures.status_models import ModelVersion, unpack_status_model
+from storemon_pipeline.figures.status_models import (
+    ModelVersion,
+    UnknownStatusModelError,
+    read_packed_model,
+    unpack_status_model,
+)
 from storemon_pipeline.lake.open_bucket import OpenBucket
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
@@ -27,7 +34,7 @@ from storemon_pipeline.reports.results import STORES_PER_PART, Question
 _PLANS: Final = "report_plans"
 _ROWS: Final = "report_rows"
 
-ORPHANED_AFTER: Final = timedelta(hours=6)
+_ORPHANED_AFTER: Final = timedelta(hours=6)
 """Longer than any run: plans that were made before are orphaned."""
 
 
@@ -35,7 +42,8 @@ ORPHANED_AFTER: Final = timedelta(hours=6)
 class ReportPlan:
     """What a run makes from which version of the lake, in this many shares of the buckets.
 
-    `newest_model` is the version of the status model for reports that ask for the newest.
+    `newest_model` is the version of the status model for reports that ask for the newest. The rows
+    have lines of the CSV, except for the newest figures (`has_lines`).
     """
 
     run_id: str
@@ -45,6 +53,7 @@ class ReportPlan:
     newest_model: int | None
     questions: tuple[Question, ...]
     planned_at: datetime
+    has_lines: bool = True
 
     def to_json(self) -> bytes:
         """The plan as a file."""
@@ -64,6 +73,7 @@ class ReportPlan:
             "newest_model": self.newest_model,
             "questions": questions,
             "planned_at": self.planned_at.isoformat(),
+            "has_lines": self.has_lines,
         }
         return json.dumps(values).encode()
 
@@ -95,7 +105,7 @@ class PartFile:
 
 @dataclass(frozen=True, slots=True)
 class BucketRows:
-    """The rows of a bucket: their files, and the file with their lines of the CSV."""
+    """The rows of a bucket: their files, and the file with their lines of the CSV (or "")."""
 
     silent_stores: int
     parts: tuple[PartFile, ...]
@@ -112,31 +122,54 @@ def write_plan(lake: LakeFolder, plan: ReportPlan) -> ReportPlan:
     try:
         lake.create(_plan_name(plan.run_id), plan.to_json())
     except FileExistsError:
-        return read_plan(lake, plan.run_id)
+        return _read_plan(lake, _plan_name(plan.run_id))
     return plan
 
 
-def read_plan(lake: LakeFolder, run_id: str) -> ReportPlan:
-    """The plan of a run. Raises FileNotFoundError."""
-    return ReportPlan.from_json(lake.read(_plan_name(run_id)))
+def find_plan(lake: LakeFolder, run_ids: tuple[str, ...]) -> ReportPlan | None:
+    """The plan of the first of these runs that has one; None when it was finished.
+
+    A run that goes on with the steps of another has the plan of that one.
+    """
+    for run_id in run_ids:
+        with suppress(FileNotFoundError):
+            return _read_plan(lake, _plan_name(run_id))
+    return None
+
+
+def _read_plan(lake: LakeFolder, name: str) -> ReportPlan:
+    return ReportPlan.from_json(lake.read(name))
 
 
 def all_plans(lake: LakeFolder) -> list[ReportPlan]:
     """The plans of all runs that have not finished."""
-    return [ReportPlan.from_json(lake.read(f"{_PLANS}/{name}")) for name in lake.names(_PLANS)]
+    plans = []
+    for name in lake.names(_PLANS):
+        with suppress(FileNotFoundError):  # a run finished meanwhile
+            plans.append(_read_plan(lake, f"{_PLANS}/{name}"))
+    return plans
 
 
-def write_model(lake: LakeFolder, run_id: str, status_model_id: int, packed: bytes) -> None:
-    """Write a version of the status model for the steps of a run."""
-    lake.write(_model_name(run_id, status_model_id), packed, is_lasting=False)
+def provide_model(bulk: Bulk, lake: LakeFolder, run_id: str, status_model_id: int | None) -> bool:
+    """Whether the steps of a run can use a version of the status model; then the lake has it."""
+    if status_model_id is not None:
+        try:
+            packed = read_packed_model(bulk, status_model_id)
+        except UnknownStatusModelError:
+            return False
+        lake.write(_model_name(run_id, status_model_id), packed, is_lasting=False)
+    return True
 
 
-def make_share(lake: LakeFolder, *, run_id: str, number: int) -> int:
-    """Make the rows of a share of the buckets, for all reports of the run; return how many stores.
+def make_share(lake: LakeFolder, *, run_ids: tuple[str, ...], number: int) -> int:
+    """Make the rows of a share of the buckets, for all that is planned; return how many stores.
 
-    What an earlier try of the step left is made again. Raises InvariantError.
+    What an earlier try of the step left is made again. When all is finished there is nothing to
+    make. Raises InvariantError.
     """
-    plan = read_plan(lake, run_id)
+    plan = find_plan(lake, run_ids)
+    if plan is None:
+        return 0
     manifest = read_manifest(lake, plan.version)
     shares = manifest.shares(plan.shares)
     if number >= len(shares):
@@ -176,9 +209,10 @@ def make_rows(
         content = encode_rows(rows[first : first + STORES_PER_PART])
         lake.write(part.name, content, is_lasting=False)
         parts.append(part)
-    made = BucketRows(len(opened.stores) - rows.num_rows, tuple(parts), f"{stem}.lines")
-    lines = report_lines(store_ids, rounded_figures(exact))
-    lake.write(made.lines, lines, is_lasting=False)
+    lines = f"{stem}.lines" if plan.has_lines else ""
+    made = BucketRows(len(opened.stores) - rows.num_rows, tuple(parts), lines)
+    if lines:
+        lake.write(lines, report_lines(store_ids, rounded_figures(exact)), is_lasting=False)
     # It comes last: where it is, the others are complete.
     lake.write(f"{stem}.json", json.dumps(asdict(made)).encode(), is_lasting=False)
     return made
@@ -189,6 +223,25 @@ def read_rows(lake: LakeFolder, plan: ReportPlan, *, question: int, bucket: int)
     values = json.loads(lake.read(f"{_stem(plan.run_id, question, bucket)}.json"))
     parts = tuple(PartFile(**part) for part in values.pop("parts"))
     return BucketRows(parts=parts, **values)
+
+
+def rows_of_buckets(
+    lake: LakeFolder, manifest: Manifest, plan: ReportPlan, *, question: int
+) -> list[BucketRows]:
+    """The rows of all buckets for one of the plan's questions; missing ones are made here."""
+    rows = []
+    for bucket in range(len(manifest.buckets)):
+        try:
+            rows.append(read_rows(lake, plan, question=question, bucket=bucket))
+        except FileNotFoundError:
+            rows.append(make_rows(lake, manifest, plan, question=question, bucket=bucket))
+    return rows
+
+
+def discard_orphans(lake: LakeFolder, *, now: datetime) -> None:
+    """Delete what runs left that must have died."""
+    border = now - _ORPHANED_AFTER
+    discard_runs(lake, [plan.run_id for plan in all_plans(lake) if plan.planned_at < border])
 
 
 def discard_runs(lake: LakeFolder, run_ids: Iterable[str]) -> None:

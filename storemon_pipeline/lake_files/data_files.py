@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import TIMED, Bucket, DataFile, Kind, write_contents
+from storemon_pipeline.lake_files.manifest import (
+    TIMED,
+    Bucket,
+    DataFile,
+    Kind,
+    read_named,
+    write_contents,
+)
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
@@ -147,7 +154,7 @@ def _encode(table: pa.Table, *, is_grouped: bool) -> bytes:
 
 def read_file(lake: LakeFolder, file: DataFile) -> pa.Table:
     """The table of a file."""
-    content = pa.BufferReader(lake.read(file.name))
+    content = pa.BufferReader(read_named(lake, file.name))
     return _typed(pq.read_table(content, use_threads=False), file.kind)
 
 

@@ -30,6 +30,16 @@ class NoLakeError(Exception):
     """The folder has no manifest, or one that this release cannot read."""
 
 
+class MissingFileError(NoLakeError):
+    """A version names a file that somebody has deleted."""
+
+    def __init__(self, lake: LakeFolder, name: str) -> None:
+        super().__init__(
+            f"The lake {lake} has lost the file {name}, which a version of it needs: bring it back "
+            "from a copy, or let `storemon lake import` make a lake in another folder."
+        )
+
+
 class LakeChangedError(Exception):
     """Another writer has added a version since this writer read the newest one."""
 
@@ -224,9 +234,17 @@ def delete_versions(lake: LakeFolder, *, newest: int, others: Container[int]) ->
     return len(old)
 
 
+def read_named(lake: LakeFolder, name: str) -> bytes:
+    """The bytes of a file that a version names. Raises MissingFileError and UnreachableError."""
+    try:
+        return lake.read(name)
+    except FileNotFoundError as error:
+        raise MissingFileError(lake, name) from error
+
+
 def read_contents(lake: LakeFolder, bucket: Bucket) -> list[DataFile]:
     """The data files of a bucket, oldest first within a kind."""
-    listed = json.loads(lake.read(bucket.contents))
+    listed = json.loads(read_named(lake, bucket.contents))
     return [DataFile(**file | {"kind": Kind(file["kind"])}) for file in listed]
 
 

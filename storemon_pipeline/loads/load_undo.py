@@ -48,6 +48,20 @@ def _loads(bulk: Bulk, which: str, number: int) -> list[LoadRecord]:
     return [LoadRecord(**row | {"source": Source(row["source"])}) for row in rows]
 
 
+def has_undo_after(bulk: Bulk, load_id: int) -> bool:
+    """Whether a load was undone since this load."""
+    return bool(
+        bulk.scalar(
+            """
+            SELECT EXISTS (
+                SELECT FROM loads WHERE load_id > $1 AND undoes_load_id IS NOT NULL
+            ) AS has_undo
+            """,
+            (load_id,),
+        )
+    )
+
+
 def record_undo(bulk: Bulk, load: LoadRecord, *, undone_at: datetime, rows_removed: int) -> int:
     """Mark the load as undone; return the id of the undo, which is a load, too.
 

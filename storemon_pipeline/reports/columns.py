@@ -277,6 +277,28 @@ def _spread(rows: pa.Table, window: Window) -> tuple[IntArray, ...]:
 def decode_rows(part: Part) -> pa.Table:
     """All columns of a part: `store_id`, rounded figures, all amounts, then any others."""
     file = _read(part.content)
+    exact = _all_exact(file)
+    others = {
+        name: file[name]
+        for name in file.column_names
+        if name not in _OF_AMOUNTS and name not in (STORE_KEY, STORE_ID)
+    }
+    return pa.table({STORE_ID: part.store_ids} | rounded_figures(exact) | exact | others)
+
+
+def decode_newest(content: bytes) -> pa.Table:
+    """The rows as `store_uptime` has them, from a file of this release."""
+    file = _read(content)
+    exact = _all_exact(file)
+    has_ranges = DOUBT_COLUMN in file.column_names
+    doubt = file[DOUBT_COLUMN] if has_ranges else np.zeros(len(file), np.int16)
+    return pa.table(
+        {STORE_KEY: file[STORE_KEY]} | rounded_figures(exact) | exact | {DOUBT_COLUMN: doubt}
+    )
+
+
+def _all_exact(file: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """All amounts in microseconds by column name."""
     exact: dict[str, pa.ChunkedArray] = {}
     for amount in AMOUNTS:
         for window in Window:
@@ -288,12 +310,7 @@ def decode_rows(part: Part) -> pa.Table:
             for amount, end in zip(_RANGE, ends, strict=True):
                 own = end - file[_end_column(amount, window)].to_numpy()
                 exact[amount.column(window)] = pa.chunked_array([own])
-    others = {
-        name: file[name]
-        for name in file.column_names
-        if name not in _OF_AMOUNTS and name not in (STORE_KEY, STORE_ID)
-    }
-    return pa.table({STORE_ID: part.store_ids} | rounded_figures(exact) | exact | others)
+    return exact
 
 
 def no_rows() -> pa.Table:

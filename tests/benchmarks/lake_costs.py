@@ -156,7 +156,7 @@ def _costs_of_reports(lakes: Sequence[_Made]) -> list[_Cost]:
             discard_runs(made.lake, [_RUN])
             write_plan(made.lake, _plan(made.manifest))
             with _measuring(made.lake, taken):
-                make_share(made.lake, run_id=_RUN, number=0)
+                make_share(made.lake, run_ids=(_RUN,), number=0)
     return [min(taken, key=lambda one: one.seconds) for taken in costs]
 
 

@@ -75,7 +75,7 @@ def _line_of(process: "subprocess.Popen[str]") -> str:
 
 
 def _report(lake: LakeFolder, number: int, _of: int, _data: Path | None) -> dict[int, Bucket]:
-    make_share(lake, run_id="benchmark", number=number)
+    make_share(lake, run_ids=("benchmark",), number=number)
     return {}
 
 

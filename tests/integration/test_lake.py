@@ -1,7 +1,7 @@
 """Reports made from the lake equal those made from the database, whatever was loaded when."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,36 +12,37 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from asked_reports import csv_of, read, request
+from chain import NOW, STORES, fill, refresh_weeks
 from databases import Databases
 from report_job import run_report_job
 from stored import (
     at,
     at_us,
-    execute,
     fetch,
     load,
     load_hours,
-    load_zones,
     stored_polls,
     stored_runs,
 )
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.contract import REFRESH_JOB, REPORT_JOB
-from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.definitions import build_defs
+from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
-from storemon_pipeline.figures.fit_status_model import fit_first_status_model
 from storemon_pipeline.ingestion.ingest_files import ingest_source
+from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.ingestion.undo_load import undo_load
+from storemon_pipeline.lake import follow_database
+from storemon_pipeline.lake.database_rows import Counts
 from storemon_pipeline.lake.follow_database import import_database, refresh_lake
 from storemon_pipeline.lake.make_lake_reports import (
     finish_lake_reports,
     make_lake_reports,
     plan_lake_reports,
 )
-from storemon_pipeline.lake.report_rows import make_share
+from storemon_pipeline.lake.report_rows import discard_runs, make_share
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import (
     Kind,
@@ -54,11 +55,8 @@ from storemon_pipeline.reports.make_reports import NO_POLLS, ReportsMade, make_w
 from storemon_pipeline.reports.requests import ReportState
 from storemon_pipeline.reports.rows import read_report_table
 from storemon_pipeline.retention.enforce import drop_old_data
-from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
 from storemon_pipeline.settings import Settings
 
-NOW: Final = datetime(2023, 2, 1, 12, tzinfo=UTC)
-STORES: Final = ["up", "down", "é", "=1", "10", "9", "B", "a,b", "change", "silent"]
 ASKED: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"policy": Policy.PREVIOUS},
@@ -70,7 +68,6 @@ ASKED: Final[tuple[dict[str, Any], ...]] = (
 
 @pytest.fixture(scope="module")
 def filled_url(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database with polls, and everything else that a report depends on."""
     with databases.taken() as url:
         fill(url, tmp_path_factory.mktemp("data"))
         yield url
@@ -83,51 +80,6 @@ def url(databases: Databases, filled_url: str) -> Iterator[str]:
         yield url
 
 
-def fill(url: str, folder: Path) -> None:
-    load(
-        url,
-        *(f"{store_id} {100 + 9 * number}:00 up" for number, store_id in enumerate(STORES[:-1])),
-        *(f"{store_id} {101 + 9 * number}:30 down" for number, store_id in enumerate(STORES[1:-1])),
-        *(f"change {hour}:10 {'up' if hour % 7 else 'down'}" for hour in range(90, 200)),
-        "silent -200:00 up",
-        "up 200:00 up",
-    )
-    load_hours(url, "10,0,09:00,17:00", "up,1,08:00,12:00", "é,6,22:00,02:00", "9,0,09:00,17:00")
-    load_hours(url, "10,0,09:00,15:00,2023-01-25T00:00:00Z", "up,1,08:00,12:00")
-    load_zones(url, "B,UTC", "10,Asia/Kolkata", "é,Europe/Berlin")
-    (folder / "special_hours.csv").write_text(
-        "store_id,date,start_time_local,end_time_local,valid_from\n"
-        "change,2023-01-29,10:00,14:00,always\n"
-        "up,2023-01-30,,,always\n"
-    )
-    ingest_source(url, folder, Source.SPECIAL_HOURS, now=NOW, run_id=None)
-    execute(
-        url,
-        """
-        INSERT INTO closures (store_key, start_local, end_local, reason, load_id)
-        VALUES (NULL, '2023-01-28 02:00'::timestamp, '2023-01-28 05:00'::timestamp, 'test', 1),
-               ((SELECT store_key FROM stores WHERE store_id = 'B'),
-                '2023-01-30 02:00', NULL, 'test', 1)
-        """,
-        """
-        INSERT INTO store_events (store_key, source, from_at, to_at, is_up, reason, load_id)
-        SELECT store_key, 'till', '2023-01-29 08:00Z'::timestamptz,
-               CASE store_id WHEN 'change' THEN '2023-01-29 11:00Z'::timestamptz END,
-               false, 'test', 1
-        FROM stores WHERE store_id IN ('change', '9')
-        """,
-        """
-        INSERT INTO corrections (store_key, from_at, to_at, kind, reason, recorded_at, load_id)
-        SELECT store_key, '2023-01-30 08:00Z'::timestamptz, '2023-01-30 10:00Z'::timestamptz,
-               kind, 'test', now(), 1
-        FROM stores JOIN (VALUES ('change', 'up'), ('a,b', 'taken_out')) c (store_id, kind)
-        USING (store_id)
-        """,
-    )
-    refresh_weeks(url)
-    fit_first_status_model(url, fitted_at=NOW)
-
-
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     engine = create_engine(url, application_name="test", pool_size=2)
@@ -138,11 +90,6 @@ def engine(url: str) -> Iterator[sa.Engine]:
 @pytest.fixture
 def lake(tmp_path: Path) -> LakeFolder:
     return LakeFolder(str(tmp_path / "lake"))
-
-
-def refresh_weeks(url: str) -> None:
-    with bulk_transaction(url, is_writing_polls=True) as bulk:
-        refresh_intervals(bulk)
 
 
 def contents(engine: sa.Engine, report_ids: list[str]) -> list[tuple[object, ...]]:
@@ -293,10 +240,10 @@ def test_shares_are_made_in_any_order_and_missing_ones_at_the_end(
     assert shares == 3
     # What is loaded after the plan is in no row.
     load(url, "up 300:00 down", "znew 150:00 down")
-    make_share(lake, run_id="run", number=2)
-    make_share(lake, run_id="run", number=0)
-    make_share(lake, run_id="run", number=0)
-    made = finish_lake_reports(url, lake, run_id="run")
+    make_share(lake, run_ids=("run",), number=2)
+    make_share(lake, run_ids=("run",), number=0)
+    make_share(lake, run_ids=("run",), number=0)
+    made = finish_lake_reports(url, lake, run_ids=("run",))
     assert [(one.reports, one.faults) for one in made.made] == [(1, 0)] * len(ASKED)
     assert contents(engine, report_ids) == expected
 
@@ -308,7 +255,7 @@ def test_a_step_that_is_planned_again_keeps_to_its_version(
     for _ in range(2):
         plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=1, now=NOW)
         load(url, "up 300:00 down")
-    (made,) = finish_lake_reports(url, lake, run_id="run").made
+    (made,) = finish_lake_reports(url, lake, run_ids=("run",)).made
     assert (made.question.as_of, made.faults) == (at("200:00"), 0)
 
 
@@ -319,11 +266,95 @@ def test_of_runs_that_meet_one_completes_a_report(
     for run_id in ("one", "other"):
         plan_lake_reports(url, lake, run_id=run_id, is_manual=False, shares=2, now=NOW)
     later = request(engine)
-    made = [finish_lake_reports(url, lake, run_id=run_id).made for run_id in ("one", "other")]
+    made = [finish_lake_reports(url, lake, run_ids=(run_id,)).made for run_id in ("one", "other")]
     assert [len(done) for done in made] == [1, 0]
     assert read(engine, report_id).state is ReportState.COMPLETE
     assert read(engine, later).state is ReportState.WAITING
     assert lake.names("report_rows") == lake.names("report_plans") == []
+
+
+def test_steps_that_are_executed_again_find_their_reports_complete(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    report_id = request(engine)
+    plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=1, now=NOW)
+    make_share(lake, run_ids=("run",), number=0)
+    finish_lake_reports(url, lake, run_ids=("run",))
+    complete = contents(engine, [report_id])
+    later = request(engine)
+    assert make_share(lake, run_ids=("run",), number=0) == 0
+    assert finish_lake_reports(url, lake, run_ids=("run",)) == ReportsMade((), 0)
+    assert contents(engine, [report_id]) == complete
+    assert read(engine, later).state is ReportState.WAITING
+
+
+def test_a_run_goes_on_with_the_steps_of_another(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    report_id = request(engine)
+    plan_lake_reports(url, lake, run_id="first", is_manual=False, shares=1, now=NOW)
+    assert make_share(lake, run_ids=("second", "first"), number=0) == len(STORES) - 1
+    assert len(finish_lake_reports(url, lake, run_ids=("second", "first")).made) == 1
+    assert read(engine, report_id).state is ReportState.COMPLETE
+    assert lake.names("report_rows") == lake.names("report_plans") == []
+
+
+def test_a_run_whose_plan_is_gone_says_that_its_reports_wait(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    request(engine)
+    plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=1, now=NOW)
+    discard_runs(lake, ["run"])
+    with pytest.raises(dg.Failure) as caught, map_failures():
+        finish_lake_reports(url, lake, run_ids=("run",))
+    assert caught.value.description == (
+        f"The lake {lake} has no plan of this run any more, and 1 report of it must still be made: "
+        "start a new run."
+    )
+
+
+def test_a_lake_that_cannot_be_used_is_said_in_one_sentence(
+    engine: sa.Engine, url: str, lake: LakeFolder
+) -> None:
+    manifest = import_database(url, lake).manifest
+    contents_name = manifest.buckets[0].contents
+    request(engine)
+    plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=1, now=NOW)
+    lake.delete([contents_name])
+    with pytest.raises(dg.Failure) as caught, map_failures():
+        make_share(lake, run_ids=("run",), number=0)
+    assert caught.value.description == (
+        f"The lake {lake} has lost the file {contents_name}, which a version of it needs: bring it "
+        "back from a copy, or let `storemon lake import` make a lake in another folder."
+    )
+    assert not caught.value.allow_retries
+
+
+def test_a_lake_that_differs_is_not_tried_again(
+    url: str, lake: LakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = Counts(stores=10, polls=1_234, status_runs=1)
+    monkeypatch.setattr(follow_database, "count_rows", lambda _: counts)
+    with pytest.raises(dg.Failure) as caught, map_failures():
+        import_database(url, lake)
+    (rows,) = fetch(url, "SELECT count(*) AS polls FROM store_status")
+    (runs,) = fetch(url, "SELECT count(*) AS runs FROM status_runs")
+    assert caught.value.description == (
+        f"The lake {lake} stays as it was: 10 stores, {rows['polls']} polls, {runs['runs']} status "
+        "runs were read back, and the database has 10 stores, 1,234 polls, 1 status run."
+    )
+    assert not caught.value.allow_retries
+
+
+def test_storefronts_are_refused_in_one_sentence(url: str, lake: LakeFolder) -> None:
+    front = {"store_id": "B", "channel": "uber", "channel_store_id": "up"}
+    push_rows(url, Source.CHANNELS, [front], now=NOW, patience=timedelta(seconds=1))
+    with pytest.raises(dg.Failure) as caught, map_failures():
+        import_database(url, lake)
+    assert caught.value.description == (
+        "A lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE and "
+        "STOREMON_SHARDS."
+    )
 
 
 def test_what_a_dead_run_left_is_deleted_after_hours(
@@ -331,7 +362,7 @@ def test_what_a_dead_run_left_is_deleted_after_hours(
 ) -> None:
     report_id = request(engine)
     plan_lake_reports(url, lake, run_id="dead", is_manual=False, shares=1, now=NOW)
-    make_share(lake, run_id="dead", number=0)
+    make_share(lake, run_ids=("dead",), number=0)
     assert read(engine, report_id).state is ReportState.WAITING
     for hours, left in ((6, 1), (7, 0)):
         now = NOW + timedelta(hours=hours)

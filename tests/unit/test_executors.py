@@ -84,7 +84,8 @@ def test_assets_in_shards_are_the_same_assets(executor: Executor) -> None:
                 list(spec.owners),
                 spec.description,
                 spec.freshness_policy,
-                sorted(dep.asset_key.to_user_string() for dep in spec.deps),
+                # In shards the newest figures are made from the lake.
+                {dep.asset_key.to_user_string() for dep in spec.deps} - {"lake"},
             )
             for spec in build_defs(settings).resolve_all_asset_specs()
         }

@@ -55,14 +55,11 @@ def import_command(
 
             try:
                 imported = import_database(url, folder, stores_per_bucket=stores_per_bucket)
-            except (LakeChangedError, LakeDiffersError, UnreachableError) as error:
+            except LakeDiffersError as error:
+                raise ServiceError(str(error)) from error
+            except (LakeChangedError, UnreachableError) as error:
                 raise ServiceError(f"The lake stays as it was: {error}") from error
-        of_database = imported.database
-        typer.echo(
-            f"database: {counted(of_database.stores, 'store')}, "
-            f"{counted(of_database.polls, 'poll')}, "
-            f"{counted(of_database.status_runs, 'status run')}"
-        )
+        typer.echo(f"database: {imported.database}")
         typer.echo(f"lake:     {_counts(imported.manifest)}")
         if imported.dropped_polls:
             dropped = counted(imported.dropped_polls, "poll")

@@ -7,12 +7,12 @@ import dagster as dg
 
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.defs.resources import Database, Lake
-from storemon_pipeline.defs.uptime import INPUTS
+from storemon_pipeline.defs.uptime import INPUTS, LAKE
 from storemon_pipeline.lake.clean_lake import clean_lake
 from storemon_pipeline.lake.follow_database import refresh_lake
 
 
-@dg.asset(name="lake", deps=[*INPUTS, "store_events"], kinds={"parquet"})
+@dg.asset(name=LAKE, deps=[*INPUTS, "store_events"], kinds={"parquet"})
 def lake_files(
     context: dg.AssetExecutionContext, database: Database, lake: Lake
 ) -> Iterator[dg.MaterializeResult[None]]:
