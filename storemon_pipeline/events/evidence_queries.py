@@ -16,6 +16,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, IntArray, Policy
 from storemon_pipeline.polls.status_run_queries import (
+    read_first_poll,
     read_first_polls,
     read_status_runs,
     read_status_runs_of_store,
@@ -399,13 +400,8 @@ def read_first_evidence(bulk: Bulk, stores: StoreIndex) -> IntArray:
 
 def read_first_evidence_of_all(bulk: Bulk) -> datetime | None:
     """As `read_first_poll`, with events, and corrections that count time as up or down."""
-    first: datetime | None = bulk.scalar(
-        f"""
-        SELECT least((SELECT min(first_poll_at) FROM status_runs),
-                     (SELECT min(from_at) FROM ({_BEGINNINGS}) e)) AS first
-        """  # noqa: S608  (made of constants)
-    )
-    return first
+    beginning = bulk.scalar(f"SELECT min(from_at) AS first FROM ({_BEGINNINGS}) e")  # noqa: S608
+    return min((at for at in (read_first_poll(bulk), beginning) if at is not None), default=None)
 
 
 def _replace_at(status_runs: StatusRuns, own: StatusRuns, rows: IntArray) -> StatusRuns:

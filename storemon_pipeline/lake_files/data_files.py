@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storemon_pipeline.domain.windows import BoolArray, IntArray
@@ -58,7 +57,7 @@ BUCKETS: Final = "buckets"
 _INT: Final = pa.int64()
 _KEY: Final = pa.int32()
 
-_SCHEMAS: Final = {
+SCHEMAS: Final = {
     Kind.STORES: pa.schema({"store_key": _KEY, "store_id": pa.string()}),
     Kind.WEEK_PATTERNS: pa.schema({"week": _INT, "start_us": _INT, "end_us": _INT}),
     Kind.WEEKS: pa.schema({"store_key": _KEY, "valid_from_us": _INT, "week": _INT}),
@@ -111,8 +110,12 @@ _SCHEMAS: Final = {
 """The columns of each kind. `packed` is twice the number of polls, plus 1 when active."""
 
 
-_ROWS_PER_GROUP: Final = 250_000
-"""Polls of a file are in groups by key, so that those of one store are read as about 1 MB."""
+ROWS_PER_GROUP: Final = {
+    Kind.POLLS: 250_000,
+    Kind.STATUS_RUNS: 25_000,
+    Kind.LAST_STATUS_RUNS: 25_000,
+}
+"""Rows of these kinds are in groups by key, so that those of one store are read as 1 MB or less."""
 
 
 def write_file(
@@ -125,13 +128,13 @@ def write_file(
     level: int = 0,
 ) -> DataFile:
     """Write a table as a new file, which no manifest names yet."""
-    content = _encode(table.cast(_SCHEMAS[kind]), is_grouped=kind is Kind.POLLS)
+    content = _encode(table.cast(SCHEMAS[kind]), rows_per_group=ROWS_PER_GROUP.get(kind))
     name = f"{kind}/{uuid4().hex}.parquet"
     lake.write(name, content)
     return DataFile(kind, name, table.num_rows, len(content), first_us, last_us, level)
 
 
-def _encode(table: pa.Table, *, is_grouped: bool) -> bytes:
+def _encode(table: pa.Table, *, rows_per_group: int | None) -> bytes:
     encodings = {
         field.name: "DELTA_BYTE_ARRAY" if pa.types.is_string(field.type) else "DELTA_BINARY_PACKED"
         for field in table.schema
@@ -141,12 +144,12 @@ def _encode(table: pa.Table, *, is_grouped: bool) -> bytes:
     pq.write_table(
         table,
         sink,
-        row_group_size=_ROWS_PER_GROUP if is_grouped else max(table.num_rows, 1),
+        row_group_size=rows_per_group or max(table.num_rows, 1),
         compression="zstd",
         compression_level=1,
         use_dictionary=False,
         column_encoding=encodings,
-        write_statistics=["store_key"] if is_grouped else False,
+        write_statistics=["store_key"] if rows_per_group else False,
         store_schema=False,
     )
     return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
@@ -155,20 +158,20 @@ def _encode(table: pa.Table, *, is_grouped: bool) -> bytes:
 def read_file(lake: LakeFolder, file: DataFile) -> pa.Table:
     """The table of a file."""
     content = pa.BufferReader(read_named(lake, file.name))
-    return _typed(pq.read_table(content, use_threads=False), file.kind)
+    return typed_rows(pq.read_table(content, use_threads=False), file.kind)
 
 
-def _typed(rows: pa.Table, kind: Kind) -> pa.Table:
+def typed_rows(rows: pa.Table, kind: Kind) -> pa.Table:
     """Rows of a file with the types of its kind. Older files of polls have no loads."""
     if kind is Kind.POLLS and "load_id" not in rows.column_names:
         rows = rows.append_column("load_id", pa.array(np.zeros(len(rows), np.int32)))
-    return rows.cast(_SCHEMAS[kind])
+    return rows.cast(SCHEMAS[kind])
 
 
 def read_kind(lake: LakeFolder, files: Iterable[DataFile], kind: Kind) -> pa.Table:
     """The rows of all files of a kind, oldest file first; no rows without a file."""
     tables = [read_file(lake, file) for file in files if file.kind is kind]
-    return pa.concat_tables([_SCHEMAS[kind].empty_table(), *tables])
+    return pa.concat_tables([SCHEMAS[kind].empty_table(), *tables])
 
 
 def write_rows(lake: LakeFolder, kind: Kind, rows: pa.Table, *, level: int = 0) -> DataFile:
@@ -207,12 +210,16 @@ def write_status_runs(
 def read_status_runs(lake: LakeFolder, files: Iterable[DataFile]) -> StatusRuns:
     """The status runs of these files, whose stores are keys, in the files' order."""
     rows = [read_file(lake, file) for file in files]
-    table = pa.concat_tables([_SCHEMAS[Kind.STATUS_RUNS].empty_table(), *rows])
+    return status_runs_of_rows(pa.concat_tables([SCHEMAS[Kind.STATUS_RUNS].empty_table(), *rows]))
+
+
+def status_runs_of_rows(rows: pa.Table) -> StatusRuns:
+    """The status runs of rows of a file, whose stores are keys."""
     first_us, length_us, packed = (
-        table[name].to_numpy() for name in ("first_us", "length_us", "packed")
+        rows[name].to_numpy() for name in ("first_us", "length_us", "packed")
     )
     return StatusRuns(
-        table["store_key"].to_numpy().astype(np.int64),
+        rows["store_key"].to_numpy().astype(np.int64),
         first_us,
         first_us + length_us,
         (packed & 1).astype(np.bool_),
@@ -233,39 +240,17 @@ def write_polls(lake: LakeFolder, polls: PollRows, *, level: int = 0) -> DataFil
 
 def read_polls(lake: LakeFolder, files: Iterable[DataFile]) -> PollRows:
     """The polls of these files, in the files' order."""
-    return _to_polls(read_kind(lake, files, Kind.POLLS))
+    return polls_of_rows(read_kind(lake, files, Kind.POLLS))
 
 
-def _to_polls(rows: pa.Table) -> PollRows:
+def polls_of_rows(rows: pa.Table) -> PollRows:
+    """The polls of rows of a file."""
     return PollRows(
         rows["store_key"].to_numpy().astype(np.int64),
         rows["at_us"].to_numpy(),
         rows["is_active"].to_numpy(),
         rows["load_id"].to_numpy().astype(np.int64),
     )
-
-
-def read_polls_of_keys(lake: LakeFolder, files: Iterable[DataFile], keys: IntArray) -> PollRows:
-    """The polls of the stores with these keys, in the files' order."""
-    tables = [_SCHEMAS[Kind.POLLS].empty_table()]
-    for file in files:
-        with lake.opened(file.name) as stream:
-            parquet = pq.ParquetFile(stream)
-            groups = [
-                group
-                for group in range(parquet.num_row_groups)
-                if _may_have(parquet.metadata.row_group(group).column(0).statistics, keys)
-            ]
-            rows = _typed(parquet.read_row_groups(groups, use_threads=False), Kind.POLLS)
-        tables.append(rows.filter(pc.is_in(rows["store_key"], pa.array(keys, _KEY))))
-    return _to_polls(pa.concat_tables(tables))
-
-
-def _may_have(of_group: pq.Statistics | None, keys: IntArray) -> bool:
-    """Whether a group of rows may have one of these keys. Older files do not say."""
-    if of_group is None or not of_group.has_min_max:
-        return True
-    return bool(((keys >= of_group.min) & (keys <= of_group.max)).any())
 
 
 def make_bucket(

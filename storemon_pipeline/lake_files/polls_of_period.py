@@ -1,10 +1,21 @@
 """The polls of a period in a version of the lake."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from storemon_pipeline.lake_files.data_files import PollRows, read_polls, read_polls_of_keys
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.lake_files.cached_files import data_files_of, read_row_groups
+from storemon_pipeline.lake_files.data_files import (
+    SCHEMAS,
+    PollRows,
+    polls_of_rows,
+    read_polls,
+)
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import DataFile, Kind, Manifest, read_contents
+from storemon_pipeline.lake_files.manifest import DataFile, Kind, Manifest
 from storemon_pipeline.stores.store_index import StoreIndex
 
 
@@ -19,8 +30,19 @@ def read_polls_of_stores(
     files = [
         file for number in numbers for file in _poll_files(lake, manifest, number, start_us, end_us)
     ]
-    polls = read_polls_of_keys(lake, files, stores.store_keys)
+    polls = read_polls_of_keys(lake, files, np.sort(stores.store_keys))
     return polls.take((polls.at_us >= start_us) & (polls.at_us < end_us)).in_order()
+
+
+def read_polls_of_keys(lake: LakeFolder, files: Iterable[DataFile], keys: IntArray) -> PollRows:
+    """The polls of the stores with these keys, which ascend, in the files' order."""
+    wanted = pa.array(keys, SCHEMAS[Kind.POLLS].field("store_key").type)
+    rows = [
+        table.filter(pc.is_in(table["store_key"], wanted))
+        for file in files
+        for table in read_row_groups(lake, file, keys)
+    ]
+    return polls_of_rows(pa.concat_tables([SCHEMAS[Kind.POLLS].empty_table(), *rows]))
 
 
 def count_polls(lake: LakeFolder, manifest: Manifest, *, start_us: int, end_us: int) -> int:
@@ -52,5 +74,5 @@ def _poll_files(
 
 
 def _all(lake: LakeFolder, manifest: Manifest, number: int) -> Sequence[DataFile]:
-    files = read_contents(lake, manifest.buckets[number])
+    files = data_files_of(lake, manifest.buckets[number])
     return [file for file in files if file.kind is Kind.POLLS]

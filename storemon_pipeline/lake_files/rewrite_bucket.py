@@ -17,13 +17,13 @@ from storemon_pipeline.lake_files.data_files import (
     of_kind,
     of_stores,
     read_polls,
-    read_polls_of_keys,
     read_status_runs,
     write_polls,
     write_status_runs,
 )
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import DataFile, Kind
+from storemon_pipeline.lake_files.polls_of_period import read_polls_of_keys
 from storemon_pipeline.lake_files.status_run_files import last_of_stores
 from storemon_pipeline.uptime.status_runs import StatusRuns
 

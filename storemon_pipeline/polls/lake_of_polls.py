@@ -7,7 +7,10 @@ version that no transaction has named does not count, even if it is the newest o
 from dataclasses import dataclass
 from functools import lru_cache
 
+import sqlalchemy as sa
+
 from storemon_pipeline.database.bulk import Bulk
+from storemon_pipeline.database.tables import lake_of_polls
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
 
@@ -28,6 +31,11 @@ def read_lake_of_polls(bulk: Bulk) -> LakeOfPolls | None:
     """
     place_and_version = bulk.once(_read_row)
     return None if place_and_version is None else _open_version(*place_and_version)
+
+
+def has_lake_of_polls(connection: sa.Connection) -> bool:
+    """Whether a lake has the polls in place of the database."""
+    return connection.scalar(sa.select(lake_of_polls.c.version)) is not None
 
 
 def set_lake_of_polls(bulk: Bulk, lake: LakeFolder, version: int) -> None:

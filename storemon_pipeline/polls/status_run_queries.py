@@ -1,7 +1,7 @@
 """Queries of status runs and raw polls, of all stores or of one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,9 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.database.instants import instant, microseconds, microseconds_of
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray
+from storemon_pipeline.lake_files.status_runs_of_stores import (
+    first_poll_us_of_all,
+    read_back_to,
+    read_first_polls_us,
+    read_last,
+    read_touching,
+)
 from storemon_pipeline.polls.dropped_polls import read_dropped_polls
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
@@ -50,6 +58,16 @@ def read_status_runs_since(
 
     So the first status run of each store is the last one that began by `since`, if there is one.
     """
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        since_us = microseconds(since)
+        return read_back_to(
+            of_lake.folder,
+            of_lake.manifest,
+            stores,
+            lambda found: found.first_poll_us <= since_us,
+            until_us=max(since_us, microseconds(until)),
+        )
     chosen = stores.condition(parameter=3)
     touching = _unpacked(
         bulk.fetch(
@@ -87,6 +105,11 @@ def read_status_runs_since(
 
 def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """All status runs of an index with one store."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        return read_back_to(
+            of_lake.folder, of_lake.manifest, stores, lambda found: np.zeros(len(found), np.bool_)
+        )
     return _to_status_runs(
         bulk.fetch(
             """
@@ -101,6 +124,14 @@ def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
 
 def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     """For each store whose last status run is inactive: all from the last active one on."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        last = read_last(of_lake.folder, of_lake.manifest, stores)
+        down = last.store[~last.is_active]
+        own = read_back_to(
+            of_lake.folder, of_lake.manifest, stores.take(down), lambda found: found.is_active
+        )
+        return replace(own, store=down[own.store])
     chosen = stores.condition()
     return _to_status_runs(
         bulk.fetch(
@@ -129,6 +160,17 @@ def read_status_runs_of_incidents_since(
     bulk: Bulk, stores: StoreIndex, *, since: datetime, until: datetime
 ) -> StatusRuns:
     """For each store: the last active status run that begins by `since`, and all up to `until`."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        since_us, until_us = microseconds(since), microseconds(until)
+        read = read_back_to(
+            of_lake.folder,
+            of_lake.manifest,
+            stores,
+            lambda found: found.is_active & (found.first_poll_us <= since_us),
+            until_us=max(since_us, until_us),
+        )
+        return read.take(read.first_poll_us <= until_us)
     chosen = stores.condition(parameter=3)
     return _to_status_runs(
         bulk.fetch(
@@ -151,12 +193,19 @@ def read_status_runs_of_incidents_since(
 
 def read_first_poll(bulk: Bulk) -> datetime | None:
     """The instant of the first poll of all stores, or None without polls."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        first_us = first_poll_us_of_all(of_lake.folder, of_lake.manifest)
+        return None if first_us is None else instant(first_us)
     first: datetime | None = bulk.scalar("SELECT min(first_poll_at) FROM status_runs")
     return first
 
 
 def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     """The instant of each store's first poll, shape `(stores,)`; `NEVER` without polls."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        return read_first_polls_us(of_lake.folder, of_lake.manifest, stores)
     chosen = stores.condition()
     rows = bulk.fetch(
         f"""
@@ -177,8 +226,7 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
 def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> RawPolls:
     """The raw polls in `[start, end]` of all these stores together.
 
-    Those that the database has dropped come from the lake, if one has them. Raises NoLakeError and
-    UnreachableError.
+    Those that are in the lake alone come from there. Raises NoLakeError and UnreachableError.
     """
     rows = bulk.fetch(
         """
@@ -223,6 +271,10 @@ LOOKBACK: Final = timedelta(microseconds=LOOKBACK_US)
 
 def read_newest_poll_of(bulk: Bulk, stores: StoreIndex) -> datetime | None:
     """The newest poll of these stores, or None without any."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        last_us = read_last(of_lake.folder, of_lake.manifest, stores).last_poll_us
+        return instant(int(last_us.max())) if len(last_us) else None
     chosen = stores.condition()
     newest: datetime | None = bulk.scalar(
         f"SELECT max(last_poll_at) FROM status_runs WHERE {chosen.sql}",  # noqa: S608  (as above)
@@ -235,6 +287,15 @@ def read_status_runs(
     bulk: Bulk, stores: StoreIndex, *, as_of: datetime, look_back: timedelta = LOOKBACK
 ) -> StatusRuns:
     """The status runs with a poll in `(as_of - look_back, as_of]`, whole."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        return read_touching(
+            of_lake.folder,
+            of_lake.manifest,
+            stores,
+            since_us=microseconds(as_of) - look_back // timedelta(microseconds=1),
+            until_us=microseconds(as_of),
+        )
     chosen = stores.condition(parameter=3)
     rows = bulk.fetch(
         f"""

@@ -1,0 +1,111 @@
+"""Reading parts of the lake's files, and keeping them in memory: the files never change."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.lake_files.data_files import typed_rows
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Bucket, DataFile, read_contents, read_named
+
+_MOST_BYTES: Final = 64 * 2**20
+"""Status runs of 14,092 stores and some months."""
+
+_READ_WHOLE_BYTES: Final = 2**20
+"""A file up to this size is fetched by one request, whatever is read of it."""
+
+_BYTES_OF_LISTED_FILE: Final = 400
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was read last, up to a number of bytes."""
+
+    most_bytes: int
+    bytes: int = 0
+    _items: OrderedDict[tuple[object, ...], tuple[Any, int]] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def get(self, key: tuple[object, ...]) -> Any:  # noqa: ANN401 - what was put there
+        with self._lock:
+            if key not in self._items:
+                return None
+            self._items.move_to_end(key)
+            return self._items[key][0]
+
+    def put(self, key: tuple[object, ...], item: object, size: int) -> None:
+        with self._lock:
+            if key in self._items or size > self.most_bytes:
+                return
+            self._items[key] = item, size
+            self.bytes += size
+            while self.bytes > self.most_bytes:
+                self.bytes -= self._items.popitem(last=False)[1][1]
+
+
+_KEPT: Final = _Kept(_MOST_BYTES)
+
+
+def data_files_of(lake: LakeFolder, bucket: Bucket) -> tuple[DataFile, ...]:
+    """As `read_contents`. Raises UnreachableError."""
+    key = (str(lake), bucket.contents)
+    files: tuple[DataFile, ...] | None = _KEPT.get(key)
+    if files is None:
+        files = tuple(read_contents(lake, bucket))
+        _KEPT.put(key, files, _BYTES_OF_LISTED_FILE * len(files))
+    return files
+
+
+def read_row_groups(lake: LakeFolder, file: DataFile, keys: IntArray) -> Iterator[pa.Table]:
+    """The groups of rows of a file that may have one of these keys, in order, with all their rows.
+
+    The keys ascend. Raises UnreachableError.
+    """
+    place = (str(lake), file.name)
+    metadata: pq.FileMetaData | None = _KEPT.get(place)
+    if metadata is not None:
+        wanted = _groups_with(metadata, keys)
+        tables = [_KEPT.get((*place, group)) for group in wanted]
+        if all(table is not None for table in tables):
+            yield from tables
+            return
+    with _opened(lake, file) as stream:
+        parquet = pq.ParquetFile(stream, metadata=metadata)
+        if metadata is None:
+            metadata = parquet.metadata
+            _KEPT.put(place, metadata, metadata.serialized_size)
+        for group in _groups_with(metadata, keys):
+            table = _KEPT.get((*place, group))
+            if table is None:
+                table = typed_rows(parquet.read_row_group(group, use_threads=False), file.kind)
+                _KEPT.put((*place, group), table, table.nbytes)
+            yield table
+
+
+def _opened(lake: LakeFolder, file: DataFile) -> Any:  # noqa: ANN401 - files of two libraries
+    if file.bytes <= _READ_WHOLE_BYTES:
+        return pa.BufferReader(read_named(lake, file.name))
+    return lake.opened(file.name)
+
+
+def _groups_with(metadata: pq.FileMetaData, keys: IntArray) -> list[int]:
+    return [
+        group
+        for group in range(metadata.num_row_groups)
+        if _may_have(metadata.row_group(group).column(0).statistics, keys)
+    ]
+
+
+def _may_have(of_group: pq.Statistics | None, keys: IntArray) -> bool:
+    """Whether a group of rows may have one of these keys. Older files do not say."""
+    if of_group is None or not of_group.has_min_max:
+        return True
+    place = int(np.searchsorted(keys, of_group.min))
+    return place < len(keys) and bool(keys[place] <= of_group.max)
