@@ -23,7 +23,7 @@ from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import check_texts
 from storemon_api.stores.store_in_path import fleet_with
-from storemon_pipeline.figures.daily_sums import read_days_as_of
+from storemon_pipeline.fleet_days.daily_sums import read_days_as_of
 from storemon_pipeline.views.period_reasons import read_period_reasons
 
 router = Router(tag="fleet")

@@ -37,7 +37,7 @@ from storemon_api.security.request_access import visible_stores
 from storemon_api.stores.store_filters import check_texts
 from storemon_api.stores.store_in_path import fleet_with
 from storemon_api.stores.store_responses import AMOUNT_COLUMNS
-from storemon_pipeline.figures.daily_sums import (
+from storemon_pipeline.fleet_days.daily_sums import (
     FleetPeriod,
     Split,
     read_days_as_of,

@@ -53,7 +53,7 @@ from storemon_api.stores.time_params import (
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, IntArray
-from storemon_pipeline.figures.daily_sums import Split, read_days_as_of, read_fleet_periods
+from storemon_pipeline.fleet_days.daily_sums import Split, read_days_as_of, read_fleet_periods
 from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.likelihood.spreads import range_of_total
 from storemon_pipeline.uptime.incidents import Ending, Incidents

@@ -18,7 +18,7 @@ from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.amounts import UNKNOWN
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.figures.daily_sums import Split, read_fleet_periods
+from storemon_pipeline.fleet_days.daily_sums import Split, read_fleet_periods
 from storemon_pipeline.likelihood.spreads import range_of_total
 from storemon_pipeline.stores.store_details import StoreDetails
 from storemon_pipeline.views.fleet_history import FleetHours

@@ -23,7 +23,7 @@ from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.stores.store_in_path import fleet_with
 from storemon_api.stores.store_responses import AMOUNT_COLUMNS
 from storemon_pipeline.business_time.local_periods import Period
-from storemon_pipeline.figures.daily_sums import FleetPeriod, read_days_as_of, read_fleet_periods
+from storemon_pipeline.fleet_days.daily_sums import FleetPeriod, read_days_as_of, read_fleet_periods
 from storemon_pipeline.uptime.percentages import share_percent
 
 router = Router(tag="fleet")

@@ -21,7 +21,7 @@ from storemon_api.stores.store_responses import figures_of_window
 from storemon_api.stores.store_schemas import WindowFigures
 from storemon_pipeline.domain.amounts import AMOUNTS
 from storemon_pipeline.domain.windows import Window
-from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.fleet_days.daily_sums import Split
 from storemon_pipeline.likelihood.likely_figures import flags_of
 from storemon_pipeline.reports.totals import ReportTotal, read_report_totals
 

@@ -20,7 +20,7 @@ from storemon_pipeline.domain.amounts import (
     spread_column,
 )
 from storemon_pipeline.domain.windows import IntArray, Window
-from storemon_pipeline.figures.daily_sums import Split
+from storemon_pipeline.fleet_days.daily_sums import Split
 from storemon_pipeline.likelihood.doubts import doubts_of_totals
 from storemon_pipeline.likelihood.likely_figures import ranges_of_sums, squares
 from storemon_pipeline.reports.columns import STORE_ID, decode_rows

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
-from storemon_pipeline.figures.daily_sums import FleetPeriod
+from storemon_pipeline.fleet_days.daily_sums import FleetPeriod
 
 _WEEK = timedelta(days=7)
 _DAY = timedelta(days=1)

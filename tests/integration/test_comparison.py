@@ -14,9 +14,9 @@ import pytest
 
 from api_server import serve
 from stored import at, execute, load, load_zones
-from storemon_pipeline.figures.daily_sums import FleetPeriod
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.fleet_days.daily_sums import FleetPeriod
 from storemon_pipeline.views.period_comparison import Dates, Preset, Trend, dates_of, difference
 
 HOUR = 3_600_000_000

@@ -10,10 +10,10 @@ from api_server import serve
 from stored import HOUR, LOADED_AT, at, execute, fetch, load, load_zones
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.connections import create_engine
-from storemon_pipeline.figures.daily_sums import FleetPeriod, read_fleet_periods
 from storemon_pipeline.figures.fit_status_model import fit_status_model
 from storemon_pipeline.figures.rebuild_day import rebuild_day
 from storemon_pipeline.figures.refresh_daily import compare_all_days, refresh_daily
+from storemon_pipeline.fleet_days.daily_sums import FleetPeriod, read_fleet_periods
 from storemon_pipeline.schedules.refresh_weeks import refresh_weeks
 from storemon_pipeline.views.fleet_history import read_fleet_hours
 

@@ -36,6 +36,7 @@ PIPELINE_ROOMS = (
     "demand",
     # What is made of the data.
     "figures",
+    "fleet_days",
     "poll_plan",
     "views",
     "checks",

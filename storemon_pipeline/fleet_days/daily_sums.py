@@ -1,4 +1,4 @@
-"""Sums of `store_uptime_daily` over stores, by local day, week or month."""
+"""Sums of days over stores, by local day, week or month: mostly of `store_uptime_daily`."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ import numpy as np
 import sqlalchemy as sa
 
 from storemon_pipeline.business_time.local_periods import Period
+from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.tables import (
     store_details,
     store_uptime_daily,
     store_uptime_daily_state,
     stores,
 )
+from storemon_pipeline.fleet_days.computed_days import SUMMED, read_computed_sums
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS, doubts_of_counts
 from storemon_pipeline.likelihood.spreads import ranges_of_spreads
+from storemon_pipeline.polls.lake_of_polls import has_lake_of_polls
 from storemon_pipeline.stores.store_keys import keys_of
 
 
@@ -26,6 +29,9 @@ class Split(StrEnum):
 
     GROUP = "group"
     REGION = "region"
+
+
+_COLUMN_OF: Final = {Split.GROUP: "d.group_name", Split.REGION: "d.region"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,6 @@ class FleetPeriod:
     """The likely range of the uptime; None where days have no spread."""
     doubt: int
     """Why the likely range is not to be trusted."""
-
-
-_SUMMED: Final = (
-    *("business_us", "uptime_us", "downtime_us", "unknown_us", "uncertain_us"),
-    *("lowest_uptime_us", "incidents"),
-)
 
 
 def read_days_as_of(connection: sa.Connection) -> datetime | None:
@@ -81,6 +81,19 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
     """
     if by is Period.HOUR:
         raise ValueError("store_uptime_daily has no hours")
+    if has_lake_of_polls(connection):
+        with bulk_transaction(connection.engine.url.render_as_string(hide_password=False)) as bulk:
+            rows = read_computed_sums(
+                bulk,
+                by=by,
+                split_by="s.store_id" if is_by_store else split and _COLUMN_OF[split],
+                group=group,
+                region=region,
+                start=start,
+                end=end,
+                only=only,
+            )
+        return [_fleet_period(row) for row in rows]
     details = store_details.c
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
@@ -96,7 +109,7 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
             sa.func.count(),
             *(
                 sa.cast(sa.func.sum(own[name]), sa.BigInteger)
-                for name in (*_SUMMED, "likely_apart_s")
+                for name in (*SUMMED, "likely_apart_s")
             ),
             # Whole numbers below 2**53, which are exact in any order.
             sa.func.sum(
@@ -144,7 +157,7 @@ def _periods_of_stores(
         query = sa.select(
             days.store_key,
             days.local_date.label("begin"),
-            *(days[name] for name in _SUMMED),
+            *(days[name] for name in SUMMED),
             *(amount.label(name) for name, amount in spread.items()),
             has_spread.label("has_spread"),
             days.likely_doubt,
@@ -158,7 +171,7 @@ def _periods_of_stores(
         query = sa.select(
             days.store_key,
             begin.label("begin"),
-            *(sa.cast(sa.func.sum(days[name]), sa.BigInteger).label(name) for name in _SUMMED),
+            *(sa.cast(sa.func.sum(days[name]), sa.BigInteger).label(name) for name in SUMMED),
             *(sa.func.sum(amount).label(name) for name, amount in spread.items()),
             sa.func.bool_and(has_spread).label("has_spread"),
             sa.func.bit_or(days.likely_doubt).label("likely_doubt"),
@@ -180,8 +193,8 @@ def _square(column: sa.ColumnElement[int]) -> sa.ColumnElement[float]:
 def _fleet_period(row: tuple[Any, ...]) -> FleetPeriod:
     """A row of the query of `read_fleet_periods`."""
     begin, name, stores, *rest = row
-    sums = dict(zip(_SUMMED, rest, strict=False))
-    apart_s, squares_s2, reach_minutes, has_spread, *having = rest[len(_SUMMED) :]
+    sums = dict(zip(SUMMED, rest, strict=False))
+    apart_s, squares_s2, reach_minutes, has_spread, *having = rest[len(SUMMED) :]
     likely_us = None
     if has_spread:
         lowest, highest = ranges_of_spreads(
