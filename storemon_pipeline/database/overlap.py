@@ -1,10 +1,14 @@
-"""Writing one chunk while the next one is read and computed."""
+"""Work in other threads: writing while the next chunk is computed, waiting for several answers."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 Work = Callable[[], object]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -26,3 +30,20 @@ def overlapping() -> Iterator[Callable[[Work], None]]:
         yield hand_over
         if last is not None:
             last.result()
+
+
+def results_in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], *, at_once: int
+) -> Iterator[Result]:
+    """What work makes of each item, in order, while other threads work on the next items.
+
+    No more than `at_once` items are worked on or wait in memory.
+    """
+    with ThreadPoolExecutor(at_once) as threads:
+        begun: deque[Future[Result]] = deque()
+        for item in items:
+            if len(begun) == at_once:
+                yield begun.popleft().result()
+            begun.append(threads.submit(work, item))
+        while begun:
+            yield begun.popleft().result()

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
+from storemon_pipeline.database.overlap import results_in_order
 from storemon_pipeline.lake.report_rows import all_plans
 from storemon_pipeline.lake_files.data_files import BUCKETS
-from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
 from storemon_pipeline.lake_files.manifest import (
     Kind,
     delete_versions,
@@ -65,8 +67,8 @@ def _named_files(lake: LakeFolder, versions: Iterable[int]) -> set[str]:
         for version in versions
         for bucket in read_manifest(lake, version).buckets
     }
-    data = {file.name for bucket in buckets.values() for file in read_contents(lake, bucket)}
-    return data | buckets.keys()
+    contents = results_in_order(partial(read_contents, lake), buckets.values(), at_once=AT_ONCE)
+    return {file.name for files in contents for file in files} | buckets.keys()
 
 
 def _read_noted(lake: LakeFolder) -> dict[str, datetime]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
+from storemon_pipeline.database.overlap import results_in_order
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.windows import WEEK_US, IntArray
@@ -33,6 +34,7 @@ from storemon_pipeline.lake_files.append_polls import LatePollsError, append_pol
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
     make_bucket,
+    of_kind,
     of_stores,
     read_kind,
     read_polls,
@@ -67,6 +69,9 @@ STORES_PER_BUCKET: Final = 50_000
 """The figures of a bucket take about 150 MB of memory, and its files some megabytes each."""
 
 _TRIES: Final = 5
+
+_BUCKETS_AHEAD: Final = 8
+"""While one gets its polls, the files of the next are read: less than a megabyte each."""
 
 
 class LakeDiffersError(Exception):
@@ -228,7 +233,7 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
         )
         stores = read_stores(bulk)
         largest = max(map(len, _by_bucket(manifest, stores)))
-        changed = {} if largest > 2 * stores_per_bucket else dict(changes.buckets(stores))
+        changed = {} if largest > 2 * stores_per_bucket else changes.buckets(stores)
     if largest > 2 * stores_per_bucket:
         # Many stores came: all are divided into buckets again.
         return import_database(url, lake, stores_per_bucket=stores_per_bucket).manifest
@@ -252,31 +257,55 @@ class _Changes:
     loads: NewLoads
     is_described_anew: bool
 
-    def buckets(self, stores: StoreIndex) -> Iterator[tuple[int, Bucket]]:
+    def buckets(self, stores: StoreIndex) -> dict[int, Bucket]:
         """The buckets that change, by number."""
         chunks = _by_bucket(self.manifest, stores)
         bucket_of_key = np.zeros(int(stores.store_keys.max(initial=0)) + 1, np.int64)
         for number, chunk in enumerate(chunks):
             bucket_of_key[chunk.store_keys] = number
         of_poll = bucket_of_key[self.loads.polls.store_key]
-        for number, (own, chunk) in enumerate(zip(self.manifest.buckets, chunks, strict=True)):
-            polls = self.loads.polls.take(of_poll == number)
-            made = self._bucket(own, chunk, polls)
-            if made is not None:
-                yield number, made
+        order = np.argsort(of_poll, kind="stable")
+        edges = np.searchsorted(of_poll[order], np.arange(len(chunks) + 1))
+        changing = [
+            number
+            for number, chunk in enumerate(chunks)
+            if edges[number] < edges[number + 1] or self._is_described_anew(number, chunk)
+        ]
+        with self.lake.concurrently() as lake:
 
-    def _bucket(self, own: Bucket, stores: StoreIndex, polls: PollRows) -> Bucket | None:
-        """The bucket after the changes; None without any."""
-        is_described_anew = (
+            def begin(number: int) -> list[DataFile]:
+                files = read_contents(lake, self.manifest.buckets[number])
+                if edges[number] < edges[number + 1] and not self.loads.has_undo:
+                    last = of_kind(files, Kind.LAST_STATUS_RUNS)
+                    lake.begin_reading(file.name for file in last)
+                return files
+
+            here = replace(self, lake=lake)
+            opened = results_in_order(begin, changing, at_once=_BUCKETS_AHEAD)
+            return {
+                number: here.bucket(
+                    number,
+                    chunks[number],
+                    self.loads.polls.take(order[edges[number] : edges[number + 1]]),
+                    files,
+                )
+                for number, files in zip(changing, opened, strict=True)
+            }
+
+    def _is_described_anew(self, number: int, stores: StoreIndex) -> bool:
+        return (
             self.is_described_anew
             or not self.loads.is_only_polls
             or self.loads.has_undo
-            or len(stores) != own.stores
+            or len(stores) != self.manifest.buckets[number].stores
         )
-        if not (is_described_anew or len(polls)):
-            return None
-        files = read_contents(self.lake, own)
-        if is_described_anew:
+
+    def bucket(
+        self, number: int, stores: StoreIndex, polls: PollRows, files: list[DataFile]
+    ) -> Bucket:
+        """The bucket with these files after the changes."""
+        own = self.manifest.buckets[number]
+        if self._is_described_anew(number, stores):
             described = write_store_rows(self.lake, read_store_rows(self.bulk, stores))
             files = [*described, *timed(files)]
         newest_us = own.newest_poll_us

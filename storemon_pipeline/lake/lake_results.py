@@ -1,6 +1,7 @@
 """Writing the rows that a run made in the lake as results of reports in the database."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -9,8 +10,9 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant
+from storemon_pipeline.database.overlap import overlapping, results_in_order
 from storemon_pipeline.lake.report_rows import BucketRows, PartFile
-from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
 from storemon_pipeline.lake_files.manifest import Manifest
 from storemon_pipeline.reports.results import (
     CsvDigest,
@@ -23,6 +25,9 @@ from storemon_pipeline.reports.results import (
 
 _PARTS_AT_ONCE: Final = 20
 """About 16 MB."""
+
+_LINES_AHEAD: Final = 8
+"""About 30 MB."""
 
 
 def write_lake_result(
@@ -38,10 +43,11 @@ def write_lake_result(
     result_id = next_result_id(bulk)
     parts = [part for bucket in buckets for part in bucket.parts]
     csv = CsvDigest()
-    for bucket in buckets:
-        csv.add(lake.read(bucket.lines))
-    for first, some in _batches(parts):
-        bulk.append("report_columns", _columns(lake, result_id, first, some))
+    with overlapping() as hand_over:
+        hand_over(partial(_append_parts, bulk, lake, result_id, parts))
+        lines = (bucket.lines for bucket in buckets)
+        for content in results_in_order(lake.read, lines, at_once=_LINES_AHEAD):
+            csv.add(content)
     written = len(parts)
     if not parts:
         empty = PartWriter(bulk, result_id)
@@ -83,16 +89,16 @@ def count_lake_faults(bulk: Bulk, manifest: Manifest, result: Result) -> int:
     )
 
 
-def _batches(parts: Iterable[PartFile]) -> Iterator[tuple[int, list[PartFile]]]:
-    left = iter(parts)
-    first = 0
-    while some := list(islice(left, _PARTS_AT_ONCE)):
-        yield first, some
-        first += len(some)
+def _append_parts(bulk: Bulk, lake: LakeFolder, result_id: int, parts: Sequence[PartFile]) -> None:
+    contents = results_in_order(lake.read, (part.name for part in parts), at_once=AT_ONCE)
+    for first in range(0, len(parts), _PARTS_AT_ONCE):
+        some = parts[first : first + _PARTS_AT_ONCE]
+        content = list(islice(contents, len(some)))
+        bulk.append("report_columns", _columns(result_id, first, some, content))
 
 
 def _columns(
-    lake: LakeFolder, result_id: int, first_part: int, parts: Sequence[PartFile]
+    result_id: int, first_part: int, parts: Sequence[PartFile], contents: Sequence[bytes]
 ) -> pa.Table:
     count = len(parts)
     return pa.table(
@@ -102,6 +108,6 @@ def _columns(
             "stores": np.array([part.stores for part in parts], np.int32),
             "first_store_id": [part.first_store_id for part in parts],
             "last_store_id": [part.last_store_id for part in parts],
-            "content": pa.array([lake.read(part.name) for part in parts], pa.binary()),
+            "content": pa.array(contents, pa.binary()),
         }
     )

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction, retry_conflicts
 from storemon_pipeline.database.instants import instant
-from storemon_pipeline.database.overlap import overlapping
+from storemon_pipeline.database.overlap import overlapping, results_in_order
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.figures.status_models import read_newest_fit
@@ -38,7 +38,7 @@ from storemon_pipeline.lake.report_rows import (
     rows_of_buckets,
     write_plan,
 )
-from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
 from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
 from storemon_pipeline.loads.load_undo import has_undo_after
 from storemon_pipeline.reports.columns import decode_newest
@@ -144,9 +144,8 @@ def _write(
 
 
 def _rows(lake: LakeFolder, buckets: list[BucketRows]) -> Iterator[pa.Table]:
-    for bucket in buckets:
-        if bucket.parts:
-            yield pa.concat_tables(decode_newest(lake.read(part.name)) for part in bucket.parts)
+    names = (part.name for bucket in buckets for part in bucket.parts)
+    return map(decode_newest, results_in_order(lake.read, names, at_once=AT_ONCE))
 
 
 def _own(run_ids: tuple[str, ...]) -> tuple[str, ...]:

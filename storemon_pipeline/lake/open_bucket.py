@@ -21,7 +21,7 @@ from storemon_pipeline.corrections.correction_table import corrected_stretches
 from storemon_pipeline.database.instants import INSTANT, microseconds
 from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
 from storemon_pipeline.events.evidence_queries import event_stretches
-from storemon_pipeline.lake_files.data_files import read_kind, read_status_runs
+from storemon_pipeline.lake_files.data_files import of_stores, read_kind, read_status_runs
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Bucket, DataFile, Kind, read_contents
 from storemon_pipeline.schedules.calendars import CalendarRows
@@ -43,22 +43,15 @@ class OpenBucket:
     stores: StoreIndex
 
     @classmethod
-    def of(cls, lake: LakeFolder, bucket: Bucket) -> Self:
-        """Read the stores of a bucket."""
-        files = read_contents(lake, bucket)
+    def of(cls, lake: LakeFolder, files: list[DataFile]) -> Self:
+        """Read the stores of the bucket with these files."""
         return cls(lake, files, read_stores(lake, files))
 
     def evidence(self, as_of: datetime, policy: Policy) -> StatusRuns:
         """The status runs that count for a report, with the events that do, by position."""
         as_of_us = microseconds(as_of)
         since_us = as_of_us - LOOKBACK_US
-        kinds = (Kind.STATUS_RUNS, Kind.LAST_STATUS_RUNS)
-        files = [
-            file
-            for file in self.files
-            if file.kind in kinds and file.last_us > since_us and file.first_us <= as_of_us
-        ]
-        read = read_status_runs(self.lake, sorted(files, key=_age))
+        read = read_status_runs(self.lake, sorted(_counting(self.files, as_of_us), key=_age))
         counts = (read.first_poll_us <= as_of_us) & (read.last_poll_us > since_us)
         counted = np.flatnonzero(counts)
         store = self.stores.positions(read.store[counted])
@@ -122,15 +115,15 @@ class OpenBucket:
 
     def _special_hours(self, first_us: int, last_us: int) -> SpecialHours | None:
         """The special hours of dates between two instants; None without any."""
-        rows = self._rows(Kind.SPECIAL_DAYS)
+        rows, opened, weekly = map(
+            self._rows, (Kind.SPECIAL_DAYS, Kind.SPECIAL_INTERVALS, Kind.SPECIAL_WEEKS)
+        )
         day, intervals = rows["day"].to_numpy(), rows["intervals"].to_numpy()
         is_near = (day >= first_us // DAY_US) & (day <= last_us // DAY_US)
         if not is_near.any():
             return None
-        opened = self._rows(Kind.SPECIAL_INTERVALS)
         is_open_near = np.repeat(is_near, np.maximum(intervals, 0))
         store = self._positions(rows)
-        weekly = self._rows(Kind.SPECIAL_WEEKS)
         of_weekly = self._positions(weekly)
         is_wanted = np.isin(of_weekly, store[is_near])
         return SpecialHours(
@@ -161,6 +154,25 @@ class OpenBucket:
             rows["end_local_us"].to_numpy(),
             rows["is_utc"].to_numpy(),
         )
+
+
+def begin_reading(lake: LakeFolder, bucket: Bucket, as_of: datetime) -> list[DataFile]:
+    """The files of a bucket; those that figures of an instant need are read ahead."""
+    files = read_contents(lake, bucket)
+    needed = [*of_stores(files), *_counting(files, microseconds(as_of))]
+    lake.begin_reading(file.name for file in needed)
+    return files
+
+
+def _counting(files: list[DataFile], as_of_us: int) -> list[DataFile]:
+    """The files whose status runs may count for a report."""
+    return [
+        file
+        for file in files
+        if file.kind in (Kind.STATUS_RUNS, Kind.LAST_STATUS_RUNS)
+        and file.last_us > as_of_us - LOOKBACK_US
+        and file.first_us <= as_of_us
+    ]
 
 
 def _age(file: DataFile) -> tuple[bool, int]:

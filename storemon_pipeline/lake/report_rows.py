@@ -4,10 +4,11 @@ No step that makes rows needs a database, so that it can run wherever it reaches
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Final, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds
+from storemon_pipeline.database.overlap import results_in_order
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.figures.compute_uptime import figures_of
 from storemon_pipeline.figures.figure_rows import exact_figures, rounded_figures, spread_columns
@@ -24,15 +26,18 @@ from storemon_pipeline.figures.status_models import (
     read_packed_model,
     unpack_status_model,
 )
-from storemon_pipeline.lake.open_bucket import OpenBucket
-from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import Manifest, read_manifest
+from storemon_pipeline.lake.open_bucket import OpenBucket, begin_reading
+from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
+from storemon_pipeline.lake_files.manifest import DataFile, Manifest, read_manifest
 from storemon_pipeline.reports.columns import STORE_KEY, encode_rows
 from storemon_pipeline.reports.csv_file import report_lines
 from storemon_pipeline.reports.results import STORES_PER_PART, Question
 
 _PLANS: Final = "report_plans"
 _ROWS: Final = "report_rows"
+
+_BUCKETS_AHEAD: Final = 2
+"""While one is computed, the files of the next are read: some megabytes."""
 
 _ORPHANED_AFTER: Final = timedelta(hours=6)
 """Longer than any run: plans that were made before are orphaned."""
@@ -174,20 +179,68 @@ def make_share(lake: LakeFolder, *, run_ids: tuple[str, ...], number: int) -> in
     shares = manifest.shares(plan.shares)
     if number >= len(shares):
         return 0
-    return sum(
-        make_rows(lake, manifest, plan, question=question, bucket=bucket).stores
-        for question in range(len(plan.questions))
-        for bucket in shares[number]
-    )
+    tasks = [
+        (question, bucket) for question in range(len(plan.questions)) for bucket in shares[number]
+    ]
+    return sum(rows.stores for rows in _make_rows(lake, manifest, plan, tasks))
 
 
-def make_rows(
-    lake: LakeFolder, manifest: Manifest, plan: ReportPlan, *, question: int, bucket: int
-) -> BucketRows:
-    """Make the rows of a bucket for one of the plan's questions. Raises InvariantError."""
-    asked = plan.questions[question]
-    opened = OpenBucket.of(lake, manifest.buckets[bucket])
-    model = _read_model(lake, plan.run_id, asked.status_model_id)
+def _make_rows(
+    folder: LakeFolder, manifest: Manifest, plan: ReportPlan, tasks: Sequence[tuple[int, int]]
+) -> Iterator[BucketRows]:
+    """Make the rows of pairs of a question and a bucket, by their numbers. Raises InvariantError.
+
+    Meanwhile the files of the next bucket are read, and the rows of the one before are written.
+    """
+    with folder.concurrently() as lake:
+        read_model = cache(partial(_read_model, lake, plan.run_id))
+
+        def begin(task: tuple[int, int]) -> list[DataFile]:
+            question, bucket = task
+            return begin_reading(lake, manifest.buckets[bucket], plan.questions[question].as_of)
+
+        unfinished: _Unfinished | None = None
+        opened = results_in_order(begin, tasks, at_once=_BUCKETS_AHEAD)
+        for (question, bucket), files in zip(tasks, opened, strict=True):
+            made = _make_rows_of(
+                OpenBucket.of(lake, files),
+                plan.questions[question],
+                read_model(plan.questions[question].status_model_id),
+                max_gap_us=manifest.max_gap_us,
+                stem=_stem(plan.run_id, question, bucket),
+                has_lines=plan.has_lines,
+            )
+            if unfinished is not None:
+                unfinished.finish(lake)
+            unfinished = made
+            yield made.rows
+        if unfinished is not None:
+            unfinished.finish(lake)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """Rows of a bucket whose files are on their way into the lake."""
+
+    rows: BucketRows
+    stem: str
+
+    def finish(self, lake: LakeFolder) -> None:
+        """Write the list of the files. It comes last: where it is, the others are complete."""
+        lake.settle([*(part.name for part in self.rows.parts), self.rows.lines])
+        content = json.dumps(asdict(self.rows)).encode()
+        lake.write(f"{self.stem}.json", content, is_lasting=False)
+
+
+def _make_rows_of(
+    opened: OpenBucket,
+    asked: Question,
+    model: ModelVersion | None,
+    *,
+    max_gap_us: int,
+    stem: str,
+    has_lines: bool,
+) -> _Unfinished:
     figures = figures_of(
         opened.stores,
         opened.evidence(asked.as_of, asked.policy),
@@ -195,27 +248,24 @@ def make_rows(
         as_of=asked.as_of,
         policy=asked.policy,
         model=model,
-        max_gap_us=manifest.max_gap_us,
+        max_gap_us=max_gap_us,
     )
     exact = exact_figures(figures)
     store_ids = opened.stores.store_ids.take(pa.array(figures.store))
     keys = pa.array(opened.stores.store_keys[figures.store].astype(np.int32))
     rows = pa.table({STORE_KEY: keys} | exact | spread_columns(figures))
-    stem = _stem(plan.run_id, question, bucket)
     parts: list[PartFile] = []
     for first in range(0, rows.num_rows, STORES_PER_PART):
         ids = store_ids[first : first + STORES_PER_PART]
         part = PartFile(f"{stem}-{len(parts)}.parquet", len(ids), ids[0].as_py(), ids[-1].as_py())
         content = encode_rows(rows[first : first + STORES_PER_PART])
-        lake.write(part.name, content, is_lasting=False)
+        opened.lake.write(part.name, content, is_lasting=False)
         parts.append(part)
-    lines = f"{stem}.lines" if plan.has_lines else ""
-    made = BucketRows(len(opened.stores) - rows.num_rows, tuple(parts), lines)
+    lines = f"{stem}.lines" if has_lines else ""
     if lines:
-        lake.write(lines, report_lines(store_ids, rounded_figures(exact)), is_lasting=False)
-    # It comes last: where it is, the others are complete.
-    lake.write(f"{stem}.json", json.dumps(asdict(made)).encode(), is_lasting=False)
-    return made
+        csv = report_lines(store_ids, rounded_figures(exact))
+        opened.lake.write(lines, csv, is_lasting=False)
+    return _Unfinished(BucketRows(len(opened.stores) - rows.num_rows, tuple(parts), lines), stem)
 
 
 def read_rows(lake: LakeFolder, plan: ReportPlan, *, question: int, bucket: int) -> BucketRows:
@@ -229,13 +279,17 @@ def rows_of_buckets(
     lake: LakeFolder, manifest: Manifest, plan: ReportPlan, *, question: int
 ) -> list[BucketRows]:
     """The rows of all buckets for one of the plan's questions; missing ones are made here."""
-    rows = []
-    for bucket in range(len(manifest.buckets)):
+
+    def read(bucket: int) -> BucketRows | None:
         try:
-            rows.append(read_rows(lake, plan, question=question, bucket=bucket))
+            return read_rows(lake, plan, question=question, bucket=bucket)
         except FileNotFoundError:
-            rows.append(make_rows(lake, manifest, plan, question=question, bucket=bucket))
-    return rows
+            return None
+
+    found = list(results_in_order(read, range(len(manifest.buckets)), at_once=AT_ONCE))
+    missing = [(question, bucket) for bucket, rows in enumerate(found) if rows is None]
+    made = iter(list(_make_rows(lake, manifest, plan, missing)))
+    return [rows or next(made) for rows in found]
 
 
 def discard_orphans(lake: LakeFolder, *, now: datetime) -> None:

@@ -170,8 +170,13 @@ def typed_rows(rows: pa.Table, kind: Kind) -> pa.Table:
 
 def read_kind(lake: LakeFolder, files: Iterable[DataFile], kind: Kind) -> pa.Table:
     """The rows of all files of a kind, oldest file first; no rows without a file."""
-    tables = [read_file(lake, file) for file in files if file.kind is kind]
+    tables = _read_files(lake, of_kind(files, kind))
     return pa.concat_tables([SCHEMAS[kind].empty_table(), *tables])
+
+
+def _read_files(lake: LakeFolder, files: Sequence[DataFile]) -> list[pa.Table]:
+    lake.begin_reading(file.name for file in files)
+    return [read_file(lake, file) for file in files]
 
 
 def write_rows(lake: LakeFolder, kind: Kind, rows: pa.Table, *, level: int = 0) -> DataFile:
@@ -209,7 +214,7 @@ def write_status_runs(
 
 def read_status_runs(lake: LakeFolder, files: Iterable[DataFile]) -> StatusRuns:
     """The status runs of these files, whose stores are keys, in the files' order."""
-    rows = [read_file(lake, file) for file in files]
+    rows = _read_files(lake, list(files))
     return status_runs_of_rows(pa.concat_tables([SCHEMAS[Kind.STATUS_RUNS].empty_table(), *rows]))
 
 

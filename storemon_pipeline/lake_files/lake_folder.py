@@ -4,21 +4,50 @@ What the files hold does not belong here.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from copy import copy
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from threading import BoundedSemaphore
+from typing import BinaryIO, Final, Self
 from uuid import uuid4
 
 from upath import UPath
 
+from storemon_pipeline.database.overlap import results_in_order
 from storemon_pipeline.files.folders import UnreachableError, data_folder
 
 _LOCAL: Final = frozenset({"", "file", "local"})
 
+AT_ONCE: Final = 16
+"""Requests that wait for an object store at the same time: it answers them as fast as one."""
+
+
+class _Requests:
+    """Files that other threads read or write."""
+
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self._threads = threads
+        self._free = BoundedSemaphore(AT_ONCE)
+        self.read: dict[str, Future[bytes]] = {}
+        self.written: dict[str, Future[None]] = {}
+
+    def begin_reading(self, name: str, work: Callable[[], bytes]) -> None:
+        self.read[name] = self._threads.submit(work)
+
+    def begin_writing(self, name: str, work: Callable[[], None]) -> None:
+        self._free.acquire()  # so that few files wait in memory
+        self.written[name] = self._threads.submit(work)
+        self.written[name].add_done_callback(lambda _: self._free.release())
+
 
 class LakeFolder:
     """A folder with files that never change once they are complete."""
+
+    _requests: _Requests | None = None
 
     def __init__(self, place: str) -> None:
         """Raise LocationError for a URL of a kind that this installation cannot reach."""
@@ -30,8 +59,40 @@ class LakeFolder:
         """Return the path or URL."""
         return self._place
 
+    @contextmanager
+    def concurrently(self) -> Iterator[Self]:
+        """This folder, whose files are written in other threads, and may be read ahead.
+
+        At the end of the block all are written. Raises UnreachableError.
+        """
+        folder = copy(self)
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            requests = folder._requests = _Requests(threads)  # noqa: SLF001  (a folder as well)
+            yield folder
+            folder.settle(list(requests.written))
+
+    def begin_reading(self, names: Iterable[str]) -> None:
+        """Read files ahead, for a `read` of each that follows within `concurrently`."""
+        if self._requests is not None:
+            for name in names:
+                # What is written here may not be there yet.
+                if name not in self._requests.read and name not in self._requests.written:
+                    self._requests.begin_reading(name, partial(self._read, name))
+
+    def settle(self, names: Iterable[str]) -> None:
+        """These files, if they were written here, are there. Raises UnreachableError."""
+        if self._requests is not None:
+            for name in names:
+                if name in self._requests.written:
+                    self._requests.written[name].result()
+
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises FileNotFoundError and UnreachableError."""
+        self.settle([name])
+        begun = None if self._requests is None else self._requests.read.pop(name, None)
+        return self._read(name) if begun is None else begun.result()
+
+    def _read(self, name: str) -> bytes:
         path = self._root / name
         with self._reaching(FileNotFoundError):
             content: bytes = path.fs.cat_file(path.path)
@@ -40,6 +101,7 @@ class LakeFolder:
     @contextmanager
     def opened(self, name: str) -> Iterator[BinaryIO]:
         """The file, of which parts can be read. Raises UnreachableError."""
+        self.settle([name])
         path = self._root / name
         with self._reaching(), path.fs.open(path.path) as file:
             yield file
@@ -49,6 +111,13 @@ class LakeFolder:
 
         A lasting file outlives a power cut.
         """
+        write = partial(self._write, name, content, is_lasting=is_lasting)
+        if self._requests is None:
+            write()
+        else:
+            self._requests.begin_writing(name, write)
+
+    def _write(self, name: str, content: bytes, *, is_lasting: bool) -> None:
         with self._reaching():
             if self._is_local:
                 self._write_local(Path(self._root.path) / name, content, is_lasting=is_lasting)
@@ -83,11 +152,12 @@ class LakeFolder:
 
     def delete(self, names: Iterable[str]) -> None:
         """The folder has none of these files any more. Raises UnreachableError."""
-        with self._reaching():
-            for name in names:
-                path = self._root / name
-                with suppress(FileNotFoundError):  # another process deleted it
-                    path.fs.rm_file(path.path)
+        deque(results_in_order(self._delete, names, at_once=AT_ONCE), maxlen=0)
+
+    def _delete(self, name: str) -> None:
+        path = self._root / name
+        with self._reaching(), suppress(FileNotFoundError):  # another process deleted it
+            path.fs.rm_file(path.path)
 
     def _write_local(self, path: Path, content: bytes, *, is_lasting: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

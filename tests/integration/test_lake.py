@@ -31,6 +31,7 @@ from storemon_pipeline.definitions import build_defs
 from storemon_pipeline.defs.dagster_failures import map_failures
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.ingestion.undo_load import undo_load
@@ -286,6 +287,27 @@ def test_steps_that_are_executed_again_find_their_reports_complete(
     assert finish_lake_reports(url, lake, run_ids=("run",)) == ReportsMade((), 0)
     assert contents(engine, [report_id]) == complete
     assert read(engine, later).state is ReportState.WAITING
+
+
+def test_a_bucket_is_listed_once_its_rows_are_there(
+    engine: sa.Engine, url: str, tmp_path: Path
+) -> None:
+    class Breaking(LakeFolder):
+        def _write(self, name: str, content: bytes, *, is_lasting: bool) -> None:
+            if name.endswith("000001.lines"):
+                raise UnreachableError("It broke.")
+            super()._write(name, content, is_lasting=is_lasting)
+
+    lake = Breaking(str(tmp_path / "lake"))
+    import_database(url, lake, stores_per_bucket=3)
+    report_id = request(engine)
+    plan_lake_reports(url, lake, run_id="run", is_manual=False, shares=1, now=NOW)
+    with pytest.raises(UnreachableError, match=r"It broke\."):
+        make_share(lake, run_ids=("run",), number=0)
+    lists = [name for name in lake.names("report_rows") if name.endswith(".json")]
+    assert lists == ["run_0-000000.json"]
+    assert len(finish_lake_reports(url, LakeFolder(str(lake)), run_ids=("run",)).made) == 1
+    assert contents(engine, [report_id]) == from_database(engine, url)[:1]
 
 
 def test_a_run_goes_on_with_the_steps_of_another(

@@ -97,20 +97,23 @@ def load_into_lake(
         first = make_bucket(lake.folder, "", [], newest_poll_us=None)
         lake = replace(lake, manifest=replace(lake.manifest, buckets=(first,)))
     named = named.in_order()
-    writer = _BucketWriter(lake.folder, load.load_id, named, max_gap_us)
     parts = dict(_by_bucket(lake.manifest, batch, named))
-    append = partial(_append, writer, lake.manifest)
-    with ThreadPoolExecutor(_THREADS) as threads:
-        appended = threads.map(append, parts, parts.values())
-    changed = {
-        number: bucket for number, bucket in zip(parts, appended, strict=True) if bucket is not None
-    }
-    counts = RowCounts(sum(len(parts[number].store) for number in changed), 0, 0, 0)
-    for number, part in parts.items():
-        if number not in changed:
-            own = lake.manifest.buckets[number]
-            changed[number], merged = _merge(bulk, writer, load, own, part)
-            counts += merged
+    with lake.folder.concurrently() as folder:
+        writer = _BucketWriter(folder, load.load_id, named, max_gap_us)
+        append = partial(_append, writer, lake.manifest)
+        with ThreadPoolExecutor(_THREADS) as threads:
+            appended = threads.map(append, parts, parts.values())
+        changed = {
+            number: bucket
+            for number, bucket in zip(parts, appended, strict=True)
+            if bucket is not None
+        }
+        counts = RowCounts(sum(len(parts[number].store) for number in changed), 0, 0, 0)
+        for number, part in parts.items():
+            if number not in changed:
+                own = lake.manifest.buckets[number]
+                changed[number], merged = _merge(bulk, writer, load, own, part)
+                counts += merged
     _commit(bulk, lake, changed)
     return counts
 
