@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from storemon_pipeline.domain.rejections import TEXT_LIMIT, store_id_of_row
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.snapshot_rows import from_own_rows
+from storemon_pipeline.polls.loads_of_polls import newest_loads_in_lake
 
 _EXAMPLES: Final = 5
 
@@ -112,6 +113,7 @@ def read_source_health_of(
                     SELECT load_id FROM store_status p WHERE p.store_key = own.store_key
                     ORDER BY polled_at DESC LIMIT 1
                 ) p
+                UNION ALL SELECT 'store_status', unnest(CAST(:in_lake AS int[]))
                 {_SNAPSHOT_LOADS}
             )
             SELECT source, loaded_at, file_path, looked_at
@@ -121,7 +123,10 @@ def read_source_health_of(
             ORDER BY source
             """  # noqa: S608  (a constant of this module)
         ),
-        {"store_ids": sorted(store_ids)},
+        {
+            "store_ids": sorted(store_ids),
+            "in_lake": newest_loads_in_lake(connection, store_ids),
+        },
     )
     return [SourceHealth(*tuple(row)) for row in rows]
 

@@ -1,8 +1,8 @@
 """Consistency checks of the tables: each counts the violations of a rule."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -12,27 +12,36 @@ from storemon_pipeline.database.instants import microseconds, microseconds_of
 from storemon_pipeline.domain.amounts import BUSINESS, DOWNTIME, UPTIME
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.domain.store_instants import pairs, sort_keys
 from storemon_pipeline.domain.windows import Window
+from storemon_pipeline.lake_files.data_files import PollRows
+from storemon_pipeline.lake_files.status_runs_of_stores import NEVER
+from storemon_pipeline.polls.dropped_polls import read_dropped_polls
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.retention import read_drop_border
-from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
-from storemon_pipeline.uptime.status_runs import compress
+from storemon_pipeline.polls.status_run_queries import read_status_runs
+from storemon_pipeline.polls.status_run_rows import polls_from_rows, status_runs_from_rows
+from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
+from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
 
 def count_unaccounted_polls(bulk: Bulk) -> int:
     """Polls that were counted as new and not removed, minus the polls in status runs; 0 if correct.
 
-    Undone loads count as well, because polls that other loads repeated have stayed.
+    Undone loads count as well, because polls that other loads repeated have stayed. Where the lake
+    has the polls, they are counted themselves.
     """
-    return int(
-        bulk.scalar(
-            """
-            SELECT (SELECT coalesce(sum(rows_loaded - rows_removed), 0) FROM loads
-                    WHERE source = $1)
-                 - (SELECT coalesce(sum(polls), 0) FROM status_runs)
-            """,
-            (Source.STORE_STATUS.value,),
-        )
+    of_lake = read_lake_of_polls(bulk)
+    counted = bulk.scalar(
+        """
+        SELECT (SELECT coalesce(sum(rows_loaded - rows_removed), 0) FROM loads
+                WHERE source = $1)
+             - (SELECT coalesce(sum(polls), 0) FROM status_runs)
+        """,
+        (Source.STORE_STATUS.value,),
     )
+    return int(counted) - (0 if of_lake is None else of_lake.manifest.polls)
 
 
 def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
@@ -44,6 +53,8 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
     """
     if not load_ids:
         return 0
+    if read_lake_of_polls(bulk) is not None:
+        return _count_lost_of_lake(bulk, load_ids)
     with bulk.prefer_indexes():
         return int(
             bulk.scalar(
@@ -70,8 +81,47 @@ def count_lost_polls(bulk: Bulk, load_ids: Sequence[int]) -> int:
         )
 
 
+def _count_lost_of_lake(bulk: Bulk, load_ids: Sequence[int]) -> int:
+    (counted,) = bulk.fetch(
+        """
+        SELECT coalesce(sum(rows_loaded), 0)::bigint AS polls,
+               min(first_polled_at) AS first, max(last_polled_at) AS last
+        FROM loads WHERE load_id = ANY ($1)
+        """,
+        (list(load_ids),),
+    ).to_pylist()
+    if counted["first"] is None:
+        return int(counted["polls"])
+    start_us, end_us = microseconds(counted["first"]), microseconds(counted["last"])
+    superseded = bulk.fetch(
+        """
+        SELECT store_key, polled_at, min(load_id) AS load_id FROM superseded_polls
+        WHERE polled_at BETWEEN $1 AND $2 GROUP BY store_key, polled_at
+        ORDER BY store_key, polled_at
+        """,
+        (counted["first"], counted["last"]),
+    )
+    found = 0
+    for chunk in read_stores(bulk).chunks(_STORES_PER_LAKE_CHUNK):
+        polls = read_dropped_polls(bulk, chunk, start_us=start_us, end_us=end_us)
+        first_load = polls.load_id.copy()
+        place, earlier = pairs(
+            *sort_keys(
+                polls.store_key,
+                polls.at_us,
+                superseded["store_key"].to_numpy().astype(np.int64),
+                microseconds_of(superseded["polled_at"]),
+            )
+        )
+        first_load[place] = superseded["load_id"].to_numpy()[earlier]
+        found += int(np.isin(first_load, load_ids).sum())
+    return int(counted["polls"]) - found
+
+
 _EVERY_KEY: Final = range(2**31 - 1)
 _EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+_END: Final = datetime.max.replace(tzinfo=UTC)
+_STORES_PER_LAKE_CHUNK: Final = 50_000
 _STORES_PER_CHUNK: Final = 1_000
 """With hourly polls for 90 days a chunk has about 2 million polls."""
 
@@ -90,7 +140,7 @@ def compare_all_status_runs(
     """As `compare_status_runs`, for all polls that retention keeps, in chunks of stores."""
     if since is None:
         since = read_drop_border(bulk) or _EVER
-    last = bulk.scalar("SELECT coalesce(max(store_key), 0) FROM status_runs")
+    last = bulk.scalar(f"SELECT coalesce(max(store_key), 0) FROM ({POLLED_STORES_SQL}) s")  # noqa: S608
     compared = different = 0
     for first in range(0, last + 1, _STORES_PER_CHUNK):
         part = compare_status_runs(
@@ -112,32 +162,9 @@ def compare_status_runs(
     For those that began before, only the last poll and the status are compared.
     """
     since_us = microseconds(since)
-    chosen = (since, store_keys.start, store_keys.stop)
-    with bulk.prefer_indexes():
-        polls = bulk.fetch(
-            """
-            SELECT store_key, polled_at, is_active FROM store_status
-            WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
-            """,
-            chosen,
-        )
-    stored = bulk.fetch(
-        """
-        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
-        FROM status_runs WHERE last_poll_at >= $1 AND store_key >= $2 AND store_key < $3
-        """,
-        chosen,
-    )
-    store = polls["store_key"].to_numpy().astype(np.int64)
-    polled_at_us = microseconds_of(polls["polled_at"])
-    order = np.lexsort((polled_at_us, store))
-    computed = compress(
-        store[order],
-        polled_at_us[order],
-        polls["is_active"].to_numpy()[order],
-        max_gap_us=max_gap_us,
-    )
-    status_runs = status_runs_from_rows(stored)
+    read = _read_from_database if read_lake_of_polls(bulk) is None else _read_from_lake
+    polls, status_runs = read(bulk, since, store_keys)
+    computed = compress(polls.store_key, polls.at_us, polls.is_active, max_gap_us=max_gap_us)
     if len(computed) != len(status_runs):
         return StatusRunComparison(len(status_runs), max(len(computed), len(status_runs)))
     began_before = status_runs.first_poll_us < since_us
@@ -149,6 +176,44 @@ def compare_status_runs(
         & (began_before | (computed.polls == status_runs.polls))
     )
     return StatusRunComparison(len(status_runs), int((~is_same).sum()))
+
+
+def _read_from_database(
+    bulk: Bulk, since: datetime, store_keys: range
+) -> tuple[PollRows, StatusRuns]:
+    """The polls since an instant of stores with keys of a range, and their status runs."""
+    chosen = (since, store_keys.start, store_keys.stop)
+    with bulk.prefer_indexes():
+        polls = bulk.fetch(
+            """
+            SELECT store_key, polled_at, is_active, load_id FROM store_status
+            WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
+            """,
+            chosen,
+        )
+    stored = bulk.fetch(
+        """
+        SELECT store_key, first_poll_at, last_poll_at, is_active, polls
+        FROM status_runs WHERE last_poll_at >= $1 AND store_key >= $2 AND store_key < $3
+        """,
+        chosen,
+    )
+    return polls_from_rows(polls), status_runs_from_rows(stored)
+
+
+def _read_from_lake(bulk: Bulk, since: datetime, store_keys: range) -> tuple[PollRows, StatusRuns]:
+    """As `_read_from_database`, where the lake has both."""
+    stores = bulk.once(read_stores)
+    keys = stores.store_keys
+    if store_keys != _EVERY_KEY:
+        stores = stores.take(np.flatnonzero((keys >= store_keys.start) & (keys < store_keys.stop)))
+    polls = read_dropped_polls(bulk, stores, start_us=microseconds(since), end_us=NEVER)
+    # The polls at `since` itself belong to them.
+    status_runs = read_status_runs(
+        bulk, stores, as_of=_END, look_back=_END - since + timedelta(microseconds=1)
+    )
+    by_key = replace(status_runs, store=stores.store_keys[status_runs.store])
+    return polls, by_key.in_order()
 
 
 def count_interval_faults(bulk: Bulk, *, is_of_unchecked: bool = False) -> int:

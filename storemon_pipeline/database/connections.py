@@ -43,6 +43,11 @@ def libpq_url(url: str) -> str:
     return wanted.render_as_string(hide_password=False)
 
 
+def url_of(connection: sa.Connection) -> str:
+    """The URL of the connection's database, for a bulk transaction beside it."""
+    return connection.engine.url.render_as_string(hide_password=False)
+
+
 DAGSTER_SCHEMA: Final = "storemon_dagster"
 """Where Dagster's tables are when it has no database of its own."""
 

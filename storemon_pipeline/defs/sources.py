@@ -38,6 +38,7 @@ from storemon_pipeline.ingestion.watch_files import (
 )
 from storemon_pipeline.loads.load_log import read_first_polled_at
 from storemon_pipeline.loads.unread_files import read_refused_files
+from storemon_pipeline.polls.poll_previews import read_poll_preview
 from storemon_pipeline.sources.find_files import MissingSourceError
 from storemon_pipeline.sources.registry import SNAPSHOTS, Snapshot
 
@@ -155,8 +156,8 @@ def polls_and_runs(
             since=since or (newest or datetime.now(UTC)) - timedelta(hours=24),
             max_gap_us=read_max_gap_us(bulk),
         )
-        status_preview = preview(read_preview(bulk, "store_status"))
-        runs_preview = preview(read_preview(bulk, "status_runs"))
+        status_preview = preview(read_poll_preview(bulk, "store_status"))
+        runs_preview = preview(read_poll_preview(bulk, "status_runs"))
     newest_poll: Metadata = (
         {} if newest is None else {"newest_poll": dg.MetadataValue.timestamp(newest)}
     )

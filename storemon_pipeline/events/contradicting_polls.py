@@ -9,9 +9,13 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds, microseconds_of, timestamps
+from storemon_pipeline.domain.store_instants import sort_keys
 from storemon_pipeline.domain.windows import BoolArray, IntArray
 from storemon_pipeline.events.evidence_queries import read_stretches
+from storemon_pipeline.polls.dropped_polls import read_dropped_polls
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.event_stretches import EventStretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ def read_contradicting_polls(
     if len(stretches) == 0:
         none = np.empty(0, np.int64)
         return ContradictingPolls(none, none, np.empty(0, np.bool_))
+    if read_lake_of_polls(bulk) is not None:
+        return _contradicting(bulk, stores, stretches, since=since, until=until)
     bulk.stage(
         "event_stretches",
         pa.table(
@@ -70,4 +76,29 @@ def read_contradicting_polls(
         microseconds_of(rows["polled_at"]),
         rows["is_active"].to_numpy(),
     )
+    return _newest_first(found)
+
+
+def _newest_first(found: ContradictingPolls) -> ContradictingPolls:
     return found.take(np.lexsort((found.store, -found.polled_at_us)))
+
+
+def _contradicting(
+    bulk: Bulk, stores: StoreIndex, stretches: EventStretches, *, since: datetime, until: datetime
+) -> ContradictingPolls:
+    """The polls within stretches, which do not overlap, that say the opposite, from the lake."""
+    told = np.unique(stretches.store)
+    polls = read_dropped_polls(
+        bulk, stores.take(told), start_us=microseconds(since), end_us=microseconds(until)
+    )
+    store = stores.positions(polls.store_key)
+    begun, at = sort_keys(stretches.store, stretches.start_us, store, polls.at_us)
+    stretch = np.maximum(np.searchsorted(begun, at, side="right") - 1, 0)
+    is_contradicting = (
+        (stretches.store[stretch] == store)
+        & (stretches.start_us[stretch] <= polls.at_us)
+        & (polls.at_us < stretches.end_us[stretch])
+        & (stretches.is_up[stretch] != polls.is_active)
+    )
+    found = ContradictingPolls(store, polls.at_us, polls.is_active)
+    return _newest_first(found.take(is_contradicting))

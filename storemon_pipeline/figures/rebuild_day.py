@@ -19,6 +19,7 @@ from storemon_pipeline.figures.refresh_daily import (
     compute_stored_days,
 )
 from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.stores.store_index import read_stores
 
 _EARLIEST_OFFSET_US: Final = 14 * HOUR_US
@@ -39,6 +40,10 @@ def rebuild_day(url: str, day: date) -> int:
         state = read_daily_state(bulk)
         if state is None:
             raise DayNotRebuiltError("No day has been computed yet: refresh first.")
+        if read_lake_of_polls(bulk) is not None:
+            raise DayNotRebuiltError(
+                "The lake has the polls, so days are computed when they are asked for."
+            )
         midnight_us = microseconds(datetime.combine(day, time(), UTC))
         since_us = midnight_us - _EARLIEST_OFFSET_US
         if since_us >= microseconds(state.as_of):

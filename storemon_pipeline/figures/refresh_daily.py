@@ -39,6 +39,7 @@ from storemon_pipeline.figures.status_models import ModelVersion, read_status_mo
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.likelihood.model import RECIPE
 from storemon_pipeline.likelihood.spreads import compute_spreads
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.status_run_queries import (
     CHUNKS_PER_QUERY,
     read_status_runs_since,
@@ -90,7 +91,8 @@ def refresh_daily(url: str) -> DailyRefresh:
     For every store the days since shortly before the last refresh are recomputed. For stores whose
     older data has changed, all days since that change are. When the zones' rules have changed, or
     the recipe of the status model, all days are. Days before the start of poll retention are no
-    exception, because status runs are never dropped. Writers of polls wait meanwhile.
+    exception, because status runs are never dropped. Writers of polls wait meanwhile. Where the
+    lake has the polls, no day is stored: from now on days reach to the newest poll.
     """
     with (
         writer_and_reader(url, is_writing_polls=True) as (bulk, reader),
@@ -105,6 +107,11 @@ def refresh_daily(url: str) -> DailyRefresh:
         last_load_id = read_last_load_id(bulk)
         mended = stores.positions(stale.store_keys)
         model = read_status_model(reader)
+        recipe = None if model is None else RECIPE
+        state = DailyState(newest, last_load_id, RULES_RELEASE, recipe)
+        if read_lake_of_polls(bulk) is not None:
+            hand_over(partial(write_daily_state, bulk, state))
+            return DailyRefresh(newest, 0, 0)
         writing = _Writing(bulk, reader, hand_over, model)
         always_us = ALWAYS
         if (
@@ -121,8 +128,6 @@ def refresh_daily(url: str) -> DailyRefresh:
         older = np.flatnonzero(changed_us < begin_us)
         if len(older):
             written += _refresh_in_parts(writing, stores.take(older), changed_us[older], newest)
-        recipe = None if model is None else RECIPE
-        state = DailyState(newest, last_load_id, RULES_RELEASE, recipe)
         hand_over(partial(write_daily_state, bulk, state))
         return DailyRefresh(newest, written, len(mended))
 
@@ -130,11 +135,12 @@ def refresh_daily(url: str) -> DailyRefresh:
 def compare_daily(url: str, *, seed: int) -> DaysComparison:
     """Recompute the last nine days of some stores, drawn by `seed`, and compare them.
 
-    Days that the next refresh will change are left out.
+    Days that the next refresh will change are left out. Where the lake has the polls, none is
+    stored.
     """
     with bulk_transaction(url) as bulk:
         state = read_daily_state(bulk)
-        if state is None:
+        if state is None or read_lake_of_polls(bulk) is not None:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
         drawn = np.random.default_rng(seed).permutation(len(stores))[:_CHECKED_STORES]
@@ -145,13 +151,10 @@ def compare_daily(url: str, *, seed: int) -> DaysComparison:
 
 
 def compare_all_days(url: str) -> DaysComparison:
-    """Recompute all days of all stores within poll retention, and compare them.
-
-    Days that the next refresh will change are left out.
-    """
+    """As `compare_daily`, for all days of all stores within poll retention."""
     with bulk_transaction(url) as bulk:
         state = read_daily_state(bulk)
-        if state is None:
+        if state is None or read_lake_of_polls(bulk) is not None:
             return DaysComparison(0, 0)
         stores = read_stores(bulk)
         settled_us = _settled_until_us(bulk, stores, state)

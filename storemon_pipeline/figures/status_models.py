@@ -14,7 +14,7 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.tables import status_models
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.likelihood.model import RECIPE, StatusModel, StoreParameters
-from storemon_pipeline.polls.status_run_queries import LOOKBACK
+from storemon_pipeline.polls.status_run_queries import read_polled_keys
 from storemon_pipeline.stores.store_index import StoreIndex
 
 KEPT_UNNAMED: Final = timedelta(days=7)
@@ -185,14 +185,7 @@ def read_model_state(bulk: Bulk) -> ModelState | None:
     version = None if fit is None else read_status_model(bulk, fit.status_model_id)
     if fit is None or version is None:
         return None
-    polled = bulk.fetch(
-        """
-        SELECT DISTINCT store_key FROM status_runs
-        WHERE last_poll_at > (SELECT polled_at FROM newest_poll) - $1
-          AND store_key NOT IN (SELECT storefront_key FROM storefronts)
-        """,
-        (LOOKBACK,),
-    )["store_key"].to_numpy()
+    polled = read_polled_keys(bulk)
     return ModelState(fit, int((~np.isin(polled, version.store_keys)).sum()))
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.connections import url_of
 from storemon_pipeline.database.tables import (
     store_details,
     store_uptime_daily,
@@ -82,7 +83,7 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
     if by is Period.HOUR:
         raise ValueError("store_uptime_daily has no hours")
     if has_lake_of_polls(connection):
-        with bulk_transaction(connection.engine.url.render_as_string(hide_password=False)) as bulk:
+        with bulk_transaction(url_of(connection)) as bulk:
             rows = read_computed_sums(
                 bulk,
                 by=by,

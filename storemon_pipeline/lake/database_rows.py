@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import numpy as np
-import pyarrow as pa
-
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import WEEK_US
 from storemon_pipeline.lake.write_bucket import StoreRows
 from storemon_pipeline.lake_files.data_files import PollRows
 from storemon_pipeline.polls.poll_weeks import BEGINNING, list_weeks
-from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
+from storemon_pipeline.polls.status_run_rows import polls_from_rows, status_runs_from_rows
 from storemon_pipeline.schedules.calendars import read_calendar_rows
 from storemon_pipeline.stores.store_index import StoreIndex
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -41,15 +38,6 @@ class Counts:
             f"{counted(self.stores, 'store')}, {counted(self.polls, 'poll')}, "
             f"{counted(self.status_runs, 'status run')}"
         )
-
-
-def _poll_rows(rows: pa.Table) -> PollRows:
-    return PollRows(
-        rows["store_key"].to_numpy().astype(np.int64),
-        microseconds_of(rows["polled_at"]),
-        rows["is_active"].to_numpy(),
-        rows["load_id"].to_numpy().astype(np.int64),
-    ).in_order()
 
 
 def count_rows(bulk: Bulk) -> Counts:
@@ -113,7 +101,7 @@ def read_polls_by_week(bulk: Bulk, stores: StoreIndex) -> Iterator[PollRows]:
             (week.start, week.end, *chosen.parameters),
         )
         if rows.num_rows:
-            yield _poll_rows(rows)
+            yield polls_from_rows(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +143,5 @@ def read_new_loads(bulk: Bulk, after_load_id: int) -> NewLoads:
             (after_load_id, row["first_at"] or _EVER, row["last_at"] or BEGINNING),
         )
     return NewLoads(
-        int(row["last"]), bool(row["is_only_polls"]), bool(row["has_undo"]), _poll_rows(polls)
+        int(row["last"]), bool(row["is_only_polls"]), bool(row["has_undo"]), polls_from_rows(polls)
     )

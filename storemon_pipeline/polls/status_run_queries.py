@@ -21,7 +21,7 @@ from storemon_pipeline.lake_files.status_runs_of_stores import (
 from storemon_pipeline.polls.dropped_polls import read_dropped_polls
 from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.status_run_rows import status_runs_from_rows
-from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 from storemon_pipeline.uptime.daily import NEVER
 from storemon_pipeline.uptime.status_runs import StatusRuns
@@ -305,3 +305,24 @@ def read_status_runs(
         (as_of, look_back, *chosen.parameters),
     )
     return _unpacked(rows, stores)
+
+
+def read_polled_keys(bulk: Bulk) -> IntArray:
+    """The keys of stores, without storefronts, with a poll in the look-back before the newest."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        stores = read_stores(bulk)
+        last = read_last(of_lake.folder, of_lake.manifest, stores)
+        is_recent = last.last_poll_us > last.last_poll_us.max(initial=0) - LOOKBACK_US
+        recent: IntArray = stores.store_keys[last.store[is_recent]]
+        return recent
+    rows = bulk.fetch(
+        """
+        SELECT DISTINCT store_key FROM status_runs
+        WHERE last_poll_at > (SELECT polled_at FROM newest_poll) - $1
+          AND store_key NOT IN (SELECT storefront_key FROM storefronts)
+        """,
+        (LOOKBACK,),
+    )
+    polled: IntArray = rows["store_key"].to_numpy().astype(np.int64)
+    return polled

@@ -1,10 +1,11 @@
-"""Conversion between rows of the table `status_runs` and the engine's StatusRuns."""
+"""Conversion of rows of the tables `status_runs` and `store_status`."""
 
 import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.database.instants import microseconds_of, timestamps
 from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.lake_files.data_files import PollRows
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 
@@ -35,3 +36,13 @@ def rows_from_status_runs(status_runs: StatusRuns) -> pa.Table:
             "polls": status_runs.polls.astype(np.int32),
         }
     )
+
+
+def polls_from_rows(rows: pa.Table) -> PollRows:
+    """Convert fetched rows of `store_status`, in any order, to polls sorted by key and instant."""
+    return PollRows(
+        rows["store_key"].to_numpy().astype(np.int64),
+        microseconds_of(rows["polled_at"]),
+        rows["is_active"].to_numpy(),
+        rows["load_id"].to_numpy().astype(np.int64),
+    ).in_order()

@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.amounts import ROUNDED_COLUMNS
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import LOOKBACK_US
 from storemon_pipeline.loads.snapshot_rows import from_own_rows, load_columns
+from storemon_pipeline.polls.loads_of_polls import loads_in_lake
 from storemon_pipeline.reports.columns import STORE_ID, decode_figures, no_rows
 from storemon_pipeline.reports.rows import only, read_first_ids, read_part
 
@@ -160,6 +162,7 @@ _OF_STORES: Final = f"""
         WITH own AS (SELECT store_key FROM stores WHERE store_id = ANY (:stores))
         SELECT load_id FROM store_status JOIN own USING (store_key)
         WHERE polled_at <= :as_of AND polled_at > :as_of - :look_back * interval '1 microsecond'
+        UNION ALL SELECT unnest(CAST(:in_lake AS int[]))
         {_SNAPSHOT_LOADS}
         UNION ALL SELECT load_id FROM corrections JOIN own USING (store_key)
         UNION ALL SELECT cancelled_by_load_id FROM corrections JOIN own USING (store_key)
@@ -180,7 +183,11 @@ def read_loads_between(
     Only loads that changed something count, and of polls only those within the look-back. With
     `stores`, only loads that rows about these stores still refer to: undone rows are not kept.
     """
-    is_seen = "" if stores is None else _OF_STORES
+    is_seen, in_lake = "", []
+    if stores is not None:
+        is_seen = _OF_STORES
+        end_us = microseconds(as_of) + 1
+        in_lake = loads_in_lake(connection, stores, start_us=end_us - LOOKBACK_US, end_us=end_us)
     rows = connection.execute(
         sa.text(
             f"""
@@ -207,6 +214,7 @@ def read_loads_between(
             "look_back": LOOKBACK_US,
             "limit": limit,
             "stores": None if stores is None else sorted(stores),
+            "in_lake": in_lake,
         },
     ).mappings()
     return [_load(dict(row)) for row in rows]
