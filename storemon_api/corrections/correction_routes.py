@@ -8,6 +8,8 @@ from typing import Annotated, Final
 from fastapi import Path, Query, Request, Response
 
 from storemon_api.corrections.correction_schemas import CorrectionBody, CorrectionsResponse
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import TableFormatDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
@@ -24,7 +26,6 @@ from storemon_api.http.problems import (
 )
 from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.loads.cancellation import cancel_row
 from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
@@ -101,13 +102,14 @@ async def post_correction(request: Request, services: ServicesDep) -> Response:
     "/corrections",
     summary="List corrections",
     responses={
-        200: {"model": CorrectionsResponse},
+        **listing_responses(CorrectionsResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_corrections(
     request: Request,
     services: ServicesDep,
+    table_format: TableFormatDep,
     store_id: Annotated[str | None, Query(description="Only corrections of this store.")] = None,
     after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
@@ -115,12 +117,15 @@ def get_corrections(
     """Return a page of the corrections in force sorted by id, with reason and author."""
     visible = visible_stores_or_one(request, store_id)
     url = services.settings.database_url.get_secret_value()
+    after, limit = table_format.part(after, limit)
     corrections = list_corrections(url, only_stores=visible, after=after, limit=limit)
-    return json_response(
+    return body_response(
+        table_format,
         CorrectionsResponse(
             corrections=[correction_response(one) for one in corrections],
             next_after=corrections[-1].correction_id if len(corrections) == limit else None,
-        )
+        ),
+        "corrections",
     )
 
 

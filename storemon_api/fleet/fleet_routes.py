@@ -8,15 +8,18 @@ import numpy as np
 from fastapi import Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from storemon_api.downloads.body_tables import body_response
 from storemon_api.downloads.table_file import Column, table_file
 from storemon_api.downloads.table_format import (
     Listing,
     ListingDep,
+    TableFormatDep,
     listing_responses,
     page_response,
 )
 from storemon_api.fleet.fleet_responses import group_totals, totals_of
 from storemon_api.fleet.fleet_schemas import FleetHistory, FleetHistoryRow, FleetNow, GroupTotals
+from storemon_api.fleet.group_columns import FleetTable, group_columns, worst_first
 from storemon_api.fleet.period_sales_responses import (
     WithSales,
     columns_by_currency,
@@ -27,7 +30,6 @@ from storemon_api.http.openapi import problem_responses
 from storemon_api.http.paging import Paging
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST, invalid_field
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
 from storemon_api.http.services import Services, ServicesDep
 from storemon_api.live.data_events import DataEventsDep
 from storemon_api.live.fleet_cache import FleetCache, FleetCacheDep
@@ -83,12 +85,21 @@ _HISTORY_COLUMNS: Final[Sequence[Column[FleetHistoryRow]]] = (
 @router.get(
     "/fleet/now",
     summary="Totals of all stores at the newest poll",
-    responses={200: {"model": FleetNow}, **_PROBLEMS},
+    responses={**listing_responses(FleetNow), **_PROBLEMS},
 )
 def get_fleet_now(
-    fleet_cache: FleetCacheDep, store_filter: StoreFilterDep, objective: Objective = None
+    fleet_cache: FleetCacheDep,
+    table_format: TableFormatDep,
+    store_filter: StoreFilterDep,
+    objective: Objective = None,
+    table: Annotated[
+        FleetTable, Query(description="The table of a file; JSON has all.")
+    ] = FleetTable.GROUPS,
 ) -> Response:
-    """Return totals of the stores that match the filters, also by group, region and zone."""
+    """Return totals of the stores that match the filters, also by group, region and zone.
+
+    A file has those of the lowest uptime in the last week first.
+    """
     fleet = fleet_cache.fleet(store_filter.only)
     if fleet is None:
         empty = FleetNow(
@@ -103,7 +114,7 @@ def get_fleet_now(
             regions=[],
             timezones=[],
         )
-        return json_response(empty)
+        return body_response(table_format, empty, table, group_columns(table, []))
     details = fleet.details
     kept = store_filter.matches(fleet.store_ids, details)
     zones = [zone or DEFAULT_ZONE for zone in details.timezones]
@@ -111,20 +122,19 @@ def get_fleet_now(
     def by(names: Sequence[str | None]) -> list[GroupTotals]:
         return group_totals(fleet, names, kept, objective)
 
-    return json_response(
-        FleetNow(
-            as_of=fleet.as_of,
-            computed_at=now_utc(),
-            **dict(totals_of(fleet, kept, objective)),
-            groups=group_totals(fleet, details.groups, kept, objective)
-            if any(details.groups)
-            else [],
-            regions=group_totals(fleet, details.regions, kept, objective)
-            if any(details.regions)
-            else [],
-            timezones=group_totals(fleet, zones, kept, objective),
-        )
+    now = FleetNow(
+        as_of=fleet.as_of,
+        computed_at=now_utc(),
+        **dict(totals_of(fleet, kept, objective)),
+        groups=by(details.groups) if any(details.groups) else [],
+        regions=by(details.regions) if any(details.regions) else [],
+        timezones=by(zones),
     )
+    if not table_format.is_file:
+        return page_response(now)
+    rows = worst_first(getattr(now, table))
+    columns = group_columns(table, rows, has_verdict=objective is not None)
+    return body_response(table_format, now, table, columns, rows=rows, as_of=fleet.as_of)
 
 
 @router.get(

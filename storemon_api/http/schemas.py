@@ -98,7 +98,8 @@ class Problem(BaseModel):
     )
 
 
-def json_response(body: BaseModel) -> Response:
-    """Return the body as JSON, nulls included."""
+def json_response(body: BaseModel, *, exclude_none: bool = False) -> Response:
+    """Return the body as JSON, nulls included unless they are excluded."""
     # FastAPI would validate and serialise a returned model in two more thread hops.
-    return Response(body.model_dump_json(), media_type="application/json")
+    text = body.model_dump_json(exclude_none=exclude_none)
+    return Response(text, media_type="application/json")

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 from fastapi import Path, Query, Request, Response
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import TableFormat, TableFormatDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
@@ -99,13 +101,14 @@ async def post_closure(request: Request, services: ServicesDep) -> Response:
     "/closures",
     summary="List planned closures",
     responses={
-        200: {"model": ClosuresResponse},
+        **listing_responses(ClosuresResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_closures(
     request: Request,
     services: ServicesDep,
+    table_format: TableFormatDep,
     store_id: Annotated[
         str | None, Query(description="Only closures of this store and of every store.")
     ] = None,
@@ -118,10 +121,11 @@ def get_closures(
         _check_store(request, store_id)
         visible = frozenset({store_id})
         if "\0" in store_id:
-            return _page([], limit)
+            return _page(table_format, [], limit)
     url = services.settings.database_url.get_secret_value()
+    after, limit = table_format.part(after, limit)
     closures = list_closures(url, only_stores=visible, after=after, limit=limit)
-    return _page(closures, limit)
+    return _page(table_format, closures, limit)
 
 
 @router.get(
@@ -207,12 +211,12 @@ def _feed(services: Services, store_id: str | None, visible: frozenset[str] | No
     )
 
 
-def _page(closures: list[StoredClosure], limit: int) -> Response:
+def _page(table_format: TableFormat, closures: list[StoredClosure], limit: int) -> Response:
     body = ClosuresResponse(
         closures=[_closure_response(closure) for closure in closures],
         next_after=closures[-1].closure_id if len(closures) == limit else None,
     )
-    return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
+    return body_response(table_format, body, "closures", exclude_none=True)
 
 
 def _closure_response(closure: StoredClosure) -> ClosureResponse:

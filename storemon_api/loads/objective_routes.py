@@ -9,6 +9,13 @@ from typing import Annotated, Final, Literal
 from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import (
+    FILES,
+    AcceptHeader,
+    TableFormat,
+    preferred_format,
+)
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import AfterId
 from storemon_api.http.problems import (
@@ -151,7 +158,7 @@ async def post_objective_preview(
         200: {
             "model": ObjectivesResponse,
             # A stream of YAML documents, which may be none: no schema describes it.
-            "content": {OPENSLO_TYPE: {}},
+            "content": {OPENSLO_TYPE: {}, **FILES},
         },
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
@@ -163,26 +170,37 @@ def get_objectives(
     after: AfterId = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
     file_format: Annotated[
-        Literal["json", "openslo"],
+        Literal["json", "csv", "xlsx", "openslo"] | None,
         Query(
             alias="format",
             description="With `openslo`, a YAML document of OpenSLO for each store and period: the "
-            "objectives that hold for the week and month of the newest poll, all at once.",
+            "objectives that hold for the week and month of the newest poll, all at once. `csv` or "
+            "`xlsx`: all versions as a file. Default: what `Accept` prefers, otherwise `json`.",
         ),
-    ] = "json",
+    ] = None,
+    accept: AcceptHeader = None,
 ) -> Response:
-    """Return a page of versions sorted by id, from files and from pushes."""
+    """Return a page of versions sorted by id, from files and from pushes.
+
+    A file has the newest first.
+    """
     if file_format == "openslo":
         only = visible_stores(request)
         documents = [one for period in PERIODS for one in _openslo(fleet_cache, period, only)]
         return Response("".join(documents), media_type=OPENSLO_TYPE)
+    table_format = preferred_format(accept) if file_format is None else TableFormat(file_format)
+    after, limit = table_format.part(after, limit)
     url = services.settings.database_url.get_secret_value()
     found = list_objectives(url, only_stores=visible_stores(request), after=after, limit=limit)
-    return json_response(
+    versions = [_response(objective) for objective in found]
+    return body_response(
+        table_format,
         ObjectivesResponse(
-            objectives=[_response(objective) for objective in found],
-            next_after=found[-1].objective_id if len(found) == limit else None,
-        )
+            objectives=versions,
+            next_after=versions[-1].objective_id if len(versions) == limit else None,
+        ),
+        "objectives",
+        rows=versions[::-1],
     )
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from fastapi import Query, Request, Response
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import TableFormatDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
@@ -18,7 +20,7 @@ from storemon_api.http.problems import (
 )
 from storemon_api.http.request_bodies import read_required_json
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import DateOnly, json_response
+from storemon_api.http.schemas import DateOnly
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.loads.load_responses import bad_rows, load_response
@@ -32,7 +34,7 @@ from storemon_api.loads.write_slots import WRITE_TIMEOUT, write
 from storemon_api.security.request_access import audit_event
 from storemon_api.stores.store_filters import is_storable
 from storemon_api.stores.store_in_path import StoreIdPath
-from storemon_api.stores.week_responses import special_hours_response
+from storemon_api.stores.week_responses import SPECIAL_HOURS_COLUMNS, special_hours_response
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.push_schedules import (
     NoSpecialHoursError,
@@ -94,12 +96,13 @@ def special_hours_rows(store_id: str, body: SpecialHoursBody) -> list[dict[str, 
     f"/stores/{STORE_ID}/special-hours",
     summary="The hours of a store on single dates",
     responses={
-        200: {"model": SpecialHoursListResponse},
+        **listing_responses(SpecialHoursListResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_special_hours(
     services: ServicesDep,
+    table_format: TableFormatDep,
     store_id: StoreIdPath,
     first: Annotated[
         DateOnly | None, Query(alias="from", description="Default: a week before today.")
@@ -122,8 +125,11 @@ def get_special_hours(
         if is_storable(store_id)
         else []
     )
-    return json_response(
-        SpecialHoursListResponse(special_hours=[special_hours_response(one) for one in found])
+    return body_response(
+        table_format,
+        SpecialHoursListResponse(special_hours=[special_hours_response(one) for one in found]),
+        "special_hours",
+        SPECIAL_HOURS_COLUMNS,
     )
 
 

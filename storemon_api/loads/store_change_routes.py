@@ -1,11 +1,15 @@
 """Routes about changes of one store: previews, versions of its hours, who changed what."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Query, Request, Response
 
+from storemon_api.downloads.body_tables import body_response, columns_of
+from storemon_api.downloads.table_file import Cell, Column
+from storemon_api.downloads.table_format import TableFormatDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import LARGEST_ID
 from storemon_api.http.problems import (
@@ -47,6 +51,7 @@ from storemon_api.security.request_access import audit_event, visible_stores
 from storemon_api.stores.store_filters import is_storable
 from storemon_api.stores.store_in_path import StoreIdPath
 from storemon_api.stores.store_responses import wall_clock
+from storemon_api.stores.store_schemas import OpenInterval
 from storemon_api.stores.week_responses import open_intervals
 from storemon_pipeline.corrections.correction_table import NewCorrection
 from storemon_pipeline.corrections.manage_corrections import (
@@ -75,6 +80,21 @@ from storemon_pipeline.views.store_view import NoPollsError, UnknownStoreError
 router = Router(tag="data")
 
 _MOST_CHANGES: Final = 50
+
+
+def _of(place: int, columns: Sequence[Column[Any]]) -> list[Column[Any]]:
+    """Return the columns of one part of rows that have several."""
+
+    def cell(column: Column[Any]) -> Callable[[Sequence[Any]], Cell]:
+        return lambda row: column.cell(row[place])
+
+    return [Column(column.name, cell(column)) for column in columns]
+
+
+_HOURS_COLUMNS: Final = (
+    *_of(0, columns_of(HoursVersionResponse, "hours")),
+    *_of(1, columns_of(OpenInterval)),
+)
 
 
 @router.post(
@@ -142,28 +162,33 @@ async def post_preview(request: Request, services: ServicesDep, store_id: StoreI
     f"/stores/{STORE_ID}/hours",
     summary="All versions of a store's weekly hours",
     responses={
-        200: {"model": HoursVersionsResponse},
+        **listing_responses(HoursVersionsResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
-def get_hours(services: ServicesDep, store_id: StoreIdPath) -> Response:
-    """Return the versions from files and from requests; none for an unknown store."""
+def get_hours(
+    services: ServicesDep, table_format: TableFormatDep, store_id: StoreIdPath
+) -> Response:
+    """Return the versions from files and from requests; none for an unknown store.
+
+    A file has a row for each interval of each version.
+    """
     url = services.settings.database_url.get_secret_value()
     versions = list_hours(url, store_id) if is_storable(store_id) else []
-    return json_response(
-        HoursVersionsResponse(
-            versions=[
-                HoursVersionResponse(
-                    load_id=version.load_id,
-                    valid_from=version.valid_from,
-                    loaded_at=version.loaded_at,
-                    is_pushed=version.is_pushed,
-                    hours=open_intervals(version.starts, version.ends),
-                )
-                for version in versions
-            ]
-        )
+    body = HoursVersionsResponse(
+        versions=[
+            HoursVersionResponse(
+                load_id=version.load_id,
+                valid_from=version.valid_from,
+                loaded_at=version.loaded_at,
+                is_pushed=version.is_pushed,
+                hours=open_intervals(version.starts, version.ends),
+            )
+            for version in versions
+        ]
     )
+    rows = [(version, interval) for version in body.versions for interval in version.hours]
+    return body_response(table_format, body, "versions", _HOURS_COLUMNS, rows=rows)
 
 
 @router.delete(
@@ -206,15 +231,22 @@ async def delete_hours(
     f"/stores/{STORE_ID}/changes",
     summary="Who changed a store's hours, zone, closures and corrections",
     responses={
-        200: {"model": ChangesResponse},
+        **listing_responses(ChangesResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
-def get_changes(services: ServicesDep, store_id: StoreIdPath) -> Response:
-    """Return the 50 newest changes by requests. Closures of every store are among them."""
+def get_changes(
+    services: ServicesDep, table_format: TableFormatDep, store_id: StoreIdPath
+) -> Response:
+    """Return the 50 newest changes by requests. Closures of every store are among them.
+
+    A file has all of them.
+    """
     url = services.settings.database_url.get_secret_value()
-    changes = list_changes(url, store_id, limit=_MOST_CHANGES) if is_storable(store_id) else []
-    return json_response(
+    _, limit = table_format.part(0, _MOST_CHANGES)
+    changes = list_changes(url, store_id, limit=limit) if is_storable(store_id) else []
+    return body_response(
+        table_format,
         ChangesResponse(
             changes=[
                 ChangeResponse(
@@ -227,7 +259,8 @@ def get_changes(services: ServicesDep, store_id: StoreIdPath) -> Response:
                 )
                 for change in changes
             ]
-        )
+        ),
+        "changes",
     )
 
 

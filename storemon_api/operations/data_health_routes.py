@@ -1,14 +1,18 @@
 """Data quality: sources, rejected rows, stores with missing or doubtful data."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum, unique
 from itertools import compress
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_file import Column, table_file
+from storemon_api.downloads.table_format import ALL_ROWS, TableFormatDep, listing_responses
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.problems import DATABASE_UNAVAILABLE
+from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
 from storemon_api.live.fleet_cache import FleetCacheDep
@@ -46,15 +50,48 @@ _MAX_UNREAD_FILES: Final = 100
 _MAX_CONTRADICTING_POLLS: Final = 100
 
 
+@unique
+class HealthTable(StrEnum):
+    """The tables of the data's quality; the value is the field."""
+
+    SOURCES = "sources"
+    UNREAD_FILES = "unread_files"
+    SILENT = "silent"
+    WITHOUT_HOURS = "without_hours"
+    WITHOUT_TIMEZONE = "without_timezone"
+    ONLY_REJECTED_HOURS = "only_rejected_hours"
+    CONTRADICTIONS = "contradictions"
+    CONTRADICTING_POLLS = "contradicting_polls"
+
+
+_STORE_COLUMNS: Final[Sequence[Column[tuple[str, str | None]]]] = (
+    Column("store_id", lambda one: one[0]),
+    Column("name", lambda one: one[1]),
+)
+
+
 @router.get(
     "/data-health",
     summary="Data quality: sources, rejected rows, doubtful stores",
-    responses={200: {"model": DataHealth}, **problem_responses(DATABASE_UNAVAILABLE)},
+    responses={
+        **listing_responses(DataHealth),
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
 )
 def get_data_health(
-    request: Request, services: ServicesDep, fleet_cache: FleetCacheDep
+    request: Request,
+    services: ServicesDep,
+    fleet_cache: FleetCacheDep,
+    table_format: TableFormatDep,
+    table: Annotated[
+        HealthTable, Query(description="The table of a file; JSON has the first rows of all.")
+    ] = HealthTable.SOURCES,
 ) -> Response:
-    """Return loads, unread files, rejected rows, and stores with missing or doubtful data."""
+    """Return loads, unread files, rejected rows, and stores with missing or doubtful data.
+
+    `GET /rejected-rows` gives files of rejected rows.
+    """
+    most = ALL_ROWS if table_format.is_file else None
     visible = visible_stores(request)
     with services.reader.connect() as connection:
         only_rejected = read_rejected_hours(connection).store_ids
@@ -72,6 +109,10 @@ def get_data_health(
     names: Sequence[str | None] = fleet.details.names if fleet else ()
     name_of = dict(zip(store_ids, names, strict=True))
     silent = STORE_STATES.index(StoreState.SILENT)
+
+    def named(ids: Iterable[str]) -> StoreNames:
+        return _store_names(ids, name_of, most or _MAX_NAMED_STORES)
+
     health = DataHealth(
         as_of=fleet and fleet.as_of,
         refreshed_at=state and state.refreshed_at,
@@ -98,7 +139,7 @@ def get_data_health(
                 is_refused=file.is_refused,
                 since=file.found_at,
             )
-            for file in unread[:_MAX_UNREAD_FILES]
+            for file in unread[: most or _MAX_UNREAD_FILES]
         ],
         unread_files_total=len(unread),
         rejected=[
@@ -116,35 +157,37 @@ def get_data_health(
             for kind in rejected
         ],
         stores=len(store_ids),
-        silent=_store_names(compress(store_ids, fleet.state == silent if fleet else ()), name_of),
-        without_hours=_store_names(
-            compress(store_ids, ~fleet.details.has_hours if fleet else ()), name_of
+        silent=named(compress(store_ids, fleet.state == silent if fleet else ())),
+        without_hours=named(compress(store_ids, ~fleet.details.has_hours if fleet else ())),
+        without_timezone=named(
+            compress(store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ())
         ),
-        without_timezone=_store_names(
-            compress(
-                store_ids, (zone is None for zone in fleet.details.timezones) if fleet else ()
-            ),
-            name_of,
-        ),
-        only_rejected_hours=_store_names(only_rejected, name_of),
-        contradictions=_contradictions(check),
+        only_rejected_hours=named(only_rejected),
+        contradictions=_contradictions(check, most or _MAX_CONTRADICTIONS),
         contradictions_total=len(check.contradictions.store) if check else 0,
-        contradicting_polls=_contradicting_polls(check),
+        contradicting_polls=_contradicting_polls(check, most or _MAX_CONTRADICTING_POLLS),
         contradicting_polls_total=len(check.polls.store) if check else 0,
     )
-    return Response(health.model_dump_json(), media_type="application/json")
+    if table_format.is_file and isinstance(found := getattr(health, table), StoreNames):
+        rows = list(zip(found.store_ids, found.names, strict=True))
+        return table_file(
+            table_format, table.replace("_", "-"), _STORE_COLUMNS, rows, total=found.total
+        )
+    return body_response(table_format, health, table, as_of=health.as_of)
 
 
-def _store_names(store_ids: Iterable[str], name_of: Mapping[str, str | None]) -> StoreNames:
+def _store_names(
+    store_ids: Iterable[str], name_of: Mapping[str, str | None], most: int
+) -> StoreNames:
     """Return the number of stores, and ids and names of the first ones."""
     all_ids = list(store_ids)
-    first = all_ids[:_MAX_NAMED_STORES]
+    first = all_ids[:most]
     return StoreNames(
         total=len(all_ids), store_ids=first, names=[name_of.get(store_id) for store_id in first]
     )
 
 
-def _contradictions(check: DataCheck | None) -> list[ContradictionResponse]:
+def _contradictions(check: DataCheck | None, most: int) -> list[ContradictionResponse]:
     """Return the contradictions: likely wrong time zones first, then by size."""
     if check is None:
         return []
@@ -161,15 +204,15 @@ def _contradictions(check: DataCheck | None) -> list[ContradictionResponse]:
             kind=kind.value,
             hours=by_us / HOUR_US,
         )
-        for store, kind, by_us in rows[:_MAX_CONTRADICTIONS]
+        for store, kind, by_us in rows[:most]
     ]
 
 
-def _contradicting_polls(check: DataCheck | None) -> list[ContradictingPoll]:
+def _contradicting_polls(check: DataCheck | None, most: int) -> list[ContradictingPoll]:
     """Return the newest polls that contradict an event."""
     if check is None:
         return []
-    newest = check.polls.take(np.arange(min(len(check.polls.store), _MAX_CONTRADICTING_POLLS)))
+    newest = check.polls.take(np.arange(min(len(check.polls.store), most)))
     return [
         ContradictingPoll(
             store_id=check.stores.store_ids[store].as_py(),

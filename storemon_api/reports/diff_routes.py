@@ -5,6 +5,9 @@ from typing import Annotated, Final
 
 from fastapi import Path, Query, Request, Response
 
+from storemon_api.downloads.body_tables import body_response, columns_of
+from storemon_api.downloads.table_file import Column
+from storemon_api.downloads.table_format import ALL_ROWS, TableFormatDep, listing_responses
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     REPORT_PROBLEMS,
@@ -30,17 +33,33 @@ _MAX_STORES: Final = 1_000
 _MAX_INPUTS: Final = 1_000
 
 
+def _figure(of: str, name: str) -> Column[StoreDiff]:
+    def cell(row: StoreDiff) -> float | None:
+        figures: dict[str, float] | None = getattr(row, of)
+        return None if figures is None else figures[name]
+
+    return Column(f"{of}_{name}", cell)
+
+
+_FIGURES: Final = ("before", "after", "difference")
+_COLUMNS: Final = (
+    *columns_of(StoreDiff, *_FIGURES),
+    *(_figure(of, name) for of in _FIGURES for name in ROUNDED_COLUMNS),
+)
+
+
 @router.get(
     "/reports/{report_id}/diff",
     summary="Difference from another report of the same instant",
     responses={
-        200: {"model": DiffResponse},
+        **listing_responses(DiffResponse),
         **problem_responses(*REPORT_PROBLEMS),
     },
 )
 def get_report_diff(
     request: Request,
     services: ServicesDep,
+    table_format: TableFormatDep,
     report_id: Annotated[str, Path(examples=[REPORT_ID])],
     against: Annotated[str, Query(description="The report to compare with.", examples=[REPORT_ID])],
     after: Annotated[str, Query(description="Value of `next_after` of the page before.")] = "",
@@ -50,7 +69,7 @@ def get_report_diff(
 
     A difference is the figure of `report_id` minus the figure of `against`. Both reports must be
     complete, with the same `as_of` and policy. For a key that is limited to some stores, `inputs`
-    are the loads that affect these, without row counts.
+    are the loads that affect these, without row counts. A file has all stores.
     """
     visible = visible_stores(request)
     report, other = complete_report(services, report_id), complete_report(services, against)
@@ -60,6 +79,8 @@ def get_report_diff(
         raise invalid_field("after", "`after` must be a store id.")
     if report.result_id is None or other.result_id is None or report.as_of is None:
         raise ValueError(f"a complete report has a result: {report_id}, {against}")
+    if table_format.is_file:
+        after, limit = "", ALL_ROWS
     with services.reader.connect() as connection:
         results = (other.result_id, report.result_id)
         differences = compare_results(
@@ -89,7 +110,9 @@ def get_report_diff(
         stores=[_store(store) for store in stores],
         next_after=stores[-1].store_id if len(stores) == limit else None,
     )
-    return Response(diff.model_dump_json(exclude_none=True), media_type="application/json")
+    return body_response(
+        table_format, diff, "stores", _COLUMNS, as_of=report.as_of, exclude_none=True
+    )
 
 
 def _input(load: LoadBetween, *, has_numbers: bool) -> DiffInput:

@@ -5,8 +5,9 @@ from typing import Final
 
 from fastapi import Request, Response
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import ListingDep, listing_responses
 from storemon_api.http.openapi import problem_responses
-from storemon_api.http.paging import PagingDep
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
@@ -29,16 +30,16 @@ _STATUS: Final = {
     "/reports",
     summary="All requested reports",
     responses={
-        200: {"model": ReportsPage},
+        **listing_responses(ReportsPage),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
-def get_reports(request: Request, services: ServicesDep, paging: PagingDep) -> Response:
+def get_reports(request: Request, services: ServicesDep, listing: ListingDep) -> Response:
     """Return a page of reports, newest request first.
 
     Every report covers all stores. A key that is limited to some stores gets the counts of these.
     """
-    visible = visible_stores(request)
+    visible, paging = visible_stores(request), listing.paging
     with services.reader.connect() as connection:
         total, reports = list_reports(connection, offset=paging.offset, limit=paging.limit)
         if visible is not None:
@@ -52,7 +53,7 @@ def get_reports(request: Request, services: ServicesDep, paging: PagingDep) -> R
         next=paging.next_address(total),
         reports=[_entry(report) for report in reports],
     )
-    return Response(page.model_dump_json(), media_type="application/json")
+    return body_response(listing.format, page, "reports")
 
 
 def _counted(report: Report, counts: dict[int, tuple[int, int]]) -> Report:

@@ -9,8 +9,10 @@ from typing import Annotated, Final
 from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import ListingDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
-from storemon_api.http.paging import PagingDep, read_row_id
+from storemon_api.http.paging import read_row_id
 from storemon_api.http.problems import (
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
@@ -75,13 +77,13 @@ _AccountId = Annotated[str, Path(description="The id as listed.", examples=["3"]
     "/accounts",
     summary="List accounts",
     responses={
-        200: {"model": AccountsPage},
+        **listing_responses(AccountsPage),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_accounts(
     services: ServicesDep,
-    paging: PagingDep,
+    listing: ListingDep,
     q: Annotated[
         str, Query(max_length=_LONGEST_SEARCH, description="Part of the name or email address.")
     ] = "",
@@ -89,17 +91,20 @@ def get_accounts(
     """Return a page of accounts sorted by email address, disabled ones included."""
     if not is_storable(q):
         raise invalid_field("q", "`q` holds a character that cannot be stored.")
+    paging = listing.paging
     found, total = search_accounts(
         services.reader, q.strip(), offset=paging.offset, limit=paging.limit
     )
-    return json_response(
+    return body_response(
+        listing.format,
         AccountsPage(
             accounts=[_response(account) for account in found],
             total=total,
             offset=paging.offset,
             limit=paging.limit,
             next=paging.next_address(total),
-        )
+        ),
+        "accounts",
     )
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_format import TableFormatDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import read_row_id
 from storemon_api.http.problems import (
@@ -104,14 +106,21 @@ async def post_schedule(request: Request, services: ServicesDep) -> Response:
 @router.get(
     "/statement-schedules",
     summary="List schedules of statements",
-    responses={200: {"model": SchedulesResponse}, **problem_responses(DATABASE_UNAVAILABLE)},
+    responses={
+        **listing_responses(SchedulesResponse),
+        **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
+    },
 )
-def get_schedules(request: Request, services: ServicesDep) -> Response:
+def get_schedules(
+    request: Request, services: ServicesDep, table_format: TableFormatDep
+) -> Response:
     """Return the active schedules. A key of some stores gets those of these alone."""
     now = datetime.now(UTC)
     found = list_schedules(services.reader, only_stores=visible_stores(request))
-    return json_response(
-        SchedulesResponse(schedules=[schedule_response(one, now) for one in found])
+    return body_response(
+        table_format,
+        SchedulesResponse(schedules=[schedule_response(one, now) for one in found]),
+        "schedules",
     )
 
 
@@ -149,23 +158,27 @@ def delete_schedule(
     "/statement-deliveries",
     summary="List statements by mail",
     responses={
-        200: {"model": DeliveriesResponse},
+        **listing_responses(DeliveriesResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_deliveries(
     request: Request,
     services: ServicesDep,
+    table_format: TableFormatDep,
     offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
     """Return a page of deliveries, the newest first, with their state, tries and errors."""
+    offset, limit = table_format.part(offset, limit)
     found = list_deliveries(
         services.reader, only_stores=visible_stores(request), offset=offset, limit=limit
     )
-    return json_response(
+    return body_response(
+        table_format,
         DeliveriesResponse(
             deliveries=[delivery_response(delivery) for delivery in found],
             next_offset=offset + limit if len(found) == limit else None,
-        )
+        ),
+        "deliveries",
     )

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 from enum import StrEnum, unique
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Annotated, Final
 
 from fastapi import Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from storemon_api.downloads.body_tables import body_response
+from storemon_api.downloads.table_file import Column
+from storemon_api.downloads.table_format import TableFormatDep, listing_responses
 from storemon_api.http.openapi import json_body, problem_responses
 from storemon_api.http.paging import LARGEST_WIDE_ID, read_row_id
 from storemon_api.http.problems import (
@@ -52,8 +56,9 @@ from storemon_pipeline.sent_statements.send_statement import (
     sent_file,
 )
 from storemon_pipeline.sent_statements.sent_table import SentStatement
+from storemon_pipeline.statements.revision import changes_table
 from storemon_pipeline.statements.statement import Scope
-from storemon_pipeline.statements.statement_tables import scope_name
+from storemon_pipeline.statements.statement_tables import Cell, scope_name
 
 router = Router(tag="statements")
 
@@ -69,8 +74,10 @@ class SentTable(StrEnum):
 
     STORES = "stores"
     INCIDENTS = "incidents"
+    REASONS = "reasons"
     CLOSURES = "closures"
     CORRECTIONS = "corrections"
+    SPECIAL_HOURS = "special-hours"
     CHANGES = "changes"
 
 
@@ -112,13 +119,14 @@ async def post_statement(request: Request, services: ServicesDep) -> Response:
     "/statements",
     summary="List sent statements",
     responses={
-        200: {"model": SentStatementsResponse},
+        **listing_responses(SentStatementsResponse),
         **problem_responses(INVALID_REQUEST, DATABASE_UNAVAILABLE),
     },
 )
 def get_statements(
     request: Request,
     services: ServicesDep,
+    table_format: TableFormatDep,
     offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 100,
 ) -> Response:
@@ -126,14 +134,17 @@ def get_statements(
 
     A key of some stores gets the statements that are about these alone.
     """
+    offset, limit = table_format.part(offset, limit)
     found = list_sent(
         services.reader, only_stores=visible_stores(request), offset=offset, limit=limit
     )
-    return json_response(
+    return body_response(
+        table_format,
         SentStatementsResponse(
             statements=[sent_response(sent) for sent in found],
             next_offset=offset + limit if len(found) == limit else None,
-        )
+        ),
+        "statements",
     )
 
 
@@ -195,18 +206,32 @@ def get_sent_statement(
     "/statements/{statement_id}/changes",
     summary="What a new revision would change",
     responses={
-        200: {"model": DifferenceResponse},
-        **problem_responses(UNKNOWN_STATEMENT, UNKNOWN_STORE, DATABASE_UNAVAILABLE),
+        **listing_responses(DifferenceResponse),
+        **problem_responses(
+            UNKNOWN_STATEMENT, UNKNOWN_STORE, INVALID_REQUEST, DATABASE_UNAVAILABLE
+        ),
     },
 )
 def get_statement_changes(
-    request: Request, services: ServicesDep, statement_id: StatementId
+    request: Request,
+    services: ServicesDep,
+    table_format: TableFormatDep,
+    statement_id: StatementId,
 ) -> Response:
-    """Compare the statement as it was sent with the data of now."""
+    """Compare the statement as it was sent with the data of now.
+
+    A file has amounts of time in hours.
+    """
     sent = find(request, services, statement_id)
     url = services.settings.database_url.get_secret_value()
     with statement_problems():
-        return json_response(difference_response(compare_with_now(services.reader, url, sent)))
+        difference = compare_with_now(services.reader, url, sent)
+    table = changes_table(difference.changes)
+    columns: list[Column[list[Cell]]] = [
+        Column(column.name, itemgetter(place)) for place, column in enumerate(table.columns)
+    ]
+    body = difference_response(difference)
+    return body_response(table_format, body, "changes", columns, rows=table.rows)
 
 
 @router.post(

@@ -1,13 +1,14 @@
 """Serialise engine arrays to response models about stores. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from fastapi import Response
+from pydantic import BaseModel
 
-from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_file import Cell, Column, hours, table_file
 from storemon_api.downloads.table_format import Listing, page_response
 from storemon_api.sales.sales_columns import lost_columns
 from storemon_api.sales.sales_responses import (
@@ -58,6 +59,8 @@ from storemon_pipeline.views.fleet_view import Fleet
 from storemon_pipeline.views.incident_events import IncidentEvents
 from storemon_pipeline.views.storefronts_view import StorefrontsView
 
+Row = TypeVar("Row")
+
 _WALL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 _ENDINGS: Final = {
     Ending.OPEN: "open",
@@ -97,6 +100,31 @@ _SALES_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = lost_columns(lambda 
 _REASON_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
     Column("reasons", lambda one: reasons_text(one.reasons)),
 )
+
+
+def window_columns(
+    figures_of: Callable[[Row], Mapping[Window, BaseModel] | None], *, has_verdict: bool = False
+) -> list[Column[Row]]:
+    """Return the columns of the figures of each window; empty for rows without figures."""
+
+    def column(window: Window, name: str, field: str) -> Column[Row]:
+        def cell(row: Row) -> Cell:
+            figures = figures_of(row)
+            value: Cell = None if figures is None else getattr(figures[window], field)
+            return hours(value) if isinstance(value, int) else value
+
+        return Column(f"{name}_last_{window}", cell)
+
+    fields = (
+        ("uptime_percent", "uptime_percent"),
+        ("uptime_hours", "uptime_us"),
+        ("downtime_hours", "downtime_us"),
+        ("open_hours", "business_us"),
+        ("likely_lowest_hours", "likely_lowest_uptime_us"),
+        ("likely_highest_hours", "likely_highest_uptime_us"),
+        *((("verdict", "verdict"),) if has_verdict else ()),
+    )
+    return [column(window, *names) for window in Window for names in fields]
 
 
 def correction_response(correction: StoredCorrection) -> CorrectionResponse:

@@ -1,17 +1,23 @@
 """Routes about stores at the newest poll: the list and one store."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum, unique
+from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import Query, Request, Response
 
-from storemon_api.downloads.table_file import Cell, Column, hours, table_file
-from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
+from storemon_api.downloads.body_tables import body_response, columns_of
+from storemon_api.downloads.table_file import Column, hours, table_file
+from storemon_api.downloads.table_format import (
+    ListingDep,
+    TableFormatDep,
+    listing_responses,
+    page_response,
+)
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import INVALID_REQUEST
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.live.fleet_cache import FleetCacheDep
@@ -37,13 +43,21 @@ from storemon_api.stores.store_responses import (
     incident_response,
     store_summary,
     storefront_responses,
+    window_columns,
 )
 from storemon_api.stores.store_schemas import (
+    OpenInterval,
+    StorefrontResponse,
     StoreResponse,
     StoresPage,
     StoreSummary,
+    WindowFigures,
 )
-from storemon_api.stores.week_responses import open_intervals, special_hours_response
+from storemon_api.stores.week_responses import (
+    SPECIAL_HOURS_COLUMNS,
+    open_intervals,
+    special_hours_response,
+)
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.domain.windows import Window
 from storemon_pipeline.uptime.store_state import StoreState
@@ -63,27 +77,8 @@ _COLUMNS: Final[Sequence[Column[StoreSummary]]] = (
 )
 
 
-def _window_columns(window: Window, *, has_verdict: bool) -> list[Column[StoreSummary]]:
-    """Return the columns of one window; empty for stores without figures."""
-
-    def column(name: str, field: str) -> Column[StoreSummary]:
-        def cell(store: StoreSummary) -> Cell:
-            if store.figures is None:
-                return None
-            value: Cell = getattr(store.figures[window], field)
-            return hours(value) if isinstance(value, int) else value
-
-        return Column(f"{name}_last_{window}", cell)
-
-    columns = [
-        column("uptime_percent", "uptime_percent"),
-        column("uptime_hours", "uptime_us"),
-        column("downtime_hours", "downtime_us"),
-        column("open_hours", "business_us"),
-        column("likely_lowest_hours", "likely_lowest_uptime_us"),
-        column("likely_highest_hours", "likely_highest_uptime_us"),
-    ]
-    return [*columns, column("verdict", "verdict")] if has_verdict else columns
+def _figures(store: StoreSummary) -> Mapping[Window, WindowFigures] | None:
+    return store.figures
 
 
 def _sales(window: Window) -> Callable[[StoreSummary], Sales | None]:
@@ -104,6 +99,29 @@ _SALES_COLUMNS: Final[Sequence[Column[StoreSummary]]] = [
     ),
 ]
 """Only where there is demand. A store has one currency."""
+
+
+def _storefront_figures(storefront: StorefrontResponse) -> Mapping[Window, WindowFigures] | None:
+    return storefront.figures
+
+
+@unique
+class StoreTable(StrEnum):
+    """The tables of a store; the value is the field."""
+
+    CHANNELS = "channels"
+    HOURS = "hours"
+    SPECIAL_HOURS = "special_hours"
+
+
+_TABLES: Final[Mapping[StoreTable, Sequence[Column[Any]]]] = {
+    StoreTable.CHANNELS: (
+        *columns_of(StorefrontResponse, "figures"),
+        *window_columns(_storefront_figures),
+    ),
+    StoreTable.HOURS: columns_of(OpenInterval),
+    StoreTable.SPECIAL_HOURS: SPECIAL_HOURS_COLUMNS,
+}
 
 
 @router.get(
@@ -129,12 +147,7 @@ def get_stores(
     """
     fleet = fleet_cache.fleet(store_filter.only)
     paging = listing.paging
-    windows = [
-        column
-        for window in Window
-        for column in _window_columns(window, has_verdict=objective is not None)
-    ]
-    columns = (*_COLUMNS, *windows)
+    columns = (*_COLUMNS, *window_columns(_figures, has_verdict=objective is not None))
     if fleet is None:
         if listing.is_file:
             return table_file(listing.format, "stores", columns, (), total=0)
@@ -172,14 +185,18 @@ def get_stores(
 @router.get(
     f"/stores/{STORE_ID}",
     summary="One store at the newest poll",
-    responses={200: {"model": StoreResponse}, **STORE_PROBLEMS},
+    responses={**listing_responses(StoreResponse), **STORE_PROBLEMS},
 )
 def get_store(
     request: Request,
     services: ServicesDep,
     fleet_cache: FleetCacheDep,
+    table_format: TableFormatDep,
     store_id: StoreIdPath,
     objective: Objective = None,
+    table: Annotated[
+        StoreTable, Query(description="The table of a file; JSON has all.")
+    ] = StoreTable.CHANNELS,
 ) -> Response:
     """Return the store's figures, weekly hours and open incident."""
     fleet = fleet_with(request, fleet_cache, store_id)
@@ -192,7 +209,8 @@ def get_store(
         objectives = {str(by): float(percent) for by, percent in view.objectives().items()}
         first_poll_us, polls = view.polls_kept()
         storefronts = view.storefronts()
-    return json_response(
+    return body_response(
+        table_format,
         StoreResponse(
             **dict(summary),
             as_of=fleet.as_of,
@@ -214,5 +232,8 @@ def get_store(
                 sales=fleet.incident_sales,
                 events=fleet.incident_events,
             ),
-        )
+        ),
+        table,
+        _TABLES[table],
+        as_of=fleet.as_of,
     )

@@ -1,10 +1,14 @@
 """Routes about a store's timeline and the ledger of a figure."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import Query, Response
 
+from storemon_api.downloads.body_tables import body_response, columns_of
+from storemon_api.downloads.table_file import Cell, Column, hours
+from storemon_api.downloads.table_format import TableFormatDep, listing_responses
 from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import (
     DATABASE_UNAVAILABLE,
@@ -14,14 +18,17 @@ from storemon_api.http.problems import (
     UNKNOWN_STORE,
 )
 from storemon_api.http.routing import Router
-from storemon_api.http.schemas import json_response
 from storemon_api.http.services import ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.stores.store_in_path import STORE_PROBLEMS, StoreIdPath, store_view_of, zone_of
 from storemon_api.stores.store_responses import correction_response
 from storemon_api.stores.store_schemas import (
+    EventSaid,
+    LedgerEntry,
     LedgerResponse,
     OffsetSpan,
+    Segment,
+    SegmentKind,
     TimelinePoll,
     TimelineResponse,
 )
@@ -44,15 +51,48 @@ _TIMELINE_PROBLEMS: Final = problem_responses(
 _LONGEST_TIMELINE: Final = timedelta(days=31)
 
 
+def _event(of: Callable[[EventSaid], str | None]) -> Callable[[Segment], Cell]:
+    return lambda segment: None if segment.event is None else of(segment.event)
+
+
+_SEGMENT_COLUMNS: Final[Sequence[Column[Segment]]] = (
+    *columns_of(Segment, "event"),
+    Column("hours", lambda one: hours(microseconds(one.end) - microseconds(one.start))),
+    Column("event_source", _event(lambda event: event.source)),
+    Column("event_reason", _event(lambda event: event.reason)),
+)
+
+
+def _up_us(entry: LedgerEntry) -> int:
+    """Return the time that counts as up: of several storefronts the share that is up."""
+    if entry.storefronts > 1:
+        return round(entry.counted_us * entry.storefronts_up / entry.storefronts)
+    return entry.counted_us if entry.kind is SegmentKind.UP else 0
+
+
+_ENTRY_COLUMNS: Final[Sequence[Column[LedgerEntry]]] = (
+    *columns_of(LedgerEntry),
+    Column("uptime_hours", lambda one: hours(_up_us(one))),
+    Column("downtime_hours", lambda one: hours(one.counted_us - _up_us(one))),
+)
+
+
 @router.get(
     f"/stores/{STORE_ID}/timeline",
     summary="What happened at a store, minute by minute",
-    responses={200: {"model": TimelineResponse}, **_TIMELINE_PROBLEMS},
+    responses={**listing_responses(TimelineResponse), **_TIMELINE_PROBLEMS},
 )
 def get_store_timeline(
-    services: ServicesDep, store_id: StoreIdPath, begin: FromBound = None, end: ToBound = None
+    services: ServicesDep,
+    table_format: TableFormatDep,
+    store_id: StoreIdPath,
+    begin: FromBound = None,
+    end: ToBound = None,
 ) -> Response:
-    """Return the segments and polls of a period of up to 31 days (default: the last 7)."""
+    """Return the segments and polls of a period of up to 31 days (default: the last 7).
+
+    A file has the segments, the newest first.
+    """
     with store_view_of(services, store_id) as view:
         start_us, end_us = view.period(begin, end, WEEK_US)
         check_length(
@@ -62,7 +102,9 @@ def get_store_timeline(
         ticks = view.raw_polls(start_us, end_us)
         events = view.events()
         name = zone_of(view)
-    return json_response(
+    segments = list(timeline_segments(ledger, planned_start, planned_end, events))
+    return body_response(
+        table_format,
         TimelineResponse(
             store_id=store_id,
             timezone=name,
@@ -74,32 +116,39 @@ def get_store_timeline(
                     spans.start_us.tolist(), spans.offset_us.tolist(), strict=True
                 )
             ],
-            segments=list(timeline_segments(ledger, planned_start, planned_end, events)),
+            segments=segments,
             polls=[
                 TimelinePoll(at=instant(at), is_active=active)
                 for at, active in zip(
                     ticks.polled_at_us.tolist(), ticks.is_active.tolist(), strict=True
                 )
             ],
-        )
+        ),
+        "segments",
+        _SEGMENT_COLUMNS,
+        rows=segments[::-1],
+        as_of=instant(end_us),
     )
 
 
 @router.get(
     f"/stores/{STORE_ID}/explain",
     summary="The intervals that sum to a report's figure",
-    responses={200: {"model": LedgerResponse}, **STORE_PROBLEMS},
+    responses={**listing_responses(LedgerResponse), **STORE_PROBLEMS},
 )
 def explain_store(
     services: ServicesDep,
+    table_format: TableFormatDep,
     store_id: StoreIdPath,
+    *,
     window: Window = Window.DAY,
     as_of: Annotated[BoundedInstant | None, Query(description="Default: the newest poll.")] = None,
     policy: Policy = Policy.NEAREST,
 ) -> Response:
     """Return the ledger of one window: intervals that sum to the figure to the microsecond.
 
-    A store without a poll in the 192 hours before `as_of` has no figure and no entries.
+    A store without a poll in the 192 hours before `as_of` has no figure and no entries. A file has
+    the entries.
     """
     with store_view_of(services, store_id) as view:
         instant_of = view.as_of if as_of is None else as_of
@@ -112,7 +161,8 @@ def explain_store(
     if len(runs) == 0:
         ledger = empty_ledger(ledger)
     business, uptime = ledger.business_us(), ledger.business_us(ledger.up)
-    return json_response(
+    return body_response(
+        table_format,
         LedgerResponse(
             store_id=store_id,
             timezone=name,
@@ -131,5 +181,8 @@ def explain_store(
             status_model=likely and likely.status_model_id,
             entries=list(ledger_entries(ledger, runs, policy, events)),
             corrections=[correction_response(one) for one in corrections],
-        )
+        ),
+        "entries",
+        _ENTRY_COLUMNS,
+        as_of=instant_of,
     )

@@ -2,10 +2,24 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
+from storemon_api.downloads.body_tables import columns_of
+from storemon_api.downloads.table_file import Column
 from storemon_api.stores.store_schemas import OpenInterval, OpenTime, SpecialHoursResponse
 from storemon_pipeline.domain.windows import DAY_US, MINUTE_US, SECOND_US, WEEK_US
 from storemon_pipeline.schedules.special_hours import StoredSpecialHours
+
+SPECIAL_HOURS_COLUMNS: Final[Sequence[Column[SpecialHoursResponse]]] = (
+    *columns_of(SpecialHoursResponse, "hours"),
+    Column(
+        "hours_local",
+        lambda one: ", ".join(
+            f"{part.start_time_local}-{part.end_time_local}" for part in one.hours
+        ),
+    ),
+)
+"""Empty hours: the store is closed on the date."""
 
 
 def open_intervals(starts: Sequence[int], ends: Sequence[int]) -> list[OpenInterval]:

@@ -28,8 +28,9 @@ MOST_CHANGES: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table of texts; `note` says which rows are left out."""
+    """A table of texts; `name` is that of its file, `note` says which rows are left out."""
 
+    name: str
     title: str
     headings: list[str]
     rows: list[list[str]]
@@ -75,6 +76,7 @@ def changes_text(changes: list[Change]) -> TextTable:
             f"These are the first {MOST_CHANGES} of {len(table.rows):,}. The spreadsheet lists all."
         )
     return TextTable(
+        "changes",
         "Changes",
         [column.heading for column in table.columns],
         # Late polls may move a border by seconds, which two decimals of an hour hide.
@@ -145,6 +147,7 @@ def _table(statement: Statement, name: TableName) -> TextTable:
     places = [place for place, column in enumerate(table.columns) if column.name not in left_out]
     rows, note = _rows(table, name)
     return TextTable(
+        name.value,
         _TITLES[name],
         [table.columns[place].heading for place in places],
         [[_text(row[place]) for place in places] for row in rows],

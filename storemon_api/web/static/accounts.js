@@ -4,12 +4,12 @@ import { openChange, openInvitation } from "./accounts/edit.js";
 import { sendJson } from "./accounts/send.js";
 import { addressedChoices } from "./lib/address.js";
 import { counted } from "./lib/amounts.js";
-import { get } from "./lib/api.js";
+import { get, withParameters } from "./lib/api.js";
 import { byId, deedButton, h, refill } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge } from "./lib/stores.js";
-import { fillTable, pager } from "./lib/tables.js";
+import { downloads, fillTable, pager } from "./lib/tables.js";
 import { utc } from "./lib/times.js";
 
 const LIMIT = 50;
@@ -116,6 +116,7 @@ const show = newestOnly(async (newest) => {
   pager(byId("pager"), page, page.accounts.length, "account", (next) =>
     choices.choose({ offset: next }),
   );
+  downloads(byId("accounts-files"), (format) => withParameters("/accounts", { q, ...format }));
 });
 
 // Until here a click would be lost.

@@ -215,10 +215,12 @@ const show = newestOnly(async (newest) => {
         await newest(get("/fleet/comparison", parameters({ split: state.split, ...sales }))),
       );
     }
-    const split = byId("split-panel").hidden ? "" : state.split;
-    downloads(byId("compare-files"), (form) =>
-      withParameters("/fleet/comparison", parameters({ split, ...sales, ...form })),
-    );
+    const files = (id, split) =>
+      downloads(byId(id), (form) =>
+        withParameters("/fleet/comparison", parameters({ split, ...sales, ...form })),
+      );
+    files("comparison-files", "");
+    files("groups-compared-files", state.split);
     const { store, group, region } = state;
     await showReasons(newest, answer, { store_id: store.trim(), group, region });
   }

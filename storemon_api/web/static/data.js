@@ -86,6 +86,7 @@ function showSources(health) {
     health.sources,
     "No data yet",
   );
+  tableFiles("sources", "sources");
 }
 
 function showUnread(health) {
@@ -108,16 +109,21 @@ function showUnread(health) {
     files,
     "None: all files were read",
   );
+  tableFiles("unread", "unread_files");
 }
 
-function kindFiles({ source, reason }) {
+const pathOfTable = (table) => (form) => withParameters("/data-health", { table, ...form });
+const tableFiles = (id, table) => downloads(byId(`${id}-files`), pathOfTable(table));
+
+function filesBox(pathOf) {
   const box = h("p", { class: "files" });
-  downloads(box, (form) => withParameters("/rejected-rows", { source, reason, ...form }));
+  downloads(box, pathOf);
   return box;
 }
 
 function rejectedRows(kind) {
-  const title = `${sourceName(kind.source)}: ${kind.reason}, ${counted(kind.rows, "row")}`;
+  const { source, reason } = kind;
+  const title = `${sourceName(source)}: ${reason}, ${counted(kind.rows, "row")}`;
   const shown = kind.examples.length;
   const line = (row) => {
     const place = `${row.file || "sent to the API"}, line ${count(row.line)}  `;
@@ -129,7 +135,7 @@ function rejectedRows(kind) {
     h("summary", {}, title),
     kind.rows > shown ? h("p", { class: "note" }, `Showing the first ${count(shown)}`) : null,
     kind.examples.map(line),
-    kindFiles(kind),
+    filesBox((form) => withParameters("/rejected-rows", { source, reason, ...form })),
   );
 }
 
@@ -167,6 +173,7 @@ function showContradictions(health) {
     found,
     "None: the checks agree with all opening hours",
   );
+  tableFiles("contradictions", "contradictions");
 }
 
 // Only where there are any: without events there is nothing to contradict.
@@ -186,10 +193,12 @@ function showContradictingPolls(health) {
     ],
     polls,
   );
+  tableFiles("contradicting-polls", "contradicting_polls");
 }
 
 // A list of the API names only its first stores.
-function missing(list, word, meaning, standing) {
+function missing(health, table, word, meaning, standing) {
+  const list = health[table];
   const title = [`${counted(list.total, "store")} ${word} `, h("span", { class: "note" }, meaning)];
   if (!list.total) return h("div", { class: "reason none" }, title);
   const rest = list.total - list.store_ids.length;
@@ -201,17 +210,25 @@ function missing(list, word, meaning, standing) {
     h("summary", {}, title),
     h("ul", { class: "chips" }, links),
     rest ? h("p", { class: "note" }, `and ${count(rest)} more`, all) : null,
+    filesBox(pathOfTable(table)),
   );
 }
 
 function showMissing(health) {
   const always = "counted as open 24/7";
   byId("lacking").replaceChildren(
-    missing(health.silent, "without data", "nothing received for 8 days: not in reports", "silent"),
-    missing(health.without_hours, "without opening hours", always),
-    missing(health.without_timezone, "without a time zone", "counted in America/Chicago"),
     missing(
-      health.only_rejected_hours,
+      health,
+      "silent",
+      "without data",
+      "nothing received for 8 days: not in reports",
+      "silent",
+    ),
+    missing(health, "without_hours", "without opening hours", always),
+    missing(health, "without_timezone", "without a time zone", "counted in America/Chicago"),
+    missing(
+      health,
+      "only_rejected_hours",
       "with opening hours that were all rejected",
       `${always} until they are corrected`,
     ),

@@ -54,7 +54,12 @@ export async function showReasons(newest, answer, scope) {
     number("Earlier", 1),
   ];
   fillTable(byId("reasons-compared"), columns, linesOf(comparison, later, earlier));
-  downloads(byId("reasons-files"), (form) =>
-    withParameters("/fleet/reasons", { ...asked(answer.later), ...form }),
-  );
+  const files = (id, period, word) =>
+    downloads(
+      byId(id),
+      (form) => withParameters("/fleet/reasons", { ...asked(period), ...form }),
+      word,
+    );
+  files("reasons-files", answer.later, "Later");
+  files("reasons-earlier-files", answer.earlier, "Earlier");
 }

@@ -50,13 +50,13 @@ export function pager(box, page, shown, thing, go) {
 
 // Links to all rows of a table as files, not only those of the page that is shown. `pathOf` gives
 // the path of the rows with a `format`.
-export function downloads(box, pathOf) {
+export function downloads(box, pathOf, word = "Download") {
   const link = (format) => {
     const address = pathOf({ format });
     const name = format.toUpperCase();
-    return h("a", { href: root + address, download: true, "aria-label": `Download ${name}` }, name);
+    return h("a", { href: root + address, download: true, "aria-label": `${word} ${name}` }, name);
   };
-  refill(box, h("span", {}, "Download"), ["csv", "xlsx"].map(link));
+  refill(box, h("span", {}, word), ["csv", "xlsx"].map(link));
 }
 
 function rangeOfRows(page, shown, thing) {

@@ -219,6 +219,9 @@ export function showGroups() {
     ],
     sorted,
   );
+  downloads(byId("groups-files"), (form) =>
+    withParameters("/fleet/now", { table: split, ...form }),
+  );
 }
 
 // In one column with all its stores, so that names keep some width.

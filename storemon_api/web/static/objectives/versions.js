@@ -1,12 +1,12 @@
 // The objectives that are set, with all their versions; setting, ending and taking back.
 
 import { count, counted } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
+import { get, withParameters } from "../lib/api.js";
 import { askPreview, canChange, openChange, send } from "../lib/change.js";
 import { byId, deedButton, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { storeLink } from "../lib/stores.js";
-import { fillTable } from "../lib/tables.js";
+import { downloads, fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
 import { VERDICTS } from "./verdicts.js";
 
@@ -205,6 +205,7 @@ export const showVersions = newestOnly(async (newest, done) => {
     versions.toReversed(),
     "No objective is set",
   );
+  downloads(byId("versions-files"), (format) => withParameters("/objectives", format));
   if (!canChange) return;
   const add = byId("set-objective");
   add.onclick = () => set({ applies_to: "all", name: "", objective: null, by: "month" }, done);

@@ -1,12 +1,12 @@
 // What differs between two reports of the same date, and what was loaded in between.
 
 import { count, counted } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
+import { get, withParameters } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { getStore } from "../lib/store-addresses.js";
 import { storeLink } from "../lib/stores.js";
-import { fillTable } from "../lib/tables.js";
+import { downloads, fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
 import { state } from "./state.js";
 
@@ -88,11 +88,16 @@ export const showDifference = newestOnly(async (newest) => {
     answer.stores,
     "The figures of all stores are the same",
   );
+  const files = h("p", { class: "files" });
+  downloads(files, (form) =>
+    withParameters(`/reports/${to.report_id}/diff`, { against: from.report_id, ...form }),
+  );
   const more = `Showing the first ${count(answer.stores.length)}`;
   byId("difference-body").replaceChildren(
     h("p", {}, summary(answer)),
     h("p", { class: "note" }, loaded(answer.inputs)),
     h("div", { class: "scroll" }, table),
+    files,
     answer.next_after ? h("p", { class: "note" }, more) : "",
   );
   byId("difference").hidden = false;

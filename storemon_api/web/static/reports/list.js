@@ -1,12 +1,12 @@
 // The list of reports, with their downloads and the selection of two to compare.
 
 import { count } from "../lib/amounts.js";
-import { get, root } from "../lib/api.js";
+import { get, root, withParameters } from "../lib/api.js";
 import { byId, h } from "../lib/elements.js";
 import { guard } from "../lib/live.js";
 import { newestOnly } from "../lib/newest.js";
 import { badge } from "../lib/stores.js";
-import { fillTable, pager } from "../lib/tables.js";
+import { downloads, fillTable, pager } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
 import { NO_ROWS, POLICIES, addressOf, choose, downloadCsv, isAdvanced, state } from "./state.js";
 
@@ -56,7 +56,7 @@ function totalsButton(report, showTotals) {
   return h("button", { type: "button", class: "link", "aria-label": label, onclick }, "Totals");
 }
 
-function downloads(report) {
+function filesOf(report) {
   if (!hasRows(report)) return "";
   const byScript = (event) => {
     event.preventDefault();
@@ -104,12 +104,13 @@ export const showReports = newestOnly(async (newest, actions) => {
       { head: "Time taken", class: "number", cell: seconds },
       ...(isAdvanced() ? advanced : []),
       { head: "Totals", label: "", cell: (one) => totalsButton(one, actions.showTotals) },
-      { head: "Download", label: "", class: "downloads", cell: downloads },
+      { head: "Download", label: "", class: "downloads", cell: filesOf },
     ],
     page.reports,
     "No reports yet",
   );
   pager(byId("pager"), page, page.reports.length, "report", (offset) => choose({ offset }));
+  downloads(byId("reports-files"), (form) => withParameters("/reports", form));
   showCompare(actions.showDifference);
   clearTimeout(waiting);
   if (page.reports.some((one) => one.status === "Running")) waiting = setTimeout(again, WAIT_MS);

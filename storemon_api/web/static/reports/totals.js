@@ -1,11 +1,11 @@
 // A report's totals: of all stores together, of each group, or of each region.
 
 import { count, duration, likelyRange, percent } from "../lib/amounts.js";
-import { get } from "../lib/api.js";
+import { get, withParameters } from "../lib/api.js";
 import { byId, h, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { WINDOWS, doubtsOf } from "../lib/stores.js";
-import { fillTable } from "../lib/tables.js";
+import { downloads, fillTable } from "../lib/tables.js";
 import { utc } from "../lib/times.js";
 import { POLICIES, choose, isAdvanced, scope, state } from "./state.js";
 
@@ -65,5 +65,8 @@ export const showTotals = newestOnly(async (newest) => {
     ],
     answer.totals,
     "No store of the report belongs here",
+  );
+  downloads(byId("totals-table-files"), (form) =>
+    withParameters(`/reports/${reportId}/totals`, { split, ...scope(), ...form }),
   );
 });

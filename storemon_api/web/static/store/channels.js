@@ -3,8 +3,8 @@
 import { NO_FIGURE, percent } from "../lib/amounts.js";
 import { byId } from "../lib/elements.js";
 import { WINDOWS, stateBadge } from "../lib/stores.js";
-import { fillTable } from "../lib/tables.js";
-import { page } from "./state.js";
+import { downloads, fillTable } from "../lib/tables.js";
+import { page, pathOfView } from "./state.js";
 
 const RULES = {
   any_up: "The store is online while one of its storefronts is.",
@@ -36,4 +36,5 @@ export function showChannels() {
     ],
     store.channels,
   );
+  downloads(byId("storefronts-files"), (form) => pathOfView("", { table: "channels", ...form }));
 }

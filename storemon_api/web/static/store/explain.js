@@ -4,8 +4,8 @@ import { counted, exactDuration, likelyRange, percent, share } from "../lib/amou
 import { byId, h, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
 import { FLAGS, WINDOWS, badge } from "../lib/stores.js";
-import { fillTable } from "../lib/tables.js";
-import { KINDS, choose, getView, kindName, page } from "./state.js";
+import { downloads, fillTable } from "../lib/tables.js";
+import { KINDS, choose, getView, kindName, page, pathOfView } from "./state.js";
 
 const HAS_BADGE = new Set(["up", "down", "closed"]);
 
@@ -84,6 +84,9 @@ export const showExplanation = newestOnly(async (newest) => {
     ],
     ledger.entries,
     "No figure: nothing received in the 8 days before",
+  );
+  downloads(byId("ledger-files"), (form) =>
+    pathOfView("/explain", { window: page.window, ...form }),
   );
   table.tFoot.replaceChildren(ledger.entries.length ? totals(ledger) : "");
 });

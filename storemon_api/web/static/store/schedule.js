@@ -1,6 +1,8 @@
 // The store's weekly opening hours and planned closures on file, and their changes.
 
+import { withParameters } from "../lib/api.js";
 import { byId, h, refill } from "../lib/elements.js";
+import { downloads } from "../lib/tables.js";
 import { localTime, nearDate } from "../lib/times.js";
 import { canChange } from "../lib/change.js";
 import { cancelButton, offerClosures } from "./change-closures.js";
@@ -8,7 +10,7 @@ import { offerHours } from "./change-hours.js";
 import { showSpecialHours } from "./change-special-hours.js";
 import { showChanges } from "./changes.js";
 import { weekLines } from "./hours-text.js";
-import { getView, page } from "./state.js";
+import { getView, page, pathOfView } from "./state.js";
 
 export function showHours() {
   const { store } = page;
@@ -47,18 +49,41 @@ export function showClosures(done) {
   );
 }
 
+// The lists of the panel as files. Only those who may change something see who did.
+function showFiles(from) {
+  const id = page.store.store_id;
+  const view = (name, own) => (form) => pathOfView(name, { ...own, ...form });
+  const list = (path) => (form) => withParameters(path, { store_id: id, ...form });
+  const files = [
+    ["Hours now", view("", { table: "hours" })],
+    ["All hours on file", view("/hours")],
+    ["Special hours", view("/special-hours", { from })],
+    ["Closures", list("/closures")],
+    ["Corrections", list("/corrections")],
+    ...(canChange ? [["Changes", view("/changes")]] : []),
+  ];
+  const line = ([word, pathOf]) => {
+    const box = h("p", { class: "files" });
+    downloads(box, pathOf, word);
+    return box;
+  };
+  refill(byId("schedule-files"), files.map(line));
+}
+
 // Days before the newest poll whose special hours are shown, as many as in the list of days.
 const DAYS_OF_DATES = 90;
 
 // What can be changed; `done` is called after a change.
 export async function showScheduleChanges(done) {
+  const from = nearDate(page.store.as_of.slice(0, 10), -DAYS_OF_DATES);
   const [{ versions }, { special_hours: dates }, log] = await Promise.all([
     getView("/hours"),
-    getView("/special-hours", { from: nearDate(page.store.as_of.slice(0, 10), -DAYS_OF_DATES) }),
+    getView("/special-hours", { from }),
     canChange ? getView("/changes") : null,
   ]);
   offerHours(versions, done);
   showSpecialHours(dates, done);
+  showFiles(from);
   if (!canChange) return;
   offerClosures(done);
   showChanges(log.changes);

@@ -4,9 +4,9 @@ import { DAY, HOUR, counted, duration } from "../lib/amounts.js";
 import { chart, frame, hatching, swatch } from "../lib/charts.js";
 import { byId, h, s, segmented } from "../lib/elements.js";
 import { newestOnly } from "../lib/newest.js";
-import { fillTable } from "../lib/tables.js";
+import { downloads, fillTable } from "../lib/tables.js";
 import { WEEKDAYS, hourOfDay, localDate, us, wallClock } from "../lib/times.js";
-import { COUNTS_AS, KINDS, SPANS, choose, getView, kindName, page } from "./state.js";
+import { COUNTS_AS, KINDS, SPANS, choose, getView, kindName, page, pathOfView } from "./state.js";
 
 const ROW = 27;
 const BAR = 14;
@@ -89,6 +89,7 @@ export const showTimeline = newestOnly(async (newest) => {
     ],
     timeline.segments.slice().reverse(),
   );
+  downloads(byId("segments-files"), (form) => pathOfView("/timeline", { from, ...form }));
 });
 
 function draw(timeline, whole) {
