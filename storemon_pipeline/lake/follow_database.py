@@ -30,11 +30,10 @@ from storemon_pipeline.lake.write_bucket import (
     store_tables,
     write_store_rows,
 )
-from storemon_pipeline.lake_files.append_polls import LatePollsError, append_polls
+from storemon_pipeline.lake_files.append_polls import LatePollsError, append_polls, begin_appending
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
     make_bucket,
-    of_kind,
     of_stores,
     read_kind,
     read_polls,
@@ -274,11 +273,9 @@ class _Changes:
         with self.lake.concurrently() as lake:
 
             def begin(number: int) -> list[DataFile]:
-                files = read_contents(lake, self.manifest.buckets[number])
-                if edges[number] < edges[number + 1] and not self.loads.has_undo:
-                    last = of_kind(files, Kind.LAST_STATUS_RUNS)
-                    lake.begin_reading(file.name for file in last)
-                return files
+                has_polls = edges[number] < edges[number + 1] and not self.loads.has_undo
+                begin_files = begin_appending if has_polls else read_contents
+                return begin_files(lake, self.manifest.buckets[number])
 
             here = replace(self, lake=lake)
             opened = results_in_order(begin, changing, at_once=_BUCKETS_AHEAD)

@@ -16,7 +16,7 @@ from storemon_pipeline.lake_files.data_files import (
     write_status_runs,
 )
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import DataFile, Kind
+from storemon_pipeline.lake_files.manifest import Bucket, DataFile, Kind, read_contents
 from storemon_pipeline.lake_files.status_run_files import last_of_stores
 from storemon_pipeline.uptime.status_runs import StatusRuns, extend
 
@@ -28,15 +28,28 @@ class LatePollsError(Exception):
     """Some polls are not later than their store's newest one: its status runs must be made anew."""
 
 
+def begin_appending(lake: LakeFolder, bucket: Bucket) -> list[DataFile]:
+    """The files of a bucket; those that `append_polls` needs are read ahead."""
+    files = read_contents(lake, bucket)
+    lake.begin_reading(file.name for file in of_kind(files, Kind.LAST_STATUS_RUNS))
+    return files
+
+
 def append_polls(
-    lake: LakeFolder, files: Sequence[DataFile], polls: PollRows, *, max_gap_us: int
+    lake: LakeFolder,
+    files: Sequence[DataFile],
+    polls: PollRows,
+    *,
+    max_gap_us: int,
+    last: StatusRuns | None = None,
 ) -> list[DataFile]:
     """The files of a bucket after these polls, which are sorted by key and instant.
 
-    Of the old files that are left out none was changed. Raises LatePollsError before anything is
-    written.
+    `last` are the bucket's last status runs, where they were read already. Of the old files that
+    are left out none was changed. Raises LatePollsError before anything is written.
     """
-    last = read_status_runs(lake, of_kind(files, Kind.LAST_STATUS_RUNS))
+    if last is None:
+        last = read_status_runs(lake, of_kind(files, Kind.LAST_STATUS_RUNS))
     touched = _with_polls(last, polls)
     extended = extend(
         last.take(touched), polls.store_key, polls.at_us, polls.is_active, max_gap_us=max_gap_us

@@ -11,8 +11,11 @@ from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import DataFile, Kind
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
-_WEEKS_PER_FILE: Final = 4
-"""Older status runs are in files of four weeks each, so that a report reads two or three."""
+_PERIOD_US: Final = 2 * WEEK_US
+"""Each file has the status runs that end in a period, counted back from the newest poll.
+
+So a report of the newest poll reads one of them, and any other report one or two.
+"""
 
 
 def write_all_status_runs(lake: LakeFolder, status_runs: StatusRuns) -> list[DataFile]:
@@ -20,9 +23,9 @@ def write_all_status_runs(lake: LakeFolder, status_runs: StatusRuns) -> list[Dat
     last = last_of_stores(status_runs)
     is_last = np.zeros(len(status_runs), np.bool_)
     is_last[last] = True
-    earlier = status_runs.take(~is_last)
+    parts = _by_period(status_runs.take(~is_last), int(status_runs.last_poll_us.max(initial=0)))
     return [
-        *(write_status_runs(lake, Kind.STATUS_RUNS, part, level=2) for part in _by_period(earlier)),
+        *(write_status_runs(lake, Kind.STATUS_RUNS, part, level=2) for part in parts),
         write_status_runs(lake, Kind.LAST_STATUS_RUNS, status_runs.take(last)),
     ]
 
@@ -34,7 +37,7 @@ def last_of_stores(status_runs: StatusRuns) -> IntArray:
     ]
 
 
-def _by_period(status_runs: StatusRuns) -> Iterator[StatusRuns]:
-    period = status_runs.last_poll_us // (_WEEKS_PER_FILE * WEEK_US)
-    for number in np.unique(period):
+def _by_period(status_runs: StatusRuns, newest_us: int) -> Iterator[StatusRuns]:
+    period = (newest_us - status_runs.last_poll_us) // _PERIOD_US
+    for number in np.unique(period)[::-1]:
         yield status_runs.take(period == number)

@@ -26,7 +26,7 @@ from storemon_pipeline.lake.write_bucket import (
 from storemon_pipeline.lake_files.append_polls import append_polls
 from storemon_pipeline.lake_files.data_files import PollRows, make_bucket, write_polls
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import Bucket, Manifest, commit, read_contents
+from storemon_pipeline.lake_files.manifest import Bucket, DataFile, Manifest, commit
 from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
 from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.schedules.calendars import CalendarRows
@@ -209,9 +209,9 @@ def write_bucket(lake: LakeFolder, copies: Copies, of: range) -> Bucket:
     return make_bucket(lake, first_id, files, newest_poll_us=int(polls.at_us.max()))
 
 
-def append_hour(lake: LakeFolder, bucket: Bucket, polls: PollRows) -> Bucket:
-    """The bucket with these later polls."""
-    files = append_polls(lake, read_contents(lake, bucket), polls, max_gap_us=_MAX_GAP_US)
+def append_hour(lake: LakeFolder, bucket: Bucket, files: list[DataFile], polls: PollRows) -> Bucket:
+    """The bucket, which has these files, with these later polls."""
+    files = append_polls(lake, files, polls, max_gap_us=_MAX_GAP_US)
     return make_bucket(
         lake, bucket.first_store_id, files, newest_poll_us=int(polls.at_us.max(initial=0))
     )

@@ -18,7 +18,7 @@ from typing import Final
 from benchmarks.lake_data import Copies, append_hour
 from storemon_pipeline.lake.report_rows import make_share
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import Bucket, read_manifest
+from storemon_pipeline.lake_files.manifest import Bucket, read_contents, read_manifest
 
 _KIBI: Final = 1 << 10
 
@@ -89,6 +89,7 @@ def _hour(lake: LakeFolder, number: int, of: int, data: Path | None) -> dict[int
         bucket: append_hour(
             lake,
             manifest.buckets[bucket],
+            read_contents(lake, manifest.buckets[bucket]),
             copies.next_polls(buckets[bucket], hours=manifest.version - 1),
         )
         for bucket in manifest.shares(of)[number]

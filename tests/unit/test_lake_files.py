@@ -98,6 +98,27 @@ def empty_manifest(lake: LakeFolder) -> Manifest:
     return Manifest(0, MAX_GAP, 0, "", (bucket,))
 
 
+def test_earlier_status_runs_are_in_files_of_two_weeks_back_from_the_newest(
+    lake: LakeFolder,
+) -> None:
+    weeks = 7 * 24
+    hours = (0, 0.5 * weeks, weeks, 2.9 * weeks, 3 * weeks, 4 * weeks, 5 * weeks)
+    # Each poll is a status run. The newest one of store 1 is at five weeks.
+    rows = polls(*((1, hour, True) for hour in hours), (2, 3.5 * weeks, True))
+    files = write_all_status_runs(lake, compressed(rows))
+    ends = [
+        (file.kind, [at / HOUR_US / weeks for at in read_status_runs(lake, [file]).last_poll_us])
+        for file in files
+    ]
+    # Those of exactly two or four weeks before the newest belong to the period before.
+    assert ends == [
+        (Kind.STATUS_RUNS, [0, 0.5, 1]),
+        (Kind.STATUS_RUNS, [2.9, 3]),
+        (Kind.STATUS_RUNS, [4]),
+        (Kind.LAST_STATUS_RUNS, [5, 3.5]),
+    ]
+
+
 def test_appended_polls_make_the_status_runs_of_all_polls(lake: LakeFolder) -> None:
     """Two stores are polled each hour for 30 hours, after 10 hours with a third one."""
     everything = polls((1, 0, True), (2, 0.5, False))

@@ -5,7 +5,6 @@ is committed, because that names the version. The transaction holds the lock of 
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -16,8 +15,9 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds, timestamps
+from storemon_pipeline.database.overlap import results_in_order
 from storemon_pipeline.domain.windows import IntArray
-from storemon_pipeline.lake_files.append_polls import LatePollsError, append_polls
+from storemon_pipeline.lake_files.append_polls import LatePollsError, append_polls, begin_appending
 from storemon_pipeline.lake_files.data_files import (
     NO_POLLS,
     PollRows,
@@ -61,6 +61,9 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 _THREADS: Final = 2
 """Buckets that are written at once. Arrow and NumPy leave the interpreter to each other."""
 
+_BUCKETS_AHEAD: Final = 8
+"""Meanwhile the files of the next ones are read: less than a megabyte each."""
+
 
 @dataclass(frozen=True, slots=True)
 class NamedStores:
@@ -100,9 +103,13 @@ def load_into_lake(
     parts = dict(_by_bucket(lake.manifest, batch, named))
     with lake.folder.concurrently() as folder:
         writer = _BucketWriter(folder, load.load_id, named, max_gap_us)
-        append = partial(_append, writer, lake.manifest)
-        with ThreadPoolExecutor(_THREADS) as threads:
-            appended = threads.map(append, parts, parts.values())
+        own = [lake.manifest.buckets[number] for number in parts]
+        opened = results_in_order(partial(begin_appending, folder), own, at_once=_BUCKETS_AHEAD)
+        appended = results_in_order(
+            partial(_append, writer),
+            zip(own, opened, parts.values(), strict=True),
+            at_once=_THREADS,
+        )
         changed = {
             number: bucket
             for number, bucket in zip(parts, appended, strict=True)
@@ -111,8 +118,8 @@ def load_into_lake(
         counts = RowCounts(sum(len(parts[number].store) for number in changed), 0, 0, 0)
         for number, part in parts.items():
             if number not in changed:
-                own = lake.manifest.buckets[number]
-                changed[number], merged = _merge(bulk, writer, load, own, part)
+                bucket = lake.manifest.buckets[number]
+                changed[number], merged = _merge(bulk, writer, load, bucket, part)
                 counts += merged
     _commit(bulk, lake, changed)
     return counts
@@ -166,14 +173,13 @@ class _BucketWriter:
     named: NamedStores
     max_gap_us: int
 
-    def open(self, bucket: Bucket, stores: IntArray) -> tuple[list[DataFile], StatusRuns]:
-        """The files of the bucket, which knows these stores, and their last status runs."""
-        files = read_contents(self.lake, bucket)
+    def open(self, files: list[DataFile], stores: IntArray) -> tuple[list[DataFile], StatusRuns]:
+        """The files of the bucket, which knows these stores, and the last status runs of all."""
         last = read_status_runs(self.lake, of_kind(files, Kind.LAST_STATUS_RUNS))
         first_polled = np.setdiff1d(stores, last.store, assume_unique=True)
         if len(first_polled):
             files = self._with_stores(files, first_polled)
-        return files, last.take(np.isin(last.store, stores))
+        return files, last
 
     def _with_stores(self, files: list[DataFile], keys: IntArray) -> list[DataFile]:
         known = read_kind(self.lake, files, Kind.STORES)
@@ -210,13 +216,14 @@ def _by_bucket(
 
 
 def _append(
-    writer: _BucketWriter, manifest: Manifest, number: int, polls: PollBatch
+    writer: _BucketWriter, opened: tuple[Bucket, list[DataFile], PollBatch]
 ) -> Bucket | None:
     """The bucket with these polls; None if some are not later than all others of their store."""
-    bucket = manifest.buckets[number]
-    files, _ = writer.open(bucket, distinct(polls.store))
+    bucket, files, polls = opened
+    files, last = writer.open(files, distinct(polls.store))
+    rows = writer.rows(polls)
     try:
-        files = append_polls(writer.lake, files, writer.rows(polls), max_gap_us=writer.max_gap_us)
+        files = append_polls(writer.lake, files, rows, last=last, max_gap_us=writer.max_gap_us)
     except LatePollsError:
         return None
     return writer.close(bucket, files)
@@ -226,7 +233,9 @@ def _merge(
     bulk: Bulk, writer: _BucketWriter, load: Load, bucket: Bucket, batch: PollBatch
 ) -> tuple[Bucket, RowCounts]:
     """The bucket with polls of which some are late, or change others."""
-    files, tails = writer.open(bucket, distinct(batch.store))
+    stores = distinct(batch.store)
+    files, last = writer.open(read_contents(writer.lake, bucket), stores)
+    tails = last.take(np.isin(last.store, stores))
     region = _read_region(
         writer.lake, files, *late_stores(batch, tails), max_gap_us=writer.max_gap_us
     )
