@@ -138,6 +138,11 @@ class ClosureResponse(BaseModel):
     start_local: LocalInstant = Field(examples=["2023-12-24T18:00:00"])
     end_local: LocalInstant | None = Field(default=None, examples=["2023-12-26T09:00:00"])
     reason: str = Field(examples=["Christmas"])
+    author: str | None = Field(
+        default=None,
+        description="Name of the key or account that entered it by a request; none of files.",
+        examples=["Ann"],
+    )
     loaded_at: AwareDatetime = Field(examples=["2023-12-01T08:00:00Z"])
 
 

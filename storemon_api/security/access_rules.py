@@ -135,6 +135,10 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("POST", "/fleet/closures"): Rule(Scope.EDIT, Stores.FILTERED, "closure.add"),
     # Nothing is closed, so nothing is audited.
     ("POST", "/fleet/closures/preview"): Rule(Scope.EDIT, Stores.FILTERED),
+    ("GET", "/fleet/closures"): _READ_FILTERED,
+    # Whoever may close stores may take that back.
+    ("DELETE", "/fleet/closures/{load_id}"): Rule(Scope.EDIT, Stores.FILTERED, "closure.undo"),
+    ("POST", "/fleet/closures/{load_id}/preview"): Rule(Scope.EDIT, Stores.FILTERED),
     ("GET", "/closures"): _READ_FILTERED,
     ("GET", "/closures.ics"): _READ_FILTERED,
     ("GET", f"/stores/{STORE_ID}/closures.ics"): _READ_ONE,

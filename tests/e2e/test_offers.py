@@ -55,7 +55,7 @@ ELSEWHERE: Final = {
     *("PUT /stores/{store_id:text}/timezone", "DELETE /store-events/{event_id}"),
     # Of the dialogs of other deeds. They change nothing.
     *("POST /stores/{store_id:text}/preview", "POST /fleet/closures/preview"),
-    "POST /objectives/preview",
+    *("POST /fleet/closures/{load_id}/preview", "POST /objectives/preview"),
     # Only where mails are sent, to whom has forgotten the password.
     *("POST /forgotten-password", "POST /password"),
 }
@@ -129,16 +129,20 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def filled(module_database_url: str) -> str:
-    """Give a database with one of everything for store A, store B and all stores."""
+    """Give a database with one of everything for store A, store B and all stores.
+
+    C and D, whose pages nobody opens, are closed in one step.
+    """
     url = module_database_url
-    for name in "AB":
+    for name in "ABCD":
         load(url, *(f"{name} {hour:02}:00 up" for hour in range(8, 13)))
     load_zones(url, "A,UTC,always", "B,UTC,always")
     load_hours(url, "A,0,09:00,18:00", "B,0,09:00,18:00")
     execute(
         url,
         "INSERT INTO store_details (store_key, name, group_name, region, load_id)"
-        " SELECT store_key, 'Store ' || store_id, 'Bay Area', 'West', 1 FROM stores",
+        " SELECT store_key, 'Store ' || store_id, 'Bay Area', CASE WHEN store_id < 'C' THEN 'West'"
+        " ELSE 'East' END, 1 FROM stores",
     )
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
@@ -171,6 +175,7 @@ def enter_everything(client: httpx.Client) -> None:
         correction = {"store_id": name, "kind": "up", "reason": "Test", **times}
         done(client.post("/corrections", json=correction))
     done(client.post("/closures", json={"store_id": "*", **closed}))
+    done(client.post("/fleet/closures", json={"region": "East", **closed}))
     done(client.put("/objectives", json={"applies_to": "all", "objective": 98, "by": "month"}))
     for scope in ({"store_id": "A"}, {}):
         done(client.post("/statements", json={"period": "2023-W04", **scope}))
@@ -277,6 +282,8 @@ def draw(page: Page, path: str, wrong: list[str]) -> Offers:
     page.on("response", note)
     page.goto(path)
     page.wait_for_selector("body[data-ready], #problem:not([hidden])")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.wait_for_selector("details > [aria-live]:empty", state="detached")
     assert urlsplit(page.url).path == path, "sent to another page"
     offers = Offers(page.content())
     page.remove_listener("response", note)

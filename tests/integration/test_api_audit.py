@@ -66,6 +66,10 @@ DEEDS = {
         *("POST", "/fleet/closures", {"start_local": "2023-09-01 00:00"}),
         *("closure.add", "closures"),
     ),
+    "taking a closing back": (
+        *("DELETE", "/fleet/closures/4", None, "closure.undo"),
+        "loads WHERE undone_at IS NOT NULL",
+    ),
     "objective": (
         *("PUT", "/objectives", {"applies_to": "all", "objective": 98.5}),
         *("objective.put", "objectives"),
@@ -131,6 +135,8 @@ def client(module_database_url: str) -> Iterator[httpx.Client]:
         assert client.post("/closures", json=CLOSURE).status_code == 201
         assert client.put("/objectives", json=OBJECTIVE).status_code == 200
         assert client.put("/stores/beta/hours", json=HOURS).status_code == 200
+        long_ago = {"start_local": "2022-01-01 00:00", "end_local": "2022-01-02 00:00"}
+        assert client.post("/fleet/closures", json=long_ago).json()["load_id"] == 4
         assert client.post("/statement-schedules", json=SCHEDULE).status_code == 200
         for day, status in (("23", "active"), ("24", "inactive")):
             poll = {"store_id": "beta", "timestamp_utc": f"2023-01-{day} 16:00:00 UTC"}

@@ -1,9 +1,10 @@
-"""Closing the stores of a group or region in one step: which, with what preview, by whom.
+"""Closing the stores of a group or region in one step, and taking it back: which, by whom.
 
 Three stores are open from 9 to 18 UTC each day: A and B of the group North, C of South. The newest
 polls are of 16:00 on Monday 23 January 2023; A was offline from 12:30 on.
 """
 
+import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,17 +148,105 @@ def test_what_cannot_be_closed_is_refused(
 
 
 def test_a_key_of_some_stores_closes_these_alone(client: httpx.Client, database_url: str) -> None:
-    token = create_key(
-        database_url,
-        name="A alone",
-        scopes=frozenset({Scope.READ, Scope.EDIT}),
-        store_ids=frozenset({"A"}),
-        expires_at=None,
-        by="test",
-        is_forced=True,
-    ).token
-    client.headers["X-API-Key"] = token
+    client.headers["X-API-Key"] = key_of(database_url, "A alone", "A")
     assert preview(client)["stores"] == 1
     assert client.post(PATH, json=STORM | {"group": "South"}).status_code == 422
     assert client.post(PATH, json=STORM).json()["closures_added"] == 1
     assert closed(client) == [("A", "2023-01-23", "storm")]
+
+
+def closings(client: httpx.Client) -> list[tuple[str | None, int, int, bool]]:
+    """Author, closures in force and cancelled, and whether it is one of every store."""
+    return [
+        (one["author"], one["closures"], one["cancelled"], one["closure_id"] is not None)
+        for one in client.get(PATH).raise_for_status().json()["closings"]
+    ]
+
+
+def key_of(url: str, name: str, *stores: str) -> str:
+    return create_key(
+        url,
+        name=name,
+        scopes=frozenset({Scope.READ, Scope.EDIT}),
+        store_ids=frozenset(stores) or None,
+        expires_at=None,
+        by="test",
+        is_forced=True,
+    ).token
+
+
+def test_closings_are_listed_and_taken_back_as_a_whole_with_a_preview(
+    client: httpx.Client, database_url: str
+) -> None:
+    client.headers["X-API-Key"] = key_of(database_url, "Ann")
+    # Closures of one store are not listed: they are cancelled on its page.
+    own = {"store_id": "A", "start_local": "2023-01-23 00:00", "end_local": "2023-01-24 00:00"}
+    client.post("/closures", json=own).raise_for_status()
+    client.post(PATH, json=STORM | {"group": "South"}).raise_for_status()
+    number = client.post(PATH, json=STORM | {"group": "North"}).json()["load_id"]
+    every = client.post(PATH, json=STORM | {"end_local": None}).json()["load_id"]
+    assert closings(client) == [("Ann", 1, 0, True), ("Ann", 2, 0, False)]
+    shown = client.get(PATH).json()["closings"][1]
+    assert (shown["load_id"], shown["reason"]) == (number, "storm")
+    assert (shown["start_local"], shown["end_local"]) == (
+        "2023-01-23T12:00:00",
+        "2023-01-24T12:00:00",
+    )
+    assert {one["author"] for one in client.get("/closures").json()["closures"]} == {"Ann"}
+    for address, words in (
+        ("/closures", {"A", "Ann", "storm"}),
+        (PATH, {str(number), "Ann", "storm", "2023-01-23 12:00:00"}),
+    ):
+        _, *rows = csv.reader(client.get(f"{address}?format=csv").text.splitlines())
+        assert any(words <= set(row) for row in rows), rows
+
+    # The closure of every store still holds, and then that of A for a day.
+    assert taken_back(client, number) == (2, [0, 0, 0, 0])
+    assert client.delete(f"{PATH}/{every}").status_code == 204
+    # B from 12:00 to 16:00; then 2 h of B, and 3 h of the next day for both.
+    assert taken_back(client, number) == (2, [4, 4, 0, 8])
+    a, b = (
+        one["closure_id"]
+        for one in client.get("/closures").json()["closures"]
+        if (one["store_id"], one["start_local"][11:13]) in {("A", "12"), ("B", "12")}
+    )
+    assert client.delete(f"/closures/{a}").status_code == 204
+    assert closings(client) == [("Ann", 1, 1, False)]
+    assert taken_back(client, number) == (1, [4, 4, 0, 5])
+    assert client.delete(f"{PATH}/{number}").status_code == 204
+    assert closings(client) == []
+    assert b not in {one["closure_id"] for one in client.get("/closures").json()["closures"]}
+    assert closed(client) == [("A", "2023-01-23", ""), ("C", "2023-01-23", "storm")]
+    for again in (number, every, 1, "x"):
+        assert client.delete(f"{PATH}/{again}").status_code == 404
+        assert client.post(f"{PATH}/{again}/preview").status_code == 404
+    assert fetch(
+        database_url, "SELECT subject FROM audit_events WHERE action = 'closure.undo'"
+    ) == [{"subject": str(every)}, {"subject": str(number)}]
+
+
+def taken_back(client: httpx.Client, load_id: int) -> tuple[int, list[float]]:
+    """The stores and hours that come back; nothing is taken back."""
+    before = closings(client)
+    body = client.post(f"{PATH}/{load_id}/preview").raise_for_status().json()
+    assert closings(client) == before
+    return body["stores"], hours_of(body)
+
+
+def test_a_key_of_some_stores_takes_back_what_is_of_these_alone(
+    client: httpx.Client, database_url: str
+) -> None:
+    everyone = {"X-API-Key": key_of(database_url, "Ann")}
+    all_of_north = client.post(PATH, json=STORM | {"group": "North"}, headers=everyone).json()
+    region = client.post(
+        PATH, json=STORM | {"region": "Coast", "reason": "flood"}, headers=everyone
+    ).json()
+    every = client.post(PATH, json=STORM, headers=everyone).json()
+    client.headers["X-API-Key"] = key_of(database_url, "North", "A", "B")
+    assert closings(client) == [("Ann", 2, 0, False)]
+    for one in (region, every):
+        assert client.delete(f"{PATH}/{one['load_id']}").status_code == 403
+        assert client.post(f"{PATH}/{one['load_id']}/preview").status_code == 403
+    assert client.post(f"{PATH}/{all_of_north['load_id']}/preview").status_code == 200
+    assert client.delete(f"{PATH}/{all_of_north['load_id']}").status_code == 204
+    assert len(client.get("/closures", headers=everyone).json()["closures"]) == 4

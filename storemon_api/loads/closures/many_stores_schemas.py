@@ -2,8 +2,8 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from storemon_api.http.schemas import ResponseBody
-from storemon_pipeline.ingestion.close_stores import PREVIEW_DAYS
+from storemon_api.http.schemas import LocalInstant, ResponseBody
+from storemon_pipeline.ingestion.closings.closing_preview import PREVIEW_DAYS
 
 
 class ClosingBody(BaseModel):
@@ -26,7 +26,7 @@ class ClosedStoresResponse(ResponseBody):
     """Stores that were closed."""
 
     load_id: int | None = Field(
-        description="`storemon undo-load` with this number takes all closures back.", examples=[7]
+        description="`DELETE /fleet/closures/{load_id}` takes all closures back.", examples=[7]
     )
     stores: int
     closures_added: int = Field(
@@ -34,8 +34,34 @@ class ClosedStoresResponse(ResponseBody):
     )
 
 
+class ClosingResponse(ResponseBody):
+    """A closing of several stores in one step, or of every store, of which some is in force."""
+
+    load_id: int = Field(examples=[7])
+    loaded_at: AwareDatetime = Field(description="When it was entered.")
+    author: str | None = Field(
+        description="Name of the key or account that entered it; null when nobody had signed in.",
+        examples=["Ann"],
+    )
+    reason: str = Field(examples=["hurricane"])
+    start_local: LocalInstant = Field(description="On the clock of each store.")
+    end_local: LocalInstant | None = Field(description="Null: no end.")
+    closure_id: int | None = Field(
+        description="Of every store: its only closure, which `DELETE /closures/{closure_id}` "
+        "cancels, too. Null: it has one closure for each of several stores."
+    )
+    closures: int = Field(description="Closures in force, one for each store.", examples=[42])
+    cancelled: int = Field(description="Closures of it that were cancelled one by one.")
+
+
+class ClosingsResponse(ResponseBody):
+    """Closings of many stores, the newest first."""
+
+    closings: list[ClosingResponse]
+
+
 class ClosingPreviewResponse(ResponseBody):
-    """What a closing would take out of the stores' opening time."""
+    """What a closing would take out of the stores' opening time, or bring back."""
 
     as_of: AwareDatetime = Field(description="The newest poll.")
     stores: int

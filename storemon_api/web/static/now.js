@@ -88,9 +88,16 @@ document.addEventListener("keydown", (event) => {
 form.elements.q.value = state.q;
 
 if (closing) {
+  const closings = byId("closings");
+  const showClosings = async () => {
+    const page = await import("./now/close-stores.js");
+    if (closings.open) await page.showClosings(whenClosed);
+  };
+  const whenClosed = () => guard(() => Promise.all([show(true), showClosings()]));
+  closings.addEventListener("toggle", () => guard(showClosings));
   closing.addEventListener("click", async () => {
     const { closeStores } = await import("./now/close-stores.js");
-    closeStores(() => guard(() => show(true)));
+    closeStores(whenClosed);
   });
   closing.disabled = false;
 }

@@ -61,6 +61,7 @@ const showPreview = newestOnly(async (newest) => {
 
 // `fields` are shown above the preview. Without fields the preview is shown at once.
 export function openChange({ title, fields = null, read, preview, save, word = "Save", done }) {
+  endPreviews();
   open = { read, preview, save, done };
   refill(byId("change-title"), title);
   byId("change-save").textContent = word;
@@ -75,7 +76,8 @@ export function openChange({ title, fields = null, read, preview, save, word = "
 if (canChange) {
   byId("change-show").addEventListener("click", () => attempt(showPreview));
   byId("change-close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", endPreviews);
+  // This event comes later than the closing, when another change may be open already.
+  dialog.addEventListener("close", () => dialog.open || endPreviews());
   byId("change-fields").addEventListener("input", () => {
     endPreviews();
     forgetPreview();

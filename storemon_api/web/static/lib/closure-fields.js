@@ -1,9 +1,14 @@
-// The fields of a planned closure in a dialog.
+// The fields of a planned closure in a dialog, and its time as text.
 
 import { h } from "./elements.js";
-import { dayAfter } from "./times.js";
+import { dayAfter, localTime } from "./times.js";
 
 const field = (label, attributes) => h("label", {}, label, " ", h("input", attributes));
+
+export function closureTime({ start_local: start, end_local: end }) {
+  const from = localTime(start);
+  return end ? `${from} – ${localTime(end)}` : `${from} until further notice`;
+}
 
 // Whole days, unless times are given.
 export function closureFields() {

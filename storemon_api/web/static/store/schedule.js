@@ -2,8 +2,9 @@
 
 import { withParameters } from "../lib/api.js";
 import { byId, h, refill } from "../lib/elements.js";
+import { closureTime } from "../lib/closure-fields.js";
 import { downloads } from "../lib/tables.js";
-import { localTime, nearDate } from "../lib/times.js";
+import { nearDate } from "../lib/times.js";
 import { canChange } from "../lib/change.js";
 import { cancelButton, offerClosures } from "./change-closures.js";
 import { offerHours } from "./change-hours.js";
@@ -30,14 +31,14 @@ export function showClosures(done) {
   const box = byId("closures");
   const canCancel = (one) => canChange && (one.store_id !== "*" || "all" in box.dataset);
   const line = (one) => {
-    const start = localTime(one.start_local);
-    const time = one.end_local
-      ? `${start} – ${localTime(one.end_local)}`
-      : `${start} until further notice`;
-    const more = [one.reason, one.store_id === "*" && "all stores"].filter(Boolean);
+    const more = [
+      one.reason,
+      one.store_id === "*" && "all stores",
+      one.author && `entered by ${one.author}`,
+    ].filter(Boolean);
     const sub = more.map((text) => ` · ${text}`).join("");
     const cancel = canCancel(one) ? cancelButton(one, done) : null;
-    return h("li", {}, time, h("span", { class: "sub" }, `${sub} `), cancel);
+    return h("li", {}, closureTime(one), h("span", { class: "sub" }, `${sub} `), cancel);
   };
   const { closures } = page;
   refill(

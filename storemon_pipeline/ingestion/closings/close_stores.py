@@ -4,36 +4,23 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from storemon_pipeline.access.audit_log import AuditEvent, append_event
-from storemon_pipeline.business_time.calendar import OPEN_END, Calendar
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
-from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.sources import Source
-from storemon_pipeline.domain.windows import DAY_US, IntArray
-from storemon_pipeline.events.evidence_queries import with_events_since
 from storemon_pipeline.figures.uptime_table import read_newest_poll
+from storemon_pipeline.ingestion.closings.closing_preview import ClosingPreview, preview_of
 from storemon_pipeline.ingestion.push_schedules import parse_rows, write_rows
-from storemon_pipeline.ingestion.store_changes import Totals
-from storemon_pipeline.polls.status_run_queries import read_status_runs_since
-from storemon_pipeline.schedules.calendars import read_calendar
 from storemon_pipeline.schedules.closures import EVERY_STORE_ID, write_author
 from storemon_pipeline.statements.make_statement import chosen_positions
 from storemon_pipeline.statements.statement import Scope
 from storemon_pipeline.stores.store_details import read_details
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
-from storemon_pipeline.uptime.history import build_history
 from storemon_pipeline.views.store_view import NoPollsError
-
-PREVIEW_DAYS: Final = 31
-"""A preview reaches this far back and ahead from the newest poll."""
-
-_STORES_PER_CHUNK: Final = 20_000
-"""Two months of their opening hours take about 300 MB of memory."""
 
 
 class NoStoresError(Exception):
@@ -47,20 +34,6 @@ class ClosedStores:
     load_id: int | None
     stores: int
     closures_added: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClosingPreview:
-    """What a closing would take out of the stores' time, within `PREVIEW_DAYS` of the newest poll.
-
-    `past` is opening time up to the newest poll with its uptime and downtime, `coming_us` opening
-    time after it.
-    """
-
-    as_of: datetime
-    stores: int
-    past: Totals
-    coming_us: int
 
 
 def close_stores(
@@ -108,13 +81,15 @@ def preview_closing(
         if as_of is None:
             raise NoPollsError
         chosen, ids = _chosen(bulk, scope, only_stores, now)
-        bounds_us = _bounds(closure, microseconds(as_of))
-        chunks = list(chosen.chunks(_STORES_PER_CHUNK))
-        before = [_sums(bulk, chunk, as_of, bounds_us) for chunk in chunks]
-        write_rows(bulk, Source.CLOSURES, _of_each(closure, ids), now=now)
-        after = [_sums(bulk, chunk, as_of, bounds_us) for chunk in chunks]
-    business, uptime, downtime, coming = (np.sum(before, axis=0) - np.sum(after, axis=0)).tolist()
-    return ClosingPreview(as_of, len(chosen), Totals(business, uptime, downtime), coming)
+        rows = _of_each(closure, ids)
+        return preview_of(
+            bulk,
+            chosen,
+            as_of,
+            start_local_us=int(closure["start_local_us"].iloc[0]),
+            end_local_us=int(closure["end_local_us"].iloc[0]),
+            change=partial(write_rows, bulk, Source.CLOSURES, rows, now=now),
+        )
 
 
 def _parsed(row: Mapping[str, str]) -> pd.DataFrame:
@@ -139,49 +114,3 @@ def _chosen(
     if len(chosen) == 0:
         raise NoStoresError
     return chosen, chosen.store_ids.to_pylist()
-
-
-def _bounds(closure: pd.DataFrame, as_of_us: int) -> tuple[int, int]:
-    """A period with the closure on each clock on earth, near the newest poll."""
-    reach_us = PREVIEW_DAYS * DAY_US
-    start_us = int(closure["start_local_us"].iloc[0]) - DAY_US
-    end_us = int(closure["end_local_us"].iloc[0])
-    end_us = as_of_us + reach_us if end_us == OPEN_END else end_us + DAY_US
-    earliest, latest = as_of_us - reach_us, as_of_us + reach_us
-    return min(max(start_us, earliest), latest), max(min(end_us, latest), earliest)
-
-
-def _sums(
-    bulk: Bulk, stores: StoreIndex, as_of: datetime, bounds_us: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """Opening time, uptime and downtime up to the newest poll, and opening time after it."""
-    start_us, end_us = bounds_us
-    middle_us = min(max(microseconds(as_of), start_us), end_us)
-    calendar = read_calendar(bulk, stores, start_us=start_us, end_us=end_us)
-    coming = _opening_us(calendar, len(stores), end_us) - _opening_us(
-        calendar, len(stores), middle_us
-    )
-    if middle_us == start_us:
-        return 0, 0, 0, int(coming.sum())
-    since = instant(start_us)
-    status_runs = with_events_since(
-        bulk,
-        stores,
-        read_status_runs_since(bulk, stores, since=since, until=as_of),
-        since=since,
-        until=as_of,
-    )
-    every = np.arange(len(stores))
-    amounts = build_history(status_runs, calendar).amounts(
-        every, np.full(len(stores), start_us), np.full(len(stores), middle_us)
-    )
-    return (
-        int(amounts.business_us.sum()),
-        int(amounts.uptime_us.sum()),
-        int(amounts.downtime_us.sum()),
-        int(coming.sum()),
-    )
-
-
-def _opening_us(calendar: Calendar, stores: int, at_us: int) -> IntArray:
-    return calendar.business_us(np.arange(stores), np.full(stores, at_us))

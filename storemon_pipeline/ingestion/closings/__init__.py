@@ -1,0 +1,1 @@
+"""Closing many stores in one step, and taking that back."""
