@@ -5,7 +5,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from storemon_api.http.problems import (
+    DATABASE_UNAVAILABLE,
     INVALID_REQUEST,
+    LAKE_UNAVAILABLE,
     NOT_READY,
     PROBLEM_MEDIA_TYPE,
     ProblemError,
@@ -35,8 +37,13 @@ def report_links(*operation_ids: str) -> dict[str, Any]:
 
 
 def problem_responses(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
-    """Return the declaration of these problems by status, with an example of each."""
+    """Return the declaration of these problems by status, with an example of each.
+
+    What needs the database may need the lake as well, which can have the polls in its place.
+    """
     responses: dict[int | str, dict[str, Any]] = {}
+    if DATABASE_UNAVAILABLE in kinds:
+        kinds = (*kinds, LAKE_UNAVAILABLE)
     for kind in kinds:
         response = responses.setdefault(
             kind.status.value,

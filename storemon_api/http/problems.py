@@ -79,7 +79,7 @@ LAKE_UNAVAILABLE: Final = ProblemKind(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "urn:problem-type:storemon:lake-unavailable",
     "Lake unavailable",
-    "Polls of that time are in the lake, which cannot be read at the moment. Try again later.",
+    "The polls are in the lake, which cannot be read at the moment. Try again later.",
     retry_after_seconds=60,
 )
 DISK_FULL: Final = ProblemKind(

@@ -20,6 +20,8 @@ from storemon_api.http.services import from_state
 from storemon_api.live.fleet_cache import FleetCache
 from storemon_pipeline.figures.compute_uptime import InvariantError
 from storemon_pipeline.figures.data_version import DataVersion
+from storemon_pipeline.files.folders import UnreachableError
+from storemon_pipeline.lake_files.manifest import NoLakeError
 
 _POLL_SECONDS: Final = 2.0
 _REST_FACTOR: Final = 5
@@ -86,6 +88,8 @@ class DataEvents:
                     await self._poll_database(loop)
             except (sa.exc.SQLAlchemyError, adbc_driver_manager.Error) as error:
                 _logger.info("The database is not available to poll for new data: %s", error)
+            except (NoLakeError, UnreachableError) as error:
+                _logger.info("The lake cannot be read for the fleet cache: %s", error)
             except InvariantError:
                 _logger.exception("The fleet cache could not be refreshed; no event is sent")
             with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""Every address says the same when old polls are in the lake alone."""
+"""Every address says the same when old polls, or all, are in the lake alone."""
 
 import gzip
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ from storemon_pipeline.lake.follow_database import (
 from storemon_pipeline.lake_files.data_files import make_bucket
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Kind, commit, read_contents, read_manifest
+from storemon_pipeline.polls.lake_of_polls import set_lake_of_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.retention.restore_from_lake import RestoredPollsDifferError, restore_polls
@@ -44,8 +45,8 @@ HOURS: Final = 30 * 24
 """The polls begin on Monday 23 January."""
 
 OLD: Final = {"from": "2023-01-24T00:00:00Z", "to": "2023-01-31T00:00:00Z"}
-LOADED: Final = frozenset({"seconds", "evaluated_at", "computed_at"})
-"""What differs between two answers to the same question."""
+LOADED: Final = frozenset({"seconds", "evaluated_at", "computed_at", "report_url"})
+"""What differs between two answers to the same question; the URL has the server's port."""
 
 QUESTIONS: Final[dict[str, list[dict[str, str]]]] = {
     "/api/get_report": [{"report_id": "{report}"}],
@@ -62,7 +63,23 @@ QUESTIONS: Final[dict[str, list[dict[str, str]]]] = {
     "/stores/{store_id}/dispute-pack": [{"start": "{outage}"}],
     "/stores": [{}, {"sort": "lost", "order": "desc"}],
     "/incidents": [{}, OLD],
-    "/fleet/uptime": [{}, OLD | {"by": "hour"}, {"by": "month"}],
+    "/fleet/uptime": [
+        {},
+        OLD | {"by": "hour"},
+        {"by": "month"},
+        {"by": "week", "split": "group"},
+        {"from": "2023-01-25", "to": "2023-02-02"},
+    ],
+    "/fleet/comparison": [
+        {"period": "last-week"},
+        {
+            "from": "2023-02-01",
+            "to": "2023-02-03",
+            "earlier_from": "2023-01-25",
+            "earlier_to": "2023-01-27",
+            "store_id": "A",
+        },
+    ],
     "/fleet/store-days": [{"store_id": "A"}],
     "/fleet/reasons": [{"from": "2023-01-24", "to": "2023-01-31"}],
     "/poll-plan": [{"polls_per_hour": "3"}],
@@ -193,6 +210,55 @@ def test_every_address_says_the_same_when_old_polls_are_in_the_lake_alone(
     assert after.keys() == before.keys()
     differ = [question for question, said in before.items() if after[question] != said]
     assert differ == []
+
+
+def test_every_address_says_the_same_when_all_polls_are_in_the_lake(
+    url: str, lake: LakeFolder
+) -> None:
+    known = reports(url)
+    refresh_uptime(url, refreshed_at=NOW)
+    refresh_daily(url)
+    # Each server computes all answers: none is kept from the other.
+    with serve(url) as client:
+        outages = client.get("/stores/A/incidents", params=OLD).json()["incidents"]
+        known["outage"] = outages[0]["start"]
+        before = answers(client, known)
+    move(url, lake)
+    with serve(url) as client:
+        after = answers(client, known)
+    assert after.keys() == before.keys()
+    differ = [question for question, said in before.items() if after[question] != said]
+    assert differ == []
+    # The questions are about something.
+    assert before["/fleet/store-days {'store_id': 'A'}"]["total"] == 31
+    assert before[f"/incidents {OLD}"]["total"] > 10
+
+
+def move(url: str, lake: LakeFolder) -> None:
+    manifest = import_database(url, lake, stores_per_bucket=3).manifest
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        bulk.execute("TRUNCATE store_status, status_runs, store_uptime_daily")
+        set_lake_of_polls(bulk, lake, manifest.version)
+
+
+def test_what_needs_no_poll_is_answered_while_the_lake_of_all_polls_cannot_be_read(
+    url: str, lake: LakeFolder, tmp_path: Path
+) -> None:
+    move(url, lake)
+    (tmp_path / "lake").rename(tmp_path / "elsewhere")
+    with serve(url) as client:
+        for path in ("/stores", "/stores/A/uptime", "/fleet/uptime", "/incidents"):
+            answer = client.get(path)
+            assert (path, answer.status_code, answer.json()["type"]) == (
+                *(path, 503),
+                "urn:problem-type:storemon:lake-unavailable",
+            )
+        for path in ("/reports", "/closures", "/alerts"):
+            assert client.get(path).status_code == 200, path
+        (tmp_path / "elsewhere").rename(tmp_path / "lake")
+        with client.stream("GET", "/events") as events:
+            assert next(line for line in events.iter_lines() if line.startswith("data: "))
+        assert client.get("/stores").json()["total"] == len(STORES)
 
 
 def test_without_a_lake_old_polls_are_gone(url: str, client: httpx.Client) -> None:
