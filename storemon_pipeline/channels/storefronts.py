@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.channels import MOST_STOREFRONTS
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL, store_keys
 
 _COMPUTED: Final = (
@@ -22,15 +23,15 @@ _COMPUTED: Final = (
 """Tables with rows for each store that are made of other data."""
 
 
-class TooManyStorefrontsError(Exception):
-    """With these rows one store would have more storefronts than can be counted."""
+class StorefrontsRefusedError(Exception):
+    """There cannot be these storefronts; `str()` says why."""
 
 
 def refresh_storefronts(bulk: Bulk) -> None:
     """Bring the table in line with `channels`. Ids come from `stores`, or return there.
 
     A storefront of a storefront belongs to the store of the latter. Rows that lead in a circle
-    count for nothing. The days of every store concerned are stale. Raises TooManyStorefrontsError.
+    count for nothing. The days of every store concerned are stale. Raises StorefrontsRefusedError.
     """
     rows = bulk.fetch(
         f"""
@@ -45,9 +46,15 @@ def refresh_storefronts(bulk: Bulk) -> None:
         for one, root, name in zip(ids, _roots(ids, store_ids), names, strict=True)
         if root is not None
     ]
+    lake = read_lake_of_polls(bulk) if wanted else None
+    if lake is not None:
+        raise StorefrontsRefusedError(
+            f"The polls are in the lake {lake.folder}, which cannot hold storefronts: empty "
+            "channels.csv, or bring the polls back with `storemon lake restore`."
+        )
     for root, count in Counter(root for _, root, _ in wanted).most_common(1):
         if count > MOST_STOREFRONTS:
-            raise TooManyStorefrontsError(
+            raise StorefrontsRefusedError(
                 f"Store {root} would have {count:,} storefronts, of at most {MOST_STOREFRONTS:,}."
             )
     fronts = pa.array([one for one, _, _ in wanted], pa.string())

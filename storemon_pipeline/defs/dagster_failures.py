@@ -8,11 +8,11 @@ import adbc_driver_manager as adbc
 import dagster as dg
 import sqlalchemy as sa
 
-from storemon_pipeline.channels.storefronts import TooManyStorefrontsError
+from storemon_pipeline.channels.storefronts import StorefrontsRefusedError
 from storemon_pipeline.database.connections import is_disk_full
 from storemon_pipeline.figures.rebuild_day import DayNotRebuiltError
 from storemon_pipeline.files.folders import LocationError, UnreachableError
-from storemon_pipeline.lake.follow_database import LakeDiffersError
+from storemon_pipeline.lake.describe_stores import LakeDiffersError
 from storemon_pipeline.lake.make_lake_reports import NoPlanError
 from storemon_pipeline.lake_files.manifest import LakeChangedError, NoLakeError
 from storemon_pipeline.polls.retention import PollsNotKeptError
@@ -48,7 +48,7 @@ def map_failures() -> Iterator[None]:
         LakeDiffersError,
         NoLakeError,
         NoPlanError,
-        TooManyStorefrontsError,
+        StorefrontsRefusedError,
     ) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     except (adbc.Error, sa.exc.DBAPIError) as error:

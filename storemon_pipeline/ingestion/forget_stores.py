@@ -2,10 +2,14 @@
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import IntArray
+from storemon_pipeline.lake_files.status_runs_of_stores import read_last
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
+from storemon_pipeline.stores.store_index import StoreIndex
 
 _NAMING: Final = (
     "status_runs",
@@ -46,6 +50,7 @@ def forget_stores(bulk: Bulk, store_keys: IntArray) -> int:
     """
     if len(store_keys) == 0:
         return 0
+    store_keys = _without_polls_in_lake(bulk, store_keys)
     bulk.stage("undone_store_keys", pa.table({"store_key": pa.array(store_keys, pa.int32())}))
     forgotten = bulk.fetch(
         f"""
@@ -65,3 +70,22 @@ def forget_stores(bulk: Bulk, store_keys: IntArray) -> int:
             " WHERE t.store_key = f.store_key"
         )
     return int(forgotten.num_rows)
+
+
+def _without_polls_in_lake(bulk: Bulk, store_keys: IntArray) -> IntArray:
+    """Those of the stores that have no polls in the lake, if one has the polls."""
+    lake = read_lake_of_polls(bulk)
+    if lake is None:
+        return store_keys
+    bulk.stage("undone_store_keys", pa.table({"store_key": pa.array(store_keys, pa.int32())}))
+    rows = bulk.fetch(
+        """
+        SELECT store_key, store_id FROM stores JOIN pg_temp.undone_store_keys USING (store_key)
+        ORDER BY store_id COLLATE "C"
+        """
+    )
+    stores = StoreIndex(
+        rows["store_id"].combine_chunks(), rows["store_key"].to_numpy().astype(np.int64)
+    )
+    polled = read_last(lake.folder, lake.manifest, stores).store
+    return np.delete(stores.store_keys, polled)

@@ -36,14 +36,15 @@ class Cleaned:
     files: int
 
 
-def clean_lake(lake: LakeFolder, *, now: datetime) -> Cleaned:
+def clean_lake(lake: LakeFolder, *, counting: int, now: datetime) -> Cleaned:
     """Delete versions before the newest ones, and files that no version has named for a day.
 
+    `counting` is the version that counts, which stays.
     A file that is not named yet may belong to a writer that is still at work. So a first call only
     notes the file, and a later one deletes it.
     """
-    planned = {plan.version for plan in all_plans(lake)}
-    versions = delete_versions(lake, newest=VERSIONS_KEPT, others=planned)
+    needed = {counting} | {plan.version for plan in all_plans(lake)}
+    versions = delete_versions(lake, newest=VERSIONS_KEPT, others=needed)
     unused = _all_files(lake) - _named_files(lake, kept_versions(lake))
     noted = _read_noted(lake)
     since = {name: noted.get(name, now) for name in unused}

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
-import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
@@ -26,6 +24,13 @@ from storemon_pipeline.lake.database_rows import (
     read_polls_by_week,
     read_store_rows,
 )
+from storemon_pipeline.lake.describe_stores import (
+    LakeDiffersError,
+    describe_stores,
+    refuse_lake_of_polls,
+    refuse_storefronts,
+    stores_by_bucket,
+)
 from storemon_pipeline.lake.write_bucket import (
     store_tables,
     write_store_rows,
@@ -41,6 +46,7 @@ from storemon_pipeline.lake_files.data_files import (
     timed,
     write_polls,
 )
+from storemon_pipeline.lake_files.divide_bucket import STORES_PER_BUCKET
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import (
     Bucket,
@@ -62,28 +68,12 @@ from storemon_pipeline.lake_files.polls_of_period import (
 from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
 from storemon_pipeline.polls.poll_weeks import PollWeek, count_week, read_first_kept_week
 from storemon_pipeline.polls.retention import read_lake_of_dropped_polls, read_polls_kept_from
-from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts, read_stores
-
-STORES_PER_BUCKET: Final = 50_000
-"""The figures of a bucket take about 150 MB of memory, and its files some megabytes each."""
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 
 _TRIES: Final = 5
 
 _BUCKETS_AHEAD: Final = 8
 """While one gets its polls, the files of the next are read: less than a megabyte each."""
-
-
-class LakeDiffersError(Exception):
-    """What was read back from the lake is not what the database holds; `str()` says what."""
-
-    @classmethod
-    def of(cls, lake: LakeFolder, what: str, stores: StoreIndex) -> Self:
-        """In what rows they differ, of a bucket with these stores."""
-        first = str(stores.store_ids[0]) if len(stores) else ""
-        return cls(
-            f"The lake {lake} stays as it was: {what} that were read back, of the stores from "
-            f"{first!r} on, are not those of the database."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +98,8 @@ def import_database(
     """
     base = newest_version(lake)
     with bulk_transaction(url) as bulk:
-        _refuse_storefronts(bulk)
+        refuse_lake_of_polls(bulk)
+        refuse_storefronts(bulk)
         stores = read_stores(bulk)
         dropped = _DroppedPolls.of(bulk, lake, base)
         buckets = [
@@ -175,8 +166,12 @@ def refresh_lake(
 
     Polls that are later than all of their store are appended. A bucket with other polls has its
     polls and status runs copied again. When anything but polls was loaded, all that describes the
-    stores is copied again. Without changes there is no new version.
+    stores is copied again. Without changes there is no new version. A lake that has the polls in
+    place of the database gets what describes the stores alone.
     """
+    described = describe_stores(url, lake)
+    if described is not None:
+        return described
     for _ in range(_TRIES):
         with suppress(LakeChangedError):
             return _refresh(url, lake, stores_per_bucket)
@@ -202,14 +197,6 @@ def bring_into_lake(url: str, lake: LakeFolder, weeks: Sequence[PollWeek]) -> No
             )
 
 
-def _refuse_storefronts(bulk: Bulk) -> None:
-    if has_storefronts(bulk):
-        raise LakeDiffersError(
-            "A lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE and "
-            "STOREMON_SHARDS."
-        )
-
-
 def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
     try:
         manifest = read_manifest(lake)
@@ -218,7 +205,7 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
             raise
         return import_database(url, lake, stores_per_bucket=stores_per_bucket).manifest
     with bulk_transaction(url) as bulk:
-        _refuse_storefronts(bulk)
+        refuse_storefronts(bulk)
         version = read_input_version(bulk)
         if version == manifest.data_version:
             return manifest
@@ -231,7 +218,7 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
             is_described_anew=version.split("/")[1:] != manifest.data_version.split("/")[1:],
         )
         stores = read_stores(bulk)
-        largest = max(map(len, _by_bucket(manifest, stores)))
+        largest = max(map(len, stores_by_bucket(manifest, stores)))
         changed = {} if largest > 2 * stores_per_bucket else changes.buckets(stores)
     if largest > 2 * stores_per_bucket:
         # Many stores came: all are divided into buckets again.
@@ -258,7 +245,7 @@ class _Changes:
 
     def buckets(self, stores: StoreIndex) -> dict[int, Bucket]:
         """The buckets that change, by number."""
-        chunks = _by_bucket(self.manifest, stores)
+        chunks = stores_by_bucket(self.manifest, stores)
         bucket_of_key = np.zeros(int(stores.store_keys.max(initial=0)) + 1, np.int64)
         for number, chunk in enumerate(chunks):
             bucket_of_key[chunk.store_keys] = number
@@ -340,22 +327,6 @@ def _files_before(lake: LakeFolder, files: Sequence[DataFile], border_us: int) -
 
 def _newest(one: int | None, other: int) -> int:
     return other if one is None else max(one, other)
-
-
-def _by_bucket(manifest: Manifest, stores: StoreIndex) -> list[StoreIndex]:
-    """The stores of each bucket; the first one also takes those before its beginning."""
-    ids = np.array(stores.store_ids.cast(pa.binary()).to_pylist(), object)
-    firsts = np.array([one.first_store_id.encode() for one in manifest.buckets[1:]], object)
-    edges = [0, *np.searchsorted(ids, firsts).tolist(), len(ids)]
-    return [
-        StoreIndex(
-            stores.store_ids[first:end],
-            stores.store_keys[first:end],
-            is_whole=stores.is_whole and len(edges) == 2,  # noqa: PLR2004  (one bucket)
-            is_range=True,
-        )
-        for first, end in pairwise(edges)
-    ]
 
 
 def _first_id(stores: StoreIndex, number: int) -> str:

@@ -21,13 +21,17 @@ STORES_PER_BUCKET: Final = 50_000
 """The figures of a bucket take about 150 MB of memory, and its files some megabytes each."""
 
 
-def divide_bucket(lake: LakeFolder, bucket: Bucket, *, stores_per_bucket: int) -> list[Bucket]:
+def divide_bucket(
+    lake: LakeFolder, bucket: Bucket, *, stores_per_bucket: int, stores: pa.Table | None = None
+) -> list[Bucket]:
     """Buckets of at most `stores_per_bucket` stores, which together have what the bucket has.
 
-    What describes the stores, beside their ids, is left out.
+    `stores` are all its stores, by default those that it knows. What describes them, beside their
+    ids, is left out.
     """
     files = read_contents(lake, bucket)
-    stores = read_kind(lake, files, Kind.STORES)
+    if stores is None:
+        stores = read_kind(lake, files, Kind.STORES)
     number_of_key = np.zeros(int(stores["store_key"].to_numpy().max()) + 1, np.int64)
     parts: list[list[DataFile]] = []
     first_ids = []

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 from storemon_pipeline.alerts.alert_table import drop_old_alerts
 from storemon_pipeline.checks.table_checks import StatusRunComparison, compare_all_status_runs
-from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.figures.status_models import drop_unnamed_status_models
 from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.lake.follow_database import bring_into_lake
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.poll_weeks import (
     PollWeek,
     drop_weeks,
@@ -61,7 +62,8 @@ def drop_old_data(
     With an archive, a week of polls is dropped only when its file is complete. With a lake, it is
     dropped only when the lake has its polls, which are read from there afterwards. Raises
     UnreachableError when a file cannot be written; the next call goes on from there. While there
-    are storefronts, no week comes into the lake: so all of them stay.
+    are storefronts, no week comes into the lake: so all of them stay. A lake that has all polls in
+    place of the database drops none.
 
     Closed alerts are kept as long as reports, ids of messages of webhooks as long as polls.
     Versions of the status model that no report needs are dropped as well; their age counts up to
@@ -71,9 +73,11 @@ def drop_old_data(
         newest = read_newest_poll(bulk)
         if newest is None:
             return DroppedData(0, 0, 0, 0, 0, None)
-        border = move_start_of_retention(bulk, newest=newest, keep=keep_polls)
+        has_polls = read_lake_of_polls(bulk) is None
+        if has_polls:
+            move_start_of_retention(bulk, newest=newest, keep=keep_polls)
         messages = drop_old_messages(bulk)
-        due = list_weeks(bulk, until=border)
+        due = _weeks_due(bulk)
         weeks = [] if lake is not None and has_storefronts(bulk) else due
     with bulk_transaction(url) as bulk:
         reports = expire_old_reports(bulk, newest=newest, keep=keep_reports)
@@ -85,8 +89,7 @@ def drop_old_data(
         bring_into_lake(url, lake, weeks)
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         # Meanwhile an archived week may have been loaded back, and then it stays.
-        border = read_drop_border(bulk) or border
-        left = [week for week in list_weeks(bulk, until=border) if week in weeks]
+        left = [week for week in _weeks_due(bulk) if week in weeks]
         superseded = drop_weeks(bulk, left)
         if lake is not None and left:
             set_lake_of_dropped_polls(bulk, str(lake))
@@ -97,6 +100,12 @@ def drop_old_data(
         archived=tuple(archived),
         weeks_not_in_lake=len(due) - len(weeks),
     )
+
+
+def _weeks_due(bulk: Bulk) -> list[PollWeek]:
+    """The weeks of polls that can be dropped; none if none ever were."""
+    border = read_drop_border(bulk)
+    return [] if border is None else list_weeks(bulk, until=border)
 
 
 def _archive(url: str, archive: PollArchive, weeks: Sequence[PollWeek]) -> list[ArchivedWeek]:

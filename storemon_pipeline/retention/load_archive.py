@@ -9,6 +9,7 @@ from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.loads.load_log import NO_ROWS, RowCounts, close_load, open_load
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.poll_rows import read_polls_file
 from storemon_pipeline.polls.poll_table import write_poll_load
 from storemon_pipeline.polls.poll_weeks import (
@@ -50,9 +51,16 @@ def load_archive(url: str, archive: PollArchive, name: str, *, now: datetime) ->
     with archive.opened(name) as file, bulk_transaction(url, is_writing_polls=True) as bulk:
         kept_from = read_polls_kept_from(bulk)
         border = read_drop_border(bulk)
+        lake = read_lake_of_polls(bulk)
         if border is not None and file.week.end <= border:
+            if lake is not None:
+                raise ArchiveLoadError(
+                    f"All other polls are in the lake {lake.folder}. Bring them back with "
+                    "`storemon lake restore`, load the archive, and move all into the lake again."
+                )
             return _restore(bulk, file, name, border=border, now=now)
-        is_of_this_database = _has_loads(bulk, file) and has_week(bulk, file.week)
+        has_polls = lake is not None or has_week(bulk, file.week)
+        is_of_this_database = has_polls and _has_loads(bulk, file)
         if is_of_this_database or (kept_from is not None and file.week.start < kept_from):
             raise ArchiveLoadError("The database has the polls of this week.")
         read = read_polls_file(

@@ -16,6 +16,7 @@ from benchmarks import (
     hourly,
     lake,
     lake_costs,
+    lake_hours,
     large,
     plan,
     report_work,
@@ -34,7 +35,8 @@ _KINDS = ("load", "engine", "report", "service")
 _TABLES = {"truth": truth.write, "days": fleet_days.write, "plan": plan.write}
 """Measurements on known outages, which print tables of their own."""
 
-_LONG_KINDS = ("hourly", "large", "lake", "lake-costs", "growth", "truth", "days", "plan")
+_LONG_KINDS = ("hourly", "large", "growth", "truth", "days", "plan")
+_LAKE_KINDS = ("lake", "lake-costs", "lake-hours")
 
 
 def main() -> None:
@@ -70,13 +72,15 @@ def _measure_long(work: Path, given: argparse.Namespace, kinds: list[str]) -> li
         rows += lake.measure(work, stores=given.large_stores, days=given.days)
     if "lake-costs" in kinds:
         rows += lake_costs.measure(work)
+    if "lake-hours" in kinds:
+        rows += lake_hours.measure(work, stores=given.large_stores)
     return rows
 
 
 def _kinds(parser: argparse.ArgumentParser, given: argparse.Namespace) -> list[str]:
     """The measurements that were named, or those that are made by default."""
     kinds = given.kinds or list(_KINDS)
-    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS}:
+    if unknown := set(kinds) - {*_KINDS, *_LONG_KINDS, *_LAKE_KINDS}:
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
     return kinds
 
@@ -94,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "kinds",
         nargs="*",
-        help=f"any of {', '.join(_KINDS)} (default: all), {', '.join(_LONG_KINDS)}",
+        help=f"any of {', '.join(_KINDS)} (default: all), {', '.join(_LONG_KINDS + _LAKE_KINDS)}",
     )
     parser.add_argument("--data", type=Path, help="a data folder (default: sample data)")
     parser.add_argument("--stores", type=int, default=_STORES, help="stores of the sample data")

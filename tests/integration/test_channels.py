@@ -14,7 +14,7 @@ import pytest
 from refreshed import days_downtime_minutes, downtime_minutes, refresh_figures
 from stored import fetch
 from storemon_pipeline.channels.keep_rule import keep_channel_rule
-from storemon_pipeline.channels.storefronts import TooManyStorefrontsError
+from storemon_pipeline.channels.storefronts import StorefrontsRefusedError
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.fit_status_model import fit_status_model
@@ -299,6 +299,6 @@ def test_a_store_with_more_storefronts_than_can_be_counted_is_refused(
     assert [one.reason for one in refused] == ["store A has 32,767 storefronts, of at most 32,766"]
     assert ingest(database_url, folder, Source.CHANNELS, *rows[1:]).refused == ()
     # The rows of another file, or of a storefront of a storefront, count together with these.
-    with pytest.raises(TooManyStorefrontsError, match="Store A would have 32,767 storefronts"):
+    with pytest.raises(StorefrontsRefusedError, match="Store A would have 32,767 storefronts"):
         ingest(database_url, folder, Source.CHANNELS, "front 7,uber,one more")
     assert fetch(database_url, "SELECT count(*) AS n FROM storefronts") == [{"n": 32_766}]

@@ -24,11 +24,8 @@ from storemon_pipeline.dispute_packs.pack_file import read_pack
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
-from storemon_pipeline.lake.follow_database import (
-    LakeDiffersError,
-    import_database,
-    refresh_lake,
-)
+from storemon_pipeline.lake.describe_stores import LakeDiffersError
+from storemon_pipeline.lake.follow_database import import_database, refresh_lake
 from storemon_pipeline.lake_files.data_files import make_bucket
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Kind, commit, read_contents, read_manifest

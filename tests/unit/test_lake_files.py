@@ -233,16 +233,16 @@ def test_old_versions_and_their_files_are_deleted_after_a_day(lake: LakeFolder) 
     write_plan(lake, report)
     everything = status_runs_of(lake, read_contents(lake, newest.buckets[0]))
 
-    assert clean_lake(lake, now=now) == Cleaned(versions=1, files=0)
+    assert clean_lake(lake, counting=newest.version, now=now) == Cleaned(versions=1, files=0)
     # The first version has a report, and its own last status runs are kept with it.
     assert status_runs_of(lake, read_contents(lake, read_manifest(lake, 1).buckets[0]))
     discard_runs(lake, ["run"])
     # The files of the empty bucket and of the version that is gone were noted a day before.
-    later = clean_lake(lake, now=now + UNUSED_FOR)
+    later = clean_lake(lake, counting=newest.version, now=now + UNUSED_FOR)
     assert (later.versions, later.files > 0) == (1, True)
-    last = clean_lake(lake, now=now + 2 * UNUSED_FOR)
+    last = clean_lake(lake, counting=newest.version, now=now + 2 * UNUSED_FOR)
     assert (last.versions, last.files > 0) == (0, True)
-    assert clean_lake(lake, now=now + 3 * UNUSED_FOR) == Cleaned(0, 0)
+    assert clean_lake(lake, counting=newest.version, now=now + 3 * UNUSED_FOR) == Cleaned(0, 0)
     kept = [
         file
         for version in kept_versions(lake)

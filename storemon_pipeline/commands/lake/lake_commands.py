@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLC0415 - what a command needs is imported inside it
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,7 @@ from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.host.errors import ServiceError
 
 if TYPE_CHECKING:
+    from storemon_pipeline.lake.follow_database import Imported
     from storemon_pipeline.lake_files.lake_folder import LakeFolder
     from storemon_pipeline.lake_files.manifest import Manifest
 
@@ -36,36 +39,69 @@ LakeOption = Annotated[
 ]
 
 
+BucketOption = Annotated[
+    int, typer.Option(min=1, help="Stores of a bucket, the smallest part of the work.")
+]
+
+
 @lake_app.command("import")
 def import_command(
     lake: LakeOption = None,
     home: HomeOption = None,
     database_url: DatabaseUrlOption = None,
-    stores_per_bucket: Annotated[
-        int, typer.Option(min=1, help="Stores of a bucket, the smallest part of the work.")
-    ] = 50_000,
+    stores_per_bucket: BucketOption = 50_000,
 ) -> None:
     """Copy all of the database into a new version of the lake, and compare both."""
     with one_line_errors():
         folder = _open_lake(lake)
-        with open_database(home, database_url) as url:
-            from storemon_pipeline.files.folders import UnreachableError
-            from storemon_pipeline.lake.follow_database import LakeDiffersError, import_database
-            from storemon_pipeline.lake_files.manifest import LakeChangedError
+        with open_database(home, database_url) as url, _copy_errors():
+            from storemon_pipeline.lake.follow_database import import_database
 
-            try:
-                imported = import_database(url, folder, stores_per_bucket=stores_per_bucket)
-            except LakeDiffersError as error:
-                raise ServiceError(str(error)) from error
-            except (LakeChangedError, UnreachableError) as error:
-                raise ServiceError(f"The lake stays as it was: {error}") from error
-        typer.echo(f"database: {imported.database}")
-        typer.echo(f"lake:     {_counts(imported.manifest)}")
-        if imported.dropped_polls:
-            dropped = counted(imported.dropped_polls, "poll")
-            typer.echo(f"The database has dropped {dropped} of these.")
-        typer.echo("Every file was read back: it has what the database has.")
-        typer.echo(_description(imported.manifest))
+            imported = import_database(url, folder, stores_per_bucket=stores_per_bucket)
+        _tell_imported(imported)
+
+
+@lake_app.command("move")
+def move_command(
+    lake: LakeOption = None,
+    home: HomeOption = None,
+    database_url: DatabaseUrlOption = None,
+    stores_per_bucket: BucketOption = 50_000,
+) -> None:
+    """Move all polls into the lake, which has them in place of the database from then on."""
+    with one_line_errors():
+        folder = _open_lake(lake)
+        with open_database(home, database_url) as url, _copy_errors():
+            from storemon_pipeline.lake.move_polls import move_polls
+
+            imported = move_polls(url, folder, stores_per_bucket=stores_per_bucket)
+        _tell_imported(imported)
+        typer.echo("The database has no polls and status runs any more.")
+
+
+@contextmanager
+def _copy_errors() -> Iterator[None]:
+    """Say why the lake and the database stay as they were."""
+    from storemon_pipeline.files.folders import UnreachableError
+    from storemon_pipeline.lake.describe_stores import LakeDiffersError
+    from storemon_pipeline.lake_files.manifest import LakeChangedError
+
+    try:
+        yield
+    except LakeDiffersError as error:
+        raise ServiceError(str(error)) from error
+    except (LakeChangedError, UnreachableError) as error:
+        raise ServiceError(f"The lake stays as it was: {error}") from error
+
+
+def _tell_imported(imported: "Imported") -> None:
+    typer.echo(f"database: {imported.database}")
+    typer.echo(f"lake:     {_counts(imported.manifest)}")
+    if imported.dropped_polls:
+        dropped = counted(imported.dropped_polls, "poll")
+        typer.echo(f"The database has dropped {dropped} of these.")
+    typer.echo("Every file was read back: it has what the database has.")
+    typer.echo(_description(imported.manifest))
 
 
 @lake_app.command("show")
@@ -109,7 +145,7 @@ def export_command(
 
 @lake_app.command("restore")
 def restore_command(home: HomeOption = None, database_url: DatabaseUrlOption = None) -> None:
-    """Bring the polls that the database has dropped back from the lake, and compare."""
+    """Bring the polls that the lake alone has back into the database, and compare."""
     with one_line_errors(), open_database(home, database_url) as url:
         from storemon_pipeline.files.folders import UnreachableError
         from storemon_pipeline.lake_files.manifest import NoLakeError
@@ -122,7 +158,7 @@ def restore_command(home: HomeOption = None, database_url: DatabaseUrlOption = N
             restored = restore_polls(url)
         except (NoLakeError, RestoredPollsDifferError, UnreachableError) as error:
             raise ServiceError(str(error)) from error
-        if restored.weeks == 0:
+        if restored.weeks + restored.status_runs == 0:
             typer.echo("No polls are in a lake alone.")
             return
         typer.echo(

@@ -24,7 +24,7 @@ def lake_files(
     with map_failures():
         folder = lake.needed_folder
         manifest = refresh_lake(database.url, folder)
-        cleaned = clean_lake(folder, now=datetime.now(UTC))
+        cleaned = clean_lake(folder, counting=manifest.version, now=datetime.now(UTC))
     context.log.info("deleted %d versions and %d files", cleaned.versions, cleaned.files)
     yield dg.MaterializeResult(
         metadata={

@@ -1,0 +1,141 @@
+"""Bringing what describes stores into a lake that has the polls in place of the database."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from storemon_pipeline.database.bulk import Bulk, bulk_transaction
+from storemon_pipeline.figures.data_version import read_input_version
+from storemon_pipeline.lake.database_rows import NewLoads, read_new_loads, read_store_rows
+from storemon_pipeline.lake.write_bucket import write_store_rows
+from storemon_pipeline.lake_files.data_files import make_bucket, newest_poll_us, timed
+from storemon_pipeline.lake_files.divide_bucket import STORES_PER_BUCKET, divide_bucket
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Bucket, Manifest, commit_free, read_contents
+from storemon_pipeline.polls.lake_of_polls import (
+    LakeOfPolls,
+    read_lake_of_polls,
+    set_lake_of_polls,
+)
+from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts, read_stores
+
+
+class LakeDiffersError(Exception):
+    """The lake is not what the database says, or cannot be; `str()` says why."""
+
+    @classmethod
+    def of(cls, lake: LakeFolder, what: str, stores: StoreIndex) -> Self:
+        """In what rows they differ, of a bucket with these stores."""
+        first = str(stores.store_ids[0]) if len(stores) else ""
+        return cls(
+            f"The lake {lake} stays as it was: {what} that were read back, of the stores from "
+            f"{first!r} on, are not those of the database."
+        )
+
+
+def describe_stores(url: str, lake: LakeFolder) -> Manifest | None:
+    """The version of the lake that has the polls, after all that was loaded about its stores.
+
+    None when the database has the polls. When anything but polls was loaded, all that describes
+    stores is copied again. Raises LakeDiffersError when another lake has the polls.
+    """
+    with bulk_transaction(url) as bulk:
+        own = _read_own(bulk, lake)
+        if own is None or own.manifest.data_version == read_input_version(bulk):
+            return None if own is None else own.manifest
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        own = _read_own(bulk, lake)
+        return None if own is None else _describe(bulk, own)
+
+
+def _read_own(bulk: Bulk, lake: LakeFolder) -> LakeOfPolls | None:
+    own = read_lake_of_polls(bulk)
+    if own is not None and str(own.folder) != str(lake):
+        raise LakeDiffersError(
+            f"The polls are in the lake {own.folder}: set STOREMON_LAKE to it, in place of {lake}."
+        )
+    return own
+
+
+def _describe(bulk: Bulk, lake: LakeOfPolls) -> Manifest:
+    refuse_storefronts(bulk)
+    manifest = lake.manifest
+    version = read_input_version(bulk)
+    loads = read_new_loads(bulk, manifest.load_id)
+    buckets = manifest.buckets
+    if _is_described_anew(manifest, version, loads):
+        own = buckets or (make_bucket(lake.folder, "", [], newest_poll_us=None),)
+        manifest = replace(manifest, buckets=own)
+        chunks = stores_by_bucket(manifest, read_stores(bulk))
+        buckets = tuple(
+            described
+            for bucket, stores in zip(own, chunks, strict=True)
+            for described in _described(bulk, lake.folder, bucket, stores)
+        )
+    made = commit_free(
+        lake.folder,
+        replace(manifest, buckets=buckets, load_id=loads.last_load_id, data_version=version),
+    )
+    set_lake_of_polls(bulk, lake.folder, made.version)
+    return made
+
+
+def _is_described_anew(manifest: Manifest, version: str, loads: NewLoads) -> bool:
+    """Whether more than polls came: other loads, the weeks of stores, or the rules of zones."""
+    return (
+        not loads.is_only_polls
+        or loads.has_undo
+        or version.split("/")[1:] != manifest.data_version.split("/")[1:]
+    )
+
+
+def _described(bulk: Bulk, lake: LakeFolder, bucket: Bucket, stores: StoreIndex) -> list[Bucket]:
+    """The bucket with all that the database says of its stores; several, if it has too many."""
+    parts = [bucket]
+    if len(stores) > 2 * STORES_PER_BUCKET:
+        rows = pa.table({"store_key": stores.store_keys, "store_id": stores.store_ids})
+        parts = divide_bucket(lake, bucket, stores_per_bucket=STORES_PER_BUCKET, stores=rows)
+    chunks = [stores] if len(parts) == 1 else list(stores.chunks(STORES_PER_BUCKET))
+    described = []
+    for part, chunk in zip(parts, chunks, strict=True):
+        own = timed(read_contents(lake, part))
+        files = [*write_store_rows(lake, read_store_rows(bulk, chunk)), *own]
+        described.append(
+            make_bucket(lake, part.first_store_id, files, newest_poll_us=newest_poll_us(own))
+        )
+    return described
+
+
+def stores_by_bucket(manifest: Manifest, stores: StoreIndex) -> list[StoreIndex]:
+    """The stores of each bucket; the first one also takes those before its beginning."""
+    ids = np.array(stores.store_ids.cast(pa.binary()).to_pylist(), object)
+    firsts = np.array([one.first_store_id.encode() for one in manifest.buckets[1:]], object)
+    edges = [0, *np.searchsorted(ids, firsts).tolist(), len(ids)]
+    return [
+        StoreIndex(
+            stores.store_ids[first:end],
+            stores.store_keys[first:end],
+            is_whole=stores.is_whole and len(edges) == 2,  # noqa: PLR2004  (one bucket)
+            is_range=True,
+        )
+        for first, end in pairwise(edges)
+    ]
+
+
+def refuse_storefronts(bulk: Bulk) -> None:
+    """Raise LakeDiffersError while there are storefronts."""
+    if has_storefronts(bulk):
+        raise LakeDiffersError(
+            "A lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE and "
+            "STOREMON_SHARDS."
+        )
+
+
+def refuse_lake_of_polls(bulk: Bulk) -> None:
+    """Raise LakeDiffersError if a lake has the polls, which cannot be copied from the database."""
+    own = read_lake_of_polls(bulk)
+    if own is not None:
+        raise LakeDiffersError(f"The polls are in the lake {own.folder} already.")
