@@ -25,8 +25,15 @@ from storemon_api.http.problems import (
 )
 from storemon_api.http.routing import Router
 from storemon_api.http.services import ServicesDep
+from storemon_api.live.fleet_cache import FleetCacheDep
 from storemon_api.security.request_access import visible_stores
-from storemon_api.stores.store_filters import Direction, check_texts, is_storable
+from storemon_api.stores.store_filters import (
+    Direction,
+    NeverOnline,
+    check_texts,
+    is_storable,
+    never_online_ids,
+)
 from storemon_pipeline.alerts.alert_lists import (
     Action,
     AlertFilter,
@@ -73,20 +80,24 @@ class AlertState(StrEnum):
 class _Search:
     """What to find among the alerts; None means any."""
 
+    kind: Kind | None
     text: str | None
     is_acknowledged: bool | None
     is_silenced: bool | None
+    never_online: bool | None
 
 
 async def _search(
+    kind: Kind | None = None,
     text: Annotated[
         str | None, Query(alias="q", description="Part of the subject or of the store's name.")
     ] = None,
     is_acknowledged: Annotated[bool | None, Query(alias="acknowledged")] = None,
     is_silenced: Annotated[bool | None, Query(alias="silenced")] = None,
+    never_online: NeverOnline = None,
 ) -> _Search:
     check_texts(q=text)
-    return _Search(text or None, is_acknowledged, is_silenced)
+    return _Search(kind, text or None, is_acknowledged, is_silenced, never_online)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +132,17 @@ _SortingDep = Annotated[_Sorting, Depends(_sorting)]
 def get_alerts(
     request: Request,
     services: ServicesDep,
+    fleet_cache: FleetCacheDep,
     listing: ListingDep,
     search: _SearchDep,
     sorting: _SortingDep,
     state: AlertState | None = None,
-    kind: Kind | None = None,
     store_id: Annotated[
         str | None,
         Query(description="Only alerts about this store.", examples=["7482936150293847561"]),
     ] = None,
 ) -> Response:
-    """Return a page of alerts.
+    """Return a page of alerts. Alerts that are not about stores are of none that was never online.
 
     A key that is limited to some stores gets the alerts about these, without notifications.
     """
@@ -146,8 +157,12 @@ def get_alerts(
         is_acknowledged=search.is_acknowledged,
         is_silenced=search.is_silenced,
         is_open=None if state is None else state is AlertState.OPEN,
-        kind=kind,
+        kind=search.kind,
         subjects=visible if store_id is None else {store_id},
+        never_online=search.never_online,
+        never_online_ids=frozenset()
+        if search.never_online is None
+        else never_online_ids(fleet_cache.fleet(visible)),
     )
     with services.reader.connect() as connection:
         total, alerts = list_alerts(

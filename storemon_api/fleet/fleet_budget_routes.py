@@ -1,11 +1,12 @@
 """The route about the error budgets of all stores."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 
 from storemon_api.downloads.table_file import Column, hours, table_file
 from storemon_api.downloads.table_format import ListingDep, listing_responses, page_response
@@ -14,7 +15,12 @@ from storemon_api.http.openapi import problem_responses
 from storemon_api.http.problems import DATABASE_UNAVAILABLE, INVALID_REQUEST
 from storemon_api.http.routing import Router
 from storemon_api.live.fleet_cache import FleetCacheDep
-from storemon_api.stores.store_filters import Direction, StoreFilterDep
+from storemon_api.stores.store_filters import (
+    Direction,
+    NeverOnline,
+    StoreFilterDep,
+    never_online_ids,
+)
 from storemon_pipeline.business_time.local_periods import Period
 from storemon_pipeline.domain.windows import DEFAULT_ZONE, IntArray
 from storemon_pipeline.likelihood.bridges import FloatArray
@@ -64,6 +70,25 @@ _COLUMNS: Final[Sequence[Column[FleetBudgetRow]]] = (
 _WORST_FIRST = (Verdict.MISSED, Verdict.CANNOT_BE_TOLD, Verdict.MET)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which budgets to list; None means any."""
+
+    verdicts: list[Verdict] | None
+    is_spent: bool | None
+    never_online: bool | None
+
+
+async def _wanted(
+    verdict: Annotated[list[Verdict] | None, Query()] = None,
+    is_spent: Annotated[
+        bool | None, Query(alias="spent", description="Whether more was spent than there was.")
+    ] = None,
+    never_online: NeverOnline = None,
+) -> _Wanted:
+    return _Wanted(verdict, is_spent, never_online)
+
+
 @router.get(
     "/fleet/budgets",
     summary="The error budgets of all stores with an objective",
@@ -76,11 +101,8 @@ def get_fleet_budgets(
     fleet_cache: FleetCacheDep,
     listing: ListingDep,
     store_filter: StoreFilterDep,
+    wanted: Annotated[_Wanted, Depends(_wanted)],
     by: Literal["week", "month"] = "month",
-    verdict: Annotated[list[Verdict] | None, Query()] = None,
-    is_spent: Annotated[
-        bool | None, Query(alias="spent", description="Whether more was spent than there was.")
-    ] = None,
     sort: BudgetOrder = BudgetOrder.BURN_THREE_DAYS,
     order: Direction = Direction.DESCENDING,
 ) -> Response:
@@ -111,10 +133,13 @@ def get_fleet_budgets(
     is_over = found.budgets.left_us < 0
     counts = {one: int((kept & (verdicts == one)).sum()) for one in Verdict}
     spent = int((kept & is_over).sum())
-    if verdict:
-        kept &= np.isin(verdicts, verdict)
-    if is_spent is not None:
-        kept &= is_over == is_spent
+    if wanted.verdicts:
+        kept &= np.isin(verdicts, wanted.verdicts)
+    if wanted.is_spent is not None:
+        kept &= is_over == wanted.is_spent
+    if wanted.never_online is not None:
+        never = never_online_ids(fleet_cache.fleet(store_filter.only))
+        kept &= np.array([one in never for one in found.store_ids], np.bool_) == wanted.never_online
     rows = _ordered(found, np.flatnonzero(kept), sort, order)
     if listing.is_file:
         budgets = (_row(found, row, by) for row in rows.tolist())

@@ -4,6 +4,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import compress
 from typing import Annotated
 
 import numpy as np
@@ -129,6 +130,28 @@ def is_in_state(fleet: Fleet, states: list[StoreState]) -> BoolArray:
     return np.isin(fleet.state, [STORE_STATES.index(state) for state in states])
 
 
+NeverOnline = Annotated[
+    bool | None,
+    Query(
+        description="Whether the stores that were open in the last week and never up are "
+        "listed alone (`true`) or left out (`false`)."
+    ),
+]
+
+
+def was_never_online(fleet: Fleet) -> BoolArray:
+    """Which stores were open in the last week and never up, shape `(stores,)`."""
+    which: BoolArray = (_of_week(fleet, "business_us") > 0) & (_of_week(fleet, "uptime_us") == 0)
+    return which
+
+
+def never_online_ids(fleet: Fleet | None) -> frozenset[str]:
+    """Return the ids of the stores that `was_never_online` names; none without polls."""
+    if fleet is None:
+        return frozenset()
+    return frozenset(compress(fleet.store_ids, was_never_online(fleet).tolist()))
+
+
 @dataclass(frozen=True, slots=True)
 class WeekFilter:
     """Conditions on the last week of the listed stores; None means any."""
@@ -138,23 +161,16 @@ class WeekFilter:
 
     def matches(self, fleet: Fleet) -> BoolArray:
         """Return which stores match, shape `(stores,)`."""
-        business_us, uptime_us = _of_week(fleet, "business_us"), _of_week(fleet, "uptime_us")
-        kept = np.ones(len(business_us), np.bool_)
+        kept = np.ones(len(fleet.store_ids), np.bool_)
         if self.never_online is not None:
-            kept &= ((business_us > 0) & (uptime_us == 0)) == self.never_online
+            kept &= was_never_online(fleet) == self.never_online
         if self.min_open_hours is not None:
-            kept &= business_us >= self.min_open_hours * HOUR_US
+            kept &= _of_week(fleet, "business_us") >= self.min_open_hours * HOUR_US
         return kept
 
 
 async def _week_filter(
-    never_online: Annotated[
-        bool | None,
-        Query(
-            description="Whether the stores that were open in the last week and never up are "
-            "listed alone (`true`) or left out (`false`)."
-        ),
-    ] = None,
+    never_online: NeverOnline = None,
     min_open_hours: Annotated[
         float | None, Query(ge=0, le=168, description="At least these opening hours in 7 days.")
     ] = None,

@@ -105,6 +105,9 @@ class AlertFilter:
     """Part of the subject or of the store's name, in upper or lower case."""
     is_acknowledged: bool | None = None
     is_silenced: bool | None = None
+    never_online: bool | None = None
+    """Only alerts about the stores of `never_online_ids`, or all others."""
+    never_online_ids: Collection[str] = ()
 
 
 class AlertOrder(StrEnum):
@@ -305,6 +308,11 @@ def _conditions(wanted: AlertFilter) -> "list[sa.ColumnElement[bool]]":
         found.append(at.is_(None) if wanted.is_open else at.is_not(None))
     if wanted.kind is not None:
         found.append(alerts.c.kind == wanted.kind.value)
+    if wanted.never_online is not None:
+        is_about = alerts.c.store_key.is_not(None) & alerts.c.subject.in_(
+            sorted(wanted.never_online_ids)
+        )
+        found.append(is_about if wanted.never_online else ~is_about)
     if wanted.subjects is not None:
         found.append(alerts.c.subject.in_(sorted(wanted.subjects)))
         found.append(alerts.c.store_key.is_not(None))

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api_server import serve
-from stored import at, load, load_hours, load_zones
+from stored import at, execute, load, load_hours, load_zones
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
@@ -44,7 +44,17 @@ def client(module_database_url: str) -> Iterator[httpx.Client]:
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         refresh_intervals(bulk)
     refresh_uptime(url, refreshed_at=at("18:00"))
+    execute(
+        url,
+        "INSERT INTO alerts (kind, subject, store_key, opened_at, since, lost_us, is_told)"
+        " SELECT 'down', store_id, store_key, now(), now(), 0, false FROM stores"
+        " WHERE store_id IN ('always', 'twice')",
+        "INSERT INTO alerts (kind, subject, opened_at, since, lost_us, is_told)"
+        " VALUES ('source', 'store_status', now(), now(), 0, false)",
+    )
     with serve(url) as client:
+        goal = {"applies_to": "all", "objective": 99, "by": "week", "valid_from": "always"}
+        client.put("/objectives", json=goal).raise_for_status()
         yield client
 
 
@@ -76,3 +86,23 @@ def test_stores_that_were_never_online_and_hardly_open_are_apart(client: httpx.C
         *("always", "twice", "long", "fine"),
     ]
     assert client.get("/stores", params={"min_open_hours": "-1"}).status_code == 422
+
+
+def test_budgets_and_alerts_have_stores_that_were_never_online_apart(client: httpx.Client) -> None:
+    def budgets(**parameters: str) -> list[str]:
+        wanted = {"by": "week", "sort": "left", "order": "asc", **parameters}
+        answer = client.get("/fleet/budgets", params=wanted).raise_for_status()
+        return [one["store_id"] for one in answer.json()["budgets"]]
+
+    def alerts(**parameters: str) -> set[tuple[str, str]]:
+        answer = client.get("/alerts", params=parameters).raise_for_status()
+        return {(one["kind"], one["subject"]) for one in answer.json()["alerts"]}
+
+    assert budgets()[0] == "always"
+    assert budgets(never_online="true") == ["always"]
+    assert budgets(never_online="false") == budgets()[1:]
+    # It is about no store.
+    source = ("source", "store_status")
+    assert alerts() == {("down", "always"), ("down", "twice"), source}
+    assert alerts(never_online="true") == {("down", "always")}
+    assert alerts(never_online="false") == {("down", "twice"), source}

@@ -6,6 +6,7 @@ import { age, count, counted, duration } from "./lib/amounts.js";
 import { get, withParameters } from "./lib/api.js";
 import { byId, deedButton, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
+import { showApart } from "./lib/never-online.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
 import { downloads, fillTable, pager } from "./lib/tables.js";
@@ -74,8 +75,8 @@ const SORTINGS = {
 const TYPING_MS = 200;
 
 const choices = addressedChoices(
-  { state: "open", kind: "", store_id: "", q: "", handled: "", sort: "", offset: 0 },
-  { allowed: { handled: Object.keys(HANDLED), sort: Object.keys(SORTINGS) } },
+  { state: "open", kind: "", store_id: "", q: "", handled: "", never: "", sort: "", offset: 0 },
+  { allowed: { handled: Object.keys(HANDLED), never: ["", "true"], sort: Object.keys(SORTINGS) } },
 );
 const { state, whenChanged } = choices;
 whenChanged(() => guard(show));
@@ -262,15 +263,25 @@ function emptyText() {
 }
 
 const show = newestOnly(async (newest) => {
-  const { state: wanted, kind, store_id: storeId, q, offset } = state;
+  const { state: wanted, kind, store_id: storeId, q, never, offset } = state;
   const [, handled] = HANDLED[state.handled];
   const [, sorting] = SORTINGS[state.sort];
-  const chosen = { state: wanted, kind, store_id: storeId, q, ...handled, ...sorting };
-  const page = await newest(get("/alerts", { ...chosen, offset, limit: LIMIT }));
+  // Whoever looks for a store finds it, whatever it is.
+  const isSearch = Boolean(q || storeId);
+  const all = { state: wanted, kind, store_id: storeId, q, ...handled, ...sorting };
+  const chosen = { ...all, never_online: never || (isSearch ? "" : "false") };
+  const [page, apart] = await newest(
+    Promise.all([
+      get("/alerts", { ...chosen, offset, limit: LIMIT }),
+      isSearch ? { total: 0 } : get("/alerts", { ...all, never_online: true, limit: 1 }),
+    ]),
+  );
   showSummary(page.open);
   segmented(byId("states"), STATES, state.state, (one) => choose({ state: one }));
   showScope();
   showFilters();
+  const words = (alerts) => `${counted(alerts, "alert")} of stores`;
+  showApart(byId("never"), { never, total: apart.total, words, choose });
   fillTable(byId("alerts"), columns(), page.alerts, emptyText());
   pager(byId("pager"), page, page.alerts.length, "alert", (next) => choose({ offset: next }));
   downloads(byId("alerts-files"), (format) => withParameters("/alerts", { ...chosen, ...format }));

@@ -1,10 +1,11 @@
 // The page of objectives: which stores meet theirs, and how fast they use the time offline allowed.
 
 import { addressedChoices } from "./lib/address.js";
-import { count, duration, percent } from "./lib/amounts.js";
+import { count, counted, duration, percent } from "./lib/amounts.js";
 import { get, root, withParameters } from "./lib/api.js";
 import { byId, h, refill, segmented } from "./lib/elements.js";
 import { guard, live, showAsOf } from "./lib/live.js";
+import { showApart } from "./lib/never-online.js";
 import { newestOnly } from "./lib/newest.js";
 import { badge, storeLink } from "./lib/stores.js";
 import { downloads, fillTable, pager } from "./lib/tables.js";
@@ -17,8 +18,11 @@ const LIMIT = innerWidth < 640 ? 15 : 50;
 const ASCENDING_FIRST = new Set(["store_id", "verdict", "uptime", "left", "runs_out"]);
 
 const choices = addressedChoices(
-  { by: "month", verdict: "", spent: "", sort: "burn_three_days", order: "desc", offset: 0 },
-  { allowed: { by: Object.keys(PERIODS) } },
+  {
+    ...{ by: "month", verdict: "", spent: "", never: "" },
+    ...{ sort: "burn_three_days", order: "desc", offset: 0 },
+  },
+  { allowed: { by: Object.keys(PERIODS), never: ["", "true"] } },
 );
 const { state, whenChanged } = choices;
 const choose = (values) => choices.choose({ offset: 0, ...values });
@@ -123,12 +127,19 @@ function emptyText() {
 }
 
 const show = newestOnly(async (newest) => {
-  const { by, verdict, spent, sort, order, offset } = state;
-  const chosen = { by, verdict, spent, sort, order };
-  const page = await newest(get("/fleet/budgets", { ...chosen, offset, limit: LIMIT }));
+  const { by, verdict, spent, never, sort, order, offset } = state;
+  const chosen = { by, verdict, spent, never_online: never || "false", sort, order };
+  const [page, apart] = await newest(
+    Promise.all([
+      get("/fleet/budgets", { ...chosen, offset, limit: LIMIT }),
+      get("/fleet/budgets", { ...chosen, never_online: true, limit: 1 }),
+    ]),
+  );
   showAsOf(page.as_of);
   showSummary(page);
   segmented(byId("periods"), Object.entries(PERIODS), by, (period) => choose({ by: period }));
+  const words = (stores) => counted(stores, "store");
+  showApart(byId("never"), { never, total: apart.total, words, choose });
   fillTable(byId("budgets"), columns(), page.budgets, emptyText());
   pager(byId("pager"), page, page.budgets.length, "store", (next) => choose({ offset: next }));
   downloads(byId("budgets-files"), (form) =>

@@ -10,8 +10,9 @@ import {
   salesRange,
 } from "../lib/amounts.js";
 import { get, withParameters } from "../lib/api.js";
-import { byId, h, refill } from "../lib/elements.js";
+import { byId, h } from "../lib/elements.js";
 import { isOldData } from "../lib/live.js";
+import { showApart } from "../lib/never-online.js";
 import { newestOnly } from "../lib/newest.js";
 import { stateBadge, storeLink } from "../lib/stores.js";
 import { downloads, fillTable, pager } from "../lib/tables.js";
@@ -205,13 +206,7 @@ async function foundElsewhere(page) {
 
 // What the list is limited to, beside the tiles and the filters.
 function showNever() {
-  const all = h(
-    "button",
-    { type: "button", class: "small", onclick: () => choose({ never: "" }) },
-    "Show all",
-  );
-  byId("never").hidden = !state.never;
-  refill(byId("never"), "Only stores that were never online in the last 7 days ", all);
+  showApart(byId("never"), { never: state.never, total: 0, choose });
 }
 
 export const showStores = newestOnly(async (newest) => {
