@@ -160,8 +160,8 @@ def score(fleet: PlantedFleet, found: WidespreadOutages) -> Scores:
         if len(was_down) == 0 or fleet.is_left_out[store, lost].any():
             continue
         is_widespread = ~fleet.is_own[store, was_down]
-        until_us = max(int(counts.until_us[row]) for counts in found.peers)
-        is_marked = BEGIN_US + was_down * _STEP_US < until_us
+        at_us = BEGIN_US + was_down * _STEP_US
+        is_marked = (at_us + _STEP_US > found.from_us[row]) & (at_us < found.until_us[row])
         is_planted = bool(is_widespread.mean() >= LEAST_SHARE_WITH_OTHERS)
         is_marked_so = bool(found.is_with_others[row])
         scores += Scores(

@@ -54,21 +54,21 @@ def add_channel_outages(
     (counts,) = fronts.found.peers
     of_fronts = fronts.incidents
     store = fronts.store[of_fronts.store]
-    until_us = np.clip(counts.until_us, of_fronts.start_us, of_fronts.end_us)
-    until_of_sets_us = np.max([one.until_us for one in found.peers], axis=0)
-    until_of_sets_us = np.clip(until_of_sets_us, incidents.start_us, incidents.end_us)
+    from_us = np.clip(counts.from_us, of_fronts.start_us, of_fronts.end_us)
+    until_us = np.clip(counts.until_us, from_us, of_fronts.end_us)
     one, number = np.ones_like(store), np.arange(len(incidents)) + 1
     pieces = _overlay(
-        _Weighed(store, of_fronts.start_us, until_us, one),
+        _Weighed(store, from_us, until_us, one),
+        _Weighed(store, of_fronts.start_us, from_us, one),
         _Weighed(store, until_us, of_fronts.end_us, one),
-        _Weighed(incidents.store, incidents.start_us, until_of_sets_us, number),
+        _Weighed(incidents.store, found.from_us, found.until_us, number),
         # The incidents of a store do not overlap, so that the sum is the number of one of them.
         _Weighed(incidents.store, incidents.start_us, incidents.end_us, number),
     )
-    widespread, alone, of_sets, incident = pieces.weights
+    widespread, before, after, of_sets, incident = pieces.weights
     is_with_others = widespread > 0
     if rule is ChannelRule.ALL_UP:
-        is_with_others &= alone == 0
+        is_with_others &= (before == 0) & (after == 0)
     row = np.flatnonzero((is_with_others | (of_sets > 0)) & (incident > 0))
     own = pieces.store[row]
     lost_us = calendar.business_us(own, pieces.end_us[row])

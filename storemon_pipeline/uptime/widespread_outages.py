@@ -18,7 +18,13 @@ BIN_US: Final = HOUR_US // 4
 """Stores are counted in the middle of each quarter of an hour."""
 
 TOGETHER_US: Final = HOUR_US
-"""Incidents that begin at most this far apart began together: polls are about an hour apart."""
+"""What begins, or ends, at most this far apart may do so together."""
+
+UNSURE_US: Final = HOUR_US // 2
+"""An instant that is not a poll may be estimated, and is this far off at most."""
+
+MOST_LOST_EARLIER_US: Final = HOUR_US
+"""An incident that had cost more than this before a widespread outage began was so by itself."""
 
 MOST_CHANCE: Final = 1e-3
 """The highest probability with which others go down together by chance in a widespread outage."""
@@ -50,7 +56,8 @@ class PeerCounts:
     `stores` are those that were open around the incident's start and not down all the time, of
     which `went_down` began an incident together with it. `down` of `stores_then` were down at the
     same moment: the one in the incident's first hour when most were. The usual numbers are the
-    usual shares of as many stores. A widespread outage lasted until `until_us`; 0 stands for none.
+    usual shares of as many stores. A widespread outage lasted in `[from_us, until_us)`; 0 stands
+    for none. `from_us` is not before the incident.
     """
 
     stores: IntArray
@@ -59,6 +66,7 @@ class PeerCounts:
     stores_then: IntArray
     down: IntArray
     usually_down: FloatArray
+    from_us: IntArray
     until_us: IntArray
 
 
@@ -67,12 +75,14 @@ class WidespreadOutages:
     """What other stores did during each incident; every array has shape `(n,)`.
 
     Only incidents that begin inside of the calendar, after an active poll, are compared.
-    `with_others_us` is the part of an incident's lost time in which a widespread outage lasted.
-    `peers` has an entry for each kind of set.
+    `with_others_us` is the part of an incident's lost time in which a widespread outage lasted:
+    that in `[from_us, until_us)`, apart from channels. `peers` has an entry for each kind of set.
     """
 
     is_compared: BoolArray
     is_with_others: BoolArray
+    from_us: IntArray
+    until_us: IntArray
     with_others_us: IntArray
     peers: tuple[PeerCounts, ...]
 
@@ -120,42 +130,55 @@ def find_widespread_outages(
     `[first_us, last_us)`, shape `(stores,)`. Each of `kinds` numbers the set of every store, shape
     `(stores,)`; -1 means none.
 
-    A widespread outage of a set begins where, within an hour, a store went down and with it at
-    least `LEAST_OTHERS` others, a share of `LEAST_SHARE`, and `LEAST_RATIO` times the usual number,
-    which has a probability of at most `MOST_CHANCE`. It lasts as long as a share of
-    `STILL_DOWN_SHARE` of these stores is down. The usual share is the mean over the calendar or,
-    where it is higher, the mean at the same time of day without the highest day. An incident
-    belongs to a widespread outage that began between its last active and its first inactive poll.
+    A widespread outage of a set begins at the instant, within an hour, at which most of its stores
+    can have gone down: between the last active and the first inactive poll of each. Apart from one
+    these are at least `LEAST_OTHERS`, a share of `LEAST_SHARE` of the stores that were open, and
+    `LEAST_RATIO` times the usual number, which has a probability of at most `MOST_CHANCE`. Where
+    most of them are in an outage of another set that hit a higher share, the rest has to be enough.
+    It lasts as long as a share of `STILL_DOWN_SHARE` of these stores is down. The usual share is
+    the mean over the calendar or, where it is higher, the mean at the same time of day without the
+    highest day. An incident belongs to it if it can have begun then, or if it had cost at most
+    `MOST_LOST_EARLIER_US` until then and can have ended with it.
     """
     bins = max(-(-(calendar.end_us - calendar.start_us) // BIN_US), 1)
     opened = _Stretches(*calendar.all_open_intervals())
     opened = opened.clip(first_us[opened.store], last_us[opened.store])
     onsets = _onsets(incidents, calendar, opened)
     lost = _lost_stretches(incidents, calendar, opened)
-    until_us = np.zeros(len(incidents), np.int64)
-    peers = []
-    for set_of_store in kinds:
-        sets = int(set_of_store.max(initial=-1)) + 1
-        grid_of = _Grids(set_of_store, sets, calendar.start_us, bins)
-        counts = _count_peers(
-            incidents,
-            onsets,
-            set_of_store[incidents.store],
-            grid_of.stretches(opened),
-            grid_of.stretches(lost),
-            grid_of.instants(incidents.store[onsets.is_first], onsets.bin[onsets.is_first]),
-            calendar.start_us,
+    known = _Stretches(np.arange(calendar.stores), first_us, last_us)
+    begins = _Begins.of(incidents, calendar.start_us, bins)
+    grids = [
+        _Grids(numbers, int(numbers.max(initial=0)) + 1, calendar.start_us, bins)
+        for numbers in kinds
+    ]
+    downs = [grid_of.stretches(lost) for grid_of in grids]
+    opens = [grid_of.stretches(opened) for grid_of in grids]
+    starts = [
+        _find_starts(incidents, onsets, begins, grid_of, open_now, down, grid_of.stretches(known))
+        for grid_of, open_now, down in zip(grids, opens, downs, strict=True)
+    ]
+    starts = [
+        own.without(_explained(own, [other for other in starts if other is not own]))
+        for own in starts
+    ]
+    peers = [
+        _count_peers(incidents, calendar, onsets, own, grid_of, open_now, down)
+        for own, grid_of, open_now, down in zip(starts, grids, opens, downs, strict=True)
+    ]
+    nothing = np.zeros(len(incidents), np.int64)
+    found = WidespreadOutages(onsets.bin >= 0, nothing > 0, nothing, nothing, nothing, tuple(peers))
+    for counts in peers:
+        end_us = np.minimum(counts.until_us, incidents.end_us)
+        lost_us = calendar.business_us(incidents.store, end_us)
+        lost_us -= calendar.business_us(incidents.store, np.minimum(counts.from_us, end_us))
+        is_more = lost_us > found.with_others_us
+        found = replace(
+            found,
+            from_us=np.where(is_more, counts.from_us, found.from_us),
+            until_us=np.where(is_more, end_us, found.until_us),
+            with_others_us=np.where(is_more, lost_us, found.with_others_us),
         )
-        until_us = np.maximum(until_us, counts.until_us)
-        peers.append(counts)
-    start_us = incidents.start_us
-    end_us = np.clip(until_us, start_us, incidents.end_us)
-    with_others_us = calendar.business_us(incidents.store, end_us) - calendar.business_us(
-        incidents.store, start_us
-    )
-    none = np.zeros(len(incidents), np.bool_)
-    found = WidespreadOutages(onsets.bin >= 0, none, with_others_us, tuple(peers))
-    return mark_incidents(found, incidents, with_others_us)
+    return mark_incidents(found, incidents, found.with_others_us)
 
 
 def mark_incidents(
@@ -229,16 +252,21 @@ class _Grids:
 
     def stretches(self, stretches: _Stretches) -> IntArray:
         """How many stretches cover the middle of each bin."""
-        number = self.set_of_store[stretches.store]
+        first, end = (
+            np.clip(_first_middle(at_us - self.start_us), 0, self.bins)
+            for at_us in (stretches.start_us, stretches.end_us)
+        )
+        return self.ranges(stretches.store, first, end)
+
+    def ranges(self, store: IntArray, first: IntArray, end: IntArray) -> IntArray:
+        """How many ranges `[first, end)` of bins cover each bin."""
+        number = self.set_of_store[store]
         is_member = number >= 0
         row = number[is_member] * (self.bins + 1)
         size = self.sets * (self.bins + 1)
         begins, ends = (
-            np.bincount(
-                row + np.clip(_first_middle(at[is_member] - self.start_us), 0, self.bins),
-                minlength=size,
-            ).reshape(self.sets, self.bins + 1)
-            for at in (stretches.start_us, stretches.end_us)
+            np.bincount(row + at[is_member], minlength=size).reshape(self.sets, self.bins + 1)
+            for at in (first, end)
         )
         covered: IntArray = np.cumsum(begins - ends, axis=1)[:, :-1]
         return covered
@@ -256,45 +284,159 @@ def _first_middle(since_us: IntArray) -> IntArray:
     return -((BIN_US // 2 - since_us) // BIN_US)
 
 
-def _count_peers(
+@dataclass(frozen=True, slots=True)
+class _Begins:
+    """The bins in which each incident can have begun, from `first` to `last`; shape `(n,)`.
+
+    From `counted` on they are not those of the store's incident before.
+    """
+
+    first: IntArray
+    last: IntArray
+    counted: IntArray
+
+    @classmethod
+    def of(cls, incidents: Incidents, start_us: int, bins: int) -> "_Begins":
+        unsure_us = np.where(incidents.is_polled[:, :2], 0, UNSURE_US)
+        first = np.clip((incidents.last_active_us - start_us - unsure_us[:, 0]) // BIN_US, 0, bins)
+        last = (incidents.first_inactive_us - start_us + unsure_us[:, 1]) // BIN_US
+        first, last = np.minimum(first, bins - 1), np.clip(last, 0, bins - 1)
+        before = np.append(-1, last[:-1])[: len(last)]
+        before[1:][incidents.store[1:] != incidents.store[:-1]] = -1
+        counted = np.minimum(np.maximum(first, before + 1), last + 1)
+        return cls(first, last, counted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """Where widespread outages of one kind of set begin; the first arrays have shape `(k,)`.
+
+    `at` are the cells, ascending: flat positions of set and bin. `could_begin` tells how many
+    incidents can have begun then, `of` how many stores that were open around it could, `of_known`
+    how many of all, and `usual` the usual share of the latter. Each incident is compared in `cell`,
+    and belongs to the outage `start`, a position in `at`; both are -1 for none, shape `(n,)`.
+    `around` are the stores that could go down around each bin, shape `(sets, bins)`.
+    """
+
+    at: IntArray
+    could_begin: IntArray
+    of: IntArray
+    of_known: IntArray
+    usual: FloatArray
+    cell: IntArray
+    start: IntArray
+    around: IntArray
+
+    def share(self) -> FloatArray:
+        """The share of the stores that can have gone down with each incident."""
+        share: FloatArray = np.append(self.could_begin / np.maximum(self.of, 1), 0.0)[self.start]
+        return share
+
+    def without(self, explained: IntArray) -> "_Starts":
+        """The starts that are left without this number of incidents at each."""
+        is_left = _is_widespread(
+            self.could_begin - explained,
+            self.of - explained,
+            self.of_known - explained,
+            self.usual,
+        )
+        number = np.where(is_left, np.cumsum(is_left) - 1, -1)
+        at = self.at[is_left]
+        return replace(self, at=at, start=np.append(number, -1)[self.start])
+
+
+def _find_starts(
     incidents: Incidents,
     onsets: _Onsets,
-    number: IntArray,
+    begins: _Begins,
+    grid_of: _Grids,
     opened: IntArray,
     down: IntArray,
-    began: IntArray,
-    start_us: int,
-) -> PeerCounts:
-    """Compare the incidents of one kind of set; `number` is the set of each incident, or -1."""
-    bins = opened.shape[1]
+    known: IntArray,
+) -> _Starts:
+    number = grid_of.set_of_store[incidents.store]
     is_compared = (number >= 0) & (onsets.bin >= 0)
+    row = np.flatnonzero(is_compared)
+    could_begin = grid_of.ranges(incidents.store[row], begins.counted[row], begins.last[row] + 1)
+    # A store that is down all the time cannot go down.
+    lowest_down = _highest_around(-down)
+    around = _highest_around(opened) + lowest_down
+    of_known = np.maximum(known + lowest_down, could_begin)
+    at = _peaks(could_begin)
+    usual = _usual_share(could_begin, of_known, *np.divmod(at, grid_of.bins))
+    count, known_at = could_begin.ravel()[at], of_known.ravel()[at]
+    of = np.maximum(around.ravel()[at], count)
+    is_start = _is_widespread(count, of, known_at, usual)
+    at = at[is_start]
+    own = np.where(is_compared, number, 0) * grid_of.bins
+    latest = np.searchsorted(at, own + begins.last, side="right") - 1
+    is_joined = is_compared & (np.append(at, -1)[latest] >= own + begins.first)
+    return _Starts(
+        at,
+        count[is_start],
+        of[is_start],
+        known_at[is_start],
+        usual[is_start],
+        np.where(is_compared, own + onsets.bin, -1),
+        np.where(is_joined, latest, -1),
+        around,
+    )
+
+
+def _peaks(count: IntArray) -> IntArray:
+    """The cells with more than `LEAST_OTHERS` that are the first of the highest around them."""
+    bins, flat = count.shape[1], count.ravel()
+    cell = np.flatnonzero(flat > LEAST_OTHERS)
+    for step in range(1, _REACH + 1):
+        column, here = cell % bins, flat[cell]
+        is_peak = (column < step) | (flat[cell - step] < here)
+        is_peak &= (column + step >= bins) | (flat[(cell + step) % len(flat)] <= here)
+        cell = cell[is_peak]
+    return cell
+
+
+def _explained(own: _Starts, others: Sequence[_Starts]) -> IntArray:
+    """For each start, how many incidents one of another kind explains better, if most."""
+    explained = np.zeros(len(own.at), np.int64)
+    size = np.bincount(own.start[own.start >= 0], minlength=len(own.at))
+    share = own.share()
+    for other in others:
+        is_better = (own.start >= 0) & (other.share() > share)
+        pair, count = np.unique(
+            np.column_stack([own.start, other.start])[is_better], axis=0, return_counts=True
+        )
+        is_most = 2 * count > size[pair[:, 0]]
+        np.maximum.at(explained, pair[is_most, 0], count[is_most])
+    return explained
+
+
+def _count_peers(
+    incidents: Incidents,
+    calendar: Calendar,
+    onsets: _Onsets,
+    starts: _Starts,
+    grid_of: _Grids,
+    opened: IntArray,
+    down: IntArray,
+) -> PeerCounts:
+    """Compare the incidents of one kind of set."""
+    bins, start_us = grid_of.bins, grid_of.start_us
+    is_compared = starts.cell >= 0
     if not is_compared.any():
         none, nought = np.zeros(len(incidents), np.int64), np.zeros(len(incidents))
-        return PeerCounts(none, none, nought, none, none, nought, none)
-    row, column = np.where(is_compared, number, 0), np.where(is_compared, onsets.bin, 0)
-    # A store that is down all the time cannot go down.
-    around, began_around = _highest_around(opened) + _highest_around(-down), _sum_around(began)
-    usual = _usual_share(began_around, around)
-    is_widespread = _is_widespread(began_around, around, usual)
-    # It may have begun at any instant between the two polls.
-    may_begin, may_end = (
-        np.clip((at_us - start_us) // BIN_US, 0, bins - 1)
-        for at_us in (incidents.last_active_us, incidents.first_inactive_us)
+        return PeerCounts(none, none, nought, none, none, nought, none, none)
+    row, column = np.divmod(np.maximum(starts.cell, 0), bins)
+    began_around = _sum_around(
+        grid_of.instants(incidents.store[onsets.is_first], onsets.bin[onsets.is_first])
     )
-    until_us = _ends_of_widespread_outages(
-        is_widespread, is_compared, row * bins + column, incidents.end_us
-    )
-    latest = np.maximum.accumulate(np.where(is_widespread, np.arange(bins), -1), axis=1)[
-        row, may_end
-    ]
-    is_joined = is_compared & (latest >= may_begin)
-    until_us = np.where(is_joined, until_us[row, np.maximum(latest, 0)], 0)
-    cell = np.where(is_joined, latest, column)
+    around = starts.around
+    from_us, until_us = _stretches_of_outages(incidents, calendar, starts)
+    cell = np.where(starts.start >= 0, np.append(starts.at, 0)[starts.start] % bins, column)
     # The incident's own store does not count as another.
     is_counted = onsets.is_first & (np.abs(cell - column) <= _REACH)
     went_down = began_around[row, cell] - is_counted
     stores = np.maximum(around[row, cell] - 1, went_down)
-    usually_went_down = stores * usual[row, cell]
+    usually_went_down = stores * _usual_share(began_around, around, row, cell)
 
     first = _first_middle(onsets.at_us - start_us)
     end = np.minimum(_first_middle(onsets.lost_until_us - start_us), bins)
@@ -310,12 +452,48 @@ def _count_peers(
         usually_went_down,
         stores_then,
         np.clip(down[row, then] - is_inside, 0, stores_then),
-        stores_then * _usual_share(down, opened)[row, then],
+        stores_then * _usual_share(down, opened, row, then),
+        from_us,
         until_us,
     )
     return PeerCounts(
         *(np.where(is_compared, getattr(counts, field.name), 0) for field in fields(counts))
     )
+
+
+def _stretches_of_outages(
+    incidents: Incidents, calendar: Calendar, starts: _Starts
+) -> tuple[IntArray, IntArray]:
+    """From when until when each incident was part of a widespread outage; 0 for none."""
+    ends_us = np.append(_ends_of_starts(starts, incidents.end_us), 0)
+    is_joined = starts.start >= 0
+    from_us, until_us = np.where(is_joined, incidents.start_us, 0), ends_us[starts.start]
+    # Those that had cost next to nothing before the outage that they ended with.
+    start_us, bins = calendar.start_us, starts.around.shape[1]
+    row = np.flatnonzero((starts.cell >= 0) & ~is_joined)
+    own = starts.cell[row] // bins * bins
+    end_bin = np.clip(_first_middle(incidents.end_us[row] - start_us), 0, bins)
+    start = np.searchsorted(starts.at, own + end_bin) - 1
+    while True:
+        at = np.append(starts.at, -1)[start]
+        at_us = start_us + at % bins * BIN_US + BIN_US // 2
+        is_during = np.flatnonzero((at >= own) & (at_us > incidents.start_us[row]))
+        if len(is_during) == 0:
+            return from_us, until_us
+        row, own, start, at_us = (values[is_during] for values in (row, own, start, at_us))
+        store, end_us, next_active_us = (
+            incidents.store[row],
+            ends_us[start],
+            incidents.next_active_us[row],
+        )
+        lost_us = calendar.business_us(store, at_us)
+        lost_us -= calendar.business_us(store, incidents.start_us[row])
+        is_with = (end_us > at_us) & (lost_us <= MOST_LOST_EARLIER_US)
+        is_with &= end_us >= incidents.last_inactive_us[row] - TOGETHER_US
+        is_with &= (end_us <= next_active_us + TOGETHER_US) | (next_active_us == NO_POLL)
+        from_us[row[is_with]], until_us[row[is_with]] = at_us[is_with], end_us[is_with]
+        # The start before that one.
+        row, own, start = row[~is_with], own[~is_with], start[~is_with] - 1
 
 
 def _sum_around(count: IntArray) -> IntArray:
@@ -338,8 +516,8 @@ def _highest_around(count: IntArray) -> IntArray:
     return highest
 
 
-def _usual_share(count: IntArray, stores: IntArray) -> FloatArray:
-    """The usual share of the stores in each bin: the higher of two means.
+def _usual_share(count: IntArray, stores: IntArray, row: IntArray, column: IntArray) -> FloatArray:
+    """The usual share of the stores in these sets and bins: the higher of two means.
 
     One is over all bins, the other over the bins at the same time of day without the highest.
     """
@@ -355,22 +533,24 @@ def _usual_share(count: IntArray, stores: IntArray) -> FloatArray:
         values.sum(axis=1) - np.take_along_axis(values, highest, axis=1)[:, 0]
         for values in (by_day, stores_by_day)
     )
-    at_time = np.tile(rest / np.maximum(rest_of, 1), (1, days))[:, :bins]
-    share: FloatArray = np.maximum(overall[:, np.newaxis], at_time)
+    at_time = rest / np.maximum(rest_of, 1)
+    share: FloatArray = np.maximum(overall[row], at_time[row, column % _BINS_A_DAY])
     return share
 
 
-def _is_widespread(began: IntArray, of: IntArray, usual: FloatArray) -> BoolArray:
+def _is_widespread(
+    began: IntArray, of: IntArray, of_known: IntArray, usual: FloatArray
+) -> BoolArray:
     """Whether so many incidents began that it cannot be chance; all arrays have the same shape."""
-    others, of_others = began - 1, np.maximum(of - 1, began - 1)
+    others = began - 1
+    of_others, of_known = np.maximum(of - 1, others), np.maximum(of_known - 1, others)
     is_widespread = (
         (others >= LEAST_OTHERS)
         & (others >= LEAST_SHARE * of_others)
-        & (others >= LEAST_RATIO * usual * of_others)
+        & (others >= LEAST_RATIO * usual * of_known)
     )
     is_widespread[is_widespread] = (
-        _chance(others[is_widespread], of_others[is_widespread], usual[is_widespread])
-        <= MOST_CHANCE
+        _chance(others[is_widespread], of_known[is_widespread], usual[is_widespread]) <= MOST_CHANCE
     )
     return is_widespread
 
@@ -393,26 +573,15 @@ def _chance(count: IntArray, of: IntArray, share: FloatArray) -> FloatArray:
     return np.where(count > of * share, np.minimum(bound, 1.0), 1.0)
 
 
-def _ends_of_widespread_outages(
-    is_widespread: BoolArray, is_compared: BoolArray, cell: IntArray, end_us: IntArray
-) -> IntArray:
-    """When the outage of each set and bin ends, or 0; `cell` is the set and bin of an incident."""
-    bins = is_widespread.shape[1]
-    is_wanted = is_widespread.ravel()
-    compared = np.flatnonzero(is_compared)
-    own, column = cell[compared], cell[compared] % bins
-    cells, members = [], []
-    for step in range(-_REACH, _REACH + 1):
-        is_in_set = (column + step >= 0) & (column + step < bins)
-        is_member = is_in_set & is_wanted[np.where(is_in_set, own + step, 0)]
-        cells.append(own[is_member] + step)
-        members.append(compared[is_member])
-    of_cell, ends = np.concatenate(cells), end_us[np.concatenate(members)]
-    order = np.lexsort((ends, of_cell))
-    of_cell, ends = of_cell[order], ends[order]
-    last = np.flatnonzero(np.append(of_cell[1:] != of_cell[:-1], True)[: len(of_cell)])
+def _ends_of_starts(starts: _Starts, end_us: IntArray) -> IntArray:
+    """When the outage of each start ends, or 0."""
+    joined = np.flatnonzero(starts.start >= 0)
+    of_start, ends = starts.start[joined], end_us[joined]
+    order = np.lexsort((ends, of_start))
+    of_start, ends = of_start[order], ends[order]
+    last = np.flatnonzero(np.append(of_start[1:] != of_start[:-1], True)[: len(of_start)])
     size = np.diff(last, prepend=-1)
     still_down = np.ceil(STILL_DOWN_SHARE * size).astype(np.int64)
-    until_us = np.zeros(is_widespread.size, np.int64)
-    until_us[of_cell[last]] = ends[last - still_down + 1]
-    return until_us.reshape(is_widespread.shape)
+    until_us = np.zeros(len(starts.at), np.int64)
+    until_us[of_start[last]] = ends[last - still_down + 1]
+    return until_us

@@ -1,5 +1,6 @@
 """Widespread outages of the last four weeks: what the pages and the API say about each incident."""
 
+from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -248,6 +249,8 @@ def _known_until_us(status_runs: StatusRuns, stores: int, since_us: int) -> IntA
 
 
 def _numbers(names: Sequence[str | None]) -> IntArray:
-    """A number for each name; -1 for None."""
-    number = {name: at for at, name in enumerate(sorted(set(names) - {None}, key=str))}
-    return np.array([-1 if name is None else number[name] for name in names], np.int64)
+    """A number for each name of several; -1 for the others, and for None."""
+    counts = Counter(names)
+    several = sorted(name for name, count in counts.items() if name is not None and count > 1)
+    number = {name: at for at, name in enumerate(several)}
+    return np.array([-1 if name is None else number.get(name, -1) for name in names], np.int64)

@@ -1,6 +1,7 @@
 """Widespread outages of channels in the incidents of stores: by hand, one by one, and planted."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,10 +49,12 @@ def incidents_of(rows: list[Row], calendar: Calendar) -> Incidents:
 def found_in(rows: list[Row]) -> WidespreadOutages:
     until = np.array([row[3] for row in rows], np.int64)
     none = np.zeros(len(rows), np.int64)
+    start_us = BEGIN_US + np.array([row[1] for row in rows], np.int64) * MINUTE_US
+    from_us = np.where(until < 0, 0, start_us)
     until_us = np.where(until < 0, 0, BEGIN_US + until * MINUTE_US)
     nought = np.zeros(len(rows))
-    counts = PeerCounts(none, none, nought, none, none, nought, until_us)
-    return WidespreadOutages(none == 0, none > 0, none, (counts,))
+    counts = PeerCounts(none, none, nought, none, none, nought, from_us, until_us)
+    return WidespreadOutages(none == 0, none > 0, from_us, until_us, none, (counts,))
 
 
 def with_others_minutes(
@@ -117,7 +120,7 @@ def test_an_incident_that_is_not_compared_stays_so() -> None:
     none = np.array([False])
     compared = found_in(rows)
     found = add_channel_outages(
-        WidespreadOutages(none, none, compared.with_others_us, compared.peers),
+        replace(compared, is_compared=none),
         incidents_of(rows, calendar),
         calendar,
         fronts,
