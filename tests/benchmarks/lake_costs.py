@@ -51,6 +51,8 @@ _BUCKETS: Final = 12
 
 _STORES_PER_BUCKET: Final = 50_000
 _COPIES: Final = 10
+"""Of each store of the sample, or more where the sample has not so many."""
+
 _DAYS: Final = 7.0
 _LONGER: Final = 4
 _HOURS: Final = 24
@@ -173,7 +175,8 @@ def measure(work: Path) -> list[Measured]:
 
 def _lake(work: Path, stores: int, buckets: int, days: float) -> _Made:
     sample = read_sample(work / "sample", stores=stores // _COPIES, days=days)
-    copies = Copies(sample, _COPIES, ceil(len(sample.store_ids) / buckets))
+    copied = round(stores / len(sample.store_ids))
+    copies = Copies(sample, copied, ceil(len(sample.store_ids) / buckets))
     lake = _CountingLake(f"memory://{uuid4().hex}")
     return _Made(lake, copies, write_lake(lake, copies, lambda _: None))
 
