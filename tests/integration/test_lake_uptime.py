@@ -8,12 +8,15 @@ from typing import Any, Final
 import dagster as dg
 import pytest
 
+from api_server import serve
 from chain import NOW, fill, refresh_weeks
 from databases import Databases
 from stored import at, execute, fetch, load, load_hours
 from storemon_pipeline.contract import REFRESH_JOB
 from storemon_pipeline.definitions import build_defs
+from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
+from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.lake.follow_database import import_database
 from storemon_pipeline.lake.make_lake_uptime import (
@@ -22,6 +25,7 @@ from storemon_pipeline.lake.make_lake_uptime import (
     make_lake_uptime,
     plan_lake_uptime,
 )
+from storemon_pipeline.lake.move_polls import move_polls
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.settings import Settings
 
@@ -39,6 +43,13 @@ def filled_url(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def url(databases: Databases, filled_url: str) -> Iterator[str]:
     """A copy of it for each test."""
+    with databases.copied(filled_url) as url:
+        yield url
+
+
+@pytest.fixture
+def other_url(databases: Databases, filled_url: str) -> Iterator[str]:
+    """Another copy, whose database keeps the polls."""
     with databases.copied(filled_url) as url:
         yield url
 
@@ -98,6 +109,38 @@ def test_the_table_is_that_from_the_database(
     assert (table(url), state(url)) == (rows, known)
     assert (made.state.as_of, made.state.stores, made.state.silent_stores) == (at("200:00"), 9, 1)
     assert leftovers(lake) == []
+
+
+@pytest.mark.parametrize("stores_per_bucket", [1, 3, 100])
+def test_the_table_is_the_same_where_the_lake_has_the_polls(
+    url: str, other_url: str, lake: LakeFolder, stores_per_bucket: int
+) -> None:
+    move_polls(url, lake, stores_per_bucket=stores_per_bucket)
+    assert fetch(url, "SELECT * FROM status_runs LIMIT 1") == []
+    for number, polls in enumerate(([], ["up 201:00 down", "znew 150:00 down", "9 150:30 up"])):
+        for each in (url, other_url):
+            load(each, *polls, file_path="other.csv")
+            load_hours(each, f"up,{number},08:00,10:00,always")
+            refresh_weeks(each)
+        refresh_uptime(other_url, refreshed_at=NOW)
+        make(lake, *range(plan(url, lake)))
+        finish(url, lake)
+        assert (table(url), state(url)) == (table(other_url), state(other_url))
+    assert (state(url)[0]["as_of"], state(url)[0]["stores"]) == (at("201:00"), 10)
+
+
+def test_an_undone_load_is_in_no_figure_where_the_lake_has_the_polls(
+    url: str, lake: LakeFolder
+) -> None:
+    rows, known = from_database(url)
+    move_polls(url, lake, stores_per_bucket=3)
+    load(url, "up 201:00 down", "znew 150:00 down", file_path="other.csv")
+    refresh_weeks(url)
+    make(lake, *range(plan(url, lake)))
+    (row,) = fetch(url, "SELECT load_id FROM loads WHERE file_path = 'other.csv'")
+    undo_load(url, row["load_id"], now=NOW)
+    assert finish(url, lake).state.as_of == at("200:00")
+    assert (table(url), state(url)) == (rows, known)
 
 
 def test_without_a_status_model_there_are_no_likely_ranges(url: str, lake: LakeFolder) -> None:
@@ -247,6 +290,46 @@ def test_a_refresh_makes_them_in_shards(url: str, tmp_path: Path) -> None:
     assert made.asset_materialization is not None
     metadata = made.asset_materialization.metadata
     assert metadata["dagster/row_count"].value == 9
+
+
+@pytest.mark.usefixtures("in_shards")
+def test_pages_and_sales_are_the_same(
+    url: str, other_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "store_id,ordered_at,amount,currency\n"
+        + "".join(
+            f"change,2023-01-{day} {hour:02}:10,{hour}.50,EUR\n"
+            for day in range(23, 31)
+            for hour in range(8, 12)
+        )
+    )
+    answers = []
+    for each, shards in ((url, SHARES), (other_url, 1)):
+        ingest_source(each, tmp_path, Source.HOURLY_ORDERS, now=NOW, run_id=None)
+        monkeypatch.setenv("STOREMON_DATABASE_URL", each)
+        monkeypatch.setenv("STOREMON_SHARDS", str(shards))
+        with dg.DagsterInstance.ephemeral() as instance:
+            done = refresh_job().execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey("store_uptime")]
+            )
+        assert done.success
+        with serve(each) as client:
+            said = [client.get(path).json() for path in ("/stores", "/incidents", "/fleet/uptime")]
+        answers.append((plain(said), table(each), fetch(each, "SELECT * FROM learned_demand")))
+    assert answers[0] == answers[1]
+    stores = {store["store_id"]: store for store in answers[0][0][0]["stores"]}
+    assert stores["silent"]["figures"] is None
+    assert stores["change"]["figures"] is not None
+    assert len(answers[0][2]) > 0
+
+
+def plain(body: Any) -> Any:  # noqa: ANN401 - JSON
+    """The answer without the moment at which it was made."""
+    if isinstance(body, dict):
+        moments = {"computed_at", "evaluated_at", "refreshed_at"}
+        return {name: plain(value) for name, value in body.items() if name not in moments}
+    return [plain(value) for value in body] if isinstance(body, list) else body
 
 
 @pytest.mark.usefixtures("in_shards")
