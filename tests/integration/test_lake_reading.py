@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from stored import (
     at,
     at_us,
     execute,
+    fetch,
     load_hours,
     load_rows,
     load_zones,
@@ -30,6 +32,7 @@ from storemon_pipeline.database.connections import create_engine
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model
 from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.fleet_days.daily_sums import FleetPeriod, Split, read_fleet_periods
+from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.lake.follow_database import import_database, refresh_lake
 from storemon_pipeline.lake_files import cached_files, data_files
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
@@ -239,6 +242,43 @@ def test_the_copy_has_what_is_hard_to_read(copied: Copied) -> None:
     assert len(copied.manifest.buckets) == 3
     assert {file.level for file in files if file.kind is Kind.STATUS_RUNS} >= {0, 2}
     assert max(file.rows for file in files if file.kind is Kind.STATUS_RUNS) > 3 * ROWS_PER_GROUP
+
+
+def test_what_was_loaded_into_the_lake_is_read_as_from_the_database(
+    copied: Copied, databases: Databases, tmp_path: Path
+) -> None:
+    """Later polls, late ones, corrections, new stores and an undone load."""
+    lake = LakeFolder(str(tmp_path))
+    said = []
+    with databases.copied(copied.url) as url, databases.copied(copied.url) as moved:
+        manifest = import_database(moved, lake, stores_per_bucket=STORES_PER_BUCKET).manifest
+        with bulk_transaction(moved, is_writing_polls=True) as bulk:
+            bulk.execute("TRUNCATE store_status, status_runs")
+            set_lake_of_polls(bulk, lake, manifest.version)
+        for one in (url, moved):
+            random = np.random.default_rng(8)
+            for number in range(5):
+                rows = [
+                    row
+                    for store in random.integers(3, STORES, 6).tolist()
+                    for row in polls_of(
+                        random, store, *sorted(random.integers(0, HOURS + 90, 2).tolist())
+                    )
+                ]
+                rows.append((f"new {number}", at_us(f"{HOURS + number}:00"), number % 2 == 0))
+                with bulk_transaction(one, is_writing_polls=True) as bulk:
+                    load_rows(bulk, rows, file_path=f"more {number}.csv")
+            last = fetch(one, "SELECT max(load_id) AS last FROM loads")[0]["last"]
+            undo_load(one, last - 2, now=LOADED_AT)
+            with bulk_transaction(one) as bulk:
+                said.append(
+                    {
+                        name: answers(bulk, question, np.random.default_rng(5))
+                        for name, question in QUESTIONS.items()
+                    }
+                )
+    assert said[0].keys() == said[1].keys()
+    assert [name for name in said[0] if said[1][name] != said[0][name]] == []
 
 
 CHOSEN: Final[dict[str, dict[str, Any]]] = {
