@@ -133,7 +133,7 @@ def _pack_problems() -> Iterator[None]:
         yield
     except TooManyStoresError as error:
         raise invalid_field(
-            "group", f"A pack holds up to {MOST_STORES} stores: choose a store, group or region."
+            "group", f"A pack holds up to {MOST_STORES:,} stores: choose a store, group or region."
         ) from error
     except NoIncidentError as error:
         raise ProblemError(UNKNOWN_INCIDENT) from error

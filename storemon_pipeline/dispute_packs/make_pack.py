@@ -42,7 +42,8 @@ from storemon_pipeline.views.store_view import NoPollsError, UnknownStoreError
 SEMANTICS: Final = 1
 """The version of what the figures mean; it grows when the meaning of one changes."""
 
-MOST_STORES: Final = 500
+MOST_STORES: Final = 2_000
+"""Of each, a month of hourly polls takes 5 ms, 7 KB of the file, and 0.3 MB of memory."""
 
 _TRIES: Final = 3
 _REACH_US: Final = 2 * DAY_US

@@ -15,7 +15,7 @@ from storemon_pipeline.dispute_packs.evidence import Evidence
 from storemon_pipeline.dispute_packs.evidence_files import (
     LEDGER,
     csv_text,
-    ledger_file,
+    ledger_text,
     read_evidence,
 )
 from storemon_pipeline.dispute_packs.pack_file import Pack
@@ -283,7 +283,7 @@ def _ledger(
     start_us: IntArray,
     until_us: IntArray,
 ) -> Finding:
-    made = csv_text(ledger_file(evidence, start_us, until_us))
+    made = ledger_text(evidence, start_us, until_us)
     rows = made.count(b"\n") - 1
     if csv_text(files[LEDGER]) != made:
         return Finding(is_right=False, text="ledger: its intervals are not those of the polls")

@@ -19,7 +19,7 @@ from api_keys import new_key
 from api_server import serve
 from clock_changes import AUTUMN, SPRING, ZONES, draw, fill
 from databases import Databases
-from stored import execute
+from stored import execute, load
 from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.dispute_packs.pack_file import BrokenPackError, read_pack, write_pack
@@ -376,3 +376,19 @@ def test_a_file_that_is_no_pack_or_no_key_is_refused(tmp_path: Path) -> None:
     assert (status, "NOT VALID" in output) == (1, True)
     status, output = verify(b"PK", tmp_path, "--public-key", str(tmp_path / "pack.zip"))
     assert (status, "cannot be read (" in output) == (1, True)
+
+
+def test_a_statement_of_more_stores_than_a_pack_holds_is_refused_by_number(
+    databases: Databases, tmp_path: Path
+) -> None:
+    with databases.taken() as url:
+        load(url, *(f"store{number} 09:00 up" for number in range(2_001)))
+        with serve(url, signing_key=tmp_path / "key.pem") as client:
+            answer = client.get("/statement/dispute-pack", params={"period": "2023-W04"})
+            assert answer.status_code == 422
+            assert answer.json()["errors"] == [
+                {
+                    "field": "group",
+                    "message": "A pack holds up to 2,000 stores: choose a store, group or region.",
+                }
+            ]
