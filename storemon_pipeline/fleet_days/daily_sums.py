@@ -99,10 +99,12 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
         split_by = details.group_name if split is Split.GROUP else details.region
-    if is_by_store:
-        split_by = stores.c.store_id
     sums = _periods_of_stores(by, start, end, only)
     own = sums.c
+    source: sa.FromClause = sums
+    if is_by_store:
+        split_by = stores.c.store_id
+        source = sums.join(stores, stores.c.store_key == own.store_key)
     query = (
         sa.select(
             own.begin,
@@ -125,11 +127,7 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
                 for reason in REASONS_OF_TOTALS
             ),
         )
-        .select_from(
-            sums.join(stores, stores.c.store_key == own.store_key).outerjoin(
-                store_details, details.store_key == own.store_key
-            )
-        )
+        .select_from(source.outerjoin(store_details, details.store_key == own.store_key))
         .group_by(sa.text("1"), sa.text("2"))
         .order_by(sa.text("1 DESC"), sa.text("2 NULLS LAST"))
     )

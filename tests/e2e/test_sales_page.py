@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from api_server import serve
-from browser import PHONE, visit
+from browser import PHONE, late_answers, visit
 from stored import at, execute, load
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.figures.learn_demand import learn_demand_when_due
@@ -94,3 +94,13 @@ def test_sales_that_were_learned_from_orders_are_shown(
         with visit(chromium, f"{client.base_url}/pages/compare?period=this-week") as page:
             expect(page.locator("#comparison")).to_contain_text("Sales lost")
             expect(page.locator("#comparison")).to_contain_text("$")
+            expect(page.get_by_text("Working out the sales")).to_be_hidden()
+            # The sales of a large chain take seconds: the other figures do not wait for them.
+            with late_answers(page, "sales=true"):
+                page.get_by_role("button", name="This month").click()
+                expect(page.get_by_text("Working out the sales")).to_be_visible()
+                expect(page.locator("#comparison thead")).to_contain_text("Jan 1, 2023")
+                expect(page.locator("#comparison tbody tr").first).to_contain_text("Online")
+                expect(page.locator("#comparison")).not_to_contain_text("Sales lost")
+            expect(page.locator("#comparison")).to_contain_text("Sales lost")
+            expect(page.get_by_text("Working out the sales")).to_be_hidden()

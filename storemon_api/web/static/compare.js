@@ -193,9 +193,30 @@ function showChoices(fleet) {
   byId("split-panel").hidden = !fleet.groups.length || Boolean(state.store);
 }
 
+// The totals and their parts, `sales` says whether with sales; returns the totals.
+async function showFigures(newest, sales) {
+  const answer = await newest(get("/fleet/comparison", parameters(sales)));
+  showAsOf(answer.as_of);
+  showTotal(answer);
+  if (state.store) byId("compare-note").prepend(storeLink(state.store.trim()), " – ");
+  const split = byId("split-panel").hidden ? "" : state.split;
+  if (split) {
+    segmented(byId("splits"), Object.entries(SPLITS), split, (other) => choose({ split: other }));
+    showSplit(await newest(get("/fleet/comparison", parameters({ split, ...sales }))));
+  }
+  const files = (id, own) =>
+    downloads(byId(id), (form) =>
+      withParameters("/fleet/comparison", parameters({ split: own, ...sales, ...form })),
+    );
+  files("comparison-files", "");
+  files("groups-compared-files", state.split);
+  return answer;
+}
+
 const show = newestOnly(async (newest) => {
   segmented(byId("presets"), Object.entries(PRESETS), state.period, (period) => choose({ period }));
   byId("custom").hidden = !isCustom();
+  byId("sales-wait").hidden = true;
   for (const name of ["from", "to", "before", "until"]) {
     byId("custom").elements[name].value = state[name];
   }
@@ -204,25 +225,15 @@ const show = newestOnly(async (newest) => {
   const isReady = !isCustom() || isComplete();
   if (!isReady) byId("compare-note").textContent = "Choose the four days.";
   if (isReady) {
-    const sales = withSales(fleet);
-    const answer = await newest(get("/fleet/comparison", parameters(sales)));
-    showAsOf(answer.as_of);
-    showTotal(answer);
-    if (state.store) byId("compare-note").prepend(storeLink(state.store.trim()), " – ");
-    if (!byId("split-panel").hidden) {
-      segmented(byId("splits"), Object.entries(SPLITS), state.split, (split) => choose({ split }));
-      showSplit(
-        await newest(get("/fleet/comparison", parameters({ split: state.split, ...sales }))),
-      );
-    }
-    const files = (id, split) =>
-      downloads(byId(id), (form) =>
-        withParameters("/fleet/comparison", parameters({ split, ...sales, ...form })),
-      );
-    files("comparison-files", "");
-    files("groups-compared-files", state.split);
+    const answer = await showFigures(newest, {});
+    document.body.dataset.ready = "true";
     const { store, group, region } = state;
     await showReasons(newest, answer, { store_id: store.trim(), group, region });
+    // Those of a large chain take seconds, so they follow.
+    const sales = withSales(fleet);
+    byId("sales-wait").hidden = !sales.sales;
+    if (sales.sales) await showFigures(newest, sales);
+    byId("sales-wait").hidden = true;
   }
   document.body.dataset.ready = "true";
 });
