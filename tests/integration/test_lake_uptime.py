@@ -162,6 +162,19 @@ def test_without_polls_there_are_no_figures(database_url: str, lake: LakeFolder)
     assert (table(database_url), state(database_url)) == ([], known)
 
 
+def test_a_lake_that_began_without_stores_gets_them(database_url: str, lake: LakeFolder) -> None:
+    assert plan(database_url, lake) == 0
+    assert finish(database_url, lake).state.stores == 0
+    load(database_url, "A 200:00 up", "B 199:00 down")
+    refresh_weeks(database_url)
+    make(lake, *range(plan(database_url, lake)))
+    made = finish(database_url, lake).state
+    assert (made.as_of, made.stores, made.silent_stores) == (at("200:00"), 2, 0)
+    rows = table(database_url)
+    refresh_uptime(database_url, refreshed_at=NOW)
+    assert table(database_url) == rows
+
+
 def test_rows_that_no_step_made_are_made_at_the_end(url: str, lake: LakeFolder) -> None:
     import_database(url, lake, stores_per_bucket=3)
     rows, known = from_database(url)
