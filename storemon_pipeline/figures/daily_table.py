@@ -163,6 +163,11 @@ def write_daily_state(bulk: Bulk, state: DailyState) -> None:
     )
 
 
+def forget_days(bulk: Bulk) -> None:
+    """The next refresh computes all days: none is stored."""
+    bulk.execute("DELETE FROM store_uptime_daily_state")
+
+
 def count_different_days(
     bulk: Bulk, stores: StoreIndex, days: Days, *, from_day: IntArray, before_day: IntArray
 ) -> int:

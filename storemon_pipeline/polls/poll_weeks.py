@@ -85,12 +85,11 @@ def drop_weeks(bulk: Bulk, weeks: Sequence[PollWeek]) -> int:
 def clear_polls(bulk: Bulk) -> None:
     """The database has no polls, status runs and days any more; superseded polls stay.
 
-    The newest poll stays known.
+    The newest poll stays known, and up to which poll days reach: they are computed from now on.
     """
     for week in list_weeks(bulk, until=_EVER - timedelta(days=1)):
         bulk.execute(f"DROP TABLE {week.partition}")
     bulk.execute("TRUNCATE status_runs, store_uptime_daily, store_uptime_daily_stale")
-    bulk.execute("DELETE FROM store_uptime_daily_state")
 
 
 def read_week(bulk: Bulk, week: PollWeek) -> Iterator[pa.Table]:

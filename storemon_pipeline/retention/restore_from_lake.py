@@ -11,6 +11,7 @@ from storemon_pipeline.checks.table_checks import StatusRunComparison, compare_a
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.database.parameters import read_max_gap_us
+from storemon_pipeline.figures.daily_table import forget_days
 from storemon_pipeline.lake.database_rows import Counts, count_rows, read_last_load
 from storemon_pipeline.lake.export_polls import with_store_ids
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
@@ -85,6 +86,7 @@ def _restore_all(bulk: Bulk, lake: LakeOfPolls) -> Restored:
     weeks = copy_polls_back(bulk, lake)
     copy_status_runs_back(bulk, lake)
     unset_lake_of_polls(bulk)
+    forget_days(bulk)
     counted = count_rows(bulk)
     kept = Counts(counted.stores, lake.manifest.polls, lake.manifest.status_runs)
     if counted != kept:

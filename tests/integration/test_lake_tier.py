@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from api_server import NO_DATABASE, serve
 from asked_reports import request
+from databases import Databases
 from stored import at, execute, fetch, load, load_hours, load_zones, stored_polls, stored_runs
 from storemon_api.app import create_app
 from storemon_api.settings import ApiSettings
@@ -26,10 +27,10 @@ from storemon_pipeline.figures.refresh_daily import refresh_daily
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.lake.describe_stores import LakeDiffersError
 from storemon_pipeline.lake.follow_database import import_database, refresh_lake
+from storemon_pipeline.lake.move_polls import move_polls
 from storemon_pipeline.lake_files.data_files import make_bucket
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Kind, commit, read_contents, read_manifest
-from storemon_pipeline.polls.lake_of_polls import set_lake_of_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.retention.restore_from_lake import RestoredPollsDifferError, restore_polls
@@ -209,39 +210,62 @@ def test_every_address_says_the_same_when_old_polls_are_in_the_lake_alone(
     assert differ == []
 
 
-def test_every_address_says_the_same_when_all_polls_are_in_the_lake(
-    url: str, lake: LakeFolder
-) -> None:
-    known = reports(url)
+def all_answers(url: str, known: dict[str, str]) -> dict[str, Any]:
+    """As `answers`, of a server of its own, so that no answer was computed before."""
+    with serve(url) as client:
+        return answers(client, known)
+
+
+def different(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    assert one.keys() == other.keys()
+    return [question for question, said in one.items() if other[question] != said]
+
+
+def load_more(url: str) -> None:
+    """Later and late polls, corrections, a new store and other hours."""
+    load(url, *(f"A {hour}:00 down" for hour in range(HOURS, HOURS + 5)), file_path="later.csv")
+    load(url, *(f"B {hour}:07 up" for hour in range(HOURS, HOURS + 9)), "zz 700:00 down")
+    load(url, "A 40:30 down", "B 41:07 down", "é 42:14 down", file_path="late.csv")
+    load_hours(url, *(f"A,{day},08:00,20:00,2023-02-06T00:00:00Z" for day in range(7)))
+    with bulk_transaction(url, is_writing_polls=True) as bulk:
+        refresh_intervals(bulk)
+    refresh(url)
+
+
+def refresh(url: str) -> None:
     refresh_uptime(url, refreshed_at=NOW)
     refresh_daily(url)
-    # Each server computes all answers: none is kept from the other.
+
+
+def test_every_address_says_the_same_when_all_polls_are_in_the_lake(
+    url: str, lake: LakeFolder, databases: Databases
+) -> None:
+    known = reports(url)
+    refresh(url)
     with serve(url) as client:
         outages = client.get("/stores/A/incidents", params=OLD).json()["incidents"]
-        known["outage"] = outages[0]["start"]
-        before = answers(client, known)
-    move(url, lake)
-    with serve(url) as client:
-        after = answers(client, known)
-    assert after.keys() == before.keys()
-    differ = [question for question, said in before.items() if after[question] != said]
-    assert differ == []
-    # The questions are about something.
-    assert before["/fleet/store-days {'store_id': 'A'}"]["total"] == 31
-    assert before[f"/incidents {OLD}"]["total"] > 10
-
-
-def move(url: str, lake: LakeFolder) -> None:
-    manifest = import_database(url, lake, stores_per_bucket=3).manifest
-    with bulk_transaction(url, is_writing_polls=True) as bulk:
-        bulk.execute("TRUNCATE store_status, status_runs, store_uptime_daily")
-        set_lake_of_polls(bulk, lake, manifest.version)
+    known["outage"] = outages[0]["start"]
+    with databases.copied(url) as moved:
+        move_polls(moved, lake, stores_per_bucket=3)
+        stayed = all_answers(url, known)
+        assert different(stayed, all_answers(moved, known)) == []
+        # The questions are about something.
+        assert stayed["/fleet/store-days {'store_id': 'A'}"]["total"] == 31
+        assert stayed[f"/incidents {OLD}"]["total"] > 10
+        for one in (url, moved):
+            load_more(one)
+        later = all_answers(url, known)
+        assert different(later, stayed) != []
+        assert different(later, all_answers(moved, known)) == []
+        restore_polls(moved)
+        refresh(moved)
+        assert different(later, all_answers(moved, known)) == []
 
 
 def test_what_needs_no_poll_is_answered_while_the_lake_of_all_polls_cannot_be_read(
     url: str, lake: LakeFolder, tmp_path: Path
 ) -> None:
-    move(url, lake)
+    move_polls(url, lake)
     (tmp_path / "lake").rename(tmp_path / "elsewhere")
     with serve(url) as client:
         for path in ("/stores", "/stores/A/uptime", "/fleet/uptime", "/incidents"):
