@@ -10,7 +10,7 @@ from storemon_api.stores.store_schemas import IncidentReason, PeersResponse, Rea
 from storemon_pipeline.database.instants import instant
 from storemon_pipeline.events.event_texts import EventText
 from storemon_pipeline.uptime.incidents import Incidents
-from storemon_pipeline.views.compared_incidents import ComparedIncidents
+from storemon_pipeline.views.compared_incidents import ComparedIncidents, sets_text
 from storemon_pipeline.views.incident_events import IncidentEvents, IncidentPart
 
 
@@ -70,6 +70,11 @@ def _peers(compared: ComparedIncidents, row: int) -> list[PeersResponse]:
             )
         )
     return found
+
+
+def widespread_outages_text(peers: Sequence[PeersResponse]) -> str | None:
+    """Return the sets in whose widespread outages the incident was, or None."""
+    return sets_text((one.kind, one.name) for one in peers if one.widespread_outage_until) or None
 
 
 def incident_reasons(

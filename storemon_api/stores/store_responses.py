@@ -23,6 +23,7 @@ from storemon_api.stores.incident_details import (
     incident_reasons,
     reason_totals,
     reasons_text,
+    widespread_outages_text,
 )
 from storemon_api.stores.store_schemas import (
     CorrectionResponse,
@@ -93,6 +94,7 @@ _INCIDENT_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = (
     Column("open_hours_lost", lambda one: hours(one.lost_us)),
     Column("other_stores", lambda one: one.mark),
     Column("hours_with_others", lambda one: hours(one.with_others_us)),
+    Column("widespread_outages", lambda one: widespread_outages_text(one.peers)),
 )
 
 _SALES_COLUMNS: Final[Sequence[Column[IncidentResponse]]] = lost_columns(lambda one: one.sales)

@@ -466,6 +466,7 @@ def _incidents(
                 mark=None if row < 0 else "with others" if is_with_others else "alone",
                 sales_lost=None if currency is None else amounts_text({currency: sales_lost}),
                 reasons=reasons,
+                widespread_outages="" if compared is None else compared.widespread_text(row),
             )
         )
     return found, counts

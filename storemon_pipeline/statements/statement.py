@@ -81,7 +81,8 @@ class StatementIncident:
     """An incident; `lost_us` is the opening time that it cost inside of the period.
 
     Times without a zone are those of the store's clock. `mark` is None when the incident was not
-    compared with those of other stores. `reasons` are about parts of `lost_us`.
+    compared with those of other stores; `widespread_outages` are the sets with whose stores or
+    storefronts it went down together. `reasons` are about parts of `lost_us`.
     """
 
     store_id: str
@@ -94,6 +95,7 @@ class StatementIncident:
     mark: Literal["alone", "with others"] | None
     sales_lost: str | None = None
     reasons: list[StatementReason] = field(default_factory=list)
+    widespread_outages: str = ""
 
 
 @dataclass(frozen=True, slots=True)

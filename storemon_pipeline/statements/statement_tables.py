@@ -58,6 +58,9 @@ class Table:
 _SALES: Final = Column("sales_lost", "Sales lost", 20)
 """Only in statements of stores with demand."""
 
+_WIDESPREAD: Final = Column("widespread_outages", "Widespread outages", 28)
+"""Only in statements with outages that were with others."""
+
 _REASONS: Final = Column("reasons", "Reasons", 40)
 """Only in statements with outages that have reasons."""
 
@@ -190,6 +193,8 @@ def facts_of(statement: Statement) -> list[tuple[str, str]]:
 def _incidents(statement: Statement) -> Table:
     names = {line.store_id: line.name for line in statement.stores}
     more: list[tuple[Column, Callable[[StatementIncident], Cell]]] = []
+    if any(one.widespread_outages for one in statement.incidents):
+        more.append((_WIDESPREAD, lambda one: one.widespread_outages or None))
     if has_sales(statement):
         more.append((_SALES, lambda one: one.sales_lost))
     if has_reasons(statement):

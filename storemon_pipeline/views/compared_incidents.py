@@ -1,7 +1,7 @@
 """Widespread outages of the last four weeks: what the pages and the API say about each incident."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -45,6 +45,14 @@ _SET_KINDS: Final[tuple[PeerKind, ...]] = ("group", "region", "timezone")
 """The kinds of sets that stores are compared in, in the order of `WidespreadOutages.peers`."""
 
 
+_WORDS: Final[dict[PeerKind, str]] = {
+    "group": "group",
+    "region": "region",
+    "timezone": "time zone",
+    "channel": "channel",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Peers:
     """The others of one set during an incident: stores, or storefronts of the same channel.
@@ -56,6 +64,16 @@ class Peers:
     name: str
     counts: PeerCounts
     row: int
+
+    @property
+    def is_widespread(self) -> bool:
+        """Whether the incident was part of a widespread outage of the set."""
+        return bool(self.counts.until_us[self.row] > 0)
+
+
+def sets_text(sets: Iterable[tuple[PeerKind, str]]) -> str:
+    """Sets by kind and name as one text: "region West; channel DoorDash"."""
+    return "; ".join(f"{_WORDS[kind]} {name}" for kind, name in sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,12 @@ class ComparedIncidents:
             if (name := names[store]) is not None
         ]
         return sets + self._channels(row)
+
+    def widespread_text(self, row: int) -> str:
+        """The sets in whose widespread outages an incident was; empty for none, or for row -1."""
+        if row < 0 or not self.found.with_others_us[row]:
+            return ""
+        return sets_text((one.kind, one.name) for one in self.peers(row) if one.is_widespread)
 
     def _channels(self, row: int) -> list[Peers]:
         if self.fronts is None or self._inputs.fronts is None:

@@ -1,5 +1,7 @@
 """What the API says about other storefronts of a channel during an incident."""
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -156,3 +158,19 @@ def test_a_key_of_some_stores_learns_nothing_about_other_storefronts(filled_url:
         for peers in one["peers"]
         if peers["kind"] == "channel"
     ] == [("DoorDash", 1, 1)]
+
+
+def test_files_and_statements_name_the_channel(filled_url: str) -> None:
+    with serve(filled_url) as client:
+        table = client.get("/stores/3/incidents?format=csv").raise_for_status()
+        statement = client.get("/statement?period=2023-01&store_id=3").raise_for_status().text
+        rows = client.get("/statement.csv?period=2023-01&store_id=3&table=incidents").text
+        alone = client.get("/statement.csv?period=2023-01&store_id=4&table=incidents").text
+    (row,) = csv.DictReader(io.StringIO(table.text))
+    assert row["widespread_outages"] == "channel DoorDash"
+    assert "channel DoorDash" in statement
+    (of_3,) = csv.DictReader(io.StringIO(rows))
+    assert (of_3["mark"], of_3["widespread_outages"]) == ("with others", "channel DoorDash")
+    (of_4,) = csv.DictReader(io.StringIO(alone))
+    assert of_4["mark"] == "alone"
+    assert "widespread_outages" not in of_4
