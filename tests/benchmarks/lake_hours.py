@@ -51,7 +51,7 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
             if name == "database":
                 restore_polls(url)
             costs[name] = list(_hours(work / name, url, copies))
-    kept = _counting(url)
+        kept = _counting(url)
     of_lake = costs.pop("lake")
     slowest = max(of_lake, key=lambda cost: cost.seconds)
     rows = [
@@ -83,15 +83,14 @@ def measure(work: Path, *, stores: int = STORES) -> list[Measured]:
 def _know(url: str, copies: Copies, lake: LakeFolder, manifest: Manifest) -> None:
     """The database has the stores, and the lake has their polls."""
     with bulk_transaction(url, is_writing_polls=True) as bulk:
-        bulk.execute("CREATE TEMPORARY TABLE made_up (store_key int, store_id text)")
         for of in copies.buckets():
             index = copies.index(of)
             keys = pa.array(index.store_keys, pa.int32())
-            bulk.append("made_up", pa.table({"store_key": keys, "store_id": index.store_ids}))
-        bulk.execute(
-            "INSERT INTO stores (store_key, store_id) OVERRIDING SYSTEM VALUE"
-            " SELECT store_key, store_id FROM made_up"
-        )
+            bulk.stage("made_up", pa.table({"store_key": keys, "store_id": index.store_ids}))
+            bulk.execute(
+                "INSERT INTO stores (store_key, store_id) OVERRIDING SYSTEM VALUE"
+                " SELECT store_key, store_id FROM pg_temp.made_up"
+            )
         bulk.execute("ANALYZE stores")
         set_lake_of_polls(bulk, lake, manifest.version)
 
