@@ -1,5 +1,6 @@
 """Moving all polls into the lake and back, and what comes meanwhile."""
 
+import errno
 import os
 import signal
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import adbc_driver_manager
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -26,10 +28,13 @@ from stored import (
 )
 from storemon_pipeline.channels.storefronts import StorefrontsRefusedError
 from storemon_pipeline.commands.cli import app
+from storemon_pipeline.contract import REFRESH_JOB, RETENTION_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.connections import create_engine
+from storemon_pipeline.definitions import build_defs
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
+from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.lake import describe_stores
@@ -50,7 +55,9 @@ from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.retention.restore_from_lake import restore_polls
+from storemon_pipeline.sample_data import write_sample_data
 from storemon_pipeline.schedules.weekly_intervals import refresh_intervals
+from storemon_pipeline.settings import Settings
 
 NOW: Final = datetime(2023, 3, 1, tzinfo=UTC)
 DAYS: Final = timedelta(days=1)
@@ -337,3 +344,80 @@ def test_buckets_with_too_many_stores_are_divided_when_their_hours_come(
     # The polls went along with A, B and é.
     assert [bucket.polls for bucket in described.buckets] == [1_008, 0, 0, 504]
     assert reports(url, lake, "divided")[0].count("\n") == 4
+
+
+def refresh(settings: Settings) -> dg.ExecuteInProcessResult:
+    job = build_defs(settings).resolve_job_def(REFRESH_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return job.execute_in_process(instance=instance, raise_on_error=True)
+
+
+def test_a_refresh_and_the_job_of_retention_work_on_the_lake_alone(
+    database_url: str, lake: LakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    write_sample_data(data, stores=20, days=3, seed=1)
+    for name, value in {"DATABASE_URL": database_url, "DATA": str(data), "LAKE": str(lake)}.items():
+        monkeypatch.setenv(f"STOREMON_{name}", value)
+    settings = Settings(lake=str(lake), data=str(data))
+    refresh(settings)
+    polls = len(stored_polls(database_url))
+    move_polls(database_url, lake)
+    with (data / "store_status.csv").open("a") as file:
+        # The last line may be half a line: it is a load that is undone when the file has grown.
+        file.write("new,active,2023-01-25 10:00:00 UTC\nnew,inactive,2023-01-25 11:0")
+    assert all(checks_of(refresh(settings)).values())
+    assert counting(database_url).polls == polls + 1
+    with (data / "store_status.csv").open("a") as file:
+        file.write("0:00 UTC\nnew,active,2023-01-25 12:00:00 UTC")
+    assert all(checks_of(refresh(settings)).values())
+    with (data / "store_status.csv").open("a") as file:
+        file.write("\nnew,active,2023-01-25 13:00:00 UTC\n")
+    checks = checks_of(refresh(settings))
+    assert {"no_poll_lost", "runs_match_polls"} <= checks.keys()
+    assert all(checks.values())
+    assert counting(database_url).polls == polls + 4
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs(settings).resolve_job_def(RETENTION_JOB)
+        assert job.execute_in_process(instance=instance).success
+    assert counting(database_url).polls == polls + 4
+    restore_polls(database_url)
+    assert [poll for poll in stored_polls(database_url) if poll.startswith("new ")] == [
+        "new 58:00 up",
+        "new 59:00 down",
+        "new 60:00 up",
+        "new 61:00 up",
+    ]
+
+
+def checks_of(done: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """The checks of the sources and of status runs, and whether they passed."""
+    return {
+        one.check_name: one.passed
+        for one in done.get_asset_check_evaluations()
+        if one.asset_key.path[-1] in {"store_status", "status_runs", "store_uptime"}
+    }
+
+
+@pytest.mark.parametrize("times", [0, 3])
+def test_a_full_disk_leaves_the_version_before(
+    url: str, lake: LakeFolder, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    move_polls(url, lake, stores_per_bucket=1)
+    before = counting(url)
+    left = times
+
+    def full(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UnreachableError, match="No space left"):
+        load(url, "A 505:00 up", "B 505:00 up", "é 20:00 down")
+    monkeypatch.undo()
+    assert counting(url) == before
+    assert fetch(url, "SELECT count(*) AS n FROM superseded_polls") == [{"n": 0}]
+    load(url, "A 505:00 up", "B 505:00 up", "é 20:00 down")
+    assert counting(url).polls == before.polls + 3
