@@ -118,17 +118,21 @@ class Members:
         highest = [max(self.opened[number] for number in near(at, bins)) for at in quarters]
         self.around = [high - low for high, low in zip(highest, lowest, strict=True)]
 
-        last_of = {one: min(int(one.first_inactive // QUARTER), bins - 1) for one in all_of_set}
-        self.possible = {
-            one: range(max(int((one.last_active or 0) // QUARTER), 0), last_of[one] + 1)
-            for one in self.own
-        }
+        self.possible = {}
+        for one in all_of_set:
+            first = max(int((one.last_active or 0) // QUARTER), 0)
+            last = min(int(one.first_inactive // QUARTER), bins - 1)
+            if last - first < 2:
+                first, last = max(first - 1, 0), min(last + 1, bins - 1)
+            self.possible[one] = range(first, last + 1)
         counted = {
             one: [
                 at
                 for at in self.possible[one]
                 if not any(
-                    other.store == one.store and other.start < one.start and last_of[other] >= at
+                    other.store == one.store
+                    and other.start < one.start
+                    and self.possible[other][-1] >= at
                     for other in all_of_set
                 )
             ]

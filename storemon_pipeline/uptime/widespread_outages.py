@@ -23,6 +23,9 @@ TOGETHER_US: Final = HOUR_US
 UNSURE_US: Final = HOUR_US // 2
 """An instant that is not a poll may be estimated, and is this far off at most."""
 
+NARROW_BINS: Final = 2
+"""An incident that began within this number of bins may belong to one more on both sides."""
+
 MOST_LOST_EARLIER_US: Final = HOUR_US
 """An incident that had cost more than this before a widespread outage began was so by itself."""
 
@@ -301,6 +304,9 @@ class _Begins:
         first = np.clip((incidents.last_active_us - start_us - unsure_us[:, 0]) // BIN_US, 0, bins)
         last = (incidents.first_inactive_us - start_us + unsure_us[:, 1]) // BIN_US
         first, last = np.minimum(first, bins - 1), np.clip(last, 0, bins - 1)
+        # Stores notice the same outage some minutes apart.
+        slack = (last - first < NARROW_BINS).astype(np.int64)
+        first, last = np.maximum(first - slack, 0), np.minimum(last + slack, bins - 1)
         before = np.append(-1, last[:-1])[: len(last)]
         before[1:][incidents.store[1:] != incidents.store[:-1]] = -1
         counted = np.minimum(np.maximum(first, before + 1), last + 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import oracle_widespread_outages as oracle
-from outage_laws import LAWS, PLANS, Law, Renewal, exponential
+from outage_laws import LAWS, PLANS, Law, PollPlan, Renewal, exponential
 from storemon_pipeline.business_time.calendar import HoursVersions, ZoneVersions, build_calendar
 from storemon_pipeline.business_time.weeks import WeekIntervals
 from storemon_pipeline.domain.windows import DAY_US, MINUTE_US, IntArray
@@ -96,12 +96,17 @@ def of_oracle(fleet: PlantedFleet, row: int) -> oracle.Incident:
     )
 
 
-@pytest.mark.parametrize("law", ["bursts", "switched off at night"])
+@pytest.mark.parametrize(
+    ("law", "plan"),
+    [
+        ("bursts", PLANS["30 % missing"]),
+        ("switched off at night", PLANS["30 % missing"]),
+        ("half an hour", PollPlan(step_hours=1 / 6)),
+    ],
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_numbers_are_those_of_counting_one_by_one(seed: int, law: str) -> None:
-    fleet = plant_fleet(
-        LAWS[law], PLANS["30 % missing"], stores=30, outages=4, seed=seed, set_sizes=(15, 12)
-    )
+def test_the_numbers_are_those_of_counting_one_by_one(seed: int, law: str, plan: PollPlan) -> None:
+    fleet = plant_fleet(LAWS[law], plan, stores=30, outages=4, seed=seed, set_sizes=(15, 12))
     found = fleet.compare()
     incidents = [of_oracle(fleet, row) for row in range(len(fleet.incidents))]
     assert found.is_compared.tolist() == [one.last_active is not None for one in incidents]
@@ -264,6 +269,15 @@ def test_a_store_that_goes_up_and_down_in_minutes_counts_once() -> None:
     assert compare_by_hand(flaps, stores=8) == [False] * 5
     together = [(store, 1001, 1005, 1009, 1012) for store in range(5)]
     assert compare_by_hand(together, stores=8) == [True] * 5
+
+
+def test_outages_seen_by_frequent_polls_may_begin_some_minutes_apart() -> None:
+    # In three quarters of an hour one after the other.
+    rows = [(store, 1005 + 5 * store, 1010 + 5 * store, 1200, 1205) for store in range(6)]
+    assert compare_by_hand(rows, stores=12) == [True] * 6
+    # In five of them, of which three at a time have at most three stores.
+    rows = [(store, 1005 + 15 * store, 1010 + 15 * store, 1200, 1205) for store in range(6)]
+    assert compare_by_hand(rows, stores=12) == [False] * 6
 
 
 def test_instants_that_are_no_polls_may_be_half_an_hour_off() -> None:
