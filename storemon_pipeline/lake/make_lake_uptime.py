@@ -52,11 +52,11 @@ _PREFIX: Final = "newest-"
 class NewestMade:
     """The state of `store_uptime`, and the newest load that its figures take into account.
 
-    `last_load_id` is None when the figures were finished before.
+    `last_load_id` is 0 when they were finished before: nobody knows it any more.
     """
 
     state: UptimeState
-    last_load_id: int | None
+    last_load_id: int
 
 
 def plan_lake_uptime(url: str, lake: LakeFolder, *, run_id: str, shares: int, now: datetime) -> int:
@@ -102,7 +102,7 @@ def finish_lake_uptime(
     if plan is None:
         with bulk_transaction(url) as bulk:
             state = fetch_uptime_state(bulk)
-        return NewestMade(state or UptimeState(None, refreshed_at, 0, 0), None)
+        return NewestMade(state or UptimeState(None, refreshed_at, 0, 0), 0)
     manifest = read_manifest(lake, plan.version)
     buckets = rows_of_buckets(lake, manifest, plan, question=0) if plan.questions else []
     write = partial(_write, lake=lake, plan=plan, manifest=manifest, buckets=buckets)
