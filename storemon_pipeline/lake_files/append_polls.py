@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.domain.windows import WEEK_US, BoolArray, IntArray
 from storemon_pipeline.lake_files.data_files import (
     PollRows,
     of_kind,
@@ -91,7 +91,21 @@ def merged(lake: LakeFolder, files: list[DataFile]) -> list[DataFile]:
         if len(small) >= most:
             others = [file for file in files if file.level != level]
             files = [*others, _merge(lake, small, level=level + 1)]
-    return files
+    return _with_whole_weeks(lake, files)
+
+
+def _with_whole_weeks(lake: LakeFolder, files: list[DataFile]) -> list[DataFile]:
+    """The files, of which the newest large ones were merged if together they are less than a week.
+
+    So their number stays small as well when polls come every minute.
+    """
+    level, most = len(_FILES_OF_LEVEL), _FILES_OF_LEVEL[-1]
+    large = sorted((file for file in files if file.level == level), key=lambda file: file.last_us)
+    newest = large[-most:]
+    if len(newest) < most or newest[-1].last_us - min(one.first_us for one in newest) >= WEEK_US:
+        return files
+    others = [file for file in files if file not in newest]
+    return [*others, _merge(lake, newest, level=level)]
 
 
 def _merge(lake: LakeFolder, files: list[DataFile], *, level: int) -> DataFile:

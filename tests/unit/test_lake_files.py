@@ -144,6 +144,27 @@ def test_appended_polls_make_the_status_runs_of_all_polls(lake: LakeFolder) -> N
     assert sorted(levels) == [0] * 6 + [1, 2]
 
 
+def test_files_stay_few_when_polls_come_every_minute(
+    lake: LakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storemon_pipeline.lake_files.append_polls._FILES_OF_LEVEL", (2, 2))
+    everything = [(1, 0.0, True)]
+    files = first_files(lake, polls(*everything))
+    for minute in range(1, 65):
+        later = (1, minute / 60, minute % 3 > 0)
+        files = append_polls(lake, files, polls(later), max_gap_us=MAX_GAP)
+        everything.append(later)
+    expected = polls(*everything)
+    kept = [file for file in files if file.kind is Kind.POLLS]
+    assert [(file.level, file.rows) for file in kept] == [(2, 65)]
+    assert np.array_equal(read_polls(lake, kept).at_us, expected.at_us)
+    assert status_runs_of(lake, files) == rows_of(compressed(expected))
+    # A week later the file is left as it is.
+    for week in range(1, 9):
+        files = append_polls(lake, files, polls((1, week * 168, True)), max_gap_us=MAX_GAP)
+    assert sorted(file.rows for file in files if file.kind is Kind.POLLS) == [4, 4, 65]
+
+
 def test_polls_that_are_not_later_are_refused_before_anything_is_written(lake: LakeFolder) -> None:
     files = first_files(lake, polls((1, 0, True), (2, 5, True)))
     before = lake.names(Kind.POLLS)
