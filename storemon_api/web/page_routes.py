@@ -1,15 +1,20 @@
 """The web pages: frames without data, which scripts fill from the JSON of the other routes."""
 
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
+import sqlalchemy as sa
 from fastapi import Request, Response
 from starlette.staticfiles import StaticFiles
 
 from storemon_api.http.routing import Router
+from storemon_api.http.services import Services, ServicesDep
 from storemon_api.http.store_paths import STORE_ID
 from storemon_api.security.request_access import may_request, visible_stores
+from storemon_api.stores.store_filters import is_storable
 from storemon_api.web.page_templates import page_response
+from storemon_pipeline.stores.store_keys import is_store
 
 router = Router(is_strict=False, include_in_schema=False)
 
@@ -43,13 +48,16 @@ async def now_page(request: Request) -> Response:
 
 
 @router.get(f"/store/{STORE_ID}")
-async def store_page(request: Request, store_id: str) -> Response:
-    """Answer with the page of one store, whether it exists or not."""
+def store_page(request: Request, services: ServicesDep, store_id: str) -> Response:
+    """Answer with the page of one store; for an unknown one it says so, with the status 404.
+
+    What a visitor may not see has the page of any other store, and its data are refused.
+    """
     visible = visible_stores(request)
     is_visible = visible is None or store_id in visible
     can_change = is_visible and may_request(request, "PUT", f"/stores/{STORE_ID}/hours")
     can_correct = can_change and may_request(request, "POST", "/corrections")
-    return _page(
+    page = _page(
         request,
         "store",
         store_id,
@@ -59,6 +67,20 @@ async def store_page(request: Request, store_id: str) -> Response:
         can_correct=can_correct,
         can_change_all=can_change and visible is None,
     )
+    if is_visible and _is_unknown(services, store_id):
+        page.status_code = HTTPStatus.NOT_FOUND
+    return page
+
+
+def _is_unknown(services: Services, store_id: str) -> bool:
+    """Whether there is no such store; without a database nobody knows, and the page is shown."""
+    if not is_storable(store_id):
+        return True
+    try:
+        with services.reader.connect() as connection:
+            return not is_store(connection, store_id)
+    except (sa.exc.OperationalError, sa.exc.TimeoutError):
+        return False
 
 
 @router.get("/pages/reports")

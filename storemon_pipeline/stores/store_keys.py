@@ -103,3 +103,9 @@ def keys_of(store_ids: AbstractSet[str]) -> sa.Select[tuple[int]]:
     """A query for the keys of these stores, also former ones, without unknown ones."""
     ids = sa.literal(sorted(store_ids), postgresql.ARRAY(sa.Text))
     return sa.select(all_stores.c.store_key).where(all_stores.c.store_id == sa.any_(ids))
+
+
+def is_store(connection: sa.Connection, store_id: str) -> bool:
+    """Whether this is the id of a known store, and not of a storefront or a former store."""
+    query = sa.select(stores.c.store_key).where(stores.c.store_id == store_id)
+    return connection.execute(query).first() is not None

@@ -8,8 +8,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from api_keys import new_key
 from api_server import complete_report, failed_report, serve, waiting_report
 from stored import execute, load
+from storemon_pipeline.access.keys import Scope
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 
@@ -21,6 +23,7 @@ PAGES = [
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_names_only_files_of_this_server_that_exist(database_url: str, path: str) -> None:
+    load(database_url, "7482936150293847561 09:00 up")
     with serve(database_url) as client:
         page = client.get(path)
         assert page.status_code == 200
@@ -35,16 +38,43 @@ def test_a_page_names_only_files_of_this_server_that_exist(database_url: str, pa
 
 
 def test_pages_answer_to_head_and_to_parameters_of_other_sites(database_url: str) -> None:
+    load(database_url, "7482936150293847561 09:00 up")
     with serve(database_url) as client:
-        for path in (*PAGES, "/manual", "/manual/figures", "/store/%ED%A0%80"):
+        for path in (*PAGES, "/manual", "/manual/figures"):
             assert client.head(f"{path}?utm_source=mail").status_code == 200, path
 
 
 def test_the_id_of_a_store_cannot_break_out_of_its_page(database_url: str) -> None:
     with serve(database_url) as client:
         page = client.get("/store/%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E")
-        assert page.status_code == 200
+        assert page.status_code == 404
         assert "<script>alert" not in page.text
+
+
+def test_the_page_of_an_unknown_store_is_404_and_a_page_all_the_same(database_url: str) -> None:
+    load(database_url, "A 09:00 up", "front 09:00 up")
+    execute(
+        database_url,
+        "INSERT INTO storefronts (storefront_key, storefront_id, store_key, channel)"
+        " SELECT f.store_key, f.store_id, s.store_key, 'uber' FROM stores f, stores s"
+        " WHERE f.store_id = 'front' AND s.store_id = 'A'",
+        "DELETE FROM stores WHERE store_id = 'front'",
+    )
+    key = new_key(database_url, "owner of B", Scope.READ, stores={"B"})
+    with serve(database_url) as client:
+        headers = {"X-API-Key": new_key(database_url, "all", Scope.READ)}
+        known = client.get("/store/A", headers=headers)
+        assert known.status_code == 200
+        # Text that no id can be, a storefront, and a store that nothing has ever named.
+        for path in ("/store/%ED%A0%80", "/store/%00", "/store/front", "/store/Z"):
+            for method in ("GET", "HEAD"):
+                page = client.request(method, path, headers=headers)
+                assert page.status_code == 404, path
+                assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+                assert page.headers["Content-Security-Policy"]
+        # Who may not see a store does not learn whether there is one.
+        for path in ("/store/A", "/store/Z"):
+            assert client.get(path, headers={"X-API-Key": key}).status_code == 200
 
 
 def test_data_health_lists_loads_rejected_rows_and_missing_information(
