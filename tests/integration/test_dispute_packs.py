@@ -13,7 +13,6 @@ from typing import Final
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from api_keys import new_key
 from api_server import serve
@@ -21,10 +20,10 @@ from clock_changes import AUTUMN, SPRING, ZONES, draw, fill
 from databases import Databases
 from stored import execute, load
 from storemon_pipeline.access.keys import Scope
-from storemon_pipeline.commands.cli import app
 from storemon_pipeline.dispute_packs.pack_file import BrokenPackError, read_pack, write_pack
 from storemon_pipeline.dispute_packs.signing_key import signing_key
 from storemon_pipeline.figures.fit_status_model import fit_first_status_model
+from verified_packs import forged, verify
 
 PERIODS: Final = {SPRING: ("2023-W10", "2023-03"), AUTUMN: ("2023-W44", "2023-11")}
 
@@ -58,14 +57,6 @@ def served(
         fit_first_status_model(url, fitted_at=request.param + timedelta(days=13))
         with serve(url, signing_key=key) as client:
             yield Served(url, client, key, PERIODS[request.param])
-
-
-def verify(content: bytes, folder: Path, *options: str) -> tuple[int, str]:
-    """Return exit status and output of the command."""
-    file = folder / "pack.zip"
-    file.write_bytes(content)
-    result = CliRunner().invoke(app, ["verify", str(file), *options])
-    return result.exit_code, result.output
 
 
 def test_the_pack_of_a_statement_verifies_without_a_database(
@@ -133,13 +124,8 @@ def test_the_pack_of_each_outage_verifies(served: Served, tmp_path: Path) -> Non
 def test_a_wrong_figure_is_named_even_when_the_pack_is_signed(
     served: Served, tmp_path: Path, name: str, old: str, new: str, expected: str
 ) -> None:
-    pack = read_pack(served.pack(period=served.periods[0]))
-    content = pack.files[name]
-    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
-    assert old in text
-    changed = text.replace(old, new, 1).encode()
-    files = pack.files | {name: gzip.compress(changed) if name.endswith(".gz") else changed}
-    status, output = verify(write_pack(pack.about, files, signing_key(served.key)), tmp_path)
+    content = forged(served.pack(period=served.periods[0]), name, old, new, key=served.key)
+    status, output = verify(content, tmp_path)
     assert status == 1
     assert expected in output
     assert "NOT VALID" in output
@@ -271,11 +257,7 @@ def test_an_event_or_a_correction_that_was_changed_is_named(
     corrected: tuple[bytes, Path], tmp_path: Path, name: str, old: str, new: str, expected: str
 ) -> None:
     content, key = corrected
-    pack = read_pack(content)
-    text = pack.files[name].decode()
-    assert old in text
-    files = pack.files | {name: text.replace(old, new, 1).encode()}
-    status, output = verify(write_pack(pack.about, files, signing_key(key)), tmp_path)
+    status, output = verify(forged(content, name, old, new, key=key), tmp_path)
     assert status == 1
     assert expected in output
 
@@ -326,15 +308,11 @@ def test_closures_are_in_the_pack_with_reason_and_author(
         ("storm", "Ann"),
     ]
 
-    pack = read_pack(of_week)
     for name, old, new, expected in (
         ("statement.json", '"holiday"', '"storm"', "those of the statement are others"),
         ("closures.json", "2023-03-08T12:00", "2023-03-08T13:00", "those listed are not those"),
     ):
-        text = pack.files[name].decode()
-        assert old in text
-        files = pack.files | {name: text.replace(old, new, 1).encode()}
-        status, output = verify(write_pack(pack.about, files, signing_key(key)), tmp_path)
+        status, output = verify(forged(of_week, name, old, new, key=key), tmp_path)
         assert status == 1
         assert expected in output
 

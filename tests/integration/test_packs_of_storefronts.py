@@ -28,6 +28,7 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.retention.enforce import drop_old_data
+from verified_packs import forged, verify
 
 MINUTE_US: Final = 60_000_000
 PERIODS: Final = {SPRING: ("2023-W10", "2023-03"), AUTUMN: ("2023-W44", "2023-11")}
@@ -44,14 +45,6 @@ def ingest(url: str, folder: Path, source: Source, *rows: str) -> None:
     lines = "".join(f"{row}\n" for row in (HEADERS[source], *rows))
     (folder / f"{source}.csv").write_text(lines)
     ingest_source(url, folder, source, now=PUSHED_AT, run_id=None)
-
-
-def verify(content: bytes, folder: Path) -> tuple[int, str]:
-    """Return exit status and output of the command."""
-    file = folder / "pack.zip"
-    file.write_bytes(content)
-    result = CliRunner().invoke(app, ["verify", str(file)])
-    return result.exit_code, result.output
 
 
 def pack_of(client: httpx.Client, path: str, **parameters: str) -> bytes:
@@ -202,13 +195,8 @@ def test_what_was_changed_of_a_storefront_is_named_even_when_the_pack_is_signed(
 ) -> None:
     url, client = by_hand
     keep_channel_rule(url, ChannelRule.ANY_UP, now=PUSHED_AT)
-    pack = read_pack(pack_of(client, "/statement/dispute-pack", period="2023-W04"))
-    content = pack.files[name]
-    text = (gzip.decompress(content) if name.endswith(".gz") else content).decode()
-    assert old in text
-    changed = text.replace(old, new, 1).encode()
-    files = pack.files | {name: gzip.compress(changed) if name.endswith(".gz") else changed}
-    status, output = verify(write_pack(pack.about, files, signing_key(key)), tmp_path)
+    content = pack_of(client, "/statement/dispute-pack", period="2023-W04")
+    status, output = verify(forged(content, name, old, new, key=key), tmp_path)
     assert status == 1
     assert expected in output
     assert "NOT VALID" in output
