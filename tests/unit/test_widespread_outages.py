@@ -293,3 +293,11 @@ def test_a_store_beside_a_set_that_went_down_is_alone() -> None:
     zone = np.zeros(18, np.int64)
     assert compare_kinds(begins, [zone]) == [True] * 7
     assert compare_kinds(begins, [zone, group]) == [True] * 6 + [False]
+
+
+def test_a_set_is_not_explained_by_a_smaller_part_of_its_stores() -> None:
+    """Ten of a zone of thirty go down, among them a whole group of four."""
+    begins = [(store, 1000, 1060, 1200, 1260) for store in range(10)]
+    group = np.array([0] * 4 + [1] * 26)
+    zone = np.zeros(30, np.int64)
+    assert compare_kinds(begins, [zone, group]) == [True] * 10
