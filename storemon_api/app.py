@@ -208,10 +208,11 @@ def create_app(
         account_routes.router,
         forgotten_routes.router,
     )
+    # FastAPI tries routes one by one, and most requests of a page are for its files.
+    app.mount(page_routes.STATIC_PATH, page_routes.static_files())
+    app.mount(docs_routes.ASSETS_PATH, docs_routes.docs_assets())
     for router in routers:
         app.include_router(router)
-    app.mount(docs_routes.ASSETS_PATH, docs_routes.docs_assets())
-    app.mount(page_routes.STATIC_PATH, page_routes.static_files())
     own_routes = [route for router in routers for route in router.routes]
     every_route = [*app.routes, *own_routes]
     install_error_handlers(app, every_route)

@@ -116,9 +116,14 @@ def ranges_of_totals(figures: Figures, group: IntArray, groups: int) -> tuple[In
         unknown = np.full((groups, len(WINDOW_US)), UNKNOWN)
         return unknown, unknown
 
+    # `np.add.at` would take five times as long.
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(groups + 1))
+
     def summed(amount: npt.NDArray[Any]) -> IntArray:
-        sums = np.zeros((groups, *amount.shape[1:]), np.int64)
-        np.add.at(sums, group, amount)
+        until = np.zeros((len(group) + 1, *amount.shape[1:]), np.int64)
+        np.cumsum(amount[order], axis=0, out=until[1:])
+        sums: IntArray = until[ends[1:]] - until[ends[:-1]]
         return sums
 
     return ranges_of_sums(
