@@ -1,6 +1,6 @@
 """Consistency checks of the tables: each counts the violations of a rule."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,20 +8,21 @@ from typing import Final
 import numpy as np
 
 from storemon_pipeline.database.bulk import Bulk
-from storemon_pipeline.database.instants import microseconds, microseconds_of
+from storemon_pipeline.database.instants import instant, microseconds, microseconds_of
 from storemon_pipeline.domain.amounts import BUSINESS, DOWNTIME, UPTIME
 from storemon_pipeline.domain.rejections import Reason
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.store_instants import pairs, sort_keys
-from storemon_pipeline.domain.windows import Window
+from storemon_pipeline.domain.windows import WEEK_US, Window
+from storemon_pipeline.figures.uptime_table import read_newest_poll
 from storemon_pipeline.lake_files.data_files import PollRows
 from storemon_pipeline.lake_files.status_runs_of_stores import NEVER
 from storemon_pipeline.polls.dropped_polls import read_dropped_polls
 from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.retention import read_drop_border
-from storemon_pipeline.polls.status_run_queries import read_status_runs
+from storemon_pipeline.polls.status_run_queries import read_first_poll, read_status_runs
 from storemon_pipeline.polls.status_run_rows import polls_from_rows, status_runs_from_rows
-from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
@@ -102,7 +103,7 @@ def _count_lost_of_lake(bulk: Bulk, load_ids: Sequence[int]) -> int:
         (counted["first"], counted["last"]),
     )
     found = 0
-    for chunk in read_stores(bulk).chunks(_STORES_PER_LAKE_CHUNK):
+    for chunk in _chunks_of_lake(bulk, start_us, end_us):
         polls = read_dropped_polls(bulk, chunk, start_us=start_us, end_us=end_us)
         first_load = polls.load_id.copy()
         place, earlier = pairs(
@@ -121,7 +122,12 @@ def _count_lost_of_lake(bulk: Bulk, load_ids: Sequence[int]) -> int:
 _EVERY_KEY: Final = range(2**31 - 1)
 _EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 _END: Final = datetime.max.replace(tzinfo=UTC)
-_STORES_PER_LAKE_CHUNK: Final = 50_000
+_STORES_AND_WEEKS: Final = 20_000
+"""Of a chunk whose polls are read from the lake: with hourly polls 3 million."""
+
+_COMPARED_IN_LAKE: Final = timedelta(days=30)
+"""The lake keeps all polls, which are too many to compare all of them each night."""
+
 _STORES_PER_CHUNK: Final = 1_000
 """With hourly polls for 90 days a chunk has about 2 million polls."""
 
@@ -137,9 +143,17 @@ class StatusRunComparison:
 def compare_all_status_runs(
     bulk: Bulk, *, max_gap_us: int, since: datetime | None = None
 ) -> StatusRunComparison:
-    """As `compare_status_runs`, for all polls that retention keeps, in chunks of stores."""
+    """As `compare_status_runs`, for all polls that retention keeps, in chunks of stores.
+
+    Where the lake has the polls, those of the last 30 days.
+    """
+    lake = read_lake_of_polls(bulk)
     if since is None:
         since = read_drop_border(bulk) or _EVER
+        if lake is not None and lake.manifest.newest_poll_us is not None:
+            since = max(since, instant(lake.manifest.newest_poll_us) - _COMPARED_IN_LAKE)
+    if lake is not None:
+        return compare_status_runs(bulk, since=since, max_gap_us=max_gap_us)
     last = bulk.scalar(f"SELECT coalesce(max(store_key), 0) FROM ({POLLED_STORES_SQL}) s")  # noqa: S608
     compared = different = 0
     for first in range(0, last + 1, _STORES_PER_CHUNK):
@@ -159,15 +173,25 @@ def compare_status_runs(
 ) -> StatusRunComparison:
     """Compute status runs again from the polls since an instant, and compare them.
 
-    For those that began before, only the last poll and the status are compared.
+    For those that began before, only the last poll and the status are compared. The lake's are
+    always compared of all stores.
     """
-    since_us = microseconds(since)
-    read = _read_from_database if read_lake_of_polls(bulk) is None else _read_from_lake
-    polls, status_runs = read(bulk, since, store_keys)
+    if read_lake_of_polls(bulk) is None:
+        return _compare(*_read_from_database(bulk, since, store_keys), since, max_gap_us)
+    compared = different = 0
+    for chunk in _chunks_of_lake(bulk, microseconds(since), NEVER):
+        part = _compare(*_read_from_lake(bulk, since, chunk), since, max_gap_us)
+        compared, different = compared + part.compared, different + part.different
+    return StatusRunComparison(compared, different)
+
+
+def _compare(
+    polls: PollRows, status_runs: StatusRuns, since: datetime, max_gap_us: int
+) -> StatusRunComparison:
     computed = compress(polls.store_key, polls.at_us, polls.is_active, max_gap_us=max_gap_us)
     if len(computed) != len(status_runs):
         return StatusRunComparison(len(status_runs), max(len(computed), len(status_runs)))
-    began_before = status_runs.first_poll_us < since_us
+    began_before = status_runs.first_poll_us < microseconds(since)
     is_same = (
         (computed.store == status_runs.store)
         & (computed.last_poll_us == status_runs.last_poll_us)
@@ -178,6 +202,15 @@ def compare_status_runs(
     return StatusRunComparison(len(status_runs), int((~is_same).sum()))
 
 
+def _chunks_of_lake(bulk: Bulk, start_us: int, end_us: int) -> Iterator[StoreIndex]:
+    """All stores, in chunks whose polls of a period fit into memory."""
+    newest, earliest = read_newest_poll(bulk), read_first_poll(bulk)
+    if newest is None or earliest is None:
+        return
+    length_us = min(end_us, microseconds(newest)) - max(start_us, microseconds(earliest))
+    yield from read_stores(bulk).chunks(_STORES_AND_WEEKS // max(1, length_us // WEEK_US) or 1)
+
+
 def _read_from_database(
     bulk: Bulk, since: datetime, store_keys: range
 ) -> tuple[PollRows, StatusRuns]:
@@ -186,7 +219,7 @@ def _read_from_database(
     with bulk.prefer_indexes():
         polls = bulk.fetch(
             """
-            SELECT store_key, polled_at, is_active, load_id FROM store_status
+            SELECT store_key, polled_at, is_active FROM store_status
             WHERE polled_at >= $1 AND store_key >= $2 AND store_key < $3
             """,
             chosen,
@@ -201,12 +234,8 @@ def _read_from_database(
     return polls_from_rows(polls), status_runs_from_rows(stored)
 
 
-def _read_from_lake(bulk: Bulk, since: datetime, store_keys: range) -> tuple[PollRows, StatusRuns]:
-    """As `_read_from_database`, where the lake has both."""
-    stores = bulk.once(read_stores)
-    keys = stores.store_keys
-    if store_keys != _EVERY_KEY:
-        stores = stores.take(np.flatnonzero((keys >= store_keys.start) & (keys < store_keys.stop)))
+def _read_from_lake(bulk: Bulk, since: datetime, stores: StoreIndex) -> tuple[PollRows, StatusRuns]:
+    """As `_read_from_database`, of these stores, where the lake has both."""
     polls = read_dropped_polls(bulk, stores, start_us=microseconds(since), end_us=NEVER)
     # The polls at `since` itself belong to them.
     status_runs = read_status_runs(

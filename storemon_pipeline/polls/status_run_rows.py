@@ -39,10 +39,16 @@ def rows_from_status_runs(status_runs: StatusRuns) -> pa.Table:
 
 
 def polls_from_rows(rows: pa.Table) -> PollRows:
-    """Convert fetched rows of `store_status`, in any order, to polls sorted by key and instant."""
+    """Convert fetched rows of `store_status`, in any order, to polls sorted by key and instant.
+
+    Their loads are 0 when they were not fetched.
+    """
+    load_id = np.zeros(len(rows), np.int64)
+    if "load_id" in rows.column_names:
+        load_id = rows["load_id"].to_numpy().astype(np.int64)
     return PollRows(
         rows["store_key"].to_numpy().astype(np.int64),
         microseconds_of(rows["polled_at"]),
         rows["is_active"].to_numpy(),
-        rows["load_id"].to_numpy().astype(np.int64),
+        load_id,
     ).in_order()
