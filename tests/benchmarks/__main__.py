@@ -17,6 +17,7 @@ from benchmarks import (
     lake,
     lake_costs,
     lake_hours,
+    lake_pages,
     large,
     plan,
     report_work,
@@ -36,7 +37,7 @@ _TABLES = {"truth": truth.write, "days": fleet_days.write, "plan": plan.write}
 """Measurements on known outages, which print tables of their own."""
 
 _LONG_KINDS = ("hourly", "large", "growth", "truth", "days", "plan")
-_LAKE_KINDS = ("lake", "lake-costs", "lake-hours")
+_LAKE_KINDS = ("lake", "lake-costs", "lake-hours", "lake-pages")
 
 
 def main() -> None:
@@ -74,6 +75,8 @@ def _measure_long(work: Path, given: argparse.Namespace, kinds: list[str]) -> li
         rows += lake_costs.measure(work)
     if "lake-hours" in kinds:
         rows += lake_hours.measure(work, stores=given.large_stores)
+    if "lake-pages" in kinds:
+        rows += lake_pages.measure(work)
     return rows
 
 
