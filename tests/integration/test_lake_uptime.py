@@ -13,8 +13,10 @@ from chain import NOW, fill, refresh_weeks
 from databases import Databases
 from stored import at, execute, fetch, load, load_hours
 from storemon_pipeline.contract import REFRESH_JOB
+from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.definitions import build_defs
 from storemon_pipeline.domain.sources import Source
+from storemon_pipeline.figures.data_version import read_load_version
 from storemon_pipeline.figures.refresh_uptime import refresh_uptime
 from storemon_pipeline.ingestion.ingest_files import ingest_source
 from storemon_pipeline.ingestion.undo_load import undo_load
@@ -304,6 +306,8 @@ def test_a_refresh_makes_them_in_shards(url: str, tmp_path: Path) -> None:
     assert made.asset_materialization is not None
     metadata = made.asset_materialization.metadata
     assert metadata["dagster/row_count"].value == 9
+    with bulk_transaction(url) as bulk:
+        assert metadata["load_version"].value == read_load_version(bulk)
 
 
 @pytest.mark.usefixtures("in_shards")
