@@ -133,7 +133,7 @@ _TASKS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 
-def _peak_bytes() -> int:
+def read_peak_bytes() -> int:
     """The most memory that this program had; `ru_maxrss` begins with what its parent had."""
     status = Path("/proc/self/status").read_text("ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * _KIBI
@@ -152,7 +152,7 @@ def main() -> None:
     cost = {
         "seconds": time.perf_counter() - begun,
         "cpu_seconds": time.process_time() - cpu,
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": read_peak_bytes(),
     }
     json.dump(cost, sys.stdout)
     sys.stdout.flush()

@@ -6,7 +6,6 @@ and prints what it took as JSON.
 
 import json
 import pickle
-import resource
 import subprocess
 import sys
 import time
@@ -15,12 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.apart import read_peak_bytes
 from benchmarks.lake_data import Copies, append_hour
 from storemon_pipeline.lake.report_rows import make_share
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Bucket, read_contents, read_manifest
-
-_KIBI: Final = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def main() -> None:
     worked = Worked(
         time.perf_counter() - begun,
         time.process_time() - cpu,
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIBI,
+        read_peak_bytes(),
         made,
     )
     sys.stdout.write(f"{json.dumps(asdict(worked))}\n")
