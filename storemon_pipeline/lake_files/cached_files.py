@@ -1,7 +1,7 @@
 """Reading parts of the lake's files, and keeping them in memory: the files never change."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final
@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storemon_pipeline.database.overlap import results_in_order
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.lake_files.data_files import typed_rows
-from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
 from storemon_pipeline.lake_files.manifest import Bucket, DataFile, read_contents, read_named
 
 _MOST_BYTES: Final = 64 * 2**20
@@ -63,11 +64,24 @@ def data_files_of(lake: LakeFolder, bucket: Bucket) -> tuple[DataFile, ...]:
     return files
 
 
-def read_row_groups(lake: LakeFolder, file: DataFile, keys: IntArray) -> Iterator[pa.Table]:
-    """The groups of rows of a file that may have one of these keys, in order, with all their rows.
+def read_row_groups(
+    lake: LakeFolder, files: Sequence[DataFile], keys: IntArray
+) -> Iterator[pa.Table]:
+    """The groups of rows of files that may have one of these keys, in order, with all their rows.
 
-    The keys ascend. Raises UnreachableError.
+    The keys ascend. Of an object store many files are read at once. Raises UnreachableError.
     """
+    if lake.is_local or len(files) == 1:
+        for file in files:
+            yield from _row_groups(lake, file, keys)
+        return
+    for groups in results_in_order(
+        lambda file: list(_row_groups(lake, file, keys)), files, at_once=AT_ONCE
+    ):
+        yield from groups
+
+
+def _row_groups(lake: LakeFolder, file: DataFile, keys: IntArray) -> Iterator[pa.Table]:
     place = (str(lake), file.name)
     metadata: pq.FileMetaData | None = _KEPT.get(place)
     if metadata is not None:

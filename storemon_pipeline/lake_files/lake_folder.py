@@ -53,7 +53,7 @@ class LakeFolder:
         """Raise LocationError for a URL of a kind that this installation cannot reach."""
         self._place = place
         self._root = UPath(data_folder(place).path)  # type: ignore[attr-defined]
-        self._is_local = self._root.protocol in _LOCAL
+        self.is_local = self._root.protocol in _LOCAL
 
     def __str__(self) -> str:
         """Return the path or URL."""
@@ -119,7 +119,7 @@ class LakeFolder:
 
     def _write(self, name: str, content: bytes, *, is_lasting: bool) -> None:
         with self._reaching():
-            if self._is_local:
+            if self.is_local:
                 self._write_local(Path(self._root.path) / name, content, is_lasting=is_lasting)
             else:
                 path = self._root / name
@@ -132,7 +132,7 @@ class LakeFolder:
         can write on the condition that there is no such file, as those of S3 and Google can.
         """
         with self._reaching(FileExistsError):
-            if self._is_local:
+            if self.is_local:
                 self._create_local(Path(self._root.path) / name, content)
             else:
                 path = self._root / name

@@ -39,8 +39,7 @@ def read_polls_of_keys(lake: LakeFolder, files: Iterable[DataFile], keys: IntArr
     wanted = pa.array(keys, SCHEMAS[Kind.POLLS].field("store_key").type)
     rows = [
         table.filter(pc.is_in(table["store_key"], wanted))
-        for file in files
-        for table in read_row_groups(lake, file, keys)
+        for table in read_row_groups(lake, list(files), keys)
     ]
     return polls_of_rows(pa.concat_tables([SCHEMAS[Kind.POLLS].empty_table(), *rows]))
 

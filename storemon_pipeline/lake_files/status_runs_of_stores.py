@@ -4,7 +4,7 @@ Each question reads the buckets of its stores alone, and of each bucket as few f
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Self
@@ -22,6 +22,9 @@ from storemon_pipeline.uptime.status_runs import StatusRuns
 NEVER: Final = 2**62
 """An instant later than any poll."""
 
+_FILES_AT_ONCE: Final = 4
+"""Of an object store, where it is not known how far back the answer lies."""
+
 _KINDS: Final = (Kind.STATUS_RUNS, Kind.LAST_STATUS_RUNS)
 _NOTHING: Final = np.empty(0, np.int64)
 _NO_STATUS_RUNS: Final = StatusRuns(
@@ -38,14 +41,17 @@ def read_back_to(
     stores: StoreIndex,
     is_wanted: Chosen,
     *,
+    since_us: int,
     until_us: int = NEVER,
 ) -> StatusRuns:
     """The status runs that began by `until_us`, from the last wanted one of each store on.
 
-    Of a store without a wanted one these are all. Raises UnreachableError.
+    Of a store without a wanted one these are all. No wanted one begins after `since_us`. Raises
+    UnreachableError.
     """
     parts = [
-        bucket.back_to(is_wanted, until_us=until_us) for bucket in _buckets(lake, manifest, stores)
+        bucket.back_to(is_wanted, since_us=since_us, until_us=until_us)
+        for bucket in _buckets(lake, manifest, stores)
     ]
     return _joined(parts).in_order()
 
@@ -57,10 +63,12 @@ def read_touching(
     parts = [
         part
         for bucket in _buckets(lake, manifest, stores)
-        for file in bucket.files
-        if file.last_us > since_us and file.first_us <= until_us
         for part in bucket.read(
-            file,
+            [
+                file
+                for file in bucket.files
+                if file.last_us > since_us and file.first_us <= until_us
+            ],
             lambda found: (found.last_poll_us > since_us) & (found.first_poll_us <= until_us),
         )
     ]
@@ -72,9 +80,9 @@ def read_last(lake: LakeFolder, manifest: Manifest, stores: StoreIndex) -> Statu
     parts = [
         part
         for bucket in _buckets(lake, manifest, stores)
-        for file in bucket.files
-        if file.kind is Kind.LAST_STATUS_RUNS
-        for part in bucket.read(file)
+        for part in bucket.read(
+            [file for file in bucket.files if file.kind is Kind.LAST_STATUS_RUNS]
+        )
     ]
     return _joined(parts).in_order()
 
@@ -108,27 +116,36 @@ class _Bucket:
     keys: IntArray
     positions: IntArray
 
-    def back_to(self, is_wanted: Chosen, *, until_us: int) -> StatusRuns:
+    def back_to(self, is_wanted: Chosen, *, since_us: int, until_us: int) -> StatusRuns:
         """The part of `read_back_to`, in no order."""
-        begun = [file for file in self.files if file.first_us <= until_us]
-        begun.sort(key=lambda file: file.last_us, reverse=True)
         # By position: from where on, and up to where nothing is missing.
         most = int(self.positions.max(initial=-1)) + 1
         from_us, settled_us = np.full(most, -NEVER), np.full(most, -NEVER)
         parts = [_NO_STATUS_RUNS]
         own = self
-        for file in begun:
+        for files in self._batches(since_us, until_us):
             # Later status runs than a wanted one end after it, and so does their file.
-            own = own.take(settled_us[own.positions] < file.last_us)
+            own = own.take(settled_us[own.positions] < files[0].last_us)
             if len(own.keys) == 0:
                 break
-            for part in own.read(file, lambda found: found.first_poll_us <= until_us):
+            for part in own.read(files, lambda found: found.first_poll_us <= until_us):
                 parts.append(part)
                 wanted = part.take(is_wanted(part))
                 np.maximum.at(from_us, wanted.store, wanted.first_poll_us)
                 np.maximum.at(settled_us, wanted.store, wanted.last_poll_us)
         read = _joined(parts)
         return read.take(read.first_poll_us >= from_us[read.store])
+
+    def _batches(self, since_us: int, until_us: int) -> Iterator[list[DataFile]]:
+        """The files that began by an instant, the newest first: those that are needed at once."""
+        begun = [file for file in self.files if file.first_us <= until_us]
+        begun.sort(key=lambda file: file.last_us, reverse=True)
+        needed = sum(file.last_us > since_us for file in begun)
+        if needed:
+            yield begun[:needed]
+        size = 1 if self.lake.is_local else _FILES_AT_ONCE
+        for first in range(needed, len(begun), size):
+            yield begun[first : first + size]
 
     def add_first_polls(self, first_us: IntArray) -> None:
         """Lower the instants of `first_us` to those of the first status runs of these stores."""
@@ -137,7 +154,7 @@ class _Bucket:
             own = own.take(first_us[own.positions] > file.first_us)
             if len(own.keys) == 0:
                 break
-            for part in own.read(file):
+            for part in own.read([file]):
                 np.minimum.at(first_us, part.store, part.first_poll_us)
 
     def take(self, which: BoolArray) -> Self:
@@ -146,9 +163,11 @@ class _Bucket:
             return self
         return type(self)(self.lake, self.files, self.keys[which], self.positions[which])
 
-    def read(self, file: DataFile, is_wanted: Chosen | None = None) -> Iterator[StatusRuns]:
-        """The wanted status runs of these stores in a file, by position."""
-        for rows in read_row_groups(self.lake, file, self.keys):
+    def read(
+        self, files: Sequence[DataFile], is_wanted: Chosen | None = None
+    ) -> Iterator[StatusRuns]:
+        """The wanted status runs of these stores in files, by position."""
+        for rows in read_row_groups(self.lake, files, self.keys):
             found = status_runs_of_rows(rows)
             if is_wanted is not None:
                 found = found.take(is_wanted(found))

@@ -66,6 +66,7 @@ def read_status_runs_since(
             of_lake.manifest,
             stores,
             lambda found: found.first_poll_us <= since_us,
+            since_us=since_us,
             until_us=max(since_us, microseconds(until)),
         )
     chosen = stores.condition(parameter=3)
@@ -108,7 +109,11 @@ def read_status_runs_of_store(bulk: Bulk, stores: StoreIndex) -> StatusRuns:
     of_lake = read_lake_of_polls(bulk)
     if of_lake is not None:
         return read_back_to(
-            of_lake.folder, of_lake.manifest, stores, lambda found: np.zeros(len(found), np.bool_)
+            of_lake.folder,
+            of_lake.manifest,
+            stores,
+            lambda found: np.zeros(len(found), np.bool_),
+            since_us=-NEVER,
         )
     return _to_status_runs(
         bulk.fetch(
@@ -129,7 +134,11 @@ def read_status_runs_of_open_incidents(bulk: Bulk, stores: StoreIndex) -> Status
         last = read_last(of_lake.folder, of_lake.manifest, stores)
         down = last.store[~last.is_active]
         own = read_back_to(
-            of_lake.folder, of_lake.manifest, stores.take(down), lambda found: found.is_active
+            of_lake.folder,
+            of_lake.manifest,
+            stores.take(down),
+            lambda found: found.is_active,
+            since_us=NEVER,
         )
         return replace(own, store=down[own.store])
     chosen = stores.condition()
@@ -168,6 +177,7 @@ def read_status_runs_of_incidents_since(
             of_lake.manifest,
             stores,
             lambda found: found.is_active & (found.first_poll_us <= since_us),
+            since_us=since_us,
             until_us=max(since_us, until_us),
         )
         return read.take(read.first_poll_us <= until_us)
