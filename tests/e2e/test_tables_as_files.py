@@ -87,6 +87,14 @@ TABLES: Final = """() => [...document.querySelectorAll("table:not(.preview)")].m
 })"""
 
 
+TO_PRESS: Final = """() => [...document.querySelectorAll(
+    "input, select, textarea, form, dialog, nav, a[download], summary, button"
+  )].filter((one) => one.checkVisibility() && !one.matches(
+    ".standing, [aria-pressed=true], th button, td.id button, .reason > summary"
+  )).map((one) => one.outerHTML.slice(0, 90))"""
+"""What can be pressed or filled in, except for what also tells something."""
+
+
 @pytest.fixture
 def client(database_url: str, engine: sa.Engine, tmp_path: Path) -> Iterator[httpx.Client]:
     """Give an administrator's client of a service with rows for each table."""
@@ -148,22 +156,13 @@ def fill_by_requests(client: httpx.Client, url: str) -> None:
 def test_each_table_of_each_page_has_its_rows_as_files(
     client: httpx.Client, chromium: Browser
 ) -> None:
-    report = client.get("/reports").json()["reports"][0]["report_id"]
     seen = set()
-    with visit(chromium, f"{client.base_url}/sign-in") as page:
-        page.get_by_label("Email address").fill(EMAIL)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-    for path in PAGES.values():
-        with visit(chromium, f"{client.base_url}{path.format(report=report)}") as page:
-            if path.startswith("/pages/reports"):
-                show_difference(page)
-            for name, rows, links in page.evaluate(TABLES):
-                where = f"{name} of {path}"
-                if rows:
-                    seen.add(name)
-                check_files(client, where, links, None if name in OTHER_ROWS else rows)
+    for path, page in pages(client, chromium):
+        for name, rows, links in page.evaluate(TABLES):
+            where = f"{name} of {path}"
+            if rows:
+                seen.add(name)
+            check_files(client, where, links, None if name in OTHER_ROWS else rows)
     # Those of which the test has rows: all but opening hours that four weeks of checks contradict.
     assert seen >= {
         *("stores", "groups", "storefronts", "segments", "incidents", "ledger", "alerts"),
@@ -186,6 +185,33 @@ def check_files(
         assert "attachment" in answer.headers["Content-Disposition"], address
         found = rows_of_csv(answer) if kind == "CSV" else rows_of_xlsx(answer, table)
         assert found == rows or rows is None, (where, address)
+
+
+def test_nothing_on_paper_is_there_to_be_pressed(client: httpx.Client, chromium: Browser) -> None:
+    for path, page in pages(client, chromium):
+        assert page.evaluate(TO_PRESS), path
+        tables = page.locator("table:visible").count()
+        page.emulate_media(media="print")
+        pressed, printed = page.evaluate(TO_PRESS), page.locator("table:visible").count()
+        # Other visits go on in this tab.
+        page.emulate_media(media="null")
+        assert pressed == [], path
+        assert printed == tables > 0, path
+
+
+def pages(client: httpx.Client, chromium: Browser) -> Iterator[tuple[str, Page]]:
+    """Yield each page as an administrator sees it."""
+    report = client.get("/reports").json()["reports"][0]["report_id"]
+    with visit(chromium, f"{client.base_url}/sign-in") as page:
+        page.get_by_label("Email address").fill(EMAIL)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    for path in PAGES.values():
+        with visit(chromium, f"{client.base_url}{path.format(report=report)}") as page:
+            if path.startswith("/pages/reports"):
+                show_difference(page)
+            yield path, page
 
 
 def show_difference(page: Page) -> None:

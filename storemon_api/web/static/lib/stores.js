@@ -47,16 +47,19 @@ export function doubtsOf(flags) {
   return `The likely ranges may be wrong: ${reasons}.`;
 }
 
+// A link that says nothing on paper.
+const toolLink = (path, word) => h("a", { class: "tools", href: root + path }, word);
+
 // A link to the comparison of this week with last, of a store, a group or a region.
 export function compareLink(scope) {
   const parameters = new URLSearchParams(Object.entries(scope).filter(([, value]) => value));
-  return h("a", { href: `${root}/pages/compare?${parameters}` }, "Compare with last week");
+  return toolLink(`/pages/compare?${parameters}`, "Compare with last week");
 }
 
 // A link to the statement of the last month, of a store, a group or a region.
 export function statementLink(scope) {
   const parameters = new URLSearchParams(Object.entries(scope).filter(([, value]) => value));
-  return h("a", { href: `${root}/pages/statement?${parameters}` }, "Statement of last month");
+  return toolLink(`/pages/statement?${parameters}`, "Statement of last month");
 }
 
 // What an event says of an outage, as in "platform: tablet offline".

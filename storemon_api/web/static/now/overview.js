@@ -42,7 +42,7 @@ export function showScope() {
 
 function links() {
   const scope = { group: state.group, region: state.region };
-  return [" ", statementLink(scope), " · ", compareLink(scope)];
+  return [h("span", { class: "tools" }, " ", statementLink(scope), " · ", compareLink(scope))];
 }
 
 function lostSoFar({ open_incidents: outages, lost_us: lost, standing }) {

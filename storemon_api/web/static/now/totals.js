@@ -72,8 +72,12 @@ export const showRankings = newestOnly(async (newest) => {
   const every = { standing: [], q: "" };
   refill(
     byId("worst-note"),
-    list({ ...every, never: "", ...byWorst }, "All stores in this order"),
-    never.total ? " · " : null,
+    h(
+      "span",
+      { class: "tools" },
+      list({ ...every, never: "", ...byWorst }, "All stores in this order"),
+      never.total ? " · " : null,
+    ),
     never.total
       ? list({ ...every, never: "true", sort: "lost", order: "desc" }, neverOnline(never.total))
       : null,

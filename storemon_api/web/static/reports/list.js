@@ -89,6 +89,7 @@ export const showReports = newestOnly(async (newest, actions) => {
     {
       head: h("span", { class: "sr-only" }, "Compare"),
       label: "compare",
+      class: "tools",
       cell: (one) => checkbox(one, again),
     },
     { head: "Between checks", cell: (one) => POLICIES[one.policy] },
@@ -103,7 +104,12 @@ export const showReports = newestOnly(async (newest, actions) => {
       { head: "Without data", class: "number", cell: (one) => optional(one.silent_stores) },
       { head: "Time taken", class: "number", cell: seconds },
       ...(isAdvanced() ? advanced : []),
-      { head: "Totals", label: "", cell: (one) => totalsButton(one, actions.showTotals) },
+      {
+        head: "Totals",
+        label: "",
+        class: "tools",
+        cell: (one) => totalsButton(one, actions.showTotals),
+      },
       { head: "Download", label: "", class: "downloads", cell: filesOf },
     ],
     page.reports,
