@@ -26,12 +26,14 @@ def body_response(
     columns: Sequence[Column[Any]] | None = None,
     *,
     rows: Sequence[Any] | None = None,
+    name: str | None = None,
     as_of: datetime | None = None,
     exclude_none: bool = False,
 ) -> Response:
     """Return the body as JSON, or its list `table` as a file.
 
-    `columns` are by default all fields of the list's rows, and `rows` all rows in their order.
+    `columns` are by default all fields of the list's rows, `rows` all rows in their order, and the
+    file's name is that of the list.
     """
     if not table_format.is_file:
         return page_response(body, exclude_none=exclude_none)
@@ -39,7 +41,7 @@ def body_response(
     shown = getattr(body, table) if rows is None else rows
     return table_file(
         table_format,
-        table.replace("_", "-"),
+        name or table.replace("_", "-"),
         columns or columns_of(model),
         shown,
         total=len(shown),

@@ -188,7 +188,7 @@ def get_hours(
         ]
     )
     rows = [(version, interval) for version in body.versions for interval in version.hours]
-    return body_response(table_format, body, "versions", _HOURS_COLUMNS, rows=rows)
+    return body_response(table_format, body, "versions", _HOURS_COLUMNS, rows=rows, name="hours")
 
 
 @router.delete(

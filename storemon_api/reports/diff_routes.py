@@ -111,7 +111,13 @@ def get_report_diff(
         next_after=stores[-1].store_id if len(stores) == limit else None,
     )
     return body_response(
-        table_format, diff, "stores", _COLUMNS, as_of=report.as_of, exclude_none=True
+        table_format,
+        diff,
+        "stores",
+        _COLUMNS,
+        name="difference",
+        as_of=report.as_of,
+        exclude_none=True,
     )
 
 

@@ -127,6 +127,7 @@ def get_store_timeline(
         "segments",
         _SEGMENT_COLUMNS,
         rows=segments[::-1],
+        name="timeline",
         as_of=instant(end_us),
     )
 
@@ -184,5 +185,6 @@ def explain_store(
         ),
         "entries",
         _ENTRY_COLUMNS,
+        name=f"explain-{window}",
         as_of=instant_of,
     )

@@ -128,6 +128,10 @@ def test_a_timeline_and_its_explanation_have_a_row_for_each_stretch(database_url
             ("2023-01-23 11:00:00", "down", "nearest check was offline", "0.0", "0.5"),
             ("2023-01-23 12:00:00", "down", "between offline checks", "0.0", "1.0"),
         ]
+        hourly = client.get("/stores/A/explain?window=hour&format=csv")
+        assert hourly.headers["Content-Disposition"] == (
+            'attachment; filename="explain-hour-2023-01-23T120000Z.csv"'
+        )
         (hour,) = rows_of(client, "/stores/A/explain", window="hour")
         assert (hour["counted_hours"], hour["run_polls"]) == ("1.0", "2")
         assert client.get("/stores/nobody/timeline?format=csv").status_code == 404
