@@ -7,6 +7,7 @@ export function showApart(box, { never, total, words, choose }) {
   const button = (type, value, text) =>
     h("button", { type: "button", class: type, onclick: () => choose({ never: value }) }, text);
   box.hidden = !never && !total;
+  if (box.hidden) return;
   refill(
     box,
     never
