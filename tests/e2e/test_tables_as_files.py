@@ -211,6 +211,9 @@ def pages(client: httpx.Client, chromium: Browser) -> Iterator[tuple[str, Page]]
         with visit(chromium, f"{client.base_url}{path.format(report=report)}") as page:
             if path.startswith("/pages/reports"):
                 show_difference(page)
+            if path.startswith("/pages/compare"):
+                # They follow the figures.
+                expect(page.locator("#reasons-earlier-files a")).to_have_count(2)
             yield path, page
 
 
