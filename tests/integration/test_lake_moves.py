@@ -1,8 +1,9 @@
 """Moving all polls into the lake and back, and what comes meanwhile."""
 
 import errno
-import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -50,7 +51,6 @@ from storemon_pipeline.lake_files.manifest import (
     newest_version,
     read_manifest,
 )
-from storemon_pipeline.polls.arrivals import lake_poll_table
 from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.retention.enforce import drop_old_data
@@ -203,21 +203,32 @@ def counting(url: str) -> Manifest:
     return lake.manifest
 
 
-def test_a_load_that_is_killed_before_its_commit_has_not_been(
-    url: str, lake: LakeFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+KILLED_LOAD: Final = """
+import os, signal, sys
+from datetime import UTC, datetime, timedelta
+from storemon_pipeline.polls.arrivals import lake_poll_table
+from storemon_pipeline.polls.poll_bodies import BodyFormat
+from storemon_pipeline.polls.push_polls import push_polls
+
+lake_poll_table.set_lake_of_polls = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+body = b"store_id,timestamp_utc,status\\n" + b"".join(
+    b"%s,2023-02-%s UTC,inactive\\n" % row
+    for row in ((b"A", b"17 00:00:00"), (b"B", b"04 12:10:00"), (b"wrong", b"17 00:00:00"))
+)
+push_polls(
+    sys.argv[1], body, BodyFormat.CSV, now=datetime.now(UTC), is_rejecting=False,
+    patience=timedelta(seconds=20),
+)
+"""
+"""It pushes polls, and dies when the manifest is there but not named."""
+
+
+def test_a_load_that_is_killed_before_its_commit_has_not_been(url: str, lake: LakeFolder) -> None:
     move_polls(url, lake)
     before, made = counting(url), reports(url, lake, "before")
     described = counting(url)
-    loader = os.fork()
-    if loader == 0:
-        monkeypatch.setattr(
-            lake_poll_table,
-            "set_lake_of_polls",
-            lambda *_: os.kill(os.getpid(), signal.SIGKILL),
-        )
-        load(url, "A 600:00 down", "B 300:10 down", "wrong 600:00 up")
-    assert os.waitstatus_to_exitcode(os.waitpid(loader, 0)[1]) == -signal.SIGKILL
+    done = subprocess.run([sys.executable, "-c", KILLED_LOAD, url], check=False)
+    assert done.returncode == -signal.SIGKILL
     assert newest_version(lake) == described.version + 1
     assert counting(url) == described
     assert described.polls == before.polls

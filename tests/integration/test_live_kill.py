@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,11 @@ import pytest
 from stored import fetch
 from storemon_pipeline.checks.table_checks import count_unaccounted_polls
 from storemon_pipeline.database.bulk import bulk_transaction
+from storemon_pipeline.lake.move_polls import move_polls
+from storemon_pipeline.lake_files.data_files import of_kind, read_polls
+from storemon_pipeline.lake_files.lake_folder import LakeFolder
+from storemon_pipeline.lake_files.manifest import Kind, read_contents
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.retention.enforce import check_all_status_runs
 
 STORES: Final = 300
@@ -50,10 +56,13 @@ for hour in range(int(first), int(first) + 10_000):
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize("is_in_lake", [False, True], ids=["database", "lake"])
 @pytest.mark.parametrize("kind", ["push", "refresh"])
 def test_a_kill_at_any_moment_loses_and_doubles_nothing(
-    database_url: str, tmp_path: Path, kind: str
+    database_url: str, tmp_path: Path, kind: str, *, is_in_lake: bool
 ) -> None:
+    if is_in_lake:
+        move_polls(database_url, LakeFolder(str(tmp_path / "lake")))
     chance = random.Random(1)  # noqa: S311 - no secret
     hour = 0
     for _ in range(KILLS):
@@ -67,14 +76,31 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
             writer.kill()
             told = [int(line) for line in writer.stdout.read().split()]
         hour = max([hour, *told]) + 1
-        rows = fetch(
-            database_url,
-            "SELECT polled_at, count(*) AS polls, count(DISTINCT load_id) AS loads"
-            " FROM store_status GROUP BY polled_at ORDER BY polled_at",
-        )
+        loads, polls = loads_and_polls(database_url)
         # All that was told is there, each batch whole and by one load; the last may be in untold.
-        assert {(row["polls"], row["loads"]) for row in rows} == {(STORES, 1)}
-        assert hour <= len(rows) <= hour + 1
+        assert set(polls.values()) == {STORES}
+        assert hour <= len(polls) <= hour + 1
+        assert len(loads) == len(polls)
         with bulk_transaction(database_url) as bulk:
             assert count_unaccounted_polls(bulk) == 0
         assert check_all_status_runs(database_url).different == 0
+
+
+def loads_and_polls(url: str) -> tuple[set[tuple[int, int]], Counter[int]]:
+    """The loads of each instant that has polls, and how many polls it has."""
+    with bulk_transaction(url) as bulk:
+        lake = read_lake_of_polls(bulk)
+    if lake is None:
+        rows = fetch(
+            url,
+            "SELECT (extract(epoch FROM polled_at) * 1000000)::bigint AS us, load_id"
+            " FROM store_status",
+        )
+        pairs = [(row["us"], row["load_id"]) for row in rows]
+    else:
+        pairs = []
+        for bucket in lake.manifest.buckets:
+            files = of_kind(read_contents(lake.folder, bucket), Kind.POLLS)
+            polls = read_polls(lake.folder, files)
+            pairs += zip(polls.at_us.tolist(), polls.load_id.tolist(), strict=True)
+    return set(pairs), Counter(at_us for at_us, _ in pairs)
