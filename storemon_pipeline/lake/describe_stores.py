@@ -1,15 +1,20 @@
 """Bringing what describes stores into a lake that has the polls in place of the database."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.figures.data_version import read_input_version
-from storemon_pipeline.lake.database_rows import NewLoads, read_new_loads, read_store_rows
+from storemon_pipeline.lake.database_rows import (
+    read_last_load,
+    read_new_loads,
+    read_store_rows,
+)
 from storemon_pipeline.lake.write_bucket import write_store_rows
 from storemon_pipeline.lake_files.data_files import make_bucket, newest_poll_us, timed
 from storemon_pipeline.lake_files.divide_bucket import STORES_PER_BUCKET, divide_bucket
@@ -46,9 +51,26 @@ def describe_stores(url: str, lake: LakeFolder) -> Manifest | None:
         own = _read_own(bulk, lake)
         if own is None or own.manifest.data_version == read_input_version(bulk):
             return None if own is None else own.manifest
+        # Loads need not wait for this.
+        ahead = _describe(bulk, own, _NOTHING)
     with bulk_transaction(url, is_writing_polls=True) as bulk:
         own = _read_own(bulk, lake)
-        return None if own is None else _describe(bulk, own)
+        return None if own is None else _commit(bulk, own, _describe(bulk, own, ahead))
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What describes stores in a state of the database, as buckets that no version names yet.
+
+    `buckets` are by the contents of the bucket that they take the place of.
+    """
+
+    last_load_id: int
+    data_version: str
+    buckets: Mapping[str, Sequence[Bucket]]
+
+
+_NOTHING: Final = _Described(0, "", {})
 
 
 def _read_own(bulk: Bulk, lake: LakeFolder) -> LakeOfPolls | None:
@@ -60,36 +82,51 @@ def _read_own(bulk: Bulk, lake: LakeFolder) -> LakeOfPolls | None:
     return own
 
 
-def _describe(bulk: Bulk, lake: LakeOfPolls) -> Manifest:
+def _describe(bulk: Bulk, lake: LakeOfPolls, ahead: _Described) -> _Described:
+    """All buckets that have to be described anew; those described ahead are not made again."""
     refuse_storefronts(bulk)
-    manifest = lake.manifest
     version = read_input_version(bulk)
-    loads = read_new_loads(bulk, manifest.load_id)
-    buckets = manifest.buckets
-    if _is_described_anew(manifest, version, loads):
-        own = buckets or (make_bucket(lake.folder, "", [], newest_poll_us=None),)
-        manifest = replace(manifest, buckets=own)
-        chunks = stores_by_bucket(manifest, read_stores(bulk))
-        buckets = tuple(
-            described
-            for bucket, stores in zip(own, chunks, strict=True)
-            for described in _described(bulk, lake.folder, bucket, stores)
-        )
-    made = commit_free(
-        lake.folder,
-        replace(manifest, buckets=buckets, load_id=loads.last_load_id, data_version=version),
-    )
-    set_lake_of_polls(bulk, lake.folder, made.version)
-    return made
+    if _has_more_than_polls(bulk, ahead.last_load_id, ahead.data_version, version):
+        ahead = _NOTHING
+    manifest = lake.manifest
+    described: dict[str, Sequence[Bucket]] = {}
+    if _has_more_than_polls(bulk, manifest.load_id, manifest.data_version, version):
+        own = manifest.buckets or (make_bucket(lake.folder, "", [], newest_poll_us=None),)
+        chunks = stores_by_bucket(replace(manifest, buckets=own), read_stores(bulk))
+        for bucket, stores in zip(own, chunks, strict=True):
+            made = ahead.buckets.get(bucket.contents)
+            described[bucket.contents] = made or _described(bulk, lake.folder, bucket, stores)
+    return _Described(read_last_load(bulk), version, described)
 
 
-def _is_described_anew(manifest: Manifest, version: str, loads: NewLoads) -> bool:
-    """Whether more than polls came: other loads, the weeks of stores, or the rules of zones."""
+def _has_more_than_polls(bulk: Bulk, load_id: int, data_version: str, version: str) -> bool:
+    """Whether more than polls came since a load: others, weeks of stores, rules of zones."""
+    loads = read_new_loads(bulk, load_id)
     return (
         not loads.is_only_polls
         or loads.has_undo
-        or version.split("/")[1:] != manifest.data_version.split("/")[1:]
+        or version.split("/")[1:] != data_version.split("/")[1:]
     )
+
+
+def _commit(bulk: Bulk, lake: LakeOfPolls, described: _Described) -> Manifest:
+    """The next version has the described buckets, and counts from now on."""
+    made: list[Bucket] = []
+    for bucket in lake.manifest.buckets:
+        made += described.buckets.get(bucket.contents, [bucket])
+    if not lake.manifest.buckets:
+        made = [bucket for buckets in described.buckets.values() for bucket in buckets]
+    manifest = commit_free(
+        lake.folder,
+        replace(
+            lake.manifest,
+            buckets=tuple(made),
+            load_id=described.last_load_id,
+            data_version=described.data_version,
+        ),
+    )
+    set_lake_of_polls(bulk, lake.folder, manifest.version)
+    return manifest
 
 
 def _described(bulk: Bulk, lake: LakeFolder, bucket: Bucket, stores: StoreIndex) -> list[Bucket]:

@@ -44,8 +44,10 @@ from storemon_pipeline.lake.describe_stores import LakeDiffersError
 from storemon_pipeline.lake.follow_database import refresh_lake
 from storemon_pipeline.lake.make_lake_reports import make_lake_reports
 from storemon_pipeline.lake.move_polls import move_polls
+from storemon_pipeline.lake.write_bucket import StoreRows, write_store_rows
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import (
+    DataFile,
     Manifest,
     commit_free,
     newest_version,
@@ -432,3 +434,50 @@ def test_a_full_disk_leaves_the_version_before(
     assert fetch(url, "SELECT count(*) AS n FROM superseded_polls") == [{"n": 0}]
     load(url, "A 505:00 up", "B 505:00 up", "é 20:00 down")
     assert counting(url).polls == before.polls + 3
+
+
+@pytest.mark.parametrize(
+    ("polls", "hours"),
+    [
+        ((), ()),
+        (("A 505:00 up",), ()),
+        (("B 505:00 up", "new 505:00 down"), ()),
+        (("A 505:00 up",), ("B,3,07:00,19:00,always",)),
+    ],
+    ids=["nothing", "polls", "a new store", "hours"],
+)
+def test_what_comes_while_stores_are_described_is_not_lost(
+    databases: Databases,
+    url: str,
+    lake: LakeFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    polls: tuple[str, ...],
+    hours: tuple[str, ...],
+) -> None:
+    described = []
+
+    def come(each: str) -> None:
+        load(each, *polls)
+        if hours:
+            load_hours(each, *hours, file_path="other.csv")
+            refresh_weeks(each)
+
+    def write(lake: LakeFolder, rows: StoreRows) -> list[DataFile]:
+        described.append(rows.stores.store_ids.to_pylist())
+        if len(described) == 1:
+            come(moved)
+        return write_store_rows(lake, rows)
+
+    with databases.copied(url) as moved:
+        move_polls(moved, lake, stores_per_bucket=1)
+        for each in (url, moved):
+            load_hours(each, "A,2,10:00,12:00,always", file_path="more.csv")
+            refresh_weeks(each)
+        come(url)
+        monkeypatch.setattr(describe_stores, "write_store_rows", write)
+        refresh_lake(moved, lake)
+        assert reports(moved, lake, "moved") == reports(url, None, "stayed")
+    # The buckets begin with A, B and é. Those that got polls meanwhile are described again.
+    again = [name for name in ("A", "B") if any(poll.startswith(name) for poll in polls)]
+    if not hours:
+        assert [ids[0] for ids in described] == ["A", "B", "é", *again]
