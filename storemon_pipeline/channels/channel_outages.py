@@ -45,11 +45,26 @@ def add_channel_outages(
     *,
     rule: ChannelRule,
 ) -> WidespreadOutages:
-    """The comparison of stores, with the time that widespread outages of channels cost them.
+    """The comparison of stores, with the time that widespread outages of channels cost them."""
+    outages = found.from_us, found.until_us
+    shared_us = time_in_outages(incidents, outages, calendar, fronts, rule=rule)
+    return mark_incidents(found, incidents, np.where(found.is_compared, shared_us, 0))
 
-    That is the time in which a store would have been up without them: with `ALL_UP`, the time in
-    which all of its storefronts that are down are in one; with the other rules, that in which any
-    of them is.
+
+def time_in_outages(
+    incidents: Incidents,
+    outages: tuple[IntArray, IntArray],
+    calendar: Calendar,
+    fronts: StorefrontIncidents,
+    *,
+    rule: ChannelRule,
+) -> IntArray:
+    """The opening time of each incident in widespread outages, shape `(n,)`.
+
+    `outages` are the bounds of those of sets of stores, as `WidespreadOutages` has them. An outage
+    of a channel costs the time in which a store would have been up without it: with `ALL_UP`, the
+    time in which all of its storefronts that are down are in one; with the other rules, that in
+    which any of them is.
     """
     (counts,) = fronts.found.peers
     of_fronts = fronts.incidents
@@ -61,7 +76,7 @@ def add_channel_outages(
         _Weighed(store, from_us, until_us, one),
         _Weighed(store, of_fronts.start_us, from_us, one),
         _Weighed(store, until_us, of_fronts.end_us, one),
-        _Weighed(incidents.store, found.from_us, found.until_us, number),
+        _Weighed(incidents.store, *outages, number),
         # The incidents of a store do not overlap, so that the sum is the number of one of them.
         _Weighed(incidents.store, incidents.start_us, incidents.end_us, number),
     )
@@ -73,9 +88,9 @@ def add_channel_outages(
     own = pieces.store[row]
     lost_us = calendar.business_us(own, pieces.end_us[row])
     lost_us -= calendar.business_us(own, pieces.start_us[row])
-    with_others_us = np.zeros(len(incidents), np.int64)
-    np.add.at(with_others_us, incident[row] - 1, lost_us)
-    return mark_incidents(found, incidents, np.where(found.is_compared, with_others_us, 0))
+    shared_us = np.zeros(len(incidents), np.int64)
+    np.add.at(shared_us, incident[row] - 1, lost_us)
+    return shared_us
 
 
 @dataclass(frozen=True, slots=True)

@@ -434,7 +434,8 @@ def _incidents(
     found = []
     counts: defaultdict[int, _OfStore] = defaultdict(_OfStore)
     incidents = part.incidents
-    for store, start_us, end_us, ending, lost_us, sales_lost, reasons in zip(
+    rows, shared_us = _with_others(part, compared, store_ids)
+    for store, start_us, end_us, ending, lost_us, sales_lost, reasons, row, with_others_us in zip(
         incidents.store.tolist(),
         incidents.start_us.tolist(),
         incidents.end_us.tolist(),
@@ -442,9 +443,10 @@ def _incidents(
         part.lost_us.tolist(),
         part.sales_lost,
         part.reasons,
+        rows,
+        shared_us,
         strict=True,
     ):
-        row = -1 if compared is None else compared.row(store_ids[store], start_us)
         is_with_others = False
         count = counts[store]
         count.incidents += 1
@@ -453,7 +455,7 @@ def _incidents(
         if compared is not None and row >= 0:
             is_with_others = bool(compared.found.is_with_others[row])
             count.compared_us += lost_us
-            count.with_others_us += lost_us if is_with_others else 0
+            count.with_others_us += with_others_us
         found.append(
             StatementIncident(
                 store_id=store_ids[store],
@@ -470,6 +472,30 @@ def _incidents(
             )
         )
     return found, counts
+
+
+def _with_others(
+    part: _Chunk, compared: ComparedIncidents | None, store_ids: list[str]
+) -> tuple[list[int], list[int]]:
+    """The row of each incident of a chunk among the compared ones, or -1, and its shared time.
+
+    That is the time in widespread outages within the period, in microseconds.
+    """
+    store = part.incidents.store
+    if compared is None:
+        return [-1] * len(store), [0] * len(store)
+    row = np.array(
+        [
+            compared.row(store_ids[own], start_us)
+            for own, start_us in zip(store.tolist(), part.incidents.start_us.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+    found = np.flatnonzero(row >= 0)
+    bounds_us = part.start_us[store[found]], part.end_us[store[found]]
+    shared_us = np.zeros(len(store), np.int64)
+    shared_us[found] = compared.shared_us(row[found], *bounds_us)
+    return row.tolist(), shared_us.tolist()
 
 
 def _lines(

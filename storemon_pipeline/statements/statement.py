@@ -24,7 +24,7 @@ class Summary:
     `opening_us == up_us + down_us + unknown_us`. The likely range is that of the uptime while the
     status was known; None without a status model, and for a store that was not polled for days.
     `compared_us` is the downtime in incidents that were compared with those of other stores, and
-    `with_others_us` the part of it in incidents marked *with others*. `sales_lost` is an amount for
+    `with_others_us` the part of it in widespread outages. `sales_lost` is an amount for
     each currency, such as `30.00 EUR, 350.00 USD`; None without demand.
     """
 

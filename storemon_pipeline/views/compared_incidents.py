@@ -10,7 +10,11 @@ from typing import Final, Literal
 import numpy as np
 
 from storemon_pipeline.business_time.calendar import Calendar
-from storemon_pipeline.channels.channel_outages import StorefrontIncidents, add_channel_outages
+from storemon_pipeline.channels.channel_outages import (
+    StorefrontIncidents,
+    add_channel_outages,
+    time_in_outages,
+)
 from storemon_pipeline.channels.storefront_index import OWN_CHANNEL, read_storefronts
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
@@ -113,6 +117,28 @@ class ComparedIncidents:
             if (name := names[store]) is not None
         ]
         return sets + self._channels(row)
+
+    def shared_us(self, rows: IntArray, start_us: IntArray, end_us: IntArray) -> IntArray:
+        """The opening time of these incidents in widespread outages, within `[start, end)` of each.
+
+        Every array has shape `(n,)`.
+        """
+        found, inputs = self.found, self._inputs
+        own = self.incidents.take(rows)
+        own = replace(
+            own,
+            start_us=np.clip(own.start_us, start_us, end_us),
+            end_us=np.clip(own.end_us, start_us, end_us),
+        )
+        from_us = np.clip(found.from_us[rows], own.start_us, own.end_us)
+        until_us = np.clip(found.until_us[rows], from_us, own.end_us)
+        if self.fronts is None or inputs.fronts is None:
+            business_us = inputs.calendar.business_us
+            lost_us: IntArray = business_us(own.store, until_us) - business_us(own.store, from_us)
+            return lost_us
+        return time_in_outages(
+            own, (from_us, until_us), inputs.calendar, self.fronts, rule=inputs.fronts.rule
+        )
 
     def widespread_text(self, row: int) -> str:
         """The sets in whose widespread outages an incident was; empty for none, or for row -1."""

@@ -22,7 +22,8 @@ from waiting import eventually
 BEGIN = datetime(2023, 1, 20, tzinfo=UTC)
 NOW = datetime(2023, 1, 26, tzinfo=UTC)
 HOURS = 24 * 5
-HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
 STORES = 10
 ON_BOTH = range(3, STORES)
 """Stores 0 to 2 have a storefront on DoorDash alone, the others one on Uber Eats, too."""
@@ -61,8 +62,9 @@ def filled_url(database_url: str, tmp_path: Path) -> str:
         for store in range(STORES)
         for front in fronts(store)
     ]
-    # A zone of its own for each store, so that only channels are shared.
-    zones = [f"{store},Etc/GMT{store - 5:+d}" for store in range(STORES)]
+    # A zone of its own for each store, so that only channels are shared. The week of store 0 ends
+    # in the outage, at 14:00 UTC.
+    zones = ["0,Etc/GMT-10", *(f"{store},Etc/GMT{store - 5:+d}" for store in range(1, STORES))]
     for name, header, lines in (
         ("store_status", "store_id,timestamp_utc,status", polls),
         ("channels", "store_id,channel,channel_store_id", channels),
@@ -174,3 +176,18 @@ def test_files_and_statements_name_the_channel(filled_url: str) -> None:
     (of_4,) = csv.DictReader(io.StringIO(alone))
     assert of_4["mark"] == "alone"
     assert "widespread_outages" not in of_4
+
+
+def test_a_statement_counts_the_part_of_an_outage_with_others_in_its_period(
+    filled_url: str,
+) -> None:
+    with serve(filled_url) as client:
+        totals = {
+            period: client.get(f"/statement?store_id=0&period={period}").json()["total"]
+            for period in ("2023-01", "2023-W03", "2023-W04")
+        }
+    # Offline from 11:40 to 16:40 UTC, with others up to 14:40. The week ends at 14:00.
+    assert {
+        period: (total["compared_us"] / MINUTE_US, total["with_others_us"] / MINUTE_US)
+        for period, total in totals.items()
+    } == {"2023-01": (300, 180), "2023-W03": (140, 140), "2023-W04": (160, 40)}
