@@ -1,13 +1,11 @@
 """Computing one local day of `store_uptime_daily` again, for all stores."""
 
 from datetime import UTC, date, datetime, time
-from typing import Final
 
 import numpy as np
 
 from storemon_pipeline.database.bulk import bulk_transaction
 from storemon_pipeline.database.instants import instant, microseconds
-from storemon_pipeline.domain.windows import HOUR_US
 from storemon_pipeline.figures.daily_table import (
     append_days,
     delete_day,
@@ -15,15 +13,13 @@ from storemon_pipeline.figures.daily_table import (
 )
 from storemon_pipeline.figures.refresh_daily import (
     DAY_REACH_US,
+    EARLIEST_OFFSET_US,
     STORES_PER_REFRESHED_CHUNK,
     compute_stored_days,
 )
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.stores.store_index import read_stores
-
-_EARLIEST_OFFSET_US: Final = 14 * HOUR_US
-"""Local midnight is at most this long before midnight UTC."""
 
 
 class DayNotRebuiltError(Exception):
@@ -45,7 +41,7 @@ def rebuild_day(url: str, day: date) -> int:
                 "The lake has the polls, so days are computed when they are asked for."
             )
         midnight_us = microseconds(datetime.combine(day, time(), UTC))
-        since_us = midnight_us - _EARLIEST_OFFSET_US
+        since_us = midnight_us - EARLIEST_OFFSET_US
         if since_us >= microseconds(state.as_of):
             raise DayNotRebuiltError(
                 f"{day} has not begun anywhere: the days reach to the newest poll, {state.as_of}."

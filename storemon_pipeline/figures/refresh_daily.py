@@ -59,6 +59,9 @@ DAY_REACH_US: Final = 3 * DAY_US + 2 * LOOKBACK_US
 Polls further apart than twice the look-back never bound the same outage.
 """
 
+EARLIEST_OFFSET_US: Final = 14 * HOUR_US
+"""Local midnight is at most this long before midnight UTC."""
+
 STORES_PER_REFRESHED_CHUNK: Final = 100_000
 """Stores per chunk for a week of days: the first refresh takes a gigabyte for one."""
 

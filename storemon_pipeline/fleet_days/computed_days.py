@@ -14,14 +14,17 @@ from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.domain.windows import (
     DAY_US,
-    HOUR_US,
     WEEK_US,
     BoolArray,
     IntArray,
 )
 from storemon_pipeline.events.evidence_queries import read_first_evidence_of_all
 from storemon_pipeline.figures.daily_table import DayRows, read_daily_state
-from storemon_pipeline.figures.refresh_daily import DAY_REACH_US, compute_stored_days
+from storemon_pipeline.figures.refresh_daily import (
+    DAY_REACH_US,
+    EARLIEST_OFFSET_US,
+    compute_stored_days,
+)
 from storemon_pipeline.figures.status_models import read_status_model
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
@@ -31,9 +34,6 @@ SUMMED: Final = (
     *("lowest_uptime_us", "incidents"),
 )
 """The amounts of a day that are summed."""
-
-_EARLIEST_OFFSET_US: Final = 14 * HOUR_US
-"""Local midnight is at most this long before midnight UTC."""
 
 _BEFORE_US: Final = 2 * DAY_US
 """Computed before the first day as well: the likely range of a day depends on gaps into it."""
@@ -115,10 +115,10 @@ def _days(
 ) -> Iterator[tuple[StoreIndex, DayRows]]:
     """The days of dates in `[start, end)`, in chunks of the stores."""
     earliest_us = microseconds(read_first_evidence_of_all(bulk) or as_of)
-    since_us = ALWAYS if start is None else _midnight_us(start) - _EARLIEST_OFFSET_US - _BEFORE_US
+    since_us = ALWAYS if start is None else _midnight_us(start) - EARLIEST_OFFSET_US - _BEFORE_US
     until_us = microseconds(as_of)
     if end is not None:
-        last_us = _midnight_us(end) - DAY_US - _EARLIEST_OFFSET_US
+        last_us = _midnight_us(end) - DAY_US - EARLIEST_OFFSET_US
         until_us = min(until_us, last_us + DAY_REACH_US)
     if len(stores) == 0 or until_us < earliest_us:
         return

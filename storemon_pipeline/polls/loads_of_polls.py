@@ -10,8 +10,8 @@ from storemon_pipeline.database.connections import url_of
 from storemon_pipeline.domain.windows import WEEK_US
 from storemon_pipeline.lake_files.polls_of_period import read_polls_of_stores
 from storemon_pipeline.lake_files.status_runs_of_stores import read_last
-from storemon_pipeline.polls.lake_of_polls import has_lake_of_polls, read_lake_of_polls
-from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.polls.lake_of_polls import LakeOfPolls, has_lake_of_polls, read_lake_of_polls
+from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 
 
 def loads_in_lake(
@@ -21,13 +21,10 @@ def loads_in_lake(
 
     Raises NoLakeError and UnreachableError.
     """
-    if not has_lake_of_polls(connection):
+    found = _lake_and_stores(connection, store_ids)
+    if found is None:
         return []
-    with bulk_transaction(url_of(connection)) as bulk:
-        lake, stores = read_lake_of_polls(bulk), read_stores(bulk)
-    if lake is None:
-        return []
-    own = stores.take(np.flatnonzero(stores.marked(store_ids)))
+    lake, own = found
     polls = read_polls_of_stores(lake.folder, lake.manifest, own, start_us=start_us, end_us=end_us)
     loads: list[int] = np.unique(polls.load_id).tolist()
     return loads
@@ -38,13 +35,10 @@ def newest_loads_in_lake(connection: sa.Connection, store_ids: AbstractSet[str])
 
     Raises NoLakeError and UnreachableError.
     """
-    if not has_lake_of_polls(connection):
+    found = _lake_and_stores(connection, store_ids)
+    if found is None:
         return []
-    with bulk_transaction(url_of(connection)) as bulk:
-        lake, stores = read_lake_of_polls(bulk), read_stores(bulk)
-    if lake is None:
-        return []
-    own = stores.take(np.flatnonzero(stores.marked(store_ids)))
+    lake, own = found
     last = read_last(lake.folder, lake.manifest, own)
     week = last.last_poll_us // WEEK_US
     loads: set[int] = set()
@@ -62,3 +56,16 @@ def newest_loads_in_lake(connection: sa.Connection, store_ids: AbstractSet[str])
         is_newest = polls.at_us == last_us[own.positions(polls.store_key)]
         loads.update(polls.load_id[is_newest].tolist())
     return sorted(loads)
+
+
+def _lake_and_stores(
+    connection: sa.Connection, store_ids: AbstractSet[str]
+) -> tuple[LakeOfPolls, StoreIndex] | None:
+    """The lake that has the polls, and these stores; None where the database has the polls."""
+    if not has_lake_of_polls(connection):
+        return None
+    with bulk_transaction(url_of(connection)) as bulk:
+        lake, stores = read_lake_of_polls(bulk), read_stores(bulk)
+    if lake is None:
+        return None
+    return lake, stores.take(np.flatnonzero(stores.marked(store_ids)))
