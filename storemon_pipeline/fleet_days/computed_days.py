@@ -1,7 +1,7 @@
 """Sums of local days that are computed when they are asked for: where the lake has the polls."""
 
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
@@ -20,13 +20,16 @@ from storemon_pipeline.domain.windows import (
 )
 from storemon_pipeline.events.evidence_queries import read_first_evidence_of_all
 from storemon_pipeline.figures.daily_table import DayRows, read_daily_state
+from storemon_pipeline.figures.data_version import read_input_version
 from storemon_pipeline.figures.refresh_daily import (
     DAY_REACH_US,
     EARLIEST_OFFSET_US,
     compute_stored_days,
 )
-from storemon_pipeline.figures.status_models import read_status_model
+from storemon_pipeline.figures.status_models import read_newest_fit, read_status_model
+from storemon_pipeline.lake_files.cached_files import Kept
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS
+from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.stores.store_index import StoreIndex, read_stores
 
 SUMMED: Final = (
@@ -35,6 +38,11 @@ SUMMED: Final = (
 )
 """The amounts of a day that are summed."""
 
+_KEPT: Final = Kept(16 * 2**20)
+"""Answers for the next one who asks before anything is loaded."""
+
+_BYTES_OF_ROW: Final = 700
+
 _BEFORE_US: Final = 2 * DAY_US
 """Computed before the first day as well: the likely range of a day depends on gaps into it."""
 
@@ -42,65 +50,86 @@ _STORES_AND_WEEKS: Final = 100_000
 """The stores of a chunk times the weeks that are asked for: about a gigabyte."""
 
 
-def read_computed_sums(
-    bulk: Bulk,
-    *,
-    by: Period | None,
-    split_by: str | None,
-    group: str | None,
-    region: str | None,
-    start: date | None,
-    end: date | None,
-    only: AbstractSet[str] | None,
-) -> list[tuple[Any, ...]]:
+@dataclass(frozen=True, slots=True)
+class DaysAsked:
+    """What `read_fleet_periods` is asked.
+
+    `split_by` is a column of the tables `s` (stores) or `d` (their details).
+    """
+
+    by: Period | None
+    split_by: str | None
+    group: str | None
+    region: str | None
+    start: date | None
+    end: date | None
+    only: frozenset[str] | None
+
+
+def read_computed_sums(bulk: Bulk, asked: DaysAsked) -> list[tuple[Any, ...]]:
     """The rows that the query of `read_fleet_periods` would give, had all days been stored.
 
-    `split_by` is a column of the tables `s` (stores) or `d` (their details). The days reach to
-    those of the last refresh.
+    The days reach to those of the last refresh.
     """
-    state = read_daily_state(bulk)
-    if state is None:
+    state, lake = read_daily_state(bulk), read_lake_of_polls(bulk)
+    if state is None or lake is None:
         return []
-    stores, name, names = _read_stores(bulk, split_by, group, region, only)
+    fit = read_newest_fit(bulk)
+    key = (
+        bulk.scalar("SELECT current_database()::text AS name"),
+        str(lake.folder),
+        lake.manifest.version,
+        read_input_version(bulk),
+        state.as_of,
+        fit and fit.status_model_id,
+        asked,
+    )
+    rows: list[tuple[Any, ...]] | None = _KEPT.get(key)
+    if rows is None:
+        rows = _compute(bulk, asked, state.as_of)
+        _KEPT.put(key, rows, _BYTES_OF_ROW * len(rows))
+    return rows
+
+
+def _compute(bulk: Bulk, asked: DaysAsked, as_of: datetime) -> list[tuple[Any, ...]]:
+    stores, name, names = _read_stores(bulk, asked)
     sums: dict[tuple[int, int], list[int]] = {}
     first = 0
-    for chunk, rows in _days(bulk, stores, start, end, state.as_of):
-        for key, values in _sums(rows, name[first : first + len(chunk)], by):
+    for chunk, rows in _days(bulk, stores, asked, as_of):
+        for key, values in _sums(rows, name[first : first + len(chunk)], asked.by):
             known = sums.setdefault(key, [0] * len(values))
             sums[key] = [one + other for one, other in zip(known, values, strict=True)]
         first += len(chunk)
     return [
-        _row(start if by is None else instant(-minus_begin_us).date(), names[number], values)
+        _row(
+            asked.start if asked.by is None else instant(-minus_begin_us).date(),
+            names[number],
+            values,
+        )
         for (minus_begin_us, number), values in sorted(sums.items())
     ]
 
 
-def _read_stores(
-    bulk: Bulk,
-    split_by: str | None,
-    group: str | None,
-    region: str | None,
-    only: AbstractSet[str] | None,
-) -> tuple[StoreIndex, IntArray, list[str | None]]:
+def _read_stores(bulk: Bulk, asked: DaysAsked) -> tuple[StoreIndex, IntArray, list[str | None]]:
     """The chosen stores, the number of the name of each, and the names in the database's order."""
     rows = bulk.fetch(
         f"""
-        SELECT s.store_key, {split_by or "NULL"}::text AS name,
+        SELECT s.store_key, {asked.split_by or "NULL"}::text AS name,
                d.group_name, d.region,
-               dense_rank() OVER (ORDER BY {split_by or "1"} NULLS LAST) - 1 AS number
+               dense_rank() OVER (ORDER BY {asked.split_by or "1"} NULLS LAST) - 1 AS number
         FROM stores s LEFT JOIN store_details d USING (store_key)
         """  # noqa: S608  (names of columns)
     )
     stores = read_stores(bulk)
     place = stores.positions(rows["store_key"].to_numpy())
     is_chosen = np.ones(len(stores), np.bool_)
-    for column, wanted in (("group_name", group), ("region", region)):
+    for column, wanted in (("group_name", asked.group), ("region", asked.region)):
         if wanted is not None:
             is_chosen[place] &= np.asarray(
                 pc.fill_null(pc.equal(rows[column], wanted), fill_value=False)
             )
-    if only is not None:
-        is_chosen &= stores.marked(only)
+    if asked.only is not None:
+        is_chosen &= stores.marked(asked.only)
     number = np.empty(len(stores), np.int64)
     number[place] = rows["number"].to_numpy()
     named = dict(zip(rows["number"].to_pylist(), rows["name"].to_pylist(), strict=True))
@@ -111,9 +140,10 @@ def _read_stores(
 
 
 def _days(
-    bulk: Bulk, stores: StoreIndex, start: date | None, end: date | None, as_of: datetime
+    bulk: Bulk, stores: StoreIndex, asked: DaysAsked, as_of: datetime
 ) -> Iterator[tuple[StoreIndex, DayRows]]:
     """The days of dates in `[start, end)`, in chunks of the stores."""
+    start, end = asked.start, asked.end
     earliest_us = microseconds(read_first_evidence_of_all(bulk) or as_of)
     since_us = ALWAYS if start is None else _midnight_us(start) - EARLIEST_OFFSET_US - _BEFORE_US
     until_us = microseconds(as_of)

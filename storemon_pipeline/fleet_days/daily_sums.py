@@ -18,7 +18,7 @@ from storemon_pipeline.database.tables import (
     store_uptime_daily_state,
     stores,
 )
-from storemon_pipeline.fleet_days.computed_days import SUMMED, read_computed_sums
+from storemon_pipeline.fleet_days.computed_days import SUMMED, DaysAsked, read_computed_sums
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS, doubts_of_counts
 from storemon_pipeline.likelihood.spreads import ranges_of_spreads
 from storemon_pipeline.polls.lake_of_polls import has_lake_of_polls
@@ -84,16 +84,10 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
         raise ValueError("store_uptime_daily has no hours")
     if has_lake_of_polls(connection):
         with bulk_transaction(url_of(connection)) as bulk:
-            rows = read_computed_sums(
-                bulk,
-                by=by,
-                split_by="s.store_id" if is_by_store else split and _COLUMN_OF[split],
-                group=group,
-                region=region,
-                start=start,
-                end=end,
-                only=only,
-            )
+            column = "s.store_id" if is_by_store else split and _COLUMN_OF[split]
+            chosen = None if only is None else frozenset(only)
+            asked = DaysAsked(by, column, group, region, start, end, chosen)
+            rows = read_computed_sums(bulk, asked)
         return [_fleet_period(row) for row in rows]
     details = store_details.c
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)

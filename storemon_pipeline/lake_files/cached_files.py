@@ -26,8 +26,8 @@ _BYTES_OF_LISTED_FILE: Final = 400
 
 
 @dataclass(slots=True)
-class _Kept:
-    """What was read last, up to a number of bytes."""
+class Kept:
+    """What was read or computed last, up to a number of bytes. Thread-safe."""
 
     most_bytes: int
     bytes: int = 0
@@ -35,6 +35,7 @@ class _Kept:
     _lock: Lock = field(default_factory=Lock)
 
     def get(self, key: tuple[object, ...]) -> Any:  # noqa: ANN401 - what was put there
+        """What was put there last; None if it is not kept."""
         with self._lock:
             if key not in self._items:
                 return None
@@ -42,6 +43,7 @@ class _Kept:
             return self._items[key][0]
 
     def put(self, key: tuple[object, ...], item: object, size: int) -> None:
+        """Keep something of about this size in bytes."""
         with self._lock:
             if key in self._items or size > self.most_bytes:
                 return
@@ -51,7 +53,7 @@ class _Kept:
                 self.bytes -= self._items.popitem(last=False)[1][1]
 
 
-_KEPT: Final = _Kept(_MOST_BYTES)
+_KEPT: Final = Kept(_MOST_BYTES)
 
 
 def data_files_of(lake: LakeFolder, bucket: Bucket) -> tuple[DataFile, ...]:
