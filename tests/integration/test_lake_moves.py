@@ -54,6 +54,7 @@ from storemon_pipeline.lake_files.manifest import (
     read_manifest,
 )
 from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
+from storemon_pipeline.polls.retention import PollsNotKeptError
 from storemon_pipeline.reports.make_reports import make_waiting_reports
 from storemon_pipeline.retention.enforce import drop_old_data
 from storemon_pipeline.retention.restore_from_lake import restore_polls
@@ -481,3 +482,18 @@ def test_what_comes_while_stores_are_described_is_not_lost(
     again = [name for name in ("A", "B") if any(poll.startswith(name) for poll in polls)]
     if not hours:
         assert [ids[0] for ids in described] == ["A", "B", "é", *again]
+
+
+def test_polls_that_were_dropped_without_a_lake_stay_away(url: str, lake: LakeFolder) -> None:
+    drop_old_data(url, keep_polls=0 * DAYS, keep_reports=DAYS, now=NOW)
+    before = everything(url)
+    assert len(before[0]) == 3 * 2 * 168  # of three weeks, two
+    move_polls(url, lake)
+    with pytest.raises(PollsNotKeptError, match="are no longer kept"):
+        load(url, "A 167:30 down")
+    load(url, "A 400:30 down", file_path=None)
+    newest = fetch(url, "SELECT max(load_id) AS load_id FROM loads")[0]["load_id"]
+    undo_load(url, newest, now=NOW)
+    restored = restore_polls(url)
+    assert restored.polls == len(before[0])
+    assert everything(url) == before
