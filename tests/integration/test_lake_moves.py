@@ -4,6 +4,7 @@ import errno
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -75,12 +76,25 @@ def status(hour: int, number: int) -> str:
     return "down" if hour % 31 == number else "up"
 
 
-@pytest.fixture
-def url(database_url: str) -> str:
+@pytest.fixture(scope="module")
+def filled_url(databases: Databases) -> Iterator[str]:
     """Three stores with polls of three weeks, hours and zones."""
+    with databases.taken() as url:
+        fill(url)
+        yield url
+
+
+@pytest.fixture
+def url(databases: Databases, filled_url: str) -> Iterator[str]:
+    """A copy of it for each test."""
+    with databases.copied(filled_url) as url:
+        yield url
+
+
+def fill(url: str) -> None:
     for hour in range(0, 504, 12):
         load(
-            database_url,
+            url,
             *(
                 f"{store_id} {hour + more}:{3 * number:02} {status(hour + more, number)}"
                 for number, store_id in enumerate(("A", "B", "é"))
@@ -88,10 +102,9 @@ def url(database_url: str) -> str:
             ),
             file_path=f"{hour:03}.csv",
         )
-    load_hours(database_url, *(f"A,{day},09:00,17:00,always" for day in range(6)))
-    load_zones(database_url, "A,Europe/Berlin", "B,UTC")
-    refresh_weeks(database_url)
-    return database_url
+    load_hours(url, *(f"A,{day},09:00,17:00,always" for day in range(6)))
+    load_zones(url, "A,Europe/Berlin", "B,UTC")
+    refresh_weeks(url)
 
 
 @pytest.fixture
