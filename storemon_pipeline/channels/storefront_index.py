@@ -10,6 +10,7 @@ from storemon_pipeline.channels.channel_rule import read_channel_rule
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.polls.status_run_queries import read_keys_with_polls
 from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts
 
 OWN_CHANNEL: Final = ""
@@ -59,35 +60,48 @@ def read_storefronts(bulk: Bulk, stores: StoreIndex) -> Storefronts | None:
     """The storefronts of these stores; None when none of them has any."""
     if not has_storefronts(bulk):
         return None
+    rows = read_storefront_rows(bulk, stores)
+    if rows.num_rows == 0:
+        return None
+    with_fronts = stores.take(np.unique(stores.positions(rows["store_key"].to_numpy())))
+    polled = read_keys_with_polls(bulk, with_fronts)
+    return build_storefronts(stores, rows, polled, read_channel_rule(bulk))
+
+
+def read_storefront_rows(bulk: Bulk, stores: StoreIndex) -> pa.Table:
+    """The rows of `storefronts` of these stores, in order of their keys."""
     chosen = stores.condition()
-    rows = bulk.fetch(
+    return bulk.fetch(
         f"""
-        WITH own AS (
-            SELECT storefront_key, store_key, storefront_id, channel FROM storefronts
-            WHERE {chosen.sql}
-        )
-        SELECT * FROM own
-        UNION ALL
-        SELECT s.store_key, s.store_key, s.store_id, '{OWN_CHANNEL}'
-        FROM stores s
-        WHERE s.store_key IN (SELECT store_key FROM own)
-          AND NOT EXISTS (SELECT FROM own o WHERE o.storefront_key = s.store_key)
-          AND EXISTS (SELECT FROM status_runs r WHERE r.store_key = s.store_key)
+        SELECT storefront_key, store_key, storefront_id, channel FROM storefronts
+        WHERE {chosen.sql} ORDER BY storefront_key
         """,  # noqa: S608  (conditions are made of names and numbers)
         chosen.parameters,
     )
-    if rows.num_rows == 0:
-        return None
-    store = stores.positions(rows["store_key"].to_numpy())
-    ids = rows["storefront_id"].combine_chunks()
+
+
+def build_storefronts(
+    stores: StoreIndex, rows: pa.Table, polled: IntArray, rule: ChannelRule
+) -> Storefronts:
+    """The storefronts of stores from rows of `storefronts`.
+
+    `polled` are the keys of stores whose own id has polls.
+    """
+    own = np.setdiff1d(
+        np.intersect1d(polled, rows["store_key"].to_numpy()), rows["storefront_key"].to_numpy()
+    )
+    keys = np.append(rows["storefront_key"].to_numpy(), own).astype(np.int64)
+    store = stores.positions(np.append(rows["store_key"].to_numpy(), own))
+    own_ids = stores.store_ids.take(pa.array(stores.positions(own)))
+    ids = pa.concat_arrays([rows["storefront_id"].combine_chunks(), own_ids])
+    channels = [*rows["channel"].to_pylist(), *[OWN_CHANNEL] * len(own)]
     rank = np.argsort(np.argsort(np.array(ids.to_pylist(), dtype=object), kind="stable"))
     order = np.lexsort((rank, store))
-    rows, store = rows.take(pa.array(order)), store[order]
-    keys = rows["storefront_key"].to_numpy().astype(np.int64)
+    store, keys = store[order], keys[order]
     return Storefronts(
         StoreIndex(ids.take(pa.array(order)), keys),
         store,
-        keys == rows["store_key"].to_numpy(),
-        rows["channel"].to_pylist(),
-        read_channel_rule(bulk),
+        keys == stores.store_keys[store],
+        [channels[number] for number in order.tolist()],
+        rule,
     )

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.channels import MOST_STOREFRONTS
-from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL, store_keys
 
 _COMPUTED: Final = (
@@ -46,12 +45,6 @@ def refresh_storefronts(bulk: Bulk) -> None:
         for one, root, name in zip(ids, _roots(ids, store_ids), names, strict=True)
         if root is not None
     ]
-    lake = read_lake_of_polls(bulk) if wanted else None
-    if lake is not None:
-        raise StorefrontsRefusedError(
-            f"The polls are in the lake {lake.folder}, which cannot hold storefronts: empty "
-            "channels.csv, or bring the polls back with `storemon lake restore`."
-        )
     for root, count in Counter(root for _, root, _ in wanted).most_common(1):
         if count > MOST_STOREFRONTS:
             raise StorefrontsRefusedError(

@@ -22,7 +22,7 @@ from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
 from storemon_pipeline.polls.retention import read_drop_border
 from storemon_pipeline.polls.status_run_queries import read_first_poll, read_status_runs
 from storemon_pipeline.polls.status_run_rows import polls_from_rows, status_runs_from_rows
-from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.stores.store_index import StoreIndex, read_polled_stores
 from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 from storemon_pipeline.uptime.status_runs import StatusRuns, compress
 
@@ -203,12 +203,14 @@ def _compare(
 
 
 def _chunks_of_lake(bulk: Bulk, start_us: int, end_us: int) -> Iterator[StoreIndex]:
-    """All stores, in chunks whose polls of a period fit into memory."""
+    """All stores and storefronts, in chunks whose polls of a period fit into memory."""
     newest, earliest = read_newest_poll(bulk), read_first_poll(bulk)
     if newest is None or earliest is None:
         return
     length_us = min(end_us, microseconds(newest)) - max(start_us, microseconds(earliest))
-    yield from read_stores(bulk).chunks(_STORES_AND_WEEKS // max(1, length_us // WEEK_US) or 1)
+    yield from read_polled_stores(bulk).chunks(
+        _STORES_AND_WEEKS // max(1, length_us // WEEK_US) or 1
+    )
 
 
 def _read_from_database(

@@ -52,11 +52,6 @@ def drop_what_is_old(
             week.name,
             week.size_bytes / week.polls,
         )
-    if dropped.weeks_not_in_lake:
-        context.log.warning(
-            "%d weeks of polls stay, because a lake cannot hold storefronts: unset STOREMON_LAKE",
-            dropped.weeks_not_in_lake,
-        )
     context.log.info(
         "dropped %d weeks of polls and %d superseded ones, expired %d reports, dropped %d "
         "closed alerts, %d versions of the status model and %d ids of webhook messages; polls are "

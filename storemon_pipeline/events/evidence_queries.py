@@ -148,18 +148,42 @@ def evidence_of_report(
     """As `with_events_of_report`, with the stores' storefronts."""
     since = _earlier(as_of, timedelta(microseconds=LOOKBACK_US))
     stretches = read_stretches(bulk, stores, since=since, until=as_of)
+    as_of_us = microseconds(as_of)
     if fronts is not None:
-        joined = join_storefronts(
-            read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=policy),
-            fronts.store,
-            rule=fronts.rule,
-            policy=policy,
-            until_us=microseconds(as_of),
-            is_report=True,
+        of_fronts = read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=policy)
+        return join_of_report(
+            status_runs, of_fronts, fronts, stretches, as_of_us=as_of_us, policy=policy
         )
-        status_runs = _replace_at(status_runs, joined, fronts.stores)
-        stretches = over_storefronts(stretches, fronts.several)
-    return add_events_of_report(status_runs, stretches, as_of_us=microseconds(as_of), policy=policy)
+    return add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
+
+
+def join_of_report(
+    status_runs: StatusRuns,
+    of_fronts: StatusRuns,
+    fronts: Storefronts,
+    stretches: EventStretches,
+    *,
+    as_of_us: int,
+    policy: Policy,
+) -> StatusRuns:
+    """The status runs of stores for a report, with events (`stretches`), of all storefronts.
+
+    `of_fronts` are those of `read_storefronts_of_report`.
+    """
+    joined = join_storefronts(
+        of_fronts,
+        fronts.store,
+        rule=fronts.rule,
+        policy=policy,
+        until_us=as_of_us,
+        is_report=True,
+    )
+    return add_events_of_report(
+        _replace_at(status_runs, joined, fronts.stores),
+        over_storefronts(stretches, fronts.several),
+        as_of_us=as_of_us,
+        policy=policy,
+    )
 
 
 def read_storefronts_of_report(
@@ -167,13 +191,19 @@ def read_storefronts_of_report(
 ) -> StatusRuns:
     """The status runs of storefronts that count for a report, with events of their own."""
     since = _earlier(as_of, timedelta(microseconds=LOOKBACK_US))
-    as_of_us = microseconds(as_of)
-    evidence = add_events_of_report(
+    return storefronts_of_report(
         read_status_runs(bulk, fronts.index, as_of=as_of),
         _read_own_stretches(bulk, fronts, since=since, until=as_of),
-        as_of_us=as_of_us,
+        as_of_us=microseconds(as_of),
         policy=policy,
     )
+
+
+def storefronts_of_report(
+    status_runs: StatusRuns, stretches: EventStretches, *, as_of_us: int, policy: Policy
+) -> StatusRuns:
+    """As `read_storefronts_of_report`, from status runs and events of the storefronts' own."""
+    evidence = add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
     return counted_status_runs(evidence, as_of_us=as_of_us)
 
 

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from storemon_pipeline.channels.storefront_index import read_storefront_rows
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import WEEK_US
+from storemon_pipeline.lake.bucket_ids import BucketIds
 from storemon_pipeline.lake.write_bucket import StoreRows
 from storemon_pipeline.lake_files.data_files import PollRows
 from storemon_pipeline.polls.poll_weeks import BEGINNING, list_weeks
 from storemon_pipeline.polls.status_run_rows import polls_from_rows, status_runs_from_rows
 from storemon_pipeline.schedules.calendars import read_calendar_rows
-from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.stores.store_index import StoreCondition, StoreIndex
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -52,9 +54,16 @@ def count_rows(bulk: Bulk) -> Counts:
     return Counts(**row)
 
 
-def read_store_rows(bulk: Bulk, stores: StoreIndex) -> StoreRows:
-    """Everything about these stores but their polls, of all time."""
+def read_store_rows(bulk: Bulk, ids: BucketIds) -> StoreRows:
+    """Everything about these stores but their polls, of all time, with their storefronts."""
+    stores = ids.stores
+    fronts = read_storefront_rows(bulk, stores)
     chosen = stores.condition()
+    if len(fronts):
+        # Storefronts have events of their own.
+        own = "SELECT storefront_key FROM storefronts WHERE"
+        sql = f"({chosen.sql} OR store_key IN ({own} {chosen.sql}))"
+        chosen = StoreCondition(sql, chosen.parameters)
     events = bulk.fetch(
         f"""
         SELECT event_id::bigint AS event_id, store_key, source, from_at, to_at, is_up
@@ -73,7 +82,7 @@ def read_store_rows(bulk: Bulk, stores: StoreIndex) -> StoreRows:
         chosen.parameters,
     )
     calendar = read_calendar_rows(bulk, stores, start_us=_FIRST_DAY_US, end_us=_LAST_DAY_US)
-    return StoreRows(stores, calendar, events, corrections)
+    return StoreRows(stores, ids.storefronts, fronts, calendar, events, corrections)
 
 
 def read_all_status_runs(bulk: Bulk, stores: StoreIndex) -> StatusRuns:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final, Self
 
-import numpy as np
 import pyarrow as pa
 
+from storemon_pipeline.channels.channel_rule import read_channel_rule
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.figures.data_version import read_input_version
+from storemon_pipeline.lake.bucket_ids import BucketIds
 from storemon_pipeline.lake.database_rows import (
     read_last_load,
     read_new_loads,
@@ -25,7 +25,7 @@ from storemon_pipeline.polls.lake_of_polls import (
     read_lake_of_polls,
     set_lake_of_polls,
 )
-from storemon_pipeline.stores.store_index import StoreIndex, has_storefronts, read_stores
+from storemon_pipeline.stores.store_index import StoreIndex
 
 
 class LakeDiffersError(Exception):
@@ -84,7 +84,6 @@ def _read_own(bulk: Bulk, lake: LakeFolder) -> LakeOfPolls | None:
 
 def _describe(bulk: Bulk, lake: LakeOfPolls, ahead: _Described) -> _Described:
     """All buckets that have to be described anew; those described ahead are not made again."""
-    refuse_storefronts(bulk)
     version = read_input_version(bulk)
     if _has_more_than_polls(bulk, ahead.last_load_id, ahead.data_version, version):
         ahead = _NOTHING
@@ -92,10 +91,10 @@ def _describe(bulk: Bulk, lake: LakeOfPolls, ahead: _Described) -> _Described:
     described: dict[str, Sequence[Bucket]] = {}
     if _has_more_than_polls(bulk, manifest.load_id, manifest.data_version, version):
         own = manifest.buckets or (make_bucket(lake.folder, "", [], newest_poll_us=None),)
-        chunks = stores_by_bucket(replace(manifest, buckets=own), read_stores(bulk))
-        for bucket, stores in zip(own, chunks, strict=True):
+        chunks = BucketIds.read(bulk).by_bucket(replace(manifest, buckets=own))
+        for bucket, ids in zip(own, chunks, strict=True):
             made = ahead.buckets.get(bucket.contents)
-            described[bucket.contents] = made or _described(bulk, lake.folder, bucket, stores)
+            described[bucket.contents] = made or _described(bulk, lake.folder, bucket, ids)
     return _Described(read_last_load(bulk), version, described)
 
 
@@ -123,19 +122,20 @@ def _commit(bulk: Bulk, lake: LakeOfPolls, described: _Described) -> Manifest:
             buckets=tuple(made),
             load_id=described.last_load_id,
             data_version=described.data_version,
+            channel_rule=read_channel_rule(bulk),
         ),
     )
     set_lake_of_polls(bulk, lake.folder, manifest.version)
     return manifest
 
 
-def _described(bulk: Bulk, lake: LakeFolder, bucket: Bucket, stores: StoreIndex) -> list[Bucket]:
+def _described(bulk: Bulk, lake: LakeFolder, bucket: Bucket, ids: BucketIds) -> list[Bucket]:
     """The bucket with all that the database says of its stores; several, if it has too many."""
     parts = [bucket]
-    if len(stores) > 2 * STORES_PER_BUCKET:
-        rows = pa.table({"store_key": stores.store_keys, "store_id": stores.store_ids})
+    if len(ids.polled) > 2 * STORES_PER_BUCKET:
+        rows = pa.table({"store_key": ids.polled.store_keys, "store_id": ids.polled.store_ids})
         parts = divide_bucket(lake, bucket, stores_per_bucket=STORES_PER_BUCKET, stores=rows)
-    chunks = [stores] if len(parts) == 1 else list(stores.chunks(STORES_PER_BUCKET))
+    chunks = [ids] if len(parts) == 1 else list(ids.chunks(STORES_PER_BUCKET))
     described = []
     for part, chunk in zip(parts, chunks, strict=True):
         own = timed(read_contents(lake, part))
@@ -144,31 +144,6 @@ def _described(bulk: Bulk, lake: LakeFolder, bucket: Bucket, stores: StoreIndex)
             make_bucket(lake, part.first_store_id, files, newest_poll_us=newest_poll_us(own))
         )
     return described
-
-
-def stores_by_bucket(manifest: Manifest, stores: StoreIndex) -> list[StoreIndex]:
-    """The stores of each bucket; the first one also takes those before its beginning."""
-    ids = np.array(stores.store_ids.cast(pa.binary()).to_pylist(), object)
-    firsts = np.array([one.first_store_id.encode() for one in manifest.buckets[1:]], object)
-    edges = [0, *np.searchsorted(ids, firsts).tolist(), len(ids)]
-    return [
-        StoreIndex(
-            stores.store_ids[first:end],
-            stores.store_keys[first:end],
-            is_whole=stores.is_whole and len(edges) == 2,  # noqa: PLR2004  (one bucket)
-            is_range=True,
-        )
-        for first, end in pairwise(edges)
-    ]
-
-
-def refuse_storefronts(bulk: Bulk) -> None:
-    """Raise LakeDiffersError while there are storefronts."""
-    if has_storefronts(bulk):
-        raise LakeDiffersError(
-            "A lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE and "
-            "STOREMON_SHARDS."
-        )
 
 
 def refuse_lake_of_polls(bulk: Bulk) -> None:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storemon_pipeline.database.instants import timestamps
-from storemon_pipeline.lake.open_bucket import read_stores
-from storemon_pipeline.lake_files.data_files import PollRows, read_polls
+from storemon_pipeline.lake.open_bucket import index_of
+from storemon_pipeline.lake_files.data_files import PollRows, read_kind, read_polls
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Kind, Manifest, read_contents
 from storemon_pipeline.stores.store_index import StoreIndex
@@ -61,7 +61,8 @@ def export_polls(lake: LakeFolder, manifest: Manifest, folder: Path) -> Exported
 def _parts(lake: LakeFolder, manifest: Manifest, number: int) -> Iterator[pa.Table]:
     """The polls of a bucket, those of one file of the lake at a time."""
     files = read_contents(lake, manifest.buckets[number])
-    stores = read_stores(lake, files)
+    ids = [read_kind(lake, files, kind) for kind in (Kind.STORES, Kind.STOREFRONT_IDS)]
+    stores = index_of(pa.concat_tables(ids).combine_chunks())
     for file in files:
         if file.kind is Kind.POLLS:
             yield with_store_ids(stores, read_polls(lake, [file]))

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from storemon_pipeline.channels.channel_rule import read_channel_rule
 from storemon_pipeline.database.bulk import Bulk, bulk_transaction
 from storemon_pipeline.database.instants import microseconds
 from storemon_pipeline.database.overlap import results_in_order
@@ -14,6 +15,7 @@ from storemon_pipeline.database.parameters import read_max_gap_us
 from storemon_pipeline.domain.counts import counted
 from storemon_pipeline.domain.windows import WEEK_US, IntArray
 from storemon_pipeline.figures.data_version import read_input_version
+from storemon_pipeline.lake.bucket_ids import BucketIds
 from storemon_pipeline.lake.database_rows import (
     Counts,
     NewLoads,
@@ -28,8 +30,6 @@ from storemon_pipeline.lake.describe_stores import (
     LakeDiffersError,
     describe_stores,
     refuse_lake_of_polls,
-    refuse_storefronts,
-    stores_by_bucket,
 )
 from storemon_pipeline.lake.write_bucket import (
     store_tables,
@@ -68,7 +68,7 @@ from storemon_pipeline.lake_files.polls_of_period import (
 from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
 from storemon_pipeline.polls.poll_weeks import PollWeek, count_week, read_first_kept_week
 from storemon_pipeline.polls.retention import read_lake_of_dropped_polls, read_polls_kept_from
-from storemon_pipeline.stores.store_index import StoreIndex, read_stores
+from storemon_pipeline.stores.store_index import StoreIndex
 
 _TRIES: Final = 5
 
@@ -99,12 +99,13 @@ def import_database(
     base = newest_version(lake)
     with bulk_transaction(url) as bulk:
         refuse_lake_of_polls(bulk)
-        refuse_storefronts(bulk)
-        stores = read_stores(bulk)
+        ids = BucketIds.read(bulk)
         dropped = _DroppedPolls.of(bulk, lake, base)
         buckets = [
-            _import_bucket(bulk, lake, chunk, dropped, first_store_id=_first_id(chunk, number))
-            for number, chunk in enumerate(stores.chunks(stores_per_bucket))
+            _import_bucket(
+                bulk, lake, chunk, dropped, first_store_id=_first_id(chunk.polled, number)
+            )
+            for number, chunk in enumerate(ids.chunks(stores_per_bucket))
         ]
         manifest = Manifest(
             base,
@@ -112,6 +113,7 @@ def import_database(
             read_last_load(bulk),
             read_input_version(bulk),
             tuple(buckets),
+            read_channel_rule(bulk),
         )
         database = count_rows(bulk)
     older = 0 if dropped is None else dropped.copied
@@ -205,7 +207,6 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
             raise
         return import_database(url, lake, stores_per_bucket=stores_per_bucket).manifest
     with bulk_transaction(url) as bulk:
-        refuse_storefronts(bulk)
         version = read_input_version(bulk)
         if version == manifest.data_version:
             return manifest
@@ -217,9 +218,10 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
             # The weeks of the stores, or the rules of zones.
             is_described_anew=version.split("/")[1:] != manifest.data_version.split("/")[1:],
         )
-        stores = read_stores(bulk)
-        largest = max(map(len, stores_by_bucket(manifest, stores)))
-        changed = {} if largest > 2 * stores_per_bucket else changes.buckets(stores)
+        chunks = BucketIds.read(bulk).by_bucket(manifest)
+        largest = max(len(chunk.polled) for chunk in chunks)
+        changed = {} if largest > 2 * stores_per_bucket else changes.buckets(chunks)
+        rule = read_channel_rule(bulk)
     if largest > 2 * stores_per_bucket:
         # Many stores came: all are divided into buckets again.
         return import_database(url, lake, stores_per_bucket=stores_per_bucket).manifest
@@ -229,6 +231,7 @@ def _refresh(url: str, lake: LakeFolder, stores_per_bucket: int) -> Manifest:
             manifest.with_buckets(changed),
             load_id=changes.loads.last_load_id,
             data_version=version,
+            channel_rule=rule,
         ),
     )
 
@@ -243,12 +246,12 @@ class _Changes:
     loads: NewLoads
     is_described_anew: bool
 
-    def buckets(self, stores: StoreIndex) -> dict[int, Bucket]:
-        """The buckets that change, by number."""
-        chunks = stores_by_bucket(self.manifest, stores)
-        bucket_of_key = np.zeros(int(stores.store_keys.max(initial=0)) + 1, np.int64)
+    def buckets(self, chunks: Sequence[BucketIds]) -> dict[int, Bucket]:
+        """The buckets that change, by number, of those with these ids."""
+        last_key = max(int(chunk.polled.store_keys.max(initial=0)) for chunk in chunks)
+        bucket_of_key = np.zeros(last_key + 1, np.int64)
         for number, chunk in enumerate(chunks):
-            bucket_of_key[chunk.store_keys] = number
+            bucket_of_key[chunk.polled.store_keys] = number
         of_poll = bucket_of_key[self.loads.polls.store_key]
         order = np.argsort(of_poll, kind="stable")
         edges = np.searchsorted(of_poll[order], np.arange(len(chunks) + 1))
@@ -276,31 +279,29 @@ class _Changes:
                 for number, files in zip(changing, opened, strict=True)
             }
 
-    def _is_described_anew(self, number: int, stores: StoreIndex) -> bool:
+    def _is_described_anew(self, number: int, ids: BucketIds) -> bool:
         return (
             self.is_described_anew
             or not self.loads.is_only_polls
             or self.loads.has_undo
-            or len(stores) != self.manifest.buckets[number].stores
+            or len(ids.stores) != self.manifest.buckets[number].stores
         )
 
-    def bucket(
-        self, number: int, stores: StoreIndex, polls: PollRows, files: list[DataFile]
-    ) -> Bucket:
+    def bucket(self, number: int, ids: BucketIds, polls: PollRows, files: list[DataFile]) -> Bucket:
         """The bucket with these files after the changes."""
         own = self.manifest.buckets[number]
-        if self._is_described_anew(number, stores):
-            described = write_store_rows(self.lake, read_store_rows(self.bulk, stores))
+        if self._is_described_anew(number, ids):
+            described = write_store_rows(self.lake, read_store_rows(self.bulk, ids))
             files = [*described, *timed(files)]
         newest_us = own.newest_poll_us
         if self.loads.has_undo:
-            files, newest_us = self._copied_again(files, stores)
+            files, newest_us = self._copied_again(files, ids.polled)
         elif len(polls):
             try:
                 files = append_polls(self.lake, files, polls, max_gap_us=self.manifest.max_gap_us)
                 newest_us = _newest(newest_us, int(polls.at_us.max()))
             except LatePollsError:
-                files, newest_us = self._copied_again(files, stores)
+                files, newest_us = self._copied_again(files, ids.polled)
         return make_bucket(self.lake, own.first_store_id, files, newest_poll_us=newest_us)
 
     def _copied_again(
@@ -337,20 +338,20 @@ def _first_id(stores: StoreIndex, number: int) -> str:
 def _import_bucket(
     bulk: Bulk,
     lake: LakeFolder,
-    stores: StoreIndex,
+    ids: BucketIds,
     dropped: _DroppedPolls | None,
     *,
     first_store_id: str,
 ) -> Bucket:
-    rows = read_store_rows(bulk, stores)
+    rows = read_store_rows(bulk, ids)
     described = write_store_rows(lake, rows)
     for kind, table in store_tables(rows).items():
         if not read_kind(lake, described, kind).equals(
             table.cast(read_kind(lake, [], kind).schema)
         ):
-            raise LakeDiffersError.of(lake, f"rows of {kind}", stores)
-    copied, newest_us = _copy_polls(bulk, lake, stores)
-    older = [] if dropped is None else dropped.files(lake, stores)
+            raise LakeDiffersError.of(lake, f"rows of {kind}", ids.polled)
+    copied, newest_us = _copy_polls(bulk, lake, ids.polled)
+    older = [] if dropped is None else dropped.files(lake, ids.polled)
     files = [*described, *older, *copied]
     return make_bucket(lake, first_store_id, files, newest_poll_us=newest_us)
 

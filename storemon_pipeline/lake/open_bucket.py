@@ -17,16 +17,33 @@ from storemon_pipeline.business_time.calendar import (
 )
 from storemon_pipeline.business_time.special_hours import DailyRows, SpecialHours
 from storemon_pipeline.business_time.weeks import WeekIntervals
+from storemon_pipeline.channels.storefront_index import Storefronts, build_storefronts
 from storemon_pipeline.corrections.correction_table import corrected_stretches
 from storemon_pipeline.database.instants import INSTANT, microseconds
 from storemon_pipeline.domain.windows import DAY_US, LOOKBACK_US, WEEK_US, IntArray, Policy
-from storemon_pipeline.events.evidence_queries import event_stretches
-from storemon_pipeline.lake_files.data_files import of_stores, read_kind, read_status_runs
+from storemon_pipeline.events.evidence_queries import (
+    event_stretches,
+    join_of_report,
+    storefronts_of_report,
+)
+from storemon_pipeline.lake_files.data_files import (
+    of_kind,
+    of_stores,
+    read_kind,
+    read_status_runs,
+)
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
-from storemon_pipeline.lake_files.manifest import Bucket, DataFile, Kind, read_contents
+from storemon_pipeline.lake_files.manifest import (
+    Bucket,
+    DataFile,
+    Kind,
+    Manifest,
+    read_contents,
+)
+from storemon_pipeline.lake_files.status_runs_of_stores import read_touching
 from storemon_pipeline.schedules.calendars import CalendarRows
 from storemon_pipeline.stores.store_index import StoreIndex
-from storemon_pipeline.uptime.event_stretches import with_corrections
+from storemon_pipeline.uptime.event_stretches import EventStretches, with_corrections
 from storemon_pipeline.uptime.evidence import add_events_of_report
 from storemon_pipeline.uptime.status_runs import StatusRuns, ascending
 
@@ -36,44 +53,79 @@ _NEAR_US: Final = 4 * DAY_US
 
 @dataclass(frozen=True, slots=True)
 class OpenBucket:
-    """A bucket, and its stores in the report's order."""
+    """A bucket of a version of the lake, and its stores in the report's order."""
 
     lake: LakeFolder
+    manifest: Manifest
     files: list[DataFile]
     stores: StoreIndex
 
     @classmethod
-    def of(cls, lake: LakeFolder, files: list[DataFile]) -> Self:
+    def of(cls, lake: LakeFolder, manifest: Manifest, files: list[DataFile]) -> Self:
         """Read the stores of the bucket with these files."""
-        return cls(lake, files, read_stores(lake, files))
+        return cls(lake, manifest, files, read_stores(lake, files))
 
-    def evidence(self, as_of: datetime, policy: Policy) -> StatusRuns:
+    def evidence(self, as_of: datetime, policy: Policy) -> "BucketEvidence":
         """The status runs that count for a report, with the events that do, by position."""
         as_of_us = microseconds(as_of)
+        status_runs = self._status_runs(as_of_us)
+        began = pa.scalar(as_of, INSTANT)
+        events, corrections = (
+            rows.filter(pc.less_equal(rows["from_at"], began))
+            for rows in map(self._rows, (Kind.EVENTS, Kind.CORRECTIONS))
+        )
+        stretches = _stretches(events, corrections, self.stores)
+        fronts = self._storefronts()
+        if fronts is None:
+            joined = add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
+            return BucketEvidence(joined, stretches, None, None)
+        own = _stretches(events, corrections, fronts.index)
+        of_fronts = storefronts_of_report(
+            read_touching(
+                self.lake,
+                self.manifest,
+                fronts.index,
+                since_us=as_of_us - LOOKBACK_US,
+                until_us=as_of_us,
+            ),
+            own.take(~fronts.is_own[own.store]),
+            as_of_us=as_of_us,
+            policy=policy,
+        )
+        joined = join_of_report(
+            status_runs, of_fronts, fronts, stretches, as_of_us=as_of_us, policy=policy
+        )
+        return BucketEvidence(joined, stretches, fronts, of_fronts)
+
+    def _status_runs(self, as_of_us: int) -> StatusRuns:
+        """Those of the stores' own ids that count for a report."""
         since_us = as_of_us - LOOKBACK_US
         read = read_status_runs(self.lake, sorted(_counting(self.files, as_of_us), key=_age))
         counts = (read.first_poll_us <= as_of_us) & (read.last_poll_us > since_us)
+        if of_kind(self.files, Kind.STOREFRONT_IDS):
+            counts &= np.isin(read.store, self.stores.store_keys)
         counted = np.flatnonzero(counts)
         store = self.stores.positions(read.store[counted])
         # Older files come first, so this sorts them by store and time.
         order = ascending(store)
         counted = counted[order]
-        status_runs = StatusRuns(
+        return StatusRuns(
             store[order],
             read.first_poll_us[counted],
             read.last_poll_us[counted],
             read.is_active[counted],
             read.polls[counted],
         ).in_order()
-        began = pa.scalar(as_of, INSTANT)
-        events, corrections = (
-            rows.filter(pc.less_equal(rows["from_at"], began))
-            for rows in map(self._rows, (Kind.EVENTS, Kind.CORRECTIONS))
-        )
-        stretches = with_corrections(
-            event_stretches(events, self.stores), corrected_stretches(corrections, self.stores)
-        )
-        return add_events_of_report(status_runs, stretches, as_of_us=as_of_us, policy=policy)
+
+    def _storefronts(self) -> Storefronts | None:
+        """The storefronts of the stores, whose status runs may be in other buckets."""
+        rows = self._rows(Kind.STOREFRONTS)
+        if len(rows) == 0:
+            return None
+        # Every store with polls has a last status run.
+        last = read_kind(self.lake, self.files, Kind.LAST_STATUS_RUNS)
+        polled = np.intersect1d(last["store_key"].to_numpy(), self.stores.store_keys)
+        return build_storefronts(self.stores, rows, polled, self.manifest.channel_rule)
 
     def calendar(self, as_of_us: int) -> Calendar:
         """The business time of the stores in a report's longest window."""
@@ -156,6 +208,31 @@ class OpenBucket:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class BucketEvidence:
+    """What polls and events say of the stores of a bucket, by position.
+
+    `of_fronts` are the status runs of its storefronts, which `status_runs` are joined of; None
+    without any. `stretches` are the stores' events.
+    """
+
+    status_runs: StatusRuns
+    stretches: EventStretches
+    fronts: Storefronts | None
+    of_fronts: StatusRuns | None
+
+
+def _stretches(events: pa.Table, corrections: pa.Table, stores: StoreIndex) -> EventStretches:
+    """The events and corrections of these stores; there may be rows of others."""
+    events, corrections = (
+        rows.filter(pa.array(np.isin(rows["store_key"].to_numpy(), stores.store_keys)))
+        for rows in (events, corrections)
+    )
+    return with_corrections(
+        event_stretches(events, stores), corrected_stretches(corrections, stores)
+    )
+
+
 def begin_reading(lake: LakeFolder, bucket: Bucket, as_of: datetime) -> list[DataFile]:
     """The files of a bucket; those that figures of an instant need are read ahead."""
     files = read_contents(lake, bucket)
@@ -182,7 +259,11 @@ def _age(file: DataFile) -> tuple[bool, int]:
 
 def read_stores(lake: LakeFolder, files: list[DataFile]) -> StoreIndex:
     """The stores of a bucket, in the report's order."""
-    rows = read_kind(lake, files, Kind.STORES)
+    return index_of(read_kind(lake, files, Kind.STORES))
+
+
+def index_of(rows: pa.Table) -> StoreIndex:
+    """The stores of rows of ids."""
     return StoreIndex(
         rows["store_id"].combine_chunks(),
         rows["store_key"].to_numpy().astype(np.int64),

@@ -29,9 +29,10 @@ from storemon_pipeline.figures.status_models import (
 from storemon_pipeline.lake.open_bucket import OpenBucket, begin_reading
 from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
 from storemon_pipeline.lake_files.manifest import DataFile, Manifest, read_manifest
-from storemon_pipeline.reports.columns import STORE_KEY, encode_rows
+from storemon_pipeline.reports.columns import STORE_KEY, STOREFRONTS, encode_rows
 from storemon_pipeline.reports.csv_file import report_lines
 from storemon_pipeline.reports.results import STORES_PER_PART, Question
+from storemon_pipeline.views.storefronts_view import storefront_figures, storefronts_column
 
 _PLANS: Final = "report_plans"
 _ROWS: Final = "report_rows"
@@ -203,10 +204,9 @@ def _make_rows(
         opened = results_in_order(begin, tasks, at_once=_BUCKETS_AHEAD)
         for (question, bucket), files in zip(tasks, opened, strict=True):
             made = _make_rows_of(
-                OpenBucket.of(lake, files),
+                OpenBucket.of(lake, manifest, files),
                 plan.questions[question],
                 read_model(plan.questions[question].status_model_id),
-                max_gap_us=manifest.max_gap_us,
                 stem=_stem(plan.run_id, question, bucket),
                 has_lines=plan.has_lines,
             )
@@ -237,14 +237,16 @@ def _make_rows_of(
     asked: Question,
     model: ModelVersion | None,
     *,
-    max_gap_us: int,
     stem: str,
     has_lines: bool,
 ) -> _Unfinished:
+    as_of_us, max_gap_us = microseconds(asked.as_of), opened.manifest.max_gap_us
+    evidence = opened.evidence(asked.as_of, asked.policy)
+    calendar = opened.calendar(as_of_us)
     figures = figures_of(
         opened.stores,
-        opened.evidence(asked.as_of, asked.policy),
-        opened.calendar(microseconds(asked.as_of)),
+        evidence.status_runs,
+        calendar,
         as_of=asked.as_of,
         policy=asked.policy,
         model=model,
@@ -254,6 +256,18 @@ def _make_rows_of(
     store_ids = opened.stores.store_ids.take(pa.array(figures.store))
     keys = pa.array(opened.stores.store_keys[figures.store].astype(np.int32))
     rows = pa.table({STORE_KEY: keys} | exact | spread_columns(figures))
+    if evidence.fronts is not None and evidence.of_fronts is not None and has_lines:
+        found = storefront_figures(
+            evidence.of_fronts,
+            evidence.fronts,
+            evidence.stretches,
+            calendar,
+            as_of_us=as_of_us,
+            policy=asked.policy,
+            max_gap_us=max_gap_us,
+        )
+        column = storefronts_column(evidence.fronts, found, figures.store)
+        rows = rows.append_column(STOREFRONTS, column)
     parts: list[PartFile] = []
     for first in range(0, rows.num_rows, STORES_PER_PART):
         ids = store_ids[first : first + STORES_PER_PART]

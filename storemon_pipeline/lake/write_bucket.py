@@ -19,10 +19,14 @@ from storemon_pipeline.stores.store_index import StoreIndex
 class StoreRows:
     """Everything about the stores of a bucket but their polls.
 
-    `events` and `corrections` have the columns of their kind, sorted by id.
+    `storefront_ids` are the storefronts whose polls are in the bucket, `storefronts` those of its
+    stores. `storefronts`, `events` and `corrections` have the columns of their kind, sorted by key
+    or id; the latter two are also of these storefronts.
     """
 
     stores: StoreIndex
+    storefront_ids: StoreIndex
+    storefronts: pa.Table
     calendar: CalendarRows
     events: pa.Table
     corrections: pa.Table
@@ -41,7 +45,8 @@ def store_tables(rows: StoreRows) -> dict[Kind, pa.Table]:
     weeks, hours, zones = calendar.weeks, calendar.hours, calendar.zones
     names = pa.array(zones.names, pa.string())
     tables = {
-        Kind.STORES: {"store_key": keys, "store_id": rows.stores.store_ids},
+        Kind.STORES: _ids(rows.stores),
+        Kind.STOREFRONT_IDS: _ids(rows.storefront_ids),
         Kind.WEEK_PATTERNS: {
             "week": weeks.week,
             "start_us": weeks.start_us,
@@ -63,9 +68,14 @@ def store_tables(rows: StoreRows) -> dict[Kind, pa.Table]:
     if calendar.special is not None:
         tables |= _of_special_hours(calendar.special, keys)
     return {kind: pa.table(columns) for kind, columns in tables.items()} | {
+        Kind.STOREFRONTS: rows.storefronts,
         Kind.EVENTS: rows.events,
         Kind.CORRECTIONS: rows.corrections,
     }
+
+
+def _ids(stores: StoreIndex) -> dict[str, IntArray | pa.Array]:
+    return {"store_key": stores.store_keys, "store_id": stores.store_ids}
 
 
 def _of_closures(closures: Closures, keys: IntArray) -> dict[str, IntArray | BoolArray]:

@@ -59,6 +59,15 @@ _KEY: Final = pa.int32()
 
 SCHEMAS: Final = {
     Kind.STORES: pa.schema({"store_key": _KEY, "store_id": pa.string()}),
+    Kind.STOREFRONTS: pa.schema(
+        {
+            "storefront_key": _KEY,
+            "store_key": _KEY,
+            "storefront_id": pa.string(),
+            "channel": pa.string(),
+        }
+    ),
+    Kind.STOREFRONT_IDS: pa.schema({"store_key": _KEY, "store_id": pa.string()}),
     Kind.WEEK_PATTERNS: pa.schema({"week": _INT, "start_us": _INT, "end_us": _INT}),
     Kind.WEEKS: pa.schema({"store_key": _KEY, "valid_from_us": _INT, "week": _INT}),
     Kind.ZONES: pa.schema({"store_key": _KEY, "valid_from_us": _INT, "timezone": pa.string()}),
@@ -276,6 +285,7 @@ def make_bucket(
         bytes=sum(file.bytes for file in files),
         newest_poll_us=newest_poll_us,
         contents=contents,
+        storefronts=rows(Kind.STOREFRONT_IDS),
     )
 
 

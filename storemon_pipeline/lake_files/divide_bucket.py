@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storemon_pipeline.lake_files.data_files import (
     make_bucket,
@@ -26,19 +27,30 @@ def divide_bucket(
 ) -> list[Bucket]:
     """Buckets of at most `stores_per_bucket` stores, which together have what the bucket has.
 
-    `stores` are all its stores, by default those that it knows. What describes them, beside their
-    ids, is left out.
+    `stores` are all its stores and storefronts, by default those that it knows. What describes
+    them, beside their ids, is left out.
     """
     files = read_contents(lake, bucket)
+    fronts = read_kind(lake, files, Kind.STOREFRONT_IDS)
     if stores is None:
-        stores = read_kind(lake, files, Kind.STORES)
+        stores = pa.concat_tables([read_kind(lake, files, Kind.STORES), fronts]).sort_by("store_id")
     number_of_key = np.zeros(int(stores["store_key"].to_numpy().max()) + 1, np.int64)
     parts: list[list[DataFile]] = []
     first_ids = []
     for first in range(0, len(stores), stores_per_bucket):
         own = stores[first : first + stores_per_bucket]
         number_of_key[own["store_key"].to_numpy()] = len(parts)
-        parts.append([write_file(lake, Kind.STORES, own)])
+        is_front = pc.is_in(own["store_key"], fronts["store_key"].cast(own["store_key"].type))
+        parts.append(
+            [
+                write_file(lake, kind, ids)
+                for kind, ids in (
+                    (Kind.STORES, own.filter(pc.invert(is_front))),
+                    (Kind.STOREFRONT_IDS, own.filter(is_front)),
+                )
+                if len(ids)
+            ]
+        )
         first_ids.append(own["store_id"][0].as_py() if first else bucket.first_store_id)
     for file in timed(files):
         rows = read_file(lake, file)

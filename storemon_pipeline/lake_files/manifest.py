@@ -15,6 +15,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from storemon_pipeline.domain.channels import ChannelRule
 from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 
@@ -48,6 +49,10 @@ class Kind(StrEnum):
     """What a data file of a bucket holds."""
 
     STORES = "stores"
+    STOREFRONTS = "storefronts"
+    """The storefronts of the bucket's stores. Their polls are in the buckets of their own ids."""
+    STOREFRONT_IDS = "storefront_ids"
+    """The storefronts whose polls are in the bucket, whichever their store."""
     WEEK_PATTERNS = "week_patterns"
     WEEKS = "weeks"
     ZONES = "zones"
@@ -98,13 +103,20 @@ class Bucket:
     bytes: int
     newest_poll_us: int | None
     contents: str
+    storefronts: int = 0
+
+    @property
+    def polled(self) -> int:
+        """How many ids may have polls in the bucket: `storefronts` are those beside the stores."""
+        return self.stores + self.storefronts
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """One version of the lake. Buckets ascend by their ids.
 
-    `load_id` and `data_version` say which state of the database it was made from.
+    `load_id` and `data_version` say which state of the database it was made from, `channel_rule` by
+    which rule storefronts are joined.
     """
 
     version: int
@@ -112,6 +124,7 @@ class Manifest:
     load_id: int
     data_version: str
     buckets: tuple[Bucket, ...]
+    channel_rule: ChannelRule = ChannelRule.ANY_UP
 
     @property
     def newest_poll_us(self) -> int | None:
@@ -191,7 +204,8 @@ def read_manifest(lake: LakeFolder, version: int | None = None) -> Manifest:
     if values.pop("format") != _FORMAT:
         raise NoLakeError(f"The lake {lake} was written by a later release of storemon.")
     buckets = tuple(Bucket(**bucket) for bucket in values.pop("buckets"))
-    return Manifest(version=version, buckets=buckets, **values)
+    rule = ChannelRule(values.pop("channel_rule", ChannelRule.ANY_UP))
+    return Manifest(version=version, buckets=buckets, channel_rule=rule, **values)
 
 
 def commit(lake: LakeFolder, manifest: Manifest) -> Manifest:

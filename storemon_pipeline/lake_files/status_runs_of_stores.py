@@ -185,15 +185,25 @@ class _Bucket:
 
 def _buckets(lake: LakeFolder, manifest: Manifest, stores: StoreIndex) -> Iterator[_Bucket]:
     """The buckets that have some of the stores."""
-    edges = [0, *(_place(stores, bucket.first_store_id) for bucket in manifest.buckets[1:])]
-    for bucket, (first, end) in zip(manifest.buckets, pairwise([*edges, len(stores)]), strict=True):
-        if first == end:
+    for bucket, of_bucket in zip(manifest.buckets, _positions(manifest, stores), strict=True):
+        if len(of_bucket) == 0:
             continue
-        positions = first + np.argsort(stores.store_keys[first:end])
+        positions = of_bucket[np.argsort(stores.store_keys[of_bucket])]
         files = tuple(
             file for file in data_files_of(lake, bucket) if file.kind in _KINDS and file.rows
         )
         yield _Bucket(lake, files, stores.store_keys[positions], positions)
+
+
+def _positions(manifest: Manifest, stores: StoreIndex) -> list[IntArray]:
+    """The positions of the stores that belong to each bucket."""
+    if len(manifest.buckets) <= 1 or stores.is_whole or stores.is_range:
+        edges = [0, *(_place(stores, bucket.first_store_id) for bucket in manifest.buckets[1:])]
+        return [np.arange(first, end) for first, end in pairwise([*edges, len(stores)])]
+    # Storefronts are in order of their stores, not of their own ids.
+    number = manifest.buckets_of(np.array(stores.store_ids.to_pylist(), object))
+    order = np.argsort(number, kind="stable")
+    return np.split(order, np.searchsorted(number[order], np.arange(1, len(manifest.buckets))))
 
 
 def _place(stores: StoreIndex, first_store_id: str) -> int:

@@ -10,7 +10,7 @@ from storemon_pipeline.database.instants import timestamps
 from storemon_pipeline.database.previews import read_preview
 from storemon_pipeline.lake_files.status_runs_of_stores import read_last
 from storemon_pipeline.polls.lake_of_polls import read_lake_of_polls
-from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.stores.store_index import read_polled_stores
 
 _ROWS: Final = 5
 _STORES: Final = 1_000
@@ -25,7 +25,7 @@ def read_poll_preview(bulk: Bulk, table: Literal["store_status", "status_runs"])
     lake = read_lake_of_polls(bulk)
     if lake is None:
         return read_preview(bulk, table)
-    stores = next(read_stores(bulk).chunks(_STORES))
+    stores = next(read_polled_stores(bulk).chunks(_STORES))
     last = read_last(lake.folder, lake.manifest, stores)
     last = last.take(np.argsort(-last.first_poll_us, kind="stable")[:_ROWS])
     store_ids = stores.store_ids.take(pa.array(last.store))

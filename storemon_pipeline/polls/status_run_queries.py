@@ -233,6 +233,24 @@ def read_first_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
     return first
 
 
+def read_keys_with_polls(bulk: Bulk, stores: StoreIndex) -> IntArray:
+    """The keys of those of these stores whose own id has polls."""
+    of_lake = read_lake_of_polls(bulk)
+    if of_lake is not None:
+        return stores.store_keys[read_last(of_lake.folder, of_lake.manifest, stores).store]
+    chosen = stores.condition()
+    rows = bulk.fetch(
+        f"""
+        SELECT store_key FROM stores s
+        WHERE {chosen.sql}
+          AND EXISTS (SELECT FROM status_runs r WHERE r.store_key = s.store_key)
+        """,  # noqa: S608  (as above)
+        chosen.parameters,
+    )
+    keys: IntArray = rows["store_key"].to_numpy()
+    return keys
+
+
 def read_raw_polls(bulk: Bulk, stores: StoreIndex, *, start: datetime, end: datetime) -> RawPolls:
     """The raw polls in `[start, end]` of all these stores together.
 
@@ -323,9 +341,10 @@ def read_polled_keys(bulk: Bulk) -> IntArray:
     if of_lake is not None:
         stores = read_stores(bulk)
         last = read_last(of_lake.folder, of_lake.manifest, stores)
-        is_recent = last.last_poll_us > last.last_poll_us.max(initial=0) - LOOKBACK_US
+        is_recent = last.last_poll_us > (of_lake.manifest.newest_poll_us or 0) - LOOKBACK_US
         recent: IntArray = stores.store_keys[last.store[is_recent]]
-        return recent
+        fronts = bulk.fetch("SELECT storefront_key FROM storefronts")
+        return np.setdiff1d(recent, fronts["storefront_key"].to_numpy())
     rows = bulk.fetch(
         """
         SELECT DISTINCT store_key FROM status_runs

@@ -28,7 +28,6 @@ from storemon_pipeline.polls.retention import (
 )
 from storemon_pipeline.retention.expired_reports import expire_old_reports
 from storemon_pipeline.retention.poll_archive import ArchivedWeek, PollArchive
-from storemon_pipeline.stores.store_index import has_storefronts
 from storemon_pipeline.webhooks.message_table import drop_old_messages
 
 
@@ -44,8 +43,6 @@ class DroppedData:
     polls_kept_from: datetime | None
     messages: int = 0
     archived: tuple[ArchivedWeek, ...] = ()
-    weeks_not_in_lake: int = 0
-    """Weeks of polls that are due, but stay: a lake cannot hold polls of storefronts."""
 
 
 def drop_old_data(
@@ -61,9 +58,8 @@ def drop_old_data(
 
     With an archive, a week of polls is dropped only when its file is complete. With a lake, it is
     dropped only when the lake has its polls, which are read from there afterwards. Raises
-    UnreachableError when a file cannot be written; the next call goes on from there. While there
-    are storefronts, no week comes into the lake: so all of them stay. A lake that has all polls in
-    place of the database drops none.
+    UnreachableError when a file cannot be written; the next call goes on from there. A lake that
+    has all polls in place of the database drops none.
 
     Closed alerts are kept as long as reports, ids of messages of webhooks as long as polls.
     Versions of the status model that no report needs are dropped as well; their age counts up to
@@ -77,8 +73,7 @@ def drop_old_data(
         if has_polls:
             move_start_of_retention(bulk, newest=newest, keep=keep_polls)
         messages = drop_old_messages(bulk)
-        due = _weeks_due(bulk)
-        weeks = [] if lake is not None and has_storefronts(bulk) else due
+        weeks = _weeks_due(bulk)
     with bulk_transaction(url) as bulk:
         reports = expire_old_reports(bulk, newest=newest, keep=keep_reports)
         alerts = drop_old_alerts(bulk, newest=newest, keep=keep_reports)
@@ -98,7 +93,6 @@ def drop_old_data(
         *(len(left), superseded, reports, alerts, status_models, kept_from),
         messages=messages,
         archived=tuple(archived),
-        weeks_not_in_lake=len(due) - len(weeks),
     )
 
 

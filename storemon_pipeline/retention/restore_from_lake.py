@@ -34,7 +34,7 @@ from storemon_pipeline.polls.retention import (
     set_lake_of_dropped_polls,
 )
 from storemon_pipeline.polls.status_run_queries import read_first_poll
-from storemon_pipeline.stores.store_index import read_stores
+from storemon_pipeline.stores.store_index import read_polled_stores
 
 _STORES_AT_ONCE: Final = 20_000
 """With hourly polls they have 3 million polls a week."""
@@ -125,7 +125,7 @@ def _restore_week_before(
 
 def _parts(bulk: Bulk, lake: LakeFolder, manifest: Manifest, week: PollWeek) -> Iterator[pa.Table]:
     """The polls of a week as `read_week` gives them."""
-    for stores in read_stores(bulk).chunks(_STORES_AT_ONCE):
+    for stores in read_polled_stores(bulk).chunks(_STORES_AT_ONCE):
         polls = read_polls_of_stores(
             lake,
             manifest,

@@ -211,9 +211,9 @@ def _read_closures(bulk: Bulk, stores: StoreIndex) -> Closures:
     )
     key = rows["store_key"]
     is_for_all = pc.is_null(key).to_numpy()
-    store = (
-        stores.positions(pc.fill_null(key, stores.store_keys[0]).to_numpy()) if len(stores) else key
-    )
+    store = np.full(len(key), EVERY_STORE)
+    if len(stores):
+        store = stores.positions(pc.fill_null(key, stores.store_keys[0]).to_numpy())
     return Closures(
         np.where(is_for_all, EVERY_STORE, store),
         rows["start_local"].cast(pa.int64()).to_numpy(),

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from storemon_pipeline.database.bulk import Bulk
 from storemon_pipeline.domain.windows import BoolArray, IntArray
+from storemon_pipeline.stores.store_keys import POLLED_STORES_SQL
 
 _MAX_RANGES: Final = 32
 """The most ranges of keys in one SQL condition; above that, stores are selected by id."""
@@ -117,6 +118,11 @@ def read_stores(bulk: Bulk) -> StoreIndex:
         is_whole=not has_others,
         is_range=has_others,
     )
+
+
+def read_polled_stores(bulk: Bulk) -> StoreIndex:
+    """All known stores and their storefronts: every id that polls may name."""
+    return _in_order(bulk.fetch(POLLED_STORES_SQL)) if has_storefronts(bulk) else read_stores(bulk)
 
 
 def _in_order(rows: pa.Table, *, is_whole: bool = False, is_range: bool = False) -> StoreIndex:

@@ -19,8 +19,10 @@ from storemon_pipeline.domain.windows import LOOKBACK_US, WEEK_US, IntArray, Pol
 from storemon_pipeline.events.evidence_queries import read_storefronts_of_report, read_stretches
 from storemon_pipeline.schedules.calendars import read_calendar, read_report_calendar
 from storemon_pipeline.stores.store_index import StoreIndex
+from storemon_pipeline.uptime.event_stretches import EventStretches
 from storemon_pipeline.uptime.evidence import add_events_of_report
 from storemon_pipeline.uptime.figures import Figures, compute_figures
+from storemon_pipeline.uptime.status_runs import StatusRuns
 from storemon_pipeline.uptime.store_state import STORE_STATES, StoreState, states_at
 
 
@@ -71,19 +73,36 @@ def read_storefront_figures(
     states the calendar covers the microsecond from `as_of`.
     """
     as_of_us = microseconds(as_of)
-    evidence = read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=policy)
-    over = over_storefronts(
+    return storefront_figures(
+        read_storefronts_of_report(bulk, fronts, as_of=as_of, policy=policy),
+        fronts,
         read_stretches(bulk, stores, until=as_of, since=instant(as_of_us - LOOKBACK_US)),
-        fronts.stores,
+        calendar,
+        as_of_us=as_of_us,
+        policy=policy,
+        max_gap_us=read_max_gap_us(bulk),
     )
-    max_gap_us = read_max_gap_us(bulk)
+
+
+def storefront_figures(
+    evidence: StatusRuns,
+    fronts: Storefronts,
+    stretches: EventStretches,
+    calendar: Calendar,
+    *,
+    as_of_us: int,
+    policy: Policy,
+    max_gap_us: int,
+) -> StorefrontFigures:
+    """As `read_storefront_figures`, from the storefronts' evidence and the stores' events."""
+    over = over_storefronts(stretches, fronts.stores)
     every = np.arange(len(fronts.store))
     state = np.zeros(len(every), np.int8)
     parts = []
     # The first one of each store, then the second one of each, and so on.
     number = every - np.searchsorted(fronts.store, fronts.store)
     for turn in range(int(number.max(initial=-1)) + 1):
-        front = np.full(len(stores), -1)
+        front = np.full(calendar.stores, -1)
         front[fronts.store[number == turn]] = every[number == turn]
         own = evidence.take(number[evidence.store] == turn)
         own = replace(own, store=fronts.store[own.store])
@@ -172,20 +191,27 @@ def read_storefronts_column(
         as_of=as_of,
         policy=policy,
     )
-    is_silent = found.row < 0
+    return storefronts_column(replace(fronts, store=positions[fronts.store]), found, rows)
+
+
+def storefronts_column(
+    fronts: Storefronts, found: StorefrontFigures, rows: IntArray
+) -> pa.Array | None:
+    """As `read_storefronts_column`, of figures of all storefronts of these stores, or of more."""
+    which = np.flatnonzero(np.isin(fronts.store, rows))
+    row = found.row[which]
+    is_silent = row < 0
     columns: dict[str, pa.Array] = {
-        "channel": pa.array(fronts.channels, pa.string()),
-        "channel_store_id": fronts.index.store_ids,
+        "channel": pa.array([fronts.channels[number] for number in which.tolist()], pa.string()),
+        "channel_store_id": fronts.index.store_ids.take(pa.array(which)),
     }
     for amount in (UPTIME, DOWNTIME):
         for number, window in enumerate(Window):
-            amounts = np.append(getattr(found.figures, amount.field)[:, number], 0)[found.row]
+            amounts = np.append(getattr(found.figures, amount.field)[:, number], 0)[row]
             columns[amount.column(window)] = pa.array(amounts, pa.int64(), mask=is_silent)
-    has_fronts = np.isin(rows, positions)
-    counts = np.zeros(len(rows), np.int64)
-    counts[has_fronts] = np.bincount(fronts.store, minlength=len(positions))
+    counts = np.bincount(np.searchsorted(rows, fronts.store[which]), minlength=len(rows))
     return pa.ListArray.from_arrays(
         pa.array(np.append(0, np.cumsum(counts)), pa.int32()),
         pa.StructArray.from_arrays(list(columns.values()), list(columns)),
-        mask=pa.array(~has_fronts),
+        mask=pa.array(counts == 0),
     )

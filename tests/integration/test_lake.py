@@ -33,7 +33,6 @@ from storemon_pipeline.domain.sources import Source
 from storemon_pipeline.domain.windows import Policy
 from storemon_pipeline.files.folders import UnreachableError
 from storemon_pipeline.ingestion.ingest_files import ingest_source
-from storemon_pipeline.ingestion.push_schedules import push_rows
 from storemon_pipeline.ingestion.undo_load import undo_load
 from storemon_pipeline.lake import follow_database
 from storemon_pipeline.lake.database_rows import Counts
@@ -366,17 +365,6 @@ def test_a_lake_that_differs_is_not_tried_again(
         "runs were read back, and the database has 10 stores, 1,234 polls, 1 status run."
     )
     assert not caught.value.allow_retries
-
-
-def test_storefronts_are_refused_in_one_sentence(url: str, lake: LakeFolder) -> None:
-    front = {"store_id": "B", "channel": "uber", "channel_store_id": "up"}
-    push_rows(url, Source.CHANNELS, [front], now=NOW, patience=timedelta(seconds=1))
-    with pytest.raises(dg.Failure) as caught, map_failures():
-        import_database(url, lake)
-    assert caught.value.description == (
-        "A lake cannot hold storefronts, and channels.csv names some: unset STOREMON_LAKE and "
-        "STOREMON_SHARDS."
-    )
 
 
 def test_what_a_dead_run_left_is_deleted_after_hours(

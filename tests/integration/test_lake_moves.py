@@ -28,7 +28,6 @@ from stored import (
     stored_runs,
     superseded_polls,
 )
-from storemon_pipeline.channels.storefronts import StorefrontsRefusedError
 from storemon_pipeline.commands.cli import app
 from storemon_pipeline.contract import REFRESH_JOB, RETENTION_JOB
 from storemon_pipeline.database.bulk import bulk_transaction
@@ -298,21 +297,6 @@ def test_a_store_with_polls_in_the_lake_alone_is_not_forgotten(
         {"store_id": "other"},
         {"store_id": "wrong"},
     ]
-
-
-def test_a_lake_and_storefronts_refuse_each_other(
-    url: str, lake: LakeFolder, tmp_path: Path
-) -> None:
-    (tmp_path / "channels.csv").write_text("store_id,channel_store_id,channel\nA,A-x,x\n")
-    move_polls(url, lake)
-    with pytest.raises(StorefrontsRefusedError, match="cannot hold storefronts"):
-        ingest_source(url, tmp_path, Source.CHANNELS, now=NOW, run_id=None)
-    restore_polls(url)
-    ingest_source(url, tmp_path, Source.CHANNELS, now=NOW, run_id=None)
-    polls = stored_polls(url)
-    with pytest.raises(LakeDiffersError, match="cannot hold storefronts"):
-        move_polls(url, lake)
-    assert stored_polls(url) == polls
 
 
 def test_retention_keeps_all_polls_of_the_lake(url: str, lake: LakeFolder) -> None:

@@ -56,6 +56,7 @@ from storemon_pipeline.polls.arrivals.poll_changes import (
     status_runs_without,
 )
 from storemon_pipeline.polls.lake_of_polls import LakeOfPolls, set_lake_of_polls
+from storemon_pipeline.stores.store_index import has_storefronts
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _THREADS: Final = 2
@@ -102,7 +103,9 @@ def load_into_lake(
     named = named.in_order()
     parts = dict(_by_bucket(lake.manifest, batch, named))
     with lake.folder.concurrently() as folder:
-        writer = _BucketWriter(folder, load.load_id, named, max_gap_us)
+        writer = _BucketWriter(
+            folder, load.load_id, named, _storefronts_among(bulk, named), max_gap_us
+        )
         own = [lake.manifest.buckets[number] for number in parts]
         opened = results_in_order(partial(begin_appending, folder), own, at_once=_BUCKETS_AHEAD)
         appended = results_in_order(
@@ -166,11 +169,15 @@ def undo_in_lake(bulk: Bulk, lake: LakeOfPolls, load_id: int, *, max_gap_us: int
 
 @dataclass(frozen=True, slots=True)
 class _BucketWriter:
-    """What writes the polls of a load into buckets. `named` are its stores in order of keys."""
+    """What writes the polls of a load into buckets. `named` are its stores in order of keys.
+
+    `fronts` are the keys of those that are storefronts and no stores.
+    """
 
     lake: LakeFolder
     load_id: int
     named: NamedStores
+    fronts: IntArray
     max_gap_us: int
 
     def open(self, files: list[DataFile], stores: IntArray) -> tuple[list[DataFile], StatusRuns]:
@@ -182,14 +189,16 @@ class _BucketWriter:
         return files, last
 
     def _with_stores(self, files: list[DataFile], keys: IntArray) -> list[DataFile]:
-        known = read_kind(self.lake, files, Kind.STORES)
-        new = np.setdiff1d(keys, known["store_key"].to_numpy(), assume_unique=True)
-        if len(new) == 0:
-            return files
-        rows = {"store_key": new.astype(np.int32), "store_id": self.named.ids_of(new)}
-        stores = pa.concat_tables([known, pa.table(rows)]).sort_by("store_id")
-        others = [file for file in files if file.kind is not Kind.STORES]
-        return [write_file(self.lake, Kind.STORES, stores), *others]
+        is_front = np.isin(keys, self.fronts)
+        for kind, own in ((Kind.STORES, keys[~is_front]), (Kind.STOREFRONT_IDS, keys[is_front])):
+            known = read_kind(self.lake, files, kind)
+            new = np.setdiff1d(own, known["store_key"].to_numpy(), assume_unique=True)
+            if len(new):
+                rows = {"store_key": new.astype(np.int32), "store_id": self.named.ids_of(new)}
+                ids = pa.concat_tables([known, pa.table(rows)]).sort_by("store_id")
+                others = [file for file in files if file.kind is not kind]
+                files = [write_file(self.lake, kind, ids), *others]
+        return files
 
     def close(self, bucket: Bucket, files: Sequence[DataFile]) -> Bucket:
         """The bucket with these files."""
@@ -200,6 +209,21 @@ class _BucketWriter:
         """Polls as rows of this load."""
         load_id = np.full(len(polls.store), self.load_id)
         return PollRows(polls.store, polls.polled_at_us, polls.is_active, load_id)
+
+
+def _storefronts_among(bulk: Bulk, named: NamedStores) -> IntArray:
+    """The keys of those that are storefronts and no stores."""
+    if not has_storefronts(bulk):
+        return np.empty(0, np.int64)
+    rows = bulk.fetch(
+        """
+        SELECT storefront_key FROM storefronts
+        WHERE storefront_key <> store_key AND storefront_key = ANY ($1)
+        """,
+        (named.keys.tolist(),),
+    )
+    keys: IntArray = rows["storefront_key"].to_numpy()
+    return keys
 
 
 def _by_bucket(
@@ -381,7 +405,7 @@ def _commit(bulk: Bulk, lake: LakeOfPolls, changed: dict[int, Bucket]) -> None:
     is_divided = False
     for number, bucket in enumerate(manifest.buckets):
         after = changed.get(number, bucket)
-        if after.stores > 2 * STORES_PER_BUCKET:
+        if after.polled > 2 * STORES_PER_BUCKET:
             buckets += divide_bucket(lake.folder, after, stores_per_bucket=STORES_PER_BUCKET)
             is_divided = True
         else:
