@@ -24,7 +24,7 @@ from storemon_pipeline.lake.write_bucket import (
     write_store_rows,
 )
 from storemon_pipeline.lake_files.append_polls import append_polls
-from storemon_pipeline.lake_files.data_files import PollRows, make_bucket, write_polls
+from storemon_pipeline.lake_files.data_files import NO_POLLS, PollRows, make_bucket, write_polls
 from storemon_pipeline.lake_files.lake_folder import LakeFolder
 from storemon_pipeline.lake_files.manifest import Bucket, DataFile, Manifest, commit
 from storemon_pipeline.lake_files.status_run_files import write_all_status_runs
@@ -188,7 +188,8 @@ class Copies:
             None,
             None,
         )
-        return StoreRows(self.index(of), calendar, _NONE, _NONE)
+        stores = self.index(of)
+        return StoreRows(stores, stores.take(NO_POLLS.store_key), _NONE, calendar, _NONE, _NONE)
 
     def _spread(self, store: IntArray) -> IntArray:
         """The positions of all copies of these stores."""

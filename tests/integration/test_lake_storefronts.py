@@ -62,7 +62,7 @@ CHANNELS: Final = (
 )
 
 
-def channels(*rows: tuple[str, str, str]) -> Callable[[str], None]:
+def channels(*rows: tuple[str, str, str]) -> Callable[[str], object]:
     """A load of these channels."""
     columns = ("store_id", "channel", "channel_store_id")
     named = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -73,12 +73,12 @@ def channels(*rows: tuple[str, str, str]) -> Callable[[str], None]:
     return push
 
 
-def polls(*rows: str) -> Callable[[str], None]:
+def polls(*rows: str) -> Callable[[str], object]:
     """A load of these polls."""
-    return lambda url: load(url, *rows, file_path=f"{rows[0]}.csv") and None
+    return lambda url: load(url, *rows, file_path=f"{rows[0]}.csv")
 
 
-def undo_newest(source: Source) -> Callable[[str], None]:
+def undo_newest(source: Source) -> Callable[[str], object]:
     """The undo of the newest load of a source."""
 
     def undo(url: str) -> None:
@@ -109,7 +109,7 @@ def events(url: str, folder: Path) -> None:
     ingest_source(url, folder, Source.STORE_EVENTS, now=NOW, run_id=None)
 
 
-def changes(folder: Path, other: ChannelRule) -> dict[str, Callable[[str], None]]:
+def changes(folder: Path, other: ChannelRule) -> dict[str, Callable[[str], object]]:
     """What comes one after another."""
     return {
         "later polls": polls("zz 201:05 down", "change 201:10 up", "0 201:00 up", "B 201:00 down"),
@@ -126,7 +126,7 @@ def changes(folder: Path, other: ChannelRule) -> dict[str, Callable[[str], None]
         "its polls": polls("10 204:00 down", "é 204:30 up", "zzz 204:30 down"),
         "and a store again": undo_newest(Source.CHANNELS),
         "its later polls": polls("10 205:00 up", "é 205:30 down"),
-        "another rule": lambda url: keep_channel_rule(url, other, now=NOW) and None,
+        "another rule": lambda url: keep_channel_rule(url, other, now=NOW),
         "polls of all": polls(*(f"{one} 206:00 up" for one in ("0", "M", "b", "zz", "9", "new"))),
     }
 
