@@ -32,7 +32,7 @@ class BucketIds:
 
     @property
     def storefronts(self) -> StoreIndex:
-        """The storefronts that are no stores."""
+        """The storefronts, which are not among the stores."""
         is_store = np.isin(self.polled.store_keys, self.stores.store_keys)
         return self.polled.take(np.flatnonzero(~is_store))
 
