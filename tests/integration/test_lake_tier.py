@@ -333,7 +333,7 @@ def test_every_address_says_the_same_when_all_polls_are_in_the_lake(
         assert different(later, all_answers(moved, known), rule) == []
         restore_polls(moved)
         refresh(moved)
-        assert different(later, all_answers(moved, known)) == []
+        assert different(later, all_answers(moved, known), rule) == []
 
 
 def test_what_needs_no_poll_is_answered_while_the_lake_of_all_polls_cannot_be_read(
