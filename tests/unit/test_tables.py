@@ -26,7 +26,7 @@ OF_STORES = [
 
 
 def test_there_are_tables_of_stores() -> None:
-    assert len(OF_STORES) == 19
+    assert len(OF_STORES) == 18
 
 
 @pytest.mark.parametrize("table", OF_STORES, ids=lambda table: table.name)

@@ -648,6 +648,7 @@ CREATE TABLE closures (
     reason text NOT NULL,
     load_id integer NOT NULL,
     cancelled_by_load_id integer,
+    author text,
     CONSTRAINT ck_closures_end_after_start CHECK ((end_local > start_local))
 );
 
@@ -658,6 +659,8 @@ COMMENT ON COLUMN closures.store_key IS 'NULL: every store';
 COMMENT ON COLUMN closures.start_local IS 'local time of each store';
 
 COMMENT ON COLUMN closures.end_local IS 'NULL: open end';
+
+COMMENT ON COLUMN closures.author IS 'name of the key or account; NULL: without either';
 
 ALTER TABLE closures ALTER COLUMN closure_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME closures_closure_id_seq
@@ -798,6 +801,19 @@ COMMENT ON TABLE intervals_state IS 'Number of changes of business_hour_interval
 COMMENT ON COLUMN intervals_state.last_store_key IS 'greatest key that has intervals';
 
 COMMENT ON COLUMN intervals_state.is_checked IS 'whether all weeks were once checked; since then unchecked_weeks has the rest';
+
+CREATE TABLE lake_of_polls (
+    is_only_row boolean DEFAULT true NOT NULL,
+    place text NOT NULL,
+    version bigint NOT NULL,
+    CONSTRAINT ck_lake_of_polls_is_only_row CHECK (is_only_row)
+);
+
+COMMENT ON TABLE lake_of_polls IS 'The lake that has all polls and status runs; no row while the database has them.';
+
+COMMENT ON COLUMN lake_of_polls.place IS 'path or URL of the lake';
+
+COMMENT ON COLUMN lake_of_polls.version IS 'number of the manifest that counts';
 
 CREATE TABLE learned_demand (
     store_key integer NOT NULL,
@@ -1031,36 +1047,6 @@ COMMENT ON COLUMN reports.request_id IS 'id of the HTTP request';
 
 COMMENT ON COLUMN reports.requested_status_model_id IS 'NULL: the newest version when the report is computed';
 
-CREATE TABLE result_shards (
-    result_id bigint NOT NULL,
-    shard integer NOT NULL,
-    run_id text NOT NULL,
-    is_report boolean NOT NULL,
-    as_of timestamp with time zone NOT NULL,
-    is_newest boolean NOT NULL,
-    policy text NOT NULL,
-    first_store_id text NOT NULL COLLATE pg_catalog."C",
-    before_store_id text COLLATE pg_catalog."C",
-    planned_at timestamp with time zone DEFAULT now() NOT NULL,
-    data_version text,
-    stores integer,
-    silent_stores integer,
-    parts integer,
-    status_model_id integer
-);
-
-COMMENT ON TABLE result_shards IS 'Shards of results that are being computed.';
-
-COMMENT ON COLUMN result_shards.is_report IS 'false: for store_uptime';
-
-COMMENT ON COLUMN result_shards.is_newest IS 'whether as_of is the newest poll';
-
-COMMENT ON COLUMN result_shards.before_store_id IS 'exclusive; NULL: no upper bound';
-
-COMMENT ON COLUMN result_shards.data_version IS 'version of the input data; NULL: not computed yet';
-
-COMMENT ON COLUMN result_shards.status_model_id IS 'NULL: made without likely ranges';
-
 CREATE TABLE retention_state (
     is_only_row boolean DEFAULT true NOT NULL,
     polls_kept_from timestamp with time zone NOT NULL,
@@ -1160,46 +1146,6 @@ COMMENT ON COLUMN special_hours.is_dated IS 'whether the source gave valid_from'
 COMMENT ON COLUMN special_hours.starts_us IS 'since local midnight; empty: closed; NULL: withdrawn, the weekly hours hold';
 
 COMMENT ON COLUMN special_hours.ends_us IS 'since local midnight, after the start';
-
-CREATE UNLOGGED TABLE staged_uptime (
-    result_id bigint NOT NULL,
-    store_key integer NOT NULL,
-    uptime_last_hour_minutes numeric(12,4) NOT NULL,
-    uptime_last_day_hours numeric(12,4) NOT NULL,
-    uptime_last_week_hours numeric(12,4) NOT NULL,
-    downtime_last_hour_minutes numeric(12,4) NOT NULL,
-    downtime_last_day_hours numeric(12,4) NOT NULL,
-    downtime_last_week_hours numeric(12,4) NOT NULL,
-    business_last_hour_us bigint NOT NULL,
-    business_last_day_us bigint NOT NULL,
-    business_last_week_us bigint NOT NULL,
-    uptime_last_hour_us bigint NOT NULL,
-    uptime_last_day_us bigint NOT NULL,
-    uptime_last_week_us bigint NOT NULL,
-    downtime_last_hour_us bigint NOT NULL,
-    downtime_last_day_us bigint NOT NULL,
-    downtime_last_week_us bigint NOT NULL,
-    lowest_uptime_last_hour_us bigint NOT NULL,
-    lowest_uptime_last_day_us bigint NOT NULL,
-    lowest_uptime_last_week_us bigint NOT NULL,
-    highest_uptime_last_hour_us bigint NOT NULL,
-    highest_uptime_last_day_us bigint NOT NULL,
-    highest_uptime_last_week_us bigint NOT NULL,
-    observed_last_hour_us bigint NOT NULL,
-    observed_last_day_us bigint NOT NULL,
-    observed_last_week_us bigint NOT NULL,
-    likely_lowest_uptime_last_hour_us bigint,
-    likely_lowest_uptime_last_day_us bigint,
-    likely_lowest_uptime_last_week_us bigint,
-    likely_highest_uptime_last_hour_us bigint,
-    likely_highest_uptime_last_day_us bigint,
-    likely_highest_uptime_last_week_us bigint,
-    likely_doubt smallint
-);
-
-COMMENT ON TABLE staged_uptime IS 'Rows for store_uptime while their shards are computed.';
-
-COMMENT ON COLUMN staged_uptime.likely_doubt IS 'reasons to doubt the range; 0: none';
 
 CREATE TABLE stale_weeks (
     store_key integer NOT NULL
@@ -1631,7 +1577,7 @@ ALTER TABLE week_patterns ALTER COLUMN week_id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
-INSERT INTO alembic_version VALUES ('0040');
+INSERT INTO alembic_version VALUES ('0043');
 
 SELECT pg_catalog.setval('accounts_account_id_seq', 1, false);
 
@@ -1737,6 +1683,9 @@ ALTER TABLE ONLY ingested_files
 ALTER TABLE ONLY intervals_state
     ADD CONSTRAINT pk_intervals_state PRIMARY KEY (is_only_row);
 
+ALTER TABLE ONLY lake_of_polls
+    ADD CONSTRAINT pk_lake_of_polls PRIMARY KEY (is_only_row);
+
 ALTER TABLE ONLY learned_demand
     ADD CONSTRAINT pk_learned_demand PRIMARY KEY (store_key, valid_from);
 
@@ -1770,9 +1719,6 @@ ALTER TABLE ONLY report_runs
 ALTER TABLE ONLY reports
     ADD CONSTRAINT pk_reports PRIMARY KEY (report_id);
 
-ALTER TABLE ONLY result_shards
-    ADD CONSTRAINT pk_result_shards PRIMARY KEY (result_id, shard);
-
 ALTER TABLE ONLY retention_state
     ADD CONSTRAINT pk_retention_state PRIMARY KEY (is_only_row);
 
@@ -1787,9 +1733,6 @@ ALTER TABLE ONLY source_looks
 
 ALTER TABLE ONLY special_hours
     ADD CONSTRAINT pk_special_hours PRIMARY KEY (store_key, local_date, valid_from, load_id, is_dated);
-
-ALTER TABLE ONLY staged_uptime
-    ADD CONSTRAINT pk_staged_uptime PRIMARY KEY (result_id, store_key);
 
 ALTER TABLE ONLY stale_weeks
     ADD CONSTRAINT pk_stale_weeks PRIMARY KEY (store_key);
@@ -1923,8 +1866,6 @@ CREATE INDEX ix_report_runs_open ON report_runs USING btree (launched_at) WHERE 
 CREATE INDEX ix_reports_result_id ON reports USING btree (result_id);
 
 CREATE INDEX ix_reports_waiting ON reports USING btree (requested_at) WHERE (state = 'waiting'::text);
-
-CREATE INDEX ix_result_shards_run_id ON result_shards USING btree (run_id);
 
 CREATE INDEX ix_special_hours_local_date ON special_hours USING btree (local_date);
 
