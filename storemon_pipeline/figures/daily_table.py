@@ -140,6 +140,12 @@ def delete_day(bulk: Bulk, day: date) -> None:
     bulk.execute("DELETE FROM store_uptime_daily WHERE local_date = $1", (day,))
 
 
+def mark_days_changed(bulk: Bulk) -> None:
+    """What was read of the days before is no longer so."""
+    now = datetime.now(UTC)
+    bulk.execute("UPDATE store_uptime_daily_state SET refreshed_at = $1", (now,))
+
+
 def write_daily_state(bulk: Bulk, state: DailyState) -> None:
     """The days of all stores are in this state, and no store is stale."""
     bulk.execute("DELETE FROM store_uptime_daily_stale")

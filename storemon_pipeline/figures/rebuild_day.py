@@ -9,6 +9,7 @@ from storemon_pipeline.database.instants import instant, microseconds
 from storemon_pipeline.figures.daily_table import (
     append_days,
     delete_day,
+    mark_days_changed,
     read_daily_state,
 )
 from storemon_pipeline.figures.refresh_daily import (
@@ -57,4 +58,5 @@ def rebuild_day(url: str, day: date) -> int:
             wanted = made.take(made.days.begin_local_us == midnight_us)
             append_days(bulk, chunk, wanted)
             rows += len(wanted.days.store)
+        mark_days_changed(bulk)
         return rows

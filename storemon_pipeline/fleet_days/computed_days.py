@@ -38,10 +38,10 @@ SUMMED: Final = (
 )
 """The amounts of a day that are summed."""
 
-_KEPT: Final = Kept(16 * 2**20)
+SUMS_KEPT: Final = Kept(16 * 2**20)
 """Answers for the next one who asks before anything is loaded."""
 
-_BYTES_OF_ROW: Final = 700
+BYTES_OF_SUM: Final = 700
 
 _BEFORE_US: Final = 2 * DAY_US
 """Computed before the first day as well: the likely range of a day depends on gaps into it."""
@@ -84,10 +84,10 @@ def read_computed_sums(bulk: Bulk, asked: DaysAsked) -> list[tuple[Any, ...]]:
         fit and fit.status_model_id,
         asked,
     )
-    rows: list[tuple[Any, ...]] | None = _KEPT.get(key)
+    rows: list[tuple[Any, ...]] | None = SUMS_KEPT.get(key)
     if rows is None:
         rows = _compute(bulk, asked, state.as_of)
-        _KEPT.put(key, rows, _BYTES_OF_ROW * len(rows))
+        SUMS_KEPT.put(key, rows, BYTES_OF_SUM * len(rows))
     return rows
 
 

@@ -18,7 +18,14 @@ from storemon_pipeline.database.tables import (
     store_uptime_daily_state,
     stores,
 )
-from storemon_pipeline.fleet_days.computed_days import SUMMED, DaysAsked, read_computed_sums
+from storemon_pipeline.figures.data_version import data_version
+from storemon_pipeline.fleet_days.computed_days import (
+    BYTES_OF_SUM,
+    SUMMED,
+    SUMS_KEPT,
+    DaysAsked,
+    read_computed_sums,
+)
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS, doubts_of_counts
 from storemon_pipeline.likelihood.spreads import ranges_of_spreads
 from storemon_pipeline.polls.lake_of_polls import has_lake_of_polls
@@ -82,13 +89,34 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
     """
     if by is Period.HOUR:
         raise ValueError("store_uptime_daily has no hours")
+    column = "s.store_id" if is_by_store else split and _COLUMN_OF[split]
+    chosen = None if only is None else frozenset(only)
+    asked = DaysAsked(by, column, group, region, start, end, chosen)
     if has_lake_of_polls(connection):
         with bulk_transaction(url_of(connection)) as bulk:
-            column = "s.store_id" if is_by_store else split and _COLUMN_OF[split]
-            chosen = None if only is None else frozenset(only)
-            asked = DaysAsked(by, column, group, region, start, end, chosen)
-            rows = read_computed_sums(bulk, asked)
-        return [_fleet_period(row) for row in rows]
+            return [_fleet_period(row) for row in read_computed_sums(bulk, asked)]
+    # The days may be newer than this version: then nobody asks for it any more.
+    key = (url_of(connection), data_version(connection), asked)
+    periods: list[FleetPeriod] | None = SUMS_KEPT.get(key)
+    if periods is None:
+        query = _sums(by, split, group, region, start, end, only, is_by_store=is_by_store)
+        periods = [_fleet_period(tuple(row)) for row in connection.execute(query)]
+        SUMS_KEPT.put(key, periods, BYTES_OF_SUM * len(periods))
+    return periods
+
+
+def _sums(
+    by: Period | None,
+    split: Split | None,
+    group: str | None,
+    region: str | None,
+    start: date | None,
+    end: date | None,
+    only: AbstractSet[str] | None,
+    *,
+    is_by_store: bool,
+) -> sa.Select[Any]:
+    """The query of `read_fleet_periods`."""
     details = store_details.c
     split_by: sa.ColumnElement[str | None] = sa.cast(sa.null(), sa.Text)
     if split is not None:
@@ -129,7 +157,7 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
         query = query.where(details.group_name == group)
     if region is not None:
         query = query.where(details.region == region)
-    return [_fleet_period(tuple(row)) for row in connection.execute(query)]
+    return query
 
 
 def _periods_of_stores(

@@ -59,8 +59,8 @@ def spread(url: str, store_id: str, day: date, values: str) -> None:
     )
 
 
-def periods(url: str, by: Period) -> list[FleetPeriod]:
-    """The periods of Monday and Tuesday, the newest first."""
+def periods(url: str, by: Period, *, start: date = MONDAY) -> list[FleetPeriod]:
+    """The periods from a date, by default Monday, up to Tuesday, the newest first."""
     engine = create_engine(url, application_name="test", pool_size=1)
     with engine.connect() as connection:
         found = read_fleet_periods(
@@ -69,7 +69,7 @@ def periods(url: str, by: Period) -> list[FleetPeriod]:
             split=None,
             group=None,
             region=None,
-            start=MONDAY,
+            start=start,
             end=MONDAY + timedelta(days=2),
         )
     engine.dispose()
@@ -172,8 +172,11 @@ def test_a_day_that_is_made_again_has_its_spread_again(filled: str) -> None:
     monday = next(row for row in periods(filled, Period.DAY) if row.begin == MONDAY)
     assert monday.likely_us is not None
     spread(filled, "often", MONDAY, "1000, 1000, 1000, 0, 0")
+    # Sums that were read before are kept, so this is another question.
+    since = MONDAY - timedelta(days=1)
+    assert monday not in periods(filled, Period.DAY, start=since)
     assert rebuild_day(filled, MONDAY) == 3
-    assert monday in periods(filled, Period.DAY)
+    assert monday in periods(filled, Period.DAY, start=since)
 
 
 def test_the_history_of_the_fleet_has_ranges_around_its_figures(filled: str) -> None:
