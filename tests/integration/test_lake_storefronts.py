@@ -211,7 +211,14 @@ def newest_of_lake(url: str, lake: LakeFolder, run_id: str) -> list[dict[str, An
     return fetch(url, "SELECT * FROM store_uptime ORDER BY store_key")
 
 
-@pytest.mark.parametrize("rule", ChannelRule)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ChannelRule.SHARE,
+        pytest.param(ChannelRule.ANY_UP, marks=pytest.mark.slow),
+        pytest.param(ChannelRule.ALL_UP, marks=pytest.mark.slow),
+    ],
+)
 def test_figures_from_a_lake_are_those_of_the_database_whatever_changes(
     databases: Databases, url: str, lake: LakeFolder, tmp_path: Path, rule: ChannelRule
 ) -> None:

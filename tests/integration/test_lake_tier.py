@@ -113,7 +113,15 @@ def rule() -> ChannelRule | None:
     return None
 
 
-with_and_without_storefronts = pytest.mark.parametrize("rule", [None, *ChannelRule])
+with_and_without_storefronts = pytest.mark.parametrize(
+    "rule",
+    [
+        None,
+        ChannelRule.SHARE,
+        pytest.param(ChannelRule.ANY_UP, marks=pytest.mark.slow),
+        pytest.param(ChannelRule.ALL_UP, marks=pytest.mark.slow),
+    ],
+)
 
 
 def add_storefronts(url: str, rule: ChannelRule) -> None:
