@@ -590,6 +590,7 @@ def _row_of_fronts(
         )
         for front, outside in zip(fronts, outsides, strict=True)
     ]
+    changes.update(firsts)
 
     def of_fronts(at_us: int) -> list[tuple[bool, bool]]:
         """Whether each one is up, and whether that is certain; an event of the store is of all."""

@@ -13,7 +13,6 @@ from storemon_pipeline.domain.shares import Shares
 from storemon_pipeline.domain.windows import LOOKBACK_US, BoolArray, IntArray, Policy
 from storemon_pipeline.uptime.estimates import Estimates, Status, estimate_status
 from storemon_pipeline.uptime.event_stretches import EventStretches, what_holds
-from storemon_pipeline.uptime.evidence import is_marker
 from storemon_pipeline.uptime.status_runs import StatusRuns
 
 _BITS: Final = 15
@@ -59,28 +58,12 @@ def join_storefronts(
     is_alone = np.bincount(store)[store[evidence.store]] == 1
     alone = evidence.take(is_alone)
     joined = replace(alone, store=store[alone.store]).in_order()
-    rest = _without_time_before(evidence.take(~is_alone), store)
+    rest = evidence.take(~is_alone)
     for part in _parts(rest, store, until_us):
         joined = joined.merge(
             _join(part, store, rule=rule, policy=policy, until_us=until_us, is_report=is_report)
         )
     return joined
-
-
-def _without_time_before(evidence: StatusRuns, store: IntArray) -> StatusRuns:
-    """The evidence without markers before each storefront's first poll or event.
-
-    In a report the first poll also decides the time before it, and a marker says so where an event
-    begins there. But a storefront takes no part before while others of its store do.
-    """
-    is_evidence = ~is_marker(evidence)
-    seen = np.cumsum(is_evidence)
-    first = np.searchsorted(evidence.store, evidence.store)
-    is_before: BoolArray = seen == seen[first] - is_evidence[first]
-    own = store[evidence.store]
-    begin_us = np.full(int(store.max(initial=0)) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(begin_us, own[is_evidence], evidence.first_poll_us[is_evidence])
-    return evidence.take(~is_before | (evidence.first_poll_us < begin_us[own]))
 
 
 def over_storefronts(stretches: EventStretches, several: IntArray) -> EventStretches:

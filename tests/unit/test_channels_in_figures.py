@@ -123,19 +123,6 @@ def test_a_new_channel_changes_nothing_before_its_first_poll() -> None:
     assert row.downtime_us[1] == 2 * HOUR
 
 
-def test_a_new_channel_changes_nothing_before_its_first_event() -> None:
-    inputs = Inputs(
-        polls=[
-            *polls(AS_OF, "down 5h", "down 0h", store_id="U"),
-            *polls(AS_OF, "up 2h", "up 0h", store_id="D"),
-        ],
-        events=[oracle.Event("D", AS_OF - timedelta(hours=3), AS_OF - timedelta(hours=2), False)],
-        channels=[Channel("store", "uber", "U"), Channel("store", "doordash", "D")],
-    )
-    row = Engine().rows(inputs, as_of=AS_OF, policy=Policy.NEAREST, max_gap=5 * HOUR)["store"]
-    assert (row.uptime_us[1], row.downtime_us[1]) == (2 * HOUR, 22 * HOUR)
-
-
 @holds_for(30, 1000, question=questions_with_events_too())
 def test_a_share_lies_between_all_up_and_any_up(question: Question) -> None:
     all_up, share, any_up = (
