@@ -1,6 +1,6 @@
 """Sums of local days that are computed when they are asked for: where the lake has the polls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -39,9 +39,9 @@ SUMMED: Final = (
 """The amounts of a day that are summed."""
 
 SUMS_KEPT: Final = Kept(16 * 2**20)
-"""Answers for the next one who asks before anything is loaded."""
+"""Sums that were read, for the same question again: until something is loaded they hold."""
 
-BYTES_OF_SUM: Final = 700
+_BYTES_OF_SUM: Final = 700
 
 _BEFORE_US: Final = 2 * DAY_US
 """Computed before the first day as well: the likely range of a day depends on gaps into it."""
@@ -84,11 +84,12 @@ def read_computed_sums(bulk: Bulk, asked: DaysAsked) -> list[tuple[Any, ...]]:
         fit and fit.status_model_id,
         asked,
     )
-    rows: list[tuple[Any, ...]] | None = SUMS_KEPT.get(key)
-    if rows is None:
-        rows = _compute(bulk, asked, state.as_of)
-        SUMS_KEPT.put(key, rows, BYTES_OF_SUM * len(rows))
-    return rows
+    return SUMS_KEPT.once(key, lambda: _compute(bulk, asked, state.as_of), bytes_of_sums)
+
+
+def bytes_of_sums(sums: Sized) -> int:
+    """About how much memory rows of sums take."""
+    return _BYTES_OF_SUM * len(sums)
 
 
 def _compute(bulk: Bulk, asked: DaysAsked, as_of: datetime) -> list[tuple[Any, ...]]:

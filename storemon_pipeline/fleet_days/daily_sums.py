@@ -20,10 +20,10 @@ from storemon_pipeline.database.tables import (
 )
 from storemon_pipeline.figures.data_version import data_version
 from storemon_pipeline.fleet_days.computed_days import (
-    BYTES_OF_SUM,
     SUMMED,
     SUMS_KEPT,
     DaysAsked,
+    bytes_of_sums,
     read_computed_sums,
 )
 from storemon_pipeline.likelihood.doubts import REASONS_OF_TOTALS, doubts_of_counts
@@ -97,12 +97,12 @@ def read_fleet_periods(  # noqa: PLR0913 - what is chosen, each by its name
             return [_fleet_period(row) for row in read_computed_sums(bulk, asked)]
     # The days may be newer than this version: then nobody asks for it any more.
     key = (url_of(connection), data_version(connection), asked)
-    periods: list[FleetPeriod] | None = SUMS_KEPT.get(key)
-    if periods is None:
+
+    def read() -> list[FleetPeriod]:
         query = _sums(by, split, group, region, start, end, only, is_by_store=is_by_store)
-        periods = [_fleet_period(tuple(row)) for row in connection.execute(query)]
-        SUMS_KEPT.put(key, periods, BYTES_OF_SUM * len(periods))
-    return periods
+        return [_fleet_period(tuple(row)) for row in connection.execute(query)]
+
+    return SUMS_KEPT.once(key, read, bytes_of_sums)
 
 
 def _sums(

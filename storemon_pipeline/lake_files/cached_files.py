@@ -1,10 +1,10 @@
 """Reading parts of the lake's files, and keeping them in memory: the files never change."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from storemon_pipeline.domain.windows import IntArray
 from storemon_pipeline.lake_files.data_files import typed_rows
 from storemon_pipeline.lake_files.lake_folder import AT_ONCE, LakeFolder
 from storemon_pipeline.lake_files.manifest import Bucket, DataFile, read_contents, read_named
+
+_Made = TypeVar("_Made")
 
 _MOST_BYTES: Final = 64 * 2**20
 """Status runs of 14,092 stores and some months."""
@@ -42,6 +44,16 @@ class Kept:
             self._items.move_to_end(key)
             return self._items[key][0]
 
+    def once(
+        self, key: tuple[object, ...], make: Callable[[], _Made], size: Callable[[_Made], int]
+    ) -> _Made:
+        """What `make` gives, which is made again only if it is no longer kept."""
+        made: _Made | None = self.get(key)
+        if made is None:
+            made = make()
+            self.put(key, made, size(made))
+        return made
+
     def put(self, key: tuple[object, ...], item: object, size: int) -> None:
         """Keep something of about this size in bytes."""
         with self._lock:
@@ -58,12 +70,11 @@ _KEPT: Final = Kept(_MOST_BYTES)
 
 def data_files_of(lake: LakeFolder, bucket: Bucket) -> tuple[DataFile, ...]:
     """As `read_contents`. Raises UnreachableError."""
-    key = (str(lake), bucket.contents)
-    files: tuple[DataFile, ...] | None = _KEPT.get(key)
-    if files is None:
-        files = tuple(read_contents(lake, bucket))
-        _KEPT.put(key, files, _BYTES_OF_LISTED_FILE * len(files))
-    return files
+    return _KEPT.once(
+        (str(lake), bucket.contents),
+        lambda: tuple(read_contents(lake, bucket)),
+        lambda files: _BYTES_OF_LISTED_FILE * len(files),
+    )
 
 
 def read_row_groups(

@@ -87,11 +87,6 @@ def engine(url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
-
-
 def contents(engine: sa.Engine, report_ids: list[str]) -> list[tuple[object, ...]]:
     """Everything that reports say: counts, digest, bytes, rows."""
     said: list[tuple[object, ...]] = []

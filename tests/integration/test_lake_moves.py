@@ -106,11 +106,6 @@ def fill(url: str) -> None:
     refresh_weeks(url)
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
-
-
 def command(*arguments: str) -> list[str]:
     return CliRunner().invoke(app, ["lake", *arguments]).output.splitlines()
 

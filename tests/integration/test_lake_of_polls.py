@@ -1,7 +1,6 @@
 """Which version of a lake has the polls: the database names it, in its writer's transaction."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,6 @@ from storemon_pipeline.polls.lake_of_polls import (
     set_lake_of_polls,
     unset_lake_of_polls,
 )
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,11 +77,6 @@ def url(database_url: str) -> str:
     fit_first_status_model(database_url, fitted_at=LOADED_AT)
     refresh_daily(database_url)
     return database_url
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
 
 
 @pytest.fixture

@@ -154,11 +154,6 @@ def url(databases: Databases, filled_url: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
-
-
 def reports(url: str, make: Callable[[], object]) -> list[tuple[object, ...]]:
     """Everything that reports say: counts, digest, bytes, rows with those of storefronts."""
     engine = create_engine(url, application_name="test", pool_size=1)

@@ -173,11 +173,6 @@ def url(database_url: str, rule: ChannelRule | None) -> str:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
-
-
-@pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
     with serve(url) as client:
         yield client

@@ -56,11 +56,6 @@ def other_url(databases: Databases, filled_url: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> LakeFolder:
-    return LakeFolder(str(tmp_path / "lake"))
-
-
 def table(url: str) -> list[dict[str, Any]]:
     return fetch(url, "SELECT * FROM store_uptime ORDER BY store_key")
 
